@@ -1,0 +1,37 @@
+# Both commands of the README set up whatever they need; a second run finds it done.
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+RUN := $(VENV)/bin/python
+
+.PHONY: help demo test check bench clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check "uv>=0.8"
+
+# The stamp is newer than what it was made from exactly when there is nothing to install. `--inexact` keeps uv itself.
+$(VENV)/.synced: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked --inexact --all-extras
+	@touch $@
+
+demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave a picture in ./out
+	$(RUN) -m invokeai_py_client.demo
+
+test: check  ## Pass the tests, on a real InvokeAI server
+	$(RUN) -m pytest
+
+check: $(VENV)/.synced  ## Lint and check types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/basedpyright
+
+bench: $(VENV)/.synced  ## Print the benchmarks
+	$(RUN) -m benchmarks
+
+clean:  ## Forget what the other commands made here (the servers in the cache stay)
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

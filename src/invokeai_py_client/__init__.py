@@ -1,0 +1,1 @@
+"""Run InvokeAI workflows from Python."""

@@ -1,0 +1,328 @@
+"""Every error this package raises.
+
+```
+InvokeAIError
+├── SettingsError (ValueError)              a URL, token or time-out that cannot be used
+├── ClientClosedError (RuntimeError)        the client, or the interpreter, is closing
+├── EngineThreadError (RuntimeError)        a blocking call on the client's own thread
+├── TransportError (ConnectionError)        the server could not be reached, or hung up
+│   └── NotInvokeAIError                    something answered, but no InvokeAI server
+├── RequestTimeout (TimeoutError)           one request got no answer in time
+├── ApiError                                the server answered with an error
+│   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
+│   ├── ForbiddenError (PermissionError)        403: known, but not allowed
+│   ├── NotFoundError (LookupError)             404: there is no such thing
+│   ├── RejectedError (ValueError)              another 4xx: it will not take what was sent
+│   │   └── GraphRejectedError                  422 for a graph: names the node and the field
+│   └── ServerError                             5xx, or an answer that cannot be understood
+├── WorkflowError (ValueError)              a workflow that cannot be used
+│   ├── WorkflowFileError                       not readable, no JSON, or no workflow
+│   ├── WorkflowVersionError                    written by a version this client does not know
+│   └── UnknownNodeError                        has nodes that the server lacks
+├── InputNotFoundError (LookupError)        no such input, or several of that name
+├── InputValueError (ValueError)            a value that the input's template does not allow
+├── RunError                                a run that has no good result
+│   ├── RunFailed                               a node raised an error on the server
+│   ├── RunCanceled                             somebody, or a restarted server, canceled it
+│   ├── RunTimeout (TimeoutError)               the wait ended before the run did
+│   └── NotEnqueuedError                        the server took fewer items than were sent
+├── UnsafePathError (ValueError)            a name that would lead out of its folder
+└── LocalServerError (RuntimeError)         a managed server that could not be installed or run
+    └── LocalServerInUseError                   its root folder belongs to another process
+```
+
+Each also inherits the builtin that a reader would catch, says in its message what happened, to what, and what to do
+next, carries the facts as attributes, and can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "ClientClosedError",
+    "EngineThreadError",
+    "ForbiddenError",
+    "GraphRejectedError",
+    "InputNotFoundError",
+    "InputValueError",
+    "InvokeAIError",
+    "LocalServerError",
+    "LocalServerInUseError",
+    "NotEnqueuedError",
+    "NotFoundError",
+    "NotInvokeAIError",
+    "RejectedError",
+    "RequestTimeout",
+    "RunCanceled",
+    "RunError",
+    "RunFailed",
+    "RunTimeout",
+    "ServerError",
+    "SettingsError",
+    "TransportError",
+    "UnknownNodeError",
+    "UnsafePathError",
+    "WorkflowError",
+    "WorkflowFileError",
+    "WorkflowVersionError",
+]
+
+_E = TypeVar("_E", bound="InvokeAIError")
+
+
+class InvokeAIError(Exception):
+    """The root of the tree: `except InvokeAIError` catches whatever this package raises.
+
+    Args:
+        what: what happened, and to what.
+        hint: what to do next; becomes the end of the message.
+    """
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(f"{what} {hint}" if hint else what)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        # KeyError and OSError, which some of the tree inherit, have renderings of their own.
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call __init__ with `args` alone and lose every keyword.
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _restore(kind: type[_E], args: tuple[Any, ...], facts: dict[str, Any]) -> _E:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+class SettingsError(InvokeAIError, ValueError):
+    """A setting cannot be used: `setting` is its name."""
+
+    def __init__(self, what: str, *, setting: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.setting = setting
+
+
+class ClientClosedError(InvokeAIError, RuntimeError):
+    """The client was closed, or the interpreter is shutting down."""
+
+
+class EngineThreadError(InvokeAIError, RuntimeError):
+    """A blocking call was made on the client's own thread, where it would wait for itself."""
+
+
+class TransportError(InvokeAIError, ConnectionError):
+    """The server could not be reached, or closed the connection: `method` and `url` say for what."""
+
+    def __init__(self, what: str, *, url: str, method: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.url = url
+        self.method = method
+
+
+class NotInvokeAIError(TransportError):
+    """Something answers at `url`, but it does not speak InvokeAI's API."""
+
+
+class RequestTimeout(InvokeAIError, TimeoutError):
+    """One request got no answer within `timeout` seconds."""
+
+    def __init__(self, what: str, *, url: str, method: str, timeout: float, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.url = url
+        self.method = method
+        self.timeout = timeout
+
+
+class ApiError(InvokeAIError):
+    """The server answered with an error.
+
+    `status` is the HTTP status, `method` and `url` the request, `detail` the server's own explanation as it came
+    (text, or pydantic's list of faults).
+    """
+
+    def __init__(self, what: str, *, status: int, method: str, url: str, detail: Any = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.status = status
+        self.method = method
+        self.url = url
+        self.detail = detail
+
+
+class AuthenticationError(ApiError, PermissionError):
+    """401: the server wants a token and got none, or one that it does not know."""
+
+
+class ForbiddenError(ApiError, PermissionError):
+    """403: the token is good, but its user may not do this."""
+
+
+class NotFoundError(ApiError, LookupError):
+    """404: the server has no such item, image, board, model or route."""
+
+
+class RejectedError(ApiError, ValueError):
+    """The server will not take what was sent (400, 409, 413, 415, 422 and the like)."""
+
+
+class GraphRejectedError(RejectedError):
+    """The server's validation refused the graph: `node_id`, `node_type` and `field` say where, as far as it told."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        status: int,
+        method: str,
+        url: str,
+        detail: Any = None,
+        node_id: str | None = None,
+        node_type: str | None = None,
+        field: str | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, status=status, method=method, url=url, detail=detail, hint=hint)
+        self.node_id = node_id
+        self.node_type = node_type
+        self.field = field
+
+
+class ServerError(ApiError):
+    """5xx, or an answer that this client cannot understand."""
+
+
+class WorkflowError(InvokeAIError, ValueError):
+    """A workflow that cannot be used: `source` is its file, or how else it came."""
+
+    def __init__(self, what: str, *, source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.source = source
+
+
+class WorkflowFileError(WorkflowError):
+    """The file cannot be read, is no JSON, or its JSON is no workflow."""
+
+
+class WorkflowVersionError(WorkflowError):
+    """The workflow's format version is not one that this client knows: `version`."""
+
+    def __init__(self, what: str, *, version: object, source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.version = version
+
+
+class UnknownNodeError(WorkflowError):
+    """The server has no such node types: `node_types`, with the ids of the nodes in `node_ids`."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        node_types: tuple[str, ...],
+        node_ids: tuple[str, ...],
+        source: str | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.node_types = node_types
+        self.node_ids = node_ids
+
+
+class InputNotFoundError(InvokeAIError, LookupError):
+    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean."""
+
+    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.key = key
+        self.choices = choices
+
+
+class InputValueError(InvokeAIError, ValueError):
+    """The template of `node_type`.`field` does not allow `value`; the input keeps what it had."""
+
+    def __init__(self, what: str, *, node_id: str, node_type: str, field: str, value: object, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.node_id = node_id
+        self.node_type = node_type
+        self.field = field
+        self.value = value
+
+
+class RunError(InvokeAIError):
+    """A run without a good result: `batch_id`, and `item_id` where one item is meant."""
+
+    def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.batch_id = batch_id
+        self.item_id = item_id
+
+
+class RunFailed(RunError):
+    """A node raised an error on the server: `node_id`, `node_type`, `error_type`, `error_message` and the traceback."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        batch_id: str,
+        item_id: int | None,
+        error_type: str | None = None,
+        error_message: str | None = None,
+        error_traceback: str | None = None,
+        node_id: str | None = None,
+        node_type: str | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
+        self.error_type = error_type
+        self.error_message = error_message
+        self.error_traceback = error_traceback
+        self.node_id = node_id
+        self.node_type = node_type
+
+
+class RunCanceled(RunError):
+    """The run was canceled: by somebody, or by a server that was restarted in its middle."""
+
+
+class RunTimeout(RunError, TimeoutError):
+    """The wait ended after `timeout` seconds; the run itself goes on and can be waited for again."""
+
+    def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, timeout: float, hint: str = "") -> None:
+        super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
+        self.timeout = timeout
+
+
+class NotEnqueuedError(RunError):
+    """The server's queue took `enqueued` of `requested` items and dropped the rest."""
+
+    def __init__(self, what: str, *, batch_id: str, requested: int, enqueued: int, hint: str = "") -> None:
+        super().__init__(what, batch_id=batch_id, hint=hint)
+        self.requested = requested
+        self.enqueued = enqueued
+
+
+class UnsafePathError(InvokeAIError, ValueError):
+    """A name, from the user or the server, would lead out of the folder it belongs in: `name`."""
+
+    def __init__(self, what: str, *, name: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.name = name
+
+
+class LocalServerError(InvokeAIError, RuntimeError):
+    """A managed server could not be installed, started or prepared; `log_path` has the whole story, if any."""
+
+    def __init__(self, what: str, *, log_path: str | None = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.log_path = log_path
+
+
+class LocalServerInUseError(LocalServerError):
+    """Another process runs a server on the same root folder."""
