@@ -8,6 +8,7 @@ InvokeAIError
 ├── TransportError (ConnectionError)        the server could not be reached, or hung up
 │   └── NotInvokeAIError                    something answered, but no InvokeAI server
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
+├── RequestBodyError (ValueError)           what was to be sent is no JSON
 ├── ApiError                                the server answered with an error
 │   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
 │   ├── ForbiddenError (PermissionError)        403: known, but not allowed
@@ -21,6 +22,7 @@ InvokeAIError
 │   └── UnknownNodeError                        has nodes that the server lacks
 ├── InputNotFoundError (LookupError)        no such input, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
+├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── RunError                                a run that has no good result
 │   ├── RunFailed                               a node raised an error on the server
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
@@ -54,7 +56,9 @@ __all__ = [
     "NotEnqueuedError",
     "NotFoundError",
     "NotInvokeAIError",
+    "NotSubmittedError",
     "RejectedError",
+    "RequestBodyError",
     "RequestTimeout",
     "RunCanceled",
     "RunError",
@@ -118,12 +122,16 @@ class EngineThreadError(InvokeAIError, RuntimeError):
 
 
 class TransportError(InvokeAIError, ConnectionError):
-    """The server could not be reached, or closed the connection: `method` and `url` say for what."""
+    """The server could not be reached, or closed the connection: `method` and `url` say for what.
 
-    def __init__(self, what: str, *, url: str, method: str = "", hint: str = "") -> None:
+    `sent` tells whether the request may have reached the server all the same.
+    """
+
+    def __init__(self, what: str, *, url: str, method: str = "", sent: bool = True, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.url = url
         self.method = method
+        self.sent = sent
 
 
 class NotInvokeAIError(TransportError):
@@ -140,19 +148,35 @@ class RequestTimeout(InvokeAIError, TimeoutError):
         self.timeout = timeout
 
 
+class RequestBodyError(InvokeAIError, ValueError):
+    """What was to be sent cannot be written as JSON."""
+
+
 class ApiError(InvokeAIError):
     """The server answered with an error.
 
     `status` is the HTTP status, `method` and `url` the request, `detail` the server's own explanation as it came
-    (text, or pydantic's list of faults).
+    (text, or pydantic's list of faults), `retry_after` the seconds after which it wants to be asked again, if it
+    told.
     """
 
-    def __init__(self, what: str, *, status: int, method: str, url: str, detail: Any = None, hint: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        status: int,
+        method: str,
+        url: str,
+        detail: Any = None,
+        retry_after: float | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(what, hint=hint)
         self.status = status
         self.method = method
         self.url = url
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class AuthenticationError(ApiError, PermissionError):
@@ -252,6 +276,10 @@ class InputValueError(InvokeAIError, ValueError):
         self.node_type = node_type
         self.field = field
         self.value = value
+
+
+class NotSubmittedError(InvokeAIError, RuntimeError):
+    """There is nothing to wait for: the workflow was not submitted yet."""
 
 
 class RunError(InvokeAIError):

@@ -1,0 +1,112 @@
+"""Files and folders: where the cache is, names that stay inside their folder, writes that are whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from invokeai_py_client.errors import UnsafePathError
+
+CACHE_VARIABLE = "INVOKEAI_CLIENT_CACHE"
+
+# Windows gives these names to devices, whatever their extension.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again: servers, models, node templates.
+
+    Returns:
+        `INVOKEAI_CLIENT_CACHE` where that is set, else `invokeai-py-client` in the user's cache folder of this
+        platform. It need not exist yet.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "invokeai-py-client"
+
+
+def safe_name(name: str) -> str:
+    """Check that a name, which may come from a server, is a plain file name.
+
+    Args:
+        name: what is to become the last part of a path.
+
+    Returns:
+        The same name.
+
+    Raises:
+        UnsafePathError: it is empty, has a separator, a drive, a NUL or another control character, or means
+            something else than a file of that name.
+
+    Example:
+        >>> safe_name("0f4b7c1e.png")
+        '0f4b7c1e.png'
+    """
+    plain = (
+        name
+        and name not in {".", ".."}
+        and len(name.encode("utf-8", "surrogatepass")) <= 255
+        and not any(c in '/\\:*?"<>|' or ord(c) < 32 or ord(c) == 127 for c in name)
+        and name == name.rstrip(". ")
+        and name.split(".")[0].lower() not in _DEVICES
+    )
+    if not plain:
+        raise UnsafePathError(
+            f"{name!r} cannot be a file name: it is empty, too long, or could lead out of its folder.",
+            name=name,
+            hint="Give the file a plain name of your own.",
+        )
+    return name
+
+
+def file_for(path: str | os.PathLike[str], name: str) -> Path:
+    """The path itself, or, if it is an existing folder, the file of that name in it.
+
+    Raises:
+        UnsafePathError: the name is needed and cannot be a file name.
+    """
+    target = Path(path)
+    return target / safe_name(name) if target.is_dir() else target
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears under its name only when it is complete.
+
+    Args:
+        path: the final name; its folder is made if it is missing, and a file of that name is replaced.
+
+    Yields:
+        A binary file beside it, which takes the name when the block ends well and is removed when it does not.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        # mkstemp makes files that only their owner reads; give this one what any new file gets.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    # There is no way to ask for the mask but to set it; 0o077 is what others would see in between.
+    current = os.umask(0o077)
+    os.umask(current)
+    return current

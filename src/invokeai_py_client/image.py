@@ -1,0 +1,106 @@
+"""One image on the server: its pixels, on disk or in memory."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.files import file_for, safe_name, whole_file
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import images
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+class AsyncImage:
+    """The awaited face of an image; `Image` blocks."""
+
+    def __init__(self, engine: Engine, http: HttpTransport, name: str) -> None:
+        self._engine = engine
+        self._http = http
+        self.name = name
+
+    @on_engine
+    async def bytes(self) -> bytes:
+        """The file as the server keeps it, in memory.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Raises:
+            NotFoundError: the server has no such image (any more).
+        """
+        return await self._http.send(images.get_image_bytes(self.name))
+
+    @on_engine
+    async def save_as(self, path: str | os.PathLike[str]) -> Path:
+        """Stream the image into a file, which appears under its name when it is whole.
+
+        Args:
+            path: the file; one of that name is replaced. An existing folder takes it under the image's own name.
+
+        Returns:
+            The file.
+
+        Raises:
+            NotFoundError: the server has no such image (any more).
+            UnsafePathError: the image's own name is to be used, and cannot be a file name.
+            OSError: the file cannot be written.
+        """
+        target = file_for(path, self.name)
+        with whole_file(target) as file:
+            await self._http.download(images.get_image_bytes(self.name), file)
+        return target
+
+    @on_engine
+    async def save(self, folder: str | os.PathLike[str] = ".") -> Path:
+        """Stream the image into a folder, under its own name; the folder is made if it is missing.
+
+        Returns:
+            The file; errors as in `save_as`.
+        """
+        return await self.save_as(Path(folder) / safe_name(self.name))
+
+
+class Image(Blocking[AsyncImage]):
+    """One image on the server, by its name. `image.aio` has the same verbs, awaited.
+
+    Example:
+        >>> for image in run.images:
+        ...     print(image.save("out"))
+    """
+
+    bytes = blocking(AsyncImage.bytes)
+    save_as = blocking(AsyncImage.save_as)
+    save = blocking(AsyncImage.save)
+
+    @property
+    def name(self) -> str:
+        """The server's name for it, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
+        return self.aio.name
+
+    def pil(self) -> PIL.Image.Image:
+        """The image as a Pillow image, loaded.
+
+        Raises:
+            NotFoundError: the server has no such image (any more).
+            InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
+        """
+        try:
+            import PIL.Image
+        except ImportError as error:
+            raise InvokeAIError(
+                "Image.pil() needs Pillow, which is not installed.",
+                hint='Install it with: pip install "invokeai-py-client[images]"',
+            ) from error
+        picture = PIL.Image.open(io.BytesIO(self.bytes()))
+        picture.load()
+        return picture
+
+    def __repr__(self) -> str:
+        return f"<Image {self.name}>"

@@ -1,0 +1,184 @@
+"""Asks the server in bulk what its pushes did not tell: on reconnect, on bulk events, and on silence.
+
+There is one reconciler for all runs of a client, so a thousand waits cost no more than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    InvokeAIError,
+    NotFoundError,
+    RejectedError,
+)
+from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+
+logger = logging.getLogger("invokeai_py_client.live")
+
+POLL_INTERVAL = 2.0
+"""Seconds between two rounds while no socket is open, unless a wait asks for another interval."""
+
+SILENCE = 30.0
+"""Seconds without an event after which a run is asked about although the socket is open."""
+
+_DETAILS_PER_REQUEST = 50
+
+
+class Connection(Protocol):
+    """What the reconciler must know of the socket."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events arrive now."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Rises with each new connection."""
+        ...
+
+
+class Reconciler:
+    """Keeps every followed run true to the server.
+
+    Args:
+        http: how to ask.
+        engine: where to run.
+        router: whose runs are kept true.
+        connection: tells whether events arrive.
+    """
+
+    def __init__(self, http: HttpTransport, engine: Engine, router: Router, connection: Connection) -> None:
+        self._http = http
+        self._engine = engine
+        self._router = router
+        self._connection = connection
+        self._generation = -1
+        self._due = asyncio.Event()
+        self._everything = False
+
+    def start(self) -> None:
+        """Run in the background, if it does not yet. Waits without a request while there is nothing to ask."""
+        if self._generation != self._engine.generation:
+            self._generation = self._engine.generation
+            self._due = asyncio.Event()
+            self._engine.spawn(self._run(), name="reconciler")
+
+    def wake(self, *, everything: bool = False) -> None:
+        """Have a round now: for the items that lack details, or for every item that has not ended."""
+        self._everything = self._everything or everything
+        self._due.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._pause()):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            everything, self._everything = self._everything, False
+            try:
+                await self._round(everything)
+            except (AuthenticationError, ForbiddenError) as error:
+                # Asking again would get the same answer for ever: those who wait must know.
+                for run in self._router.live():
+                    run.fail(error)
+            except InvokeAIError as error:
+                logger.info("the server could not be asked about its queue, will try again: %s", error)
+                await asyncio.sleep(min(self._pause() or POLL_INTERVAL, POLL_INTERVAL))
+                self.wake(everything=everything)
+
+    def _pause(self) -> float | None:
+        """Seconds until the next round; None to wait until there is a reason."""
+        runs = [*self._router.live()]
+        if not runs:
+            return None
+        if self._connection.is_connected:
+            return SILENCE
+        return min(run.poll_interval or POLL_INTERVAL for run in runs)
+
+    async def _round(self, everything: bool) -> None:
+        polling = everything or not self._connection.is_connected
+        quiet_since = time.monotonic() - SILENCE
+        ask: dict[str, dict[int, LiveRun]] = defaultdict(dict)
+        for run in self._router.live():
+            if polling or run.last_heard <= quiet_since:
+                ask[run.state.queue_id].update(dict.fromkeys(run.state.unsettled(), run))
+        for queue_id, runs in ask.items():
+            for item_ids in _groups(runs, queue.MAX_IDS_PER_REQUEST):
+                await self._refresh(queue_id, item_ids, runs)
+        await self._fill_in_details()
+
+    async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: dict[int, LiveRun]) -> None:
+        epoch = self._connection.epoch if self._connection.is_connected else None
+        records = await self._summaries(queue_id, item_ids)
+        watched = self._connection.is_connected and self._connection.epoch == epoch
+        for record in records:
+            run = runs[record.item_id]
+            self._router.apply(run, run.state.apply_snapshot(record, nothing_missed=watched))
+        self._tell_gone(item_ids, records, runs)
+
+    async def _fill_in_details(self) -> None:
+        """Fetch the full record of each item that has ended with a gap."""
+        lacking: dict[str, dict[int, LiveRun]] = defaultdict(dict)
+        for run in self._router.live():
+            lacking[run.state.queue_id].update(dict.fromkeys(run.state.lacking_details(), run))
+        for queue_id, runs in lacking.items():
+            for item_ids in _groups(runs, _DETAILS_PER_REQUEST):
+                records = await self._records(queue_id, item_ids)
+                for record in records:
+                    run = runs[record.item_id]
+                    self._router.apply(run, run.state.apply_snapshot(record))
+                self._tell_gone(item_ids, records, runs)
+
+    def _tell_gone(
+        self, item_ids: Sequence[int], records: Iterable[QueueItemSummary], runs: dict[int, LiveRun]
+    ) -> None:
+        for item_id in set(item_ids) - {record.item_id for record in records}:
+            run = runs[item_id]
+            self._router.apply(run, run.state.apply_gone(item_id))
+
+    async def _summaries(self, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
+        try:
+            return await self._http.send(queue.get_item_summaries(queue_id, item_ids))
+        except (NotFoundError, RejectedError) as error:
+            if not _has_no_such_route(error):
+                raise
+        return await self._records(queue_id, item_ids)
+
+    async def _records(self, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+        try:
+            return await self._http.send(queue.get_items(queue_id, item_ids))
+        except (NotFoundError, RejectedError) as error:
+            if not _has_no_such_route(error):
+                raise
+        records = []
+        for item_id in item_ids:
+            try:
+                records.append(await self._http.send(queue.get_queue_item(queue_id, item_id)))
+            except NotFoundError:
+                continue
+        return records
+
+
+def _has_no_such_route(error: NotFoundError | RejectedError) -> bool:
+    """Older servers lack the bulk routes, and answer 404 or, where a web page answers every GET, 405."""
+    return error.status in {404, 405}
+
+
+def _groups(item_ids: Iterable[int], size: int) -> Iterable[list[int]]:
+    ids = list(item_ids)
+    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -1,0 +1,1 @@
+"""The server's things by noun, each as an awaited class and its blocking face."""

@@ -1,0 +1,296 @@
+"""A run: what one submission put into the queue, and what became of it."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from invokeai_py_client.errors import RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.image import Image
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.mapping import ReadsAsMapping
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.mailbox import Mailbox
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.events import Event
+
+ProgressCallback = Callable[[QueueItem], object]
+
+POLL_INTERVAL = 2.0
+"""Seconds: a progress callback is called at least this often, and a server without a socket asked this often."""
+
+
+class AsyncRun:
+    """The awaited face of a run; `Run` blocks. Each may be used beside the other."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        http: HttpTransport,
+        following: Following,
+        live: LiveRun,
+        images_of: Callable[[QueueItem], Sequence[Image]],
+    ) -> None:
+        self._engine = engine
+        self._http = http
+        self._following = following
+        self._live = live
+        self._images_of = images_of
+
+    @property
+    def item(self) -> QueueItem:
+        """What is known now, without asking the server."""
+        return self._presented(self._live.state.view())
+
+    @on_engine
+    async def wait(self, timeout: float | None = None, *, poll_interval: float = POLL_INTERVAL) -> QueueItem:  # noqa: ASYNC109
+        """Wait until the run has ended, however it ended.
+
+        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+            poll_interval: seconds between two questions to the server while its socket is down.
+
+        Returns:
+            The finished item, with status `completed`, `failed` or `canceled`.
+
+        Raises:
+            RunTimeout: it had not ended in time.
+            AuthenticationError: the server no longer accepts the token.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        try:
+            view = await self._following.wait(self._live, seconds=timeout, poll_interval=poll_interval)
+        except TimeoutError:
+            assert timeout is not None
+            raise self.timed_out(timeout) from None
+        return self._presented(view)
+
+    @on_engine
+    async def cancel(self) -> None:
+        """Cancel what has not ended of the run; its wait then ends with status `canceled`.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, which changes nothing about a finished item.
+        """
+        await self._http.send(queue.cancel_batch(self._live.state.queue_id, self._live.state.batch_id))
+
+    @on_engine
+    async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
+        """Wait for the run's good end.
+
+        Returns:
+            The completed item.
+
+        Raises:
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
+            RunCanceled: it was canceled.
+            RunTimeout: it had not ended in time.
+        """
+        item = await self.wait(timeout)
+        if item.status == "completed":
+            return item
+        name = f"Item {item.item_id} of batch {item.batch_id}"
+        if item.status == "canceled":
+            raise RunCanceled(
+                f"{name} was canceled" + (f": {item.error}" if item.error else "."),
+                batch_id=item.batch_id,
+                item_id=item.item_id,
+                hint="Submit again if that was not meant.",
+            )
+        where = f" at node {item.error_node_id!r} ({item.error_node_type})" if item.error_node_id else ""
+        raise RunFailed(
+            f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
+            batch_id=item.batch_id,
+            item_id=item.item_id,
+            error_type=item.error_type,
+            error_message=item.error_message,
+            error_traceback=item.error_traceback,
+            node_id=item.error_node_id,
+            node_type=item.error_node_type,
+            hint="The server's traceback is in `error_traceback`.",
+        )
+
+    @on_engine
+    async def fetch_session_id(self) -> str:
+        """The session id of the first item: from its events, else asked of the server (one request)."""
+        view = self._live.state.view()
+        if view.session_id is not None:
+            return view.session_id
+        return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session_id
+
+    @on_engine
+    async def fetch_session(self) -> Mapping[str, Any]:
+        """The graph execution state of the first item, asked of the server."""
+        view = self._live.state.view()
+        return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
+
+    @on_engine
+    async def watch(self, watcher: Callable[[list[Event]], None], *, poll_interval: float) -> None:
+        """Call `watcher` on the engine with each burst of events; it must not block."""
+        self._live.wants_polling_every(poll_interval)
+        await self._following.watch(self._live, watcher)
+
+    @on_engine
+    async def unwatch(self, watcher: Callable[[list[Event]], None]) -> None:
+        """Undo `watch`."""
+        await self._following.unwatch(self._live, watcher)
+
+    def is_over(self) -> bool:
+        """Whether the run has ended, and all is known of its end.
+
+        Raises:
+            InvokeAIError: following it has failed for good, so that its end will not be learned.
+        """
+        failure = self._live.failure
+        if failure is not None:
+            raise copy.copy(failure)
+        return self._live.state.is_finished
+
+    def timed_out(self, timeout: float) -> RunTimeout:
+        """The error of a wait that ended before the run."""
+        view = self._live.state.view()
+        return RunTimeout(
+            f"Item {view.item_id} of batch {view.batch_id} is still {view.status} after {timeout:g} s "
+            f"({view.progress_percentage:.0f} %).",
+            batch_id=view.batch_id,
+            item_id=view.item_id,
+            timeout=timeout,
+            hint="It goes on: wait for it again, or end it with run.cancel() or client.cancel_workflow(item_id).",
+        )
+
+    def _presented(self, view: QueueItem) -> QueueItem:
+        return replace(view, fetch_session=lambda: self._engine.block(self.fetch_session()))
+
+
+class Run(ReadsAsMapping, Blocking[AsyncRun]):
+    """One submission: its ids, its state, its end and its images. `run.aio` has the same verbs, awaited.
+
+    It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`.
+
+    Example:
+        >>> run = wf.submit_sync()
+        >>> run.result(timeout=120)
+        >>> [image.save("out") for image in run.images]
+    """
+
+    result = blocking(AsyncRun.result)
+    cancel = blocking(AsyncRun.cancel)
+
+    @property
+    def batch_id(self) -> str:
+        """The batch's id, which the client chose."""
+        return self.aio._live.state.batch_id
+
+    @property
+    def queue_id(self) -> str:
+        """The queue it is in."""
+        return self.aio._live.state.queue_id
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The ids of its queue items, in the order in which they were made."""
+        return tuple(self.aio._live.state.items)
+
+    @property
+    def item_id(self) -> int:
+        """The id of its first, and most often only, queue item."""
+        return self.item_ids[0]
+
+    @property
+    def enqueued(self) -> int:
+        """How many items it has."""
+        return len(self.item_ids)
+
+    @property
+    def session_id(self) -> str:
+        """The session id of its first item. Asks the server (one request) if no event has told it yet."""
+        return self.item.session_id or self.aio._engine.block(self.aio.fetch_session_id())
+
+    @property
+    def item(self) -> QueueItem:
+        """What is known of it now, without asking the server."""
+        return self.aio.item
+
+    @property
+    def status(self) -> str:
+        """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
+        return self.item.status
+
+    @property
+    def images(self) -> Sequence[Image]:
+        """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
+        return self.aio._images_of(self.item)
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        poll_interval: float = POLL_INTERVAL,
+        progress_callback: ProgressCallback | None = None,
+    ) -> QueueItem:
+        """Wait until the run has ended, however it ended.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+            poll_interval: seconds: `progress_callback` is called at least this often, and the server asked this often
+                while its socket is down. Pushed events wake the wait at once, whatever this is.
+            progress_callback: called in this thread with the item as it is: at first, at each change (several at once
+                count as one), and last with the finished item. What it raises ends the wait, not the run.
+
+        Returns:
+            The finished item, with status `completed`, `failed` or `canceled`.
+
+        Raises:
+            RunTimeout: it had not ended in time.
+            AuthenticationError: the server no longer accepts the token.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        if progress_callback is None:
+            return self.aio._engine.block(self.aio.wait(timeout, poll_interval=poll_interval))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        bursts: Mailbox[None] = Mailbox()
+
+        def watcher(_: list[Event]) -> None:
+            bursts.put(None, key="changed")
+
+        engine = self.aio._engine
+        engine.block(self.aio.watch(watcher, poll_interval=poll_interval))
+        try:
+            while not self.aio.is_over():
+                progress_callback(self.item)
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    assert timeout is not None
+                    raise self.aio.timed_out(timeout)
+                bursts.take(poll_interval if left is None else min(left, poll_interval))
+        finally:
+            engine.block(self.aio.unwatch(watcher))
+        item = self.item
+        progress_callback(item)
+        return item
+
+    def keys(self) -> Collection[str]:
+        """The names of the run's own properties, and of what is known of its item."""
+        return {*_KEYS, *self.item.keys()}
+
+    def __getitem__(self, name: str) -> Any:
+        """What is under a name.
+
+        Raises:
+            KeyError: nothing is.
+        """
+        return getattr(self, name) if name in _KEYS else self.item[name]
+
+    def __repr__(self) -> str:
+        return f"<Run {self.batch_id} items={list(self.item_ids)} {self.status}>"
+
+
+_KEYS = ("batch_id", "queue_id", "item_id", "item_ids", "session_id", "enqueued", "status")

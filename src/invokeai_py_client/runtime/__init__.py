@@ -1,0 +1,1 @@
+"""Threads and loops: one coroutine, called from anywhere. Knows nothing of InvokeAI."""

@@ -1,0 +1,82 @@
+"""One coroutine, two faces: methods that are awaited from any loop, and the same methods blocking.
+
+```
+class AsyncBoards:
+    def __init__(self, engine): self._engine = engine
+
+    @on_engine
+    async def list_boards(self) -> list[Board]: ...
+
+class Boards(Blocking[AsyncBoards]):
+    list_boards = blocking(AsyncBoards.list_boards)
+```
+
+Both faces keep the name, the docstring, the parameters and the exact types of the one method.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from invokeai_py_client.runtime.engine import Engine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+class HasEngine(Protocol):
+    """What `on_engine` needs of a class."""
+
+    _engine: Engine
+
+
+S = TypeVar("S", bound=HasEngine)
+
+
+def on_engine(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Make a coroutine method run on its object's engine, from whatever loop it is awaited."""
+
+    @functools.wraps(method)
+    async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._engine.call(method(self, *args, **kwargs))
+
+    return awaited
+
+
+class Blocking(Generic[A]):
+    """The base of blocking faces: it holds the awaited one.
+
+    Args:
+        aio: the awaited twin.
+    """
+
+    def __init__(self, aio: A) -> None:
+        self._aio = aio
+
+    @property
+    def aio(self) -> A:
+        """The same methods, awaited; they may be used from any loop, beside the blocking ones."""
+        return self._aio
+
+
+def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+    """The blocking face of a method made by `on_engine`, for a class derived from `Blocking`."""
+    coroutine: Callable[..., Coroutine[Any, Any, T]] = inspect.unwrap(method)
+
+    @functools.wraps(method)
+    def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        # The plain coroutine, not its awaited face: one hand-over to the engine is enough.
+        aio = self.aio
+        result: T = aio._engine.block(coroutine(aio, *args, **kwargs))
+        return result
+
+    # `wraps` marks it as a wrapper of a coroutine function, which it is not.
+    del face.__dict__["__wrapped__"]
+    face.__dict__["__signature__"] = inspect.signature(coroutine)
+    return face

@@ -1,0 +1,132 @@
+"""Where the server is, how to speak to it, and how long to wait."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import urllib.request
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from invokeai_py_client.errors import SettingsError
+
+DEFAULT_URL = "http://127.0.0.1:9090"
+URL_VARIABLE = "INVOKEAI_URL"
+TOKEN_VARIABLE = "INVOKEAI_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a client needs to know before its first request.
+
+    Args:
+        url: the server's address, with its sub-path if it has one: `https://studio.example/invoke`.
+        token: a bearer token; needed where the server runs in multi-user mode. It is never shown.
+        timeout: seconds that one request may take in all.
+        connect_timeout: seconds to reach the server, and to open its socket.
+        retries: how often a request that may be repeated is sent again after a passing failure.
+        verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
+        proxy: an HTTP proxy's URL; by default what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+
+    Raises:
+        SettingsError: a value cannot be used; it says which, and what would do.
+
+    Example:
+        >>> Settings("localhost:9090/").url
+        'http://localhost:9090'
+    """
+
+    url: str = DEFAULT_URL
+    _: KW_ONLY
+    token: str | None = field(default=None, repr=False)
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    retries: int = 4
+    verify: bool | str | ssl.SSLContext = True
+    proxy: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        url = _clean_url(self.url)
+        object.__setattr__(self, "url", url)
+        for name in ("timeout", "connect_timeout"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(
+                    f"{name}={getattr(self, name)!r} is no time to wait.", setting=name, hint="Give seconds above 0."
+                )
+        if self.retries < 0:
+            raise SettingsError(f"retries={self.retries!r} is below 0.", setting="retries", hint="0 turns them off.")
+        if self.token is not None and (not self.token or not self.token.isascii() or not self.token.isprintable()):
+            raise SettingsError(
+                "The token is empty or holds characters that no HTTP header can carry.",
+                setting="token",
+                hint="Pass the token alone, without 'Bearer' and without line ends.",
+            )
+        if self.proxy is None:
+            object.__setattr__(self, "proxy", _proxy_from_environment(url))
+
+    @classmethod
+    def from_environment(cls, **settings: Any) -> Settings:
+        """The settings that `INVOKEAI_URL` and `INVOKEAI_TOKEN` give; what is passed goes first."""
+        found = {"url": os.environ.get(URL_VARIABLE), "token": os.environ.get(TOKEN_VARIABLE)}
+        return cls(**{**{name: value for name, value in found.items() if value}, **settings})
+
+    def ssl_context(self) -> ssl.SSLContext | bool:
+        """What aiohttp takes as `ssl`: True checks against the system's authorities, False checks nothing."""
+        if isinstance(self.verify, str):
+            try:
+                return ssl.create_default_context(cafile=self.verify)
+            except OSError as error:
+                raise SettingsError(
+                    f"The CA bundle {self.verify!r} cannot be used: {error}.",
+                    setting="verify",
+                    hint="Give the path of a PEM file.",
+                ) from error
+        return self.verify
+
+    def with_token(self, token: str | None) -> Settings:
+        """The same settings with another token."""
+        return replace(self, token=token)
+
+
+def _clean_url(url: str) -> str:
+    text = url.strip()
+    if "://" not in text:
+        text = f"http://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = parts.hostname
+    except ValueError as error:
+        raise _unusable(f"it cannot be read ({error})") from error
+    if parts.username is not None or parts.password is not None:
+        # Not shown: a URL reaches logs and errors, a password must not.
+        raise SettingsError(
+            "The server's URL holds a user name or password.", setting="url", hint="Pass a token as token=... instead."
+        )
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if scheme not in {"http", "https"}:
+        raise _unusable(f"its scheme is {scheme!r}, not http or https", text)
+    if not host or (port is not None and port == 0):
+        raise _unusable("it names no host or port", text)
+    if parts.query or parts.fragment:
+        raise _unusable("it has a query or a fragment", text)
+    # Some clients want the API's root here; the server's own root is the one thing both can mean.
+    path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
+    return urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+def _unusable(why: str, url: str = "") -> SettingsError:
+    shown = f" {url!r}" if url else ""
+    return SettingsError(
+        f"The server's URL{shown} cannot be used: {why}.",
+        setting="url",
+        hint=f"It should look like {DEFAULT_URL!r}, with a sub-path if the server has one.",
+    )
+
+
+def _proxy_from_environment(url: str) -> str | None:
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

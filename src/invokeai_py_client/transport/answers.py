@@ -1,0 +1,108 @@
+"""A bad answer as the error it means."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from invokeai_py_client.errors import (
+    ApiError,
+    AuthenticationError,
+    ForbiddenError,
+    GraphRejectedError,
+    NotFoundError,
+    RejectedError,
+    ServerError,
+)
+from invokeai_py_client.wire.call import Response
+
+_LONGEST_DETAIL = 500
+
+
+def error_for(response: Response) -> ApiError:
+    """The error of our tree for an answer with a status of 400 or more.
+
+    The server explains itself in `detail`: text, or pydantic's list of faults, in which `loc` names the place. For a
+    graph that is `["body", "batch", "graph", "nodes", id, type, field]`.
+    """
+    detail = _detail(response)
+    status = response.status_code
+    facts: dict[str, Any] = {
+        "status": status,
+        "method": response.method,
+        "url": response.url,
+        "detail": detail,
+        "retry_after": _retry_after(response),
+    }
+    what = f"{response.method} {response.url} was answered with {status}: {_in_words(detail)}"
+    if status == 401:
+        return AuthenticationError(
+            what, **facts, hint="Pass a valid token: InvokeAIClient.from_url(url, token=...), or set INVOKEAI_TOKEN."
+        )
+    if status == 403:
+        return ForbiddenError(what, **facts, hint="Ask an administrator of the server, or use another user's token.")
+    if status == 404:
+        return NotFoundError(what, **facts, hint="Check the name or id; it may have been deleted meanwhile.")
+    if status >= 500:
+        return ServerError(what, **facts, hint="The server's log says more.")
+    place = _graph_place(detail)
+    if place is not None:
+        return _graph_error(response, place, detail)
+    return RejectedError(what, **facts, hint="Correct what was sent and try again.")
+
+
+def _detail(response: Response) -> Any:
+    with contextlib.suppress(ValueError):
+        body = json.loads(response.content)
+        return body.get("detail", body) if isinstance(body, dict) else body
+    return response.text
+
+
+def _in_words(detail: Any) -> str:
+    if isinstance(detail, list):
+        words = "; ".join(_fault_in_words(fault) for fault in detail[:3])
+        words += f"; and {len(detail) - 3} more" if len(detail) > 3 else ""
+    else:
+        words = (detail if isinstance(detail, str) else json.dumps(detail)).strip() or "no explanation"
+    words = words if len(words) <= _LONGEST_DETAIL else words[:_LONGEST_DETAIL] + "..."
+    return words if words.endswith((".", "!", "?")) else words + "."
+
+
+def _fault_in_words(fault: Any) -> str:
+    if not isinstance(fault, dict):
+        return str(fault)
+    place = ".".join(str(part) for part in fault.get("loc") or ())
+    return f"{fault.get('msg', 'not valid')} (at {place})" if place else str(fault.get("msg", "not valid"))
+
+
+def _graph_place(detail: Any) -> list[str] | None:
+    """The part of `loc` after `nodes`, of the first fault that is in a graph's node."""
+    for fault in detail if isinstance(detail, list) else ():
+        place = [str(part) for part in fault.get("loc") or ()] if isinstance(fault, dict) else []
+        if "graph" in place and "nodes" in place:
+            return place[place.index("nodes") + 1 :]
+    return None
+
+
+def _graph_error(response: Response, place: list[str], detail: Any) -> GraphRejectedError:
+    node_id, node_type, field = ([*place, None, None, None])[:3]
+    where = f"node {node_id!r}" + (f" ({node_type})" if node_type else "") + (f", field {field!r}" if field else "")
+    return GraphRejectedError(
+        f"The server refused the graph at {where}: {_in_words(detail)}",
+        status=response.status_code,
+        method=response.method,
+        url=response.url,
+        detail=detail,
+        node_id=node_id,
+        node_type=node_type,
+        field=field,
+        hint="Give that field a value that its node allows.",
+    )
+
+
+def _retry_after(response: Response) -> float | None:
+    """The seconds of `Retry-After`; its other form, a date, needs clocks that agree and is ignored."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(response.headers.get("Retry-After", "")))
+    return None

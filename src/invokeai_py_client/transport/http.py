@@ -1,0 +1,227 @@
+"""Sends a `Call` over the client's one HTTP session: time-outs, retries, errors, streamed downloads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import yarl
+from pydantic import ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_base, wait_random_exponential
+
+from invokeai_py_client.errors import (
+    ApiError,
+    InvokeAIError,
+    RequestBodyError,
+    RequestTimeout,
+    ServerError,
+    TransportError,
+)
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.answers import error_for
+from invokeai_py_client.wire.call import Call, Query, Response
+
+T = TypeVar("T")
+
+PASSING_STATUSES = frozenset({429, 502, 503, 504})
+"""What a busy or restarting server, or the proxy before it, answers: worth another try."""
+
+_CHUNK = 256 * 1024
+_LONGEST_RETRY_AFTER = 60.0
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a failure may be gone in a moment, so that a request that may be repeated should be."""
+    if isinstance(error, ApiError):
+        return error.status in PASSING_STATUSES
+    return type(error) is TransportError
+
+
+class RetryWait(wait_base):
+    """Full jitter that grows with each try, unless the server itself said how long."""
+
+    def __init__(self) -> None:
+        self._jitter = wait_random_exponential(multiplier=0.2, max=5.0)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """The seconds until the next try."""
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, ApiError) and error.retry_after is not None:
+            return min(error.retry_after, _LONGEST_RETRY_AFTER)
+        return self._jitter(retry_state)
+
+
+class HttpTransport:
+    """The client's one seam to HTTP. All coroutines run on the engine.
+
+    Args:
+        settings: the server's address and how to speak to it.
+        engine: whose loop the session lives on.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self._engine = engine
+        self._session: aiohttp.ClientSession | None = None
+        self._generation = -1
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session of this process and loop, made when it is first needed."""
+        if self._session is None or self._generation != self._engine.generation:
+            # After a fork the old session belongs to the parent: it is let go, never closed here.
+            self._generation = self._engine.generation
+            headers = {"Accept": "application/json, */*;q=0.5"}
+            if self.settings.token is not None:
+                headers["Authorization"] = f"Bearer {self.settings.token}"
+            session = self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=headers,
+            )
+            self._engine.on_close(session.close)
+        return self._session
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call and read its answer.
+
+        Args:
+            call: what to send. One that is idempotent is sent again after a passing failure.
+
+        Returns:
+            What the call's own `parse` makes of the answer.
+
+        Raises:
+            TransportError: the server cannot be reached, or hung up.
+            RequestTimeout: no answer in time.
+            ApiError: an error status, by kind; `ServerError` also for an answer of an unexpected shape.
+        """
+        response = await self.fetch(call)
+        try:
+            return call.parse(response)
+        except InvokeAIError:
+            raise
+        except (ValidationError, ValueError, LookupError, TypeError) as error:
+            raise ServerError(
+                f"{call.method} {response.url} was answered in a shape that this client does not know: "
+                f"{str(error).splitlines()[0]}.",
+                status=response.status_code,
+                method=call.method,
+                url=response.url,
+                detail=response.text[:2000],
+                hint="The server may be newer than this client; a newer client may know the answer.",
+            ) from error
+
+    async def fetch(self, call: Call[Any]) -> Response:
+        """Send a call and return the whole answer unread; errors and retries as in `send`."""
+        if not call.idempotent or self.settings.retries == 0:
+            return await self._attempt(call)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(is_passing),
+            stop=stop_after_attempt(self.settings.retries + 1),
+            wait=RetryWait(),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._attempt(call)
+        raise AssertionError("the loop above returns or raises")
+
+    async def download(self, call: Call[Any], file: BinaryIO) -> int:
+        """Stream the body of an answer into a file, starting over after a passing failure.
+
+        Args:
+            call: an idempotent call.
+            file: a seekable binary file; it is written from its start.
+
+        Returns:
+            How many bytes it got.
+        """
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(is_passing),
+            stop=stop_after_attempt(self.settings.retries + 1),
+            wait=RetryWait(),
+            reraise=True,
+        ):
+            with attempt:
+                file.seek(0)
+                file.truncate()
+                await self._attempt(call, file)
+        return file.tell()
+
+    async def _attempt(self, call: Call[Any], file: BinaryIO | None = None) -> Response:
+        url = self.url_of(call.path, call.query)
+        timeout = self.settings.timeout if call.timeout is None else call.timeout
+        headers = dict(call.headers)
+        data: bytes | None = None
+        if call.body is not None:
+            data = _as_json(call)
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self.session().request(
+                call.method,
+                yarl.URL(url, encoded=True),
+                data=data,
+                headers=headers,
+                proxy=self.settings.proxy,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self.settings.connect_timeout),
+            ) as answer:
+                if file is None or answer.status >= 400:
+                    content = await answer.read()
+                else:
+                    content = b""
+                    async for chunk in answer.content.iter_chunked(_CHUNK):
+                        file.write(chunk)
+                response = Response(call.method, url, answer.status, answer.headers, content)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise TransportError(
+                f"{call.method} {url}: no connection to the server ({_reason(error)}).",
+                url=url,
+                method=call.method,
+                sent=False,
+                hint="Is it running, and is this its address?",
+            ) from error
+        except TimeoutError as error:
+            raise RequestTimeout(
+                f"{call.method} {url} got no answer within {timeout:g} s.",
+                url=url,
+                method=call.method,
+                timeout=timeout,
+                hint="Give a longer `timeout` if the server is just slow.",
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError(
+                f"{call.method} {url}: the connection broke before the answer was whole ({_reason(error)}).",
+                url=url,
+                method=call.method,
+                hint="The server may have been stopped or restarted; its log tells.",
+            ) from error
+        if response.status_code >= 400:
+            raise error_for(response)
+        return response
+
+    def url_of(self, path: str, query: Query | None = None) -> str:
+        """The whole URL of a path below the server's root."""
+        pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
+        return f"{self.settings.url}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def _query_text(value: str | int | float | bool | None) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_json(call: Call[Any]) -> bytes:
+    try:
+        return json.dumps(call.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestBodyError(
+            f"The body of {call.method} {call.path} cannot be written as JSON: {error}.",
+            hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__

@@ -1,0 +1,186 @@
+"""The one Socket.IO connection of a client: connect, subscribe, supervise.
+
+Only the websocket transport is used: long polling answers 500 on a fresh server, and would cost a request an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+import socketio
+import socketio.exceptions
+
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+
+logger = logging.getLogger("invokeai_py_client.socket")
+
+MAX_EVENT_BYTES = 256 * 1024 * 1024
+"""aiohttp's default of 4 MiB would end the connection at the first big event (a large preview, a long collection)."""
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 30.0
+
+
+class SocketListener(Protocol):
+    """Who is told what the socket sees. All calls are made on the engine and must not block."""
+
+    def received(self, name: str, payload: Any) -> None:
+        """One message of the server's."""
+
+    def connected(self) -> None:
+        """The socket is open, and every subscription was acknowledged: nothing is missed from here on."""
+
+    def lost(self, reason: str) -> None:
+        """The socket is gone: what happens from here on is missed."""
+
+
+class Socket:
+    """Keeps one connection to the server open for as long as the engine runs.
+
+    Args:
+        http: whose session, proxy, TLS and token the websocket shares.
+        engine: whose loop it lives on.
+        listener: who is told.
+    """
+
+    def __init__(self, http: HttpTransport, engine: Engine, listener: SocketListener) -> None:
+        self._http = http
+        self._engine = engine
+        self._listener = listener
+        self._queues: set[str] = set()
+        self._generation = -1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._client: socketio.AsyncClient | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Future[bool] | None = None
+        self.epoch = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events arrive now. `epoch` rises with each new connection."""
+        return self._client is not None and self._generation == self._engine.generation
+
+    async def subscribe(self, queue_id: str) -> bool:
+        """See to it that the events of a queue arrive.
+
+        The first call opens the connection; it is then kept open, and the subscription renewed, until the engine
+        closes.
+
+        Returns:
+            True once the server has acknowledged: no event from here on is missed. False if the socket cannot be
+            opened now; it goes on trying, and the listener is told when it succeeds.
+        """
+        if self._generation != self._engine.generation:
+            # After a fork the connection is the parent's.
+            self._generation = self._engine.generation
+            self._forget()
+        new = queue_id not in self._queues
+        self._queues.add(queue_id)
+        if self._supervisor is None:
+            self._attempt = asyncio.get_running_loop().create_future()
+            self._supervisor = self._engine.spawn(self._supervise(), name="socket supervisor")
+        if self._client is not None:
+            return not new or await self._subscribe_now(self._client, queue_id)
+        if self._attempt is None:
+            return False
+        return await asyncio.shield(self._attempt)
+
+    async def _subscribe_now(self, client: socketio.AsyncClient, queue_id: str) -> bool:
+        try:
+            await self._join(client, queue_id)
+        except (socketio.exceptions.SocketIOError, TimeoutError) as error:
+            logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, _reason(error))
+            await client.disconnect()
+            return False
+        return True
+
+    async def _supervise(self) -> None:
+        failures = 0
+        while True:
+            closed = asyncio.Event()
+            reasons: list[str] = []
+
+            def gone(reason: str, closed: asyncio.Event = closed, reasons: list[str] = reasons) -> None:
+                reasons.append(reason)
+                closed.set()
+
+            client = await self._open(gone)
+            self._settle(client is not None)
+            if client is not None:
+                failures = 0
+                began = time.monotonic()
+                try:
+                    await closed.wait()
+                finally:
+                    self._client = None
+                    if not closed.is_set():
+                        # The engine is closing: say goodbye, so that the server need not find out by itself.
+                        await client.disconnect()
+                reason = reasons[0]
+                logger.info("socket lost after %.1f s: %s", time.monotonic() - began, reason)
+                self._listener.lost(reason)
+            await asyncio.sleep(random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures)))
+            failures += 1
+
+    def _settle(self, connected: bool) -> None:
+        if self._attempt is not None and not self._attempt.done():
+            self._attempt.set_result(connected)
+        self._attempt = None
+
+    async def _open(self, gone: Callable[[str], None]) -> socketio.AsyncClient | None:
+        """Connect and subscribe; None if that fails, for whatever reason the network may have."""
+        settings = self._http.settings
+        timeout = settings.connect_timeout
+        client = socketio.AsyncClient(
+            reconnection=False,
+            handle_sigint=False,
+            logger=False,
+            engineio_logger=False,
+            request_timeout=timeout,
+            http_session=self._http.session(),
+            websocket_extra_options={"max_msg_size": MAX_EVENT_BYTES, "proxy": settings.proxy},
+        )
+        # A plain function: python-socketio would let coroutines overtake one another.
+        client.on("*", self._listener.received)
+        client.on("disconnect", lambda reason="unknown": gone(str(reason)))
+        parts = urlsplit(settings.url)
+        try:
+            async with asyncio.timeout(timeout):
+                await client.connect(
+                    f"{parts.scheme}://{parts.netloc}",
+                    socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
+                    transports=["websocket"],
+                    auth=None if settings.token is None else {"token": settings.token},
+                    wait_timeout=timeout,
+                )
+                for queue_id in sorted(self._queues):
+                    await self._join(client, queue_id)
+        except (socketio.exceptions.SocketIOError, aiohttp.ClientError, OSError) as error:
+            logger.info("no socket to %s: %s", settings.url, _reason(error))
+            await client.disconnect()
+            return None
+        except asyncio.CancelledError:
+            await client.disconnect()
+            raise
+        self._client = client
+        self.epoch += 1
+        self._listener.connected()
+        return client
+
+    async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:
+        # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
+        await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=self._http.settings.connect_timeout)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,95 @@
+"""One request to the server, as a value: what to send, and how to read the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from invokeai_py_client.errors import NotInvokeAIError, UnsafePathError
+
+T = TypeVar("T")
+
+Query = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer: status, headers and body, and the request it belongs to.
+
+    `headers` compare without regard to case.
+    """
+
+    method: str
+    url: str
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text; what is no UTF-8 is shown as the replacement character."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            NotInvokeAIError: it is none. The server answers unknown paths with its web page, other servers with
+                whatever they like.
+        """
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            kind = self.headers.get("content-type", "no content type")
+            raise NotInvokeAIError(
+                f"{self.method} {self.url} answered {self.status_code} with {kind}, not with JSON.",
+                url=self.url,
+                method=self.method,
+                hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[T]):
+    """One request and the type of its answer.
+
+    Args:
+        method: the HTTP method.
+        path: below the server's root, made by `api_path`.
+        parse: reads a good answer; it may raise our errors, pydantic's and those of a wrong shape.
+        query: what follows the `?`; None is left out, booleans become `true` and `false`.
+        body: sent as JSON, unless None.
+        idempotent: it may be sent again when its fate is unknown.
+        headers: sent beside the client's own.
+        timeout: seconds, where the client's own time-out does not fit.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[Response], T]
+    query: Query = field(default_factory=dict)
+    body: Any = None
+    idempotent: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+
+
+def api_path(*segments: str | int, version: int = 1) -> str:
+    """The path of a route, each segment quoted, so that a name cannot reach another route.
+
+    Raises:
+        UnsafePathError: a segment is empty, `.` or `..`, which no quoting makes harmless.
+
+    Example:
+        >>> api_path("images", "i", "a/b.png")
+        '/api/v1/images/i/a%2Fb.png'
+    """
+    for segment in segments:
+        if str(segment) in {"", ".", ".."}:
+            raise UnsafePathError(
+                f"{segment!r} names nothing on the server.", name=str(segment), hint="Pass the name or id itself."
+            )
+    return "/".join([f"/api/v{version}", *(quote(str(segment), safe="") for segment in segments)])

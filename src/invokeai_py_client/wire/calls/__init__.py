@@ -1,0 +1,1 @@
+"""The server's routes, one module per noun; each function makes a `Call` and touches nothing."""

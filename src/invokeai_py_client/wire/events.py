@@ -1,0 +1,254 @@
+"""What the server pushes, in a vocabulary that stays the same whatever the server's version.
+
+`decode(name, payload)` turns one Socket.IO message into an event. Every event is typed and also reads as a mapping,
+and `event.raw` is what the server sent. The names follow the server's, but for three: `invocation_progress` is
+called `generator_progress`, a finished item is told once more as `session_complete`, and the client adds
+`reconnected`. The payloads are described in the server's `events_common.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from invokeai_py_client.mapping import ReadsAsMapping
+
+TERMINAL_STATUSES = frozenset({"completed", "failed", "canceled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(ReadsAsMapping):
+    """The base of all events; `event["step"]` reads an attribute, else what the server sent under that name."""
+
+    type: ClassVar[str] = "event"
+
+    queue_id: str = "default"
+    timestamp: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def keys(self) -> Collection[str]:
+        """The names of the attributes, `type` among them, and of what else the server sent."""
+        return {*self.__dataclass_fields__, *self.raw}
+
+    def __getitem__(self, name: str) -> Any:
+        """What is under a name; a plain look-up, for consumers that see thousands a second.
+
+        Raises:
+            KeyError: nothing is.
+        """
+        return getattr(self, name) if name in self.__dataclass_fields__ else self.raw[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemEvent(Event):
+    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item."""
+
+    item_id: int
+    batch_id: str
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItemStatusChanged(ItemEvent):
+    """An item is now `in_progress`, `completed`, `failed` or `canceled`."""
+
+    type: ClassVar[str] = "queue_item_status_changed"
+
+    status: str
+    status_sequence: int | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationEvent(ItemEvent):
+    """An event of one node.
+
+    `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy (an iterated node has
+    several), `node` the copy itself with its `type` and inputs.
+    """
+
+    node_id: str
+    invocation_id: str
+    node: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationStarted(InvocationEvent):
+    """A node has begun."""
+
+    type: ClassVar[str] = "invocation_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorProgress(InvocationEvent):
+    """A node tells how far it is.
+
+    `progress_percentage` is 0..100, or None where the node does not know; `step` of `total_steps` follow from it for
+    nodes that have `steps`, and are 0 otherwise.
+    """
+
+    type: ClassVar[str] = "generator_progress"
+
+    message: str = ""
+    progress_percentage: float | None = None
+    step: int = 0
+    total_steps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationComplete(InvocationEvent):
+    """A node is done; `result` is its output, with its `type`."""
+
+    type: ClassVar[str] = "invocation_complete"
+
+    result: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationError(InvocationEvent):
+    """A node raised an error."""
+
+    type: ClassVar[str] = "invocation_error"
+
+    error_type: str
+    error_message: str
+    error_traceback: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionComplete(ItemEvent):
+    """An item has ended: the last event of its story. `status` is `completed`, `failed` or `canceled`."""
+
+    type: ClassVar[str] = "session_complete"
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkChange(Event):
+    """Items were canceled, deleted or retried in bulk, with no event for each: `name` says what happened."""
+
+    type: ClassVar[str] = "bulk_change"
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownEvent(Event):
+    """Something this client has no type for, or a known event whose payload it could not read (`fault` says why)."""
+
+    type: ClassVar[str] = "unknown"
+
+    name: str
+    fault: str | None = None
+
+
+_BULK_CHANGES = frozenset({"queue_cleared", "queue_items_canceled", "queue_items_retried"})
+
+
+def decode(name: str, payload: Any) -> Event:
+    """Read one message of the server's socket.
+
+    Args:
+        name: the message's name, such as `invocation_progress`.
+        payload: its JSON, already parsed.
+
+    Returns:
+        The event; an `UnknownEvent` for whatever cannot be read. It never raises.
+
+    Example:
+        >>> decode("queue_cleared", {"queue_id": "default"}).get("name")
+        'queue_cleared'
+    """
+    if not isinstance(payload, Mapping):
+        return UnknownEvent(name=name, fault=f"its payload is {type(payload).__name__}, not an object")
+    read = _READERS.get(name)
+    try:
+        if read is not None:
+            return read(payload)
+        queue: dict[str, Any] = _queue(payload)
+    except (KeyError, TypeError, ValueError) as error:
+        return UnknownEvent(name=name, fault=f"{type(error).__name__}: {error}", raw=payload)
+    return BulkChange(name=name, **queue) if name in _BULK_CHANGES else UnknownEvent(name=name, **queue)
+
+
+def _queue(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {"queue_id": payload.get("queue_id", "default"), "timestamp": payload.get("timestamp"), "raw": payload}
+
+
+def _item(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_queue(payload),
+        "item_id": int(payload["item_id"]),
+        "batch_id": str(payload["batch_id"]),
+        "session_id": payload.get("session_id"),
+    }
+
+
+def _invocation(payload: Mapping[str, Any]) -> dict[str, Any]:
+    node = payload["invocation"]
+    return {
+        **_item(payload),
+        "node_id": str(payload["invocation_source_id"]),
+        "invocation_id": str(node["id"]),
+        "node": node,
+    }
+
+
+def _status_changed(payload: Mapping[str, Any]) -> QueueItemStatusChanged:
+    return QueueItemStatusChanged(
+        **_item(payload),
+        status=str(payload["status"]),
+        status_sequence=payload.get("status_sequence"),
+        created_at=payload.get("created_at"),
+        started_at=payload.get("started_at"),
+        completed_at=payload.get("completed_at"),
+        error_type=payload.get("error_type"),
+        error_message=payload.get("error_message"),
+        error_traceback=payload.get("error_traceback"),
+    )
+
+
+def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
+    share = payload.get("percentage")
+    percentage = None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
+    total = _steps_of(payload["invocation"])
+    return GeneratorProgress(
+        **_invocation(payload),
+        message=str(payload.get("message") or ""),
+        progress_percentage=percentage,
+        # Message-only progress (a model being loaded) tells nothing of steps.
+        step=0 if percentage is None else round(percentage / 100 * total),
+        total_steps=0 if percentage is None else total,
+    )
+
+
+def _steps_of(node: Mapping[str, Any]) -> int:
+    """How many steps a node takes: its `steps`, less what its denoising range leaves out."""
+    steps = node.get("steps")
+    if not isinstance(steps, int):
+        return 0
+    start, end = node.get("denoising_start", 0), node.get("denoising_end", 1)
+    if isinstance(start, int | float) and isinstance(end, int | float) and 0 <= start < end <= 1:
+        return max(1, round(steps * (end - start)))
+    return steps
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
+    "queue_item_status_changed": _status_changed,
+    "invocation_started": lambda payload: InvocationStarted(**_invocation(payload)),
+    "invocation_progress": _progress,
+    "invocation_complete": lambda payload: InvocationComplete(**_invocation(payload), result=payload["result"]),
+    "invocation_error": lambda payload: InvocationError(
+        **_invocation(payload),
+        error_type=str(payload["error_type"]),
+        error_message=str(payload["error_message"]),
+        error_traceback=str(payload.get("error_traceback") or ""),
+    ),
+}

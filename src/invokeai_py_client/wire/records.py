@@ -1,0 +1,130 @@
+"""The server's answers as typed objects that also read as mappings.
+
+The fields are those that the client itself relies on, named as the server names them; whatever else a server sends
+is kept (`record["device"]`). The source is the server's own OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from invokeai_py_client.mapping import ReadsAsMapping
+
+QueueItemStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
+
+
+class Record(ReadsAsMapping, BaseModel):
+    """The base of all answers: attributes, and `record["name"]` for these and for whatever else the server sent."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    def keys(self) -> Collection[str]:
+        """The names of all fields."""
+        return {**type(self).model_fields, **(self.model_extra or {})}.keys()
+
+
+class EnqueueResult(Record):
+    """What `enqueue_batch` answers.
+
+    `enqueued` is less than `requested` where the queue had no room. `item_ids` come newest first; servers before
+    5.12 send none.
+    """
+
+    enqueued: int
+    requested: int
+    priority: int = 0
+    item_ids: list[int] | None = None
+
+
+class BatchStatus(Record):
+    """How many of a batch's items are in which state; `total` is 0 for a batch that never arrived."""
+
+    batch_id: str
+    pending: int
+    in_progress: int
+    waiting: int = 0
+    completed: int
+    failed: int
+    canceled: int
+    total: int
+
+
+class QueueItemSummary(Record):
+    """The light form of a queue item: no graph, no results, no error text."""
+
+    item_id: int
+    status: QueueItemStatus
+    batch_id: str
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+class QueueItemRecord(QueueItemSummary):
+    """A whole queue item. `session` has its graph and the results of its nodes."""
+
+    queue_id: str
+    session_id: str
+    session: dict[str, Any]
+    status_sequence: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = None
+
+
+class CancelResult(Record):
+    """How many items a cancel by batch, destination or queue reached."""
+
+    canceled: int
+
+
+class ImageRecord(Record):
+    """An image on the server: its name, size and place, not its pixels."""
+
+    image_name: str
+    width: int
+    height: int
+    image_category: str
+    image_origin: str
+    is_intermediate: bool
+    created_at: str
+    starred: bool = False
+    board_id: str | None = None
+    session_id: str | None = None
+    node_id: str | None = None
+
+
+class DeletedImages(Record):
+    """What a deletion did: `deleted_images` are gone; servers from 6.0 on also tell `failed_images`."""
+
+    deleted_images: list[str]
+    failed_images: list[str] = []
+
+
+class ModelRecord(Record):
+    """An installed model."""
+
+    key: str
+    hash: str
+    name: str
+    base: str
+    type: str
+    path: str | None = None
+    format: str | None = None
+
+
+class AppVersion(Record):
+    """Which InvokeAI this is."""
+
+    version: str
+
+
+class WorkflowRecord(Record):
+    """A workflow of the server's library, with the document that a file would hold."""
+
+    workflow_id: str
+    name: str
+    workflow: dict[str, Any]
