@@ -1,0 +1,336 @@
+"""A workflow document: load it, check it, migrate it. What this client does not know is kept as it came.
+
+The shape is that of the web UI's `types/workflow.ts`; versions 3 and 4 are one shape.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
+from invokeai_py_client.files import whole_file
+
+LATEST_VERSION = "4.0.0"
+KNOWN_VERSIONS = ("1.0.0", "2.0.0", "3.0.0", LATEST_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a document. `data` is the document's own dict: read it, do not change it.
+
+    `kind` is `invocation`, `connector`, `notes` or `current_image`; `type` the invocation's type, else the kind.
+    """
+
+    id: str
+    kind: str
+    type: str
+    label: str
+    version: str
+    data: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """The inputs by name: each has `value`, if one is set, and `label`."""
+        inputs: Mapping[str, Mapping[str, Any]] = self.data.get("inputs") or {}
+        return inputs
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Whether what the node makes stays out of the gallery."""
+        return bool(self.data.get("isIntermediate", False))
+
+    @property
+    def use_cache(self) -> bool:
+        """Whether the server may answer from its node cache."""
+        return bool(self.data.get("useCache", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One edge: from an output field to an input field."""
+
+    source: str
+    source_field: str
+    target: str
+    target_field: str
+
+    def __str__(self) -> str:
+        return f"{self.source}.{self.source_field} -> {self.target}.{self.target_field}"
+
+
+class WorkflowDefinition:
+    """A checked workflow in the latest format. It is never changed; many handles may share one.
+
+    Make it with `from_file`, `from_json` or `from_dict`.
+
+    Example:
+        >>> WorkflowDefinition.from_dict({"name": "empty", "nodes": [], "edges": [], "meta": {"version": "3.0.0"}}).name
+        'empty'
+    """
+
+    def __init__(self, document: dict[str, Any], *, source: str | None = None) -> None:
+        self._document = document
+        self.source = source
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
+        """Load a file that the web UI exported.
+
+        Args:
+            path: of a JSON file.
+
+        Raises:
+            WorkflowFileError: it cannot be read, is no JSON, or no workflow; the message says where.
+            WorkflowVersionError: it is written in a format this client does not know.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise WorkflowFileError(
+                f"The workflow file {os.fspath(path)!r} cannot be read: {error}.",
+                source=os.fspath(path),
+                hint="Give the path of a JSON file that the web UI exported.",
+            ) from error
+        return cls._from_text(text, os.fspath(path))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkflowDefinition:
+        """Load a workflow from JSON text; errors as in `from_file`."""
+        return cls._from_text(text, None)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], *, source: str | None = None) -> WorkflowDefinition:
+        """Load a workflow from parsed JSON, which is copied.
+
+        Args:
+            document: the workflow.
+            source: how errors name it.
+
+        Raises:
+            WorkflowFileError: it is no workflow, or holds what JSON cannot.
+            WorkflowVersionError: it is written in a format this client does not know.
+        """
+        try:
+            # A copy that cannot hold anything but JSON, however odd what came in.
+            copied = json.loads(json.dumps(document, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise WorkflowFileError(
+                f"{source or 'The workflow'} cannot be written as JSON: {error}.",
+                source=source,
+                hint="Pass the parsed content of a file that the web UI exported.",
+            ) from error
+        return cls(_Checker(source).check(copied), source=source)
+
+    @classmethod
+    def _from_text(cls, text: str, source: str | None) -> WorkflowDefinition:
+        try:
+            document = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise WorkflowFileError(
+                f"{source or 'The text'} is no JSON: {error}.",
+                source=source,
+                hint="Export the workflow from the web UI again.",
+            ) from error
+        return cls(_Checker(source).check(document), source=source)
+
+    @property
+    def name(self) -> str:
+        """The name its author gave it."""
+        return str(self._document.get("name") or "")
+
+    @property
+    def description(self) -> str:
+        """What its author says of it."""
+        return str(self._document.get("description") or "")
+
+    @property
+    def version(self) -> str:
+        """The document's format version as it is now: always the latest."""
+        return str(self._document["meta"]["version"])
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by id, in document order."""
+        return {node.id: node for node in map(_node, self._document["nodes"])}
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges in document order, but for those that only draw a collapsed node."""
+        return tuple(
+            Edge(edge["source"], edge["sourceHandle"], edge["target"], edge["targetHandle"])
+            for edge in self._document["edges"]
+            if edge.get("type", "default") == "default"
+        )
+
+    @cached_property
+    def exposed_fields(self) -> tuple[tuple[str, str], ...]:
+        """(node id, field name) of the inputs that the older linear view shows."""
+        return tuple((field["nodeId"], field["fieldName"]) for field in self._document["exposedFields"])
+
+    @cached_property
+    def form_fields(self) -> tuple[tuple[str, str], ...]:
+        """(node id, field name) of the inputs that the form shows, depth first; () without a form."""
+        return tuple(_form_fields(self._document.get("form")))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as a copy of its own, in the latest format."""
+        copied: dict[str, Any] = json.loads(self.to_json())
+        return copied
+
+    def to_json(self) -> str:
+        """The document as JSON text."""
+        return json.dumps(self._document, ensure_ascii=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the document as a file that the web UI can load; returns its path."""
+        with whole_file(Path(path)) as file:
+            file.write(json.dumps(self._document, indent=2).encode())
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f"<WorkflowDefinition {self.name!r}: {len(self.nodes)} nodes>"
+
+
+def _node(raw: Mapping[str, Any]) -> Node:
+    data = raw["data"]
+    kind = raw["type"]
+    return Node(
+        id=raw["id"],
+        kind=kind,
+        type=data["type"] if kind == "invocation" else kind,
+        label=str(data.get("label") or ""),
+        version=str(data.get("version") or "1.0.0"),
+        data=data,
+    )
+
+
+def _form_fields(form: Any) -> Iterator[tuple[str, str]]:
+    """Walk the form from its root. What is malformed shows nothing, as in the web UI; a loop is walked once."""
+    elements = form.get("elements") if isinstance(form, dict) else None
+    if not isinstance(elements, dict):
+        return
+    todo = [form.get("rootElementId")]
+    seen = set()
+    while todo:
+        element_id = todo.pop()
+        element = elements.get(element_id) if isinstance(element_id, str) else None
+        if not isinstance(element, dict) or element_id in seen:
+            continue
+        seen.add(element_id)
+        data = element.get("data")
+        if not isinstance(data, dict):
+            continue
+        if element.get("type") == "container" and isinstance(data.get("children"), list):
+            todo.extend(reversed(data["children"]))
+        elif element.get("type") == "node-field" and isinstance(data.get("fieldIdentifier"), dict):
+            node_id, field = (data["fieldIdentifier"].get(name) for name in ("nodeId", "fieldName"))
+            if isinstance(node_id, str) and isinstance(field, str):
+                yield node_id, field
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+class _Checker:
+    """Checks a parsed document and brings it to the latest version, in place."""
+
+    def __init__(self, source: str | None) -> None:
+        self._source = source
+
+    def check(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, dict):
+            self._refuse("it is no JSON object")
+        self._migrate(document)
+        for name in ("nodes", "edges"):
+            if not isinstance(document.get(name), list):
+                self._refuse(f"{name!r} is no list")
+        document["exposedFields"] = self._exposed_fields(document.get("exposedFields"))
+        self._check_nodes(document["nodes"])
+        for place, edge in enumerate(document["edges"]):
+            self._check_edge(f"edges[{place}]", edge)
+        return document
+
+    def _migrate(self, document: dict[str, Any]) -> None:
+        meta = document.get("meta")
+        version = meta.get("version") if isinstance(meta, dict) else None
+        if not isinstance(meta, dict) or not isinstance(version, str):
+            self._refuse("it has no meta.version")
+        if version not in KNOWN_VERSIONS:
+            raise WorkflowVersionError(
+                f"{self._source or 'The workflow'} is of format version {version!r}; "
+                f"this client knows {', '.join(KNOWN_VERSIONS)}.",
+                version=version,
+                source=self._source,
+                hint="A newer client may know it; or export the workflow from an older web UI.",
+            )
+        if version == "1.0.0":
+            # Categories came with 2; only the server's own workflows are `default`.
+            meta["category"] = "user"
+        meta["version"] = LATEST_VERSION
+
+    def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:
+        if fields is None:
+            return []
+        if not isinstance(fields, list):
+            self._refuse("'exposedFields' is no list")
+        return [
+            field
+            for field in fields
+            if isinstance(field, dict)
+            and isinstance(field.get("nodeId"), str)
+            and isinstance(field.get("fieldName"), str)
+        ]
+
+    def _check_nodes(self, nodes: list[Any]) -> None:
+        seen: set[str] = set()
+        for place, node in enumerate(nodes):
+            where = f"nodes[{place}]"
+            if not isinstance(node, dict):
+                self._refuse(f"{where} is no object")
+            node_id = self._text(where, node, "id")
+            if node_id in seen:
+                self._refuse(f"{where} has the id {node_id!r}, which another node has too")
+            seen.add(node_id)
+            kind = self._text(where, node, "type")
+            if not isinstance(node.get("data"), dict):
+                self._refuse(f"{where}.data is no object")
+            if kind == "invocation":
+                self._check_invocation(f"{where}.data", node["data"])
+
+    def _check_invocation(self, where: str, data: dict[str, Any]) -> None:
+        self._text(where, data, "type")
+        inputs = data.setdefault("inputs", {})
+        if not isinstance(inputs, dict):
+            self._refuse(f"{where}.inputs is no object")
+        for name, value in inputs.items():
+            if not isinstance(value, dict):
+                self._refuse(f"{where}.inputs.{name} is no object")
+
+    def _check_edge(self, where: str, edge: Any) -> None:
+        if not isinstance(edge, dict):
+            self._refuse(f"{where} is no object")
+        names = ["source", "target"]
+        if edge.get("type", "default") == "default":
+            names += ["sourceHandle", "targetHandle"]
+        for name in names:
+            self._text(where, edge, name)
+
+    def _text(self, where: str, holder: Mapping[str, Any], name: str) -> str:
+        value = holder.get(name)
+        if not isinstance(value, str) or not value.strip():
+            self._refuse(f"{where}.{name} is no text")
+        return value
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise WorkflowFileError(
+            f"{self._source or 'This'} is no workflow: {why}.",
+            source=self._source,
+            hint="Export the workflow from the web UI again.",
+        )

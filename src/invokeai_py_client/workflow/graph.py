@@ -1,0 +1,189 @@
+"""A document and its values as the graph that the web UI would send (`buildNodesGraph.ts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, may_update, needs_update
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+_NOT_EXECUTABLE = {
+    *(f"{kind}_batch" for kind in ("float", "integer", "string", "image")),
+    *(f"{kind}_generator" for kind in ("float", "integer", "string", "image")),
+}
+_SAVED_WORKFLOW_INPUT = "saved_workflow_input::"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltGraph:
+    """The graph, and what was left out of it, a sentence each."""
+
+    graph: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def build_graph(
+    definition: WorkflowDefinition,
+    templates: NodeTemplates,
+    fields: WorkflowFields,
+    *,
+    default_board: str | None = None,
+) -> BuiltGraph:
+    """Build the graph that runs a workflow with the values that its fields have.
+
+    Args:
+        definition: the document.
+        templates: the server's node templates.
+        fields: the values.
+        default_board: the id of the board that `auto` means; None for no board.
+
+    Returns:
+        The graph as `enqueue_batch` takes it, with `nodes` and `edges`.
+    """
+    warnings: list[str] = []
+    nodes: dict[str, dict[str, Any]] = {}
+    for node in definition.nodes.values():
+        if is_executable(node):
+            if node.type not in templates:
+                warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
+                continue
+            nodes[node.id] = _graph_node(node, templates, fields, default_board, warnings)
+    edges = _kept_edges(definition, templates, fields, warnings)
+    wires = []
+    for edge in _flattened(edges, definition):
+        if edge.source in nodes and edge.target in nodes:
+            # What an edge feeds has no value of its own: the server would check it although it is not used.
+            nodes[edge.target].pop(edge.target_field, None)
+            nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
+            wires.append(
+                {
+                    "source": {"node_id": edge.source, "field": edge.source_field},
+                    "destination": {"node_id": edge.target, "field": edge.target_field},
+                }
+            )
+    return BuiltGraph({"nodes": nodes, "edges": wires}, tuple(warnings))
+
+
+def is_executable(node: Node) -> bool:
+    """Whether a node becomes part of the graph: no notes, connectors, batch or generator nodes do."""
+    return node.kind == "invocation" and node.type not in _NOT_EXECUTABLE
+
+
+def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
+    """The document with the values that its fields have, for the server to keep beside the images that it makes."""
+    document = definition.to_dict()
+    # An embedded workflow has no id: it is no longer the library's.
+    document.pop("id", None)
+    nodes = {node["id"]: node for node in document["nodes"]}
+    for node_id, name, value in fields.changed():
+        given = nodes[node_id]["data"]["inputs"].setdefault(name, {"name": name, "label": "", "description": ""})
+        if value is UNSET:
+            given.pop("value", None)
+        else:
+            given["value"] = value
+    return document
+
+
+def _graph_node(
+    node: Node,
+    templates: NodeTemplates,
+    fields: WorkflowFields,
+    default_board: str | None,
+    warnings: list[str],
+) -> dict[str, Any]:
+    template = templates[node.type]
+    if needs_update(node, template) and not may_update(node, template):
+        warnings.append(
+            f"node {node.id!r} ({node.type}) is of version {node.version}, the server's of {template.version}: "
+            "it is sent as it is, and may not mean the same any more"
+        )
+    values: dict[str, Any] = {}
+    saved: dict[str, Any] = {}
+    for name, given in fields.inputs_of(node).items():
+        value = fields.value_of(node.id, name, given)
+        known = template.inputs.get(name)
+        if node.type == "call_saved_workflow" and name.startswith(_SAVED_WORKFLOW_INPUT):
+            saved[name] = None if value is UNSET else value
+        elif node.type == "call_saved_workflow" and name == "workflow_inputs":
+            continue
+        elif known is None:
+            if node.type in NODES_WITH_EXTRA_INPUTS and value is not UNSET:
+                values[name] = value
+            else:
+                warnings.append(f"input {name!r} of node {node.id!r} is left out: a {node.type} has none of that name")
+        elif known.type.name == "BoardField":
+            values[name] = _board(value, default_board)
+        elif value is not UNSET:
+            values[name] = value
+    if node.type == "call_saved_workflow":
+        values["workflow_inputs"] = saved
+    return {
+        "type": node.type,
+        "id": node.id,
+        **{name: value for name, value in values.items() if value is not UNSET},
+        "use_cache": node.use_cache,
+        "is_intermediate": node.is_intermediate,
+    }
+
+
+def _board(value: Any, default_board: str | None) -> Any:
+    if value == "none":
+        return UNSET
+    if value is UNSET or value is None or value == "auto":
+        return UNSET if default_board is None else {"board_id": default_board}
+    return value
+
+
+def _kept_edges(
+    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields, warnings: list[str]
+) -> list[Edge]:
+    """The edges whose ends exist, each once."""
+    kept: dict[Edge, None] = {}
+    for edge in definition.edges:
+        fault = _fault(edge, definition.nodes, templates, fields)
+        if fault:
+            warnings.append(f"edge {edge} is left out: {fault}")
+        else:
+            kept[edge] = None
+    return [*kept]
+
+
+def _fault(edge: Edge, nodes: Mapping[str, Node], templates: NodeTemplates, fields: WorkflowFields) -> str:
+    source, target = nodes.get(edge.source), nodes.get(edge.target)
+    if source is None or target is None:
+        return f"there is no node {edge.source if source is None else edge.target!r}"
+    for node in (source, target):
+        if node.kind == "invocation" and node.type not in templates:
+            return f"the server has no node type {node.type!r}"
+    if source.kind == "invocation" and edge.source_field not in templates[source.type].outputs:
+        return f"a {source.type} makes no {edge.source_field!r}"
+    if target.kind == "invocation" and edge.target_field not in templates[target.type].inputs:
+        is_saved = target.type == "call_saved_workflow" and edge.target_field in fields.inputs_of(target)
+        if not is_saved:
+            return f"a {target.type} takes no {edge.target_field!r}"
+    return ""
+
+
+def _flattened(edges: list[Edge], definition: WorkflowDefinition) -> list[Edge]:
+    """The edges between nodes that run: one from a connector comes from what feeds the chain of connectors."""
+    into = {edge.target: edge for edge in edges if definition.nodes[edge.target].kind == "connector"}
+    flat: dict[Edge, None] = {}
+    for edge in edges:
+        if definition.nodes[edge.target].kind != "invocation":
+            continue
+        origin: Edge | None = edge
+        passed = set()
+        while origin is not None and definition.nodes[origin.source].kind == "connector":
+            if origin.source in passed:
+                origin = None
+                break
+            passed.add(origin.source)
+            origin = into.get(origin.source)
+        if origin is not None:
+            flat[Edge(origin.source, origin.source_field, edge.target, edge.target_field)] = None
+    return [*flat]

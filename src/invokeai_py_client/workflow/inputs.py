@@ -1,0 +1,271 @@
+"""The inputs of a workflow: all its fields, and those of them that its form shows, in order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex, overload
+
+from invokeai_py_client.errors import InputNotFoundError, UnknownNodeError
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
+from invokeai_py_client.workflow.node_update import updated_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+
+
+class WorkflowFields:
+    """The values of one handle: a field for each input of each node, made when it is first asked for.
+
+    Args:
+        definition: the document; many handles may share it.
+        templates: the server's node templates.
+    """
+
+    def __init__(self, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
+        self._definition = definition
+        self._templates = templates
+        self._fields: dict[tuple[str, str], Field[Any]] = {}
+        self._inputs: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+
+    def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
+        """The inputs of a node as the document has them, brought to the server's version of its type."""
+        inputs = self._inputs.get(node.id)
+        if inputs is None:
+            template = self._templates.get(node.type)
+            inputs = self._inputs[node.id] = node.inputs if template is None else updated_inputs(node, template)
+        return inputs
+
+    def get(self, node_id: str, name: str) -> Field[Any] | None:
+        """The field of an input; None where the document has no such input.
+
+        Where the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
+        """
+        field = self._fields.get((node_id, name))
+        if field is not None:
+            return field
+        node = self._definition.nodes.get(node_id)
+        inputs = {} if node is None else self.inputs_of(node)
+        if node is None or name not in inputs:
+            return None
+        template = self._templates.get(node.type)
+        known = template.inputs.get(name) if template is not None else None
+        if known is None:
+            known = unknown_input(name)
+        place = FieldPlace(node_id, node.type, node.label, name)
+        field = self._fields[node_id, name] = field_for(place, known, inputs[name].get("value", UNSET))
+        return field
+
+    def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
+        """The value that an input has now: its field's, if one was made, else what the document gives."""
+        field = self._fields.get((node_id, name))
+        return given.get("value", UNSET) if field is None else field.raw
+
+    def changed(self) -> Iterator[tuple[str, str, Any]]:
+        """(node id, name, value) of the fields that have another value than the document."""
+        for (node_id, name), field in self._fields.items():
+            if field.is_changed:
+                yield node_id, name, field.raw
+
+    def of_models(self) -> Iterator[ModelField]:
+        """The fields that take a model and are not fed by an edge, in document order."""
+        fed = {(edge.target, edge.target_field) for edge in self._definition.edges}
+        for node in self._definition.nodes.values():
+            template = self._templates.get(node.type) if node.kind == "invocation" else None
+            if template is None:
+                continue
+            for name in self.inputs_of(node):
+                known = template.inputs.get(name)
+                if known is None or known.input == "connection" or (node.id, name) in fed:
+                    continue
+                field = self.get(node.id, name)
+                if isinstance(field, ModelField):
+                    yield field
+
+
+@dataclass(slots=True)
+class WorkflowInput:
+    """An input that the workflow's form shows; setting `value` sets its field's.
+
+    `label` is what the web UI shows: the input's own label, else its template's title.
+    """
+
+    index: int
+    label: str
+    description: str
+    field: Field[Any]
+
+    @property
+    def value(self) -> Any:
+        """The field's value; assigning one checks it. See `Field.value`."""
+        return self.field.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.field.value = value
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node."""
+        return self.field.place.node_id
+
+    @property
+    def field_name(self) -> str:
+        """Its name on its node."""
+        return self.field.place.name
+
+    @property
+    def type_name(self) -> str:
+        """What it takes, in the server's terms."""
+        return self.field.type_name
+
+    @property
+    def required(self) -> bool:
+        """Whether a run fails without it."""
+        return self.field.template.required
+
+    def __str__(self) -> str:
+        return f"[{self.index}] {self.label} ({self.field.place}: {self.type_name})"
+
+
+class WorkflowInputs(Sequence[WorkflowInput]):
+    """A workflow's inputs in the order of its form: by index, by label, or by (node id or label, field name).
+
+    Example:
+        >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
+        >>> wf.inputs[0].label
+        'Model'
+    """
+
+    def __init__(self, inputs: Sequence[WorkflowInput]) -> None:
+        self._inputs = tuple(inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __iter__(self) -> Iterator[WorkflowInput]:
+        return iter(self._inputs)
+
+    @overload
+    def __getitem__(self, key: int | str | tuple[str, str]) -> WorkflowInput: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[WorkflowInput]: ...
+    def __getitem__(self, key: int | str | tuple[str, str] | slice) -> WorkflowInput | Sequence[WorkflowInput]:
+        """The input of that index, label, or (node id or label, field name).
+
+        Raises:
+            InputNotFoundError: there is none, or several; it lists the choices and the nearest match.
+        """
+        if isinstance(key, slice):
+            return self._inputs[key]
+        if isinstance(key, str):
+            return self._one(key, [i for i in self if i.label == key] or [i for i in self if _same(i.label, key)])
+        if isinstance(key, tuple):
+            node, name = key
+            return self._one(
+                key,
+                [i for i in self if i.field_name == name and node in (i.node_id, i.field.place.node_label)],
+            )
+        return self._at(key)
+
+    def _at(self, key: SupportsIndex) -> WorkflowInput:
+        try:
+            return self._inputs[key]
+        except (IndexError, TypeError):
+            raise self._not_found(f"There is no input {key!r}: this workflow has {len(self)}.", key) from None
+
+    def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputNotFoundError(
+                f"{len(found)} inputs answer to {key!r}: {', '.join(map(str, found))}.",
+                key=key,
+                choices=tuple(map(str, found)),
+                hint="Take the one that is meant by its index, or by (node id, field name).",
+            )
+        raise self._not_found(f"No input answers to {key!r}.", key)
+
+    def _not_found(self, what: str, key: object) -> InputNotFoundError:
+        choices = tuple(map(str, self))
+        labels = {i.label.casefold(): i.label for i in self}
+        near = difflib.get_close_matches(key.casefold(), labels, n=1) if isinstance(key, str) else []
+        hint = f"Did you mean {labels[near[0]]!r}? " if near else ""
+        return InputNotFoundError(
+            what, key=key, choices=choices, hint=f"{hint}Its inputs: {', '.join(choices) or 'none'}."
+        )
+
+
+def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields) -> WorkflowInputs:
+    """The inputs that a workflow shows.
+
+    The form's in depth-first order, or, where there is no form, the exposed fields in theirs. What points nowhere is
+    left out.
+
+    Args:
+        definition: the document.
+        templates: the server's node templates.
+        fields: which holds the values.
+    """
+    inputs: list[WorkflowInput] = []
+    seen = set()
+    # A form shows what its node has; of the exposed fields, only those that the server knows become inputs.
+    shown = definition.form_fields or [
+        (node_id, name)
+        for node_id, name in definition.exposed_fields
+        if _is_known(definition, node_id, name, templates)
+    ]
+    for node_id, name in shown:
+        field = fields.get(node_id, _renamed(definition, node_id, name, fields))
+        if field is None or (field.place.node_id, field.place.name) in seen:
+            continue
+        seen.add((field.place.node_id, field.place.name))
+        given = fields.inputs_of(definition.nodes[node_id])[field.place.name]
+        inputs.append(
+            WorkflowInput(
+                index=len(inputs),
+                label=str(given.get("label") or field.template.title),
+                description=str(given.get("description") or field.template.description),
+                field=field,
+            )
+        )
+    return WorkflowInputs(inputs)
+
+
+def check_nodes(definition: WorkflowDefinition, templates: NodeTemplates) -> None:
+    """Check that the server has every node type of a workflow.
+
+    Raises:
+        UnknownNodeError: it lacks some.
+    """
+    unknown = [node for node in definition.nodes.values() if node.kind == "invocation" and node.type not in templates]
+    if unknown:
+        types = tuple(dict.fromkeys(node.type for node in unknown))
+        near = [match for name in types for match in difflib.get_close_matches(name, templates, n=1)]
+        raise UnknownNodeError(
+            f"{definition.source or definition.name or 'The workflow'} has nodes that the server lacks: "
+            + ", ".join(f"{node.type!r} (node {node.id})" for node in unknown[:10])
+            + (f", and {len(unknown) - 10} more." if len(unknown) > 10 else "."),
+            node_types=types,
+            node_ids=tuple(node.id for node in unknown),
+            source=definition.source,
+            hint="Install the custom nodes on the server"
+            + (f"; the nearest that it has: {', '.join(near)}." if near else "."),
+        )
+
+
+def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
+    node = definition.nodes.get(node_id)
+    return node is not None and node.type in templates and name in templates[node.type].inputs
+
+
+def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
+    """`image_collection` renamed an input: what shows the old name means the new one."""
+    node = definition.nodes.get(node_id)
+    if node is not None and node.type == "image_collection" and name == "collection":
+        return "images" if "images" in fields.inputs_of(node) else name
+    return name
+
+
+def _same(label: str, key: str) -> bool:
+    return label.casefold() == key.strip().casefold()

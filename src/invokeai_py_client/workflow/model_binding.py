@@ -1,0 +1,111 @@
+"""Which installed model a model input means, when the file names one of another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.workflow.fields import FieldPlace, ModelField
+
+_IDENTITY = ("key", "hash", "name", "base", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """An input that was bound to another model."""
+
+    place: FieldPlace
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.place}: {_name(self.old)} -> {_name(self.new)}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnboundModel:
+    """An input for which no installed model could be chosen, and why."""
+
+    place: FieldPlace
+    wanted: Mapping[str, Any] | None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {_name(self.wanted)}: {self.why}"
+
+
+class ModelBinding(Sequence[ModelChange]):
+    """What `sync_dnn_model` changed, and in `unbound` what it could not. Reads as the list of the changes."""
+
+    def __init__(self, changes: Iterable[ModelChange], unbound: Iterable[UnboundModel]) -> None:
+        self._changes = tuple(changes)
+        self.unbound = tuple(unbound)
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def __getitem__(self, index: Any) -> Any:
+        """The change at an index, or those of a slice."""
+        return self._changes[index]
+
+    def __repr__(self) -> str:
+        return f"<ModelBinding changed={[*map(str, self._changes)]} unbound={[*map(str, self.unbound)]}>"
+
+
+def bind_models(
+    fields: Iterable[ModelField], installed: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
+) -> ModelBinding:
+    """Bind every model input to an installed model: by key, else hash, else name, base and type, else name alone,
+    else the only one of its base and type.
+
+    Args:
+        fields: the model inputs.
+        installed: the server's models.
+        by_name: take the rules that go by name.
+        by_base: take the rule that goes by base and type; an input without a model takes the only one that fits it.
+
+    Returns:
+        What was changed, and which inputs have no model that is installed.
+    """
+    changes: list[ModelChange] = []
+    unbound: list[UnboundModel] = []
+    for field in fields:
+        wanted = field.value if isinstance(field.value, Mapping) else None
+        if wanted is None and not field.template.required:
+            continue
+        fitting = [model for model in installed if field.accepts(model)]
+        found = _find(wanted, fitting, by_name=by_name, by_base=by_base)
+        if isinstance(found, str):
+            unbound.append(UnboundModel(field.place, wanted, found))
+            continue
+        new = {part: found[part] for part in _IDENTITY}
+        if wanted is None or any(wanted.get(part) != new[part] for part in _IDENTITY):
+            # What the file says beside the identity, such as the part of the model that is meant, stays.
+            field.value = {**(wanted or {}), **new}
+            changes.append(ModelChange(field.place, wanted, new))
+    return ModelBinding(changes, unbound)
+
+
+def _find(
+    wanted: Mapping[str, Any] | None, fitting: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
+) -> Mapping[str, Any] | str:
+    """The model that is meant, or why none is."""
+    if not fitting:
+        return "no installed model is of a base and type that it takes"
+    if wanted is None:
+        if by_base and len(fitting) == 1:
+            return fitting[0]
+        return f"it names no model, and {len(fitting)} installed ones would fit"
+    rules: list[tuple[str, ...]] = [("key",), ("hash",)]
+    rules += [("name", "base", "type"), ("name",)] if by_name else []
+    rules += [("base", "type")] if by_base else []
+    for rule in rules:
+        same = [model for model in fitting if all(wanted.get(part) and wanted[part] == model[part] for part in rule)]
+        if len(same) == 1:
+            return same[0]
+    return f"none of {len(fitting)} installed models that would fit is surely it"
+
+
+def _name(model: Mapping[str, Any] | None) -> str:
+    return "no model" if model is None else f"{model.get('name')!r} ({model.get('base')} {model.get('type')})"

@@ -1,0 +1,361 @@
+"""Node templates: what each node type takes and makes, read from the server's own OpenAPI document.
+
+The rules are those of the web UI (`parseSchema.ts`, `parseFieldType.ts`, `buildFieldInputTemplate.ts`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from invokeai_py_client.errors import WorkflowError
+
+_PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "StringField", "boolean": "BooleanField"}
+
+_DENIED_NODES = {"graph", "linear_ui_output"}
+_RESERVED_INPUTS = {"id", "type", "use_cache"}
+_BATCH_PORTS = {
+    *((f"{kind}_batch", f"{kind}s") for kind in ("float", "integer", "string", "image")),
+    *((f"{kind}_generator", f"{kind}s") for kind in ("float", "integer", "string", "image")),
+}
+
+# What the web UI takes where a schema gives no default.
+_SINGLE_DEFAULTS: dict[str, Any] = {
+    "IntegerField": 0,
+    "FloatField": 0,
+    "StringField": "",
+    "BooleanField": False,
+    "BoardField": "auto",
+    "ColorField": {"r": 127, "g": 127, "b": 127, "a": 255},
+    "SchedulerField": "dpmpp_3m_k",
+    "SavedWorkflowField": "",
+}
+_STATEFUL_COLLECTIONS = {"ImageField", "StringField", "IntegerField", "FloatField", "LoRAField"}
+STATEFUL_FIELDS = {
+    *_SINGLE_DEFAULTS,
+    *_STATEFUL_COLLECTIONS,
+    "EnumField",
+    "ModelIdentifierField",
+    "VideoField",
+    "StylePresetField",
+    "SystemPromptField",
+    "FloatGeneratorField",
+    "IntegerGeneratorField",
+    "StringGeneratorField",
+    "ImageGeneratorField",
+}
+"""The types whose inputs can hold a value; the others are only ever connected."""
+
+
+class Cardinality(Enum):
+    """Whether a field holds one thing, a list of them, or either."""
+
+    SINGLE = "SINGLE"
+    COLLECTION = "COLLECTION"
+    SINGLE_OR_COLLECTION = "SINGLE_OR_COLLECTION"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """The type of an input or output: its name, cardinality, and whether it is a batch node's own port."""
+
+    name: str
+    cardinality: Cardinality = Cardinality.SINGLE
+    batch: bool = False
+
+    def __str__(self) -> str:
+        if self.cardinality is Cardinality.SINGLE:
+            return self.name
+        return f"list of {self.name}" + ("" if self.cardinality is Cardinality.COLLECTION else f", or one {self.name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputTemplate:
+    """What a node type says of one of its inputs.
+
+    `input` is `any`, `direct` or `connection`: where a value may come from. Bounds are None where there is none.
+    """
+
+    name: str
+    title: str
+    description: str
+    type: FieldType
+    required: bool
+    default: Any
+    input: str
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive_minimum: float | None = None
+    exclusive_maximum: float | None = None
+    multiple_of: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    min_items: int | None = None
+    max_items: int | None = None
+    options: tuple[Any, ...] = ()
+    option_labels: Mapping[str, str] = field(default_factory=dict)
+    model_bases: tuple[str, ...] = ()
+    model_types: tuple[str, ...] = ()
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTemplate:
+    """What a node type says of one of its outputs."""
+
+    name: str
+    title: str
+    type: FieldType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTemplate:
+    """What the server says of a node type. `output_type` is the `type` of its result, such as `image_output`."""
+
+    type: str
+    title: str
+    version: str
+    category: str
+    node_pack: str
+    output_type: str
+    use_cache: bool
+    inputs: Mapping[str, InputTemplate]
+    outputs: Mapping[str, OutputTemplate]
+
+
+class NodeTemplates(Mapping[str, NodeTemplate]):
+    """The templates of all node types that a server has, custom nodes among them; each is read when it is asked for.
+
+    Example:
+        >>> templates = NodeTemplates.from_openapi(document)
+        >>> templates["noise"].inputs["width"].multiple_of
+        8
+    """
+
+    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        self._nodes = nodes
+        self._outputs = outputs
+        self._read: dict[str, NodeTemplate] = {}
+
+    @classmethod
+    def from_openapi(cls, document: Mapping[str, Any]) -> NodeTemplates:
+        """Find the node types in a server's `/openapi.json`.
+
+        Raises:
+            WorkflowError: there are none, so this is no InvokeAI server's document.
+        """
+        schemas = document.get("components", {}).get("schemas", {})
+        nodes: dict[str, Mapping[str, Any]] = {}
+        outputs: dict[str, Mapping[str, Any]] = {}
+        for schema in schemas.values():
+            if schema.get("class") != "invocation":
+                continue
+            node_type = schema["properties"]["type"]["default"]
+            name = _ref_name(schema.get("output", {}))
+            if node_type not in _DENIED_NODES and name in schemas:
+                nodes[node_type] = schema
+                outputs[name] = schemas[name]
+        if not nodes:
+            raise WorkflowError(
+                "The OpenAPI document describes no nodes.", hint="Is it an InvokeAI server's /openapi.json?"
+            )
+        return cls(nodes, outputs)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> NodeTemplates:
+        """What `to_json` wrote."""
+        stored = json.loads(text)
+        return cls(stored["nodes"], stored["outputs"])
+
+    def to_json(self) -> bytes:
+        """The part of the OpenAPI document that describes nodes, for a cache."""
+        return json.dumps(
+            {"nodes": self._nodes, "outputs": self._outputs}, ensure_ascii=False, separators=(",", ":")
+        ).encode()
+
+    def __getitem__(self, node_type: str) -> NodeTemplate:
+        template = self._read.get(node_type)
+        if template is None:
+            schema = self._nodes[node_type]
+            template = self._read[node_type] = _node_template(schema, self._outputs[_ref_name(schema["output"])])
+        return template
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, node_type: object) -> bool:
+        return node_type in self._nodes
+
+
+def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> NodeTemplate:
+    properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
+    node_type: str = properties["type"]["default"]
+    inputs: dict[str, InputTemplate] = {}
+    for name, prop in properties.items():
+        if name in _RESERVED_INPUTS or (node_type, name) == ("iterate", "index"):
+            continue
+        if prop.get("field_kind") not in {"input", "internal"}:
+            continue
+        field_type = _port_type(node_type, name, prop)
+        if field_type is not None and field_type.name != "IsIntermediate":
+            inputs[name] = _input_template(name, prop, field_type)
+    outputs: dict[str, OutputTemplate] = {}
+    for name, prop in output["properties"].items():
+        field_type = None if name == "type" else _port_type(node_type, name, prop)
+        if field_type is not None:
+            outputs[name] = OutputTemplate(name, str(prop.get("title") or _start_case(name)), field_type)
+    return NodeTemplate(
+        type=node_type,
+        title=str(schema["title"]).replace("Invocation", "", 1),
+        version=str(schema.get("version") or "1.0.0"),
+        category=str(schema.get("category") or "other"),
+        node_pack=str(schema.get("node_pack") or "invokeai"),
+        output_type=str(output["properties"]["type"]["default"]),
+        use_cache=bool(properties.get("use_cache", {}).get("default", True)),
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def _port_type(node_type: str, name: str, prop: Mapping[str, Any]) -> FieldType | None:
+    override = prop.get("ui_type")
+    if override:
+        collection = override == "CollectionField"
+        found: FieldType | None = FieldType(override, Cardinality.COLLECTION if collection else Cardinality.SINGLE)
+    else:
+        found = _json_type(prop)
+    if found is not None and (node_type, name) in _BATCH_PORTS:
+        return FieldType(found.name, found.cardinality, batch=True)
+    return found
+
+
+def _json_type(schema: Mapping[str, Any]) -> FieldType | None:
+    """The field type that a JSON schema stands for; None for shapes that the web UI has no field for."""
+    if "$ref" in schema:
+        return FieldType(_ref_name(schema))
+    if schema.get("const"):
+        return FieldType("EnumField")
+    kind = schema.get("type")
+    if not kind:
+        if schema.get("allOf"):
+            first = schema["allOf"][0]
+            return FieldType(_ref_name(first)) if "$ref" in first else None
+        if schema.get("anyOf"):
+            return _union_type([option for option in schema["anyOf"] if option.get("type") != "null"])
+        return None
+    if schema.get("enum"):
+        return FieldType("EnumField")
+    if kind == "array":
+        items = schema.get("items", {})
+        name = _ref_name(items) if "$ref" in items else _PRIMITIVES.get(str(items.get("type")), "")
+        return FieldType(name, Cardinality.COLLECTION) if name else None
+    name = _PRIMITIVES.get(str(kind), "")
+    return FieldType(name) if name else None
+
+
+def _union_type(options: list[Mapping[str, Any]]) -> FieldType | None:
+    if len(options) == 1:
+        return _json_type(options[0])
+    if len(options) != 2:
+        return None
+    # `T | list[T]`, in either order.
+    lists = [option for option in options if option.get("type") == "array"]
+    singles = [option for option in options if option.get("type") != "array"]
+    if len(lists) != 1 or len(singles) != 1:
+        return None
+    item, single = lists[0].get("items", {}), singles[0]
+    if "$ref" in item and "$ref" in single:
+        same = _ref_name(item) if _ref_name(item) == _ref_name(single) else ""
+    else:
+        same = str(item.get("type") or "") if item.get("type") == single.get("type") else ""
+    return FieldType(_PRIMITIVES.get(same, same), Cardinality.SINGLE_OR_COLLECTION) if same else None
+
+
+def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -> InputTemplate:
+    stateful = field_type.name in STATEFUL_FIELDS
+    options = _options(prop) if field_type.name in {"EnumField", "SchedulerField"} else ()
+    items: Mapping[str, Any] = next(
+        (option for option in [prop, *prop.get("anyOf", ())] if option.get("type") == "array"), {}
+    )
+    bounds = _bounds(prop, items.get("items", {}) if items else {})
+    return InputTemplate(
+        name=name,
+        title=str(prop.get("title") or _start_case(name)),
+        description=str(prop.get("description") or ""),
+        type=field_type,
+        required=bool(prop.get("orig_required", False)),
+        default=_default(prop, field_type, options) if stateful else None,
+        input=str(prop.get("input") or "any") if stateful else "connection",
+        min_items=items.get("minItems"),
+        max_items=items.get("maxItems"),
+        options=options,
+        option_labels=prop.get("ui_choice_labels") or {},
+        model_bases=tuple(prop.get("ui_model_base") or ()),
+        model_types=tuple(prop.get("ui_model_type") or ()),
+        is_hidden=bool(prop.get("ui_hidden", False)),
+        **bounds,
+    )
+
+
+def _bounds(prop: Mapping[str, Any], items: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits of a value, which stand beside the type, in one branch of a union, or in a list's items."""
+    branches = [prop, items, *(option for option in prop.get("anyOf", ()) if option.get("type") != "array")]
+    found = {}
+    for ours, theirs in (
+        ("minimum", "minimum"),
+        ("maximum", "maximum"),
+        ("exclusive_minimum", "exclusiveMinimum"),
+        ("exclusive_maximum", "exclusiveMaximum"),
+        ("multiple_of", "multipleOf"),
+        ("min_length", "minLength"),
+        ("max_length", "maxLength"),
+    ):
+        found[ours] = next((branch[theirs] for branch in branches if branch.get(theirs) is not None), None)
+    return found
+
+
+def _options(prop: Mapping[str, Any]) -> tuple[Any, ...]:
+    for branch in (prop, *prop.get("anyOf", ())):
+        if branch.get("enum"):
+            return tuple(branch["enum"])
+        if branch.get("const"):
+            return (branch["const"],)
+    return ()
+
+
+def _default(prop: Mapping[str, Any], field_type: FieldType, options: tuple[Any, ...]) -> Any:
+    default = prop.get("default")
+    if default is not None:
+        return default
+    if field_type.cardinality is not Cardinality.SINGLE and field_type.name in _STATEFUL_COLLECTIONS:
+        return [] if prop.get("orig_required") else None
+    if field_type.name == "EnumField":
+        return options[0] if options else None
+    return _SINGLE_DEFAULTS.get(field_type.name)
+
+
+def _ref_name(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rsplit("/", 1)[-1]
+
+
+def _start_case(name: str) -> str:
+    return " ".join(word.capitalize() for word in name.split("_") if word)
+
+
+def unknown_input(name: str) -> InputTemplate:
+    """What can be said of an input that the server does not describe: that it holds some JSON."""
+    return InputTemplate(
+        name=name,
+        title=_start_case(name),
+        description="",
+        type=FieldType("unknown"),
+        required=False,
+        default=None,
+        input="any",
+    )
