@@ -1,1 +1,70 @@
-"""Run InvokeAI workflows from Python."""
+"""Run InvokeAI workflows from Python: typed inputs, pushed progress, every result accounted for.
+
+```
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition
+
+with InvokeAIClient.from_url("http://127.0.0.1:9090") as client:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
+    wf.inputs["Positive Prompt"].value = "a tiger cub"
+    run = wf.submit_sync()
+    run.result(timeout=120)
+    for image in run.images:
+        print(image.save("out"))
+```
+
+The names are imported when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.errors import InvokeAIError
+
+if TYPE_CHECKING:
+    from invokeai_py_client import errors as errors
+    from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.handle import WorkflowHandle
+    from invokeai_py_client.image import Image
+    from invokeai_py_client.live.queue_item import QueueItem
+    from invokeai_py_client.run import Run
+    from invokeai_py_client.settings import Settings
+    from invokeai_py_client.workflow.document import WorkflowDefinition
+    from invokeai_py_client.workflow.outputs import OutputMapping
+
+__all__ = [
+    "Image",
+    "InvokeAIClient",
+    "InvokeAIError",
+    "OutputMapping",
+    "QueueItem",
+    "Run",
+    "Settings",
+    "WorkflowDefinition",
+    "WorkflowHandle",
+    "errors",
+]
+
+_HOMES = {
+    "Image": "image",
+    "InvokeAIClient": "client",
+    "OutputMapping": "workflow.outputs",
+    "QueueItem": "live.queue_item",
+    "Run": "run",
+    "Settings": "settings",
+    "WorkflowDefinition": "workflow.document",
+    "WorkflowHandle": "handle",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -161,7 +162,7 @@ class Socket:
                     socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
                     transports=["websocket"],
                     auth=None if settings.token is None else {"token": settings.token},
-                    wait_timeout=timeout,
+                    wait_timeout=ceil(timeout),
                 )
                 for queue_id in sorted(self._queues):
                     await self._join(client, queue_id)
@@ -179,7 +180,7 @@ class Socket:
 
     async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
-        await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=self._http.settings.connect_timeout)
+        await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._http.settings.connect_timeout))
 
 
 def _reason(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.files import whole_file
 
 LATEST_VERSION = "4.0.0"
+_TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
 KNOWN_VERSIONS = ("1.0.0", "2.0.0", "3.0.0", LATEST_VERSION)
 
 
@@ -248,6 +249,10 @@ class _Checker:
         if not isinstance(document, dict):
             self._refuse("it is no JSON object")
         self._migrate(document)
+        for name in _TEXTS:
+            # The server wants all of them beside an image; a file made by hand may lack some.
+            if not isinstance(document.setdefault(name, ""), str):
+                self._refuse(f"{name!r} is no text")
         for name in ("nodes", "edges"):
             if not isinstance(document.get(name), list):
                 self._refuse(f"{name!r} is no list")
@@ -273,6 +278,7 @@ class _Checker:
         if version == "1.0.0":
             # Categories came with 2; only the server's own workflows are `default`.
             meta["category"] = "user"
+        meta.setdefault("category", "user")
         meta["version"] = LATEST_VERSION
 
     def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:

@@ -285,7 +285,7 @@ def _float(field: Field[Any], value: Any) -> float:
         number = value if isinstance(value, int) else float(value)
         finite = math.isfinite(number)
     except (OverflowError, ValueError, TypeError):
-        finite = False
+        number, finite = math.nan, False
     if not finite:
         field._refuse(value, f"a finite number{_bounds(field.template)}")
     _check_bounds(field, number, "a number")

@@ -1,0 +1,177 @@
+"""`InvokeAIClient`: one server, and everything that can be done with it."""
+
+from __future__ import annotations
+
+import ssl
+from types import TracebackType
+from typing import Any, Self
+
+from invokeai_py_client.handle import WorkflowHandle
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.repositories.app import App, AsyncApp
+from invokeai_py_client.repositories.images import AsyncImages, Images
+from invokeai_py_client.repositories.models import AsyncModels, Models
+from invokeai_py_client.repositories.queue import AsyncQueue, Queue
+from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call, Query, Response
+from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+
+class AwaitedRepositories:
+    """`client.aio`: the client's repositories, awaited. They may be used from any loop, beside the blocking ones."""
+
+    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+        def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
+            return WorkflowHandle(definition, templates, engine, http, following)
+
+        self.app = AsyncApp(engine, http)
+        self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
+        self.image_repo = AsyncImages(engine, http)
+        self.dnn_model_repo = AsyncModels(engine, http)
+        self.queue = AsyncQueue(engine, http)
+
+
+class InvokeAIClient:
+    """A client of one InvokeAI server. Making one touches nothing; the first call connects.
+
+    Use one for as many threads, loops and workflows as there are: they share one HTTP session and one socket.
+
+    Args:
+        settings: the server's address, token, time-outs; by default `INVOKEAI_URL` and `INVOKEAI_TOKEN`.
+
+    Example:
+        >>> with InvokeAIClient.from_url("http://127.0.0.1:9090") as client:
+        ...     print(client.app.get_version())
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.from_environment()
+        self._engine = Engine(f"invokeai-client {self.settings.url}")
+        self._http = HttpTransport(self.settings, self._engine)
+        self._following = Following(self._http, self._engine)
+        self.aio = AwaitedRepositories(self._engine, self._http, self._following)
+        self.app = App(self.aio.app)
+        self.workflow_repo = Workflows(self.aio.workflow_repo)
+        self.image_repo = Images(self.aio.image_repo)
+        self.dnn_model_repo = Models(self.aio.dnn_model_repo)
+        self.queue = Queue(self.aio.queue)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 10.0,
+        retries: int = 4,
+        verify: bool | str | ssl.SSLContext = True,
+        proxy: str | None = None,
+    ) -> Self:
+        """A client of the server at an address. The arguments are those of `Settings`.
+
+        Raises:
+            SettingsError: one of them cannot be used.
+        """
+        settings = Settings(
+            url,
+            token=token,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            retries=retries,
+            verify=verify,
+            proxy=proxy,
+        )
+        return cls(settings)
+
+    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        queue = self.queue if queue_id == self.queue.queue_id else Queue(AsyncQueue(self._engine, self._http, queue_id))
+        return queue.cancel_item(item_id)
+
+    def delete_image(self, image_name: str) -> None:
+        """`client.image_repo.delete_image`."""
+        self.image_repo.delete_image(image_name)
+
+    def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a raw request below `/api/v1`, for routes that have no method.
+
+        Args:
+            method: the HTTP method. GET and HEAD are sent again after a passing failure.
+            endpoint: the route below `/api/v1`, such as `/queue/default/status`.
+            json: the body.
+            params: the query.
+            headers: sent beside the client's own.
+            timeout: seconds, in place of the client's.
+
+        Returns:
+            The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
+
+        Raises:
+            ApiError: a status of 400 or more, by kind.
+        """
+        call = Call(
+            method=method.upper(),
+            path="/api/v1/" + endpoint.lstrip("/"),
+            parse=lambda response: response,
+            query=params or {},
+            body=json,
+            headers=headers or {},
+            idempotent=method.upper() in {"GET", "HEAD"},
+            timeout=timeout,
+        )
+        return self._engine.block(self._http.send(call))
+
+    def close(self) -> None:
+        """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
+        self._engine.close()
+
+    async def aclose(self) -> None:
+        """`close`, awaited from any loop."""
+        await self._engine.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<InvokeAIClient {self.settings.url}>"
