@@ -16,10 +16,13 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, workflows
+from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
+
+_PER_PAGE = 100
 
 HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], WorkflowHandle]
 
@@ -60,6 +63,23 @@ class AsyncWorkflows:
         return self._templates
 
     @on_engine
+    async def list_available_workflows(self, query: str | None = None) -> list[WorkflowSummary]:
+        """The workflows of the server's library, its own default ones among them.
+
+        Rests on `GET /api/v1/workflows/`, page by page.
+
+        Args:
+            query: only those in whose name, description or tags this occurs.
+        """
+        found: list[WorkflowSummary] = []
+        number, pages = 0, 1
+        while number < pages:
+            page = await self._http.send(workflows.list_workflows(page=number, per_page=_PER_PAGE, query=query))
+            found += page.items
+            number, pages = number + 1, page.pages
+        return found
+
+    @on_engine
     async def get_definition(self, workflow_id: str) -> WorkflowDefinition:
         """A workflow of the server's library, as a file of it would be.
 
@@ -81,6 +101,7 @@ class Workflows(Blocking[AsyncWorkflows]):
 
     create_workflow = blocking(AsyncWorkflows.create_workflow)
     get_templates = blocking(AsyncWorkflows.get_templates)
+    list_available_workflows = blocking(AsyncWorkflows.list_available_workflows)
     get_definition = blocking(AsyncWorkflows.get_definition)
 
 

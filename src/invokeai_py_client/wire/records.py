@@ -128,3 +128,20 @@ class WorkflowRecord(Record):
     workflow_id: str
     name: str
     workflow: dict[str, Any]
+
+
+class WorkflowSummary(Record):
+    """A workflow of the server's library, without its document."""
+
+    workflow_id: str
+    name: str
+    description: str = ""
+    category: str = "user"
+
+
+class WorkflowPage(Record):
+    """One page of the library: this is page `page` of `pages`."""
+
+    page: int
+    pages: int
+    items: list[WorkflowSummary]

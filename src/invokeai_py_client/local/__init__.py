@@ -1,0 +1,18 @@
+"""A real InvokeAI server of one's own, for demos and tests: installed, started and stopped from Python.
+
+```
+from invokeai_py_client.local import LocalServer
+
+with LocalServer() as server:
+    server.install_tiny_model()
+    print(server.url)
+```
+
+It needs the extra `local` (`pip install "invokeai-py-client[local]"`) and about 7 GB of disk.
+"""
+
+from __future__ import annotations
+
+from invokeai_py_client.local.server import DEFAULT_VERSION, LocalServer
+
+__all__ = ["DEFAULT_VERSION", "LocalServer"]

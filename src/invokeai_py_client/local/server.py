@@ -1,0 +1,333 @@
+"""`LocalServer`: one managed server on a loopback port."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from invokeai_py_client.errors import LocalServerError, LocalServerInUseError
+from invokeai_py_client.files import cache_folder, whole_file
+from invokeai_py_client.local.environment import Report, ServerEnvironment
+from invokeai_py_client.local.locking import FileLock
+from invokeai_py_client.local.models import build_tiny_model, install_model
+
+DEFAULT_VERSION = "6.14.2"
+
+_TRIES = 6
+_GRACE = 20.0
+_UP = re.compile(r"Invoke running on (http://\S+)")
+
+# Run by the server's Python, in whose place the server then comes. Asked for after the fork, so that no code of ours
+# runs between fork and exec, where threads make it unsafe.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("the process that started this server is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def print_progress(step: str) -> None:
+    """Say a step on stderr."""
+    print(f"local server: {step}", file=sys.stderr, flush=True)
+
+
+class LocalServer:
+    """A real InvokeAI server on a free loopback port, installed when it is first needed.
+
+    Args:
+        root: its root folder, with database, models and images; by default one of its own in the cache.
+        version: of `invokeai` on the package index.
+        exclude_newer: a date such as "2025-08-01": install no package released after it, which old versions need.
+        cache: where servers and models are kept; by default `INVOKEAI_CLIENT_CACHE`, else the user's cache folder.
+        config: more settings for its `invokeai.yaml`, such as `{"multiuser": True}`.
+        start_timeout: seconds until it must answer.
+        report: is told each step; by default it goes to stderr.
+
+    Example:
+        >>> with LocalServer() as server:
+        ...     client = InvokeAIClient.from_url(server.url)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        version: str = DEFAULT_VERSION,
+        exclude_newer: str | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        start_timeout: float = 180.0,
+        report: Report = print_progress,
+    ) -> None:
+        self._cache = cache_folder() if cache is None else Path(cache).absolute()
+        self._environment = ServerEnvironment(self._cache, version, exclude_newer)
+        self.version = version
+        self.root = self._cache / "roots" / self._environment.folder.name if root is None else Path(root).absolute()
+        self._config = dict(config or {})
+        self._start_timeout = start_timeout
+        self._report = report
+        self._lock = FileLock(self.root / "client.lock")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, such as `http://127.0.0.1:40123`.
+
+        Raises:
+            LocalServerError: it is not running.
+        """
+        if self._url is None:
+            raise LocalServerError(f"The server on {self.root} is not running.", hint="Call start() first.")
+        return self._url
+
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            LocalServerError: it is not running.
+        """
+        if self._process is None:
+            raise LocalServerError(f"The server on {self.root} is not running.", hint="Call start() first.")
+        return self._process.pid
+
+    @property
+    def log_path(self) -> Path:
+        """What it printed since its last start; the start before is kept beside it as `.1`."""
+        return self.root / "server.log"
+
+    @property
+    def nodes_folder(self) -> Path:
+        """Where its custom nodes lie; they are read at a start."""
+        return self.root / "nodes"
+
+    @property
+    def environment(self) -> Path:
+        """The folder of its Python environment."""
+        return self._environment.folder
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def install(self) -> None:
+        """Install this version, unless it is there. Called by `start`.
+
+        Raises:
+            LocalServerError: it cannot be installed.
+        """
+        self._environment.install(self._report)
+
+    def start(self) -> Self:
+        """Start it and wait until it answers. A running one is left as it is.
+
+        A start right after a crash can fail while items are pending ("cannot VACUUM"); it is then tried again.
+
+        Raises:
+            LocalServerInUseError: another process, or object, runs a server on the same root.
+            LocalServerError: it cannot be installed, or does not come up; with the last lines of its log.
+        """
+        if self.running:
+            return self
+        self.install()
+        if not self._lock.acquire(wait=False):
+            raise LocalServerInUseError(
+                f"Process {self._lock.holder()} already runs a server on {self.root}.",
+                hint="Stop that one, or give this one a root folder of its own.",
+            )
+        try:
+            self._start_until_up()
+        except BaseException:
+            self._end(signal.SIGKILL)
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop it as a service manager would (SIGTERM; SIGKILL if it takes too long). Harmless if it is not running."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def install_tiny_model(self, name: str = "tiny-sd-1") -> str:
+        """Install a Stable Diffusion 1.5 of 16 MB with random weights: it makes real pictures of nothing in a second.
+
+        It is built, once, by the server's own Python (`tiny_model.py`), and installed through the API.
+
+        Args:
+            name: of the model.
+
+        Returns:
+            The model's key. A model that is already installed is not installed again.
+
+        Raises:
+            LocalServerError: the server is not running, or it could not be built or installed.
+        """
+        folder = build_tiny_model(self._environment, self._cache / "models" / name, self._report)
+        return install_model(self.url, folder, self._report)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<LocalServer {self.version} {self._url or 'not running'} root={self.root}>"
+
+    def _start_until_up(self) -> None:
+        began = time.monotonic()
+        for attempt in range(1, _TRIES + 1):
+            self._write_config(_free_port())
+            self._keep_last_log()
+            self._launch()
+            self._report(f"starting InvokeAI {self.version}; log: {self.log_path}")
+            if self._wait_until_up(began + self._start_timeout):
+                self._report(f"up after {time.monotonic() - began:.0f} s at {self.url}")
+                return
+            if not _is_passing_failure(self._log()):
+                break
+            self._report(f"the start failed on items left by a crash, as it can; trying again ({attempt})")
+        raise LocalServerError(
+            f"InvokeAI {self.version} on {self.root} did not start. The end of its log:\n{_last_lines(self._log())}\n",
+            log_path=str(self.log_path),
+            hint=f"The whole log is in {self.log_path}.",
+        )
+
+    def _wait_until_up(self, deadline: float) -> bool:
+        """Until it says where it listens; False if it ends before."""
+        while self.running:
+            found = _UP.search(self._log())
+            if found:
+                # Where another program took the port first, the server went to the next free one: believe it.
+                self._url = found[1].rstrip("/")
+                return True
+            if time.monotonic() > deadline:
+                raise LocalServerError(
+                    f"InvokeAI {self.version} on {self.root} did not answer within {self._start_timeout:g} s. "
+                    f"The end of its log:\n{_last_lines(self._log())}\n",
+                    log_path=str(self.log_path),
+                    hint="Give a longer start_timeout if the machine is just slow.",
+                )
+            time.sleep(0.1)
+        return False
+
+    def _launch(self) -> None:
+        """Start the process from a thread that lives as long as it does.
+
+        Linux ends a child whose parent *thread* has gone, and the caller's thread may be a short one.
+        """
+        started = threading.Event()
+        failure: list[OSError] = []
+
+        def keep() -> None:
+            try:
+                with open(self.log_path, "wb") as log:
+                    self._process = subprocess.Popen(
+                        [
+                            str(self._environment.python),
+                            "-c",
+                            _LAUNCHER,
+                            str(os.getpid()),
+                            str(self._environment.web),
+                            "--root",
+                            str(self.root),
+                        ],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        env=self._environment.variables(),
+                        # Ctrl-C is the user's word to the program, which then stops the server in order.
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                failure.append(error)
+                return
+            finally:
+                started.set()
+            self._process.wait()
+
+        threading.Thread(target=keep, name="local InvokeAI server", daemon=True).start()
+        started.wait()
+        if failure:
+            raise LocalServerError(
+                f"{self._environment.python} cannot be run: {failure[0]}.",
+                hint=f"Delete {self._environment.folder}, so that it is installed again.",
+            ) from failure[0]
+        # Where no signal comes with a parent's death, an orderly exit at least leaves nothing behind.
+        atexit.register(self.kill)
+
+    def _end(self, how: signal.Signals) -> None:
+        atexit.unregister(self.kill)
+        process = self._process
+        if process is not None:
+            # Popen takes care that no signal goes to another process that got the id.
+            process.send_signal(how)
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._process = None
+        self._url = None
+        self._lock.release()
+
+    def _write_config(self, port: int) -> None:
+        settings = {
+            "schema_version": self._environment.schema_version(),
+            "host": "127.0.0.1",
+            "port": port,
+            **self._config,
+        }
+        with whole_file(self.root / "invokeai.yaml") as file:
+            # YAML takes JSON for its values.
+            file.write("".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items()).encode())
+
+    def _keep_last_log(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self.log_path, self.log_path.with_suffix(".log.1"))
+
+    def _log(self) -> str:
+        try:
+            return self.log_path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_passing_failure(log: str) -> bool:
+    """The processor took up a pending item while the database was being compacted: another start may go through."""
+    return "cannot VACUUM" in log
+
+
+def _last_lines(log: str, count: int = 20) -> str:
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    return "\n".join(f"  {line}" for line in plain.strip().splitlines()[-count:]) or "  (it is empty)"
