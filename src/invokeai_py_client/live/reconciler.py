@@ -33,6 +33,9 @@ POLL_INTERVAL = 2.0
 SILENCE = 30.0
 """Seconds without an event after which a run is asked about although the socket is open."""
 
+ERROR_GRACE = 0.25
+"""Seconds that the error of a failed node may take to follow the status, before it is asked for."""
+
 _DETAILS_PER_REQUEST = 50
 
 
@@ -132,7 +135,9 @@ class Reconciler:
         self._tell_gone(item_ids, records, runs)
 
     async def _fill_in_details(self) -> None:
-        """Fetch the full record of each item that has ended with a gap."""
+        """Fetch the full record of each item of whose end not all is known."""
+        if any(run.state.awaits_error() for run in self._router.live()):
+            await asyncio.sleep(ERROR_GRACE)
         lacking: dict[str, dict[int, LiveRun]] = defaultdict(dict)
         for run in self._router.live():
             lacking[run.state.queue_id].update(dict.fromkeys(run.state.lacking_details(), run))

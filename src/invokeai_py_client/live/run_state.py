@@ -5,7 +5,8 @@ order, a terminal one is final, and what is a duplicate or comes late changes no
 an item's end is learned from its event, from REST, or from both, in whatever order.
 
 An item *has a gap* while events about it may have been missed. Its end is then not believed to be the whole story
-until a full record has filled in what its nodes made.
+until a full record has filled in what its nodes made. A failed item's story is not whole either until it is known
+which node failed: the server tells that a moment after the status.
 """
 
 from __future__ import annotations
@@ -51,8 +52,12 @@ class ItemState:
         return replace(self.view, outputs=tuple(self.outputs.values()))
 
     def lacks_details(self) -> bool:
-        """Whether it has ended but what its nodes made may not all be known."""
+        """Whether it has ended, but not all is known of its end."""
         return self.view.is_finished and not self.is_settled
+
+    def awaits_error(self) -> bool:
+        """Whether all that it lacks is the error of the node that failed, which is on its way."""
+        return self.lacks_details() and not self.has_gap
 
 
 @dataclass(slots=True)
@@ -90,8 +95,12 @@ class RunState:
         return [item_id for item_id, item in self.items.items() if not item.is_settled]
 
     def lacking_details(self) -> list[int]:
-        """The items that have ended but need their full record."""
+        """The items that have ended, but of whose end not all is known."""
         return [item_id for item_id, item in self.items.items() if item.lacks_details()]
+
+    def awaits_error(self) -> bool:
+        """Whether an item has failed whose error is on its way."""
+        return any(item.awaits_error() for item in self.items.values())
 
     def missed(self) -> None:
         """The socket was lost: whatever has not ended has a gap now."""
@@ -134,7 +143,10 @@ class RunState:
         """
         item = self._item(event.item_id)
         if item.view.is_finished:
-            return []
+            if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
+                return []
+            self._tell_error(item, event)
+            return [event, *self._settle(item, is_whole=False)]
         if isinstance(event, QueueItemStatusChanged):
             return self._status_changed(item, event)
         if isinstance(event, InvocationComplete):
@@ -152,15 +164,7 @@ class RunState:
             else:
                 self._update(item, event)
         elif isinstance(event, InvocationError):
-            self._update(
-                item,
-                event,
-                error_node_id=event.node_id,
-                error_node_type=event.node.get("type"),
-                error_type=event.error_type,
-                error_message=event.error_message,
-                error_traceback=event.error_traceback,
-            )
+            self._tell_error(item, event)
         elif isinstance(event, InvocationStarted):
             item.share = 0.0
             self._update(item, event)
@@ -242,6 +246,16 @@ class RunState:
         )
         return [event, *self._settle(item, is_whole=False)]
 
+    def _tell_error(self, item: ItemState, event: InvocationError) -> None:
+        item.view = replace(
+            item.view,
+            error_node_id=event.node_id,
+            error_node_type=event.node.get("type"),
+            error_type=item.view.error_type or event.error_type,
+            error_message=item.view.error_message or event.error_message,
+            error_traceback=item.view.error_traceback or event.error_traceback,
+        )
+
     def _update(self, item: ItemState, event: ItemEvent, **changes: Any) -> None:
         """Take over what changed; an invocation's event also tells that the item has started."""
         progress = 100.0 * min(1.0, (len(item.done_nodes) + item.share) / max(1, self.node_count))
@@ -264,6 +278,14 @@ class RunState:
                     node_id=source_of.get(invocation_id, invocation_id), invocation_id=invocation_id, result=result
                 ),
             )
+        failed = next(iter(record.session.get("errors") or {}), None)
+        if failed is not None and item.view.error_node_id is None:
+            prepared = (record.session.get("execution_graph") or {}).get("nodes") or {}
+            item.view = replace(
+                item.view,
+                error_node_id=source_of.get(failed, failed),
+                error_node_type=(prepared.get(failed) or {}).get("type"),
+            )
         item.view = replace(
             item.view,
             session_id=record.session_id,
@@ -275,7 +297,9 @@ class RunState:
         )
 
     def _settle(self, item: ItemState, *, is_whole: bool) -> list[Event]:
-        if item.is_settled or not item.view.is_finished or (item.has_gap and not is_whole):
+        if item.is_settled or not item.view.is_finished:
+            return []
+        if not is_whole and (item.has_gap or (item.view.status == "failed" and item.view.error_node_id is None)):
             return []
         item.is_settled = True
         view = item.view

@@ -1,0 +1,121 @@
+"""The real server that most tests run on, and clients of it."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition
+from invokeai_py_client.local import LocalServer
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A running server on a fresh root, with the tiny model and the tests' own nodes."""
+    local = LocalServer(tmp_path_factory.mktemp("server"))
+    shutil.copytree(HERE / "node_pack", local.nodes_folder / "test_nodes")
+    with local:
+        local.install_tiny_model()
+        yield local
+
+
+@pytest.fixture
+def client(server: LocalServer) -> Iterator[InvokeAIClient]:
+    with InvokeAIClient.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def text_to_image(server: LocalServer) -> WorkflowDefinition:
+    """The server's own default workflow for Stable Diffusion 1.5, small, with `steps` on its form."""
+    with InvokeAIClient.from_url(server.url) as client:
+        name = "Text to Image - SD1.5"
+        found = [w for w in client.workflow_repo.list_available_workflows(name) if w.name == name]
+        document = client.workflow_repo.get_definition(found[0].workflow_id).to_dict()
+    for node in document["nodes"]:
+        inputs = node["data"]["inputs"]
+        if node["data"]["type"] == "noise":
+            inputs["width"]["value"] = inputs["height"]["value"] = 64
+        if node["data"]["type"] == "denoise_latents":
+            inputs["steps"]["value"] = 8
+            inputs["scheduler"]["value"] = "euler"
+            document["exposedFields"].append({"nodeId": node["id"], "fieldName": "steps"})
+    return WorkflowDefinition.from_dict(document)
+
+
+def _node(node_id: str, node_type: str, version: str, *, intermediate: bool = True, **values: Any) -> dict[str, Any]:
+    return {
+        "id": node_id,
+        "type": "invocation",
+        "position": {"x": 0, "y": 0},
+        "data": {
+            "id": node_id,
+            "type": node_type,
+            "version": version,
+            "nodePack": "invokeai",
+            "label": "",
+            "notes": "",
+            "isOpen": True,
+            "isIntermediate": intermediate,
+            "useCache": False,
+            "inputs": {name: {"name": name, "label": "", "value": value} for name, value in values.items()},
+        },
+    }
+
+
+def _edge(source: str, source_field: str, target: str, target_field: str) -> dict[str, str]:
+    return {
+        "id": f"{source}.{source_field}-{target}.{target_field}",
+        "type": "default",
+        "source": source,
+        "sourceHandle": source_field,
+        "target": target,
+        "targetHandle": target_field,
+    }
+
+
+BLUR: dict[str, Any] = {
+    "name": "blur",
+    "meta": {"version": "3.0.0", "category": "user"},
+    "exposedFields": [
+        {"nodeId": "blank", "fieldName": "width"},
+        {"nodeId": "blur", "fieldName": "radius"},
+        {"nodeId": "blur", "fieldName": "board"},
+    ],
+    "nodes": [
+        _node("blank", "blank_image", "1.2.2", width=64, height=64, mode="RGB"),
+        _node("blur", "img_blur", "1.2.2", intermediate=False, radius=2.0, blur_type="gaussian", board="auto"),
+    ],
+    "edges": [_edge("blank", "image", "blur", "image")],
+}
+
+SLEEP: dict[str, Any] = {
+    "name": "sleep",
+    "meta": {"version": "3.0.0", "category": "user"},
+    "exposedFields": [
+        {"nodeId": "sleep", "fieldName": "steps"},
+        {"nodeId": "sleep", "fieldName": "seconds"},
+        {"nodeId": "sleep", "fieldName": "fail_at"},
+    ],
+    "nodes": [_node("sleep", "test_sleep", "1.0.0", steps=4, seconds=0.2, fail_at=-1)],
+    "edges": [],
+}
+
+
+@pytest.fixture
+def blur() -> dict[str, Any]:
+    """A workflow without a model: a blank image is blurred, and the result goes to the gallery."""
+    return copy.deepcopy(BLUR)
+
+
+@pytest.fixture
+def sleep() -> dict[str, Any]:
+    """A workflow of one node that takes its time, tells its progress, and fails where it is told to."""
+    return copy.deepcopy(SLEEP)
