@@ -56,6 +56,7 @@ class Socket:
         self._http = http
         self._engine = engine
         self._listener = listener
+        self._path = f"{urlsplit(http.settings.url).path}/ws/socket.io".lstrip("/")
         self._queues: set[str] = set()
         self._generation = -1
         self._forget()
@@ -159,7 +160,7 @@ class Socket:
             async with asyncio.timeout(timeout):
                 await client.connect(
                     f"{parts.scheme}://{parts.netloc}",
-                    socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
+                    socketio_path=self._path,
                     transports=["websocket"],
                     auth=None if settings.token is None else {"token": settings.token},
                     wait_timeout=ceil(timeout),

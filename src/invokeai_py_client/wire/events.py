@@ -173,7 +173,7 @@ def decode(name: str, payload: Any) -> Event:
         if read is not None:
             return read(payload)
         queue: dict[str, Any] = _queue(payload)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         return UnknownEvent(name=name, fault=f"{type(error).__name__}: {error}", raw=payload)
     return BulkChange(name=name, **queue) if name in _BULK_CHANGES else UnknownEvent(name=name, **queue)
 

@@ -69,8 +69,8 @@ class Field(ABC, Generic[T]):
 
     @value.setter
     def value(self, value: Any) -> None:
-        # None empties a field that need not be filled; the server then uses its own default.
-        self._value = None if value is None and not self.template.required else self._check(value)
+        # None empties a field that need not be filled: nothing is sent, and the server uses its own default.
+        self._value = UNSET if value is None and not self.template.required else self._check(value)
 
     @property
     def raw(self) -> Any:

@@ -1,0 +1,177 @@
+"""What bad input gets: an error of its own, which says what, where, and what to do. Nothing is half-submitted."""
+
+from __future__ import annotations
+
+import http.server
+import pickle
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
+from invokeai_py_client.local import LocalServer
+
+
+def queue_size(client: InvokeAIClient) -> int:
+    total: int = client._make_request("GET", "/queue/default/status").json()["queue"]["total"]
+    return total
+
+
+def test_a_value_of_the_wrong_type_or_out_of_range(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    for value in ("64", 64.5, True, [64]):
+        with pytest.raises(errors.InputValueError, match=r"blank_image\.width") as caught:
+            wf.get_input_value(0).value = value
+        assert (caught.value.node_id, caught.value.field, caught.value.value) == ("blank", "width", value)
+    assert wf.get_input_value(0).value == 64
+    with pytest.raises(errors.InputValueError, match=r"img_blur\.radius .*at least 0"):
+        wf.get_input_value(1).value = -1
+
+
+def test_an_input_that_does_not_exist(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    with pytest.raises(LookupError, match="this workflow has 3"):
+        wf.get_input_value(3)
+    with pytest.raises(errors.InputNotFoundError, match="Did you mean 'Radius'"):
+        wf.inputs["Raduis"]
+
+
+def test_nodes_that_the_server_lacks_are_refused_at_submit(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    blur["nodes"][1]["data"]["type"] = "img_blurr"
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur, source="my.json"))
+    before = queue_size(client)
+    with pytest.raises(errors.UnknownNodeError, match=r"my\.json .*'img_blurr' \(node blur\).*img_blur") as caught:
+        wf.submit_sync()
+    assert caught.value.node_types == ("img_blurr",)
+    assert queue_size(client) == before
+
+
+def test_what_the_server_refuses_names_the_node_and_the_field(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    # A file's own value is its author's word: it is sent, and the server judges.
+    blur["nodes"][1]["data"]["inputs"]["radius"]["value"] = "wide"
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    before = queue_size(client)
+    with pytest.raises(errors.GraphRejectedError, match=r"node 'blur'.*'radius'") as caught:
+        wf.submit_sync()
+    error = caught.value
+    assert (error.status, error.node_id, error.node_type, error.field) == (422, "blur", "img_blur", "radius")
+    assert pickle.loads(pickle.dumps(error)).node_id == "blur"
+    assert queue_size(client) == before
+
+
+def test_a_thing_that_is_not_there(client: InvokeAIClient, tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFoundError, match="images/i/nothing"):
+        client.image_repo.get_image("nothing")
+    with pytest.raises(LookupError):
+        client.delete_image("nothing.png")
+    with pytest.raises(LookupError):
+        client.image_repo.download_image("nothing.png", tmp_path / "picture.png")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(errors.NotFoundError):
+        client.cancel_workflow(10**9)
+    with pytest.raises(errors.NotFoundError):
+        client.workflow_repo.get_definition("nothing")
+
+
+def test_a_name_that_would_leave_its_folder(client: InvokeAIClient, tmp_path: Path) -> None:
+    for name in ("../../etc/passwd", "..", "a\0b", "/etc/passwd"):
+        with pytest.raises((errors.UnsafePathError, errors.NotFoundError, errors.RejectedError)):
+            client.image_repo.download_image(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with (
+        InvokeAIClient.from_url(url, retries=1) as client,
+        pytest.raises(ConnectionError, match="no connection to the server") as caught,
+    ):
+        client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(EMPTY))
+    assert isinstance(caught.value, errors.TransportError)
+    assert url in str(caught.value)
+
+
+def test_a_server_that_goes_away_between_two_calls(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with InvokeAIClient.from_url(gone, retries=0) as elsewhere:
+        wf._following, wf._engine = elsewhere._following, elsewhere._engine
+        with pytest.raises(errors.TransportError, match="enqueue_batch"):
+            wf.submit_sync()
+
+
+EMPTY = {"name": "empty", "nodes": [], "edges": [], "meta": {"version": "3.0.0"}}
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    """Answers every request with the status that the path's first part says."""
+
+    def do_GET(self) -> None:
+        status = int(self.path.split("/")[1])
+        if status == 0:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = b"<html>hello</html>" if status == 200 else b'{"detail": "because"}'
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "text/html" if status == 200 else "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def other_server() -> Iterator[str]:
+    """A web server that is no InvokeAI: `<url>/<status>/...` answers with that status, 0 hangs up."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (200, errors.NotInvokeAIError, "text/html"),
+        (404, errors.NotInvokeAIError, "no InvokeAI server"),
+        (401, errors.AuthenticationError, "token"),
+        (403, errors.ForbiddenError, "administrator"),
+        (422, errors.RejectedError, "because"),
+        (500, errors.ServerError, "because"),
+        (503, errors.ServerError, "because"),
+        (0, errors.TransportError, "connection broke"),
+    ],
+)
+def test_a_server_that_answers_something_else(
+    other_server: str, status: int, error: type[errors.InvokeAIError], words: str
+) -> None:
+    url = f"{other_server}/{status}"
+    with (
+        InvokeAIClient.from_url(url, retries=1) as client,
+        pytest.raises(error, match=words) as caught,
+    ):
+        client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(EMPTY))
+    assert url in str(caught.value)
+
+
+def test_a_token_is_never_shown(server: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "s3cr3t-t0ken"
+    with InvokeAIClient.from_url(server.url, token=secret) as client:
+        client.app.get_version()
+        with pytest.raises(errors.NotFoundError) as caught:
+            client.image_repo.get_image("nothing")
+        shown = [repr(client), repr(client.settings), str(caught.value), repr(caught.value.__dict__), caplog.text]
+    assert not any(secret in text for text in shown)

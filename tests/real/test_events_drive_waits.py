@@ -1,0 +1,129 @@
+"""A wait is driven by pushed events, and by the safety net where there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import threading
+import time
+from typing import Any
+
+import socketio
+
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition
+from invokeai_py_client.local import LocalServer
+
+
+class Witness:
+    """A socket of its own beside the client's: it notes when an item's completed event arrived."""
+
+    def __init__(self, url: str) -> None:
+        self.completed: dict[int, float] = {}
+        self._url = url
+        self._loop = asyncio.new_event_loop()
+        self._sio = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        self._sio.on("queue_item_status_changed", self._note)
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def _note(self, payload: dict[str, Any]) -> None:
+        if payload["status"] == "completed":
+            self.completed[payload["item_id"]] = time.monotonic()
+
+    async def _open(self) -> None:
+        await self._sio.connect(self._url, socketio_path="ws/socket.io", transports=["websocket"])
+        await self._sio.call("subscribe_queue", {"queue_id": "default"})
+
+    def __enter__(self) -> Witness:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._sio.disconnect(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def test_a_wait_returns_within_50_ms_of_the_completed_event(
+    server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any]
+) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Steps"].value = 1
+    wf.inputs["Seconds"].value = 0.0
+    late: list[float] = []
+    with Witness(server.url) as witness:
+        for _ in range(20):
+            run = wf.submit_sync()
+            wf.wait_for_completion_sync(timeout=30, poll_interval=5.0)
+            returned = time.monotonic()
+            while run.item_id not in witness.completed and time.monotonic() < returned + 5:
+                time.sleep(0.001)
+            late.append(returned - witness.completed[run.item_id])
+    print(f"\nwait returned {1000 * statistics.median(late):.1f} ms after the completed event (median of {len(late)})")
+    assert statistics.median(late) < 0.050
+
+
+def test_without_a_socket_polling_carries_the_run(server: LocalServer, sleep: dict[str, Any]) -> None:
+    with InvokeAIClient.from_url(server.url) as client:
+        # No server speaks here: the socket's attempts fail, while REST goes where it should.
+        client._following._socket._path = "nowhere/socket.io"
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        run = wf.submit_sync()
+        result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1)
+        assert not client._following._socket.is_connected
+    assert result.status == "completed"
+    assert [output.result["value"] for output in result.outputs] == [4]
+    assert run.session_id == result.session_id
+
+
+def test_without_a_socket_a_failure_is_told_with_its_node(server: LocalServer, sleep: dict[str, Any]) -> None:
+    with InvokeAIClient.from_url(server.url) as client:
+        client._following._socket._path = "nowhere/socket.io"
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        wf.inputs["Fail At"].value = 0
+        wf.submit_sync()
+        result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1, progress_callback=lambda _: None)
+    assert (result.status, result.error) == ("failed", "RuntimeError: told to fail at step 0")
+    assert (result.error_node_id, result.error_node_type) == ("sleep", "test_sleep")
+
+
+def test_a_lost_socket_is_opened_again_and_nothing_is_missed(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Seconds"].value = 1.0
+    run = wf.submit_sync()
+    socket = client._following._socket
+    assert socket.epoch == 1
+    assert socket._client is not None
+    client._engine.block(socket._client.disconnect())
+    result = run.wait(timeout=30, poll_interval=0.1)
+    assert result.status == "completed"
+    assert [output.result["value"] for output in result.outputs] == [4]
+    again = wf.submit_sync()
+    assert again.wait(timeout=30).status == "completed"
+    assert socket.epoch >= 2
+
+
+def test_items_that_are_deleted_end_their_wait(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    client._make_request("PUT", "/queue/default/processor/pause")
+    try:
+        run = wf.submit_sync()
+        client._make_request("PUT", "/queue/default/clear")
+        result = run.wait(timeout=30)
+    finally:
+        client._make_request("PUT", "/queue/default/processor/resume")
+    assert result.status == "canceled"
+    assert result.error is not None
+    assert "no longer in the server's queue" in result.error
+
+
+def test_a_bulk_cancel_ends_the_waits(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    client._make_request("PUT", "/queue/default/processor/pause")
+    try:
+        runs = [wf.submit_sync() for _ in range(3)]
+        client._make_request("PUT", "/queue/default/cancel_all_except_current")
+        assert [run.wait(timeout=30).status for run in runs] == ["canceled"] * 3
+    finally:
+        client._make_request("PUT", "/queue/default/processor/resume")

@@ -1,0 +1,105 @@
+"""Types are exact for users: right code checks, and wrong code fails to, in both type checkers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Checker = Callable[[Path, dict[str, str]], dict[str, list[str]]]
+
+RIGHT = """
+from pathlib import Path
+from typing import assert_type
+from invokeai_py_client import Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client.wire.records import ImageRecord, ModelRecord
+
+def use(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))
+    assert_type(wf, WorkflowHandle)
+    assert_type(wf.submit_sync(), Run)
+    result = wf.wait_for_completion_sync(timeout=3, progress_callback=lambda item: print(item.status))
+    assert_type(result, QueueItem)
+    assert_type(wf.map_outputs_to_images(result), list[OutputMapping])
+    assert_type(client.image_repo.get_image("a"), ImageRecord)
+    assert_type(client.image_repo.download_image("a", Path("b")), Path)
+    assert_type(client.dnn_model_repo.list_models(), list[ModelRecord])
+    assert_type(wf.submit_sync().images[0].bytes(), bytes)
+
+async def use_awaited(client: InvokeAIClient) -> None:
+    wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
+    assert_type(wf, WorkflowHandle)
+    assert_type(await wf.submit(), Run)
+    assert_type(await wf.wait_for_completion(timeout=3), QueueItem)
+    assert_type(await client.aio.image_repo.get_image("a"), ImageRecord)
+"""
+
+HEAD = """
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+def use(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    """
+
+WRONG = [
+    "client.image_repo.get_image(3)",
+    "client.image_repo.get_image()",
+    "client.image_repo.get_image('a', board='b')",
+    "client.image_repo.download('a')",
+    "client.workflow_repo.create_workflow('a.json')",
+    "wf.wait_for_completion_sync(timeout='3')",
+    "wf.wait_for_completion_sync(progress_callback=lambda: None)",
+    "wf.submit_sync('default')",
+    "length: int = client.image_repo.get_image('a').image_name",
+    "wf.wait_for_completion_sync().staus",
+    "client.aio.image_repo.get_image('a').image_name",
+    "InvokeAIClient.from_url(9090)",
+]
+
+
+def mypy_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
+    for name, code in files.items():
+        (folder / name).write_text(code)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            "--no-error-summary",
+            "--cache-dir",
+            str(folder / "c"),
+        ]
+        + [str(folder / name) for name in files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    return {name: [line for line in lines if f"/{name}:" in line and "error:" in line] for name in files}
+
+
+def pyright_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
+    for name, code in files.items():
+        (folder / name).write_text(code)
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
+    done = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [d for d in json.loads(done.stdout)["generalDiagnostics"] if d["severity"] == "error"]
+    return {name: [d["message"] for d in found if d["file"].endswith(f"/{name}")] for name in files}
+
+
+@pytest.mark.parametrize("errors_of", [mypy_errors, pyright_errors], ids=["mypy", "pyright"])
+def test_right_code_checks_and_wrong_code_does_not(errors_of: Checker, tmp_path: Path) -> None:
+    files = {"right.py": RIGHT, **{f"wrong_{n}.py": f"{HEAD}{line}\n" for n, line in enumerate(WRONG)}}
+    found = errors_of(tmp_path, files)
+    assert found.pop("right.py") == []
+    passed = [WRONG[int(name.removesuffix(".py").split("_")[1])] for name, messages in found.items() if not messages]
+    assert passed == []

@@ -1,0 +1,131 @@
+"""An enqueue is exactly once: the answers that a network can lose, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import errors
+from invokeai_py_client.live import enqueue
+from invokeai_py_client.live.enqueue import enqueue_once
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.records import BatchStatus, CancelResult, EnqueueResult, QueueItemRecord
+
+BODY = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
+
+
+class Queue(HttpTransport):
+    """A queue that stores what is sent, and loses answers as it is told."""
+
+    def __init__(self, faults: list[Callable[[Queue, Any], None]]) -> None:
+        self.stored: list[str] = []
+        self.asked: list[str] = []
+        self._faults = faults
+
+    async def send(self, call: Call[Any]) -> Any:
+        self.asked.append(call.path.rsplit("/", 1)[-1])
+        if call.path.endswith("/enqueue_batch"):
+            batch_id = call.body["batch"]["batch_id"]
+            if self._faults:
+                self._faults.pop(0)(self, batch_id)
+            self.stored.append(batch_id)
+            return EnqueueResult(enqueued=1, requested=1, item_ids=[len(self.stored)])
+        if call.path.endswith("/status"):
+            total = self.stored.count("mine")
+            return BatchStatus(
+                batch_id="mine", pending=total, in_progress=0, completed=0, failed=0, canceled=0, total=total
+            )
+        assert call.path.endswith("/list_all")
+        return [
+            QueueItemRecord(
+                item_id=place, status="pending", batch_id=batch_id, queue_id="default", session_id="s", session={}
+            )
+            for place, batch_id in enumerate(self.stored, 1)
+        ]
+
+
+def never_sent(_: Queue, __: str) -> None:
+    raise errors.TransportError("refused", url="u", sent=False)
+
+
+def lost_before(_: Queue, __: str) -> None:
+    raise errors.TransportError("reset", url="u")
+
+
+def lost_after(queue: Queue, batch_id: str) -> None:
+    queue.stored.append(batch_id)
+    raise errors.RequestTimeout("slow", url="u", method="POST", timeout=1)
+
+
+def busy(_: Queue, __: str) -> None:
+    raise errors.ServerError("busy", status=503, method="POST", url="u")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueue, "_PAUSES", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [never_sent],
+        [lost_before],
+        [lost_after],
+        [busy],
+        [never_sent, lost_before, busy],
+        [never_sent, lost_before, lost_after],
+    ],
+)
+async def test_a_batch_is_stored_once_whatever_is_lost(faults: list[Callable[[Queue, Any], None]]) -> None:
+    queue = Queue([*faults])
+    assert await enqueue_once(queue, "default", "mine", BODY) == [1]
+    assert queue.stored == ["mine"]
+
+
+async def test_it_gives_up_after_its_last_try_with_the_failure() -> None:
+    queue = Queue([lost_before] * 4)
+    with pytest.raises(errors.TransportError, match="reset"):
+        await enqueue_once(queue, "default", "mine", BODY)
+    assert queue.stored == []
+    assert queue.asked.count("enqueue_batch") == 4
+
+
+async def test_what_the_server_refuses_is_not_sent_again() -> None:
+    def refuse(_: Queue, __: str) -> None:
+        raise errors.GraphRejectedError("no", status=422, method="POST", url="u")
+
+    queue = Queue([refuse])
+    with pytest.raises(errors.GraphRejectedError):
+        await enqueue_once(queue, "default", "mine", BODY)
+    assert queue.asked == ["enqueue_batch"]
+
+
+async def test_a_full_queue_is_an_error_and_nothing_stays_in_it() -> None:
+    class Full(Queue):
+        async def send(self, call: Call[Any]) -> Any:
+            self.asked.append(call.path.rsplit("/", 1)[-1])
+            if call.path.endswith("/enqueue_batch"):
+                return EnqueueResult(enqueued=1, requested=3, item_ids=[1])
+            return CancelResult(canceled=1)
+
+    queue = Full([])
+    with pytest.raises(errors.NotEnqueuedError, match="1 of 3") as caught:
+        await enqueue_once(queue, "default", "mine", BODY)
+    assert (caught.value.requested, caught.value.enqueued) == (3, 1)
+    assert queue.asked == ["enqueue_batch", "cancel_by_batch_ids"]
+
+
+async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
+    class Old(Queue):
+        async def send(self, call: Call[Any]) -> Any:
+            answer = await super().send(call)
+            return EnqueueResult(enqueued=1, requested=1) if isinstance(answer, EnqueueResult) else answer
+
+    queue = Old([])
+    queue.stored.append("another")
+    assert await enqueue_once(queue, "default", "mine", BODY) == [2]

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from invokeai_py_client.errors import ClientClosedError, EngineThreadError
+from invokeai_py_client.runtime.engine import Engine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine("test engine")
+    yield engine
+    engine.close()
+
+
+async def thread_name() -> str:
+    return threading.current_thread().name
+
+
+async def fail() -> None:
+    raise LookupError("told to")
+
+
+def test_it_starts_with_its_first_use_on_a_daemon_thread_of_its_name(engine: Engine) -> None:
+    assert engine.generation == 0
+    assert engine.block(thread_name()) == "test engine"
+    assert engine.generation == 1
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test engine")
+
+
+def test_errors_come_back_to_the_caller(engine: Engine) -> None:
+    with pytest.raises(LookupError, match="told to"):
+        engine.block(fail())
+
+
+def test_blocking_on_its_own_thread_is_refused(engine: Engine) -> None:
+    async def block_inside() -> None:
+        engine.block(thread_name())
+
+    with pytest.raises(EngineThreadError):
+        engine.block(block_inside())
+
+    async def close_inside() -> None:
+        engine.close()
+
+    with pytest.raises(EngineThreadError):
+        engine.block(close_inside())
+
+
+async def test_a_call_runs_on_the_engine_and_within_it_runs_in_place(engine: Engine) -> None:
+    async def twice() -> str:
+        return await engine.call(thread_name())
+
+    assert await engine.call(twice()) == "test engine"
+    with pytest.raises(LookupError):
+        await engine.call(fail())
+
+
+async def test_a_time_out_around_a_call_cancels_its_work(engine: Engine) -> None:
+    ended = threading.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await engine.call(work())
+    assert ended.is_set()
+
+
+async def test_a_cancelled_call_raises_cancelled_error(engine: Engine) -> None:
+    started = threading.Event()
+
+    async def work() -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(engine.call(work()))
+    await asyncio.to_thread(started.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_work_that_is_cancelled_from_within_is_not_taken_for_a_close(engine: Engine) -> None:
+    async def cancel_oneself() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        engine.block(cancel_oneself())
+
+
+def test_a_closed_engine_refuses_and_closing_again_is_harmless(engine: Engine) -> None:
+    engine.block(thread_name())
+    engine.close()
+    engine.close()
+    assert engine.closed
+    with pytest.raises(ClientClosedError):
+        engine.block(thread_name())
+
+
+async def test_it_can_be_closed_from_a_loop() -> None:
+    engine = Engine()
+    await engine.call(thread_name())
+    await engine.aclose()
+    with pytest.raises(ClientClosedError):
+        await engine.call(thread_name())
+
+
+def test_closing_tells_those_who_wait_and_cleans_up_last_in_first_out(engine: Engine) -> None:
+    done: list[str] = []
+    ready = threading.Event()
+
+    async def clean(name: str) -> None:
+        done.append(name)
+
+    async def background() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            done.append("background")
+
+    async def work() -> None:
+        engine.on_close(lambda: clean("first"))
+        forget = engine.on_close(lambda: clean("forgotten"))
+        engine.on_close(lambda: clean("second"))
+        forget()
+        engine.spawn(background(), name="background")
+        await asyncio.sleep(0)
+        ready.set()
+        await asyncio.sleep(60)
+
+    told: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            engine.block(work())
+        except ClientClosedError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    ready.wait()
+    engine.close()
+    thread.join(5)
+    assert len(told) == 1
+    assert done == ["background", "second", "first"]
+
+
+def test_a_background_task_that_fails_is_logged(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    async def start() -> None:
+        task = engine.spawn(fail(), name="bad one")
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+
+    engine.block(start())
+    assert "background task 'bad one' ended by an error" in caplog.text

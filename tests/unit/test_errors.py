@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from invokeai_py_client import errors
+
+FACTS = {
+    "setting": "url",
+    "url": "http://127.0.0.1:9090/api",
+    "method": "GET",
+    "timeout": 3.0,
+    "status": 422,
+    "node_types": ("a",),
+    "node_ids": ("1",),
+    "version": "9",
+    "key": "Promt",
+    "choices": ("Prompt",),
+    "node_id": "1",
+    "node_type": "add",
+    "field": "a",
+    "value": 3,
+    "batch_id": "b",
+    "item_id": 7,
+    "requested": 2,
+    "enqueued": 1,
+    "name": "../x",
+}
+ALL = [getattr(errors, name) for name in errors.__all__]
+
+
+def make(kind: type[errors.InvokeAIError]) -> errors.InvokeAIError:
+    parameters = inspect.signature(kind).parameters
+    required = {
+        name: FACTS[name]
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
+    }
+    return kind("It broke.", hint="Mend it.", **required)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_says_what_and_what_to_do_and_survives_a_pickle(kind: type[errors.InvokeAIError]) -> None:
+    error = make(kind)
+    assert str(error) == "It broke. Mend it."
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is kind
+    assert str(copied) == str(error)
+    assert copied.__dict__ == error.__dict__
+    assert copied.__dict__["hint"] == "Mend it."
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.SettingsError, ValueError),
+        (errors.TransportError, ConnectionError),
+        (errors.RequestTimeout, TimeoutError),
+        (errors.RunTimeout, TimeoutError),
+        (errors.AuthenticationError, PermissionError),
+        (errors.NotFoundError, LookupError),
+        (errors.InputNotFoundError, LookupError),
+        (errors.InputValueError, ValueError),
+        (errors.WorkflowFileError, ValueError),
+        (errors.ClientClosedError, RuntimeError),
+    ],
+)
+def test_an_error_is_the_builtin_that_a_reader_would_catch(
+    kind: type[errors.InvokeAIError], builtin: type[Exception]
+) -> None:
+    assert issubclass(kind, builtin)
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    assert errors.__doc__ is not None
+    drawn = [line for line in errors.__doc__.splitlines() if "──" in line]
+    assert [line.split("── ")[1].split()[0] for line in drawn] != []
+    stack: list[type] = [errors.InvokeAIError]
+    for line in drawn:
+        depth = line.index("──") // 4 + 1
+        kind = getattr(errors, line.split("── ")[1].split()[0])
+        assert stack[depth - 1] in kind.__mro__, line
+        del stack[depth:]
+        stack.append(kind)
+    assert len(drawn) + 1 == len(errors.__all__)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("http://localhost:9090", "http://localhost:9090"),
+        ("localhost:9090/", "http://localhost:9090"),
+        (" https://studio.example/invoke/ ", "https://studio.example/invoke"),
+        ("https://studio.example/invoke/api/v1", "https://studio.example/invoke"),
+        ("http://localhost:9090/api/v1/", "http://localhost:9090"),
+        ("ws://localhost:9090", "http://localhost:9090"),
+        ("wss://studio.example", "https://studio.example"),
+        ("http://[::1]:9090", "http://[::1]:9090"),
+    ],
+)
+def test_a_url_is_the_servers_root_however_it_is_written(given: str, url: str) -> None:
+    assert Settings(given).url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://", "ftp://localhost", "http://localhost:99999", "http://localhost/?a=1", "http://a b:c"]
+)
+def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(url)
+    assert caught.value.setting == "url"
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings("http://me:s3cret@localhost:9090")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", "a\nb", "schlüssel"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(token=token)
+    assert caught.value.setting == "token"
+    assert not token or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", [{"timeout": 0}, {"connect_timeout": -1}, {"retries": -1}])
+def test_a_number_out_of_range_is_refused(setting: dict[str, int]) -> None:
+    with pytest.raises(SettingsError):
+        Settings("localhost", **setting)  # pyright: ignore
+
+
+def test_the_token_is_not_in_the_repr() -> None:
+    assert "s3cret" not in repr(Settings(token="s3cret"))
+
+
+def test_the_environment_gives_what_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_URL", "http://127.0.0.1:1234")
+    monkeypatch.setenv("INVOKEAI_TOKEN", "t0ken")
+    settings = Settings.from_environment()
+    assert (settings.url, settings.token) == ("http://127.0.0.1:1234", "t0ken")
+    assert Settings.from_environment(url="localhost").url == "http://localhost"
+
+
+def test_the_proxy_comes_from_the_environment_but_not_for_hosts_that_go_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert Settings("http://studio.example").proxy == "http://proxy.example:3128"
+    assert Settings("http://127.0.0.1:9090").proxy is None
+
+
+def test_a_ca_bundle_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.pem"):
+        Settings(verify="nowhere.pem").ssl_context()

@@ -1,0 +1,195 @@
+"""The transport against a scripted server on loopback: what the real one cannot be made to do."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from invokeai_py_client import errors
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Script:
+    """A server that answers each request with the next of its handlers, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.handlers: list[Handler] = []
+        self.requests: list[web.Request] = []
+        self.bodies: list[bytes] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        self.bodies.append(await request.read())
+        handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
+        return await handler(request)
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Script]:
+    script = Script()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", script.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    script.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield script
+    await runner.cleanup()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+def answer(status: int = 200, body: Any = None, **headers: str) -> Handler:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return handler
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+async def half_a_body(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "10"})
+    await response.prepare(request)
+    await response.write(b"half.")
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+def call(method: str = "GET", *, idempotent: bool = True, **more: Any) -> Call[Any]:
+    return Call(method=method, path="/x", parse=lambda response: response.json(), idempotent=idempotent, **more)
+
+
+async def send(script: Script, engine: Engine, what: Call[Any], **settings: Any) -> Any:
+    http = HttpTransport(Settings(script.url, **settings), engine)
+    return await engine.call(http.send(what))
+
+
+@pytest.mark.parametrize("passing", [answer(503), answer(502), answer(504), answer(429, Retry_After="0"), hang_up])
+async def test_a_passing_failure_is_tried_again(script: Script, engine: Engine, passing: Handler) -> None:
+    script.handlers = [passing, passing, answer(body={"ok": True})]
+    assert await send(script, engine, call()) == {"ok": True}
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 1), (404, 1), (422, 1), (503, 3)])
+async def test_only_what_passes_is_tried_again_and_not_for_ever(
+    script: Script, engine: Engine, status: int, tries: int
+) -> None:
+    script.handlers = [answer(status, {"detail": "no"})]
+    with pytest.raises(errors.ApiError):
+        await send(script, engine, call(), retries=2)
+    assert len(script.requests) == tries
+
+
+async def test_what_is_not_idempotent_is_sent_once(script: Script, engine: Engine) -> None:
+    script.handlers = [hang_up]
+    with pytest.raises(errors.TransportError) as caught:
+        await send(script, engine, call("POST", idempotent=False))
+    assert caught.value.sent
+    assert len(script.requests) == 1
+
+
+async def test_the_server_says_how_long_to_wait(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(429, Retry_After="0.3"), answer(body=1)]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await send(script, engine, call()) == 1
+    assert loop.time() - began >= 0.3
+
+
+async def test_no_answer_in_time_is_a_time_out(script: Script, engine: Engine) -> None:
+    never = asyncio.Event()
+
+    async def sleep(_: web.Request) -> web.StreamResponse:
+        await never.wait()
+        return web.Response()
+
+    script.handlers = [sleep]
+    with pytest.raises(errors.RequestTimeout, match=r"within 0\.2 s"):
+        await send(script, engine, call(timeout=0.2))
+    with pytest.raises(TimeoutError):
+        await send(script, engine, call(), timeout=0.2)
+    never.set()
+
+
+async def test_a_body_that_breaks_off_is_a_transport_error(script: Script, engine: Engine) -> None:
+    script.handlers = [half_a_body]
+    with pytest.raises(ConnectionError, match="before the answer was whole"):
+        await send(script, engine, call(), retries=0)
+
+
+async def test_a_download_starts_over_after_a_break(script: Script, engine: Engine) -> None:
+    script.handlers = [half_a_body, answer(body="whole")]
+    http = HttpTransport(Settings(script.url), engine)
+    file = io.BytesIO()
+    assert await engine.call(http.download(call(), file)) == len(file.getvalue())
+    assert file.getvalue() == b'"whole"'
+
+
+async def test_an_answer_of_an_unknown_shape_is_a_server_error(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body={"other": 1})]
+    what = Call(method="GET", path="/x", parse=lambda response: response.json()["wanted"], idempotent=True)
+    with pytest.raises(errors.ServerError, match="shape") as caught:
+        await send(script, engine, what)
+    assert caught.value.detail == '{"other": 1}'
+
+
+async def test_what_is_sent_is_what_the_call_says(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    await send(
+        script, engine, call("POST", body={"text": "Grüße"}, query={"a": True, "b": None, "c": "x&y"}), token="t"
+    )
+    (request,) = script.requests
+    assert request.path_qs == "/x?a=true&c=x%26y"
+    assert request.headers["Authorization"] == "Bearer t"
+    assert request.headers["Content-Type"] == "application/json"
+    assert script.bodies == ['{"text":"Grüße"}'.encode()]
+
+
+@pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": object()}, {"a": "\ud800"}])
+async def test_what_is_no_json_is_not_sent(script: Script, engine: Engine, body: Any) -> None:
+    script.handlers = [answer(body=1)]
+    with pytest.raises(errors.RequestBodyError, match="POST /x"):
+        await send(script, engine, call("POST", body=body))
+    assert script.requests == []
+
+
+async def test_a_server_below_a_sub_path_is_reached(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(f"{script.url}/invoke/"), engine)
+    await engine.call(http.send(call()))
+    assert script.requests[0].path == "/invoke/x"
+
+
+async def test_the_token_does_not_follow_a_redirect_to_another_host(script: Script, engine: Engine) -> None:
+    port = script.url.rsplit(":", 1)[1]
+
+    async def redirect(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(f"http://localhost:{port}/elsewhere")
+
+    script.handlers = [redirect, answer(body=1)]
+    await send(script, engine, call(), token="secret")
+    assert [request.headers.get("Authorization") for request in script.requests] == ["Bearer secret", None]

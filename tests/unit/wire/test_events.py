@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.wire.events import (
+    BulkChange,
+    GeneratorProgress,
+    InvocationComplete,
+    InvocationError,
+    InvocationStarted,
+    QueueItemStatusChanged,
+    UnknownEvent,
+    decode,
+)
+
+ITEM = {"queue_id": "default", "item_id": 3, "batch_id": "b", "timestamp": 1}
+NODE = {"id": "prepared", "type": "denoise_latents", "steps": 8, "denoising_start": 0, "denoising_end": 1}
+INVOCATION = {**ITEM, "session_id": "s", "invocation": NODE, "invocation_source_id": "node"}
+
+
+def test_progress_becomes_steps() -> None:
+    event = decode("invocation_progress", {**INVOCATION, "percentage": 0.5, "message": "Denoising", "image": None})
+    assert isinstance(event, GeneratorProgress)
+    assert event["type"] == "generator_progress"
+    assert (event["step"], event["total_steps"], event["progress_percentage"]) == (4, 8, 50.0)
+    assert (event.node_id, event.invocation_id, event.message) == ("node", "prepared", "Denoising")
+    assert event.raw["percentage"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("node", "percentage", "step", "total"),
+    [
+        ({"steps": 10, "denoising_start": 0.5, "denoising_end": 1}, 0.2, 1, 5),
+        ({"steps": 10, "denoising_start": 0.99, "denoising_end": 1}, 1.0, 1, 1),
+        ({"steps": 10, "denoising_start": 1, "denoising_end": 0}, 1.0, 10, 10),
+        ({}, 0.4, 0, 0),
+        ({"steps": "many"}, 0.4, 0, 0),
+        ({"steps": 10}, None, 0, 0),
+        ({"steps": 4}, 1.7, 4, 4),
+    ],
+)
+def test_steps_follow_from_the_nodes_own(node: dict[str, Any], percentage: float | None, step: int, total: int) -> None:
+    payload = {**INVOCATION, "invocation": {"id": "p", "type": "t", **node}, "percentage": percentage, "message": ""}
+    event = decode("invocation_progress", payload)
+    assert isinstance(event, GeneratorProgress)
+    assert (event.step, event.total_steps) == (step, total)
+
+
+def test_progress_of_unknown_extent_gives_the_default() -> None:
+    event = decode("invocation_progress", {**INVOCATION, "percentage": None, "message": "Loading"})
+    assert event.get("progress_percentage", 0) == 0
+    assert event["progress_percentage"] is None
+
+
+def test_the_other_events_have_their_types() -> None:
+    started = decode("invocation_started", INVOCATION)
+    assert isinstance(started, InvocationStarted)
+    assert started["node"]["type"] == "denoise_latents"
+    complete = decode("invocation_complete", {**INVOCATION, "result": {"type": "latents_output"}})
+    assert isinstance(complete, InvocationComplete)
+    assert complete.result["type"] == "latents_output"
+    failed = decode("invocation_error", {**INVOCATION, "error_type": "E", "error_message": "m", "error_traceback": "t"})
+    assert isinstance(failed, InvocationError)
+    assert (failed.error_type, failed.error_traceback) == ("E", "t")
+    status = decode("queue_item_status_changed", {**ITEM, "status": "completed", "status_sequence": 2})
+    assert isinstance(status, QueueItemStatusChanged)
+    assert (status.status, status.status_sequence, status.error_type) == ("completed", 2, None)
+    assert isinstance(decode("queue_cleared", {"queue_id": "default"}), BulkChange)
+
+
+def test_an_event_also_reads_what_the_server_sent_beside() -> None:
+    event = decode("invocation_started", {**INVOCATION, "origin": "workflows"})
+    assert event["origin"] == "workflows"
+    assert "origin" in event
+    assert dict(event)["batch_id"] == "b"
+    assert event.get("nothing", 5) == 5
+    with pytest.raises(KeyError):
+        event["nothing"]
+
+
+@pytest.mark.parametrize("payload", [None, [], "x", {}, {"item_id": "x", "batch_id": 1}, {**ITEM, "invocation": 5}])
+def test_what_cannot_be_read_is_unknown_and_never_an_error(payload: Any) -> None:
+    for name in ("invocation_progress", "queue_item_status_changed", "invocation_error"):
+        event = decode(name, payload)
+        assert isinstance(event, UnknownEvent)
+        assert event.fault
+    assert isinstance(decode("model_load_started", {"queue_id": "q"}), UnknownEvent)
