@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from invokeai_py_client.errors import SettingsError
@@ -47,9 +49,9 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -
 
 
 @pytest.mark.parametrize("setting", [{"timeout": 0}, {"connect_timeout": -1}, {"retries": -1}])
-def test_a_number_out_of_range_is_refused(setting: dict[str, int]) -> None:
+def test_a_number_out_of_range_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        Settings("localhost", **setting)  # pyright: ignore
+        Settings("localhost", **setting)
 
 
 def test_the_token_is_not_in_the_repr() -> None:

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+OPENAPI = Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz"
+
+
+@pytest.fixture(scope="session")
+def templates() -> NodeTemplates:
+    """The node templates of a real 6.14.2 server."""
+    return NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import WorkflowError, WorkflowFileError, WorkflowVersionError
+from invokeai_py_client.workflow.document import WorkflowDefinition
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "meta": {"version": "3.0.0", "category": "user"},
+    "nodes": [
+        {"id": "a", "type": "invocation", "data": {"type": "add", "version": "1.0.0", "inputs": {"a": {"value": 1}}}},
+        {"id": "n", "type": "notes", "data": {"label": "hi"}},
+    ],
+    "edges": [],
+    "mine": {"kept": True},
+}
+
+
+def test_a_file_is_loaded_and_what_is_unknown_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(SMALL))
+    definition = WorkflowDefinition.from_file(path)
+    assert (definition.name, definition.version, definition.source) == ("small", "4.0.0", str(path))
+    assert [(node.id, node.kind, node.type) for node in definition.nodes.values()] == [
+        ("a", "invocation", "add"),
+        ("n", "notes", "notes"),
+    ]
+    assert definition.to_dict()["mine"] == {"kept": True}
+    saved = definition.save(tmp_path / "again.json")
+    assert WorkflowDefinition.from_file(saved).to_dict() == definition.to_dict()
+
+
+def test_a_file_with_a_byte_order_mark_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "small.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(SMALL).encode())
+    assert WorkflowDefinition.from_file(path).name == "small"
+
+
+def test_the_callers_dict_is_neither_changed_nor_kept() -> None:
+    mine = json.loads(json.dumps(SMALL))
+    definition = WorkflowDefinition.from_dict(mine)
+    assert mine == SMALL
+    mine["name"] = "other"
+    definition.to_dict()["name"] = "third"
+    assert definition.name == "small"
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0.0"])
+def test_every_known_version_becomes_the_latest(version: str) -> None:
+    definition = WorkflowDefinition.from_dict({**SMALL, "meta": {"version": version}})
+    assert definition.version == "4.0.0"
+    assert definition.to_dict()["meta"]["category"] == "user"
+
+
+def test_an_unknown_version_says_which_are_known() -> None:
+    with pytest.raises(WorkflowVersionError, match=r"'5\.0\.0'.*4\.0\.0") as caught:
+        WorkflowDefinition.from_dict({**SMALL, "meta": {"version": "5.0.0"}}, source="new.json")
+    assert (caught.value.version, caught.value.source) == ("5.0.0", "new.json")
+    assert "new.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"meta": None}, "no meta.version"),
+        ({"meta": {"version": 3}}, "no meta.version"),
+        ({"nodes": {}}, "'nodes' is no list"),
+        ({"edges": None}, "'edges' is no list"),
+        ({"nodes": [3]}, r"nodes\[0\] is no object"),
+        ({"nodes": [{"id": "a", "type": "invocation"}]}, r"nodes\[0\]\.data is no object"),
+        ({"nodes": [{"id": 5, "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is no text"),
+        ({"nodes": SMALL["nodes"] * 2}, "another node has too"),
+        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is no text"),
+        ({"name": 5}, "'name' is no text"),
+        ({"exposedFields": "a"}, "'exposedFields' is no list"),
+    ],
+)
+def test_what_is_no_workflow_says_why(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(WorkflowFileError, match=why):
+        WorkflowDefinition.from_dict({**SMALL, **change})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', '{"a": NaN}', "[" * 100_000, '{"nodes": []}'])
+def test_text_that_is_no_workflow(text: str, tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError):
+        WorkflowDefinition.from_json(text)
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(WorkflowFileError, match=r"bad\.json"):
+        WorkflowDefinition.from_file(path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowFileError, match=r"nothing\.json"):
+        WorkflowDefinition.from_file(tmp_path / "nothing.json")
+    with pytest.raises(WorkflowFileError):
+        WorkflowDefinition.from_file(tmp_path)
+    (tmp_path / "latin.json").write_bytes(b'{"name": "\xe4"}')
+    with pytest.raises(WorkflowFileError, match=r"latin\.json"):
+        WorkflowDefinition.from_file(tmp_path / "latin.json")
+    with pytest.raises(WorkflowFileError):
+        WorkflowDefinition.from_file("a\0b")
+
+
+def test_a_dict_that_no_json_can_hold() -> None:
+    for odd in (object(), float("inf"), {1, 2}):
+        with pytest.raises(WorkflowFileError, match="cannot be written as JSON"):
+            WorkflowDefinition.from_dict({**SMALL, "odd": odd})
+
+
+def test_the_form_is_walked_depth_first_and_loops_end() -> None:
+    def field(name: str) -> dict[str, Any]:
+        return {"type": "node-field", "data": {"fieldIdentifier": {"nodeId": "a", "fieldName": name}}}
+
+    form = {
+        "rootElementId": "root",
+        "elements": {
+            "root": {"type": "container", "data": {"children": ["one", "box", "gone", "three", 5]}},
+            "one": field("one"),
+            "box": {"type": "container", "data": {"children": ["head", "two", "root"]}},
+            "head": {"type": "heading", "data": {"content": "Two"}},
+            "two": field("two"),
+            "three": field("three"),
+            "orphan": field("orphan"),
+        },
+    }
+    definition = WorkflowDefinition.from_dict({**SMALL, "form": form})
+    assert definition.form_fields == (("a", "one"), ("a", "two"), ("a", "three"))
+
+
+@pytest.mark.parametrize(
+    "form", [None, 5, {}, {"elements": []}, {"elements": {}, "rootElementId": "x"}, {"elements": {"x": 3}}]
+)
+def test_a_malformed_form_shows_nothing(form: Any) -> None:
+    assert WorkflowDefinition.from_dict({**SMALL, "form": form}).form_fields == ()

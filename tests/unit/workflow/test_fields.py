@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import fractions
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, RawField, field_for
+from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+
+MODEL = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "main"}
+
+
+class Record:
+    key, hash, name, base, type = "k", "h", "n", "sd-1", "main"
+
+
+class Index:
+    def __index__(self) -> int:
+        return 64
+
+
+def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) -> Field[Any]:
+    return field_for(FieldPlace("id", node, "", name), templates[node].inputs[name], initial)
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "given", "sent"),
+    [
+        ("noise", "width", 64, 64),
+        ("noise", "width", Index(), 64),
+        ("noise", "seed", 2**32 - 1, 2**32 - 1),
+        ("img_blur", "radius", 2, 2),
+        ("img_blur", "radius", 2.5, 2.5),
+        ("img_blur", "radius", fractions.Fraction(1, 2), 0.5),
+        ("l2i", "tiled", True, True),
+        ("compel", "prompt", "", ""),
+        ("img_blur", "blur_type", "box", "box"),
+        ("denoise_latents", "scheduler", "euler_a", "euler_a"),
+        ("denoise_latents", "cfg_scale", 7, 7),
+        ("denoise_latents", "cfg_scale", [1.5, 2], [1.5, 2]),
+        ("img_blur", "image", "a.png", {"image_name": "a.png"}),
+        ("img_blur", "image", {"image_name": "a.png", "width": 3}, {"image_name": "a.png"}),
+        ("l2i", "board", "auto", "auto"),
+        ("l2i", "board", "none", "none"),
+        ("l2i", "board", "b-1", {"board_id": "b-1"}),
+        ("blank_image", "color", "#ff8000", {"r": 255, "g": 128, "b": 0, "a": 255}),
+        ("blank_image", "color", "#ff800040", {"r": 255, "g": 128, "b": 0, "a": 64}),
+        ("blank_image", "color", (1, 2, 3), {"r": 1, "g": 2, "b": 3, "a": 255}),
+        ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "a": 4}, {"r": 1, "g": 2, "b": 3, "a": 4}),
+        ("main_model_loader", "model", MODEL, MODEL),
+        ("main_model_loader", "model", Record(), MODEL),
+        ("main_model_loader", "model", {**MODEL, "submodel_type": "vae"}, {**MODEL, "submodel_type": "vae"}),
+        ("image_collection", "collection", ["a", {"image_name": "b"}], [{"image_name": "a"}, {"image_name": "b"}]),
+    ],
+)
+def test_a_good_value_is_taken_as_it_will_be_sent(
+    templates: NodeTemplates, node: str, name: str, given: Any, sent: Any
+) -> None:
+    one = field(templates, node, name)
+    assert not one.is_set
+    one.value = given
+    assert one.value == sent
+    assert type(one.value) is type(sent)
+    assert one.is_set
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "given", "wants"),
+    [
+        ("noise", "width", "64", "a whole number above 0, a multiple of 8"),
+        ("noise", "width", 64.0, "a whole number"),
+        ("noise", "width", True, "a whole number"),
+        ("noise", "width", 0, "above 0"),
+        ("noise", "width", 65, "a multiple of 8"),
+        ("noise", "seed", 2**32, "at most"),
+        ("img_blur", "radius", "2", "a number at least 0"),
+        ("img_blur", "radius", float("nan"), "a finite number"),
+        ("img_blur", "radius", float("inf"), "a finite number"),
+        ("img_blur", "radius", 10**400, "a finite number"),
+        ("img_blur", "radius", -0.1, "at least 0"),
+        ("l2i", "tiled", 1, "True or False"),
+        ("compel", "prompt", 5, "text"),
+        ("img_blur", "blur_type", "soft", "one of 'gaussian', 'box'"),
+        ("denoise_latents", "scheduler", "eulr", "'euler'"),
+        ("denoise_latents", "cfg_scale", ["a"], "a number"),
+        ("denoise_latents", "cfg_scale", "7", "a number"),
+        ("img_blur", "image", "", "an image"),
+        ("img_blur", "image", 5, "an image"),
+        ("l2i", "board", 5, "a board"),
+        ("blank_image", "color", "red", "a color"),
+        ("blank_image", "color", (1, 2, 256), "a color"),
+        ("blank_image", "color", {"r": 1}, "a color"),
+        ("main_model_loader", "model", {"key": "k"}, "a model"),
+        ("main_model_loader", "model", {**MODEL, "base": "flux"}, "a main of base sd-1 or sd-2"),
+        ("main_model_loader", "model", None, "a model"),
+        ("image_collection", "collection", "a", "list of ImageField"),
+    ],
+)
+def test_a_bad_value_is_refused_and_the_old_one_stays(
+    templates: NodeTemplates, node: str, name: str, given: Any, wants: str
+) -> None:
+    one = field(templates, node, name, initial="from the file")
+    with pytest.raises(InputValueError) as caught:
+        one.value = given
+    assert wants in str(caught.value)
+    assert f"{node}.{name}" in str(caught.value)
+    assert (caught.value.node_type, caught.value.field) == (node, name)
+    assert one.value == "from the file"
+
+
+def test_what_the_file_holds_is_kept_and_can_be_had_back(templates: NodeTemplates) -> None:
+    one = field(templates, "noise", "width", initial="odd")
+    assert (one.value, one.is_changed) == ("odd", False)
+    one.value = 64
+    assert one.is_changed
+    one.reset()
+    assert (one.value, one.is_changed) == ("odd", False)
+
+
+def test_none_empties_what_need_not_be_filled(templates: NodeTemplates) -> None:
+    one = field(templates, "noise", "width", initial=64)
+    one.value = None
+    assert one.value is None
+    assert one.raw is UNSET
+    assert not one.is_set
+
+
+def test_the_label_that_the_web_ui_shows_stands_for_its_option(templates: NodeTemplates) -> None:
+    labelled = next(
+        (node, name, known)
+        for node in templates
+        for name, known in templates[node].inputs.items()
+        if known.type.name == "EnumField" and known.option_labels
+    )
+    node, name, known = labelled
+    option, label = next(pair for pair in known.option_labels.items() if pair[0] in known.options)
+    one = field(templates, node, name)
+    one.value = label
+    assert one.value == option
+
+
+def test_what_is_unknown_stays_editable_as_json() -> None:
+    one = field_for(FieldPlace("id", "custom", "", "thing"), unknown_input("thing"))
+    assert isinstance(one, RawField)
+    one.value = {"any": ["thing"]}
+    assert one.value == {"any": ["thing"]}
+    assert one.type_name == "unknown"
+
+
+def test_a_model_field_tells_what_it_accepts(templates: NodeTemplates) -> None:
+    one = field(templates, "main_model_loader", "model")
+    assert isinstance(one, ModelField)
+    assert (one.bases, one.types) == (("sd-1", "sd-2"), ("main",))
+    assert one.accepts(MODEL)
+    assert not one.accepts({**MODEL, "type": "vae"})

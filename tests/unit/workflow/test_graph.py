@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
+from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.outputs import map_outputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+
+def node(node_id: str, kind: str, version: str, *, intermediate: bool = True, **values: Any) -> dict[str, Any]:
+    inputs = {name: {"name": name, "label": "", "value": value} for name, value in values.items()}
+    data = {"id": node_id, "type": kind, "version": version, "label": "", "inputs": inputs}
+    return {"id": node_id, "type": "invocation", "data": {**data, "isIntermediate": intermediate, "useCache": False}}
+
+
+def edge(source: str, source_field: str, target: str, target_field: str) -> dict[str, str]:
+    return {
+        "id": f"{source}{target}{target_field}",
+        "type": "default",
+        "source": source,
+        "sourceHandle": source_field,
+        "target": target,
+        "targetHandle": target_field,
+    }
+
+
+DOCUMENT: dict[str, Any] = {
+    "name": "blur",
+    "meta": {"version": "3.0.0"},
+    "nodes": [
+        node("blank", "blank_image", "1.2.2", width=64, height=64),
+        node("blur", "img_blur", "1.2.2", intermediate=False, radius=2, board="auto", image={"image_name": "old"}),
+        {"id": "note", "type": "notes", "data": {"id": "note", "label": "", "notes": "hi"}},
+    ],
+    "edges": [edge("blank", "image", "blur", "image")],
+    "exposedFields": [{"nodeId": "blur", "fieldName": "radius"}, {"nodeId": "blur", "fieldName": "board"}],
+}
+
+
+class Workflow:
+    def __init__(self, document: dict[str, Any], templates: NodeTemplates) -> None:
+        self.definition = WorkflowDefinition.from_dict(document)
+        self.templates = templates
+        self.fields = WorkflowFields(self.definition, templates)
+        self.inputs = shown_inputs(self.definition, templates, self.fields)
+
+    def build(self, default_board: str | None = None) -> BuiltGraph:
+        return build_graph(self.definition, self.templates, self.fields, default_board=default_board)
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return copy.deepcopy(DOCUMENT)
+
+
+def test_the_graph_is_what_the_web_ui_would_send(document: dict[str, Any], templates: NodeTemplates) -> None:
+    workflow = Workflow(document, templates)
+    workflow.inputs["Radius"].value = 5
+    built = workflow.build()
+    assert built.warnings == ()
+    assert built.graph == {
+        "nodes": {
+            "blank": {
+                "type": "blank_image",
+                "id": "blank",
+                "width": 64,
+                "height": 64,
+                "use_cache": False,
+                "is_intermediate": True,
+            },
+            "blur": {"type": "img_blur", "id": "blur", "radius": 5, "use_cache": False, "is_intermediate": False},
+        },
+        "edges": [
+            {"source": {"node_id": "blank", "field": "image"}, "destination": {"node_id": "blur", "field": "image"}}
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "default", "sent"),
+    [
+        ("auto", None, None),
+        ("auto", "mine", {"board_id": "mine"}),
+        (None, "mine", {"board_id": "mine"}),
+        ("none", "mine", None),
+        ({"board_id": "b"}, "mine", {"board_id": "b"}),
+    ],
+)
+def test_boards(document: dict[str, Any], templates: NodeTemplates, value: Any, default: str | None, sent: Any) -> None:
+    document["nodes"][1]["data"]["inputs"]["board"]["value"] = value
+    assert Workflow(document, templates).build(default).graph["nodes"]["blur"].get("board") == sent
+
+
+def test_a_node_of_an_older_minor_version_is_updated(document: dict[str, Any], templates: NodeTemplates) -> None:
+    data = document["nodes"][1]["data"]
+    data["version"] = "1.0.0"
+    data["inputs"]["vanished"] = {"value": 1}
+    sent = Workflow(document, templates).build().graph["nodes"]["blur"]
+    assert sent["blur_type"] == "gaussian"
+    assert "vanished" not in sent
+
+
+def test_a_node_of_another_major_version_is_left_as_it_is_with_a_warning(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    document["nodes"][1]["data"]["version"] = "0.9.0"
+    built = Workflow(document, templates).build()
+    assert "blur_type" not in built.graph["nodes"]["blur"]
+    assert any("version 0.9.0" in warning for warning in built.warnings)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (edge("gone", "image", "blur", "mask"), "no node 'gone'"),
+        (edge("blank", "image", "gone", "image"), "no node 'gone'"),
+        (edge("blank", "picture", "blur", "image"), "makes no 'picture'"),
+        (edge("blank", "image", "blur", "picture"), "takes no 'picture'"),
+    ],
+)
+def test_an_edge_that_points_nowhere_is_left_out_with_a_warning(
+    document: dict[str, Any], templates: NodeTemplates, change: dict[str, str], why: str
+) -> None:
+    document["edges"] = [change]
+    built = Workflow(document, templates).build()
+    assert built.graph["edges"] == []
+    (warning,) = built.warnings
+    assert why in warning
+    assert built.graph["nodes"]["blur"]["image"] == {"image_name": "old"}
+
+
+def test_an_unknown_node_is_left_out_with_its_edges(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["nodes"][0]["data"]["type"] = "no_such_node"
+    built = Workflow(document, templates).build()
+    assert list(built.graph["nodes"]) == ["blur"]
+    assert built.graph["edges"] == []
+    assert len(built.warnings) == 2
+
+
+def test_connectors_are_flattened_and_equal_edges_sent_once(document: dict[str, Any], templates: NodeTemplates) -> None:
+    for name in ("c1", "c2", "unfed"):
+        document["nodes"].append({"id": name, "type": "connector", "data": {"id": name, "type": "connector"}})
+    document["edges"] = [
+        edge("blank", "image", "c1", "in"),
+        edge("c1", "out", "c2", "in"),
+        edge("c2", "out", "blur", "image"),
+        edge("blank", "image", "blur", "image"),
+        edge("unfed", "out", "blur", "mask"),
+    ]
+    assert Workflow(document, templates).build().graph["edges"] == [
+        {"source": {"node_id": "blank", "field": "image"}, "destination": {"node_id": "blur", "field": "image"}}
+    ]
+
+
+def test_the_embedded_workflow_has_the_values_that_run(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["id"] = "library-id"
+    workflow = Workflow(document, templates)
+    workflow.inputs["Radius"].value = 9
+    embedded = with_values(workflow.definition, workflow.fields)
+    assert "id" not in embedded
+    assert embedded["nodes"][1]["data"]["inputs"]["radius"]["value"] == 9
+    assert workflow.definition.nodes["blur"].inputs["radius"]["value"] == 2
+    assert json.loads(json.dumps(embedded)) == embedded
+
+
+def test_outputs_are_mapped_in_order_and_intermediates_left_out(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    document["nodes"].append(node("second", "img_blur", "1.2.2", intermediate=False, board={"board_id": "b"}))
+    document["nodes"].append(node("many", "image_collection", "1.0.2", intermediate=False))
+    document["exposedFields"].insert(0, {"nodeId": "second", "fieldName": "board"})
+    workflow = Workflow(document, templates)
+
+    def image(name: str) -> dict[str, Any]:
+        return {"type": "image_output", "image": {"image_name": name}}
+
+    results = [
+        ("blank", image("hidden")),
+        ("blur", image("one")),
+        ("blur", image("two")),
+        ("many", {"type": "image_collection_output", "collection": [{"image_name": "x"}, {"image_name": "y"}]}),
+    ]
+    mapped = map_outputs(workflow.definition, templates, workflow.fields, workflow.inputs, results)
+    assert [(m.node_id, m.input_index, m.board_id, m.image_names) for m in mapped] == [
+        ("second", 0, "b", ()),
+        ("blur", 2, None, ("one", "two")),
+        ("many", None, None, ("x", "y")),
+    ]
+    assert mapped[1]["label"] == "Blur Image"

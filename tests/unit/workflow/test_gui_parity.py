@@ -1,0 +1,39 @@
+"""The graph and the inputs that the web UI's own code makes of 48 workflows."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.graph import build_graph
+from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+spec = importlib.util.spec_from_file_location(
+    "gui_parity_compare", Path(__file__).parents[2] / "data" / "gui_parity" / "compare.py"
+)
+assert spec is not None
+assert spec.loader is not None
+compare: Any = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compare)
+
+CASES = list(compare.cases())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+def test_graph_and_inputs_are_the_web_uis(case: dict[str, Any], templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(case["workflow"])
+    fields = WorkflowFields(definition, templates)
+    expected = case["expected"]
+    shown = shown_inputs(definition, templates, fields)
+    assert [[i.node_id, i.field_name] for i in shown] == expected["inputs"]
+    graph = build_graph(definition, templates, fields).graph
+    assert compare.differences(compare.canonical(graph, None), compare.canonical(expected["graph"], None)) == []
+
+
+def test_there_are_48() -> None:
+    assert len(CASES) == 48

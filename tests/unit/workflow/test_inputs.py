@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, check_nodes, shown_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+
+def node(node_id: str, kind: str, label: str = "", **inputs: Any) -> dict[str, Any]:
+    data = {"id": node_id, "type": kind, "version": "1.0.0", "label": label, "inputs": inputs}
+    return {"id": node_id, "type": "invocation", "data": data}
+
+
+DOCUMENT: dict[str, Any] = {
+    "name": "two prompts",
+    "meta": {"version": "3.0.0"},
+    "nodes": [
+        node("p", "compel", "Positive", prompt={"label": "Positive Prompt", "value": "a"}, clip={}),
+        node("n", "compel", "Negative", prompt={"label": "Negative Prompt", "value": "b"}),
+        node("x", "noise", "", width={"value": 64}, height={"value": 64}, seed={"label": "SEED", "value": 1}),
+        node("y", "noise", "", width={"value": 64}),
+    ],
+    "edges": [],
+    "exposedFields": [
+        {"nodeId": "p", "fieldName": "prompt"},
+        {"nodeId": "n", "fieldName": "prompt"},
+        {"nodeId": "gone", "fieldName": "prompt"},
+        {"nodeId": "p", "fieldName": "gone"},
+        {"nodeId": "x", "fieldName": "width"},
+        {"nodeId": "y", "fieldName": "width"},
+        {"nodeId": "x", "fieldName": "seed"},
+        {"nodeId": "x", "fieldName": "seed"},
+    ],
+}
+
+
+@pytest.fixture
+def inputs(templates: NodeTemplates) -> WorkflowInputs:
+    definition = WorkflowDefinition.from_dict(DOCUMENT)
+    return shown_inputs(definition, templates, WorkflowFields(definition, templates))
+
+
+def test_the_exposed_fields_are_the_inputs_as_far_as_they_exist(inputs: WorkflowInputs) -> None:
+    assert [(i.index, i.label) for i in inputs] == [
+        (0, "Positive Prompt"),
+        (1, "Negative Prompt"),
+        (2, "Width"),
+        (3, "Width"),
+        (4, "SEED"),
+    ]
+    assert len(inputs) == 5
+    assert [i.index for i in inputs[1:3]] == [1, 2]
+    assert inputs[-1].label == "SEED"
+
+
+def test_an_input_answers_to_its_label(inputs: WorkflowInputs) -> None:
+    inputs["Positive Prompt"].value = "a tiger"
+    assert inputs[0].field.value == "a tiger"
+    inputs["seed"].value = 5
+    assert inputs[4].value == 5
+    inputs["x", "width"].value = 128
+    assert inputs[2].value == 128
+    assert inputs["Negative", "prompt"].index == 1
+    with pytest.raises(InputValueError):
+        inputs["seed"].value = "5"
+
+
+def test_an_unknown_label_lists_the_choices_and_the_nearest(inputs: WorkflowInputs) -> None:
+    with pytest.raises(InputNotFoundError, match="Did you mean 'Positive Prompt'") as caught:
+        inputs["Positiv Promt"]
+    assert len(caught.value.choices) == 5
+    assert "Negative Prompt" in str(caught.value)
+
+
+def test_an_ambiguous_label_lists_those_it_could_mean(inputs: WorkflowInputs) -> None:
+    with pytest.raises(InputNotFoundError, match="2 inputs answer to 'Width'") as caught:
+        inputs["Width"]
+    assert len(caught.value.choices) == 2
+
+
+def test_an_index_out_of_range_is_a_lookup_error(inputs: WorkflowInputs) -> None:
+    for index in (5, -6, 10**30):
+        with pytest.raises(LookupError):
+            inputs[index]
+    with pytest.raises(InputNotFoundError):
+        inputs["x", "gone"]
+
+
+def test_a_form_goes_before_exposed_fields(templates: NodeTemplates) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["form"] = {
+        "rootElementId": "root",
+        "elements": {
+            "root": {"type": "container", "data": {"children": ["seed"]}},
+            "seed": {"type": "node-field", "data": {"fieldIdentifier": {"nodeId": "x", "fieldName": "seed"}}},
+        },
+    }
+    definition = WorkflowDefinition.from_dict(document)
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert [i.label for i in inputs] == ["SEED"]
+
+
+def test_two_handles_of_one_document_have_values_of_their_own(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(DOCUMENT)
+    one, two = (shown_inputs(definition, templates, WorkflowFields(definition, templates)) for _ in range(2))
+    one[0].value = "mine"
+    assert two[0].value == "a"
+
+
+def test_nodes_that_the_server_lacks_are_named(templates: NodeTemplates) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["nodes"][2]["data"]["type"] = "noize"
+    with pytest.raises(UnknownNodeError, match=r"'noize' \(node x\).*noise") as caught:
+        check_nodes(WorkflowDefinition.from_dict(document), templates)
+    assert (caught.value.node_types, caught.value.node_ids) == (("noize",), ("x",))
+    check_nodes(WorkflowDefinition.from_dict(DOCUMENT), templates)
