@@ -111,7 +111,7 @@ def test_closing_the_client_ends_a_wait_with_its_own_error(
         HEAD
         + """
     from invokeai_py_client.errors import ClientClosedError
-    wf = handle(seconds=5.0)
+    wf = handle(seconds=2.0)
     wf.submit_sync()
     started = threading.Barrier(3)
     ended = []

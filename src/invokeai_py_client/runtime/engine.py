@@ -44,7 +44,7 @@ class _Work(Generic[T]):
         """On the loop: run the coroutine, unless its caller has given up already."""
         if self._is_unwanted:
             self._coro.close()
-            self.done.cancel()
+            self._finish_cancelled()
             return
         self._task = self._worker.loop.create_task(self._coro)
         self._worker.tasks.add(self._task)
@@ -66,11 +66,16 @@ class _Work(Generic[T]):
             if self._worker.is_closing and not self._is_unwanted:
                 self.done.set_exception(ClientClosedError("The client was closed while it was at work on this call."))
             else:
-                self.done.cancel()
+                self._finish_cancelled()
         elif (error := task.exception()) is not None:
             self.done.set_exception(error)
         else:
             self.done.set_result(task.result())
+
+    def _finish_cancelled(self) -> None:
+        self.done.cancel()
+        # Without this `concurrent.futures.wait` would not take it for done.
+        self.done.set_running_or_notify_cancel()
 
 
 class _Worker:

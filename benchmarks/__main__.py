@@ -1,0 +1,83 @@
+"""Prints all benchmarks; none of them needs a server."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from pathlib import Path
+
+from benchmarks.timing import median_seconds, paired_seconds, python
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.graph import build_graph
+from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+
+
+def show(what: str, measured: float, unit: str, beside: str) -> None:
+    print(f"{what:58} {measured:9.2f} {unit:3}  {beside}")
+
+
+def importing() -> None:
+    ours, bare = paired_seconds(python("import invokeai_py_client"), python("pass"), runs=21)
+    show("import invokeai_py_client, over a bare interpreter", 1000 * (ours - bare), "ms", "allowed: 60 ms")
+    whole, bare = paired_seconds(python("from invokeai_py_client import InvokeAIClient"), python("pass"), runs=11)
+    show("... and InvokeAIClient, with all that it needs", 1000 * (whole - bare), "ms", "")
+
+
+def engine() -> None:
+    private, loop = Engine(), asyncio.new_event_loop()
+
+    async def nothing() -> None:
+        pass
+
+    def through_the_engine() -> None:
+        for _ in range(1000):
+            private.block(nothing())
+
+    def on_a_loop_of_its_own() -> None:
+        for _ in range(1000):
+            loop.run_until_complete(nothing())
+
+    ours, floor = paired_seconds(through_the_engine, on_a_loop_of_its_own, runs=7)
+    show("a blocking call through the engine", 1000 * ours, "us", f"{ours / floor:.1f} x run_until_complete")
+    private.close()
+    loop.close()
+
+
+def workflows() -> None:
+    text = gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())
+    floor = median_seconds(lambda: json.loads(text), runs=9)
+
+    def parse() -> None:
+        templates = NodeTemplates.from_openapi(json.loads(text))
+        for name in templates:
+            _ = templates[name]
+
+    whole = median_seconds(parse, runs=9)
+    show("templates of all nodes from /openapi.json", 1000 * whole, "ms", f"{whole / floor:.1f} x json.loads of it")
+    templates = NodeTemplates.from_openapi(json.loads(text))
+    cached = templates.to_json()
+    show("templates from the cache", 1000 * median_seconds(lambda: NodeTemplates.from_json(cached), runs=9), "ms", "")
+
+    cases = gzip.decompress((DATA / "gui_parity" / "cases.jsonl.gz").read_bytes()).decode().splitlines()
+    largest = max((json.loads(line)["workflow"] for line in cases), key=lambda workflow: len(workflow["nodes"]))
+    text_of_it = json.dumps(largest)
+
+    def load_and_build() -> None:
+        definition = WorkflowDefinition.from_json(text_of_it)
+        fields = WorkflowFields(definition, templates)
+        shown_inputs(definition, templates, fields)
+        build_graph(definition, templates, fields)
+
+    built = median_seconds(load_and_build, runs=21)
+    show(f"load the largest workflow ({len(largest['nodes'])} nodes), build its graph", 1000 * built, "ms", "")
+
+
+if __name__ == "__main__":
+    importing()
+    engine()
+    workflows()

@@ -1,0 +1,35 @@
+"""Timing that holds on a noisy machine: what is compared is measured in turn, and medians are quoted."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def median_seconds(work: Callable[[], object], runs: int) -> float:
+    """The median of several calls, after one that does not count."""
+    work()
+    return statistics.median(seconds(work) for _ in range(runs))
+
+
+def paired_seconds(one: Callable[[], object], other: Callable[[], object], runs: int) -> tuple[float, float]:
+    """The medians of two, called in turn, after one each that does not count."""
+    one()
+    other()
+    pairs = [(seconds(one), seconds(other)) for _ in range(runs)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def python(code: str) -> Callable[[], object]:
+    """A fresh interpreter that runs code."""
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
