@@ -12,7 +12,7 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient, OutputMapping, Run, WorkflowDefinition, WorkflowHandle
 
-PAGE = Path(__file__).parents[2] / "docs" / "execution-modes.md"
+PAGE = Path(__file__).parents[1] / "data" / "execution-modes.md"
 
 Block = Callable[..., dict[str, Any]]
 

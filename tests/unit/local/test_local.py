@@ -82,7 +82,8 @@ def test_a_start_that_fails_says_why_with_the_end_of_its_log(fake_cache: Path) -
     assert str(caught.value).count("line\n") < 20
     assert not local.running
     # The root is free again.
-    assert server(fake_cache, RUNS).start().stop() is None
+    with server(fake_cache, RUNS) as again:
+        assert again.running
 
 
 def test_a_start_that_fails_on_a_vacuum_is_tried_again(fake_cache: Path) -> None:

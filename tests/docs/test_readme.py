@@ -1,0 +1,51 @@
+"""Every Python block of the README and of docs/ runs as it is written, but for the server's address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from invokeai_py_client import WorkflowDefinition
+from invokeai_py_client.local import LocalServer
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = [
+    (f"{path.name}-{number}", code)
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
+]
+
+
+@pytest.mark.parametrize(("name", "code"), BLOCKS, ids=[name for name, _ in BLOCKS])
+def test_a_block_runs(
+    name: str,
+    code: str,
+    server: LocalServer,
+    text_to_image: WorkflowDefinition,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text_to_image.save("workflow.json")
+    assert "http://127.0.0.1:9090" in code
+    exec(compile(code.replace("http://127.0.0.1:9090", server.url), name, "exec"), {})
+    assert "100 %" in capsys.readouterr().out
+    (picture,) = (tmp_path / "out").iterdir()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_readme_has_a_first_script_of_about_fifteen_lines() -> None:
+    first = dict(BLOCKS)["README.md-0"]
+    assert len([line for line in first.splitlines() if line.strip()]) <= 15
+
+
+def test_what_the_readme_points_to_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists(), target
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in re.findall(r"`?make (\w+)", text):
+        assert f"\n{command}:" in makefile, command
