@@ -101,8 +101,15 @@ class Reconciler:
                     run.fail(error)
             except InvokeAIError as error:
                 logger.info("the server could not be asked about its queue, will try again: %s", error)
-                await asyncio.sleep(min(self._pause() or POLL_INTERVAL, POLL_INTERVAL))
-                self.wake(everything=everything)
+                await self._try_again(everything)
+            except Exception:
+                # The safety net must hold whatever one answer may do to it.
+                logger.exception("a round of asking the server about its queue failed, will try again")
+                await self._try_again(everything)
+
+    async def _try_again(self, everything: bool) -> None:
+        await asyncio.sleep(min(self._pause() or POLL_INTERVAL, POLL_INTERVAL))
+        self.wake(everything=everything)
 
     def _pause(self) -> float | None:
         """Seconds until the next round; None to wait until there is a reason."""

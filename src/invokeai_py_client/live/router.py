@@ -12,6 +12,9 @@ from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, UnknownEvent, decode
 
+REDACTED = "redacted"
+"""What a multi-user server puts in place of the ids of items that are not the user's own."""
+
 logger = logging.getLogger("invokeai_py_client.live")
 
 
@@ -100,7 +103,9 @@ class Router:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ItemEvent):
-            run = self._runs.get(event.batch_id) or self._by_item(event.item_id)
+            run = self._runs.get(event.batch_id)
+            if run is None and event.batch_id == REDACTED:
+                run = self._by_item(event.item_id)
             if run is not None:
                 self.apply(run, run.state.apply_event(event))
         elif isinstance(event, BulkChange):

@@ -28,6 +28,7 @@ DEFAULT_VERSION = "6.14.2"
 
 _TRIES = 6
 _GRACE = 20.0
+_SAY_AGAIN = 15.0
 _UP = re.compile(r"Invoke running on (http://\S+)")
 
 # Run by the server's Python, in whose place the server then comes. Asked for after the fork, so that no code of ours
@@ -148,6 +149,9 @@ class LocalServer:
         """
         if self.running:
             return self
+        if self._process is not None:
+            # It ended by itself; let go of what it held.
+            self._end(signal.SIGKILL)
         self.install()
         if not self._lock.acquire(wait=False):
             raise LocalServerInUseError(
@@ -204,7 +208,7 @@ class LocalServer:
             self._keep_last_log()
             self._launch()
             self._report(f"starting InvokeAI {self.version}; log: {self.log_path}")
-            if self._wait_until_up(began + self._start_timeout):
+            if self._wait_until_up(began):
                 self._report(f"up after {time.monotonic() - began:.0f} s at {self.url}")
                 return
             if not _is_passing_failure(self._log()):
@@ -216,15 +220,20 @@ class LocalServer:
             hint=f"The whole log is in {self.log_path}.",
         )
 
-    def _wait_until_up(self, deadline: float) -> bool:
+    def _wait_until_up(self, began: float) -> bool:
         """Until it says where it listens; False if it ends before."""
+        said = began
         while self.running:
+            now = time.monotonic()
+            if now - said >= _SAY_AGAIN:
+                said = now
+                self._report(f"still starting, {now - began:.0f} s so far")
             found = _UP.search(self._log())
             if found:
                 # Where another program took the port first, the server went to the next free one: believe it.
                 self._url = found[1].rstrip("/")
                 return True
-            if time.monotonic() > deadline:
+            if now - began > self._start_timeout:
                 raise LocalServerError(
                     f"InvokeAI {self.version} on {self.root} did not answer within {self._start_timeout:g} s. "
                     f"The end of its log:\n{_last_lines(self._log())}\n",

@@ -64,7 +64,8 @@ class Socket:
     def _forget(self) -> None:
         self._client: socketio.AsyncClient | None = None
         self._supervisor: asyncio.Task[None] | None = None
-        self._attempt: asyncio.Future[bool] | None = None
+        self._attempt: asyncio.Future[None] | None = None
+        self._joined: set[str] = set()
         self.epoch = 0
 
     @property
@@ -86,25 +87,20 @@ class Socket:
             # After a fork the connection is the parent's.
             self._generation = self._engine.generation
             self._forget()
-        new = queue_id not in self._queues
         self._queues.add(queue_id)
         if self._supervisor is None:
             self._attempt = asyncio.get_running_loop().create_future()
             self._supervisor = self._engine.spawn(self._supervise(), name="socket supervisor")
-        if self._client is not None:
-            return not new or await self._subscribe_now(self._client, queue_id)
-        if self._attempt is None:
-            return False
-        return await asyncio.shield(self._attempt)
-
-    async def _subscribe_now(self, client: socketio.AsyncClient, queue_id: str) -> bool:
-        try:
-            await self._join(client, queue_id)
-        except (socketio.exceptions.SocketIOError, TimeoutError) as error:
-            logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, _reason(error))
-            await client.disconnect()
-            return False
-        return True
+        if self._client is None and self._attempt is not None:
+            await asyncio.shield(self._attempt)
+        client = self._client
+        if client is not None and queue_id not in self._joined:
+            try:
+                await self._join(client, queue_id)
+            except (socketio.exceptions.SocketIOError, TimeoutError) as error:
+                logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, _reason(error))
+                await client.disconnect()
+        return self.is_connected and queue_id in self._joined
 
     async def _supervise(self) -> None:
         failures = 0
@@ -117,7 +113,7 @@ class Socket:
                 closed.set()
 
             client = await self._open(gone)
-            self._settle(client is not None)
+            self._settle()
             if client is not None:
                 failures = 0
                 began = time.monotonic()
@@ -134,15 +130,17 @@ class Socket:
             await asyncio.sleep(random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures)))
             failures += 1
 
-    def _settle(self, connected: bool) -> None:
+    def _settle(self) -> None:
+        """The first attempt is over: those who wait for it see for themselves how it went."""
         if self._attempt is not None and not self._attempt.done():
-            self._attempt.set_result(connected)
+            self._attempt.set_result(None)
         self._attempt = None
 
     async def _open(self, gone: Callable[[str], None]) -> socketio.AsyncClient | None:
         """Connect and subscribe; None if that fails, for whatever reason the network may have."""
         settings = self._http.settings
         timeout = settings.connect_timeout
+        self._joined.clear()
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
@@ -167,8 +165,10 @@ class Socket:
                 )
                 for queue_id in sorted(self._queues):
                     await self._join(client, queue_id)
-        except (socketio.exceptions.SocketIOError, aiohttp.ClientError, OSError) as error:
-            logger.info("no socket to %s: %s", settings.url, _reason(error))
+        except Exception as error:
+            # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
+            expected = isinstance(error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError)
+            logger.info("no socket to %s: %s", settings.url, _reason(error), exc_info=None if expected else error)
             await client.disconnect()
             return None
         except asyncio.CancelledError:
@@ -182,6 +182,7 @@ class Socket:
     async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
         await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._http.settings.connect_timeout))
+        self._joined.add(queue_id)
 
 
 def _reason(error: BaseException) -> str:

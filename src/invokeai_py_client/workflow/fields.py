@@ -56,7 +56,7 @@ class Field(ABC, Generic[T]):
         self.place = place
         self.template = template
         self._initial = initial
-        self._value = initial
+        self._value: Any = initial
 
     @property
     def value(self) -> T | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +115,14 @@ def test_a_killed_server_can_be_started_again(fake_cache: Path) -> None:
     assert not local.running
     assert local.start().running
     local.stop()
+
+
+def test_a_server_that_ended_by_itself_can_be_started_again(fake_cache: Path) -> None:
+    local = server(fake_cache, RUNS).start()
+    os.kill(local.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, local.pid, os.WEXITED | os.WNOWAIT)
+    with local:
+        assert local.running
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's word at a parent's death is Linux's")
