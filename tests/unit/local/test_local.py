@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -117,10 +118,15 @@ def test_a_killed_server_can_be_started_again(fake_cache: Path) -> None:
     local.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="waiting for another's child takes a pidfd")
 def test_a_server_that_ended_by_itself_can_be_started_again(fake_cache: Path) -> None:
     local = server(fake_cache, RUNS).start()
+    process = os.pidfd_open(local.pid)
+    ended = select.poll()
+    ended.register(process, select.POLLIN)
     os.kill(local.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, local.pid, os.WEXITED | os.WNOWAIT)
+    assert ended.poll(10_000)
+    os.close(process)
     with local:
         assert local.running
 

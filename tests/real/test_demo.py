@@ -1,0 +1,37 @@
+"""The demo, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from invokeai_py_client.local import LocalServer
+
+
+def run_demo(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "invokeai_py_client.demo"],
+        env={**os.environ, "INVOKEAI_URL": url},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_leaves_a_picture_and_says_where(server: LocalServer, tmp_path: Path) -> None:
+    done = run_demo(server.url, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (picture,) = (tmp_path / "out").glob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert f"the picture: out/{picture.name}" in done.stdout
+    assert "step 8/8" in done.stdout
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    done = run_demo("http://127.0.0.1:1", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("demo: GET http://127.0.0.1:1/api/v1/")
