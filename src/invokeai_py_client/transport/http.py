@@ -223,5 +223,6 @@ def _as_json(call: Call[Any]) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    # aiohttp wraps the operating system's error, but for a bad certificate some versions lack it.
+    inner = getattr(error, "os_error", error)
     return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
