@@ -119,12 +119,7 @@ class HttpTransport:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
         if not call.idempotent or self.settings.retries == 0:
             return await self._attempt(call)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_passing),
-            stop=stop_after_attempt(self.settings.retries + 1),
-            wait=RetryWait(),
-            reraise=True,
-        ):
+        async for attempt in self._tries():
             with attempt:
                 return await self._attempt(call)
         raise AssertionError("the loop above returns or raises")
@@ -139,17 +134,20 @@ class HttpTransport:
         Returns:
             How many bytes it got.
         """
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_passing),
-            stop=stop_after_attempt(self.settings.retries + 1),
-            wait=RetryWait(),
-            reraise=True,
-        ):
+        async for attempt in self._tries():
             with attempt:
                 file.seek(0)
                 file.truncate()
                 await self._attempt(call, file)
         return file.tell()
+
+    def _tries(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(is_passing),
+            stop=stop_after_attempt(self.settings.retries + 1),
+            wait=RetryWait(),
+            reraise=True,
+        )
 
     async def _attempt(self, call: Call[Any], file: BinaryIO | None = None) -> Response:
         url = self.url_of(call.path, call.query)
