@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.timing import median_seconds, paired_seconds, python
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
@@ -71,7 +72,8 @@ def workflows() -> None:
         definition = WorkflowDefinition.from_json(text_of_it)
         fields = WorkflowFields(definition, templates)
         shown_inputs(definition, templates, fields)
-        build_graph(definition, templates, fields)
+        edges, _ = kept_edges(definition, templates)
+        build_graph(definition, templates, fields, edges)
 
     built = median_seconds(load_and_build, runs=21)
     show(f"load the largest workflow ({len(largest['nodes'])} nodes), build its graph", 1000 * built, "ms", "")

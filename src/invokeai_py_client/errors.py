@@ -19,7 +19,8 @@ InvokeAIError
 ├── WorkflowError (ValueError)              a workflow that cannot be used
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
-│   └── UnknownNodeError                        has nodes that the server lacks
+│   ├── UnknownNodeError                        has nodes that the server lacks
+│   └── BatchError                              has batch nodes that make no batch
 ├── InputNotFoundError (LookupError)        no such input, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
@@ -44,6 +45,7 @@ from typing import Any, TypeVar
 __all__ = [
     "ApiError",
     "AuthenticationError",
+    "BatchError",
     "ClientClosedError",
     "EngineThreadError",
     "ForbiddenError",
@@ -255,6 +257,17 @@ class UnknownNodeError(WorkflowError):
     ) -> None:
         super().__init__(what, source=source, hint=hint)
         self.node_types = node_types
+        self.node_ids = node_ids
+
+
+class BatchError(WorkflowError):
+    """Batch nodes that make no batch: empty ones, a group of unequal lengths, a generator that makes nothing.
+
+    `node_ids` are the nodes.
+    """
+
+    def __init__(self, what: str, *, node_ids: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, source=source, hint=hint)
         self.node_ids = node_ids
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
-from invokeai_py_client.errors import NotSubmittedError
+from invokeai_py_client.errors import NotFoundError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, ProgressCallback, Run
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import models
-from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.wire.calls import boards, models, utilities
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.connections import kept_edges
+from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
+from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, WorkflowInputs, check_nodes, shown_inputs
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
@@ -94,8 +99,9 @@ class WorkflowHandle:
             as warnings.
         """
         installed = self._engine.block(self._http.send(models.list_models()))
+        edges, _ = self._kept_edges
         binding = bind_models(
-            self._fields.of_models(), [dict(model) for model in installed], by_name=by_name, by_base=by_base
+            self._fields.of_models(edges), [dict(model) for model in installed], by_name=by_name, by_base=by_base
         )
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
@@ -104,9 +110,27 @@ class WorkflowHandle:
     # Submitting
 
     def _build_submission(self) -> dict[str, Any]:
-        """The body of `enqueue_batch` for the values as they are, as the web UI would send it."""
-        built = build_graph(self.definition, self._templates, self._fields)
-        for warning in built.warnings:
+        """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
+
+        Asks the server only where generators do: for dynamic prompts, and for the images of a board.
+
+        Raises:
+            BatchError: a generator's value cannot be understood.
+            InvokeAIError: as any request.
+        """
+        return self._engine.block(self._compose(check=False))
+
+    async def _compose(self, *, check: bool) -> dict[str, Any]:
+        edges, edge_warnings = self._kept_edges
+        batches = batch_nodes(self.definition, self._fields, edges)
+        answers = {
+            batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)
+        }
+        if check:
+            check_nodes(self.definition, self._templates)
+            check_batches(batches, answers, source=self.definition.source or self.definition.name)
+        built = build_graph(self.definition, self._templates, self._fields, edges)
+        for warning in (*edge_warnings, *built.warnings):
             logger.warning("%s: %s", self.definition.name or "workflow", warning)
         return {
             "prepend": False,
@@ -116,9 +140,38 @@ class WorkflowHandle:
                 "runs": 1,
                 "origin": "workflows",
                 "destination": "gallery",
-                "data": [],
+                "data": batch_data(batches, edges, answers),
             },
         }
+
+    @cached_property
+    def _kept_edges(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+        return kept_edges(self.definition, self._templates)
+
+    async def _ask(self, generator: ServerGenerator) -> list[Any]:
+        """The items that only the server can make; what it cannot make is an empty list, as in the web UI."""
+        if isinstance(generator, BoardImages):
+            call = boards.list_image_names(generator.board_id, categories=generator.categories, is_intermediate=False)
+            try:
+                return [{"image_name": name} for name in await self._http.send(call)]
+            except NotFoundError:
+                logger.warning("there is no board %r to take images from", generator.board_id)
+                return []
+        seed = generator.seed
+        if seed is None and not generator.combinatorial:
+            seed = random.randrange(2**32)
+        result = await self._http.send(
+            utilities.dynamic_prompts(
+                generator.prompt,
+                max_prompts=generator.max_prompts,
+                combinatorial=generator.combinatorial,
+                seed=seed,
+            )
+        )
+        if result.error:
+            logger.warning("the dynamic prompt %r cannot be read: %s", generator.prompt, result.error)
+            return []
+        return list(result.prompts)
 
     def submit_sync(self, *, queue_id: str = "default") -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
@@ -134,6 +187,7 @@ class WorkflowHandle:
 
         Raises:
             UnknownNodeError: the server lacks nodes of it.
+            BatchError: its batch nodes make no batch.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.
@@ -145,8 +199,7 @@ class WorkflowHandle:
         return await self._engine.call(self._submit(queue_id))
 
     async def _submit(self, queue_id: str) -> Run:
-        check_nodes(self.definition, self._templates)
-        live = await self._following.submit(queue_id, self._build_submission())
+        live = await self._following.submit(queue_id, await self._compose(check=True))
         map_images = self._image_mapper()
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, map_images))
         return run

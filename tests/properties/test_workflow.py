@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, check_nodes, shown_inputs
@@ -68,10 +70,15 @@ def use(document: Any) -> None:
     definition = WorkflowDefinition.from_dict(document)
     fields = WorkflowFields(definition, TEMPLATES)
     shown = shown_inputs(definition, TEMPLATES, fields)
-    list(fields.of_models())
-    built = build_graph(definition, TEMPLATES, fields)
+    edges, _ = kept_edges(definition, TEMPLATES)
+    list(fields.of_models(edges))
+    built = build_graph(definition, TEMPLATES, fields, edges)
     map_outputs(definition, TEMPLATES, fields, shown, [])
-    json.dumps([built.graph, with_values(definition, fields)], allow_nan=False)
+    batches = batch_nodes(definition, fields, edges)
+    answers: dict[str, list[object]] = {b.node.id: [] for b in batches if not isinstance(b.items, list)}
+    data = batch_data(batches, edges, answers)
+    json.dumps([built.graph, data, with_values(definition, fields)], allow_nan=False)
+    check_batches(batches, answers, source=None)
     nodes = built.graph["nodes"]
     for wire in built.graph["edges"]:
         assert wire["source"]["node_id"] in nodes

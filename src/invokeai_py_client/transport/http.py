@@ -203,10 +203,12 @@ class HttpTransport:
     def url_of(self, path: str, query: Query | None = None) -> str:
         """The whole URL of a path below the server's root."""
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
-        return f"{self.settings.url}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
 
 
-def _query_text(value: str | int | float | bool | None) -> str:
+def _query_text(value: str | int | float | bool | tuple[str, ...] | None) -> str | tuple[str, ...]:
+    if isinstance(value, tuple):
+        return value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -12,7 +12,7 @@ from invokeai_py_client.errors import NotInvokeAIError, UnsafePathError
 
 T = TypeVar("T")
 
-Query = Mapping[str, str | int | float | bool | None]
+Query = Mapping[str, str | int | float | bool | tuple[str, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Call(Generic[T]):
         method: the HTTP method.
         path: below the server's root, made by `api_path`.
         parse: reads a good answer; it may raise our errors, pydantic's and those of a wrong shape.
-        query: what follows the `?`; None is left out, booleans become `true` and `false`.
+        query: what follows the `?`; None is left out, booleans become `true` and `false`, tuples are repeated.
         body: sent as JSON, unless None.
         idempotent: it may be sent again when its fate is unknown.
         headers: sent beside the client's own.

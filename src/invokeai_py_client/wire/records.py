@@ -122,6 +122,13 @@ class AppVersion(Record):
     version: str
 
 
+class DynamicPromptsResult(Record):
+    """The prompts that a template makes; `error` says what is wrong with it, if anything."""
+
+    prompts: list[str]
+    error: str | None = None
+
+
 class WorkflowRecord(Record):
     """A workflow of the server's library, with the document that a file would hold."""
 

@@ -54,12 +54,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One edge: from an output field to an input field."""
+    """One edge: from an output field to an input field. One without fields only draws a collapsed node."""
 
     source: str
     source_field: str
     target: str
     target_field: str
+
+    @property
+    def is_collapsed(self) -> bool:
+        """Whether it stands for edges that a collapsed node hides, and carries nothing itself."""
+        return not self.target_field
 
     def __str__(self) -> str:
         return f"{self.source}.{self.source_field} -> {self.target}.{self.target_field}"
@@ -162,11 +167,12 @@ class WorkflowDefinition:
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
-        """All edges in document order, but for those that only draw a collapsed node."""
+        """All edges in document order."""
         return tuple(
             Edge(edge["source"], edge["sourceHandle"], edge["target"], edge["targetHandle"])
-            for edge in self._document["edges"]
             if edge.get("type", "default") == "default"
+            else Edge(edge["source"], "", edge["target"], "")
+            for edge in self._document["edges"]
         )
 
     @cached_property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client.workflow.connections import origin_of
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowFields
@@ -31,6 +32,7 @@ def build_graph(
     definition: WorkflowDefinition,
     templates: NodeTemplates,
     fields: WorkflowFields,
+    edges: Sequence[Edge],
     *,
     default_board: str | None = None,
 ) -> BuiltGraph:
@@ -40,6 +42,7 @@ def build_graph(
         definition: the document.
         templates: the server's node templates.
         fields: the values.
+        edges: those of the document's edges that hold, as `kept_edges` finds them.
         default_board: the id of the board that `auto` means; None for no board.
 
     Returns:
@@ -53,7 +56,6 @@ def build_graph(
                 warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
                 continue
             nodes[node.id] = _graph_node(node, templates, fields, default_board, warnings)
-    edges = _kept_edges(definition, templates, fields, warnings)
     wires = []
     for edge in _flattened(edges, definition):
         if edge.source in nodes and edge.target in nodes:
@@ -139,51 +141,12 @@ def _board(value: Any, default_board: str | None) -> Any:
     return value
 
 
-def _kept_edges(
-    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields, warnings: list[str]
-) -> list[Edge]:
-    """The edges whose ends exist, each once."""
-    kept: dict[Edge, None] = {}
-    for edge in definition.edges:
-        fault = _fault(edge, definition.nodes, templates, fields)
-        if fault:
-            warnings.append(f"edge {edge} is left out: {fault}")
-        else:
-            kept[edge] = None
-    return [*kept]
-
-
-def _fault(edge: Edge, nodes: Mapping[str, Node], templates: NodeTemplates, fields: WorkflowFields) -> str:
-    source, target = nodes.get(edge.source), nodes.get(edge.target)
-    if source is None or target is None:
-        return f"there is no node {edge.source if source is None else edge.target!r}"
-    for node in (source, target):
-        if node.kind == "invocation" and node.type not in templates:
-            return f"the server has no node type {node.type!r}"
-    if source.kind == "invocation" and edge.source_field not in templates[source.type].outputs:
-        return f"a {source.type} makes no {edge.source_field!r}"
-    if target.kind == "invocation" and edge.target_field not in templates[target.type].inputs:
-        is_saved = target.type == "call_saved_workflow" and edge.target_field in fields.inputs_of(target)
-        if not is_saved:
-            return f"a {target.type} takes no {edge.target_field!r}"
-    return ""
-
-
-def _flattened(edges: list[Edge], definition: WorkflowDefinition) -> list[Edge]:
-    """The edges between nodes that run: one from a connector comes from what feeds the chain of connectors."""
-    into = {edge.target: edge for edge in edges if definition.nodes[edge.target].kind == "connector"}
+def _flattened(edges: Sequence[Edge], definition: WorkflowDefinition) -> list[Edge]:
+    """The edges between nodes that run, each once: one from a connector comes from what feeds the chain."""
     flat: dict[Edge, None] = {}
     for edge in edges:
-        if definition.nodes[edge.target].kind != "invocation":
-            continue
-        origin: Edge | None = edge
-        passed = set()
-        while origin is not None and definition.nodes[origin.source].kind == "connector":
-            if origin.source in passed:
-                origin = None
-                break
-            passed.add(origin.source)
-            origin = into.get(origin.source)
-        if origin is not None:
-            flat[Edge(origin.source, origin.source_field, edge.target, edge.target_field)] = None
+        if definition.nodes[edge.target].kind == "invocation":
+            origin = origin_of(edge, definition.nodes, edges)
+            if origin is not None:
+                flat[Edge(origin.source, origin.source_field, edge.target, edge.target_field)] = None
     return [*flat]

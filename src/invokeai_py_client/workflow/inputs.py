@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, UnknownNodeError
-from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
 from invokeai_py_client.workflow.node_update import updated_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
@@ -67,9 +67,9 @@ class WorkflowFields:
             if field.is_changed:
                 yield node_id, name, field.raw
 
-    def of_models(self) -> Iterator[ModelField]:
-        """The fields that take a model and are not fed by an edge, in document order."""
-        fed = {(edge.target, edge.target_field) for edge in self._definition.edges}
+    def of_models(self, edges: Iterable[Edge]) -> Iterator[ModelField]:
+        """The fields that take a model and are fed by none of the edges, in document order."""
+        fed = {(edge.target, edge.target_field) for edge in edges}
         for node in self._definition.nodes.values():
             template = self._templates.get(node.type) if node.kind == "invocation" else None
             if template is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -60,11 +60,15 @@ class Cardinality(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """The type of an input or output: its name, cardinality, and whether it is a batch node's own port."""
+    """The type of an input or output: its name, cardinality, and whether it is a batch node's own port.
+
+    `original` is what the JSON type alone would say where the schema names another; either may match in a connection.
+    """
 
     name: str
     cardinality: Cardinality = Cardinality.SINGLE
     batch: bool = False
+    original: FieldType | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.cardinality is Cardinality.SINGLE:
@@ -227,11 +231,15 @@ def _port_type(node_type: str, name: str, prop: Mapping[str, Any]) -> FieldType 
     override = prop.get("ui_type")
     if override:
         collection = override == "CollectionField"
-        found: FieldType | None = FieldType(override, Cardinality.COLLECTION if collection else Cardinality.SINGLE)
+        found: FieldType | None = FieldType(
+            override,
+            Cardinality.COLLECTION if collection else Cardinality.SINGLE,
+            original=_json_type(prop) if override in STATEFUL_FIELDS else None,
+        )
     else:
         found = _json_type(prop)
     if found is not None and (node_type, name) in _BATCH_PORTS:
-        return FieldType(found.name, found.cardinality, batch=True)
+        return replace(found, batch=True)
     return found
 
 

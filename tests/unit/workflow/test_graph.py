@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
@@ -51,7 +52,9 @@ class Workflow:
         self.inputs = shown_inputs(self.definition, templates, self.fields)
 
     def build(self, default_board: str | None = None) -> BuiltGraph:
-        return build_graph(self.definition, self.templates, self.fields, default_board=default_board)
+        edges, warnings = kept_edges(self.definition, self.templates)
+        built = build_graph(self.definition, self.templates, self.fields, edges, default_board=default_board)
+        return BuiltGraph(built.graph, (*warnings, *built.warnings))
 
 
 @pytest.fixture

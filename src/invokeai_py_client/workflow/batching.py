@@ -1,0 +1,141 @@
+"""Batch nodes as the batch data that the web UI would send (`useEnqueueWorkflows.ts`, `resolveBatchValue.ts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.errors import BatchError
+from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.generators import ServerGenerator, generate
+from invokeai_py_client.workflow.inputs import WorkflowFields
+
+UNGROUPED = "None"
+"""The group of batch nodes that are multiplied with all others."""
+
+_LISTS = {"float_batch": "floats", "integer_batch": "integers", "string_batch": "strings", "image_batch": "images"}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNode:
+    """A batch node: its group, and the items that it holds, or what must be asked of the server to have them."""
+
+    node: Node
+    group: str
+    items: list[Any] | ServerGenerator
+
+
+def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]) -> list[BatchNode]:
+    """The batch nodes of a document, in its order.
+
+    Args:
+        definition: the document.
+        fields: the values.
+        edges: those of the document's edges that hold.
+
+    Raises:
+        BatchError: a generator's value cannot be understood.
+    """
+    return [
+        BatchNode(node, str(_value(node, "batch_group_id", fields)), _items(node, definition, fields, edges))
+        for node in definition.nodes.values()
+        if node.kind == "invocation" and node.type in _LISTS
+    ]
+
+
+def batch_data(
+    nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
+) -> list[list[dict[str, Any]]]:
+    """The batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
+
+    Args:
+        nodes: the batch nodes.
+        edges: those of the document's edges that hold.
+        answers: the items that the server made, by the id of the batch node.
+    """
+    groups: dict[str, list[list[dict[str, Any]]]] = {}
+    for batch in nodes:
+        items = items_of(batch, answers)
+        output = "image" if batch.node.type == "image_batch" else "value"
+        data = [
+            {"node_path": edge.target, "field_name": edge.target_field, "items": items}
+            for edge in edges
+            if edge.source == batch.node.id and edge.source_field == output
+        ]
+        groups.setdefault(batch.group, []).append(data)
+    ordered: list[list[dict[str, Any]]] = []
+    for group, lists in groups.items():
+        ordered += lists if group == UNGROUPED else [[datum for data in lists for datum in data]]
+    return [data for data in ordered if data]
+
+
+def check_batches(nodes: Sequence[BatchNode], answers: Mapping[str, list[Any]], *, source: str | None) -> None:
+    """Check that the batch nodes make a batch; the web UI does before it offers to run a workflow.
+
+    Raises:
+        BatchError: one is empty, or those of one group differ in length.
+    """
+    empty = [batch.node for batch in nodes if not items_of(batch, answers)]
+    if empty:
+        raise BatchError(
+            f"{_named(empty)} of {source or 'the workflow'} would make an empty batch.",
+            node_ids=tuple(node.id for node in empty),
+            source=source,
+            hint="Give each at least one item, or a generator that makes some.",
+        )
+    groups: dict[str, list[BatchNode]] = {}
+    for batch in nodes:
+        if batch.group != UNGROUPED:
+            groups.setdefault(batch.group, []).append(batch)
+    for group, members in groups.items():
+        lengths = [len(items_of(batch, answers)) for batch in members]
+        if len(set(lengths)) > 1:
+            raise BatchError(
+                f"The batches of {group!r} of {source or 'the workflow'} have {lengths} items, "
+                f"and are to be taken one by one: {_named([batch.node for batch in members])}.",
+                node_ids=tuple(batch.node.id for batch in members),
+                source=source,
+                hint="Give them equally many items, or put them in different groups.",
+            )
+
+
+def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:
+    """The items of a batch node: its own, or those that the server made for it."""
+    return batch.items if isinstance(batch.items, list) else answers[batch.node.id]
+
+
+def _items(
+    node: Node, definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
+) -> list[Any] | ServerGenerator:
+    name = _LISTS[node.type]
+    wire = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
+    if wire is None:
+        own = _value(node, name, fields)
+        return list(own) if isinstance(own, list) else []
+    origin = origin_of(wire, definition.nodes, edges)
+    if origin is None:
+        return []
+    generator = definition.nodes[origin.source]
+    try:
+        return generate(_value(generator, "generator", fields))
+    except ValueError as error:
+        raise BatchError(
+            f"The generator {_named([generator])} of {definition.source or definition.name or 'the workflow'} "
+            f"cannot be understood: {error}.",
+            node_ids=(generator.id,),
+            source=definition.source,
+            hint="Set it anew in the web UI.",
+        ) from error
+
+
+def _value(node: Node, name: str, fields: WorkflowFields) -> Any:
+    given = fields.inputs_of(node).get(name)
+    value = UNSET if given is None else fields.value_of(node.id, name, given)
+    return None if value is UNSET else value
+
+
+def _named(nodes: Sequence[Node]) -> str:
+    return ", ".join(f"{node.label or node.type!r} (node {node.id})" for node in nodes)

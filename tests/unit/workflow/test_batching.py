@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import BatchError
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.connections import kept_edges
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.generators import BoardImages
+from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+
+def node(node_id: str, node_type: str, **values: Any) -> dict[str, Any]:
+    inputs = {name: {"name": name, "value": value} for name, value in values.items()}
+    return {"id": node_id, "type": "invocation", "data": {"type": node_type, "version": "1.0.0", "inputs": inputs}}
+
+
+def integers(node_id: str, items: list[int], group: str = "None") -> dict[str, Any]:
+    return node(node_id, "integer_batch", integers=items, batch_group_id=group)
+
+
+def wire(source: str, target: str, field: str, output: str = "value") -> dict[str, str]:
+    return {
+        "id": f"{source}{target}{field}",
+        "type": "default",
+        "source": source,
+        "sourceHandle": output,
+        "target": target,
+        "targetHandle": field,
+    }
+
+
+class Made:
+    def __init__(self, templates: NodeTemplates, nodes: list[dict[str, Any]], wires: list[dict[str, str]]) -> None:
+        document = {"name": "w", "meta": {"version": "3.0.0"}, "nodes": nodes, "edges": wires}
+        definition = WorkflowDefinition.from_dict(document)
+        self.edges, self.warnings = kept_edges(definition, templates)
+        self.nodes = batch_nodes(definition, WorkflowFields(definition, templates), self.edges)
+
+    def data(self, answers: dict[str, list[Any]] | None = None) -> list[list[tuple[str, str, list[Any]]]]:
+        made = batch_data(self.nodes, self.edges, answers or {})
+        return [[(datum["node_path"], datum["field_name"], datum["items"]) for datum in group] for group in made]
+
+    def check(self, answers: dict[str, list[Any]] | None = None) -> None:
+        check_batches(self.nodes, answers or {}, source="w.json")
+
+
+ADD = node("add", "add")
+BLUR = node("blur", "img_blur")
+
+
+def test_ungrouped_batches_are_multiplied_and_groups_zipped(templates: NodeTemplates) -> None:
+    made = Made(
+        templates,
+        [
+            integers("x", [1, 2]),
+            integers("y", [3, 4], "Group 1"),
+            integers("z", [5, 6], "Group 1"),
+            integers("unused", [7]),
+            ADD,
+            node("add2", "add"),
+        ],
+        [
+            wire("x", "add", "a"),
+            wire("x", "add", "b"),
+            wire("y", "add2", "a"),
+            wire("z", "add2", "b"),
+        ],
+    )
+    assert made.warnings == ()
+    assert made.data() == [
+        [("add", "a", [1, 2]), ("add", "b", [1, 2])],
+        [("add2", "a", [3, 4]), ("add2", "b", [5, 6])],
+    ]
+    made.check()
+
+
+def test_a_generator_goes_before_the_nodes_own_list(templates: NodeTemplates) -> None:
+    value = {"type": "integer_generator_arithmetic_sequence", "start": 1, "step": 2, "count": 3}
+    made = Made(
+        templates,
+        [node("g", "integer_generator", generator=value), integers("x", [9]), ADD],
+        [wire("g", "x", "integers", "integers"), wire("x", "add", "a")],
+    )
+    assert made.warnings == ()
+    assert made.data() == [[("add", "a", [1, 3, 5])]]
+
+
+def test_images_of_a_board_are_filled_in(templates: NodeTemplates) -> None:
+    value = {"type": "image_generator_images_from_board", "board_id": "b"}
+    made = Made(
+        templates,
+        [node("g", "image_generator", generator=value), node("x", "image_batch", batch_group_id="None"), BLUR],
+        [wire("g", "x", "images", "images"), wire("x", "blur", "image", "image")],
+    )
+    (batch,) = made.nodes
+    assert batch.items == BoardImages("b", ("general",))
+    answers = {"x": [{"image_name": "a.png"}]}
+    assert made.data(answers) == [[("blur", "image", [{"image_name": "a.png"}])]]
+    with pytest.raises(BatchError, match="empty batch"):
+        made.check({"x": []})
+
+
+def test_an_empty_batch_is_refused(templates: NodeTemplates) -> None:
+    made = Made(templates, [integers("x", []), ADD], [wire("x", "add", "a")])
+    with pytest.raises(BatchError, match=r"'integer_batch' \(node x\) of w\.json") as caught:
+        made.check()
+    assert caught.value.node_ids == ("x",)
+
+
+def test_a_group_of_unequal_lengths_is_refused(templates: NodeTemplates) -> None:
+    made = Made(templates, [integers("x", [1], "Group 2"), integers("y", [1, 2], "Group 2")], [])
+    with pytest.raises(BatchError, match=r"'Group 2' of w\.json have \[1, 2\] items") as caught:
+        made.check()
+    assert caught.value.node_ids == ("x", "y")
+
+
+def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates) -> None:
+    with pytest.raises(BatchError, match=r"'integer_generator' \(node g\).*'count' is no number"):
+        Made(
+            templates,
+            [
+                node(
+                    "g", "integer_generator", generator={"type": "integer_generator_arithmetic_sequence", "count": "x"}
+                ),
+                integers("x", []),
+            ],
+            [wire("g", "x", "integers", "integers")],
+        )

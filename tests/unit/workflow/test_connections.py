@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.workflow.connections import kept_edges
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_types import are_equal, can_feed, suit_each_other
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, NodeTemplates
+
+SINGLE, COLLECTION, EITHER = Cardinality.SINGLE, Cardinality.COLLECTION, Cardinality.SINGLE_OR_COLLECTION
+
+
+def kind(text: str) -> FieldType:
+    """`Integer` is one, `Integer*` a list, `Integer?` either; `batch:` in front makes it a batch port."""
+    batch = text.startswith("batch:")
+    name = text.removeprefix("batch:")
+    cardinality = {"*": COLLECTION, "?": EITHER}.get(name[-1], SINGLE)
+    return FieldType(f"{name.rstrip('*?')}Field", cardinality, batch=batch)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("Image", "Image"),
+        ("CollectionItem", "Image"),
+        ("CollectionItem", "Image?"),
+        ("Image", "CollectionItem"),
+        ("Image", "Image?"),
+        ("Image*", "Image?"),
+        ("Collection*", "Image*"),
+        ("Collection*", "Image?"),
+        ("Image*", "Collection*"),
+        ("Integer", "Float"),
+        ("Integer", "Float?"),
+        ("Integer*", "Float*"),
+        ("Integer", "String"),
+        ("Float?", "String?"),
+        ("Image*", "Any"),
+        ("Any", "Image"),
+        ("batch:Integer*", "batch:Float*"),
+    ],
+)
+def test_what_may_feed_what(source: str, target: str) -> None:
+    assert can_feed(kind(source), kind(target))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("Image", "Latents"),
+        ("CollectionItem", "Image*"),
+        ("Image*", "CollectionItem"),
+        ("Image*", "Image"),
+        ("Image", "Image*"),
+        ("Collection*", "Image"),
+        ("Image", "Collection*"),
+        ("Float", "Integer"),
+        ("String", "Integer"),
+        ("Integer*", "Float"),
+        ("Integer", "Float*"),
+        ("Any", "Image*"),
+        ("Integer", "batch:Integer"),
+        ("batch:Integer", "Any"),
+    ],
+)
+def test_what_may_not_feed_what(source: str, target: str) -> None:
+    assert not can_feed(kind(source), kind(target))
+
+
+def test_a_type_also_matches_by_what_its_json_alone_says() -> None:
+    scheduler = FieldType("SchedulerField", original=FieldType("EnumField"))
+    assert are_equal(scheduler, FieldType("EnumField"))
+    assert are_equal(FieldType("EnumField"), scheduler)
+    assert not are_equal(scheduler, FieldType("StringField"))
+
+
+def test_a_list_and_its_items_suit_each_other() -> None:
+    assert suit_each_other(kind("Image"), kind("Image*"))
+    assert not suit_each_other(kind("Image"), kind("Latents*"))
+
+
+Wire = tuple[str, str, str, str]
+
+
+def warnings_of(templates: NodeTemplates, nodes: dict[str, str], wires: list[Wire]) -> tuple[list[Wire], list[str]]:
+    """The wires that are kept, and why the others are not."""
+
+    def node(node_id: str, node_type: str) -> dict[str, Any]:
+        if node_type in {"connector", "notes"}:
+            return {"id": node_id, "type": node_type, "data": {"id": node_id, "type": node_type}}
+        return {"id": node_id, "type": "invocation", "data": {"type": node_type, "version": "1.0.0", "inputs": {}}}
+
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [node(*pair) for pair in nodes.items()],
+        "edges": [
+            {"id": str(n), "type": "default", "source": a, "sourceHandle": b, "target": c, "targetHandle": d}
+            for n, (a, b, c, d) in enumerate(wires)
+        ],
+    }
+    edges, warnings = kept_edges(WorkflowDefinition.from_dict(document), templates)
+    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], list(warnings)
+
+
+NODES = {
+    "int": "rand_int",
+    "int2": "rand_int",
+    "float": "rand_float",
+    "add": "add",
+    "add2": "add",
+    "text": "string_join",
+    "image": "blank_image",
+    "blur": "img_blur",
+    "collect": "collect",
+    "collect2": "collect",
+    "iterate": "iterate",
+    "if": "if",
+    "note": "notes",
+    "c1": "connector",
+    "c2": "connector",
+    "c3": "connector",
+    "batch": "integer_batch",
+}
+
+
+@pytest.mark.parametrize(
+    ("wires", "why"),
+    [
+        ([("int", "value", "add", "a"), ("int", "value", "add", "a")], "it repeats another"),
+        ([("add", "value", "add", "a")], "joins a node to itself"),
+        ([("int", "value", "add", "a"), ("int2", "value", "add", "a")], "'a' has an edge already"),
+        ([("image", "image", "add", "a")], "ImageField cannot feed IntegerField"),
+        ([("float", "value", "add", "a")], "FloatField cannot feed IntegerField"),
+        ([("add", "value", "add2", "a"), ("add2", "value", "add", "a")], "would close a loop"),
+        ([("note", "x", "add", "a")], "a notes makes nothing"),
+        ([("int", "value", "note", "x")], "a notes takes no 'x'"),
+        ([("int", "value", "batch", "batch_group_id")], "'batch_group_id' takes no edge"),
+        (
+            [("int", "value", "collect", "item"), ("image", "image", "collect", "item")],
+            "the collect holds IntegerField",
+        ),
+        (
+            [
+                ("int", "value", "collect", "item"),
+                ("image", "image", "collect2", "item"),
+                ("collect", "collection", "collect2", "collection"),
+            ],
+            "the collect holds ImageField, not IntegerField",
+        ),
+        ([("int", "value", "if", "true_input"), ("image", "image", "if", "false_input")], "must suit each other"),
+        ([("image", "image", "if", "true_input"), ("if", "value", "add", "a")], "ImageField cannot feed IntegerField"),
+        ([("int", "value", "c1", "in"), ("c1", "out", "blur", "image")], "IntegerField cannot feed ImageField"),
+        ([("c1", "out", "blur", "image"), ("int", "value", "c1", "in")], "IntegerField cannot feed ImageField"),
+        (
+            [("c1", "out", "c2", "in"), ("c2", "out", "blur", "image"), ("int", "value", "c1", "in")],
+            "IntegerField cannot feed ImageField",
+        ),
+        ([("int", "value", "c1", "in"), ("int2", "value", "c1", "in")], "the connector is fed already"),
+        ([("c1", "out", "add", "a"), ("c1", "out", "blur", "image")], "cannot be fed by one thing"),
+        ([("c1", "nope", "add", "a")], "a connector has no 'nope'"),
+        ([("int", "value", "c1", "nope")], "a connector has no 'nope'"),
+    ],
+)
+def test_the_last_edge_does_not_hold(templates: NodeTemplates, wires: list[Wire], why: str) -> None:
+    kept, warnings = warnings_of(templates, NODES, wires)
+    assert kept == wires[:-1]
+    (warning,) = warnings
+    assert why in warning
+    assert f"{wires[-1][0]}.{wires[-1][1]} -> {wires[-1][2]}.{wires[-1][3]}" in warning
+
+
+@pytest.mark.parametrize(
+    "wires",
+    [
+        [("int", "value", "add", "a"), ("int", "value", "add", "b"), ("add", "value", "text", "string_left")],
+        [("int", "value", "collect", "item"), ("int2", "value", "collect", "item")],
+        [("collect", "collection", "iterate", "collection"), ("iterate", "item", "blur", "image")],
+        [("collect", "collection", "collect2", "collection")],
+        [("int", "value", "if", "true_input"), ("int2", "value", "if", "false_input"), ("if", "value", "add", "a")],
+        [("if", "value", "add", "a")],
+        [("int", "value", "c1", "in"), ("c1", "out", "c2", "in"), ("c2", "out", "add", "a"), ("c2", "out", "add", "b")],
+        [("c1", "out", "add", "a"), ("c1", "out", "add", "b"), ("int", "value", "c1", "in")],
+        [("c1", "out", "c2", "in"), ("c2", "out", "c3", "in"), ("c3", "out", "c1", "in")],
+    ],
+)
+def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:
+    assert warnings_of(templates, NODES, wires) == (wires, [])

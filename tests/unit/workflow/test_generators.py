@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.workflow.generators import BoardImages, DynamicPrompts, generate
+
+
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ({"type": "integer_generator_arithmetic_sequence", "start": 4, "step": -3, "count": 4}, [4, 1, -2, -5]),
+        ({"type": "integer_generator_arithmetic_sequence"}, list(range(10))),
+        ({"type": "integer_generator_arithmetic_sequence", "start": 5, "step": 0, "count": 4}, [5]),
+        ({"type": "integer_generator_arithmetic_sequence", "count": -1}, []),
+        ({"type": "float_generator_arithmetic_sequence", "start": 1, "step": 0.5, "count": 3}, [1, 1.5, 2.0]),
+        ({"type": "integer_generator_linear_distribution", "start": 0, "end": 5, "count": 3}, [0, 3, 5]),
+        ({"type": "integer_generator_linear_distribution", "start": 0, "end": -5, "count": 3}, [0, -2, -5]),
+        ({"type": "integer_generator_linear_distribution", "start": 7, "end": 9, "count": 1}, [7]),
+        ({"type": "float_generator_linear_distribution", "start": 0, "end": 1, "count": 3}, [0, 0.5, 1]),
+        ({"type": "integer_generator_parse_string", "input": "1, 2,x,4.7, -3z", "splitOn": ","}, [1, 2, 4, -3]),
+        ({"type": "float_generator_parse_string", "input": "0.1;0.2;;3;.5e1x;no", "splitOn": ";"}, [0.1, 0.2, 3, 5.0]),
+        ({"type": "float_generator_parse_string", "input": "1", "values": [9]}, [9]),
+        ({"type": "string_generator_parse_string", "input": "a, b,,c"}, ["a", " b", "c"]),
+        ({"type": "string_generator_parse_string", "input": "a\nb", "splitOn": "\\n"}, ["a", "b"]),
+        ({"type": "string_generator_parse_string", "input": 'a"b', "splitOn": '"'}, ["a", "b"]),
+        ({"type": "string_generator_parse_string", "input": "a,b", "splitOn": ""}, ["a,b"]),
+        ({"type": "image_generator_images_from_board"}, []),
+    ],
+)
+def test_what_a_generator_makes(value: dict[str, Any], made: list[Any]) -> None:
+    assert generate(value) == made
+
+
+def test_seeded_numbers_are_those_of_the_web_uis_mersenne_twister() -> None:
+    # As the npm package `mtwist` 1.0.2, which the web UI uses, gives them.
+    uniform = {"type": "float_generator_random_distribution_uniform", "count": 5}
+    assert generate({**uniform, "seed": 42}) == [
+        0.37454011430963874,
+        0.7965429842006415,
+        0.9507143115624785,
+        0.18343478767201304,
+        0.7319939383305609,
+    ]
+    assert generate({**uniform, "seed": 4294967295, "count": 1}) == [0.09763202886097133]
+    assert generate({**uniform, "seed": -5, "count": 1}) == [0.42941724648699164]
+    whole = {"type": "integer_generator_random_distribution_uniform", "seed": 42, "min": 1, "max": 6, "count": 5}
+    assert generate(whole) == [3, 5, 6, 2, 5]
+
+
+def test_without_a_seed_numbers_are_random_and_in_their_range() -> None:
+    made = generate({"type": "integer_generator_random_distribution_uniform", "min": 3, "max": 4, "count": 200})
+    assert isinstance(made, list)
+    assert set(made) == {3, 4}
+
+
+def test_what_only_the_server_can_make_is_described() -> None:
+    assert generate({"type": "image_generator_images_from_board", "board_id": "b"}) == BoardImages("b", ("general",))
+    assets = generate({"type": "image_generator_images_from_board", "board_id": "b", "category": "assets"})
+    assert assets == BoardImages("b", ("control", "mask", "user", "other"))
+    prompts = {"input": "a {b|c}", "maxPrompts": 5, "count": 7, "seed": 3}
+    assert generate({"type": "string_generator_dynamic_prompts_combinatorial", **prompts}) == DynamicPrompts(
+        "a {b|c}", 5, combinatorial=True, seed=None
+    )
+    assert generate({"type": "string_generator_dynamic_prompts_random", **prompts}) == DynamicPrompts(
+        "a {b|c}", 7, combinatorial=False, seed=3
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        {"type": "no_such"},
+        {"type": "integer_generator_arithmetic_sequence", "start": 0.5},
+        {"type": "integer_generator_arithmetic_sequence", "start": "0"},
+        {"type": "integer_generator_arithmetic_sequence", "count": 10**9},
+        {"type": "float_generator_arithmetic_sequence", "step": True},
+        {"type": "string_generator_parse_string", "input": 5},
+        {"type": "image_generator_images_from_board", "category": "x"},
+    ],
+)
+def test_what_cannot_be_understood_is_a_value_error(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"it has no value|is not known|is no|are more than|is neither"):
+        generate(value)
