@@ -10,7 +10,8 @@ from typing import Any, SupportsIndex, overload
 from invokeai_py_client.errors import InputNotFoundError, UnknownNodeError
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
-from invokeai_py_client.workflow.node_update import updated_inputs
+from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
+from invokeai_py_client.workflow.saved_values import saved_value
 from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
 
 
@@ -33,7 +34,8 @@ class WorkflowFields:
         inputs = self._inputs.get(node.id)
         if inputs is None:
             template = self._templates.get(node.type)
-            inputs = self._inputs[node.id] = node.inputs if template is None else updated_inputs(node, template)
+            saved = {name: _as_loaded(node, name, given) for name, given in node.inputs.items()}
+            inputs = self._inputs[node.id] = saved if template is None else updated_inputs(node, saved, template)
         return inputs
 
     def get(self, node_id: str, name: str) -> Field[Any] | None:
@@ -252,6 +254,21 @@ def check_nodes(definition: WorkflowDefinition, templates: NodeTemplates) -> Non
             hint="Install the custom nodes on the server"
             + (f"; the nearest that it has: {', '.join(near)}." if near else "."),
         )
+
+
+def _as_loaded(node: Node, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An input as the web UI has it after loading a file."""
+    raw = given.get("value", UNSET)
+    if name == "generator" and node.type.endswith("_generator"):
+        # By its shape alone an image generator's value would be read as a board, and its batch be lost.
+        return given
+    value = saved_value(raw)
+    if value is UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
+        # These carry whatever metadata there is.
+        value = raw
+    if value is UNSET:
+        return {name: part for name, part in given.items() if name != "value"}
+    return given if value is raw else {**given, "value": value}
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:

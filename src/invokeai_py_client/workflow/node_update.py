@@ -22,16 +22,23 @@ def may_update(node: Node, template: NodeTemplate) -> bool:
     return _major(node.version) == _major(template.version)
 
 
-def updated_inputs(node: Node, template: NodeTemplate) -> Mapping[str, Mapping[str, Any]]:
+def updated_inputs(
+    node: Node, saved: Mapping[str, Mapping[str, Any]], template: NodeTemplate
+) -> Mapping[str, Mapping[str, Any]]:
     """The node's inputs by name, each with a `value` if it has one.
+
+    Args:
+        node: the node.
+        saved: its inputs as the file holds them.
+        template: the server's.
 
     A node of another minor version gets the template's default where it has no value, and loses the inputs that the
     template lacks. A node of the same version, or of another major one, is left as it is.
     """
     if not needs_update(node, template) or not may_update(node, template):
-        return node.inputs
+        return saved
     inputs: dict[str, Mapping[str, Any]] = {}
-    for name, given in node.inputs.items():
+    for name, given in saved.items():
         known = template.inputs.get(name)
         if known is not None:
             inputs[name] = given if "value" in given else {**_fresh(known), **given}
