@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.workflow.generators import generate
 from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate
 
 T = TypeVar("T")
@@ -206,6 +207,31 @@ class BoardField(Field[Any]):
         return _named(self, value, "board_id", "'auto', 'none', or a board by its id")
 
 
+class StylePresetField(Field[Mapping[str, str]]):
+    """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
+
+    def _check(self, value: Any) -> Mapping[str, str]:
+        return _named(self, value, "style_preset_id", "a style preset, by its id")
+
+
+class SystemPromptField(Field[Mapping[str, str]]):
+    """A system prompt, as `{"system_prompt_id"}`; its id is taken for it."""
+
+    def _check(self, value: Any) -> Mapping[str, str]:
+        return _named(self, value, "system_prompt_id", "a system prompt, by its id")
+
+
+class GeneratorField(Field[Mapping[str, Any]]):
+    """What a generator node makes its values of: a mapping with a `type`, as the web UI writes it."""
+
+    def _check(self, value: Any) -> Mapping[str, Any]:
+        try:
+            generate(value)
+        except ValueError as error:
+            self._refuse(value, f"a generator as the web UI writes it; here {error}")
+        return dict(value)
+
+
 class ModelField(Field[Mapping[str, Any]]):
     """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it."""
 
@@ -224,17 +250,31 @@ class ModelField(Field[Mapping[str, Any]]):
         return (not self.bases or model["base"] in self.bases) and (not self.types or model["type"] in self.types)
 
     def _check(self, value: Any) -> Mapping[str, Any]:
-        names = ("key", "hash", "name", "base", "type")
-        model = {name: _part(value, name) for name in names}
+        model = _model(value)
         if not all(isinstance(part, str) and part for part in model.values()):
             self._refuse(
-                value, "a model: one of client.dnn_model_repo.list_models(), or a mapping with " + ", ".join(names)
+                value,
+                "a model: one of client.dnn_model_repo.list_models(), or a mapping with " + ", ".join(_MODEL_PARTS),
             )
         if not self.accepts(model):
             kinds = " or ".join(self.types) or "model"
             self._refuse(value, f"a {kinds} of base {' or '.join(self.bases) or 'any'}")
         submodel = _part(value, "submodel_type")
         return {**model, "submodel_type": submodel} if submodel is not None else model
+
+
+class LoRAField(Field[Mapping[str, Any]]):
+    """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's."""
+
+    def _check(self, value: Any) -> Mapping[str, Any]:
+        given, weight = _part(value, "lora"), _part(value, "weight")
+        model = _model(value if given is None else given)
+        if not all(isinstance(part, str) and part for part in model.values()) or model["type"] != "lora":
+            self._refuse(value, "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}")
+        number = 0.75 if weight is None else weight
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            self._refuse(value, "a LoRA with a finite number as its weight")
+        return {"lora": model, "weight": number}
 
 
 class ListField(Field[Any], Generic[T]):
@@ -314,6 +354,14 @@ def _named(field: Field[Any], value: Any, key: str, wants: str) -> Mapping[str, 
     return {key: name}
 
 
+_MODEL_PARTS = ("key", "hash", "name", "base", "type")
+
+
+def _model(value: Any) -> dict[str, Any]:
+    """The parts of a model's identity, from a mapping or a record."""
+    return {name: _part(value, name) for name in _MODEL_PARTS}
+
+
 def _part(value: Any, name: str) -> Any:
     """A part of a mapping, or of a record; None where there is none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
@@ -365,6 +413,14 @@ _KINDS: dict[str, type[Field[Any]]] = {
     "VideoField": VideoField,
     "BoardField": BoardField,
     "ModelIdentifierField": ModelField,
+    "LoRAField": LoRAField,
+    "SavedWorkflowField": StringField,
+    "StylePresetField": StylePresetField,
+    "SystemPromptField": SystemPromptField,
+    "FloatGeneratorField": GeneratorField,
+    "IntegerGeneratorField": GeneratorField,
+    "StringGeneratorField": GeneratorField,
+    "ImageGeneratorField": GeneratorField,
 }
 
 # Before `ui_model_type`, servers told what model an input takes by the name of its type alone.

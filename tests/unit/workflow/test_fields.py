@@ -11,6 +11,9 @@ from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
 
 MODEL = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "main"}
 
+LORA = {**MODEL, "type": "lora"}
+SPLIT = {"type": "string_generator_parse_string", "input": "a,b", "splitOn": ","}
+
 
 class Record:
     key, hash, name, base, type = "k", "h", "n", "sd-1", "main"
@@ -53,6 +56,9 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
         ("main_model_loader", "model", Record(), MODEL),
         ("main_model_loader", "model", {**MODEL, "submodel_type": "vae"}, {**MODEL, "submodel_type": "vae"}),
         ("image_collection", "collection", ["a", {"image_name": "b"}], [{"image_name": "a"}, {"image_name": "b"}]),
+        ("lora_collection_loader", "loras", [LORA], [{"lora": LORA, "weight": 0.75}]),
+        ("lora_collection_loader", "loras", {"lora": LORA, "weight": 1}, {"lora": LORA, "weight": 1}),
+        ("string_generator", "generator", SPLIT, SPLIT),
     ],
 )
 def test_a_good_value_is_taken_as_it_will_be_sent(
@@ -96,6 +102,9 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("main_model_loader", "model", {**MODEL, "base": "flux"}, "a main of base sd-1 or sd-2"),
         ("main_model_loader", "model", None, "a model"),
         ("image_collection", "collection", "a", "list of ImageField"),
+        ("lora_collection_loader", "loras", [MODEL], "a LoRA"),
+        ("lora_collection_loader", "loras", [{"lora": LORA, "weight": "1"}], "a finite number as its weight"),
+        ("string_generator", "generator", {"type": "x"}, "its type 'x' is not known"),
     ],
 )
 def test_a_bad_value_is_refused_and_the_old_one_stays(
