@@ -20,7 +20,8 @@ InvokeAIError
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
 │   ├── UnknownNodeError                        has nodes that the server lacks
-│   └── BatchError                              has batch nodes that make no batch
+│   ├── BatchError                              has batch nodes that make no batch
+│   └── InputsNotReadyError                     has inputs that need a value or an edge
 ├── InputNotFoundError (LookupError)        no such input, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
@@ -52,6 +53,7 @@ __all__ = [
     "GraphRejectedError",
     "InputNotFoundError",
     "InputValueError",
+    "InputsNotReadyError",
     "InvokeAIError",
     "LocalServerError",
     "LocalServerInUseError",
@@ -269,6 +271,16 @@ class BatchError(WorkflowError):
     def __init__(self, what: str, *, node_ids: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
         super().__init__(what, source=source, hint=hint)
         self.node_ids = node_ids
+
+
+class InputsNotReadyError(WorkflowError):
+    """Nodes lack what they cannot do without: `problems` has (node id, field, why) for each."""
+
+    def __init__(
+        self, what: str, *, problems: tuple[tuple[str, str, str], ...], source: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.problems = problems
 
 
 class InputNotFoundError(InvokeAIError, LookupError):

@@ -22,9 +22,18 @@ from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, WorkflowInputs, check_nodes, shown_inputs
+from invokeai_py_client.workflow.inputs import (
+    InputValues,
+    WorkflowFields,
+    WorkflowInput,
+    WorkflowInputs,
+    check_nodes,
+    set_all,
+    shown_inputs,
+)
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
+from invokeai_py_client.workflow.readiness import check_ready, missing_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
@@ -82,6 +91,21 @@ class WorkflowHandle:
         """
         return self.inputs[index].field
 
+    def set_many(self, values: InputValues) -> None:
+        """Set several inputs, or, if one of the values is not allowed, none of them.
+
+        Args:
+            values: by index, label, or (node id or label, field name).
+
+        Raises:
+            InputNotFoundError: one is not there.
+            InputValueError: one of the values is not allowed. Every input keeps what it had.
+
+        Example:
+            >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
+        """
+        set_all(self.inputs, values)
+
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input to a model that the server has installed.
 
@@ -128,7 +152,9 @@ class WorkflowHandle:
         }
         if check:
             check_nodes(self.definition, self._templates)
-            check_batches(batches, answers, source=self.definition.source or self.definition.name)
+            source = self.definition.source or self.definition.name
+            check_batches(batches, answers, source=source)
+            check_ready(missing_inputs(self.definition, self._templates, self._fields, edges), source=source)
         built = build_graph(self.definition, self._templates, self._fields, edges)
         for warning in (*edge_warnings, *built.warnings):
             logger.warning("%s: %s", self.definition.name or "workflow", warning)
@@ -188,6 +214,7 @@ class WorkflowHandle:
         Raises:
             UnknownNodeError: the server lacks nodes of it.
             BatchError: its batch nodes make no batch.
+            InputsNotReadyError: nodes lack a value or an edge that they cannot do without; it lists them all.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.

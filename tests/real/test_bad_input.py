@@ -50,6 +50,19 @@ def test_nodes_that_the_server_lacks_are_refused_at_submit(client: InvokeAIClien
     assert queue_size(client) == before
 
 
+def test_what_a_node_cannot_do_without_is_asked_for_before_submitting(
+    client: InvokeAIClient, blur: dict[str, Any], text_to_image: WorkflowDefinition
+) -> None:
+    blur["edges"] = []
+    before = queue_size(client)
+    with pytest.raises(errors.InputsNotReadyError, match=r"img_blur\.image \(node blur\): it needs a value") as caught:
+        client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur)).submit_sync()
+    assert caught.value.problems == (("blur", "image", "it needs a value"),)
+    with pytest.raises(errors.InputsNotReadyError, match=r"main_model_loader\.model .*sync_dnn_model"):
+        client.workflow_repo.create_workflow(text_to_image).submit_sync()
+    assert queue_size(client) == before
+
+
 def test_what_the_server_refuses_names_the_node_and_the_field(client: InvokeAIClient, blur: dict[str, Any]) -> None:
     # A file's own value is its author's word: it is sent, and the server judges.
     blur["nodes"][1]["data"]["inputs"]["radius"]["value"] = "wide"

@@ -21,6 +21,9 @@ from invokeai_py_client.wire.records import ImageRecord, ModelRecord
 def use(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))
     assert_type(wf, WorkflowHandle)
+    values: dict[str, int] = {"Width": 64}
+    wf.set_many(values)
+    wf.set_many({0: "a", ("node", "width"): 64})
     assert_type(wf.submit_sync(), Run)
     result = wf.wait_for_completion_sync(timeout=3, progress_callback=lambda item: print(item.status))
     assert_type(result, QueueItem)
@@ -56,6 +59,7 @@ WRONG = [
     "wf.wait_for_completion_sync().staus",
     "client.aio.image_repo.get_image('a').image_name",
     "InvokeAIClient.from_url(9090)",
+    "wf.set_many({3.5: 1})",
 ]
 
 

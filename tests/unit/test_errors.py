@@ -27,6 +27,7 @@ FACTS = {
     "requested": 2,
     "enqueued": 1,
     "name": "../x",
+    "problems": (("1", "a", "it needs a value"),),
 }
 ALL = [getattr(errors, name) for name in errors.__all__]
 

@@ -97,6 +97,10 @@ class Field(ABC, Generic[T]):
         """Back to what the file holds."""
         self._value = self._initial
 
+    def restore(self, raw: Any) -> None:
+        """Back to an earlier `raw`, unchecked."""
+        self._value = raw
+
     @abstractmethod
     def _check(self, value: Any) -> T:
         """The value as it is to be sent, or an InputValueError."""

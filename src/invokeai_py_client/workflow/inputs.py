@@ -7,12 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
-from invokeai_py_client.errors import InputNotFoundError, UnknownNodeError
+from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.saved_values import saved_value
 from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+
+InputKey = int | str | tuple[str, str]
+"""How an input is named: by index, label, or (node id or label, field name)."""
+
+InputValues = Mapping[InputKey, Any] | Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]
+"""Values by input; written out because a mapping of some kinds of keys is none of all kinds."""
 
 
 class WorkflowFields:
@@ -269,6 +275,28 @@ def _as_loaded(node: Node, name: str, given: Mapping[str, Any]) -> Mapping[str, 
     if value is UNSET:
         return {name: part for name, part in given.items() if name != "value"}
     return given if value is raw else {**given, "value": value}
+
+
+def set_all(inputs: WorkflowInputs, values: InputValues) -> None:
+    """Set several inputs, or none of them.
+
+    Args:
+        inputs: the workflow's.
+        values: by index, label, or (node id or label, field name).
+
+    Raises:
+        InputNotFoundError: one is not there.
+        InputValueError: one of the values is not allowed. Every input keeps what it had.
+    """
+    chosen = [(inputs[key].field, value) for key, value in values.items()]
+    before = [(field, field.raw) for field, _ in chosen]
+    try:
+        for field, value in chosen:
+            field.value = value
+    except InputValueError:
+        for field, raw in before:
+            field.restore(raw)
+        raise
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, check_nodes, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, check_nodes, set_all, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -110,6 +110,16 @@ def test_two_handles_of_one_document_have_values_of_their_own(templates: NodeTem
     one, two = (shown_inputs(definition, templates, WorkflowFields(definition, templates)) for _ in range(2))
     one[0].value = "mine"
     assert two[0].value == "a"
+
+
+def test_several_are_set_together_or_not_at_all(inputs: WorkflowInputs) -> None:
+    set_all(inputs, {"Positive Prompt": "a tiger", 2: 128, ("y", "width"): 256})
+    assert (inputs[0].value, inputs[2].value, inputs[3].value) == ("a tiger", 128, 256)
+    with pytest.raises(InputValueError):
+        set_all(inputs, {0: "a fox", 2: "wide"})
+    with pytest.raises(InputNotFoundError):
+        set_all(inputs, {"Positive Prompt": "a fox", "no such": 1})
+    assert (inputs[0].value, inputs[2].value) == ("a tiger", 128)
 
 
 def test_nodes_that_the_server_lacks_are_named(templates: NodeTemplates) -> None:
