@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 from invokeai_py_client.errors import NotFoundError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
@@ -23,7 +23,7 @@ from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import (
-    InputValues,
+    InputKey,
     WorkflowFields,
     WorkflowInput,
     WorkflowInputs,
@@ -91,7 +91,12 @@ class WorkflowHandle:
         """
         return self.inputs[index].field
 
-    def set_many(self, values: InputValues) -> None:
+    # A mapping of some kinds of keys is, for a type checker, none of all kinds.
+    @overload
+    def set_many(self, values: Mapping[InputKey, Any]) -> None: ...
+    @overload
+    def set_many(self, values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]) -> None: ...
+    def set_many(self, values: Mapping[Any, Any]) -> None:
         """Set several inputs, or, if one of the values is not allowed, none of them.
 
         Args:

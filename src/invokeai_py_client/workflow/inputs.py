@@ -17,9 +17,6 @@ from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
 InputKey = int | str | tuple[str, str]
 """How an input is named: by index, label, or (node id or label, field name)."""
 
-InputValues = Mapping[InputKey, Any] | Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]
-"""Values by input; written out because a mapping of some kinds of keys is none of all kinds."""
-
 
 class WorkflowFields:
     """The values of one handle: a field for each input of each node, made when it is first asked for.
@@ -277,7 +274,7 @@ def _as_loaded(node: Node, name: str, given: Mapping[str, Any]) -> Mapping[str, 
     return given if value is raw else {**given, "value": value}
 
 
-def set_all(inputs: WorkflowInputs, values: InputValues) -> None:
+def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any]) -> None:
     """Set several inputs, or none of them.
 
     Args:
