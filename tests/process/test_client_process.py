@@ -87,6 +87,28 @@ def test_a_forked_child_runs_workflows_of_its_own(
     assert (done.stdout.split(), done.stderr, done.returncode) == (["completed"] * 3, "", 0)
 
 
+@posix_only
+def test_a_forked_child_waits_for_its_parents_run(
+    server: LocalServer, sleep: dict[str, Any], run_program: Program
+) -> None:
+    done = run_program(
+        HEAD
+        + """
+    run = handle(seconds=1.0).submit_sync()
+    child = os.fork()
+    result = run.wait(timeout=30, progress_callback=(lambda item: None) if child else None)
+    print(result.status, [output.result["value"] for output in result.outputs], flush=True)
+    client.close()
+    if child == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """,
+        server.url,
+        json.dumps(sleep),
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("completed [4]\n" * 2, "", 0)
+
+
 def test_an_exit_with_runs_in_flight_is_quick_and_quiet(
     server: LocalServer, sleep: dict[str, Any], run_program: Program
 ) -> None:

@@ -55,7 +55,7 @@ class Following:
             NotEnqueuedError: the queue had no room.
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued, then.
         """
-        watched = await self._socket.subscribe(queue_id)
+        watched = await self._start(queue_id)
         batch_id = str(uuid4())
         run = self._router.follow(
             RunState(batch_id, queue_id, node_count=len(body["batch"]["graph"]["nodes"]), has_gap=not watched)
@@ -67,7 +67,6 @@ class Following:
             raise
         if run.state.is_finished:
             self._router.forget(batch_id)
-        self._start()
         self._reconciler.wake()
         return run
 
@@ -80,20 +79,26 @@ class Following:
         if poll_interval is not None:
             run.wants_polling_every(poll_interval)
         if not run.state.is_finished and run.failure is None:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            run.waiters.add(waiter)
-            try:
-                async with asyncio.timeout(seconds):
-                    await waiter
-            finally:
-                run.waiters.discard(waiter)
+            async with asyncio.timeout(seconds):
+                await self._start(run.state.queue_id)
+                await self._end_of(run)
         if run.failure is not None:
             # One failure may end many waits, each with an error of its own.
             raise copy.copy(run.failure)
         return run.state.view()
 
+    async def _end_of(self, run: LiveRun) -> None:
+        if not run.state.is_finished:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            run.waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                run.waiters.discard(waiter)
+
     async def watch(self, run: LiveRun, watcher: Callable[[list[Event]], None]) -> None:
         """Call `watcher` on the engine with each burst of a run's events, until `unwatch`."""
+        await self._start(run.state.queue_id)
         run.watchers.append(watcher)
 
     async def unwatch(self, run: LiveRun, watcher: Callable[[list[Event]], None]) -> None:
@@ -101,11 +106,18 @@ class Following:
         if watcher in run.watchers:
             run.watchers.remove(watcher)
 
-    def _start(self) -> None:
+    async def _start(self, queue_id: str) -> bool:
+        """See to it that events arrive; whether they do. A forked child goes on following its parent's runs."""
         if self._generation != self._engine.generation:
             self._generation = self._engine.generation
             self._engine.on_close(self._fail_waits)
-        self._reconciler.start()
+            for run in self._router.live():
+                run.state.missed()
+                # Those futures and functions belong to the parent's loop and threads.
+                run.waiters.clear()
+                run.watchers.clear()
+            self._reconciler.start()
+        return await self._socket.subscribe(queue_id)
 
     async def _fail_waits(self) -> None:
         for run in self._router.live():
@@ -119,7 +131,8 @@ class Following:
 
     def connected(self) -> None:
         """Events arrive from here on; what came before may have been missed."""
-        self._resync()
+        if any(self._router.live()):
+            self._resync()
 
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""
