@@ -88,7 +88,7 @@ class Following:
         return run.state.view()
 
     async def _end_of(self, run: LiveRun) -> None:
-        if not run.state.is_finished:
+        if not run.state.is_finished and run.failure is None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             run.waiters.add(waiter)
             try:
