@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from invokeai_py_client.errors import ClientClosedError
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError
 from invokeai_py_client.live.enqueue import enqueue_once
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
@@ -18,7 +18,11 @@ from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
+from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
+
+_WITHDRAWAL = 1.5
+"""Seconds; less than what a cancelled call gets for its clean-up."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -62,6 +66,10 @@ class Following:
         )
         try:
             run.state.enqueued(await enqueue_once(self._http, queue_id, batch_id, body))
+        except asyncio.CancelledError:
+            self._router.forget(batch_id)
+            await self._withdraw(queue_id, batch_id)
+            raise
         except BaseException:
             self._router.forget(batch_id)
             raise
@@ -69,6 +77,14 @@ class Following:
             self._router.forget(batch_id)
         self._reconciler.wake()
         return run
+
+    async def _withdraw(self, queue_id: str, batch_id: str) -> None:
+        """Cancel a batch whose sender gave up before the answer came: nobody would ever know of it."""
+        try:
+            async with asyncio.timeout(_WITHDRAWAL):
+                await self._http.send(queue.cancel_batch(queue_id, batch_id))
+        except (InvokeAIError, TimeoutError) as error:
+            logger.warning("batch %s may be in the queue although its submission was cancelled: %s", batch_id, error)
 
     async def wait(self, run: LiveRun, *, seconds: float | None, poll_interval: float | None = None) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.

@@ -84,5 +84,13 @@ class QueueItem(ReadsAsMapping):
             return self.session
         return ReadsAsMapping.__getitem__(self, name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What it knows travels to other processes; the way to ask for more belongs to this one's client.
+        return _restore, ({name: getattr(self, name) for name in _KEYS},)
+
+
+def _restore(known: dict[str, Any]) -> QueueItem:
+    return QueueItem(**known)
+
 
 _KEYS = tuple(f.name for f in fields(QueueItem) if f.name != "fetch_session")
