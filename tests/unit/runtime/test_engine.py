@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from invokeai_py_client.errors import ClientClosedError, EngineThreadError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import PATIENCE, Engine
 
 
 @pytest.fixture
@@ -163,3 +164,67 @@ def test_a_background_task_that_fails_is_logged(engine: Engine, caplog: pytest.L
 
     engine.block(start())
     assert "background task 'bad one' ended by an error" in caplog.text
+
+
+def test_an_exit_inside_a_coroutine_is_its_callers_affair_alone(engine: Engine) -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        engine.block(leave())
+    assert engine.block(thread_name()) == "test engine"
+
+
+def test_work_that_will_not_be_cancelled_holds_up_neither_close_nor_its_caller(engine: Engine) -> None:
+    started = threading.Event()
+    release = threading.Event()
+
+    async def stubborn() -> None:
+        started.set()
+        while not release.is_set():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                continue
+
+    told: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            engine.block(stubborn())
+        except ClientClosedError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    started.wait()
+    began = time.monotonic()
+    engine.close()
+    release.set()
+    thread.join(5)
+    assert len(told) == 1
+    assert time.monotonic() - began < 2 * PATIENCE
+
+
+def test_calls_that_meet_a_close_end_one_way_or_the_other() -> None:
+    ended: list[str] = []
+    for _ in range(20):
+        engine = Engine()
+        gate = threading.Barrier(5)
+
+        def call(engine: Engine = engine, gate: threading.Barrier = gate) -> None:
+            gate.wait()
+            try:
+                ended.append(engine.block(thread_name()))
+            except ClientClosedError:
+                ended.append("refused")
+
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        gate.wait()
+        engine.close()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+    assert len(ended) == 80
