@@ -8,6 +8,7 @@ would who exported it from the web UI, sets its inputs, runs it, and saves the p
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import time
@@ -31,6 +32,7 @@ def main() -> int:
     """Run the demo; returns the exit code."""
     began = time.monotonic()
     try:
+        _check_extras()
         with _server() as settings, InvokeAIClient(settings) as client:
             ready = time.monotonic()
             path = _export_workflow(client)
@@ -43,6 +45,15 @@ def main() -> int:
     for picture in pictures:
         print(f"the picture: {picture}")
     return 0
+
+
+def _check_extras() -> None:
+    """Say what is missing before minutes have gone by."""
+    if importlib.util.find_spec("rich") is None:
+        raise InvokeAIError(
+            "The demo shows its progress with rich, which is not installed.",
+            hint='Install it with: pip install "invokeai-py-client[all]"',
+        )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from invokeai_py_client import demo
 from invokeai_py_client.local import LocalServer
 
 
@@ -28,6 +31,14 @@ def test_it_leaves_a_picture_and_says_where(server: LocalServer, tmp_path: Path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert f"the picture: out/{picture.name}" in done.stdout
     assert "step 8/8" in done.stdout
+
+
+def test_an_extra_that_is_missing_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert demo.main() == 1
+    assert capsys.readouterr().err.startswith("demo: The demo shows its progress with rich")
 
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
