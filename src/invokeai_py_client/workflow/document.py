@@ -6,6 +6,7 @@ The shape is that of the web UI's `types/workflow.ts`; versions 3 and 4 are one 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.files import whole_file
+from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
 
 LATEST_VERSION = "4.0.0"
 _TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
@@ -124,8 +126,8 @@ class WorkflowDefinition:
         """
         try:
             # A copy that cannot hold anything but JSON, however odd what came in.
-            copied = json.loads(json.dumps(document, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
+            copied = as_json(document)
+        except ValueError as error:
             raise WorkflowFileError(
                 f"{source or 'The workflow'} cannot be written as JSON: {error}.",
                 source=source,
@@ -136,13 +138,19 @@ class WorkflowDefinition:
     @classmethod
     def _from_text(cls, text: str, source: str | None) -> WorkflowDefinition:
         try:
-            document = json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+            document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        except (TypeError, ValueError, RecursionError) as error:
             raise WorkflowFileError(
                 f"{source or 'The text'} is no JSON: {error}.",
                 source=source,
                 hint="Export the workflow from the web UI again.",
             ) from error
+        if is_too_deep(document):
+            raise WorkflowFileError(
+                f"{source or 'The text'} is no workflow: it nests more than {MAX_DEPTH} deep.",
+                source=source,
+                hint="Export the workflow from the web UI again.",
+            )
         return cls(_Checker(source).check(document), source=source)
 
     @property
@@ -179,6 +187,19 @@ class WorkflowDefinition:
     def exposed_fields(self) -> tuple[tuple[str, str], ...]:
         """(node id, field name) of the inputs that the older linear view shows."""
         return tuple((field["nodeId"], field["fieldName"]) for field in self._document["exposedFields"])
+
+    @cached_property
+    def is_form_empty(self) -> bool:
+        """Whether there is no form, or nothing in it at all, be it a heading (`getIsFormEmpty`)."""
+        form = self._document.get("form")
+        elements = form.get("elements") if isinstance(form, dict) else None
+        root_id = form.get("rootElementId") if isinstance(form, dict) else None
+        if not isinstance(elements, dict) or not isinstance(root_id, str):
+            return True
+        root = elements.get(root_id)
+        data = root.get("data") if isinstance(root, dict) and root.get("type") == "container" else None
+        children = data.get("children") if isinstance(data, dict) else None
+        return not isinstance(children, list) or (len(elements) == 1 and not children)
 
     @cached_property
     def form_fields(self) -> tuple[tuple[str, str], ...]:
@@ -243,6 +264,14 @@ def _form_fields(form: Any) -> Iterator[tuple[str, str]]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        # 1e999 is good JSON, but becomes an infinity that no JSON can hold.
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 class _Checker:

@@ -15,7 +15,8 @@ from typing import Any, Generic, NoReturn, SupportsFloat, SupportsIndex, TypeVar
 
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.generators import generate
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate
+from invokeai_py_client.workflow.json_values import as_json, copied
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, is_model_type
 
 T = TypeVar("T")
 
@@ -57,7 +58,8 @@ class Field(ABC, Generic[T]):
         self.place = place
         self.template = template
         self._initial = initial
-        self._value: Any = initial
+        # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
+        self._value: Any = copied(initial)
 
     @property
     def value(self) -> T | None:
@@ -91,11 +93,12 @@ class Field(ABC, Generic[T]):
     @property
     def is_changed(self) -> bool:
         """Whether it has another value than the file."""
-        return self._value is not self._initial
+        # Without the types, True would be 1.
+        return type(self._value) is not type(self._initial) or self._value != self._initial
 
     def reset(self) -> None:
         """Back to what the file holds."""
-        self._value = self._initial
+        self._value = copied(self._initial)
 
     def restore(self, raw: Any) -> None:
         """Back to an earlier `raw`, unchecked."""
@@ -206,7 +209,7 @@ class BoardField(Field[Any]):
     """A board as `{"board_id"}`, "auto" for the client's default board, or "none"; an id is taken for a board."""
 
     def _check(self, value: Any) -> Any:
-        if value in ("auto", "none"):
+        if isinstance(value, str) and value in {"auto", "none"}:
             return value
         return _named(self, value, "board_id", "'auto', 'none', or a board by its id")
 
@@ -310,13 +313,20 @@ class RawField(Field[Any]):
     """JSON of a type that this client has no field for, such as a custom node's own."""
 
     def _check(self, value: Any) -> Any:
-        return value
+        try:
+            return as_json(value)
+        except ValueError as error:
+            self._refuse(value, f"what JSON can hold ({error})")
 
 
 def _integer(field: Field[Any], value: Any) -> int:
     if isinstance(value, bool | str | float) or not isinstance(value, SupportsIndex):
         field._refuse(value, f"a whole number{_bounds(field.template)}")
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except (TypeError, ValueError):
+        # Arrays have the method, but only those of one element an answer.
+        field._refuse(value, f"a whole number{_bounds(field.template)}")
     _check_bounds(field, number, "a whole number")
     return number
 
@@ -387,12 +397,15 @@ def _check_bounds(field: Field[Any], number: float, what: str) -> None:
 def _is_multiple(number: float, step: float) -> bool:
     if isinstance(number, int) and isinstance(step, int):
         return number % step == 0
-    return math.isclose(number / step, round(number / step), abs_tol=1e-9)
+    try:
+        return math.isclose(number / step, round(number / step), abs_tol=1e-9)
+    except OverflowError:
+        return False
 
 
 def _bounds(limits: InputTemplate) -> str:
     words = [
-        f"{relation} {bound:g}"
+        f"{relation} {bound if isinstance(bound, int) else format(bound, '.12g')}"
         for relation, bound in (
             ("at least", limits.minimum),
             ("above", limits.exclusive_minimum),
@@ -427,9 +440,6 @@ _KINDS: dict[str, type[Field[Any]]] = {
     "ImageGeneratorField": GeneratorField,
 }
 
-# Before `ui_model_type`, servers told what model an input takes by the name of its type alone.
-_MODEL_TYPE_NAME = re.compile(r"\w+ModelField")
-
 
 def field_for(place: FieldPlace, template: InputTemplate, initial: Any = UNSET) -> Field[Any]:
     """The field for an input, by its template's type; a `RawField` for a type that this client does not know."""
@@ -443,4 +453,4 @@ def field_for(place: FieldPlace, template: InputTemplate, initial: Any = UNSET) 
 def _kind(field_type: FieldType) -> type[Field[Any]]:
     if field_type.name in _KINDS:
         return _KINDS[field_type.name]
-    return ModelField if _MODEL_TYPE_NAME.fullmatch(field_type.name) else RawField
+    return ModelField if is_model_type(field_type.name) else RawField

@@ -10,6 +10,7 @@ from invokeai_py_client.workflow.connections import origin_of
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, may_update, needs_update
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -61,7 +62,8 @@ def build_graph(
         if edge.source in nodes and edge.target in nodes:
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
-            nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
+            if definition.nodes[edge.target].type == "call_saved_workflow":
+                nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
             wires.append(
                 {
                     "source": {"node_id": edge.source, "field": edge.source_field},
@@ -87,7 +89,7 @@ def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[
         if value is UNSET:
             given.pop("value", None)
         else:
-            given["value"] = value
+            given["value"] = copied(value)
     return document
 
 
@@ -107,7 +109,8 @@ def _graph_node(
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
     for name, given in fields.inputs_of(node).items():
-        value = fields.value_of(node.id, name, given)
+        # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
+        value = copied(fields.value_of(node.id, name, given))
         known = template.inputs.get(name)
         if node.type == "call_saved_workflow" and name.startswith(_SAVED_WORKFLOW_INPUT):
             saved[name] = None if value is UNSET else value
@@ -136,7 +139,7 @@ def _graph_node(
 def _board(value: Any, default_board: str | None) -> Any:
     if value == "none":
         return UNSET
-    if value is UNSET or value is None or value == "auto":
+    if value is UNSET or not value or value == "auto":
         return UNSET if default_board is None else {"board_id": default_board}
     return value
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
+from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
@@ -37,9 +38,17 @@ class WorkflowFields:
         inputs = self._inputs.get(node.id)
         if inputs is None:
             template = self._templates.get(node.type)
-            saved = {name: _as_loaded(node, name, given) for name, given in node.inputs.items()}
-            inputs = self._inputs[node.id] = saved if template is None else updated_inputs(node, saved, template)
+            saved: Mapping[str, Mapping[str, Any]] = {
+                name: _as_loaded(node, name, given) for name, given in node.inputs.items()
+            }
+            if template is not None:
+                saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
+            inputs = self._inputs[node.id] = saved
         return inputs
+
+    def _connected(self, node: Node) -> set[str]:
+        edges, _ = kept_edges(self._definition, self._templates)
+        return {edge.target_field for edge in edges if edge.target == node.id}
 
     def get(self, node_id: str, name: str) -> Field[Any] | None:
         """The field of an input; None where the document has no such input.
@@ -166,10 +175,9 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         if isinstance(key, str):
             return self._one(key, [i for i in self if i.label == key] or [i for i in self if _same(i.label, key)])
         if isinstance(key, tuple):
-            node, name = key
             return self._one(
                 key,
-                [i for i in self if i.field_name == name and node in (i.node_id, i.field.place.node_label)],
+                [i for i in self if key in ((i.node_id, i.field_name), (i.field.place.node_label, i.field_name))],
             )
         return self._at(key)
 
@@ -215,11 +223,13 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
     inputs: list[WorkflowInput] = []
     seen = set()
     # A form shows what its node has; of the exposed fields, only those that the server knows become inputs.
-    shown = definition.form_fields or [
-        (node_id, name)
-        for node_id, name in definition.exposed_fields
-        if _is_known(definition, node_id, name, templates)
-    ]
+    shown: Iterable[tuple[str, str]] = definition.form_fields
+    if definition.is_form_empty:
+        shown = [
+            (node_id, name)
+            for node_id, name in definition.exposed_fields
+            if _is_known(definition, node_id, name, templates)
+        ]
     for node_id, name in shown:
         field = fields.get(node_id, _renamed(definition, node_id, name, fields))
         if field is None or (field.place.node_id, field.place.name) in seen:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from invokeai_py_client.workflow.document import Node
@@ -23,7 +24,11 @@ def may_update(node: Node, template: NodeTemplate) -> bool:
 
 
 def updated_inputs(
-    node: Node, saved: Mapping[str, Mapping[str, Any]], template: NodeTemplate
+    node: Node,
+    saved: Mapping[str, Mapping[str, Any]],
+    template: NodeTemplate,
+    *,
+    connected: Callable[[], Collection[str]],
 ) -> Mapping[str, Mapping[str, Any]]:
     """The node's inputs by name, each with a `value` if it has one.
 
@@ -31,6 +36,7 @@ def updated_inputs(
         node: the node.
         saved: its inputs as the file holds them.
         template: the server's.
+        connected: tells the names of its inputs that an edge feeds; asked only where it matters.
 
     A node of another minor version gets the template's default where it has no value, and loses the inputs that the
     template lacks. A node of the same version, or of another major one, is left as it is.
@@ -46,7 +52,19 @@ def updated_inputs(
             inputs[name] = given
     for name, known in template.inputs.items():
         inputs.setdefault(name, _fresh(known))
+    if node.type == "image_collection" and _version(node.version) < (1, 0, 2):
+        _move_collection(inputs, connected)
     return inputs
+
+
+def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[], Collection[str]]) -> None:
+    """Since 1.0.2 the images that a user chose are in `images`, and `collection` is for edges alone."""
+    old, new = inputs.get("collection"), inputs.get("images")
+    if old is None or new is None or not isinstance(old.get("value"), list) or "collection" in connected():
+        return
+    if not (isinstance(new.get("value"), list) and new["value"]):
+        inputs["images"] = {**new, "value": old["value"]}
+        inputs["collection"] = {**old, "value": []}
 
 
 def _fresh(template: InputTemplate) -> dict[str, Any]:
@@ -55,3 +73,7 @@ def _fresh(template: InputTemplate) -> dict[str, Any]:
 
 def _major(version: str) -> str:
     return version.split(".", 1)[0]
+
+
+def _version(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])

@@ -98,7 +98,8 @@ def _board_id(node: Node, fields: WorkflowFields, default_board: str | None) -> 
     given = fields.inputs_of(node).get("board")
     value = None if given is None else fields.value_of(node.id, "board", given)
     if isinstance(value, Mapping):
-        return str(value.get("board_id"))
+        board_id = value.get("board_id")
+        return board_id if isinstance(board_id, str) else None
     return None if value == "none" else default_board
 
 

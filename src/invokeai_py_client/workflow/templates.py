@@ -50,6 +50,38 @@ STATEFUL_FIELDS = {
 """The types whose inputs can hold a value; the others are only ever connected."""
 
 
+# Before `ui_model_type` and `ui_model_base`, servers told what model an input takes by the name of its type. What the
+# names mean is what today's server makes of them in custom nodes (`migrate_model_ui_type` in its `fields.py`).
+_MODEL_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "MainModelField": (("sd-1", "sd-2"), ("main",)),
+    "CogView4MainModelField": (("cogview4",), ("main",)),
+    "FluxMainModelField": (("flux",), ("main",)),
+    "SD3MainModelField": (("sd-3",), ("main",)),
+    "SDXLMainModelField": (("sdxl",), ("main",)),
+    "SDXLRefinerModelField": (("sdxl-refiner",), ("main",)),
+    "VAEModelField": ((), ("vae",)),
+    "FluxVAEModelField": (("flux", "flux2"), ("vae",)),
+    "LoRAModelField": ((), ("lora",)),
+    "ControlNetModelField": ((), ("controlnet",)),
+    "IPAdapterModelField": ((), ("ip_adapter",)),
+    "T2IAdapterModelField": ((), ("t2i_adapter",)),
+    "T5EncoderModelField": ((), ("t5_encoder",)),
+    "CLIPEmbedModelField": ((), ("clip_embed",)),
+    "CLIPLEmbedModelField": ((), ("clip_embed",)),
+    "CLIPGEmbedModelField": ((), ("clip_embed",)),
+    "SpandrelImageToImageModelField": ((), ("spandrel_image_to_image",)),
+    "ControlLoRAModelField": ((), ("control_lora",)),
+    "SigLipModelField": ((), ("siglip",)),
+    "FluxReduxModelField": ((), ("flux_redux",)),
+    "LLaVAModelField": ((), ("llava_onevision",)),
+}
+
+
+def is_model_type(name: str) -> bool:
+    """Whether a field type is a model's: today's one, or one of those that named the model they take."""
+    return name == "ModelIdentifierField" or (name.endswith("ModelField") and name != "ModelField")
+
+
 class Cardinality(Enum):
     """Whether a field holds one thing, a list of them, or either."""
 
@@ -234,7 +266,7 @@ def _port_type(node_type: str, name: str, prop: Mapping[str, Any]) -> FieldType 
         found: FieldType | None = FieldType(
             override,
             Cardinality.COLLECTION if collection else Cardinality.SINGLE,
-            original=_json_type(prop) if override in STATEFUL_FIELDS else None,
+            original=_json_type(prop) if override in STATEFUL_FIELDS or is_model_type(override) else None,
         )
     else:
         found = _json_type(prop)
@@ -286,7 +318,8 @@ def _union_type(options: list[Mapping[str, Any]]) -> FieldType | None:
 
 
 def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -> InputTemplate:
-    stateful = field_type.name in STATEFUL_FIELDS
+    stateful = field_type.name in STATEFUL_FIELDS or is_model_type(field_type.name)
+    bases, types = _MODEL_FIELDS.get(field_type.name, ((), ()))
     options = _options(prop) if field_type.name in {"EnumField", "SchedulerField"} else ()
     items: Mapping[str, Any] = next(
         (option for option in [prop, *prop.get("anyOf", ())] if option.get("type") == "array"), {}
@@ -304,8 +337,8 @@ def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -
         max_items=items.get("maxItems"),
         options=options,
         option_labels=prop.get("ui_choice_labels") or {},
-        model_bases=tuple(prop.get("ui_model_base") or ()),
-        model_types=tuple(prop.get("ui_model_type") or ()),
+        model_bases=tuple(prop.get("ui_model_base") or bases),
+        model_types=tuple(prop.get("ui_model_type") or types),
         is_hidden=bool(prop.get("ui_hidden", False)),
         **bounds,
     )
@@ -342,7 +375,8 @@ def _default(prop: Mapping[str, Any], field_type: FieldType, options: tuple[Any,
     if default is not None:
         return default
     if field_type.cardinality is not Cardinality.SINGLE and field_type.name in _STATEFUL_COLLECTIONS:
-        return [] if prop.get("orig_required") else None
+        # No LoRA at all is a choice too, whether or not the list is required.
+        return [] if prop.get("orig_required") or field_type.name == "LoRAField" else None
     if field_type.name == "EnumField":
         return options[0] if options else None
     return _SINGLE_DEFAULTS.get(field_type.name)

@@ -138,3 +138,26 @@ def test_the_form_is_walked_depth_first_and_loops_end() -> None:
 )
 def test_a_malformed_form_shows_nothing(form: Any) -> None:
     assert WorkflowDefinition.from_dict({**SMALL, "form": form}).form_fields == ()
+
+
+def test_numbers_too_large_and_nesting_too_deep_are_refused() -> None:
+    text = json.dumps({**SMALL, "odd": "HERE"})
+    with pytest.raises(WorkflowFileError, match="1e999 is too large"):
+        WorkflowDefinition.from_json(text.replace('"HERE"', "1e999"))
+    with pytest.raises(WorkflowFileError, match="more than 100 deep"):
+        WorkflowDefinition.from_json(text.replace('"HERE"', "[" * 900 + "]" * 900))
+
+
+@pytest.mark.parametrize(
+    ("elements", "empty"),
+    [
+        ({"root": {"type": "container", "data": {"children": []}}}, True),
+        ({"root": {"type": "heading", "data": {}}}, True),
+        ({"other": {"type": "container", "data": {"children": []}}}, True),
+        ({"root": {"type": "container", "data": {"children": ["h"]}}, "h": {"type": "heading", "data": {}}}, False),
+    ],
+)
+def test_a_form_with_nothing_but_a_heading_is_not_empty(elements: Any, empty: bool) -> None:
+    definition = WorkflowDefinition.from_dict({**SMALL, "form": {"rootElementId": "root", "elements": elements}})
+    assert definition.is_form_empty is empty
+    assert WorkflowDefinition.from_dict(SMALL).is_form_empty

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import fractions
 from typing import Any
 
@@ -164,3 +165,76 @@ def test_a_model_field_tells_what_it_accepts(templates: NodeTemplates) -> None:
     assert (one.bases, one.types) == (("sd-1", "sd-2"), ("main",))
     assert one.accepts(MODEL)
     assert not one.accepts({**MODEL, "type": "vae"})
+
+
+class Refuses:
+    def __index__(self) -> int:
+        raise TypeError("only arrays of one element")
+
+
+@pytest.mark.parametrize("value", [Refuses(), [Refuses()]])
+def test_what_only_looks_like_a_number_is_refused(templates: NodeTemplates, value: Any) -> None:
+    with pytest.raises(InputValueError):
+        field(templates, "noise", "width").value = value
+
+
+@pytest.mark.parametrize(("node", "name", "number"), [("img_blur", "radius", 1e308), ("noise", "seed", 10**400)])
+def test_numbers_beyond_every_multiple_are_refused(
+    templates: NodeTemplates, node: str, name: str, number: float
+) -> None:
+    template = dataclasses.replace(templates[node].inputs[name], maximum=None, multiple_of=0.001)
+    one = field_for(FieldPlace("id", node, "", name), template)
+    with pytest.raises(InputValueError, match=r"a multiple of 0\.001"):
+        one.value = number
+
+
+def test_bounds_are_told_to_the_last_digit(templates: NodeTemplates) -> None:
+    with pytest.raises(InputValueError, match="at most 4294967295"):
+        field(templates, "noise", "seed").value = 2**32
+
+
+def test_raw_json_is_json_and_a_copy() -> None:
+    one = field_for(FieldPlace("id", "custom", "", "x"), unknown_input("x"))
+    for odd in (float("nan"), object(), {1}):
+        with pytest.raises(InputValueError, match="what JSON can hold"):
+            one.value = odd
+    given = {"a": [1]}
+    one.value = given
+    given["a"].append(2)
+    assert one.value == {"a": [1]}
+
+
+def test_what_the_file_holds_is_not_changed_through_a_field(templates: NodeTemplates) -> None:
+    initial = [1, 2]
+    one = field(templates, "integer_collection", "collection", initial)
+    assert not one.is_changed
+    assert one.value is not None
+    one.value.append(3)
+    assert initial == [1, 2]
+    assert one.is_changed
+    one.reset()
+    assert one.value == [1, 2]
+    assert not one.is_changed
+
+
+def test_models_of_older_servers_are_known_by_their_type_name(templates: NodeTemplates) -> None:
+    schema = {"title": "Model", "ui_type": "SDXLMainModelField", "$ref": "#/components/schemas/ModelIdentifierField"}
+    template = NodeTemplates(
+        {
+            "old": {
+                "title": "Old",
+                "output": {"$ref": "#/x/Out"},
+                "properties": {
+                    "type": {"default": "old"},
+                    "model": {**schema, "field_kind": "input", "input": "direct", "orig_required": True},
+                },
+            }
+        },
+        {"Out": {"properties": {"type": {"default": "out"}}}},
+    )["old"].inputs["model"]
+    assert (template.input, template.model_bases, template.model_types) == ("direct", ("sdxl",), ("main",))
+    one = field_for(FieldPlace("id", "old", "", "model"), template)
+    assert isinstance(one, ModelField)
+    one.value = {**MODEL, "base": "sdxl"}
+    with pytest.raises(InputValueError, match="a main of base sdxl"):
+        one.value = MODEL

@@ -196,3 +196,56 @@ def test_outputs_are_mapped_in_order_and_intermediates_left_out(
         ("many", None, None, ("x", "y")),
     ]
     assert mapped[1]["label"] == "Blur Image"
+
+
+def test_lists_are_each_handles_own(templates: NodeTemplates) -> None:
+    document = {
+        **DOCUMENT,
+        "nodes": [node("n", "integer_collection", templates["integer_collection"].version, collection=[1, 2])],
+        "edges": [],
+        "exposedFields": [{"nodeId": "n", "fieldName": "collection"}],
+    }
+    one = Workflow(document, templates)
+    two = Workflow(document, templates)
+    two.definition = one.definition
+    two.fields = WorkflowFields(one.definition, templates)
+    one.inputs[0].value.append(3)
+    assert one.build().graph["nodes"]["n"]["collection"] == [1, 2, 3]
+    saved = with_values(one.definition, one.fields)
+    assert saved["nodes"][0]["data"]["inputs"]["collection"]["value"] == [1, 2, 3]
+    two.build().graph["nodes"]["n"]["collection"].append(4)
+    assert two.build().graph["nodes"]["n"]["collection"] == [1, 2]
+    assert one.definition.to_dict()["nodes"][0]["data"]["inputs"]["collection"]["value"] == [1, 2]
+
+
+@pytest.mark.parametrize(("version", "moves"), [("1.0.0", True), ("1.0.1", True), ("1.0.2", False)])
+@pytest.mark.parametrize("connected", [False, True])
+def test_an_older_image_collection_keeps_its_images(
+    templates: NodeTemplates, version: str, moves: bool, connected: bool
+) -> None:
+    images = [{"image_name": "a.png"}]
+    document = {
+        **DOCUMENT,
+        "nodes": [
+            node("more", "image_collection", templates["image_collection"].version),
+            node("n", "image_collection", version, collection=images),
+        ],
+        "edges": [edge("more", "collection", "n", "collection")] if connected else [],
+        "exposedFields": [],
+    }
+    sent = Workflow(document, templates).build().graph["nodes"]["n"]
+    assert sent.get("images") == (images if moves and not connected else None)
+    assert sent.get("collection") == (None if connected else [] if moves else images)
+
+
+def test_metadata_may_have_any_name(templates: NodeTemplates) -> None:
+    document = {
+        **DOCUMENT,
+        "nodes": [
+            node("text", "string", templates["string"].version, value="a tiger"),
+            node("m", "core_metadata", templates["core_metadata"].version, workflow_inputs="mine"),
+        ],
+        "edges": [edge("text", "value", "m", "positive_prompt")],
+        "exposedFields": [],
+    }
+    assert Workflow(document, templates).build().graph["nodes"]["m"]["workflow_inputs"] == "mine"

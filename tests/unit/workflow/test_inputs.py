@@ -129,3 +129,18 @@ def test_nodes_that_the_server_lacks_are_named(templates: NodeTemplates) -> None
         check_nodes(WorkflowDefinition.from_dict(document), templates)
     assert (caught.value.node_types, caught.value.node_ids) == (("noize",), ("x",))
     check_nodes(WorkflowDefinition.from_dict(DOCUMENT), templates)
+
+
+def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
+    odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5]
+    for key in odd:
+        with pytest.raises(InputNotFoundError):
+            inputs[key]
+
+
+def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemplates) -> None:
+    root = {"type": "container", "data": {"children": ["head"]}}
+    head = {"type": "heading", "data": {"content": "Hello"}}
+    form = {"rootElementId": "root", "elements": {"root": root, "head": head}}
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "form": form})
+    assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 0

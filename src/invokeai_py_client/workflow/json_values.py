@@ -1,0 +1,48 @@
+"""JSON values: what may be one, and copies that nobody else can change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MAX_DEPTH = 100
+"""How deep values may nest. Workflows nest about ten deep; Python gives up at its recursion limit, wherever it is."""
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether lists and objects nest deeper than this client will follow them."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for holder in level
+            if isinstance(holder, dict | list)
+            for inner in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def copied(value: Any) -> Any:
+    """A copy of a value that is known to be JSON and not too deep."""
+    if isinstance(value, dict):
+        return {name: copied(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [copied(inner) for inner in value]
+    return value
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON would bring it back, sharing nothing with it.
+
+    Raises:
+        ValueError: JSON cannot hold it; the message says why.
+    """
+    try:
+        read = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if is_too_deep(read):
+        raise ValueError(f"it nests more than {MAX_DEPTH} deep")
+    return read
