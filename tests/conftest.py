@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.documents import edge, node
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -39,46 +40,15 @@ def text_to_image(server: LocalServer) -> WorkflowDefinition:
         name = "Text to Image - SD1.5"
         found = [w for w in client.workflow_repo.list_available_workflows(name) if w.name == name]
         document = client.workflow_repo.get_definition(found[0].workflow_id).to_dict()
-    for node in document["nodes"]:
-        inputs = node["data"]["inputs"]
-        if node["data"]["type"] == "noise":
+    for one in document["nodes"]:
+        inputs = one["data"]["inputs"]
+        if one["data"]["type"] == "noise":
             inputs["width"]["value"] = inputs["height"]["value"] = 64
-        if node["data"]["type"] == "denoise_latents":
+        if one["data"]["type"] == "denoise_latents":
             inputs["steps"]["value"] = 8
             inputs["scheduler"]["value"] = "euler"
-            document["exposedFields"].append({"nodeId": node["id"], "fieldName": "steps"})
+            document["exposedFields"].append({"nodeId": one["id"], "fieldName": "steps"})
     return WorkflowDefinition.from_dict(document)
-
-
-def _node(node_id: str, node_type: str, version: str, *, intermediate: bool = True, **values: Any) -> dict[str, Any]:
-    return {
-        "id": node_id,
-        "type": "invocation",
-        "position": {"x": 0, "y": 0},
-        "data": {
-            "id": node_id,
-            "type": node_type,
-            "version": version,
-            "nodePack": "invokeai",
-            "label": "",
-            "notes": "",
-            "isOpen": True,
-            "isIntermediate": intermediate,
-            "useCache": False,
-            "inputs": {name: {"name": name, "label": "", "value": value} for name, value in values.items()},
-        },
-    }
-
-
-def _edge(source: str, source_field: str, target: str, target_field: str) -> dict[str, str]:
-    return {
-        "id": f"{source}.{source_field}-{target}.{target_field}",
-        "type": "default",
-        "source": source,
-        "sourceHandle": source_field,
-        "target": target,
-        "targetHandle": target_field,
-    }
 
 
 BLUR: dict[str, Any] = {
@@ -90,10 +60,10 @@ BLUR: dict[str, Any] = {
         {"nodeId": "blur", "fieldName": "board"},
     ],
     "nodes": [
-        _node("blank", "blank_image", "1.2.2", width=64, height=64, mode="RGB"),
-        _node("blur", "img_blur", "1.2.2", intermediate=False, radius=2.0, blur_type="gaussian", board="auto"),
+        node("blank", "blank_image", "1.2.2", width=64, height=64, mode="RGB"),
+        node("blur", "img_blur", "1.2.2", intermediate=False, radius=2.0, blur_type="gaussian", board="auto"),
     ],
-    "edges": [_edge("blank", "image", "blur", "image")],
+    "edges": [edge("blank", "image", "blur", "image")],
 }
 
 SLEEP: dict[str, Any] = {
@@ -104,7 +74,7 @@ SLEEP: dict[str, Any] = {
         {"nodeId": "sleep", "fieldName": "seconds"},
         {"nodeId": "sleep", "fieldName": "fail_at"},
     ],
-    "nodes": [_node("sleep", "test_sleep", "1.0.0", steps=4, seconds=0.2, fail_at=-1)],
+    "nodes": [node("sleep", "test_sleep", "1.0.0", steps=4, seconds=0.2, fail_at=-1)],
     "edges": [],
 }
 

@@ -6,6 +6,7 @@ import ssl
 from types import TracebackType
 from typing import Any, Self
 
+from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.app import App, AsyncApp
@@ -26,8 +27,10 @@ class AwaitedRepositories:
     """`client.aio`: the client's repositories, awaited. They may be used from any loop, beside the blocking ones."""
 
     def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+        catalog = Catalog(http, engine)
+
         def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
-            return WorkflowHandle(definition, templates, engine, http, following)
+            return WorkflowHandle(definition, templates, engine, http, following, catalog)
 
         self.app = AsyncApp(engine, http)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
@@ -72,6 +75,7 @@ class InvokeAIClient:
         retries: int = 4,
         verify: bool | str | ssl.SSLContext = True,
         proxy: str | None = None,
+        default_board: str | None = None,
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -86,6 +90,7 @@ class InvokeAIClient:
             retries=retries,
             verify=verify,
             proxy=proxy,
+            default_board=default_board,
         )
         return cls(settings)
 

@@ -22,7 +22,7 @@ from invokeai_py_client.local import LocalServer
 from invokeai_py_client.run import Run
 from invokeai_py_client.settings import URL_VARIABLE, Settings
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.fields import ModelField
+from invokeai_py_client.workflow.resource_fields import ModelField
 
 WORKFLOW = "Text to Image - SD1.5"
 OUT = Path("out")

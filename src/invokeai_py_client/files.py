@@ -18,6 +18,17 @@ CACHE_VARIABLE = "INVOKEAI_CLIENT_CACHE"
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
+_IMAGE_MARKS = (
+    ("image/png", 0, (b"\x89PNG\r\n\x1a\n",)),
+    ("image/jpeg", 0, (b"\xff\xd8\xff",)),
+    ("image/webp", 8, (b"WEBP",)),
+    ("image/gif", 0, (b"GIF87a", b"GIF89a")),
+    ("image/bmp", 0, (b"BM",)),
+    ("image/tiff", 0, (b"II*\0", b"MM\0*")),
+    ("image/avif", 4, (b"ftypavif", b"ftypavis")),
+)
+
+
 def cache_folder() -> Path:
     """The folder for what can be made again: servers, models, node templates.
 
@@ -79,6 +90,25 @@ def file_for(path: str | os.PathLike[str], name: str) -> Path:
     """
     target = Path(path)
     return target / safe_name(name) if target.is_dir() else target
+
+
+def image_type(start: bytes) -> str | None:
+    """The MIME type of an image, told by how its content begins.
+
+    Args:
+        start: its first 16 bytes, or more.
+
+    Returns:
+        The type of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF; None for anything else.
+
+    Example:
+        >>> image_type(bytes.fromhex("89504e470d0a1a0a"))
+        'image/png'
+    """
+    for mime, place, marks in _IMAGE_MARKS:
+        if any(start[place : place + len(mark)] == mark for mark in marks):
+            return mime
+    return None
 
 
 @contextlib.contextmanager

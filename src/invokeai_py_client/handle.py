@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Callable, Mapping
-from functools import cached_property
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, overload
 
-from invokeai_py_client.errors import NotFoundError, NotSubmittedError
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, ProgressCallback, Run
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import boards, models, utilities
-from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
-from invokeai_py_client.workflow.connections import kept_edges
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
-from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
-from invokeai_py_client.workflow.graph import build_graph, with_values
+from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
+from invokeai_py_client.workflow.input_table import input_table, show
 from invokeai_py_client.workflow.inputs import (
     InputKey,
     WorkflowFields,
     WorkflowInput,
     WorkflowInputs,
-    check_nodes,
     set_all,
     shown_inputs,
 )
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
-from invokeai_py_client.workflow.readiness import check_ready, missing_inputs
+from invokeai_py_client.workflow.readiness import InputProblem
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
@@ -59,6 +57,7 @@ class WorkflowHandle:
         engine: Engine,
         http: HttpTransport,
         following: Following,
+        catalog: Catalog,
     ) -> None:
         self.definition = definition
         self._templates = templates
@@ -66,6 +65,8 @@ class WorkflowHandle:
         self._http = http
         self._following = following
         self._fields = WorkflowFields(definition, templates)
+        self._catalog = catalog
+        self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
@@ -127,82 +128,86 @@ class WorkflowHandle:
             The list of changes; its `unbound` says for which inputs there is no model, and why. These are also logged
             as warnings.
         """
-        installed = self._engine.block(self._http.send(models.list_models()))
-        edges, _ = self._kept_edges
+        installed = self._engine.block(self._catalog.models())
         binding = bind_models(
-            self._fields.of_models(edges), [dict(model) for model in installed], by_name=by_name, by_base=by_base
+            self._fields.of_models(self._composer.edges),
+            [dict(model) for model in installed],
+            by_name=by_name,
+            by_base=by_base,
         )
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
         return binding
+
+    def validate_inputs(self) -> dict[InputKey, list[str]]:
+        """What keeps the workflow from running: values that are missing, models, images and boards that are gone.
+
+        Asks the server what it has. A submit checks the same, and raises one error for all.
+
+        Returns:
+            The problems of each input, by its index; those of inputs that the form does not show by (node id, field
+            name). Empty if there is none.
+
+        Raises:
+            InvokeAIError: as any request.
+
+        Example:
+            >>> wf.validate_inputs()
+            {0: ["the server does not have the model 'dreamshaper' (59f0...)"]}
+        """
+        return self._by_input(self._engine.block(self._composer.problems()))
+
+    async def validate_inputs_async(self) -> dict[InputKey, list[str]]:
+        """`validate_inputs`, awaited from any loop."""
+        return self._by_input(await self._engine.call(self._composer.problems()))
+
+    def _by_input(self, problems: Iterable[InputProblem]) -> dict[InputKey, list[str]]:
+        found: dict[InputKey, list[str]] = {}
+        for problem in problems:
+            key = (problem.place.node_id, problem.place.name)
+            shown = next((i.index for i in self.inputs if (i.node_id, i.field_name) == key), None)
+            found.setdefault(key if shown is None else shown, []).append(problem.why)
+        return found
+
+    def describe(self) -> None:
+        """Print the inputs as a table: index, label, type, range or choices, default and current value.
+
+        In a notebook it is shown as a table of the page.
+        """
+        show(input_table(self.inputs))
+
+    def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
+        """Write down which input has which index, for `verify_input_index_map` to compare with later.
+
+        Returns:
+            The JSON file.
+        """
+        return save_index_map(path, self.definition.name, self.inputs)
+
+    def verify_input_index_map(self, path: str | os.PathLike[str]) -> IndexMapChanges:
+        """Compare the inputs with what `export_input_index_map` wrote.
+
+        Returns:
+            Which inputs have moved, appeared, vanished or changed; it is false if none has.
+
+        Raises:
+            WorkflowFileError: the file cannot be read, or is no such map.
+        """
+        return compare_index_map(path, self.inputs)
 
     # Submitting
 
     def _build_submission(self) -> dict[str, Any]:
         """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
 
-        Asks the server only where generators do: for dynamic prompts, and for the images of a board.
+        Asks the server only where it must: for what generators make of it, and for what is named but not known here.
 
         Raises:
             BatchError: a generator's value cannot be understood.
+            InputsNotReadyError: a name stands for nothing on the server.
             InvokeAIError: as any request.
         """
-        return self._engine.block(self._compose(check=False))
-
-    async def _compose(self, *, check: bool) -> dict[str, Any]:
-        edges, edge_warnings = self._kept_edges
-        batches = batch_nodes(self.definition, self._fields, edges)
-        answers = {
-            batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)
-        }
-        if check:
-            check_nodes(self.definition, self._templates)
-            source = self.definition.source or self.definition.name
-            check_batches(batches, answers, source=source)
-            check_ready(missing_inputs(self.definition, self._templates, self._fields, edges), source=source)
-        built = build_graph(self.definition, self._templates, self._fields, edges)
-        for warning in (*edge_warnings, *built.warnings):
-            logger.warning("%s: %s", self.definition.name or "workflow", warning)
-        return {
-            "prepend": False,
-            "batch": {
-                "graph": built.graph,
-                "workflow": with_values(self.definition, self._fields),
-                "runs": 1,
-                "origin": "workflows",
-                "destination": "gallery",
-                "data": batch_data(batches, edges, answers),
-            },
-        }
-
-    @cached_property
-    def _kept_edges(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
-        return kept_edges(self.definition, self._templates)
-
-    async def _ask(self, generator: ServerGenerator) -> list[Any]:
-        """The items that only the server can make; what it cannot make is an empty list, as in the web UI."""
-        if isinstance(generator, BoardImages):
-            call = boards.list_image_names(generator.board_id, categories=generator.categories, is_intermediate=False)
-            try:
-                return [{"image_name": name} for name in await self._http.send(call)]
-            except NotFoundError:
-                logger.warning("there is no board %r to take images from", generator.board_id)
-                return []
-        seed = generator.seed
-        if seed is None and not generator.combinatorial:
-            seed = random.randrange(2**32)
-        result = await self._http.send(
-            utilities.dynamic_prompts(
-                generator.prompt,
-                max_prompts=generator.max_prompts,
-                combinatorial=generator.combinatorial,
-                seed=seed,
-            )
-        )
-        if result.error:
-            logger.warning("the dynamic prompt %r cannot be read: %s", generator.prompt, result.error)
-            return []
-        return list(result.prompts)
+        return self._engine.block(self._composer.compose(check=False))
 
     def submit_sync(self, *, queue_id: str = "default") -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
@@ -219,7 +224,7 @@ class WorkflowHandle:
         Raises:
             UnknownNodeError: the server lacks nodes of it.
             BatchError: its batch nodes make no batch.
-            InputsNotReadyError: nodes lack a value or an edge that they cannot do without; it lists them all.
+            InputsNotReadyError: values or edges are missing, or name what the server does not have; it lists all.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.
@@ -231,7 +236,7 @@ class WorkflowHandle:
         return await self._engine.call(self._submit(queue_id))
 
     async def _submit(self, queue_id: str) -> Run:
-        live = await self._following.submit(queue_id, await self._compose(check=True))
+        live = await self._following.submit(queue_id, await self._composer.compose(check=True))
         map_images = self._image_mapper()
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, map_images))
         return run
@@ -287,23 +292,24 @@ class WorkflowHandle:
     # Results
 
     def map_outputs_to_images(self, result: QueueItem) -> list[OutputMapping]:
-        """Say which images each output node made.
+        """Say which images and videos each output node made.
 
-        Output nodes are those that make images and are not intermediate.
+        Output nodes are those that make images or videos and are not intermediate.
 
         Args:
             result: what a wait returned.
 
         Returns:
-            For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id` and `image_names`, which
-            are empty if it made none. Those with a board input in the form come first, in the form's order.
+            For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
+            `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
+            form's order.
         """
         return map_outputs(
             self.definition,
             self._templates,
-            self._fields,
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
+            result.boards,
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[Image]]:

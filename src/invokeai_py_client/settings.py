@@ -28,6 +28,7 @@ class Settings:
         retries: how often a request that may be repeated is sent again after a passing failure.
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
         proxy: an HTTP proxy's URL; by default what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+        default_board: the board, by name or id, that `auto` means in a workflow; None for no board.
 
     Raises:
         SettingsError: a value cannot be used; it says which, and what would do.
@@ -45,6 +46,7 @@ class Settings:
     retries: int = 4
     verify: bool | str | ssl.SSLContext = True
     proxy: str | None = field(default=None, repr=False)
+    default_board: str | None = None
 
     def __post_init__(self) -> None:
         url = _clean_url(self.url)

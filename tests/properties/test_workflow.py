@@ -18,7 +18,7 @@ from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, check_nodes, shown_inputs
-from invokeai_py_client.workflow.outputs import map_outputs
+from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 DATA = Path(__file__).parents[1] / "data"
@@ -73,7 +73,7 @@ def use(document: Any) -> None:
     edges, _ = kept_edges(definition, TEMPLATES)
     list(fields.of_models(edges))
     built = build_graph(definition, TEMPLATES, fields, edges)
-    map_outputs(definition, TEMPLATES, fields, shown, [])
+    map_outputs(definition, TEMPLATES, shown, [], boards_sent(built.graph))
     batches = batch_nodes(definition, fields, edges)
     answers: dict[str, list[object]] = {b.node.id: [] for b in batches if not isinstance(b.items, list)}
     data = batch_data(batches, edges, answers)

@@ -20,6 +20,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.outputs import boards_sent
 
 _WITHDRAWAL = 1.5
 """Seconds; less than what a cancelled call gets for its clean-up."""
@@ -61,8 +62,9 @@ class Following:
         """
         watched = await self._start(queue_id)
         batch_id = str(uuid4())
+        graph = body["batch"]["graph"]
         run = self._router.follow(
-            RunState(batch_id, queue_id, node_count=len(body["batch"]["graph"]["nodes"]), has_gap=not watched)
+            RunState(batch_id, queue_id, node_count=len(graph["nodes"]), boards=boards_sent(graph), has_gap=not watched)
         )
         try:
             run.state.enqueued(await enqueue_once(self._http, queue_id, batch_id, body))

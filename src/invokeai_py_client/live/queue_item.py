@@ -27,7 +27,7 @@ class QueueItem(ReadsAsMapping):
     `current_step` of `total_steps` are those of the node that last told of steps, 0 before there is one. `error` is
     one line, None unless the item failed; `error_type`, `error_message` and `error_traceback` are the server's, and
     `error_node_id` and `error_node_type` say where it happened, if that is known. `outputs` are in the order in
-    which the nodes ended.
+    which the nodes ended; `boards` are the ids of the boards that they were told to use, by node id.
 
     `item["session"]` is the one part that events do not tell: it is fetched from the server when it is read.
 
@@ -52,6 +52,7 @@ class QueueItem(ReadsAsMapping):
     error_node_id: str | None = None
     error_node_type: str | None = None
     outputs: tuple[NodeOutput, ...] = field(default=(), repr=False)
+    boards: Mapping[str, str] = field(default_factory=dict, repr=False)
     fetch_session: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @property

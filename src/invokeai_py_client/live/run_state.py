@@ -68,12 +68,14 @@ class RunState:
         batch_id: the batch, chosen by the client.
         queue_id: its queue.
         node_count: how many nodes its graph has, for the overall progress.
+        boards: the ids of the boards that its nodes use, by node id.
         has_gap: events may be missed from the start on, because no socket is open.
     """
 
     batch_id: str
     queue_id: str
     node_count: int
+    boards: Mapping[str, str] = field(default_factory=dict)
     has_gap: bool = False
     items: dict[int, ItemState] = field(default_factory=dict)
     is_enqueued: bool = False
@@ -112,7 +114,7 @@ class RunState:
         """The run as one queue item."""
         views = [item.snapshot() for item in self.items.values()]
         if not views:
-            return QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id)
+            return QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
         if len(views) == 1:
             return views[0]
         finished = self.is_finished
@@ -215,7 +217,7 @@ class RunState:
     def _item(self, item_id: int) -> ItemState:
         item = self.items.get(item_id)
         if item is None:
-            view = QueueItem(item_id=item_id, batch_id=self.batch_id, queue_id=self.queue_id)
+            view = QueueItem(item_id=item_id, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             item = self.items[item_id] = ItemState(view=view, has_gap=self.has_gap)
         return item
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode
 
@@ -23,7 +26,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
-from invokeai_py_client.wire.call import Call, Query, Response
+from invokeai_py_client.wire.call import Call, Part, Query, Response
 
 T = TypeVar("T")
 
@@ -153,11 +156,14 @@ class HttpTransport:
         url = self.url_of(call.path, call.query)
         timeout = self.settings.timeout if call.timeout is None else call.timeout
         headers = dict(call.headers)
-        data: bytes | None = None
+        data: bytes | aiohttp.FormData | None = None
         if call.body is not None:
             data = _as_json(call)
             headers["Content-Type"] = "application/json"
+        opened = contextlib.ExitStack()
         try:
+            if call.parts:
+                data = _as_form(call.parts, opened)
             async with self.session().request(
                 call.method,
                 yarl.URL(url, encoded=True),
@@ -196,6 +202,8 @@ class HttpTransport:
                 method=call.method,
                 hint="The server may have been stopped or restarted; its log tells.",
             ) from error
+        finally:
+            opened.close()
         if response.status_code >= 400:
             raise error_for(response)
         return response
@@ -220,6 +228,14 @@ def _as_json(call: Call[Any]) -> bytes:
             f"The body of {call.method} {call.path} cannot be written as JSON: {error}.",
             hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
         ) from error
+
+
+def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for part in parts:
+        content = opened.enter_context(part.content.open("rb")) if isinstance(part.content, Path) else part.content
+        form.add_field(part.name, content, filename=part.filename, content_type=part.content_type)
+    return form
 
 
 def _reason(error: BaseException) -> str:

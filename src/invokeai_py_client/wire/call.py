@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -52,6 +53,16 @@ class Response:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart form: text, or a file with its content, streamed from disk where that is a path."""
+
+    name: str
+    content: str | bytes | Path = field(repr=False)
+    filename: str | None = None
+    content_type: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
     """One request and the type of its answer.
@@ -62,6 +73,7 @@ class Call(Generic[T]):
         parse: reads a good answer; it may raise our errors, pydantic's and those of a wrong shape.
         query: what follows the `?`; None is left out, booleans become `true` and `false`, tuples are repeated.
         body: sent as JSON, unless None.
+        parts: sent as a multipart form, in place of a body.
         idempotent: it may be sent again when its fate is unknown.
         headers: sent beside the client's own.
         timeout: seconds, where the client's own time-out does not fit.
@@ -72,6 +84,7 @@ class Call(Generic[T]):
     parse: Callable[[Response], T]
     query: Query = field(default_factory=dict)
     body: Any = None
+    parts: Sequence[Part] = ()
     idempotent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None

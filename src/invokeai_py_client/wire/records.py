@@ -97,6 +97,25 @@ class ImageRecord(Record):
     node_id: str | None = None
 
 
+class ImageWorkflow(Record):
+    """The workflow and the graph that made an image, as JSON texts; None where the server has none."""
+
+    workflow: str | None = None
+    graph: str | None = None
+
+
+class BoardRecord(Record):
+    """A board of the server."""
+
+    board_id: str
+    board_name: str
+    archived: bool = False
+    image_count: int = 0
+    cover_image_name: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
 class DeletedImages(Record):
     """What a deletion did: `deleted_images` are gone; servers from 6.0 on also tell `failed_images`."""
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.workflow.generators import generate
-from invokeai_py_client.workflow.json_values import as_json, copied
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, is_model_type
+from invokeai_py_client.workflow.json_values import copied
+from invokeai_py_client.workflow.templates import InputTemplate
 
 T = TypeVar("T")
 
@@ -191,149 +190,45 @@ class ColorField(Field[Mapping[str, int]]):
         return dict(zip("rgba", [*parts, 255][:4], strict=True))
 
 
-class ImageField(Field[Mapping[str, str]]):
-    """An image on the server, as `{"image_name"}`; its name, or anything with an `image_name`, is taken for it."""
+class BoundingBoxField(Field[Mapping[str, Any]]):
+    """A box in pixels as `{"x_min", "x_max", "y_min", "y_max"}`, and a `score` of 0 to 1 if it has one.
 
-    def _check(self, value: Any) -> Mapping[str, str]:
-        return _named(self, value, "image_name", "an image on the server, by its name")
-
-
-class VideoField(Field[Mapping[str, str]]):
-    """A video on the server, as `{"video_name"}`; its name is taken for it."""
-
-    def _check(self, value: Any) -> Mapping[str, str]:
-        return _named(self, value, "video_name", "a video on the server, by its name")
-
-
-class BoardField(Field[Any]):
-    """A board as `{"board_id"}`, "auto" for the client's default board, or "none"; an id is taken for a board."""
-
-    def _check(self, value: Any) -> Any:
-        if isinstance(value, str) and value in {"auto", "none"}:
-            return value
-        return _named(self, value, "board_id", "'auto', 'none', or a board by its id")
-
-
-class StylePresetField(Field[Mapping[str, str]]):
-    """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
-
-    def _check(self, value: Any) -> Mapping[str, str]:
-        return _named(self, value, "style_preset_id", "a style preset, by its id")
-
-
-class SystemPromptField(Field[Mapping[str, str]]):
-    """A system prompt, as `{"system_prompt_id"}`; its id is taken for it."""
-
-    def _check(self, value: Any) -> Mapping[str, str]:
-        return _named(self, value, "system_prompt_id", "a system prompt, by its id")
-
-
-class GeneratorField(Field[Mapping[str, Any]]):
-    """What a generator node makes its values of: a mapping with a `type`, as the web UI writes it."""
-
-    def _check(self, value: Any) -> Mapping[str, Any]:
-        try:
-            generate(value)
-        except ValueError as error:
-            self._refuse(value, f"a generator as the web UI writes it; here {error}")
-        return dict(value)
-
-
-class ModelField(Field[Mapping[str, Any]]):
-    """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it."""
-
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """The base models it can be of; () for any."""
-        return self.template.model_bases
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The model types it can be of; () for any."""
-        return self.template.model_types
-
-    def accepts(self, model: Mapping[str, Any]) -> bool:
-        """Whether a model's base and type are among those that the field takes."""
-        return (not self.bases or model["base"] in self.bases) and (not self.types or model["type"] in self.types)
-
-    def _check(self, value: Any) -> Mapping[str, Any]:
-        model = _model(value)
-        if not all(isinstance(part, str) and part for part in model.values()):
-            self._refuse(
-                value,
-                "a model: one of client.dnn_model_repo.list_models(), or a mapping with " + ", ".join(_MODEL_PARTS),
-            )
-        if not self.accepts(model):
-            kinds = " or ".join(self.types) or "model"
-            self._refuse(value, f"a {kinds} of base {' or '.join(self.bases) or 'any'}")
-        submodel = _part(value, "submodel_type")
-        return {**model, "submodel_type": submodel} if submodel is not None else model
-
-
-class LoRAField(Field[Mapping[str, Any]]):
-    """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's."""
-
-    def _check(self, value: Any) -> Mapping[str, Any]:
-        given, weight = _part(value, "lora"), _part(value, "weight")
-        model = _model(value if given is None else given)
-        if not all(isinstance(part, str) and part for part in model.values()) or model["type"] != "lora":
-            self._refuse(value, "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}")
-        number = 0.75 if weight is None else weight
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            self._refuse(value, "a LoRA with a finite number as its weight")
-        return {"lora": model, "weight": number}
-
-
-class ListField(Field[Any], Generic[T]):
-    """A list of what another field takes, such as a list of numbers or of images.
-
-    Args:
-        item: a field of the type of one element.
-        allows_single: one element may stand for itself, as in `cfg_scale`.
+    A tuple of (x_min, y_min, x_max, y_max), the order that Pillow has, is taken for one.
     """
 
-    def __init__(self, item: Field[T], *, allows_single: bool, initial: Any = UNSET) -> None:
-        super().__init__(item.place, item.template, initial)
-        self._item = item
-        self._allows_single = allows_single
-
-    def _check(self, value: Any) -> list[T] | T:
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-            if self._allows_single:
-                # Sent as it is: the server takes one or a list.
-                return self._item._check(value)
-            self._refuse(value, f"a {self.type_name}")
-        low, high = self.template.min_items or 0, self.template.max_items
-        if len(value) < low or (high is not None and len(value) > high):
-            self._refuse(value, f"{low} to {'any number of' if high is None else high} elements")
-        return [self._item._check(element) for element in value]
-
-
-class RawField(Field[Any]):
-    """JSON of a type that this client has no field for, such as a custom node's own."""
-
-    def _check(self, value: Any) -> Any:
-        try:
-            return as_json(value)
-        except ValueError as error:
-            self._refuse(value, f"what JSON can hold ({error})")
+    def _check(self, value: Any) -> Mapping[str, Any]:
+        wants = "a box: {'x_min', 'x_max', 'y_min', 'y_max'} in pixels, or (x_min, y_min, x_max, y_max)"
+        sides = ("x_min", "y_min", "x_max", "y_max")
+        if isinstance(value, Mapping) and set(sides) <= set(value) <= {*sides, "score"}:
+            parts, score = [value[side] for side in sides], value.get("score")
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 4:
+            parts, score = [*value], None
+        else:
+            self._refuse(value, wants)
+        if not all(isinstance(part, int) and not isinstance(part, bool) for part in parts):
+            self._refuse(value, wants)
+        if parts[0] > parts[2] or parts[1] > parts[3]:
+            self._refuse(value, f"{wants}, the least before the greatest")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
+            self._refuse(value, f"{wants}, with a score of 0 to 1")
+        return {**dict(zip(sides, parts, strict=True)), "score": score}
 
 
 def _integer(field: Field[Any], value: Any) -> int:
     if isinstance(value, bool | str | float) or not isinstance(value, SupportsIndex):
-        field._refuse(value, f"a whole number{_bounds(field.template)}")
+        field._refuse(value, f"a whole number{bounds(field.template)}")
     try:
         number = operator.index(value)
     except (TypeError, ValueError):
         # Arrays have the method, but only those of one element an answer.
-        field._refuse(value, f"a whole number{_bounds(field.template)}")
-    _check_bounds(field, number, "a whole number")
+        field._refuse(value, f"a whole number{bounds(field.template)}")
+    _checkbounds(field, number, "a whole number")
     return number
 
 
 def _float(field: Field[Any], value: Any) -> float:
     if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat | SupportsIndex):
-        field._refuse(value, f"a number{_bounds(field.template)}")
+        field._refuse(value, f"a number{bounds(field.template)}")
     try:
         # A whole number stays one: 7 is sent as 7, as the web UI would.
         number = value if isinstance(value, int) else float(value)
@@ -341,8 +236,8 @@ def _float(field: Field[Any], value: Any) -> float:
     except (OverflowError, ValueError, TypeError):
         number, finite = math.nan, False
     if not finite:
-        field._refuse(value, f"a finite number{_bounds(field.template)}")
-    _check_bounds(field, number, "a number")
+        field._refuse(value, f"a finite number{bounds(field.template)}")
+    _checkbounds(field, number, "a number")
     return number
 
 
@@ -361,27 +256,7 @@ def _string(field: Field[Any], value: Any) -> str:
     return value
 
 
-def _named(field: Field[Any], value: Any, key: str, wants: str) -> Mapping[str, str]:
-    name = value if isinstance(value, str) else _part(value, key)
-    if not isinstance(name, str) or not name:
-        field._refuse(value, wants)
-    return {key: name}
-
-
-_MODEL_PARTS = ("key", "hash", "name", "base", "type")
-
-
-def _model(value: Any) -> dict[str, Any]:
-    """The parts of a model's identity, from a mapping or a record."""
-    return {name: _part(value, name) for name in _MODEL_PARTS}
-
-
-def _part(value: Any, name: str) -> Any:
-    """A part of a mapping, or of a record; None where there is none."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-
-
-def _check_bounds(field: Field[Any], number: float, what: str) -> None:
+def _checkbounds(field: Field[Any], number: float, what: str) -> None:
     limits = field.template
     fits = (
         (limits.minimum is None or number >= limits.minimum)
@@ -391,7 +266,7 @@ def _check_bounds(field: Field[Any], number: float, what: str) -> None:
         and (limits.multiple_of is None or _is_multiple(number, limits.multiple_of))
     )
     if not fits:
-        field._refuse(number, f"{what}{_bounds(limits)}")
+        field._refuse(number, f"{what}{bounds(limits)}")
 
 
 def _is_multiple(number: float, step: float) -> bool:
@@ -403,7 +278,8 @@ def _is_multiple(number: float, step: float) -> bool:
         return False
 
 
-def _bounds(limits: InputTemplate) -> str:
+def bounds(limits: InputTemplate) -> str:
+    """The bounds of a number in words, after a space; nothing where there is none."""
     words = [
         f"{relation} {bound if isinstance(bound, int) else format(bound, '.12g')}"
         for relation, bound in (
@@ -416,41 +292,3 @@ def _bounds(limits: InputTemplate) -> str:
         if bound is not None
     ]
     return " " + ", ".join(words) if words else ""
-
-
-_KINDS: dict[str, type[Field[Any]]] = {
-    "IntegerField": IntegerField,
-    "FloatField": FloatField,
-    "BooleanField": BooleanField,
-    "StringField": StringField,
-    "EnumField": EnumField,
-    "SchedulerField": SchedulerField,
-    "ColorField": ColorField,
-    "ImageField": ImageField,
-    "VideoField": VideoField,
-    "BoardField": BoardField,
-    "ModelIdentifierField": ModelField,
-    "LoRAField": LoRAField,
-    "SavedWorkflowField": StringField,
-    "StylePresetField": StylePresetField,
-    "SystemPromptField": SystemPromptField,
-    "FloatGeneratorField": GeneratorField,
-    "IntegerGeneratorField": GeneratorField,
-    "StringGeneratorField": GeneratorField,
-    "ImageGeneratorField": GeneratorField,
-}
-
-
-def field_for(place: FieldPlace, template: InputTemplate, initial: Any = UNSET) -> Field[Any]:
-    """The field for an input, by its template's type; a `RawField` for a type that this client does not know."""
-    kind = _kind(template.type)
-    if template.type.cardinality is Cardinality.SINGLE or kind is RawField:
-        return kind(place, template, initial)
-    allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
-    return ListField(kind(place, template), allows_single=allows_single, initial=initial)
-
-
-def _kind(field_type: FieldType) -> type[Field[Any]]:
-    if field_type.name in _KINDS:
-        return _KINDS[field_type.name]
-    return ModelField if is_model_type(field_type.name) else RawField

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
-from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, field_for
+from invokeai_py_client.workflow.field_kinds import field_for
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
+from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.saved_values import saved_value
 from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
 
@@ -75,6 +77,10 @@ class WorkflowFields:
         field = self._fields.get((node_id, name))
         return given.get("value", UNSET) if field is None else field.raw
 
+    def made(self) -> Iterator[Field[Any]]:
+        """The fields that were asked for so far, whose values alone can differ from the document's."""
+        yield from self._fields.values()
+
     def changed(self) -> Iterator[tuple[str, str, Any]]:
         """(node id, name, value) of the fields that have another value than the document."""
         for (node_id, name), field in self._fields.items():
@@ -101,10 +107,11 @@ class WorkflowFields:
 class WorkflowInput:
     """An input that the workflow's form shows; setting `value` sets its field's.
 
-    `label` is what the web UI shows: the input's own label, else its template's title.
+    `label` is what the web UI shows: the input's own label, else its template's title. `index` is its place in the
+    form, None for an input that the form does not show.
     """
 
-    index: int
+    index: int | None
     label: str
     description: str
     field: Field[Any]
@@ -139,11 +146,14 @@ class WorkflowInput:
         return self.field.template.required
 
     def __str__(self) -> str:
-        return f"[{self.index}] {self.label} ({self.field.place}: {self.type_name})"
+        place = f"[{self.index}] " if self.index is not None else ""
+        return f"{place}{self.label} ({self.field.place}: {self.type_name})"
 
 
 class WorkflowInputs(Sequence[WorkflowInput]):
     """A workflow's inputs in the order of its form: by index, by label, or by (node id or label, field name).
+
+    By (node id or label, field name) any other input of a node is found too, although the form does not show it.
 
     Example:
         >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
@@ -151,8 +161,13 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         'Model'
     """
 
-    def __init__(self, inputs: Sequence[WorkflowInput]) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[WorkflowInput],
+        hidden: Callable[[str, str], list[WorkflowInput]] = lambda node, name: [],
+    ) -> None:
         self._inputs = tuple(inputs)
+        self._hidden = hidden
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -175,10 +190,8 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         if isinstance(key, str):
             return self._one(key, [i for i in self if i.label == key] or [i for i in self if _same(i.label, key)])
         if isinstance(key, tuple):
-            return self._one(
-                key,
-                [i for i in self if key in ((i.node_id, i.field_name), (i.field.place.node_label, i.field_name))],
-            )
+            shown = [i for i in self if key in ((i.node_id, i.field_name), (i.field.place.node_label, i.field_name))]
+            return self._one(key, shown or (self._hidden(*key) if len(key) == 2 else []))
         return self._at(key)
 
     def _at(self, key: SupportsIndex) -> WorkflowInput:
@@ -235,16 +248,26 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
         if field is None or (field.place.node_id, field.place.name) in seen:
             continue
         seen.add((field.place.node_id, field.place.name))
-        given = fields.inputs_of(definition.nodes[node_id])[field.place.name]
-        inputs.append(
-            WorkflowInput(
-                index=len(inputs),
-                label=str(given.get("label") or field.template.title),
-                description=str(given.get("description") or field.template.description),
-                field=field,
-            )
-        )
-    return WorkflowInputs(inputs)
+        inputs.append(_input(field, len(inputs), definition, fields))
+
+    def hidden(node: str, name: str) -> list[WorkflowInput]:
+        meant = [n.id for n in definition.nodes.values() if node in (n.id, n.label)]
+        found = (fields.get(node_id, name) for node_id in meant)
+        return [_input(field, None, definition, fields) for field in found if field is not None]
+
+    return WorkflowInputs(inputs, hidden)
+
+
+def _input(
+    field: Field[Any], index: int | None, definition: WorkflowDefinition, fields: WorkflowFields
+) -> WorkflowInput:
+    given = fields.inputs_of(definition.nodes[field.place.node_id])[field.place.name]
+    return WorkflowInput(
+        index=index,
+        label=str(given.get("label") or field.template.title),
+        description=str(given.get("description") or field.template.description),
+        field=field,
+    )
 
 
 def check_nodes(definition: WorkflowDefinition, templates: NodeTemplates) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client.workflow.fields import FieldPlace, ModelField
-
-_IDENTITY = ("key", "hash", "name", "base", "type")
+from invokeai_py_client.workflow.fields import FieldPlace
+from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference
+from invokeai_py_client.workflow.resource_fields import ModelField
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,9 @@ def bind_models(
     changes: list[ModelChange] = []
     unbound: list[UnboundModel] = []
     for field in fields:
+        if isinstance(field.value, ModelReference):
+            # The user has named one; it is looked up at submit, and an error if it is not there.
+            continue
         wanted = field.value if isinstance(field.value, Mapping) else None
         if wanted is None and not field.template.required:
             continue
@@ -79,8 +82,8 @@ def bind_models(
         if isinstance(found, str):
             unbound.append(UnboundModel(field.place, wanted, found))
             continue
-        new = {part: found[part] for part in _IDENTITY}
-        if wanted is None or any(wanted.get(part) != new[part] for part in _IDENTITY):
+        new = {part: found[part] for part in MODEL_PARTS}
+        if wanted is None or any(wanted.get(part) != new[part] for part in MODEL_PARTS):
             # What the file says beside the identity, such as the part of the model that is meant, stays.
             field.value = {**(wanted or {}), **new}
             changes.append(ModelChange(field.place, wanted, new))

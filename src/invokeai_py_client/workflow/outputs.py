@@ -9,10 +9,10 @@ from typing import Any
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.graph import is_executable
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs
-from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow.inputs import WorkflowInputs
+from invokeai_py_client.workflow.templates import NodeTemplate, NodeTemplates
 
-_IMAGE_OUTPUTS = frozenset({"image_output", "image_collection_output"})
+_NAME_OF = {"ImageField": "image_name", "VideoField": "video_name"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class OutputMapping(ReadsAsMapping):
     """What one output node made.
 
     `input_index` is the index of the node's board input, if the form shows it; `board_id` the board that the images
-    went to, None for none. `image_names` are in the order in which they were made, empty if the node made none.
+    went to, None for none. `image_names` and `video_names` are in the order in which they were made, empty if the
+    node made none.
     """
 
     node_id: str
@@ -29,6 +30,7 @@ class OutputMapping(ReadsAsMapping):
     input_index: int | None
     board_id: str | None
     image_names: tuple[str, ...]
+    video_names: tuple[str, ...] = ()
 
     def keys(self) -> Collection[str]:
         """The names of the attributes."""
@@ -36,14 +38,14 @@ class OutputMapping(ReadsAsMapping):
 
 
 def output_nodes(definition: WorkflowDefinition, templates: NodeTemplates, shown: WorkflowInputs) -> list[Node]:
-    """The nodes that make images for the gallery: those with a board input in the form first, in the form's order."""
+    """Those that make images or videos for the gallery: with a board input in the form first, in its order."""
     makers = [
         node
         for node in definition.nodes.values()
         if is_executable(node)
         and not node.is_intermediate
         and node.type in templates
-        and templates[node.type].output_type in _IMAGE_OUTPUTS
+        and any(output.type.name in _NAME_OF for output in templates[node.type].outputs.values())
     ]
     position = {node.id: _board_index(node, shown) for node in makers}
     return sorted(makers, key=lambda node: len(shown) if (at := position[node.id]) is None else at)
@@ -52,36 +54,37 @@ def output_nodes(definition: WorkflowDefinition, templates: NodeTemplates, shown
 def map_outputs(
     definition: WorkflowDefinition,
     templates: NodeTemplates,
-    fields: WorkflowFields,
     shown: WorkflowInputs,
     results: Iterable[tuple[str, Mapping[str, Any]]],
-    *,
-    default_board: str | None = None,
+    boards: Mapping[str, str],
 ) -> list[OutputMapping]:
     """Say what each output node made.
 
     Args:
         definition: the document.
         templates: the server's node templates.
-        fields: the values that were sent.
         shown: the inputs of its form.
         results: (node id in the workflow, the node's result as the server sent it), in the order in which they came.
-        default_board: the id of the board that `auto` means.
+        boards: the ids of the boards that were sent, by node id.
 
     Returns:
         A mapping for each output node, those with a board input in the form first.
     """
-    made: dict[str, list[str]] = {}
+    made: dict[tuple[str, str], list[str]] = {}
     for node_id, result in results:
-        made.setdefault(node_id, []).extend(_image_names(result))
+        node = definition.nodes.get(node_id)
+        if node is not None and node.type in templates:
+            for kind, name in _names(result, templates[node.type]):
+                made.setdefault((node_id, kind), []).append(name)
     return [
         OutputMapping(
             node_id=node.id,
             node_type=node.type,
             label=node.label or templates[node.type].title,
             input_index=_board_index(node, shown),
-            board_id=_board_id(node, fields, default_board),
-            image_names=tuple(made.get(node.id, ())),
+            board_id=boards.get(node.id),
+            image_names=tuple(made.get((node.id, "image_name"), ())),
+            video_names=tuple(made.get((node.id, "video_name"), ())),
         )
         for node in output_nodes(definition, templates, shown)
     ]
@@ -94,18 +97,20 @@ def _board_index(node: Node, shown: WorkflowInputs) -> int | None:
     )
 
 
-def _board_id(node: Node, fields: WorkflowFields, default_board: str | None) -> str | None:
-    given = fields.inputs_of(node).get("board")
-    value = None if given is None else fields.value_of(node.id, "board", given)
-    if isinstance(value, Mapping):
-        board_id = value.get("board_id")
-        return board_id if isinstance(board_id, str) else None
-    return None if value == "none" else default_board
+def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
+    """The ids of the boards that a graph names, by node id."""
+    return {
+        node_id: node["board"]["board_id"]
+        for node_id, node in graph["nodes"].items()
+        if isinstance(node.get("board"), Mapping) and isinstance(node["board"].get("board_id"), str)
+    }
 
 
-def _image_names(result: Mapping[str, Any]) -> Iterator[str]:
-    image = result.get("image")
-    collection = result.get("collection")
-    for one in [image, *(collection if isinstance(collection, list) else [])]:
-        if isinstance(one, Mapping) and isinstance(one.get("image_name"), str):
-            yield one["image_name"]
+def _names(result: Mapping[str, Any], template: NodeTemplate) -> Iterator[tuple[str, str]]:
+    """The images and videos in a node's result: (what they are named by, name), in the order of its outputs."""
+    for name, output in template.outputs.items():
+        key = _NAME_OF.get(output.type.name)
+        value = result.get(name)
+        for one in value if isinstance(value, list) else [value]:
+            if key is not None and isinstance(one, Mapping) and isinstance(one.get(key), str):
+                yield key, one[key]

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 import fractions
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, ModelField, RawField, field_for
+from invokeai_py_client.workflow.field_kinds import RawField, field_for
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference
+from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
 
+DEMO = Path(__file__).parents[3] / "docs" / "demo.png"
+PNG = DEMO.read_bytes()
+BOX = {"x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4, "score": None}
 MODEL = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "main"}
 
 LORA = {**MODEL, "type": "lora"}
@@ -48,12 +55,22 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
         ("img_blur", "image", {"image_name": "a.png", "width": 3}, {"image_name": "a.png"}),
         ("l2i", "board", "auto", "auto"),
         ("l2i", "board", "none", "none"),
-        ("l2i", "board", "b-1", {"board_id": "b-1"}),
+        ("l2i", "board", "b-1", BoardReference("b-1")),
+        ("l2i", "board", {"board_id": "b-1"}, {"board_id": "b-1"}),
         ("blank_image", "color", "#ff8000", {"r": 255, "g": 128, "b": 0, "a": 255}),
         ("blank_image", "color", "#ff800040", {"r": 255, "g": 128, "b": 0, "a": 64}),
         ("blank_image", "color", (1, 2, 3), {"r": 1, "g": 2, "b": 3, "a": 255}),
         ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "a": 4}, {"r": 1, "g": 2, "b": 3, "a": 4}),
         ("main_model_loader", "model", MODEL, MODEL),
+        ("main_model_loader", "model", "dreamshaper", ModelReference("dreamshaper", ("sd-1", "sd-2"), ("main",))),
+        ("lora_collection_loader", "loras", "ink", {"lora": ModelReference("ink", (), ("lora",)), "weight": 0.75}),
+        ("img_blur", "image", PNG, LocalImage(PNG)),
+        ("img_blur", "image", Path(__file__).parents[3] / "docs" / "demo.png", LocalImage(DEMO)),
+        ("img_blur", "image", str(DEMO), LocalImage(DEMO)),
+        ("img_blur", "image", "name.png", {"image_name": "name.png"}),
+        ("image_collection", "images", [PNG, "b"], [LocalImage(PNG), {"image_name": "b"}]),
+        ("crop_image_to_bounding_box", "bounding_box", (1, 2, 3, 4), BOX),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 0.5}, {**BOX, "score": 0.5}),
         ("main_model_loader", "model", Record(), MODEL),
         ("main_model_loader", "model", {**MODEL, "submodel_type": "vae"}, {**MODEL, "submodel_type": "vae"}),
         ("image_collection", "collection", ["a", {"image_name": "b"}], [{"image_name": "a"}, {"image_name": "b"}]),
@@ -96,6 +113,14 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("img_blur", "image", "", "an image"),
         ("img_blur", "image", 5, "an image"),
         ("l2i", "board", 5, "a board"),
+        ("l2i", "board", "", "a board"),
+        ("main_model_loader", "model", "", "a model"),
+        ("img_blur", "image", b"text", "of no known kind"),
+        ("img_blur", "image", Path("missing.png"), "No such file"),
+        ("img_blur", "image", __file__, "of no known kind"),
+        ("crop_image_to_bounding_box", "bounding_box", (3, 2, 1, 4), "the least before"),
+        ("crop_image_to_bounding_box", "bounding_box", (1.5, 2, 3, 4), "a box"),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 2}, "a score of 0 to 1"),
         ("blank_image", "color", "red", "a color"),
         ("blank_image", "color", (1, 2, 256), "a color"),
         ("blank_image", "color", {"r": 1}, "a color"),

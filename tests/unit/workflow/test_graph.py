@@ -10,7 +10,7 @@ from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
-from invokeai_py_client.workflow.outputs import map_outputs
+from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -189,13 +189,36 @@ def test_outputs_are_mapped_in_order_and_intermediates_left_out(
         ("blur", image("two")),
         ("many", {"type": "image_collection_output", "collection": [{"image_name": "x"}, {"image_name": "y"}]}),
     ]
-    mapped = map_outputs(workflow.definition, templates, workflow.fields, workflow.inputs, results)
+    mapped = map_outputs(workflow.definition, templates, workflow.inputs, results, boards_sent(workflow.build().graph))
     assert [(m.node_id, m.input_index, m.board_id, m.image_names) for m in mapped] == [
         ("second", 0, "b", ()),
         ("blur", 2, None, ("one", "two")),
         ("many", None, None, ("x", "y")),
     ]
     assert mapped[1]["label"] == "Blur Image"
+
+
+def test_videos_and_nodes_of_several_images_are_mapped(templates: NodeTemplates) -> None:
+    document = {
+        **DOCUMENT,
+        "nodes": [
+            node("film", "wan_l2v", templates["wan_l2v"].version, intermediate=False),
+            node("maps", "pbr_maps", templates["pbr_maps"].version, intermediate=False),
+        ],
+        "edges": [],
+        "exposedFields": [],
+    }
+    workflow = Workflow(document, templates)
+    results: list[tuple[str, dict[str, Any]]] = [
+        ("film", {"type": "video_output", "video": {"video_name": "v.mp4"}, "width": 8}),
+        ("maps", {"normal_map": {"image_name": "n"}, "roughness_map": {"image_name": "r"}, "displacement_map": None}),
+        ("gone", {"image": {"image_name": "of a node that the workflow does not have"}}),
+    ]
+    mapped = map_outputs(workflow.definition, templates, workflow.inputs, results, {"film": "b"})
+    assert [(m.node_id, m.board_id, m.image_names, m.video_names) for m in mapped] == [
+        ("film", "b", (), ("v.mp4",)),
+        ("maps", None, ("n", "r"), ()),
+    ]
 
 
 def test_lists_are_each_handles_own(templates: NodeTemplates) -> None:

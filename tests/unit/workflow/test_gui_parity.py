@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gui_parity import CASES, compare
 
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
@@ -14,16 +13,6 @@ from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
-
-spec = importlib.util.spec_from_file_location(
-    "gui_parity_compare", Path(__file__).parents[2] / "data" / "gui_parity" / "compare.py"
-)
-assert spec is not None
-assert spec.loader is not None
-compare: Any = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(compare)
-
-CASES = list(compare.cases())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace, ModelField
+from invokeai_py_client.workflow.fields import UNSET, FieldPlace
 from invokeai_py_client.workflow.model_binding import bind_models
+from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -17,7 +18,7 @@ def bound(templates: NodeTemplates, wanted: Any, installed: list[dict[str, Any]]
     field = ModelField(FieldPlace("n", "t", "", "model"), templates["main_model_loader"].inputs["model"], wanted)
     binding = bind_models([field], installed, **{"by_name": True, "by_base": True, **rules})
     assert len(binding) + len(binding.unbound) <= 1
-    return None if binding.unbound else field.value["key"] if field.value else None
+    return None if binding.unbound or field.value is None else dict(field.raw)["key"]
 
 
 WANTED = model("w", "dream", "sd-1", digest="dh")

@@ -1,0 +1,183 @@
+"""What the server has, asked for once by many: models, boards, images, and what was uploaded to it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.files import image_type
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import boards, images, models
+from invokeai_py_client.wire.records import BoardRecord, ModelRecord
+from invokeai_py_client.workflow.references import (
+    BoardReference,
+    LocalImage,
+    ModelReference,
+    Reference,
+    Unresolved,
+    find_board,
+    find_model,
+)
+from invokeai_py_client.workflow.server_things import Kind, ServerThing
+
+_FRESH = 30.0
+"""Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
+
+_NAMES_PER_REQUEST = 1000
+
+T = TypeVar("T")
+
+
+class Catalog:
+    """What one server has. All coroutines run on the engine; a hundred that ask at once cost one request.
+
+    Args:
+        http: how to ask.
+        engine: whose loop it is used on.
+    """
+
+    def __init__(self, http: HttpTransport, engine: Engine) -> None:
+        self._http = http
+        self._engine = engine
+        self._known_models: _Shared[list[ModelRecord]] = _Shared(engine)
+        self._known_boards: _Shared[list[BoardRecord]] = _Shared(engine)
+        self._images: dict[str, float] = {}
+        self._uploads: dict[str, _Shared[str]] = {}
+
+    async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
+        """Every installed model, as of at most so many seconds ago."""
+        return await self._known_models.get(lambda: self._http.send(models.list_models()), max_age=max_age)
+
+    async def boards(self, *, max_age: float = 0) -> list[BoardRecord]:
+        """Every board, archived ones too, as of at most so many seconds ago."""
+        return await self._known_boards.get(
+            lambda: self._http.send(boards.list_boards(include_archived=True)), max_age=max_age
+        )
+
+    async def answer(self, reference: Reference) -> dict[str, str]:
+        """What a reference stands for, as a graph names it; a local image is uploaded, once for each content.
+
+        Raises:
+            Unresolved: it stands for nothing here; the message says why.
+            InvokeAIError: as any request.
+        """
+        if isinstance(reference, LocalImage):
+            return {"image_name": await self._uploaded(reference)}
+        try:
+            return await self._find(reference, max_age=_FRESH)
+        except Unresolved:
+            return await self._find(reference, max_age=0)
+
+    async def _find(self, reference: ModelReference | BoardReference, *, max_age: float) -> dict[str, str]:
+        if isinstance(reference, ModelReference):
+            return find_model(reference, await self.models(max_age=max_age))
+        return find_board(reference, await self.boards(max_age=max_age))
+
+    async def missing(self, things: Collection[ServerThing]) -> list[ServerThing]:
+        """Those of some models, images and boards that the server does not have."""
+        lacking = {
+            "model": await self._lacking(_names(things, "model"), self._model_keys),
+            "board": await self._lacking(_names(things, "board"), self._board_ids),
+            "image": await self._missing_images(_names(things, "image")),
+        }
+        return [thing for thing in things if thing.name in lacking.get(thing.kind, ())]
+
+    async def _lacking(self, names: set[str], known: Callable[[float], Awaitable[set[str]]]) -> set[str]:
+        if names and (names := names - await known(_FRESH)):
+            return names - await known(0)
+        return names
+
+    async def _model_keys(self, max_age: float) -> set[str]:
+        return {model.key for model in await self.models(max_age=max_age)}
+
+    async def _board_ids(self, max_age: float) -> set[str]:
+        return {board.board_id for board in await self.boards(max_age=max_age)}
+
+    async def _missing_images(self, names: set[str]) -> set[str]:
+        now = time.monotonic()
+        ask = sorted(name for name in names if self._images.get(name, -_FRESH) <= now - _FRESH)
+        found: set[str] = set()
+        for start in range(0, len(ask), _NAMES_PER_REQUEST):
+            found |= await self._existing_images(ask[start : start + _NAMES_PER_REQUEST])
+        self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
+        self._images.update(dict.fromkeys(found, now))
+        return set(ask) - found
+
+    async def _existing_images(self, names: Sequence[str]) -> set[str]:
+        try:
+            return {record.image_name for record in await self._http.send(images.get_images(names))}
+        except (NotFoundError, RejectedError) as error:
+            if error.status not in {404, 405}:
+                raise
+        # Servers before 6.0 have no such route.
+        found = set()
+        for name in names:
+            try:
+                found.add((await self._http.send(images.get_image(name))).image_name)
+            except NotFoundError:
+                continue
+        return found
+
+    async def _uploaded(self, image: LocalImage) -> str:
+        try:
+            content = image.source if isinstance(image.source, bytes) else await asyncio.to_thread(_read, image.source)
+        except OSError as error:
+            raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
+        content_type = image_type(content[:16])
+        if content_type is None:
+            raise Unresolved("it is no image file of a known kind")
+        filename = image.source.name if isinstance(image.source, Path) else f"image.{content_type.split('/')[1]}"
+
+        async def upload() -> str:
+            # As the web UI uploads what is dropped on a node.
+            call = images.upload_image(
+                content, filename=filename, content_type=content_type, category="user", is_intermediate=False
+            )
+            name = (await self._http.send(call)).image_name
+            self._images[name] = time.monotonic()
+            return name
+
+        uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), _Shared(self._engine))
+        name = await uploaded.get(upload, max_age=math.inf)
+        if await self._missing_images({name}):
+            # It was deleted since.
+            name = await uploaded.get(upload, max_age=0)
+        return name
+
+
+class _Shared(Generic[T]):
+    """An answer that is fetched by the first who asks, and kept for those who ask meanwhile and soon after."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._generation = -1
+        self._lock = asyncio.Lock()
+        self._kept: tuple[float, T] | None = None
+
+    async def get(self, fetch: Callable[[], Awaitable[T]], *, max_age: float) -> T:
+        """The answer, fetched if there is none of that age, in seconds."""
+        if self._generation != self._engine.generation:
+            # A lock belongs to the loop on which it was first waited for.
+            self._generation = self._engine.generation
+            self._lock = asyncio.Lock()
+        asked = time.monotonic()
+        async with self._lock:
+            # What came while this caller waited for its turn is as fresh as can be.
+            if self._kept is None or self._kept[0] < asked - max_age:
+                self._kept = (time.monotonic(), await fetch())
+            return self._kept[1]
+
+
+def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:
+    return {thing.name for thing in things if thing.kind == kind}
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()

@@ -1,0 +1,119 @@
+"""The field for each type of input, and those that hold other fields' values: lists, generators, raw JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from invokeai_py_client.workflow.fields import (
+    UNSET,
+    BooleanField,
+    BoundingBoxField,
+    ColorField,
+    EnumField,
+    Field,
+    FieldPlace,
+    FloatField,
+    IntegerField,
+    SchedulerField,
+    StringField,
+)
+from invokeai_py_client.workflow.generators import generate
+from invokeai_py_client.workflow.json_values import as_json
+from invokeai_py_client.workflow.resource_fields import (
+    BoardField,
+    ImageField,
+    LoRAField,
+    ModelField,
+    StylePresetField,
+    SystemPromptField,
+    VideoField,
+)
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, is_model_type
+
+T = TypeVar("T")
+
+
+class GeneratorField(Field[Mapping[str, Any]]):
+    """What a generator node makes its values of: a mapping with a `type`, as the web UI writes it."""
+
+    def _check(self, value: Any) -> Mapping[str, Any]:
+        try:
+            generate(value)
+        except ValueError as error:
+            self._refuse(value, f"a generator as the web UI writes it; here {error}")
+        return dict(value)
+
+
+class ListField(Field[Any], Generic[T]):
+    """A list of what another field takes, such as a list of numbers or of images.
+
+    Args:
+        item: a field of the type of one element.
+        allows_single: one element may stand for itself, as in `cfg_scale`.
+    """
+
+    def __init__(self, item: Field[T], *, allows_single: bool, initial: Any = UNSET) -> None:
+        super().__init__(item.place, item.template, initial)
+        self._item = item
+        self._allows_single = allows_single
+
+    def _check(self, value: Any) -> list[T] | T:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+            if self._allows_single:
+                # Sent as it is: the server takes one or a list.
+                return self._item._check(value)
+            self._refuse(value, f"a {self.type_name}")
+        low, high = self.template.min_items or 0, self.template.max_items
+        if len(value) < low or (high is not None and len(value) > high):
+            self._refuse(value, f"{low} to {'any number of' if high is None else high} elements")
+        return [self._item._check(element) for element in value]
+
+
+class RawField(Field[Any]):
+    """JSON of a type that this client has no field for, such as a custom node's own."""
+
+    def _check(self, value: Any) -> Any:
+        try:
+            return as_json(value)
+        except ValueError as error:
+            self._refuse(value, f"what JSON can hold ({error})")
+
+
+_KINDS: dict[str, type[Field[Any]]] = {
+    "IntegerField": IntegerField,
+    "FloatField": FloatField,
+    "BooleanField": BooleanField,
+    "StringField": StringField,
+    "EnumField": EnumField,
+    "SchedulerField": SchedulerField,
+    "ColorField": ColorField,
+    "BoundingBoxField": BoundingBoxField,
+    "ImageField": ImageField,
+    "VideoField": VideoField,
+    "BoardField": BoardField,
+    "ModelIdentifierField": ModelField,
+    "LoRAField": LoRAField,
+    "SavedWorkflowField": StringField,
+    "StylePresetField": StylePresetField,
+    "SystemPromptField": SystemPromptField,
+    "FloatGeneratorField": GeneratorField,
+    "IntegerGeneratorField": GeneratorField,
+    "StringGeneratorField": GeneratorField,
+    "ImageGeneratorField": GeneratorField,
+}
+
+
+def field_for(place: FieldPlace, template: InputTemplate, initial: Any = UNSET) -> Field[Any]:
+    """The field for an input, by its template's type; a `RawField` for a type that this client does not know."""
+    kind = _kind(template.type)
+    if template.type.cardinality is Cardinality.SINGLE or kind is RawField:
+        return kind(place, template, initial)
+    allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
+    return ListField(kind(place, template), allows_single=allows_single, initial=initial)
+
+
+def _kind(field_type: FieldType) -> type[Field[Any]]:
+    if field_type.name in _KINDS:
+        return _KINDS[field_type.name]
+    return ModelField if is_model_type(field_type.name) else RawField

@@ -1,0 +1,109 @@
+"""Which input has which index, written down so that a script can tell later what has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from invokeai_py_client.errors import WorkflowFileError
+from invokeai_py_client.files import whole_file
+from invokeai_py_client.workflow.inputs import WorkflowInput
+
+_FORMAT = "invokeai-py-client input index map 1"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedInput:
+    """An input as an index map has it."""
+
+    index: int
+    label: str
+    node_id: str
+    field_name: str
+    type_name: str
+
+    def __str__(self) -> str:
+        return f"[{self.index}] {self.label} ({self.node_id}.{self.field_name}: {self.type_name})"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMapChanges:
+    """How the inputs differ from an index map: false if they do not.
+
+    `moved` and `changed` hold (as it was, as it is); an input is the same as long as its node and field are. `changed`
+    ones have another label or type.
+    """
+
+    moved: tuple[tuple[MappedInput, MappedInput], ...]
+    changed: tuple[tuple[MappedInput, MappedInput], ...]
+    appeared: tuple[MappedInput, ...]
+    vanished: tuple[MappedInput, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.moved or self.changed or self.appeared or self.vanished)
+
+    def __str__(self) -> str:
+        lines = [f"moved: {was} -> [{now.index}]" for was, now in self.moved]
+        lines += [f"changed: {was} -> {now.label}: {now.type_name}" for was, now in self.changed]
+        lines += [f"appeared: {now}" for now in self.appeared]
+        lines += [f"vanished: {was}" for was in self.vanished]
+        return "\n".join(lines) or "no input has changed"
+
+
+def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[WorkflowInput]) -> Path:
+    """Write an index map; `name` is the workflow's, for whoever reads the file."""
+    entries = [
+        {
+            "index": entry.index,
+            "label": entry.label,
+            "node_id": entry.node_id,
+            "field_name": entry.field_name,
+            "type_name": entry.type_name,
+        }
+        for entry in map(_mapped, inputs)
+    ]
+    with whole_file(Path(path)) as file:
+        file.write(json.dumps({"format": _FORMAT, "workflow": name, "inputs": entries}, indent=2).encode())
+    return Path(path)
+
+
+def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInput]) -> IndexMapChanges:
+    """Compare inputs with a map that was saved.
+
+    Raises:
+        WorkflowFileError: the file cannot be read, or is no such map.
+    """
+    before = {(entry.node_id, entry.field_name): entry for entry in _load(path)}
+    now = {(entry.node_id, entry.field_name): entry for entry in map(_mapped, inputs)}
+    both = [(entry, now[place]) for place, entry in before.items() if place in now]
+    return IndexMapChanges(
+        moved=tuple(pair for pair in both if pair[0].index != pair[1].index),
+        changed=tuple(
+            (was, entry) for was, entry in both if (was.label, was.type_name) != (entry.label, entry.type_name)
+        ),
+        appeared=tuple(entry for place, entry in now.items() if place not in before),
+        vanished=tuple(entry for place, entry in before.items() if place not in now),
+    )
+
+
+def _mapped(entry: WorkflowInput) -> MappedInput:
+    assert entry.index is not None, "only inputs that the form shows have an index to map"
+    return MappedInput(entry.index, entry.label, entry.node_id, entry.field_name, entry.type_name)
+
+
+def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
+    source = os.fspath(path)
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if document["format"] != _FORMAT:
+            raise ValueError(f"its format is {document['format']!r}")
+        return [MappedInput(**entry) for entry in document["inputs"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise WorkflowFileError(
+            f"{source!r} is no index map of inputs: {error}.",
+            source=source,
+            hint="Give a file that export_input_index_map() wrote.",
+        ) from error

@@ -1,0 +1,85 @@
+"""The inputs of a workflow as a table, for a terminal and for a notebook."""
+
+from __future__ import annotations
+
+import html
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.workflow.fields import UNSET, bounds
+from invokeai_py_client.workflow.inputs import WorkflowInput
+from invokeai_py_client.workflow.resource_fields import ModelField
+
+_HEADINGS = ("#", "Input", "Type", "Takes", "Default", "Current")
+_WIDEST = 48
+
+
+@dataclass(frozen=True, slots=True)
+class InputTable:
+    """A table of inputs; as text by `str`, and as HTML in a notebook."""
+
+    rows: Sequence[tuple[str, ...]]
+
+    def __str__(self) -> str:
+        rows = [_HEADINGS, *(tuple(_shortened(cell) for cell in row) for row in self.rows)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in _HEADINGS)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
+    """The table of some inputs: index, label, type, range or choices, default and current value."""
+    return InputTable([_row(entry) for entry in inputs])
+
+
+def show(table: InputTable) -> None:
+    """Print a table, or show it where a notebook can."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if ipython is not None and shell is not None and hasattr(shell, "kernel"):
+        ipython.display.display(table)
+    else:
+        print(table)
+
+
+def _row(entry: WorkflowInput) -> tuple[str, ...]:
+    field = entry.field
+    return (
+        "" if entry.index is None else str(entry.index),
+        entry.label + (" *" if entry.required and not field.is_set else ""),
+        entry.type_name.replace("Field", ""),
+        _takes(entry),
+        _shown(field.template.default),
+        _shown(field.raw),
+    )
+
+
+def _takes(entry: WorkflowInput) -> str:
+    field = entry.field
+    if isinstance(field, ModelField):
+        return " or ".join(filter(None, (", ".join(field.bases), ", ".join(field.types))))
+    if field.template.options:
+        return ", ".join(map(str, field.template.options))
+    return bounds(field.template).strip()
+
+
+def _shown(value: Any) -> str:
+    if value is UNSET or value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        names = (value.get(part) for part in ("name", "image_name", "video_name", "board_id"))
+        value = next((name for name in names if name), value)
+    return str(value)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDEST else line[: _WIDEST - 3] + "..."

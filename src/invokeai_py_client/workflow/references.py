@@ -1,0 +1,155 @@
+"""Values that only the server can complete: a model or a board by its name, an image that is not there yet.
+
+A field takes them at once; what they stand for is put in their place when the workflow is submitted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+MODEL_PARTS = ("key", "hash", "name", "base", "type")
+"""What identifies a model in a graph."""
+
+T = TypeVar("T")
+
+
+class ReadByName(Protocol):
+    """A mapping, or a record that reads as one."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """What is under a name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """An installed model, by its key, hash or name; `bases` and `types` are those that its input takes."""
+
+    text: str
+    bases: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"the model {self.text!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardReference:
+    """A board of the server, by its id or name."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"the board {self.text!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image that is yet to be uploaded: a file, or its content."""
+
+    source: Path | bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"the file {str(self.source)!r}" if isinstance(self.source, Path) else "an image in memory"
+
+    def __repr__(self) -> str:
+        return f"<LocalImage {self.source}>" if isinstance(self.source, Path) else "<LocalImage in memory>"
+
+
+Reference = ModelReference | BoardReference | LocalImage
+
+
+class Unresolved(LookupError):
+    """A reference stands for nothing on this server; the message says why."""
+
+
+def references_in(value: Any) -> Iterable[Reference]:
+    """The references in a value, however deep in lists and dicts."""
+    if isinstance(value, Reference):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from references_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references_in(inner)
+
+
+def with_answers(value: Any, answers: Mapping[Reference, Mapping[str, Any]]) -> Any:
+    """A value in which each reference is replaced by a copy of what it stands for."""
+    if isinstance(value, Reference):
+        return dict(answers[value])
+    if isinstance(value, dict):
+        return {name: with_answers(inner, answers) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [with_answers(inner, answers) for inner in value]
+    return value
+
+
+def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> dict[str, str]:
+    """The identity of the installed model that a reference means.
+
+    Args:
+        reference: by key, else hash, else name, else name regardless of case.
+        installed: the server's models.
+
+    Raises:
+        Unresolved: none is meant, or several are.
+    """
+    fitting = [model for model in installed if is_accepted(model, reference.bases, reference.types)]
+    found = _one(
+        reference.text,
+        fitting,
+        [lambda model: str(model["key"]), lambda model: str(model["hash"]), lambda model: str(model["name"])],
+        what="model",
+        shown=lambda model: f"{model['name']!r} ({model['base']} {model['type']}, key {model['key']})",
+    )
+    return {part: found[part] for part in MODEL_PARTS}
+
+
+def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[str, str]:
+    """The board that a reference means, as a graph names it.
+
+    Raises:
+        Unresolved: none is meant, or several share the name.
+    """
+    found = _one(
+        reference.text,
+        boards,
+        [lambda board: str(board["board_id"]), lambda board: str(board["board_name"])],
+        what="board",
+        shown=lambda board: f"{board['board_name']!r} (id {board['board_id']})",
+    )
+    return {"board_id": found["board_id"]}
+
+
+def is_accepted(model: ReadByName, bases: Sequence[str], types: Sequence[str]) -> bool:
+    """Whether a model is of one of these bases and types; an empty list takes any."""
+    return (not bases or model["base"] in bases) and (not types or model["type"] in types)
+
+
+def _one(
+    text: str, things: Sequence[T], ways: Sequence[Callable[[T], str]], *, what: str, shown: Callable[[T], str]
+) -> T:
+    """The thing that answers to a text in the first way in which any does; the last way is its name."""
+    name = ways[-1]
+
+    def folded(thing: T) -> str:
+        return name(thing).casefold()
+
+    for way, wanted in [*((way, text) for way in ways), (folded, text.casefold())]:
+        found = [thing for thing in things if way(thing) == wanted]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Unresolved(f"{len(found)} {what}s answer to {text!r}: {', '.join(map(shown, found))}; name one by id")
+    names = {folded(thing): shown(thing) for thing in things}
+    near = [names[match] for match in difflib.get_close_matches(text.casefold(), names, n=3)]
+    raise Unresolved(
+        f"no {what} that would fit answers to {text!r}"
+        + (f"; the nearest: {', '.join(near)}" if near else f"; the server has {len(things)} that would fit")
+    )

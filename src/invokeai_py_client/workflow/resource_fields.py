@@ -1,0 +1,177 @@
+"""Typed input fields for things of the server: images, videos, boards, models, presets.
+
+What only the server can tell, such as the board of a name, is held as a reference and looked up at submit.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.files import image_type
+from invokeai_py_client.workflow.fields import Field
+from invokeai_py_client.workflow.references import (
+    MODEL_PARTS,
+    BoardReference,
+    LocalImage,
+    ModelReference,
+    is_accepted,
+)
+
+
+class ImageField(Field[Mapping[str, str] | LocalImage]):
+    """An image on the server, as `{"image_name"}`; its name, or anything with an `image_name`, is taken for it.
+
+    A path, bytes or a Pillow image are taken too: they are uploaded when the workflow is submitted, once for each
+    content. A text is a path if it has a separator, which no name on the server has; `Path("tiger.png")` always is.
+    """
+
+    def _check(self, value: Any) -> Mapping[str, str] | LocalImage:
+        if isinstance(value, LocalImage):
+            return value
+        if isinstance(value, os.PathLike) or (isinstance(value, str) and ("/" in value or "\\" in value)):
+            return self._file(Path(os.fspath(value)).absolute())
+        if not isinstance(value, str) and hasattr(value, "save") and hasattr(value, "mode"):
+            content = io.BytesIO()
+            value.save(content, "PNG")
+            return LocalImage(content.getvalue())
+        if isinstance(value, bytes | bytearray | memoryview):
+            if image_type(bytes(value[:16])) is None:
+                self._refuse(value, "the content of an image file; these bytes are of no known kind")
+            return LocalImage(bytes(value))
+        if isinstance(value, str) or _part(value, "image_name") is not None:
+            return _named(self, value, "image_name", "an image on the server, by its name")
+        # What `run.images` and the repository give has the server's name as its `name`.
+        return _named(
+            self,
+            _part(value, "name") or value,
+            "image_name",
+            "an image: its name on the server, or a path, bytes or a Pillow image to upload",
+        )
+
+    def _file(self, path: Path) -> LocalImage:
+        try:
+            with path.open("rb") as file:
+                kind = image_type(file.read(16))
+        except (OSError, ValueError) as error:
+            self._refuse(path, f"the path of an image file; {getattr(error, 'strerror', None) or error}")
+        if kind is None:
+            self._refuse(path, "the path of an image file; that one is of no known kind")
+        return LocalImage(path)
+
+
+class VideoField(Field[Mapping[str, str]]):
+    """A video on the server, as `{"video_name"}`; its name is taken for it."""
+
+    def _check(self, value: Any) -> Mapping[str, str]:
+        return _named(self, value, "video_name", "a video on the server, by its name")
+
+
+class BoardField(Field[Any]):
+    """A board as `{"board_id"}`, "auto" for the client's default board, or "none".
+
+    Another text is the id or the name of a board; the server is asked for it when the workflow is submitted.
+    """
+
+    def _check(self, value: Any) -> Any:
+        if isinstance(value, BoardReference) or (isinstance(value, str) and value in {"auto", "none"}):
+            return value
+        if isinstance(value, str) and value:
+            return BoardReference(value)
+        return _named(self, value, "board_id", "'auto', 'none', or a board by its name or id")
+
+
+class StylePresetField(Field[Mapping[str, str]]):
+    """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
+
+    def _check(self, value: Any) -> Mapping[str, str]:
+        return _named(self, value, "style_preset_id", "a style preset, by its id")
+
+
+class SystemPromptField(Field[Mapping[str, str]]):
+    """A system prompt, as `{"system_prompt_id"}`; its id is taken for it."""
+
+    def _check(self, value: Any) -> Mapping[str, str]:
+        return _named(self, value, "system_prompt_id", "a system prompt, by its id")
+
+
+class ModelField(Field[Mapping[str, Any] | ModelReference]):
+    """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it.
+
+    A text is the key, hash or name of an installed model; the server is asked for it when the workflow is submitted.
+    """
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The base models it can be of; () for any."""
+        return self.template.model_bases
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The model types it can be of; () for any."""
+        return self.template.model_types
+
+    def accepts(self, model: Mapping[str, Any]) -> bool:
+        """Whether a model's base and type are among those that the field takes."""
+        return is_accepted(model, self.bases, self.types)
+
+    def _check(self, value: Any) -> Mapping[str, Any] | ModelReference:
+        if isinstance(value, str) and value:
+            return ModelReference(value, self.bases, self.types)
+        if isinstance(value, ModelReference):
+            return value
+        model = _model(value)
+        if not all(isinstance(part, str) and part for part in model.values()):
+            self._refuse(
+                value,
+                "a model: its name or key, one of client.dnn_model_repo.list_models(), or a mapping with "
+                + ", ".join(MODEL_PARTS),
+            )
+        if not self.accepts(model):
+            kinds = " or ".join(self.types) or "model"
+            self._refuse(value, f"a {kinds} of base {' or '.join(self.bases) or 'any'}")
+        submodel = _part(value, "submodel_type")
+        return {**model, "submodel_type": submodel} if submodel is not None else model
+
+
+class LoRAField(Field[Mapping[str, Any]]):
+    """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's.
+
+    The model may be named as in a `ModelField`.
+    """
+
+    def _check(self, value: Any) -> Mapping[str, Any]:
+        given, weight = _part(value, "lora"), _part(value, "weight")
+        number = 0.75 if weight is None else weight
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            self._refuse(value, "a LoRA with a finite number as its weight")
+        named = value if given is None else given
+        if isinstance(named, str) and named:
+            return {"lora": ModelReference(named, (), ("lora",)), "weight": number}
+        if isinstance(named, ModelReference):
+            return {"lora": named, "weight": number}
+        model = _model(named)
+        if not all(isinstance(part, str) and part for part in model.values()) or model["type"] != "lora":
+            self._refuse(value, "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}")
+        return {"lora": model, "weight": number}
+
+
+def _named(field: Field[Any], value: Any, key: str, wants: str) -> Mapping[str, str]:
+    name = value if isinstance(value, str) else _part(value, key)
+    if not isinstance(name, str) or not name:
+        field._refuse(value, wants)
+    return {key: name}
+
+
+def _model(value: Any) -> dict[str, Any]:
+    """The parts of a model's identity, from a mapping or a record."""
+    return {name: _part(value, name) for name in MODEL_PARTS}
+
+
+def _part(value: Any, name: str) -> Any:
+    """A part of a mapping, or of a record; None where there is none."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

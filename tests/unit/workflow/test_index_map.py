@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import WorkflowFileError
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.index_map import compare_index_map, save_index_map
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+
+def inputs(templates: NodeTemplates, exposed: list[str], label: str = "") -> WorkflowInputs:
+    values: dict[str, Any] = {name: {"name": name, "label": label, "value": 8} for name in ("width", "height", "seed")}
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [{"id": "n", "type": "invocation", "data": {"id": "n", "type": "noise", "inputs": values}}],
+        "edges": [],
+        "exposedFields": [{"nodeId": "n", "fieldName": name} for name in exposed],
+    }
+    definition = WorkflowDefinition.from_dict(document)
+    return shown_inputs(definition, templates, WorkflowFields(definition, templates))
+
+
+def test_it_tells_what_moved_appeared_and_vanished(templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width", "height"]))
+    same = compare_index_map(path, inputs(templates, ["width", "height"]))
+    assert not same
+    assert str(same) == "no input has changed"
+    changes = compare_index_map(path, inputs(templates, ["seed", "width"]))
+    assert changes
+    assert [(was.field_name, was.index, now.index) for was, now in changes.moved] == [("width", 0, 1)]
+    assert [entry.field_name for entry in changes.appeared] == ["seed"]
+    assert [entry.field_name for entry in changes.vanished] == ["height"]
+    assert "vanished: [1] Height (n.height: IntegerField)" in str(changes)
+
+
+def test_another_label_is_told(templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
+    changes = compare_index_map(path, inputs(templates, ["width"], "How wide"))
+    assert [(was.label, now.label) for was, now in changes.changed] == [("Width", "How wide")]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other"}'])
+def test_what_is_no_map_is_refused(content: str, templates: NodeTemplates, tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(content)
+    with pytest.raises(WorkflowFileError, match=r"map\.json"):
+        compare_index_map(path, inputs(templates, ["width"]))
