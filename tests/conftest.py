@@ -37,9 +37,7 @@ def client(server: LocalServer) -> Iterator[InvokeAIClient]:
 def text_to_image(server: LocalServer) -> WorkflowDefinition:
     """The server's own default workflow for Stable Diffusion 1.5, small, with `steps` on its form."""
     with InvokeAIClient.from_url(server.url) as client:
-        name = "Text to Image - SD1.5"
-        found = [w for w in client.workflow_repo.list_available_workflows(name) if w.name == name]
-        document = client.workflow_repo.get_definition(found[0].workflow_id).to_dict()
+        document = client.workflow_repo.download_workflow("Text to Image - SD1.5").to_dict()
     for one in document["nodes"]:
         inputs = one["data"]["inputs"]
         if one["data"]["type"] == "noise":

@@ -69,13 +69,7 @@ def _server() -> Iterator[Settings]:
 
 def _export_workflow(client: InvokeAIClient) -> Path:
     """Save the server's workflow as the file that its web UI would export, with `steps` added to its inputs."""
-    found = [w for w in client.workflow_repo.list_available_workflows(WORKFLOW) if w.name == WORKFLOW]
-    if not found:
-        raise InvokeAIError(
-            f"The server at {client.settings.url} has no workflow {WORKFLOW!r}.",
-            hint="Unset INVOKEAI_URL to run on a local server.",
-        )
-    document = client.workflow_repo.get_definition(found[0].workflow_id).to_dict()
+    document = client.workflow_repo.download_workflow(WORKFLOW).to_dict()
     for node in document["nodes"]:
         if node["data"].get("type") == "denoise_latents":
             document["exposedFields"].append({"nodeId": node["id"], "fieldName": "steps"})

@@ -30,6 +30,7 @@ InvokeAIError
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
 │   ├── RunTimeout (TimeoutError)               the wait ended before the run did
 │   └── NotEnqueuedError                        the server took fewer items than were sent
+├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
 └── LocalServerError (RuntimeError)         a managed server that could not be installed or run
     └── LocalServerInUseError                   its root folder belongs to another process
@@ -57,6 +58,7 @@ __all__ = [
     "InvokeAIError",
     "LocalServerError",
     "LocalServerInUseError",
+    "NotAnImageError",
     "NotEnqueuedError",
     "NotFoundError",
     "NotInvokeAIError",
@@ -363,6 +365,14 @@ class NotEnqueuedError(RunError):
 
 class UnsafePathError(InvokeAIError, ValueError):
     """A name, from the user or the server, would lead out of the folder it belongs in: `name`."""
+
+    def __init__(self, what: str, *, name: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.name = name
+
+
+class NotAnImageError(InvokeAIError, ValueError):
+    """A file, or the content of one, is no image of a known kind: `name`."""
 
     def __init__(self, what: str, *, name: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)

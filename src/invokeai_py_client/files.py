@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from invokeai_py_client.errors import UnsafePathError
+from invokeai_py_client.errors import NotAnImageError, UnsafePathError
 
 CACHE_VARIABLE = "INVOKEAI_CLIENT_CACHE"
 
@@ -109,6 +109,29 @@ def image_type(start: bytes) -> str | None:
         if any(start[place : place + len(mark)] == mark for mark in marks):
             return mime
     return None
+
+
+def image_type_of(image: bytes | Path) -> str:
+    """The MIME type of an image file, or of the content of one.
+
+    Raises:
+        NotAnImageError: it is of no known kind.
+        OSError: it cannot be read.
+    """
+    if isinstance(image, Path):
+        with image.open("rb") as file:
+            start = file.read(16)
+    else:
+        start = image[:16]
+    found = image_type(start)
+    if found is None:
+        name = str(image) if isinstance(image, Path) else "The content"
+        raise NotAnImageError(
+            f"{name} is no image of a known kind: it begins with {start!r}.",
+            name=name,
+            hint="Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.",
+        )
+    return found
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_a_thing_that_is_not_there(client: InvokeAIClient, tmp_path: Path) -> No
     with pytest.raises(errors.NotFoundError):
         client.cancel_workflow(10**9)
     with pytest.raises(errors.NotFoundError):
-        client.workflow_repo.get_definition("nothing")
+        client.workflow_repo.download_workflow("nothing")
 
 
 def test_a_name_that_would_leave_its_folder(client: InvokeAIClient, tmp_path: Path) -> None:

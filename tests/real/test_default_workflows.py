@@ -24,7 +24,7 @@ def test_all_26_load_with_typed_inputs_and_are_accepted(paused: InvokeAIClient) 
     assert len(found) == 26
     refused: dict[str, str | None] = {}
     for summary in found:
-        wf = paused.workflow_repo.create_workflow(paused.workflow_repo.get_definition(summary.workflow_id))
+        wf = paused.workflow_repo.create_workflow(paused.workflow_repo.download_workflow(summary.workflow_id))
         assert len(wf.inputs) > 0, summary.name
         assert [str(shown) for shown in wf.inputs if isinstance(shown.field, RawField)] == [], summary.name
         try:

@@ -51,7 +51,7 @@ WRONG = [
     "client.image_repo.get_image()",
     "client.image_repo.get_image('a', board='b')",
     "client.image_repo.download('a')",
-    "client.workflow_repo.create_workflow('a.json')",
+    "client.workflow_repo.create_workflow(3)",
     "wf.wait_for_completion_sync(timeout='3')",
     "wf.wait_for_completion_sync(progress_callback=lambda: None)",
     "wf.submit_sync('default')",

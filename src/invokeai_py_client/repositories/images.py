@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
-from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records import ImageRecord
@@ -64,14 +66,28 @@ class AsyncImages:
         call = images.delete_image(image_name)
         answer = await self._http.send(call)
         if image_name not in answer.deleted_images:
-            raise NotFoundError(
+            raise not_there(
                 f"The server deleted nothing: it has no image {image_name!r}, or may not delete it.",
-                status=200,
                 method=call.method,
                 url=self._http.url_of(call.path),
                 detail=dict(answer),
                 hint="Check the name; it may have been deleted meanwhile.",
             )
+
+    @on_engine
+    async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        """The workflow that the server keeps for an image; None where it has none.
+
+        `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
+
+        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        kept = (await self._http.send(images.get_image_workflow(image_name))).workflow
+        document: dict[str, Any] | None = None if kept is None else json.loads(kept)
+        return document
 
 
 class Images(Blocking[AsyncImages]):
@@ -84,3 +100,4 @@ class Images(Blocking[AsyncImages]):
     get_image = blocking(AsyncImages.get_image)
     download_image = blocking(AsyncImages.download_image)
     delete_image = blocking(AsyncImages.delete_image)
+    get_workflow = blocking(AsyncImages.get_workflow)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from invokeai_py_client.errors import NotInvokeAIError
-from invokeai_py_client.files import cache_folder, safe_name, whole_file
+from invokeai_py_client.errors import NotInvokeAIError, RejectedError
+from invokeai_py_client.files import cache_folder, image_type_of, safe_name, whole_file
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.references import Unresolved, find_one
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
@@ -37,22 +41,36 @@ class AsyncWorkflows:
         self._templates: NodeTemplates | None = None
 
     @on_engine
-    async def create_workflow(self, definition: WorkflowDefinition) -> WorkflowHandle:
+    async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
         """Make a workflow that can be run on this server.
 
         The first call reads the server's node templates (`GET /openapi.json`), which are then kept.
 
         Args:
-            definition: the document; many handles may share one.
+            definition: the document, which many handles may share; or the id or name of a workflow in the server's
+                library.
 
         Returns:
             A handle with values of its own.
 
         Raises:
+            NotFoundError: the library has no such workflow, or several of that name.
             TransportError: nothing can be reached at the server's address.
             NotInvokeAIError: what answers there is no InvokeAI server.
         """
+        if isinstance(definition, str):
+            definition = await self._download(await self._find(definition))
         return self._make_handle(definition, await self.get_templates())
+
+    @on_engine
+    async def create_workflow_from_file(self, path: str | os.PathLike[str]) -> WorkflowHandle:
+        """`create_workflow` of `WorkflowDefinition.from_file(path)`."""
+        return await self.create_workflow(WorkflowDefinition.from_file(path))
+
+    @on_engine
+    async def create_workflow_from_dict(self, document: Mapping[str, Any]) -> WorkflowHandle:
+        """`create_workflow` of `WorkflowDefinition.from_dict(document)`."""
+        return await self.create_workflow(WorkflowDefinition.from_dict(document))
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
@@ -63,33 +81,195 @@ class AsyncWorkflows:
         return self._templates
 
     @on_engine
-    async def list_available_workflows(self, query: str | None = None) -> list[WorkflowSummary]:
-        """The workflows of the server's library, its own default ones among them.
+    async def list_available_workflows(
+        self, query: str | None = None, *, tags: Sequence[str] = (), category: str | None = None
+    ) -> list[WorkflowSummary]:
+        """The workflows of the server's library.
 
         Rests on `GET /api/v1/workflows/`, page by page.
 
         Args:
             query: only those in whose name, description or tags this occurs.
+            tags: only those with at least one of these tags.
+            category: `user` for the users' own, `default` for those that came with the server; None for both.
         """
-        found: list[WorkflowSummary] = []
+        found: dict[str, WorkflowSummary] = {}
         number, pages = 0, 1
         while number < pages:
-            page = await self._http.send(workflows.list_workflows(page=number, per_page=_PER_PAGE, query=query))
-            found += page.items
+            page = await self._http.send(
+                workflows.list_workflows(
+                    page=number,
+                    per_page=_PER_PAGE,
+                    query=query,
+                    tags=tags,
+                    categories=() if category is None else (category,),
+                )
+            )
+            # One that moves to the next page while this one is read is still one.
+            found.update((summary.workflow_id, summary) for summary in page.items)
             number, pages = number + 1, page.pages
-        return found
+        return list(found.values())
 
     @on_engine
-    async def get_definition(self, workflow_id: str) -> WorkflowDefinition:
+    async def list_tags(self) -> list[str]:
+        """Every tag of the library's workflows.
+
+        Rests on `GET /api/v1/workflows/tags`.
+        """
+        return await self._http.send(workflows.list_tags())
+
+    @on_engine
+    async def download_workflow(self, workflow: str) -> WorkflowDefinition:
         """A workflow of the server's library, as a file of it would be.
 
         Rests on `GET /api/v1/workflows/i/{workflow_id}`.
 
+        Args:
+            workflow: its id or name.
+
+        Raises:
+            NotFoundError: the library has no such workflow, or several of that name.
+        """
+        return await self._download(await self._find(workflow))
+
+    @on_engine
+    async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
+        """Put a workflow into the server's library, as one of the user's own.
+
+        Rests on `POST /api/v1/workflows/`.
+
+        Args:
+            definition: the document.
+            overwrite: replace the user's workflow of the same name, if there is one.
+
+        Returns:
+            Its id.
+
+        Raises:
+            NotFoundError: `overwrite`, and several have that name.
+        """
+        if overwrite:
+            own = await self.list_available_workflows(category="user")
+            same = [summary for summary in own if summary.name == definition.name]
+            if same:
+                return await self.update_workflow(self._the_one(definition.name, same).workflow_id, definition)
+        return (await self._http.send(workflows.create_workflow(_as_own(definition)))).workflow_id
+
+    @on_engine
+    async def update_workflow(self, workflow_id: str, definition: WorkflowDefinition) -> str:
+        """Replace a workflow of the user's own in the server's library.
+
+        Rests on `PATCH /api/v1/workflows/i/{workflow_id}`.
+
+        Returns:
+            Its id.
+
         Raises:
             NotFoundError: the library has no such workflow.
+            RejectedError: it came with the server, and cannot be changed.
+        """
+        await self._check_own(workflow_id)
+        return (await self._http.send(workflows.update_workflow(workflow_id, _as_own(definition)))).workflow_id
+
+    @on_engine
+    async def delete_workflow(self, workflow_id: str) -> None:
+        """Delete a workflow of the user's own from the server's library, for good.
+
+        Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
+
+        Raises:
+            NotFoundError: the library has no such workflow.
+            RejectedError: it came with the server, and cannot be deleted.
+        """
+        await self._check_own(workflow_id)
+        await self._http.send(workflows.delete_workflow(workflow_id))
+
+    @on_engine
+    async def get_thumbnail(self, workflow_id: str) -> bytes:
+        """The picture of a workflow in the library, as an image file.
+
+        Rests on `GET /api/v1/workflows/i/{workflow_id}/thumbnail`.
+
+        Raises:
+            NotFoundError: there is no such workflow, or it has no picture.
         """
         record = await self._http.send(workflows.get_workflow(workflow_id))
+        call = workflows.get_thumbnail(workflow_id)
+        if record.get("thumbnail_url") is None:
+            # The server would answer with an internal error.
+            raise not_there(
+                f"The workflow {record.name!r} ({workflow_id}) has no picture.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Give it one with set_thumbnail().",
+            )
+        return await self._http.send(call)
+
+    @on_engine
+    async def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
+        """Give a workflow in the library a picture.
+
+        Rests on `PUT /api/v1/workflows/i/{workflow_id}/thumbnail`.
+
+        Args:
+            workflow_id: the workflow.
+            image: a path, or the content of an image file.
+
+        Raises:
+            NotFoundError: there is no such workflow.
+            NotAnImageError: it is no image file of a known kind.
+            OSError: it cannot be read.
+        """
+        content = image if isinstance(image, bytes) else Path(image)
+        await self._http.send(workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
+
+    @on_engine
+    async def delete_thumbnail(self, workflow_id: str) -> None:
+        """Take the picture of a workflow in the library away.
+
+        Rests on `DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`.
+
+        Raises:
+            NotFoundError: there is no such workflow.
+        """
+        await self._http.send(workflows.delete_thumbnail(workflow_id))
+
+    async def _find(self, workflow: str) -> str:
+        return self._the_one(workflow, await self.list_available_workflows()).workflow_id
+
+    def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
+        try:
+            return find_one(
+                workflow,
+                summaries,
+                [lambda summary: summary.workflow_id, lambda summary: summary.name],
+                what="workflow",
+                shown=lambda summary: f"{summary.name!r} (id {summary.workflow_id})",
+            )
+        except Unresolved as error:
+            raise not_there(
+                f"The server's library has no such workflow: {error}.",
+                method="GET",
+                url=self._http.url_of("/api/v1/workflows/"),
+                hint="list_available_workflows() has them all; WorkflowDefinition.from_file() loads a file.",
+            ) from error
+
+    async def _download(self, workflow_id: str) -> WorkflowDefinition:
+        record = await self._http.send(workflows.get_workflow(workflow_id))
         return WorkflowDefinition.from_dict(record.workflow, source=f"workflow {record.name!r} of the library")
+
+    async def _check_own(self, workflow_id: str) -> None:
+        """The server would answer with an internal error for one of its own."""
+        call = workflows.get_workflow(workflow_id)
+        record = await self._http.send(call)
+        if record.workflow.get("meta", {}).get("category") == "default":
+            raise RejectedError(
+                f"The workflow {record.name!r} ({workflow_id}) came with the server, and cannot be changed.",
+                status=200,
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Upload a copy: upload_workflow(download_workflow(...)).",
+            )
 
 
 class Workflows(Blocking[AsyncWorkflows]):
@@ -100,9 +280,26 @@ class Workflows(Blocking[AsyncWorkflows]):
     """
 
     create_workflow = blocking(AsyncWorkflows.create_workflow)
+    create_workflow_from_file = blocking(AsyncWorkflows.create_workflow_from_file)
+    create_workflow_from_dict = blocking(AsyncWorkflows.create_workflow_from_dict)
     get_templates = blocking(AsyncWorkflows.get_templates)
     list_available_workflows = blocking(AsyncWorkflows.list_available_workflows)
-    get_definition = blocking(AsyncWorkflows.get_definition)
+    list_tags = blocking(AsyncWorkflows.list_tags)
+    download_workflow = blocking(AsyncWorkflows.download_workflow)
+    upload_workflow = blocking(AsyncWorkflows.upload_workflow)
+    update_workflow = blocking(AsyncWorkflows.update_workflow)
+    delete_workflow = blocking(AsyncWorkflows.delete_workflow)
+    get_thumbnail = blocking(AsyncWorkflows.get_thumbnail)
+    set_thumbnail = blocking(AsyncWorkflows.set_thumbnail)
+    delete_thumbnail = blocking(AsyncWorkflows.delete_thumbnail)
+
+
+def _as_own(definition: WorkflowDefinition) -> dict[str, Any]:
+    """The document as the user's: the server takes no other into its library, and gives the id itself."""
+    document = definition.to_dict()
+    document.pop("id", None)
+    document["meta"]["category"] = "user"
+    return document
 
 
 def _parsed(version: str, document: bytes, url: str) -> NodeTemplates:

@@ -52,6 +52,11 @@ def error_for(response: Response) -> ApiError:
     return RejectedError(what, **facts, hint="Correct what was sent and try again.")
 
 
+def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None) -> NotFoundError:
+    """The error for a thing that a good answer shows not to be there; `method` and `url` are of the request."""
+    return NotFoundError(what, status=200, method=method, url=url, detail=detail, hint=hint)
+
+
 def _detail(response: Response) -> Any:
     with contextlib.suppress(ValueError):
         body = json.loads(response.content)

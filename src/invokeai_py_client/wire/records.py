@@ -163,6 +163,8 @@ class WorkflowSummary(Record):
     name: str
     description: str = ""
     category: str = "user"
+    tags: str | None = None
+    thumbnail_url: str | None = None
 
 
 class WorkflowPage(Record):

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.files import whole_file
+from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
 
 LATEST_VERSION = "4.0.0"
@@ -72,10 +73,27 @@ class Edge:
         return f"{self.source}.{self.source_field} -> {self.target}.{self.target_field}"
 
 
+class KeepsImageWorkflows(Protocol):
+    """A client's images, as far as `WorkflowDefinition.from_image` needs them."""
+
+    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        """The workflow that the server keeps for an image."""
+        ...
+
+
+class KeepsWorkflows(Protocol):
+    """A client, as far as `WorkflowDefinition.from_image` needs it."""
+
+    @property
+    def image_repo(self) -> KeepsImageWorkflows:
+        """Its images."""
+        ...
+
+
 class WorkflowDefinition:
     """A checked workflow in the latest format. It is never changed; many handles may share one.
 
-    Make it with `from_file`, `from_json` or `from_dict`.
+    Make it with `from_file`, `from_json`, `from_dict` or `from_image`.
 
     Example:
         >>> WorkflowDefinition.from_dict({"name": "empty", "nodes": [], "edges": [], "meta": {"version": "3.0.0"}}).name
@@ -134,6 +152,48 @@ class WorkflowDefinition:
                 hint="Pass the parsed content of a file that the web UI exported.",
             ) from error
         return cls(_Checker(source).check(copied), source=source)
+
+    @classmethod
+    def from_image(
+        cls, image: str | os.PathLike[str] | bytes, client: KeepsWorkflows | None = None
+    ) -> WorkflowDefinition:
+        """Load the workflow that made an image, to run it again or remix it.
+
+        Args:
+            image: a PNG, as a path or its content; or the name of an image on the server of `client`. A text is a
+                name if a client is given and there is no file of that name.
+            client: for an image on its server.
+
+        Raises:
+            WorkflowFileError: it cannot be read, is no PNG, or has no workflow.
+            WorkflowVersionError: the workflow is written in a format this client does not know.
+            NotFoundError: the server has no such image.
+            InvokeAIError: Pillow is not installed.
+
+        Example:
+            >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))
+        """
+        if isinstance(image, bytes):
+            return cls._from_text(embedded_workflow(image, "The image"), "the image")
+        source = os.fspath(image)
+        if client is not None and isinstance(image, str) and not os.path.isfile(image):
+            kept = client.image_repo.get_workflow(image)
+            if kept is None:
+                raise WorkflowFileError(
+                    f"The server keeps no workflow for the image {image!r}.",
+                    source=image,
+                    hint="Only what a workflow made has one.",
+                )
+            return cls.from_dict(kept, source=source)
+        try:
+            content = Path(image).read_bytes()
+        except (OSError, ValueError) as error:
+            raise WorkflowFileError(
+                f"The image {source!r} cannot be read: {error}.",
+                source=source,
+                hint="Give the path of a PNG; for an image on a server, also the client.",
+            ) from error
+        return cls._from_text(embedded_workflow(content, repr(source)), source)
 
     @classmethod
     def _from_text(cls, text: str, source: str | None) -> WorkflowDefinition:

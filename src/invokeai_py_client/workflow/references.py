@@ -101,7 +101,7 @@ def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> di
         Unresolved: none is meant, or several are.
     """
     fitting = [model for model in installed if is_accepted(model, reference.bases, reference.types)]
-    found = _one(
+    found = find_one(
         reference.text,
         fitting,
         [lambda model: str(model["key"]), lambda model: str(model["hash"]), lambda model: str(model["name"])],
@@ -117,7 +117,7 @@ def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[
     Raises:
         Unresolved: none is meant, or several share the name.
     """
-    found = _one(
+    found = find_one(
         reference.text,
         boards,
         [lambda board: str(board["board_id"]), lambda board: str(board["board_name"])],
@@ -132,10 +132,21 @@ def is_accepted(model: ReadByName, bases: Sequence[str], types: Sequence[str]) -
     return (not bases or model["base"] in bases) and (not types or model["type"] in types)
 
 
-def _one(
+def find_one(
     text: str, things: Sequence[T], ways: Sequence[Callable[[T], str]], *, what: str, shown: Callable[[T], str]
 ) -> T:
-    """The thing that answers to a text in the first way in which any does; the last way is its name."""
+    """The thing that answers to a text in the first way in which any does.
+
+    Args:
+        text: what the user calls it.
+        things: those that there are.
+        ways: what they are called; the last is the name, which is also tried without regard to case.
+        what: one of them, in a word.
+        shown: one of them, in an error.
+
+    Raises:
+        Unresolved: none answers, or several do; the message lists the nearest, or all that do.
+    """
     name = ways[-1]
 
     def folded(thing: T) -> str:

@@ -2,26 +2,106 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.wire.call import Call, api_path
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.wire.call import Call, Part, Response, api_path
 from invokeai_py_client.wire.records import WorkflowPage, WorkflowRecord
 
 
 def get_workflow(workflow_id: str) -> Call[WorkflowRecord]:
     """`GET /api/v1/workflows/i/{workflow_id}`."""
-    return Call(
-        method="GET",
-        path=api_path("workflows", "i", workflow_id),
-        parse=lambda response: WorkflowRecord.model_validate(response.json()),
-        idempotent=True,
-    )
+    return Call(method="GET", path=api_path("workflows", "i", workflow_id), parse=_workflow, idempotent=True)
 
 
-def list_workflows(*, page: int, per_page: int, query: str | None = None) -> Call[WorkflowPage]:
+def list_workflows(
+    *,
+    page: int,
+    per_page: int,
+    query: str | None = None,
+    tags: Sequence[str] = (),
+    categories: Sequence[str] = (),
+) -> Call[WorkflowPage]:
     """`GET /api/v1/workflows/`: one page of the library, counted from 0, of the user's and the server's own."""
     return Call(
         method="GET",
         path=api_path("workflows") + "/",
-        query={"page": page, "per_page": per_page, "query": query},
+        query={
+            "page": page,
+            "per_page": per_page,
+            "query": query,
+            "tags": tuple(tags) or None,
+            "categories": tuple(categories) or None,
+        },
         parse=lambda response: WorkflowPage.model_validate(response.json()),
         idempotent=True,
     )
+
+
+def create_workflow(document: Mapping[str, Any]) -> Call[WorkflowRecord]:
+    """`POST /api/v1/workflows/`: the server gives it an id. Sent again, it would be stored twice."""
+    return Call(method="POST", path=api_path("workflows") + "/", body={"workflow": document}, parse=_workflow)
+
+
+def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[WorkflowRecord]:
+    """`PATCH /api/v1/workflows/i/{workflow_id}`: replaces the document. The server's own cannot be changed."""
+    return Call(
+        method="PATCH",
+        path=api_path("workflows", "i", workflow_id),
+        body={"workflow": {**document, "id": workflow_id}},
+        parse=_workflow,
+        idempotent=True,
+    )
+
+
+def delete_workflow(workflow_id: str) -> Call[None]:
+    """`DELETE /api/v1/workflows/i/{workflow_id}`."""
+    return Call(method="DELETE", path=api_path("workflows", "i", workflow_id), parse=_nothing, idempotent=True)
+
+
+def list_tags(*, categories: Sequence[str] = ()) -> Call[list[str]]:
+    """`GET /api/v1/workflows/tags`: every tag of the library. Servers from 6.12."""
+    return Call(
+        method="GET",
+        path=api_path("workflows", "tags"),
+        query={"categories": tuple(categories) or None},
+        parse=lambda response: [str(tag) for tag in response.json()],
+        idempotent=True,
+    )
+
+
+def get_thumbnail(workflow_id: str) -> Call[bytes]:
+    """`GET /api/v1/workflows/i/{workflow_id}/thumbnail`: the image file."""
+    return Call(
+        method="GET",
+        path=api_path("workflows", "i", workflow_id, "thumbnail"),
+        parse=lambda response: response.content,
+        idempotent=True,
+    )
+
+
+def set_thumbnail(workflow_id: str, content: bytes | Path, *, content_type: str) -> Call[None]:
+    """`PUT /api/v1/workflows/i/{workflow_id}/thumbnail`."""
+    return Call(
+        method="PUT",
+        path=api_path("workflows", "i", workflow_id, "thumbnail"),
+        parts=(Part("image", content, "thumbnail", content_type),),
+        parse=_nothing,
+        idempotent=True,
+    )
+
+
+def delete_thumbnail(workflow_id: str) -> Call[None]:
+    """`DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`."""
+    return Call(
+        method="DELETE", path=api_path("workflows", "i", workflow_id, "thumbnail"), parse=_nothing, idempotent=True
+    )
+
+
+def _workflow(response: Response) -> WorkflowRecord:
+    return WorkflowRecord.model_validate(response.json())
+
+
+def _nothing(_: Response) -> None:
+    return None

@@ -1,0 +1,44 @@
+"""The workflow that the server writes into the images it makes."""
+
+from __future__ import annotations
+
+import io
+
+from invokeai_py_client.errors import InvokeAIError, WorkflowFileError
+
+_KEY = "invokeai_workflow"
+
+
+def embedded_workflow(content: bytes, source: str) -> str:
+    """The JSON text of the workflow in a PNG.
+
+    Args:
+        content: the file.
+        source: how errors name it.
+
+    Raises:
+        WorkflowFileError: it is no PNG, or holds no workflow.
+        InvokeAIError: Pillow is not installed.
+    """
+    try:
+        import PIL.Image
+    except ImportError as error:
+        raise InvokeAIError(
+            "Reading the workflow in an image needs Pillow, which is not installed.",
+            hint='Install it with: pip install "invokeai-py-client[images]"',
+        ) from error
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            image.load()
+            text = image.info.get(_KEY)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise WorkflowFileError(
+            f"{source} is no whole PNG: {error}.", source=source, hint="Give an image that InvokeAI made, unchanged."
+        ) from error
+    if not isinstance(text, str):
+        raise WorkflowFileError(
+            f"{source} holds no workflow.",
+            source=source,
+            hint="Only workflows leave one in their images; and image editors take it out.",
+        )
+    return text
