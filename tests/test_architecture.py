@@ -14,7 +14,7 @@ FLOORS = [
     {"errors"},
     {"files", "mapping"},
     {"settings", "local", "wire", "workflow"},
-    {"runtime"},
+    {"runtime", "schema_drift"},
     {"transport"},
     {"image", "live", "catalog"},
     {"run", "submission"},

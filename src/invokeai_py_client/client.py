@@ -15,6 +15,7 @@ from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, Queue
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.schema_drift import Drift
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
@@ -111,6 +112,10 @@ class InvokeAIClient:
         """
         queue = self.queue if queue_id == self.queue.queue_id else Queue(AsyncQueue(self._engine, self._http, queue_id))
         return queue.cancel_item(item_id)
+
+    def schema_drift(self) -> list[Drift]:
+        """`client.app.schema_drift`."""
+        return self.app.schema_drift()
 
     def delete_image(self, image_name: str) -> None:
         """`client.image_repo.delete_image`."""

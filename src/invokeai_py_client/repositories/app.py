@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.schema_drift import Drift, schema_drift
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app
 
@@ -37,8 +40,32 @@ class AsyncApp:
                 hint="Check the address, and the sub-path if the server has one.",
             ) from error
 
+    @on_engine
+    async def schema_drift(self) -> list[Drift]:
+        """What this server lacks of what the client rests on, or has otherwise: routes, answers, events, nodes.
+
+        Nothing is to be expected of the versions that the client is tested with; ask it of a new one.
+
+        Rests on `GET /openapi.json`.
+
+        Raises:
+            NotInvokeAIError: the document describes no InvokeAI server.
+        """
+        call = app.get_openapi()
+        document = await self._http.send(call)
+        try:
+            return schema_drift(json.loads(document))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise NotInvokeAIError(
+                f"{self._http.url_of(call.path)} does not describe an InvokeAI server: {error}.",
+                url=self._http.url_of(call.path),
+                method=call.method,
+                hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+            ) from error
+
 
 class App(Blocking[AsyncApp]):
     """The server itself: `client.app`."""
 
     get_version = blocking(AsyncApp.get_version)
+    schema_drift = blocking(AsyncApp.schema_drift)

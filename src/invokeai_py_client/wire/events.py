@@ -252,3 +252,15 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
         error_traceback=str(payload.get("error_traceback") or ""),
     ),
 }
+
+_ITEM_FIELDS = ("queue_id", "item_id", "batch_id", "session_id")
+_INVOCATION_FIELDS = (*_ITEM_FIELDS, "invocation", "invocation_source_id")
+
+READ_FROM_EVENTS: Mapping[str, tuple[str, ...]] = {
+    "queue_item_status_changed": (*_ITEM_FIELDS, "status", "error_type", "error_message", "error_traceback"),
+    "invocation_started": _INVOCATION_FIELDS,
+    "invocation_progress": (*_INVOCATION_FIELDS, "message", "percentage"),
+    "invocation_complete": (*_INVOCATION_FIELDS, "result"),
+    "invocation_error": (*_INVOCATION_FIELDS, "error_type", "error_message", "error_traceback"),
+}
+"""What is read from the server's events of a run, by their names."""

@@ -170,8 +170,7 @@ class WorkflowDefinition:
             NotFoundError: the server has no such image.
             InvokeAIError: Pillow is not installed.
 
-        Example:
-            >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))
+        `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))` makes it ready to run.
         """
         if isinstance(image, bytes):
             return cls._from_text(embedded_workflow(image, "The image"), "the image")
@@ -299,7 +298,11 @@ def _node(raw: Mapping[str, Any]) -> Node:
 
 
 def _form_fields(form: Any) -> Iterator[tuple[str, str]]:
-    """Walk the form from its root. What is malformed shows nothing, as in the web UI; a loop is walked once."""
+    """Walk the form from its root; a loop is walked once.
+
+    What is malformed shows nothing. The web UI would forget the whole form for one malformed element; what runs is
+    the same, so the inputs that can be read are kept.
+    """
     elements = form.get("elements") if isinstance(form, dict) else None
     if not isinstance(elements, dict):
         return

@@ -32,6 +32,10 @@ _SINGLE_DEFAULTS: dict[str, Any] = {
     "ColorField": {"r": 127, "g": 127, "b": 127, "a": 255},
     "SchedulerField": "dpmpp_3m_k",
     "SavedWorkflowField": "",
+    "FloatGeneratorField": {"type": "float_generator_arithmetic_sequence", "start": 0, "step": 0.1, "count": 10},
+    "IntegerGeneratorField": {"type": "integer_generator_arithmetic_sequence", "start": 0, "step": 1, "count": 10},
+    "StringGeneratorField": {"type": "string_generator_parse_string", "input": "foo,bar,baz,qux", "splitOn": ","},
+    "ImageGeneratorField": {"type": "image_generator_images_from_board", "category": "images"},
 }
 _STATEFUL_COLLECTIONS = {"ImageField", "StringField", "IntegerField", "FloatField", "LoRAField"}
 STATEFUL_FIELDS = {
@@ -42,10 +46,6 @@ STATEFUL_FIELDS = {
     "VideoField",
     "StylePresetField",
     "SystemPromptField",
-    "FloatGeneratorField",
-    "IntegerGeneratorField",
-    "StringGeneratorField",
-    "ImageGeneratorField",
 }
 """The types whose inputs can hold a value; the others are only ever connected."""
 

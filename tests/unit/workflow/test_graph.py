@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
@@ -98,6 +99,23 @@ def test_the_graph_is_what_the_web_ui_would_send(document: dict[str, Any], templ
 def test_boards(document: dict[str, Any], templates: NodeTemplates, value: Any, default: str | None, sent: Any) -> None:
     document["nodes"][1]["data"]["inputs"]["board"]["value"] = value
     assert Workflow(document, templates).build(default).graph["nodes"]["blur"].get("board") == sent
+
+
+def test_a_generator_without_a_value_gets_the_web_uis_first_when_it_is_updated(templates: NodeTemplates) -> None:
+    document = {
+        **DOCUMENT,
+        "nodes": [
+            node("make", "integer_generator", "1.0.7"),
+            node("batch", "integer_batch", templates["integer_batch"].version, batch_group_id="None"),
+            node("add", "add", templates["add"].version, a=1, b=2),
+        ],
+        "edges": [edge("make", "integers", "batch", "integers"), edge("batch", "integers", "add", "a")],
+        "exposedFields": [],
+    }
+    workflow = Workflow(document, templates)
+    edges, _ = kept_edges(workflow.definition, templates)
+    (batch,) = batch_nodes(workflow.definition, workflow.fields, edges)
+    assert batch.items == list(range(10))
 
 
 def test_a_node_of_an_older_minor_version_is_updated(document: dict[str, Any], templates: NodeTemplates) -> None:

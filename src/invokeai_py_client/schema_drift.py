@@ -1,0 +1,197 @@
+"""What a server's OpenAPI document lacks of what this client rests on: the first thing to ask of a new version."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from invokeai_py_client.wire import calls
+from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.events import READ_FROM_EVENTS
+from invokeai_py_client.wire.records import Record
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+_NODES = (
+    *(f"{kind}_{what}" for kind in ("integer", "float", "string", "image") for what in ("batch", "generator")),
+    *("collect", "iterate", "if", "image_collection", "core_metadata", "call_saved_workflow"),
+)
+"""The node types for which the web UI, and so this client, has rules of their own."""
+
+_DEEPEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One thing that this client rests on and the server does not have, or has otherwise.
+
+    `kind` is `route`, `query`, `answer`, `event` or `node`.
+    """
+
+    kind: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoute:
+    """A route that this client has a call for: as the OpenAPI document names it, with the query and answer."""
+
+    method: str
+    path: str
+    query: tuple[str, ...]
+    answer: type[Record] | None
+    made_by: str
+
+
+def known_routes() -> list[KnownRoute]:
+    """Every route that this client has a call for, found by making each call once with its parameters' own names."""
+    return [
+        _route(f"{module.__name__.rsplit('.', 1)[-1]}.{name}", function)
+        for module in _modules()
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def schema_drift(document: Mapping[str, Any]) -> list[Drift]:
+    """Compare a server's OpenAPI document with what this client rests on.
+
+    Args:
+        document: what `/openapi.json` answers, parsed.
+
+    Returns:
+        The differences; nothing if the server has all that is needed. What an older server lacks, and this client
+        does without, is among them too.
+
+    Raises:
+        WorkflowError: it describes no nodes, so it is no InvokeAI server's.
+    """
+    return [*_routes(document), *_events(document), *_nodes(NodeTemplates.from_openapi(document))]
+
+
+def _modules() -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(calls.__path__):
+        yield importlib.import_module(f"{calls.__name__}.{found.name}")
+
+
+def _route(name: str, function: Any) -> KnownRoute:
+    hints = typing.get_type_hints(function)
+    call: Call[Any] = function(
+        **{
+            parameter.name: _sample(parameter.name, hints[parameter.name])
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.default is parameter.empty
+        }
+    )
+    answers = [hint for hint in _inner(hints["return"]) if isinstance(hint, type) and issubclass(hint, Record)]
+    return KnownRoute(call.method, unquote(call.path), tuple(call.query), answers[0] if answers else None, name)
+
+
+def _sample(name: str, hint: Any) -> Any:
+    """A value that a call can be made with: for text, its own name, so that the path becomes the route's."""
+    kind = typing.get_origin(hint) or hint
+    if kind is bool:
+        return False
+    if kind is dict or kind is Mapping:
+        return {}
+    if kind is Sequence:
+        return ()
+    return b"" if bytes in typing.get_args(hint) else f"{{{name}}}"
+
+
+def _inner(hint: Any) -> Iterator[Any]:
+    yield hint
+    for argument in typing.get_args(hint):
+        yield from _inner(argument)
+
+
+def _routes(document: Mapping[str, Any]) -> Iterator[Drift]:
+    paths = {_without_names(path): methods for path, methods in document["paths"].items()}
+    for route in known_routes():
+        if route.path == "/openapi.json":
+            continue
+        operation = paths.get(_without_names(route.path), {}).get(route.method.lower())
+        what = f"{route.method} {route.path}"
+        if operation is None:
+            yield Drift("route", what, f"the server has none such; {route.made_by} needs it")
+            continue
+        taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+        for name in route.query:
+            if name not in taken:
+                yield Drift("query", what, f"it takes no {name!r}, which {route.made_by} sends")
+        if route.answer is not None:
+            yield from _answer(what, route.answer, operation, document)
+
+
+def _without_names(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def _answer(
+    what: str, record: type[Record], operation: Mapping[str, Any], document: Mapping[str, Any]
+) -> Iterator[Drift]:
+    required = {name for name, field in record.model_fields.items() if field.is_required()}
+    schemas = [
+        schema
+        for status, answer in operation["responses"].items()
+        if status.startswith("2")
+        for content in answer.get("content", {}).values()
+        for schema in _objects(content.get("schema", {}), document, _DEEPEST)
+    ]
+    lacking = min((required - schema.keys() for schema in schemas), key=len, default=required)
+    if lacking:
+        yield Drift("answer", what, f"nothing in it has {', '.join(sorted(lacking))}, as a {record.__name__} must")
+    for name in required:
+        choices = typing.get_args(record.model_fields[name].annotation)
+        if typing.get_origin(record.model_fields[name].annotation) is Literal:
+            for schema in schemas:
+                for choice in schema.get(name, {}).get("enum", ()) if required <= schema.keys() else ():
+                    if choice not in choices:
+                        yield Drift("answer", what, f"its {name} can be {choice!r}, which is not known")
+
+
+def _objects(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+    """The properties of every object in a schema, the references followed."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    if depth == 0:
+        return
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    if properties:
+        yield properties
+    for inner in (
+        *properties.values(),
+        schema.get("items"),
+        *(part for union in ("anyOf", "oneOf", "allOf") for part in schema.get(union, ())),
+    ):
+        if isinstance(inner, Mapping):
+            yield from _objects(inner, document, depth - 1)
+
+
+def _events(document: Mapping[str, Any]) -> Iterator[Drift]:
+    schemas = document["components"]["schemas"]
+    for name, fields in READ_FROM_EVENTS.items():
+        schema = schemas.get("".join(word.capitalize() for word in name.split("_")) + "Event")
+        if schema is None:
+            yield Drift("event", name, "the server describes none of that name")
+            continue
+        for field in fields:
+            if field not in schema.get("properties", {}):
+                yield Drift("event", name, f"it has no {field!r}")
+
+
+def _nodes(templates: NodeTemplates) -> Iterator[Drift]:
+    for node_type in _NODES:
+        if node_type not in templates:
+            yield Drift("node", node_type, "the server has none of that type, and the client rules for it")
