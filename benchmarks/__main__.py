@@ -59,7 +59,12 @@ def workflows() -> None:
             _ = templates[name]
 
     whole = median_seconds(parse, runs=9)
-    show("templates of all nodes from /openapi.json", 1000 * whole, "ms", f"allowed: 150 ms; {whole / floor:.1f} x json.loads of it")
+    show(
+        "templates of all nodes from /openapi.json",
+        1000 * whole,
+        "ms",
+        f"allowed: 150 ms; {whole / floor:.1f} x json.loads of it",
+    )
     templates = NodeTemplates.from_openapi(json.loads(text))
     cached = templates.to_json()
     again = median_seconds(lambda: NodeTemplates.from_json(cached), runs=9)
@@ -77,7 +82,12 @@ def workflows() -> None:
         build_graph(definition, templates, fields, edges)
 
     built = median_seconds(load_and_build, runs=21)
-    show(f"load the largest workflow ({len(largest['nodes'])} nodes), build its graph", 1000 * built, "ms", "allowed: 10 ms")
+    show(
+        f"load the largest workflow ({len(largest['nodes'])} nodes), build its graph",
+        1000 * built,
+        "ms",
+        "allowed: 10 ms",
+    )
 
 
 if __name__ == "__main__":

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.handle import WorkflowHandle
+from invokeai_py_client.image import AsyncImage, Image
+from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.stats import ClientStats, client_stats
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp
 from invokeai_py_client.repositories.images import AsyncImages, Images
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, Queue
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
+from invokeai_py_client.run import AsyncRun, Run
+from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.schema_drift import Drift
 from invokeai_py_client.settings import Settings
@@ -21,6 +29,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.wire.records import QueueItemRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.outputs import images_in
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -37,7 +46,26 @@ class AwaitedRepositories:
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
         self.image_repo = AsyncImages(engine, http)
         self.dnn_model_repo = AsyncModels(engine, http)
-        self.queue = AsyncQueue(engine, http)
+        self.queue = AsyncQueue(engine, http, following)
+        self._engine = engine
+        self._http = http
+        self._following = following
+
+    async def run(self, item_id: int | None = None, *, batch_id: str | None = None, queue_id: str = "default") -> Run:
+        """`InvokeAIClient.run`, awaited from any loop."""
+        if (item_id is None) == (batch_id is None):
+            raise TypeError("run() takes an item_id, or a batch_id")
+        return Run(await self._engine.call(self._attach(queue_id, item_id, batch_id)))
+
+    async def _attach(self, queue_id: str, item_id: int | None, batch_id: str | None) -> AsyncRun:
+        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id)
+
+        def images_of(item: QueueItem) -> list[Image]:
+            results = ((output.node_id, output.result) for output in item.outputs)
+            names = images_in(live.state.graph or {"nodes": {}}, results)
+            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+
+        return AsyncRun(self._engine, self._http, self._following, live, images_of)
 
 
 class InvokeAIClient:
@@ -77,6 +105,7 @@ class InvokeAIClient:
         verify: bool | str | ssl.SSLContext = True,
         proxy: str | None = None,
         default_board: str | None = None,
+        transport: Literal["websocket", "polling"] = "websocket",
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -92,8 +121,63 @@ class InvokeAIClient:
             verify=verify,
             proxy=proxy,
             default_board=default_board,
+            transport=transport,
         )
         return cls(settings)
+
+    def run(self, item_id: int | None = None, *, batch_id: str | None = None, queue_id: str = "default") -> Run:
+        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
+
+        Events from before are not told again; what its nodes have made is known when it has ended.
+
+        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
+
+        Args:
+            item_id: one item; or
+            batch_id: a whole batch.
+            queue_id: its queue.
+
+        Raises:
+            NotFoundError: the queue has no such item, or none of that batch (any more).
+
+        Example:
+            >>> client.run(batch_id="5f9c...").wait(timeout=600)
+        """
+        if (item_id is None) == (batch_id is None):
+            raise TypeError("run() takes an item_id, or a batch_id")
+        return Run(self._engine.block(self.aio._attach(queue_id, item_id, batch_id)))
+
+    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
+        """Every event of a queue from now on, whoever's it is, for `for` and for `async for`. It has no end.
+
+        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
+
+        Example:
+            >>> for event in client.stream_queue_events():
+            ...     print(event.type)
+        """
+        following = self._following
+        return EventStream(self._engine, lambda mailbox: following.stream_queue(queue_id, mailbox), following.losses)
+
+    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
+        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
+
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own. The
+        socket is opened by the first submission, stream or re-attached run.
+
+        Args:
+            handler: a function, or an `async` one. What it raises is logged once.
+
+        Returns:
+            A function that ends it.
+        """
+        delivery = Delivery(handler, own_thread=True, losses=self._following.losses)
+        self._following.connection.add(delivery.mailbox)
+        return delivery.close
+
+    def stats(self) -> ClientStats:
+        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        return client_stats(self._http, self._following)
 
     def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
         """Cancel a queue item; one that has ended stays as it is.
@@ -110,7 +194,11 @@ class InvokeAIClient:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        queue = self.queue if queue_id == self.queue.queue_id else Queue(AsyncQueue(self._engine, self._http, queue_id))
+        queue = (
+            self.queue
+            if queue_id == self.queue.queue_id
+            else Queue(AsyncQueue(self._engine, self._http, self._following, queue_id))
+        )
         return queue.cancel_item(item_id)
 
     def schema_drift(self) -> list[Drift]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
-from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, ProgressCallback, Run
+from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
+from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
@@ -33,6 +41,14 @@ from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+Priority = Literal["low", "normal", "high", "urgent"]
+"""Where in the queue a submission goes; see `WorkflowHandle.submit_sync`."""
+
+OnServerLoss = Literal["report", "resubmit"]
+"""What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
+
+_Handler = tuple[Delivery[Event], frozenset[str] | None]
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 
@@ -68,6 +84,8 @@ class WorkflowHandle:
         self._catalog = catalog
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
+        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        self._handlers: list[_Handler] = []
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
     # Inputs
@@ -209,14 +227,27 @@ class WorkflowHandle:
         """
         return self._engine.block(self._composer.compose(check=False))
 
-    def submit_sync(self, *, queue_id: str = "default") -> Run:
+    def submit_sync(
+        self,
+        *,
+        queue_id: str = "default",
+        priority: Priority = "normal",
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+    ) -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
 
         Rests on `POST /api/v1/queue/{queue_id}/enqueue_batch`. The batch's id is made here, and if the answer is lost
-        the server is asked for it, so that nothing is enqueued twice.
+        the server is asked for it, so that nothing is enqueued twice. If the queue has room for a part of the batch
+        only, the rest is sent as room appears.
 
         Args:
             queue_id: the queue.
+            priority: `high` and `urgent` go before all that waits now, `low` waits, in this client, until nothing
+                else does. What goes before all that waits is also overtaken by what does so later.
+            runs: how often each item is to be run.
+            on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
+                `resubmit` it, so that the run goes on with a new item in its place.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
@@ -229,17 +260,118 @@ class WorkflowHandle:
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.
         """
-        return self._engine.block(self._submit(queue_id))
+        return self._engine.block(self._submit(queue_id, priority, runs, on_server_loss))
 
-    async def submit(self, *, queue_id: str = "default") -> Run:
-        """`submit_sync`, awaited from any loop."""
-        return await self._engine.call(self._submit(queue_id))
+    async def submit(
+        self,
+        subscribe_events: bool = True,
+        *,
+        queue_id: str = "default",
+        priority: Priority = "normal",
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+    ) -> Run:
+        """`submit_sync`, awaited from any loop.
 
-    async def _submit(self, queue_id: str) -> Run:
-        live = await self._following.submit(queue_id, await self._composer.compose(check=True))
-        map_images = self._image_mapper()
-        run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, map_images))
+        Args:
+            subscribe_events: makes no difference: a run's events are always followed, from before it is sent, and can
+                be read whenever they are wanted.
+            queue_id: the others are as in `submit_sync`.
+        """
+        return await self._engine.call(self._submit(queue_id, priority, runs, on_server_loss))
+
+    async def _submit(self, queue_id: str, priority: Priority, runs: int, on_server_loss: OnServerLoss) -> Run:
+        body = await self._composer.compose(check=True, runs=runs, prepend=priority in ("high", "urgent"))
+        live = await self._following.submit(
+            queue_id,
+            body,
+            resubmits=on_server_loss == "resubmit",
+            waits_for_room=priority == "low",
+            on_followed=self._tell_handlers,
+        )
+        run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
+        self._runs.add(run)
         return run
+
+    async def submit_sync_monitor_async(self, *, queue_id: str = "default") -> AsyncIterator[Event]:
+        """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
+
+        Raises:
+            InvokeAIError: as `submit_sync`.
+        """
+        run = await self.submit(queue_id=queue_id)
+        async with run.stream() as events:
+            async for event in events:
+                yield event
+
+    # Events
+
+    def on_event(self, handler: Callable[[Event], Any], *, types: Collection[str] | None = None) -> Callable[[], None]:
+        """Call `handler` with each event of this handle's runs: of the latest one from its start, and of later ones.
+
+        It is called where you are, in the order of the events: on the loop that runs when it is registered, or, where
+        none does, in the thread (or on the loop) that waits for the run. What it raises is logged once.
+
+        Args:
+            handler: a function, or an `async` one, which is awaited before the next event.
+            types: only events of these types, such as `{"generator_progress"}`.
+
+        Returns:
+            A function that ends it.
+
+        Example:
+            >>> stop = wf.on_event(lambda event: print(event.type))
+        """
+        delivery: Delivery[Event] = Delivery(handler, losses=self._following.losses)
+        entry = (delivery, None if types is None else frozenset(types))
+        self._handlers.append(entry)
+        if self._run is not None:
+            self._engine.block(self._tell_latest(self._run, entry))
+
+        def stop() -> None:
+            delivery.close()
+            if entry in self._handlers:
+                self._handlers.remove(entry)
+
+        return stop
+
+    async def _tell_latest(self, run: Run, entry: _Handler) -> None:
+        self._following.tell(run.aio.live, entry[0].mailbox, types=entry[1])
+
+    def _tell_handlers(self, live: LiveRun) -> None:
+        for delivery, types in self._handlers:
+            self._following.tell(live, delivery.mailbox, types=types)
+
+    def stream_events(self, session_id: str | None = None) -> EventStream:
+        """The events of a run, from its start, until it has ended; called late, it still tells the whole story.
+
+        Args:
+            session_id: of the run, `submission["session_id"]`; the latest run of this handle if it is left out.
+
+        Returns:
+            What `async for` takes, and `for`: leaving the loop unsubscribes.
+
+        Raises:
+            NotSubmittedError: nothing was submitted yet, or nothing with that session.
+
+        Example:
+            >>> async for event in wf.stream_events():
+            ...     if event.type == "generator_progress":
+            ...         print(f"{event.step}/{event.total_steps}")
+        """
+        if session_id is None:
+            return self._latest(None).stream()
+        for run in [self._latest(None), *self._runs]:
+            if session_id in run.session_ids:
+                return run.stream(session_id)
+        raise NotSubmittedError(
+            f"No run of this handle is known to have the session {session_id!r}.",
+            hint="Take submission['session_id'] of a run that you still hold, or leave it out for the latest run.",
+        )
+
+    def stream_events_sync(self, session_id: str | None = None) -> EventStream:
+        """`stream_events` for code without a loop: `for event in wf.stream_events_sync()`."""
+        return self.stream_events(session_id)
 
     # Waiting
 
@@ -248,7 +380,7 @@ class WorkflowHandle:
         submission: Run | None = None,
         *,
         timeout: float | None = None,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
         """Wait until a run has ended, however it ended.
@@ -256,8 +388,9 @@ class WorkflowHandle:
         Args:
             submission: the run; the latest one of this handle if it is left out.
             timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds: the callback is called at least this often, and the server asked this often while
-                its socket is down. Pushed events wake the wait at once, whatever this is.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that gives them: the callback is called at
+                least this often, and the server asked this often while its socket is down. Pushed events wake the
+                wait at once, whatever this is.
             progress_callback: called in this thread with the queue item as it is (`status`, `progress_percentage`,
                 `current_step`, `total_steps`). What it raises ends the wait, not the run.
 
@@ -269,7 +402,16 @@ class WorkflowHandle:
             NotSubmittedError: nothing was submitted yet.
         """
         run = self._latest(submission)
-        return run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
+        deliveries = [delivery for delivery, _ in self._handlers]
+
+        def on_change(item: QueueItem) -> None:
+            for delivery in deliveries:
+                delivery.drain()
+            if progress_callback is not None:
+                progress_callback(item)
+
+        callback = on_change if deliveries else progress_callback
+        return run.wait(timeout, poll_interval=poll_interval, progress_callback=callback)
 
     async def wait_for_completion(
         self,
@@ -277,8 +419,34 @@ class WorkflowHandle:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the page's own name
     ) -> QueueItem:
-        """`wait_for_completion_sync`, awaited from any loop; cancelling it leaves the run as it is."""
-        return await self._latest(submission).aio.wait(timeout)
+        """`wait_for_completion_sync`, awaited from any loop; cancelling it leaves the run as it is.
+
+        Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
+        than `timeout`.
+        """
+        began = time.monotonic()
+        run = self._latest(submission)
+        deliveries = [delivery for delivery, _ in self._handlers]
+        for delivery in deliveries:
+            delivery.adopt()
+        item = await run.aio.wait(timeout)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if timeout is None else max(0.0, began + timeout - time.monotonic())):
+                for delivery in deliveries:
+                    await delivery.caught_up()
+        return item
+
+    async def cancel(self, submission: Run | None = None) -> None:
+        """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
+
+        Raises:
+            NotSubmittedError: nothing was submitted yet.
+        """
+        await self._latest(submission).aio.cancel()
+
+    def cancel_sync(self, submission: Run | None = None) -> None:
+        """`cancel`, for code without a loop."""
+        self._latest(submission).cancel()
 
     def _latest(self, submission: Run | None) -> Run:
         run = submission or self._run

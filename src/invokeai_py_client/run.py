@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from invokeai_py_client.errors import RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.errors import NotSubmittedError, RunCanceled, RunFailed, RunTimeout
 from invokeai_py_client.image import Image
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
@@ -23,8 +24,28 @@ from invokeai_py_client.wire.events import Event
 
 ProgressCallback = Callable[[QueueItem], object]
 
+PollInterval = float | Callable[[int], float]
+"""Seconds, or a function of the attempt, counted from 0, that gives them: it is asked beforehand, for all attempts."""
+
 POLL_INTERVAL = 2.0
 """Seconds: a progress callback is called at least this often, and a server without a socket asked this often."""
+
+_MOST_ATTEMPTS = 1000
+
+
+def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
+    """The pauses that a poll interval means, one for each attempt; the last is repeated.
+
+    Raises:
+        ValueError: one of them is no time to wait.
+    """
+    if callable(poll_interval):
+        pauses = tuple(float(poll_interval(attempt)) for attempt in range(_MOST_ATTEMPTS))
+    else:
+        pauses = (float(poll_interval),)
+    if not all(pause > 0 for pause in pauses):
+        raise ValueError(f"poll_interval must give seconds above 0, not {min(pauses)!r}")
+    return pauses
 
 
 class AsyncRun:
@@ -45,19 +66,29 @@ class AsyncRun:
         self._images_of = images_of
 
     @property
+    def live(self) -> LiveRun:
+        """The run as the engine follows it."""
+        return self._live
+
+    @property
     def item(self) -> QueueItem:
         """What is known now, without asking the server."""
         return self._presented(self._live.state.view())
 
-    @on_engine
-    async def wait(self, timeout: float | None = None, *, poll_interval: float = POLL_INTERVAL) -> QueueItem:  # noqa: ASYNC109
+    async def wait(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+        *,
+        poll_interval: PollInterval = POLL_INTERVAL,
+    ) -> QueueItem:
         """Wait until the run has ended, however it ended.
 
         Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is.
 
         Args:
             timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds between two questions to the server while its socket is down.
+            poll_interval: seconds between two questions to the server while its socket is down, or a function of the
+                attempt, counted from 0.
 
         Returns:
             The finished item, with status `completed`, `failed` or `canceled`.
@@ -67,8 +98,12 @@ class AsyncRun:
             AuthenticationError: the server no longer accepts the token.
             ClientClosedError: the client was closed meanwhile.
         """
+        return await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+
+    async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109
+        """`wait` for those who are on the engine."""
         try:
-            view = await self._following.wait(self._live, seconds=timeout, poll_interval=poll_interval)
+            view = await self._following.wait(self._live, seconds=timeout, pauses=pauses)
         except TimeoutError:
             assert timeout is not None
             raise self.timed_out(timeout) from None
@@ -78,9 +113,41 @@ class AsyncRun:
     async def cancel(self) -> None:
         """Cancel what has not ended of the run; its wait then ends with status `canceled`.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, which changes nothing about a finished item.
+        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, or, for a single item of a batch, on `PUT
+        .../i/{item_id}/cancel`. Neither changes anything about a finished item.
         """
-        await self._http.send(queue.cancel_batch(self._live.state.queue_id, self._live.state.batch_id))
+        state = self._live.state
+        self._following.cancel_asked(self._live)
+        if state.only is None:
+            await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
+        else:
+            for item_id in state.only:
+                await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
+
+    def stream(self, session_id: str | None = None) -> EventStream:
+        """The run's events from its start, whenever this is called, until it has ended.
+
+        Args:
+            session_id: of the one item that is of interest, where the run has several.
+
+        Raises:
+            NotSubmittedError: none of its items has that session.
+        """
+        item_id = None if session_id is None else self._item_of(session_id)
+        return EventStream(
+            self._engine,
+            lambda mailbox: self._following.stream(self._live, mailbox, item_id=item_id),
+            self._following.losses,
+        )
+
+    def _item_of(self, session_id: str) -> int:
+        for item_id, item in self._live.state.items.items():
+            if item.view.session_id == session_id:
+                return item_id
+        raise NotSubmittedError(
+            f"No item of batch {self._live.state.batch_id} is known to have the session {session_id!r}.",
+            hint="Take run.session_id, or leave it out to have the events of all its items.",
+        )
 
     @on_engine
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
@@ -94,7 +161,7 @@ class AsyncRun:
             RunCanceled: it was canceled.
             RunTimeout: it had not ended in time.
         """
-        item = await self.wait(timeout)
+        item = await self.ended(timeout)
         if item.status == "completed":
             return item
         name = f"Item {item.item_id} of batch {item.batch_id}"
@@ -124,7 +191,9 @@ class AsyncRun:
         view = self._live.state.view()
         if view.session_id is not None:
             return view.session_id
-        return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session_id
+        session_id = (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session_id
+        self._live.state.learned_session(view.item_id, session_id)
+        return session_id
 
     @on_engine
     async def fetch_session(self) -> Mapping[str, Any]:
@@ -133,9 +202,9 @@ class AsyncRun:
         return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
 
     @on_engine
-    async def watch(self, watcher: Callable[[list[Event]], None], *, poll_interval: float) -> None:
+    async def watch(self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]) -> None:
         """Call `watcher` on the engine with each burst of events; it must not block."""
-        self._live.wants_polling_every(poll_interval)
+        self._live.wants_polling(pauses)
         await self._following.watch(self._live, watcher)
 
     @on_engine
@@ -184,20 +253,24 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     result = blocking(AsyncRun.result)
     cancel = blocking(AsyncRun.cancel)
 
+    def stream(self, session_id: str | None = None) -> EventStream:
+        """The run's events from its start, for `for` and for `async for`; see `AsyncRun.stream`."""
+        return self.aio.stream(session_id)
+
     @property
     def batch_id(self) -> str:
         """The batch's id, which the client chose."""
-        return self.aio._live.state.batch_id
+        return self.aio.live.state.batch_id
 
     @property
     def queue_id(self) -> str:
         """The queue it is in."""
-        return self.aio._live.state.queue_id
+        return self.aio.live.state.queue_id
 
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its queue items, in the order in which they were made."""
-        return tuple(self.aio._live.state.items)
+        return tuple(self.aio.live.state.items)
 
     @property
     def item_id(self) -> int:
@@ -215,6 +288,12 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         return self.item.session_id or self.aio._engine.block(self.aio.fetch_session_id())
 
     @property
+    def session_ids(self) -> tuple[str, ...]:
+        """The session ids of its items, as far as they are known without asking the server."""
+        views = [item.view for item in self.aio.live.state.items.values()]
+        return tuple(view.session_id for view in views if view.session_id is not None)
+
+    @property
     def item(self) -> QueueItem:
         """What is known of it now, without asking the server."""
         return self.aio.item
@@ -225,6 +304,21 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         return self.item.status
 
     @property
+    def progress(self) -> float:
+        """How far it is, 0..100: the nodes that are done and the current one's share, over all that it will run."""
+        return self.item.progress_percentage
+
+    @property
+    def started_at(self) -> str | None:
+        """When its first item began, as the server tells it; None before."""
+        return self.item.started_at
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Its events so far. Of very many progress events only the latest 1,000 are kept."""
+        return tuple(self.aio.live.story)
+
+    @property
     def images(self) -> Sequence[Image]:
         """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
         return self.aio._images_of(self.item)
@@ -233,15 +327,16 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         self,
         timeout: float | None = None,
         *,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
         """Wait until the run has ended, however it ended.
 
         Args:
             timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds: `progress_callback` is called at least this often, and the server asked this often
-                while its socket is down. Pushed events wake the wait at once, whatever this is.
+            poll_interval: seconds, or a function of the attempt that gives them: `progress_callback` is called at
+                least this often, and the server asked this often while its socket is down. Pushed events wake the
+                wait at once, whatever this is.
             progress_callback: called in this thread with the item as it is: at first, at each change (several at once
                 count as one), and last with the finished item. What it raises ends the wait, not the run.
 
@@ -253,16 +348,18 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
             AuthenticationError: the server no longer accepts the token.
             ClientClosedError: the client was closed meanwhile.
         """
+        pauses = poll_pauses(poll_interval)
         if progress_callback is None:
-            return self.aio._engine.block(self.aio.wait(timeout, poll_interval=poll_interval))
+            return self.aio._engine.block(self.aio.ended(timeout, pauses))
         deadline = None if timeout is None else time.monotonic() + timeout
-        bursts: Mailbox[None] = Mailbox()
+        attempt = 0
+        bursts: Mailbox[None] = Mailbox(capacity=1)
 
         def watcher(_: list[Event]) -> None:
             bursts.put(None, key="changed")
 
         engine = self.aio._engine
-        engine.block(self.aio.watch(watcher, poll_interval=poll_interval))
+        engine.block(self.aio.watch(watcher, pauses=pauses))
         try:
             while not self.aio.is_over():
                 progress_callback(self.item)
@@ -270,7 +367,8 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
                 if left is not None and left <= 0:
                     assert timeout is not None
                     raise self.aio.timed_out(timeout)
-                bursts.take(poll_interval if left is None else min(left, poll_interval))
+                pause = pauses[min(attempt, len(pauses) - 1)]
+                attempt += not bursts.take(pause if left is None else min(left, pause))
         finally:
             engine.block(self.aio.unwatch(watcher))
         item = self.item

@@ -6,7 +6,7 @@ import os
 import ssl
 import urllib.request
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from invokeai_py_client.errors import SettingsError
@@ -29,6 +29,7 @@ class Settings:
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
         proxy: an HTTP proxy's URL; by default what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
         default_board: the board, by name or id, that `auto` means in a workflow; None for no board.
+        transport: how the server's news come: pushed through a websocket, or, where none can pass, by asking.
 
     Raises:
         SettingsError: a value cannot be used; it says which, and what would do.
@@ -47,6 +48,7 @@ class Settings:
     verify: bool | str | ssl.SSLContext = True
     proxy: str | None = field(default=None, repr=False)
     default_board: str | None = None
+    transport: Literal["websocket", "polling"] = "websocket"
 
     def __post_init__(self) -> None:
         url = _clean_url(self.url)
@@ -56,6 +58,10 @@ class Settings:
                 raise SettingsError(
                     f"{name}={getattr(self, name)!r} is no time to wait.", setting=name, hint="Give seconds above 0."
                 )
+        if self.transport not in ("websocket", "polling"):
+            raise SettingsError(
+                f"transport={self.transport!r} is not known.", setting="transport", hint="Give websocket or polling."
+            )
         if self.retries < 0:
             raise SettingsError(f"retries={self.retries!r} is below 0.", setting="retries", hint="0 turns them off.")
         if self.token is not None and (not self.token or not self.token.isascii() or not self.token.isprintable()):

@@ -68,7 +68,7 @@ def test_the_end_is_the_same_however_it_is_learned(
     end: str, seed: int, drop: float, repeat: float, shuffle: bool, record_at: float
 ) -> None:
     choose = random.Random(seed)
-    run = RunState("b", "default", node_count=3, has_gap=True)
+    run = RunState("b", "default", graph={"nodes": {key: {"type": "add"} for key in "abc"}, "edges": []}, has_gap=True)
     run.enqueued([1])
     events = [event for event in story(end) if choose.random() >= drop]
     events += [event for event in events if choose.random() < repeat]
@@ -92,7 +92,7 @@ def test_the_end_is_the_same_however_it_is_learned(
 
 @given(end=st.sampled_from(["completed", "failed", "canceled"]), repeats=st.lists(st.integers(1, 3), min_size=13))
 def test_without_a_gap_events_alone_tell_the_whole_story(end: str, repeats: list[int]) -> None:
-    run = RunState("b", "default", node_count=3)
+    run = RunState("b", "default", graph={"nodes": {key: {"type": "add"} for key in "abc"}, "edges": []})
     run.enqueued([1])
     seen: list[str] = []
     for event, times in zip(story(end), repeats, strict=False):

@@ -1,37 +1,61 @@
-"""Sends a batch so that it is enqueued exactly once, whatever becomes of the answer."""
+"""Sends a batch so that each item of it is enqueued exactly once, whatever becomes of the answers."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client.errors import ApiError, InvokeAIError, NotEnqueuedError, RequestTimeout, TransportError
+from invokeai_py_client.errors import (
+    ApiError,
+    InvokeAIError,
+    NotFoundError,
+    NotInvokeAIError,
+    RejectedError,
+    RequestTimeout,
+    TransportError,
+)
 from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import EnqueueResult
+from invokeai_py_client.wire.records import QueueItemSummary
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between one try and the next; after the last the failure is the caller's."""
 
 
-async def enqueue_once(http: HttpTransport, queue_id: str, batch_id: str, body: dict[str, Any]) -> list[int]:
-    """Enqueue a batch under an id of the client's choosing.
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What the server took of a batch: these items, of so many that were sent."""
+
+    item_ids: list[int]
+    requested: int | None
+
+    def took_all(self) -> bool:
+        """Whether nothing is left to be sent. It is not known where the answer was lost."""
+        return self.requested is not None and len(self.item_ids) >= self.requested
+
+
+async def enqueue_once(
+    http: HttpTransport, queue_id: str, batch_id: str, body: dict[str, Any], *, known: frozenset[int] = frozenset()
+) -> Enqueued:
+    """Enqueue a batch, or the rest of one, under an id of the client's choosing.
 
     The server would take the same batch twice. So when an answer is lost, the batch's status tells whether it
-    arrived: a total of 0 means that it did not, and may be sent again.
+    arrived: if it has no more items than before, it did not, and may be sent again.
 
     Args:
         http: how to send.
         queue_id: the queue.
         batch_id: an id that no other batch has.
         body: what `enqueue_batch` takes; the id is put into it.
+        known: the items that the batch has already.
 
     Returns:
-        The ids of its items, ascending.
+        The new items, ascending. They may be fewer than were sent: the queue had no room.
 
     Raises:
-        NotEnqueuedError: the queue had no room for all; what it took was canceled.
-        InvokeAIError: as any request.
+        InvokeAIError: as any request. Nothing of this body is in the queue then, unless the server could not even be
+            asked whether it is.
     """
     call = queue.enqueue_batch(queue_id, {**body, "batch": {**body["batch"], "batch_id": batch_id}})
     for pause in (*_PAUSES, None):
@@ -40,15 +64,39 @@ async def enqueue_once(http: HttpTransport, queue_id: str, batch_id: str, body: 
         except (TransportError, RequestTimeout, ApiError) as error:
             if not _fate_is_unknown(error) and not _was_not_sent(error):
                 raise
-            if _fate_is_unknown(error) and (await http.send(queue.get_batch_status(queue_id, batch_id))).total:
-                return await _item_ids(http, queue_id, batch_id)
+            if _fate_is_unknown(error) and (await _total(http, queue_id, batch_id)) > len(known):
+                items = await items_of_batch(http, queue_id, batch_id)
+                return Enqueued(sorted({item.item_id for item in items} - known), None)
             if pause is None:
                 raise
             await asyncio.sleep(pause)
         else:
-            await _check_all_fit(http, queue_id, batch_id, result)
-            return sorted(result.item_ids or await _item_ids(http, queue_id, batch_id))
+            item_ids = result.item_ids
+            if item_ids is None and result.enqueued:
+                # Servers before 5.12 do not name them.
+                item_ids = [item.item_id for item in await items_of_batch(http, queue_id, batch_id)]
+            return Enqueued(sorted({*(item_ids or ())} - known), result.requested)
     raise AssertionError("the last try returns or raises")
+
+
+async def items_of_batch(http: HttpTransport, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
+    """Every item of a batch that the queue still knows, ascending."""
+    try:
+        item_ids = sorted((await http.send(queue.list_item_ids(queue_id))).item_ids)
+        found: list[QueueItemSummary] = []
+        for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
+            call = queue.get_item_summaries(queue_id, item_ids[start : start + queue.MAX_IDS_PER_REQUEST])
+            found += [item for item in await http.send(call) if item.batch_id == batch_id]
+    except (NotFoundError, RejectedError, TransportError) as error:
+        if isinstance(error, TransportError) and not isinstance(error, NotInvokeAIError):
+            raise
+        # An older server lacks these routes, and has its web page answer them.
+        found = [item for item in await http.send(queue.list_all_items(queue_id)) if item.batch_id == batch_id]
+    return sorted(found, key=lambda item: item.item_id)
+
+
+async def _total(http: HttpTransport, queue_id: str, batch_id: str) -> int:
+    return (await http.send(queue.get_batch_status(queue_id, batch_id))).total
 
 
 def _was_not_sent(error: InvokeAIError) -> bool:
@@ -60,23 +108,3 @@ def _fate_is_unknown(error: InvokeAIError) -> bool:
     if isinstance(error, ApiError):
         return error.status in PASSING_STATUSES
     return isinstance(error, RequestTimeout) or (type(error) is TransportError and error.sent)
-
-
-async def _item_ids(http: HttpTransport, queue_id: str, batch_id: str) -> list[int]:
-    """The items of a batch whose answer is lost, or came from a server that does not name them (before 5.12)."""
-    items = await http.send(queue.list_all_items(queue_id))
-    return sorted(item.item_id for item in items if item.batch_id == batch_id)
-
-
-async def _check_all_fit(http: HttpTransport, queue_id: str, batch_id: str, result: EnqueueResult) -> None:
-    if result.enqueued >= result.requested:
-        return
-    if result.enqueued:
-        await http.send(queue.cancel_batch(queue_id, batch_id))
-    raise NotEnqueuedError(
-        f"The queue {queue_id!r} had room for {result.enqueued} of {result.requested} items; nothing was left in it.",
-        batch_id=batch_id,
-        requested=result.requested,
-        enqueued=result.enqueued,
-        hint="Submit again when it has emptied, or raise the server's max_queue_size.",
-    )

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import uuid4
 
-from invokeai_py_client.errors import ClientClosedError, InvokeAIError
-from invokeai_py_client.live.enqueue import enqueue_once
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError
+from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
+from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, items_of_batch
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import LiveRun, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.mailbox import Losses, Mailbox
+from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.events import Event
-from invokeai_py_client.workflow.outputs import boards_sent
+from invokeai_py_client.wire.events import Event, GeneratorProgress, Reconnected
+from invokeai_py_client.workflow.batching import rest_of
 
 _WITHDRAWAL = 1.5
 """Seconds; less than what a cancelled call gets for its clean-up."""
+
+_ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
+"""Seconds between two looks whether a full queue has room; the last is repeated."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -40,11 +47,23 @@ class Following:
         self._http = http
         self._engine = engine
         self._generation = -1
-        self._router = Router(bulk_change=self._resync, needs_details=self._fill_in)
+        self._lost_at: float | None = None
+        self.losses = Losses()
+        self._queue_streams: set[Mailbox[Event]] = set()
+        self.connection = ConnectionWatch()
+        self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
         self._socket = Socket(http, engine, listener=self)
-        self._reconciler = Reconciler(http, engine, self._router, self._socket)
+        self.reconciler = Reconciler(http, engine, self.router, self._socket)
 
-    async def submit(self, queue_id: str, body: dict[str, Any]) -> LiveRun:
+    async def submit(
+        self,
+        queue_id: str,
+        body: dict[str, Any],
+        *,
+        resubmits: bool = False,
+        waits_for_room: bool = False,
+        on_followed: Callable[[LiveRun], None] = lambda run: None,
+    ) -> LiveRun:
         """Enqueue a batch and follow it.
 
         The order matters: subscribe and wait for the ack, follow the run, then send it. So no event of it is missed.
@@ -52,33 +71,93 @@ class Following:
         Args:
             queue_id: the queue.
             body: what `enqueue_batch` takes.
+            resubmits: run anew what a restarted server canceled.
+            waits_for_room: send it only when nothing else is pending.
+            on_followed: called when the run is followed, before it is sent.
 
         Returns:
-            The run, with the ids of all its items.
+            The run, with the ids of its items; if the queue had room for a part only, of that part, and the rest is
+            sent as room appears.
 
         Raises:
-            NotEnqueuedError: the queue had no room.
+            NotEnqueuedError: the queue had no room at all for as long as a request may take.
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued, then.
         """
         watched = await self._start(queue_id)
+        if waits_for_room:
+            await self._nothing_pending(queue_id)
         batch_id = str(uuid4())
-        graph = body["batch"]["graph"]
-        run = self._router.follow(
-            RunState(batch_id, queue_id, node_count=len(graph["nodes"]), boards=boards_sent(graph), has_gap=not watched)
+        run = self.router.follow(
+            RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
         )
+        on_followed(run)
         try:
-            run.state.enqueued(await enqueue_once(self._http, queue_id, batch_id, body))
+            first = await self._first_part(run, body)
         except asyncio.CancelledError:
-            self._router.forget(batch_id)
+            self.router.forget(run)
             await self._withdraw(queue_id, batch_id)
             raise
         except BaseException:
-            self._router.forget(batch_id)
+            self.router.forget(run)
             raise
-        if run.state.is_finished:
-            self._router.forget(batch_id)
-        self._reconciler.wake()
+        self._took(run, first)
+        if not run.state.is_enqueued:
+            self._engine.spawn(self._feed(run, body), name=f"rest of batch {batch_id}")
+        self.reconciler.wake()
         return run
+
+    async def _nothing_pending(self, queue_id: str) -> None:
+        for pause in _endless(_ROOM_PAUSES):
+            if not (await self._http.send(queue.get_queue_status(queue_id))).queue.pending:
+                return
+            await asyncio.sleep(pause)
+
+    def _took(self, run: LiveRun, part: Enqueued) -> None:
+        run.state.enqueued(part.item_ids, all_of_them=part.took_all())
+        if run.state.is_finished:
+            run.changed([])
+            self.router.forget(run)
+
+    async def _first_part(self, run: LiveRun, body: dict[str, Any]) -> Enqueued:
+        state = run.state
+        deadline = time.monotonic() + self._http.settings.timeout
+        for pause in _endless(_ROOM_PAUSES):
+            part = await enqueue_once(self._http, state.queue_id, state.batch_id, body)
+            if part.item_ids or part.took_all():
+                return part
+            if time.monotonic() > deadline:
+                raise NotEnqueuedError(
+                    f"The queue {state.queue_id!r} had no room for {self._http.settings.timeout:g} s.",
+                    batch_id=state.batch_id,
+                    requested=part.requested or 0,
+                    enqueued=0,
+                    hint="Submit again when it has emptied, or raise the server's max_queue_size.",
+                )
+            await asyncio.sleep(pause)
+        raise AssertionError("the loop above returns or raises")
+
+    async def _feed(self, run: LiveRun, body: dict[str, Any]) -> None:
+        """Send what did not fit, as room appears, until all is in or the run is canceled."""
+        state = run.state
+        for pause in _endless(_ROOM_PAUSES):
+            await asyncio.sleep(pause)
+            if run.is_over:
+                return
+            known = frozenset(state.items)
+            try:
+                rest = {**body, "batch": rest_of(body["batch"], len(known))}
+                if run.cancel_asked or not _count(rest["batch"]):
+                    self._took(run, Enqueued([], 0))
+                    return
+                part = await enqueue_once(self._http, state.queue_id, state.batch_id, rest, known=known)
+            except InvokeAIError as error:
+                logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
+                run.fail(error)
+                self.router.forget(run)
+                return
+            self._took(run, part)
+            if state.is_enqueued:
+                return
 
     async def _withdraw(self, queue_id: str, batch_id: str) -> None:
         """Cancel a batch whose sender gave up before the answer came: nobody would ever know of it."""
@@ -88,15 +167,59 @@ class Following:
         except (InvokeAIError, TimeoutError) as error:
             logger.warning("batch %s may be in the queue although its submission was cancelled: %s", batch_id, error)
 
-    async def wait(self, run: LiveRun, *, seconds: float | None, poll_interval: float | None = None) -> QueueItem:
+    async def attach(self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None) -> LiveRun:
+        """Follow a run that was begun elsewhere, or earlier: register it, ask how it is, and go on from there.
+
+        Args:
+            queue_id: the queue.
+            batch_id: a whole batch; or
+            item_id: one item.
+
+        Raises:
+            NotFoundError: the queue has no such item, or none of that batch (any more).
+        """
+        await self._start(queue_id)
+        if batch_id is None:
+            assert item_id is not None
+            batch_id = (await self._http.send(queue.get_queue_item(queue_id, item_id))).batch_id
+        only = None if item_id is None else frozenset({item_id})
+        followed = self.router.followed(batch_id) if only is None else None
+        if followed is not None:
+            return followed
+        run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only))
+        try:
+            item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
+            first = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+            run.state.enqueued(item_ids)
+            self.router.apply(run, run.state.apply_snapshot(first))
+        except BaseException:
+            self.router.forget(run)
+            raise
+        self._resync()
+        return run
+
+    async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
+        items = await items_of_batch(self._http, queue_id, batch_id)
+        replaced = {item.retried_from_item_id for item in items}
+        if not items:
+            call = queue.get_batch_status(queue_id, batch_id)
+            raise not_there(
+                f"The queue {queue_id!r} has no item of batch {batch_id!r}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Check the id; items that have ended are deleted after a while.",
+            )
+        return [item.item_id for item in items if item.item_id not in replaced]
+
+    async def wait(self, run: LiveRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
 
         Raises:
             TimeoutError: it had not ended after so many `seconds`.
         """
-        if poll_interval is not None:
-            run.wants_polling_every(poll_interval)
-        if not run.state.is_finished and run.failure is None:
+        if pauses:
+            run.wants_polling(pauses)
+        if not run.is_over:
             async with asyncio.timeout(seconds):
                 await self._start(run.state.queue_id)
                 await self._end_of(run)
@@ -106,7 +229,7 @@ class Following:
         return run.state.view()
 
     async def _end_of(self, run: LiveRun) -> None:
-        if not run.state.is_finished and run.failure is None:
+        if not run.is_over:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             run.waiters.add(waiter)
             try:
@@ -114,53 +237,163 @@ class Following:
             finally:
                 run.waiters.discard(waiter)
 
-    async def watch(self, run: LiveRun, watcher: Callable[[list[Event]], None]) -> None:
+    async def watch(self, run: LiveRun, watcher: Watcher) -> None:
         """Call `watcher` on the engine with each burst of a run's events, until `unwatch`."""
         await self._start(run.state.queue_id)
         run.watchers.append(watcher)
 
-    async def unwatch(self, run: LiveRun, watcher: Callable[[list[Event]], None]) -> None:
+    async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
         """Undo `watch`."""
         if watcher in run.watchers:
             run.watchers.remove(watcher)
+
+    async def stream(
+        self, run: LiveRun, mailbox: Mailbox[Event], *, item_id: int | None = None
+    ) -> Callable[[], InvokeAIError | None]:
+        """Put a run's events into a mailbox, from its start, and close it at the run's end.
+
+        Args:
+            run: the run.
+            mailbox: whose consumer may close it to end this early.
+            item_id: the one item that is of interest.
+
+        Returns:
+            Tells why the stream has ended early, if it has.
+        """
+        if not run.is_over:
+            await self._start(run.state.queue_id)
+        self.tell(run, mailbox, item_id=item_id, closes=True)
+        return lambda: None if run.failure is None else copy.copy(run.failure)
+
+    def tell(
+        self,
+        run: LiveRun,
+        mailbox: Mailbox[Event],
+        *,
+        item_id: int | None = None,
+        types: Collection[str] | None = None,
+        closes: bool = False,
+    ) -> None:
+        """Put a run's events into a mailbox: those so far now, the others as they come."""
+
+        def is_wanted(event: Event) -> bool:
+            return (types is None or event.type in types) and (
+                item_id is None or event.get("item_id", item_id) == item_id
+            )
+
+        def is_over() -> bool:
+            item = None if item_id is None else run.state.items.get(item_id)
+            return run.is_over or (item is not None and item.is_settled)
+
+        def watcher(events: list[Event]) -> None:
+            for event in events:
+                if is_wanted(event):
+                    mailbox.put(event, key=_key_of(event))
+            if closes and is_over():
+                mailbox.close()
+            if (mailbox.is_closed or run.is_over) and watcher in run.watchers:
+                run.watchers.remove(watcher)
+
+        for event in run.story:
+            if is_wanted(event):
+                # All that was kept is told, however much it is.
+                mailbox.put(event)
+        if not is_over():
+            run.watchers.append(watcher)
+        elif closes:
+            mailbox.close()
+
+    async def stream_queue(self, queue_id: str, mailbox: Mailbox[Event]) -> Callable[[], InvokeAIError | None]:
+        """Put every event of a queue into a mailbox, from now on, until its consumer closes it."""
+
+        def watcher(events: list[Event]) -> None:
+            for event in events:
+                mailbox.put(event, key=_key_of(event))
+            if mailbox.is_closed:
+                self.router.unwatch_queue(queue_id, watcher)
+                self._queue_streams.discard(mailbox)
+
+        await self._start(queue_id)
+        self.router.watch_queue(queue_id, watcher)
+        self._queue_streams.add(mailbox)
+        return lambda: ClientClosedError("The client was closed.") if self._engine.closed else None
 
     async def _start(self, queue_id: str) -> bool:
         """See to it that events arrive; whether they do. A forked child goes on following its parent's runs."""
         if self._generation != self._engine.generation:
             self._generation = self._engine.generation
             self._engine.on_close(self._fail_waits)
-            for run in self._router.live():
+            self._queue_streams.clear()
+            for run in self.router.live():
                 run.state.missed()
                 # Those futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
                 run.watchers.clear()
-            self._reconciler.start()
+            self.reconciler.start()
         return await self._socket.subscribe(queue_id)
 
     async def _fail_waits(self) -> None:
-        for run in self._router.live():
+        for run in self.router.live():
             run.fail(ClientClosedError("The client was closed while a run was being waited for."))
+        for mailbox in self._queue_streams:
+            mailbox.close()
+
+    def cancel_asked(self, run: LiveRun | None = None, *, item_id: int | None = None) -> None:
+        """Remember that it is this client that cancels a run, or an item of whatever run."""
+        for other in [run] if run is not None else [*self.router.live()]:
+            other.state.cancel_asked(None if item_id is None else [item_id])
+            other.cancel_asked = other.cancel_asked or item_id is None
 
     # What the socket tells.
 
     def received(self, name: str, payload: Any) -> None:
         """One message of the server's."""
-        self._router.dispatch(name, payload)
+        self.router.dispatch(name, payload)
 
-    def connected(self) -> None:
+    def connected(self, *, server_was_away: bool) -> None:
         """Events arrive from here on; what came before may have been missed."""
-        if any(self._router.live()):
+        runs = [*self.router.live()]
+        if self._lost_at is None:
+            self.connection.tell(ConnectionChange("connected"))
+        else:
+            seconds = time.monotonic() - self._lost_at
+            self._lost_at = None
+            self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
+            for run in runs:
+                if server_was_away:
+                    run.state.server_was_away()
+                self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
+        if runs:
             self._resync()
 
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""
         logger.info("events are missed from here on (%s); asking the server instead", reason)
-        for run in self._router.live():
+        self._lost_at = time.monotonic()
+        self.connection.tell(ConnectionChange("disconnected", reason=reason))
+        for run in self.router.live():
             run.state.missed()
         self._resync()
 
     def _resync(self) -> None:
-        self._reconciler.wake(everything=True)
+        self.reconciler.wake(everything=True)
 
     def _fill_in(self) -> None:
-        self._reconciler.wake()
+        self.reconciler.wake()
+
+
+def _key_of(event: Event) -> tuple[int, str] | None:
+    """Progress may give way to a newer one of its node; nothing else may."""
+    return (event.item_id, event.invocation_id) if isinstance(event, GeneratorProgress) else None
+
+
+def _count(batch: dict[str, Any]) -> int:
+    """How many items a rest, as `rest_of` makes it, has."""
+    data = batch.get("data") or []
+    return int(batch["runs"]) * (len(data[0][0]["items"]) if data and data[0] else 0 if data else 1)
+
+
+def _endless(pauses: tuple[float, ...]) -> Any:
+    yield from pauses
+    while True:
+        yield pauses[-1]

@@ -29,6 +29,9 @@ class QueueItem(ReadsAsMapping):
     `error_node_id` and `error_node_type` say where it happened, if that is known. `outputs` are in the order in
     which the nodes ended; `boards` are the ids of the boards that they were told to use, by node id.
 
+    `canceled_by` says who canceled a canceled item: `client` (this one), `server` (it was restarted while the item
+    ran), or `unknown` (another client, or the web UI).
+
     `item["session"]` is the one part that events do not tell: it is fetched from the server when it is read.
 
     A run of several items is told of as one: the first item's ids, the worst status, all outputs.
@@ -53,6 +56,7 @@ class QueueItem(ReadsAsMapping):
     error_node_type: str | None = None
     outputs: tuple[NodeOutput, ...] = field(default=(), repr=False)
     boards: Mapping[str, str] = field(default_factory=dict, repr=False)
+    canceled_by: str | None = None
     fetch_session: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -19,6 +19,7 @@ from invokeai_py_client.errors import (
     NotFoundError,
     RejectedError,
 )
+from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -37,6 +38,8 @@ ERROR_GRACE = 0.25
 """Seconds that the error of a failed node may take to follow the status, before it is asked for."""
 
 _DETAILS_PER_REQUEST = 50
+
+_RunsOfItems = defaultdict[int, list[LiveRun]]
 
 
 class Connection(Protocol):
@@ -71,6 +74,7 @@ class Reconciler:
         self._generation = -1
         self._due = asyncio.Event()
         self._everything = False
+        self.rounds = 0
 
     def start(self) -> None:
         """Run in the background, if it does not yet. Waits without a request while there is nothing to ask."""
@@ -118,50 +122,55 @@ class Reconciler:
             return None
         if self._connection.is_connected:
             return SILENCE
-        return min(run.poll_interval or POLL_INTERVAL for run in runs)
+        return min(run.pause(POLL_INTERVAL) for run in runs)
 
     async def _round(self, everything: bool) -> None:
+        self.rounds += 1
         polling = everything or not self._connection.is_connected
         quiet_since = time.monotonic() - SILENCE
-        ask: dict[str, dict[int, LiveRun]] = defaultdict(dict)
+        ask: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
         for run in self._router.live():
             if polling or run.last_heard <= quiet_since:
-                ask[run.state.queue_id].update(dict.fromkeys(run.state.unsettled(), run))
+                run.asked += 1
+                for item_id in run.state.unsettled():
+                    ask[run.state.queue_id][item_id].append(run)
         for queue_id, runs in ask.items():
             for item_ids in _groups(runs, queue.MAX_IDS_PER_REQUEST):
                 await self._refresh(queue_id, item_ids, runs)
         await self._fill_in_details()
+        for run in self._router.live():
+            if run.state.lost_items():
+                await resubmit_lost(self._http, self._router, run)
 
-    async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: dict[int, LiveRun]) -> None:
+    async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: _RunsOfItems) -> None:
         epoch = self._connection.epoch if self._connection.is_connected else None
         records = await self._summaries(queue_id, item_ids)
         watched = self._connection.is_connected and self._connection.epoch == epoch
         for record in records:
-            run = runs[record.item_id]
-            self._router.apply(run, run.state.apply_snapshot(record, nothing_missed=watched))
+            for run in runs[record.item_id]:
+                self._router.apply(run, run.state.apply_snapshot(record, nothing_missed=watched))
         self._tell_gone(item_ids, records, runs)
 
     async def _fill_in_details(self) -> None:
         """Fetch the full record of each item of whose end not all is known."""
         if any(run.state.awaits_error() for run in self._router.live()):
             await asyncio.sleep(ERROR_GRACE)
-        lacking: dict[str, dict[int, LiveRun]] = defaultdict(dict)
+        lacking: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
         for run in self._router.live():
-            lacking[run.state.queue_id].update(dict.fromkeys(run.state.lacking_details(), run))
+            for item_id in run.state.lacking_details():
+                lacking[run.state.queue_id][item_id].append(run)
         for queue_id, runs in lacking.items():
             for item_ids in _groups(runs, _DETAILS_PER_REQUEST):
                 records = await self._records(queue_id, item_ids)
                 for record in records:
-                    run = runs[record.item_id]
-                    self._router.apply(run, run.state.apply_snapshot(record))
+                    for run in runs[record.item_id]:
+                        self._router.apply(run, run.state.apply_snapshot(record))
                 self._tell_gone(item_ids, records, runs)
 
-    def _tell_gone(
-        self, item_ids: Sequence[int], records: Iterable[QueueItemSummary], runs: dict[int, LiveRun]
-    ) -> None:
+    def _tell_gone(self, item_ids: Sequence[int], records: Iterable[QueueItemSummary], runs: _RunsOfItems) -> None:
         for item_id in set(item_ids) - {record.item_id for record in records}:
-            run = runs[item_id]
-            self._router.apply(run, run.state.apply_gone(item_id))
+            for run in runs[item_id]:
+                self._router.apply(run, run.state.apply_gone(item_id))
 
     async def _summaries(self, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
         try:

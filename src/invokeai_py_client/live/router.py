@@ -10,6 +10,7 @@ from typing import Any
 
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.story import Story
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, UnknownEvent, decode
 
 REDACTED = "redacted"
@@ -18,24 +19,41 @@ REDACTED = "redacted"
 logger = logging.getLogger("invokeai_py_client.live")
 
 
+Watcher = Callable[[list[Event]], None]
+"""Called on the engine with each burst of events; it must not block."""
+
+
 class LiveRun:
     """A run that is being followed: its state, those who wait for its end, and those who watch it."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.waiters: set[asyncio.Future[None]] = set()
-        self.watchers: list[Callable[[list[Event]], None]] = []
+        self.watchers: list[Watcher] = []
+        self.story = Story()
         self.last_heard = time.monotonic()
-        self.poll_interval: float | None = None
+        self.cancel_asked = False
+        self.asked = 0
+        self._pauses: set[tuple[float, ...]] = set()
         self.failure: InvokeAIError | None = None
 
-    def wants_polling_every(self, seconds: float) -> None:
-        """While the socket is down, ask the server this often about the run."""
-        self.poll_interval = seconds if self.poll_interval is None else min(seconds, self.poll_interval)
+    def wants_polling(self, pauses: tuple[float, ...]) -> None:
+        """While the socket is down, ask the server about the run after these pauses in seconds; the last repeats."""
+        self._pauses.add(pauses)
+
+    def pause(self, default: float) -> float:
+        """Seconds until the server is to be asked again."""
+        return min((pauses[min(self.asked, len(pauses) - 1)] for pauses in self._pauses), default=default)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be heard of it: it has ended, or following it has failed."""
+        return self.state.is_finished or self.failure is not None
 
     def changed(self, events: list[Event]) -> None:
         """Hand events to the watchers, and end the waits if the run has ended."""
         self.last_heard = time.monotonic()
+        self.story.add(events)
         for watcher in [*self.watchers]:
             watcher(events)
         if self.state.is_finished:
@@ -64,23 +82,44 @@ class Router:
     """
 
     def __init__(self, *, bulk_change: Callable[[], None], needs_details: Callable[[], None]) -> None:
-        self._runs: dict[str, LiveRun] = {}
+        self._runs: dict[str, list[LiveRun]] = {}
+        self._queue_watchers: dict[str, list[Watcher]] = {}
         self._bulk_change = bulk_change
         self._needs_details = needs_details
         self._faults: set[str] = set()
+        self.received = 0
 
     def follow(self, state: RunState) -> LiveRun:
         """Follow a run from now on. Do it before the batch is sent: its first events outrun the answer."""
-        run = self._runs[state.batch_id] = LiveRun(state)
+        run = LiveRun(state)
+        self._runs.setdefault(state.batch_id, []).append(run)
         return run
 
-    def forget(self, batch_id: str) -> None:
+    def forget(self, run: LiveRun) -> None:
         """Stop following a run."""
-        self._runs.pop(batch_id, None)
+        runs = self._runs.get(run.state.batch_id, [])
+        if run in runs:
+            runs.remove(run)
+            if not runs:
+                del self._runs[run.state.batch_id]
 
     def live(self) -> Iterator[LiveRun]:
         """The runs that have not ended."""
-        return iter([*self._runs.values()])
+        return iter([run for runs in self._runs.values() for run in runs])
+
+    def followed(self, batch_id: str) -> LiveRun | None:
+        """The run of a whole batch, if it is followed."""
+        return next((run for run in self._runs.get(batch_id, ()) if run.state.only is None), None)
+
+    def watch_queue(self, queue_id: str, watcher: Watcher) -> None:
+        """Call `watcher` with each event of a queue, whose ever it is."""
+        self._queue_watchers.setdefault(queue_id, []).append(watcher)
+
+    def unwatch_queue(self, queue_id: str, watcher: Watcher) -> None:
+        """Undo `watch_queue`."""
+        watchers = self._queue_watchers.get(queue_id, [])
+        if watcher in watchers:
+            watchers.remove(watcher)
 
     def dispatch(self, name: str, payload: Any) -> None:
         """Take in one message of the socket. It never raises: one bad message must not end the connection."""
@@ -97,22 +136,22 @@ class Router:
             return
         run.changed(events)
         if run.state.is_finished:
-            self.forget(run.state.batch_id)
+            self.forget(run)
         elif run.state.lacking_details():
             self._needs_details()
 
     def _take(self, event: Event) -> None:
+        self.received += 1
+        for watcher in [*self._queue_watchers.get(event.queue_id, ())]:
+            watcher([event])
         if isinstance(event, ItemEvent):
-            run = self._runs.get(event.batch_id)
-            if run is None and event.batch_id == REDACTED:
-                run = self._by_item(event.item_id)
-            if run is not None:
+            runs = self._runs.get(event.batch_id, ())
+            if not runs and event.batch_id == REDACTED:
+                runs = [run for run in self.live() if event.item_id in run.state.items]
+            for run in [*runs]:
                 self.apply(run, run.state.apply_event(event))
         elif isinstance(event, BulkChange):
             self._bulk_change()
         elif isinstance(event, UnknownEvent) and event.fault and event.name not in self._faults:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
-
-    def _by_item(self, item_id: int) -> LiveRun | None:
-        return next((run for run in self._runs.values() if item_id in run.state.items), None)

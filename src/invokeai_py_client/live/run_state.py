@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from invokeai_py_client.live.progress import Expansion, StepCounter
 from invokeai_py_client.live.queue_item import NodeOutput, QueueItem
 from invokeai_py_client.wire.events import (
     TERMINAL_STATUSES,
@@ -22,12 +23,14 @@ from invokeai_py_client.wire.events import (
     GeneratorProgress,
     InvocationComplete,
     InvocationError,
+    InvocationEvent,
     InvocationStarted,
     ItemEvent,
     QueueItemStatusChanged,
     SessionComplete,
 )
 from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.workflow.outputs import boards_sent
 
 _RANK = {"pending": 0, "in_progress": 1, "waiting": 1, "completed": 2, "failed": 2, "canceled": 2}
 _BADNESS = {"completed": 0, "canceled": 1, "failed": 2}
@@ -43,8 +46,13 @@ class ItemState:
     has_gap: bool
     is_settled: bool = False
     status_sequence: int = -1
+    cancel_was_asked: bool = False
+    server_was_away: bool = False
+    is_lost: bool = False
     outputs: dict[str, NodeOutput] = field(default_factory=dict)
-    done_nodes: set[str] = field(default_factory=set)
+    expansion: Expansion | None = None
+    counter: StepCounter | None = None
+    counted: str = ""
     share: float = 0.0
 
     def snapshot(self) -> QueueItem:
@@ -67,30 +75,55 @@ class RunState:
     Args:
         batch_id: the batch, chosen by the client.
         queue_id: its queue.
-        node_count: how many nodes its graph has, for the overall progress.
-        boards: the ids of the boards that its nodes use, by node id.
+        graph: as it was sent; None for a run that was begun elsewhere, until a record tells it.
         has_gap: events may be missed from the start on, because no socket is open.
+        only: the items of the batch that the run is about; None for all.
+        resubmits: an item that a restarted server canceled is run anew, and so is not over.
     """
 
     batch_id: str
     queue_id: str
-    node_count: int
-    boards: Mapping[str, str] = field(default_factory=dict)
+    graph: Mapping[str, Any] | None
     has_gap: bool = False
+    only: frozenset[int] | None = None
     items: dict[int, ItemState] = field(default_factory=dict)
     is_enqueued: bool = False
+    resubmits: bool = False
+    boards: Mapping[str, str] = field(init=False)
 
-    def enqueued(self, item_ids: Iterable[int]) -> None:
-        """The server's answer: these are all the items that the run has."""
+    def __post_init__(self) -> None:
+        self.boards = {} if self.graph is None else boards_sent(self.graph)
+
+    def enqueued(self, item_ids: Iterable[int], *, all_of_them: bool = True) -> None:
+        """The server's answer: these items the run has, and, unless more are to be sent, no others."""
         for item_id in sorted(item_ids):
             self._item(item_id)
         self.items = dict(sorted(self.items.items()))
-        self.is_enqueued = True
+        self.is_enqueued = all_of_them
+
+    def has(self, item_id: int) -> bool:
+        """Whether an item of the batch is one that the run is about."""
+        return self.only is None or item_id in self.only
+
+    def replaced(self, item_id: int, new_item_id: int) -> None:
+        """The server runs a lost item anew, as another item: that one stands for it from now on."""
+        lost = self.items.pop(item_id, None)
+        if self.only is not None:
+            self.only = self.only - {item_id} | {new_item_id}
+        self._item(new_item_id).has_gap = True
+        if lost is not None:
+            self.items = dict(sorted(self.items.items()))
 
     @property
     def is_finished(self) -> bool:
         """Whether every item has ended and all that it made is known."""
         return self.is_enqueued and all(item.is_settled for item in self.items.values())
+
+    def learned_session(self, item_id: int, session_id: str) -> None:
+        """What an item's session is, asked of the server before any event told it."""
+        item = self.items.get(item_id)
+        if item is not None and item.view.session_id is None:
+            item.view = replace(item.view, session_id=session_id)
 
     def unsettled(self) -> list[int]:
         """The items whose whole story is not known yet."""
@@ -143,6 +176,8 @@ class RunState:
             The events that a consumer should see: this one, a `session_complete` after it if it ended the item, or
             nothing if it is a duplicate or comes late.
         """
+        if not self.has(event.item_id):
+            return []
         item = self._item(event.item_id)
         if item.view.is_finished:
             if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
@@ -156,20 +191,19 @@ class RunState:
                 return []
             output = NodeOutput(node_id=event.node_id, invocation_id=event.invocation_id, result=event.result)
             item.outputs[event.invocation_id] = output
-            item.done_nodes.add(event.node_id)
+            if item.expansion is not None:
+                item.expansion.node_done(event.node_id, event.result)
             item.share = 0.0
             self._update(item, event)
         elif isinstance(event, GeneratorProgress):
-            item.share = (event.progress_percentage or 0.0) / 100
-            if event.total_steps:
-                self._update(item, event, current_step=event.step, total_steps=event.total_steps)
-            else:
-                self._update(item, event)
+            return self._progress(item, event)
         elif isinstance(event, InvocationError):
             self._tell_error(item, event)
         elif isinstance(event, InvocationStarted):
             item.share = 0.0
             self._update(item, event)
+        if isinstance(event, InvocationEvent):
+            return [replace(event, overall_percentage=item.view.progress_percentage)]
         return [event]
 
     def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -197,7 +231,9 @@ class RunState:
                 started_at=record.started_at or item.view.started_at,
                 completed_at=record.completed_at or item.view.completed_at,
                 progress_percentage=100.0 if record.status == "completed" else item.view.progress_percentage,
+                canceled_by=self._canceled_by(item, record) if record.status == "canceled" else None,
             )
+            item.is_lost = self.resubmits and item.view.canceled_by == "server"
         if full is not None and full.status == item.view.status:
             self._fill_in(item, full)
         events: list[Event] = [_status_event(item.view)] if changed else []
@@ -218,8 +254,29 @@ class RunState:
         item = self.items.get(item_id)
         if item is None:
             view = QueueItem(item_id=item_id, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
-            item = self.items[item_id] = ItemState(view=view, has_gap=self.has_gap)
+            item = self.items[item_id] = ItemState(
+                view=view,
+                has_gap=self.has_gap,
+                expansion=None if self.graph is None else Expansion(self.graph),
+            )
         return item
+
+    def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
+        """A node tells how far it is; nothing if it says again what it has said, as second-order schedulers do."""
+        item.share = (event.progress_percentage or 0.0) / 100
+        if event.progress_percentage is None or not event.total_steps:
+            self._update(item, event)
+            return [replace(event, overall_percentage=item.view.progress_percentage)]
+        if item.counter is None or item.counted != event.invocation_id:
+            item.counter, item.counted = StepCounter(event.total_steps), event.invocation_id
+            said_before = None
+        else:
+            said_before = (item.counter.step, item.counter.percentage)
+        step = item.counter.count(event.progress_percentage)
+        if said_before == (step, event.progress_percentage):
+            return []
+        self._update(item, event, current_step=step, total_steps=event.total_steps)
+        return [replace(event, step=step, overall_percentage=item.view.progress_percentage)]
 
     def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
         rank = _RANK.get(event.status)
@@ -245,6 +302,7 @@ class RunState:
             error_traceback=event.error_traceback or item.view.error_traceback,
             error=_one_line(event.status, error_type, error_message),
             progress_percentage=100.0 if event.status == "completed" else item.view.progress_percentage,
+            canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
         )
         return [event, *self._settle(item, is_whole=False)]
 
@@ -260,7 +318,8 @@ class RunState:
 
     def _update(self, item: ItemState, event: ItemEvent, **changes: Any) -> None:
         """Take over what changed; an invocation's event also tells that the item has started."""
-        progress = 100.0 * min(1.0, (len(item.done_nodes) + item.share) / max(1, self.node_count))
+        total = 1 if item.expansion is None else item.expansion.total
+        progress = 100.0 * min(1.0, (len(item.outputs) + item.share) / max(1, total))
         item.view = replace(
             item.view,
             status="in_progress" if item.view.status == "pending" else item.view.status,
@@ -270,7 +329,45 @@ class RunState:
             **changes,
         )
 
+    def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
+        """This client asks the server to cancel these items, or all that have not ended."""
+        for item_id, item in self.items.items():
+            if item_ids is None or item_id in item_ids:
+                item.cancel_was_asked = True
+
+    def server_was_away(self) -> None:
+        """The server was not there for a while: it was restarted, and has canceled what was running."""
+        for item in self.items.values():
+            item.server_was_away = item.server_was_away or not item.is_settled
+
+    def lost_items(self) -> list[int]:
+        """The items that a restarted server canceled, and that are to be run anew."""
+        return [item_id for item_id, item in self.items.items() if item.is_lost]
+
+    def given_up(self, item_id: int) -> list[Event]:
+        """A lost item cannot be run anew: it stays canceled."""
+        item = self.items[item_id]
+        item.is_lost = False
+        return self._settle(item, is_whole=True)
+
+    @staticmethod
+    def _canceled_by(item: ItemState, record: QueueItemSummary | None) -> str:
+        if item.cancel_was_asked:
+            return "client"
+        # What had not begun stays in the queue of a server that is restarted.
+        began = record is not None and record.started_at is not None
+        return "server" if item.server_was_away and began else "unknown"
+
+    def _learn_graph(self, graph: Any) -> None:
+        """A run that was begun elsewhere: what it runs is told by the first record."""
+        if self.graph is None and isinstance(graph, Mapping) and "nodes" in graph and "edges" in graph:
+            self.graph, self.boards = graph, boards_sent(graph)
+            for item in self.items.values():
+                item.expansion = Expansion(graph)
+                item.view = replace(item.view, boards=self.boards)
+
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> None:
+        self._learn_graph(record.session.get("graph"))
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
         for invocation_id, result in results.items():
@@ -299,7 +396,7 @@ class RunState:
         )
 
     def _settle(self, item: ItemState, *, is_whole: bool) -> list[Event]:
-        if item.is_settled or not item.view.is_finished:
+        if item.is_settled or item.is_lost or not item.view.is_finished:
             return []
         if not is_whole and (item.has_gap or (item.view.status == "failed" and item.view.error_node_id is None)):
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -12,9 +13,10 @@ from invokeai_py_client.wire.records import QueueItemRecord
 class AsyncQueue:
     """The awaited face: `client.aio.queue`."""
 
-    def __init__(self, engine: Engine, http: HttpTransport, queue_id: str = "default") -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, following: Following, queue_id: str = "default") -> None:
         self._engine = engine
         self._http = http
+        self._following = following
         self.queue_id = queue_id
 
     @on_engine
@@ -40,6 +42,7 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
+        self._following.cancel_asked(item_id=item_id)
         return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,21 +17,33 @@ class MailboxClosed(Exception):
     """Nothing waits, and nothing will come any more."""
 
 
+@dataclass(slots=True)
+class Losses:
+    """What slow consumers did not get to see, counted for many mailboxes together."""
+
+    dropped: int = 0
+    coalesced: int = 0
+
+
 class Mailbox(Generic[T]):
     """Holds items until the consumer takes them, all at once. The producer never waits.
 
-    An item with a key replaces the one of that key that still waits, so a slow consumer sees the latest of each. An
-    item without a key is never dropped.
+    An item without a key is never dropped. Of those with a key at most `capacity` wait: beyond it the oldest that a
+    newer one of its key has overtaken goes (`coalesced`), or, if each is the latest of its key, the oldest (`dropped`).
+    So a slow consumer sees the latest of each, and one that keeps up sees them all.
 
     Args:
-        capacity: how many items with a key may wait; beyond it the oldest of them is dropped, and counted.
+        capacity: how many items with a key may wait.
+        losses: where what is lost is counted beside the mailbox's own count.
     """
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, capacity: int = 256, *, losses: Losses | None = None) -> None:
+        self._losses = Losses() if losses is None else losses
         self._capacity = capacity
-        # One order for all: an item without a key waits under a key of its own.
-        self._waiting: dict[Hashable, T] = {}
-        self._keyed: dict[Hashable, None] = {}
+        # One order for all: each item waits in a slot of its own.
+        self._waiting: dict[object, T] = {}
+        self._keyed: dict[object, Hashable] = {}
+        self._of_key: Counter[Hashable] = Counter()
         self._changed = threading.Condition()
         self._sleeper: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
         self._closed = False
@@ -41,11 +55,19 @@ class Mailbox(Generic[T]):
         with self._changed:
             if self._closed:
                 return
-            if key is None:
-                self._waiting[object()] = item
-            else:
-                self._put_keyed(item, key)
+            slot = object()
+            self._waiting[slot] = item
+            if key is not None:
+                self._keyed[slot] = key
+                self._of_key[key] += 1
+                if len(self._keyed) > self._capacity:
+                    self._make_room()
             self._wake()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will be put: the producer has ended, or the consumer has left."""
+        return self._closed
 
     def close(self) -> None:
         """Nothing more will come: the consumer gets what waits, and then MailboxClosed."""
@@ -84,18 +106,17 @@ class Mailbox(Generic[T]):
                 with self._changed:
                     self._sleeper = None
 
-    def _put_keyed(self, item: T, key: Hashable) -> None:
-        slot = ("key", key)
-        if slot in self._waiting:
-            # Out and in again: it takes the place of the newest, so the order stays that of the last puts.
-            del self._waiting[slot], self._keyed[slot]
-            self.coalesced += 1
-        elif len(self._keyed) >= self._capacity:
-            oldest = next(iter(self._keyed))
-            del self._waiting[oldest], self._keyed[oldest]
+    def _make_room(self) -> None:
+        slot = next((slot for slot, key in self._keyed.items() if self._of_key[key] > 1), None)
+        if slot is None:
+            slot = next(iter(self._keyed))
             self.dropped += 1
-        self._waiting[slot] = item
-        self._keyed[slot] = None
+            self._losses.dropped += 1
+        else:
+            self.coalesced += 1
+            self._losses.coalesced += 1
+        self._of_key[self._keyed.pop(slot)] -= 1
+        del self._waiting[slot]
 
     def _take_all(self) -> list[T]:
         if self._closed and not self._waiting:
@@ -103,6 +124,7 @@ class Mailbox(Generic[T]):
         items = list(self._waiting.values())
         self._waiting.clear()
         self._keyed.clear()
+        self._of_key.clear()
         return items
 
     def _wake(self) -> None:

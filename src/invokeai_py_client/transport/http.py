@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -71,6 +72,7 @@ class HttpTransport:
         self._engine = engine
         self._session: aiohttp.ClientSession | None = None
         self._generation = -1
+        self.answers: Counter[tuple[str, str]] = Counter()
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
@@ -161,6 +163,7 @@ class HttpTransport:
             data = _as_json(call)
             headers["Content-Type"] = "application/json"
         opened = contextlib.ExitStack()
+        outcome = "no answer"
         try:
             if call.parts:
                 data = _as_form(call.parts, opened)
@@ -179,6 +182,7 @@ class HttpTransport:
                     async for chunk in answer.content.iter_chunked(_CHUNK):
                         file.write(chunk)
                 response = Response(call.method, url, answer.status, answer.headers, content)
+            outcome = str(answer.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransportError(
                 f"{call.method} {url}: no connection to the server ({_reason(error)}).",
@@ -204,6 +208,7 @@ class HttpTransport:
             ) from error
         finally:
             opened.close()
+            self.answers[_kind(call), outcome] += 1
         if response.status_code >= 400:
             raise error_for(response)
         return response
@@ -236,6 +241,12 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.For
         content = opened.enter_context(part.content.open("rb")) if isinstance(part.content, Path) else part.content
         form.add_field(part.name, content, filename=part.filename, content_type=part.content_type)
     return form
+
+
+def _kind(call: Call[Any]) -> str:
+    """What a request is about, for the counts: its method and the noun of its route, such as `GET queue`."""
+    parts = call.path.split("/")
+    return f"{call.method} {parts[3] if len(parts) > 3 else parts[-1]}"
 
 
 def _reason(error: BaseException) -> str:

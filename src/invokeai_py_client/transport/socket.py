@@ -36,8 +36,11 @@ class SocketListener(Protocol):
     def received(self, name: str, payload: Any) -> None:
         """One message of the server's."""
 
-    def connected(self) -> None:
-        """The socket is open, and every subscription was acknowledged: nothing is missed from here on."""
+    def connected(self, *, server_was_away: bool) -> None:
+        """The socket is open, and every subscription was acknowledged: nothing is missed from here on.
+
+        `server_was_away`: meanwhile nothing listened at the server's address, so it was restarted.
+        """
 
     def lost(self, reason: str) -> None:
         """The socket is gone: what happens from here on is missed."""
@@ -66,6 +69,7 @@ class Socket:
         self._supervisor: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[None] | None = None
         self._joined: set[str] = set()
+        self._server_was_away = False
         self.epoch = 0
 
     @property
@@ -88,6 +92,8 @@ class Socket:
             self._generation = self._engine.generation
             self._forget()
         self._queues.add(queue_id)
+        if self._http.settings.transport == "polling":
+            return False
         if self._supervisor is None:
             self._attempt = asyncio.get_running_loop().create_future()
             self._supervisor = self._engine.spawn(self._supervise(), name="socket supervisor")
@@ -167,6 +173,7 @@ class Socket:
                     await self._join(client, queue_id)
         except Exception as error:
             # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
+            self._server_was_away = self._server_was_away or _was_refused(error)
             expected = isinstance(error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError)
             logger.info("no socket to %s: %s", settings.url, _reason(error), exc_info=None if expected else error)
             await client.disconnect()
@@ -176,13 +183,25 @@ class Socket:
             raise
         self._client = client
         self.epoch += 1
-        self._listener.connected()
+        away, self._server_was_away = self._server_was_away, False
+        self._listener.connected(server_was_away=away)
         return client
 
     async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
         await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._http.settings.connect_timeout))
         self._joined.add(queue_id)
+
+
+def _was_refused(error: BaseException | None) -> bool:
+    """Whether nothing listened at the address; the network's own error may be wrapped."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError) or isinstance(
+            getattr(error, "os_error", None), ConnectionRefusedError
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _reason(error: BaseException) -> str:

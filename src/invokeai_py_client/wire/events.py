@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from invokeai_py_client.mapping import ReadsAsMapping
+from invokeai_py_client.wire.preview import Preview, read_preview
 
 TERMINAL_STATUSES = frozenset({"completed", "failed", "canceled"})
 
@@ -70,12 +71,14 @@ class InvocationEvent(ItemEvent):
     """An event of one node.
 
     `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy (an iterated node has
-    several), `node` the copy itself with its `type` and inputs.
+    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is how far the whole
+    item is.
     """
 
     node_id: str
     invocation_id: str
     node: Mapping[str, Any] = field(repr=False)
+    overall_percentage: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,11 @@ class GeneratorProgress(InvocationEvent):
     progress_percentage: float | None = None
     step: int = 0
     total_steps: int = 0
+
+    @property
+    def preview(self) -> Preview | None:
+        """The picture that the node shows of its work, decoded now; None where it shows none."""
+        return read_preview(self.raw.get("image"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +136,15 @@ class SessionComplete(ItemEvent):
     type: ClassVar[str] = "session_complete"
 
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnected(Event):
+    """The socket is back after `seconds`: what was missed is being asked for. Told to every run that goes on."""
+
+    type: ClassVar[str] = "reconnected"
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +240,7 @@ def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
         **_invocation(payload),
         message=str(payload.get("message") or ""),
         progress_percentage=percentage,
-        # Message-only progress (a model being loaded) tells nothing of steps.
+        # Message-only progress (a model being loaded) tells nothing of steps. A run's state counts them better.
         step=0 if percentage is None else round(percentage / 100 * total),
         total_steps=0 if percentage is None else total,
     )

@@ -61,6 +61,7 @@ class QueueItemSummary(Record):
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
+    retried_from_item_id: int | None = None
 
 
 class QueueItemRecord(QueueItemSummary):
@@ -73,6 +74,48 @@ class QueueItemRecord(QueueItemSummary):
     error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = None
+
+
+class ItemIds(Record):
+    """The ids of a queue's items."""
+
+    item_ids: list[int]
+    total_count: int
+
+
+class RetryResult(Record):
+    """The items that are run anew: their own ids, not those of the new items."""
+
+    retried_item_ids: list[int]
+
+
+class QueueCounts(Record):
+    """How many of a queue's items are in which state, and which one runs."""
+
+    pending: int
+    in_progress: int
+    waiting: int = 0
+    completed: int
+    failed: int
+    canceled: int
+    total: int
+    item_id: int | None = None
+    batch_id: str | None = None
+    session_id: str | None = None
+
+
+class ProcessorStatus(Record):
+    """Whether the queue's processor is on, and whether it works just now."""
+
+    is_started: bool
+    is_processing: bool
+
+
+class QueueStatus(Record):
+    """The state of a queue and of its processor."""
+
+    queue: QueueCounts
+    processor: ProcessorStatus
 
 
 class CancelResult(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,26 @@ def check_batches(nodes: Sequence[BatchNode], answers: Mapping[str, list[Any]], 
                 source=source,
                 hint="Give them equally many items, or put them in different groups.",
             )
+
+
+def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
+    """What is left of a batch of which the server took only the first items, as a batch of its own.
+
+    Args:
+        batch: as it was sent, with `data` and `runs`.
+        taken: how many items the server took. It makes them run by run, the last list of `data` changing fastest.
+    """
+    data: Sequence[Sequence[Mapping[str, Any]]] = batch.get("data") or []
+    if not data:
+        return {**batch, "runs": batch["runs"] - taken}
+    zipped = [list(zip(*(datum["items"] for datum in group), strict=True)) for group in data]
+    rows = (
+        [value for group in row for value in group] for _ in range(batch["runs"]) for row in itertools.product(*zipped)
+    )
+    left = [*itertools.islice(rows, taken, None)]
+    places = [datum for group in data for datum in group]
+    flat = [{**datum, "items": [row[column] for row in left]} for column, datum in enumerate(places)]
+    return {**batch, "data": [flat], "runs": 1}
 
 
 def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:

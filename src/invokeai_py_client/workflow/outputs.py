@@ -106,6 +106,24 @@ def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def images_in(graph: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The names of the images that the nodes of a graph made for the gallery, without its document.
+
+    Args:
+        graph: as it was sent.
+        results: (node id in the workflow, the node's result as the server sent it), in the order in which they came.
+    """
+    found: dict[str, None] = {}
+    for node_id, result in results:
+        if graph["nodes"].get(node_id, {}).get("is_intermediate", True):
+            continue
+        for value in result.values():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, Mapping) and isinstance(one.get("image_name"), str):
+                    found[one["image_name"]] = None
+    return [*found]
+
+
 def _names(result: Mapping[str, Any], template: NodeTemplate) -> Iterator[tuple[str, str]]:
     """The images and videos in a node's result: (what they are named by, name), in the order of its outputs."""
     for name, output in template.outputs.items():

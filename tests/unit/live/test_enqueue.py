@@ -12,7 +12,7 @@ from invokeai_py_client.live import enqueue
 from invokeai_py_client.live.enqueue import enqueue_once
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
-from invokeai_py_client.wire.records import BatchStatus, CancelResult, EnqueueResult, QueueItemRecord
+from invokeai_py_client.wire.records import BatchStatus, EnqueueResult, ItemIds, QueueItemSummary
 
 BODY = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
 
@@ -38,12 +38,12 @@ class Queue(HttpTransport):
             return BatchStatus(
                 batch_id="mine", pending=total, in_progress=0, completed=0, failed=0, canceled=0, total=total
             )
-        assert call.path.endswith("/list_all")
+        if call.path.endswith("/item_ids"):
+            return ItemIds(item_ids=[*range(1, len(self.stored) + 1)], total_count=len(self.stored))
+        assert call.path.endswith("/item_summaries_by_ids")
         return [
-            QueueItemRecord(
-                item_id=place, status="pending", batch_id=batch_id, queue_id="default", session_id="s", session={}
-            )
-            for place, batch_id in enumerate(self.stored, 1)
+            QueueItemSummary(item_id=item_id, status="pending", batch_id=self.stored[item_id - 1])
+            for item_id in call.body["item_ids"]
         ]
 
 
@@ -83,7 +83,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 async def test_a_batch_is_stored_once_whatever_is_lost(faults: list[Callable[[Queue, Any], None]]) -> None:
     queue = Queue([*faults])
-    assert await enqueue_once(queue, "default", "mine", BODY) == [1]
+    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
     assert queue.stored == ["mine"]
 
 
@@ -105,19 +105,22 @@ async def test_what_the_server_refuses_is_not_sent_again() -> None:
     assert queue.asked == ["enqueue_batch"]
 
 
-async def test_a_full_queue_is_an_error_and_nothing_stays_in_it() -> None:
+async def test_of_the_rest_of_a_batch_only_what_is_new_is_told() -> None:
+    queue = Queue([lost_after])
+    queue.stored += ["mine", "other"]
+    part = await enqueue_once(queue, "default", "mine", BODY, known=frozenset({1}))
+    assert part.item_ids == [3]
+    assert not part.took_all()  # how many were asked for is not known without the answer
+    assert queue.stored == ["mine", "other", "mine"]
+
+
+async def test_a_queue_with_room_for_a_part_tells_so() -> None:
     class Full(Queue):
         async def send(self, call: Call[Any]) -> Any:
-            self.asked.append(call.path.rsplit("/", 1)[-1])
-            if call.path.endswith("/enqueue_batch"):
-                return EnqueueResult(enqueued=1, requested=3, item_ids=[1])
-            return CancelResult(canceled=1)
+            return EnqueueResult(enqueued=1, requested=3, item_ids=[1])
 
-    queue = Full([])
-    with pytest.raises(errors.NotEnqueuedError, match="1 of 3") as caught:
-        await enqueue_once(queue, "default", "mine", BODY)
-    assert (caught.value.requested, caught.value.enqueued) == (3, 1)
-    assert queue.asked == ["enqueue_batch", "cancel_by_batch_ids"]
+    part = await enqueue_once(Full([]), "default", "mine", BODY)
+    assert (part.item_ids, part.requested, part.took_all()) == ([1], 3, False)
 
 
 async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
@@ -128,4 +131,4 @@ async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
 
     queue = Old([])
     queue.stored.append("another")
-    assert await enqueue_once(queue, "default", "mine", BODY) == [2]
+    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [2]

@@ -47,7 +47,9 @@ def summary(name: str, item_id: int = 1) -> QueueItemSummary:
 
 
 def started(*, items: int = 1, has_gap: bool = False) -> RunState:
-    run = RunState("b", "default", node_count=2, has_gap=has_gap)
+    run = RunState(
+        "b", "default", graph={"nodes": {key: {"type": "add"} for key in "ab"}, "edges": []}, has_gap=has_gap
+    )
     run.enqueued(range(items, 0, -1))
     return run
 
@@ -84,7 +86,7 @@ def test_a_run_from_start_to_end() -> None:
 
 
 def test_an_event_may_come_before_the_answer_to_the_enqueue() -> None:
-    run = RunState("b", "default", node_count=1)
+    run = RunState("b", "default", graph={"nodes": {"a": {"type": "add"}}, "edges": []})
     run.apply_event(status("in_progress", 1))
     run.apply_event(status("completed", 2))
     assert not run.is_finished

@@ -8,14 +8,24 @@ import pytest
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
 
 
-def test_items_come_in_the_order_of_their_last_put() -> None:
-    mailbox: Mailbox[str] = Mailbox()
+def test_one_that_keeps_up_sees_all() -> None:
+    mailbox: Mailbox[str] = Mailbox(capacity=4)
     mailbox.put("progress 1", key="p")
     mailbox.put("started")
     mailbox.put("progress 2", key="p")
-    assert mailbox.take(0) == ["started", "progress 2"]
-    assert mailbox.coalesced == 1
+    assert mailbox.take(0) == ["progress 1", "started", "progress 2"]
+    assert (mailbox.dropped, mailbox.coalesced) == (0, 0)
     assert mailbox.take(0) == []
+
+
+def test_a_slow_one_sees_the_latest_of_each_key() -> None:
+    mailbox: Mailbox[tuple[str, int]] = Mailbox(capacity=2)
+    mailbox.put(("quiet", 0), key="quiet")
+    mailbox.put(("end", 0))
+    for n in range(1000):
+        mailbox.put(("loud", n), key="loud")
+    assert mailbox.take(0) == [("quiet", 0), ("end", 0), ("loud", 999)]
+    assert (mailbox.dropped, mailbox.coalesced) == (0, 999)
 
 
 def test_beyond_the_capacity_the_oldest_with_a_key_is_dropped_and_counted() -> None:

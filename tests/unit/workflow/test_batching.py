@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.errors import BatchError
-from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches, rest_of
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages
@@ -130,3 +131,28 @@ def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates
             ],
             [wire("g", "x", "integers", "integers")],
         )
+
+
+@pytest.mark.parametrize("taken", range(13))
+def test_the_rest_of_a_batch_is_what_the_server_has_not_taken(taken: int) -> None:
+    batch = {
+        "graph": {},
+        "runs": 2,
+        "data": [
+            [
+                {"node_path": "a", "field_name": "x", "items": [1, 2, 3]},
+                {"node_path": "b", "field_name": "y", "items": ["p", "q", "r"]},
+            ],
+            [{"node_path": "c", "field_name": "z", "items": [0.5, 0.25]}],
+        ],
+    }
+
+    def expanded(batch: dict[str, Any]) -> list[list[Any]]:
+        """As the server expands it."""
+        zipped = [list(zip(*(datum["items"] for datum in group), strict=True)) for group in batch["data"]]
+        rows = [[value for group in row for value in group] for row in itertools.product(*zipped)]
+        runs: int = batch["runs"]
+        return rows * runs
+
+    assert expanded(rest_of(batch, taken)) == expanded(batch)[taken:]
+    assert rest_of({"graph": {}, "runs": 13}, taken)["runs"] == 13 - taken

@@ -10,8 +10,11 @@ from invokeai_py_client.wire.records import (
     BatchStatus,
     CancelResult,
     EnqueueResult,
+    ItemIds,
     QueueItemRecord,
     QueueItemSummary,
+    QueueStatus,
+    RetryResult,
 )
 
 MAX_IDS_PER_REQUEST = 1000
@@ -34,6 +37,16 @@ def get_batch_status(queue_id: str, batch_id: str) -> Call[BatchStatus]:
         method="GET",
         path=api_path("queue", queue_id, "b", batch_id, "status"),
         parse=lambda response: BatchStatus.model_validate(response.json()),
+        idempotent=True,
+    )
+
+
+def get_queue_status(queue_id: str) -> Call[QueueStatus]:
+    """`GET /api/v1/queue/{queue_id}/status`: how many items are in which state, and what the processor does."""
+    return Call(
+        method="GET",
+        path=api_path("queue", queue_id, "status"),
+        parse=lambda response: QueueStatus.model_validate(response.json()),
         idempotent=True,
     )
 
@@ -62,6 +75,26 @@ def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[QueueItemReco
         body={"item_ids": list(item_ids)},
         parse=lambda response: [QueueItemRecord.model_validate(item) for item in response.json()],
         idempotent=True,
+    )
+
+
+def list_item_ids(queue_id: str) -> Call[ItemIds]:
+    """`GET .../item_ids`: the ids of every item the queue still knows. Servers from 6.7."""
+    return Call(
+        method="GET",
+        path=api_path("queue", queue_id, "item_ids"),
+        parse=lambda response: ItemIds.model_validate(response.json()),
+        idempotent=True,
+    )
+
+
+def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[RetryResult]:
+    """`PUT .../retry_items_by_id`: makes a new item, in the same batch, for each that failed or was canceled."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "retry_items_by_id"),
+        body=list(item_ids),
+        parse=lambda response: RetryResult.model_validate(response.json()),
     )
 
 

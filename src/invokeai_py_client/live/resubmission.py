@@ -1,0 +1,59 @@
+"""Runs anew what a restarted server has canceled, exactly once."""
+
+from __future__ import annotations
+
+import logging
+
+from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.live.enqueue import items_of_batch
+from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import queue
+
+logger = logging.getLogger("invokeai_py_client.live")
+
+
+async def resubmit_lost(http: HttpTransport, router: Router, run: LiveRun) -> None:
+    """Have the server run the lost items of a run again, and follow the new items in their place.
+
+    The server makes a new item in the same batch, and says in it which one it replaces. It is looked for first: the
+    answer to an earlier try may have been lost.
+
+    Raises:
+        InvokeAIError: as any request. It is tried again in the next round then.
+    """
+    state = run.state
+    lost = state.lost_items()
+    found = await _replacements(http, run)
+    missing = [item_id for item_id in lost if item_id not in found]
+    if missing:
+        try:
+            await http.send(queue.retry_items(state.queue_id, missing))
+        except (NotFoundError, RejectedError) as error:
+            logger.warning("items %s cannot be run anew: %s", missing, error)
+        found = await _replacements(http, run)
+    for item_id in lost:
+        if item_id in found:
+            logger.info("item %d, which a restarted server canceled, is run anew as %d", item_id, found[item_id])
+            state.replaced(item_id, found[item_id])
+        else:
+            router.apply(run, state.given_up(item_id))
+
+
+async def _replacements(http: HttpTransport, run: LiveRun) -> dict[int, int]:
+    """The newest item that replaces each one, found by the item that it says it was retried from.
+
+    A retry of a retry names the first of them all.
+    """
+    items = await items_of_batch(http, run.state.queue_id, run.state.batch_id)
+    found: dict[int, int] = {}
+    for item in items:
+        origin = item.retried_from_item_id
+        if origin is not None:
+            found[origin] = item.item_id
+    first_of = {item.item_id: item.retried_from_item_id or item.item_id for item in items}
+    return {
+        item_id: found[first_of[item_id]]
+        for item_id in run.state.lost_items()
+        if item_id in first_of and found.get(first_of[item_id], item_id) > item_id
+    }

@@ -1,0 +1,47 @@
+"""Counts of what a client has seen and done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.mapping import ReadsAsMapping
+from invokeai_py_client.transport.http import HttpTransport
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStats(ReadsAsMapping):
+    """Counts since the client was made.
+
+    `events` came through the socket. `coalesced` progress events gave way to a newer one of the same node because a
+    consumer was slow, and `dropped` ones to nothing. `resyncs` are rounds in which the server was asked about runs,
+    `reconnects` how often the socket came back. `requests` counts answers by kind and status:
+    `{"POST queue": {"200": 3, "no answer": 1}}`.
+    """
+
+    events: int
+    coalesced: int
+    dropped: int
+    resyncs: int
+    reconnects: int
+    requests: Mapping[str, Mapping[str, int]]
+
+    def keys(self) -> Collection[str]:
+        """The names of the attributes."""
+        return [f.name for f in fields(self)]
+
+
+def client_stats(http: HttpTransport, following: Following) -> ClientStats:
+    """The counts as they are now."""
+    requests: dict[str, dict[str, int]] = {}
+    for (kind, outcome), count in [*http.answers.items()]:
+        requests.setdefault(kind, {})[outcome] = count
+    return ClientStats(
+        events=following.router.received,
+        coalesced=following.losses.coalesced,
+        dropped=following.losses.dropped,
+        resyncs=following.reconciler.rounds,
+        reconnects=following.connection.reconnects,
+        requests=requests,
+    )

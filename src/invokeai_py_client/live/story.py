@@ -1,0 +1,48 @@
+"""What has happened in a run so far, for those who come late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from invokeai_py_client.wire.events import Event, GeneratorProgress
+
+MOST_PROGRESS = 1000
+"""How many progress events of a run are kept; beyond it the oldest goes. Other events are all kept."""
+
+
+class Story:
+    """A run's events from its start, in order. Only the latest preview picture of each node is kept."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, Event] = {}
+        self._next = 0
+        self._progress: dict[int, None] = {}
+        self._latest: dict[tuple[int, str], int] = {}
+        self.dropped = 0
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Go on with the story."""
+        for event in events:
+            place = self._next
+            self._next += 1
+            self._events[place] = event
+            if isinstance(event, GeneratorProgress):
+                self._add_progress(place, event)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter([*self._events.values()])
+
+    def _add_progress(self, place: int, event: GeneratorProgress) -> None:
+        node = (event.item_id, event.invocation_id)
+        before = self._latest.get(node)
+        earlier = None if before is None else self._events.get(before)
+        if before is not None and earlier is not None and earlier.raw.get("image"):
+            # Previews are by far the largest part of an event.
+            self._events[before] = replace(earlier, raw={**earlier.raw, "image": None})
+        self._latest[node] = place
+        self._progress[place] = None
+        if len(self._progress) > MOST_PROGRESS:
+            oldest = next(iter(self._progress))
+            del self._progress[oldest], self._events[oldest]
+            self.dropped += 1

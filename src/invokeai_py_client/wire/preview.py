@@ -1,0 +1,63 @@
+"""The small picture that a denoising node shows of its work."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import InvokeAIError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview: the `content` of an image file of type `content_type`, and the size in pixels at which to show it."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+    width: int
+    height: int
+
+    def pil(self) -> PIL.Image.Image:
+        """The preview as a Pillow image, loaded; it may be smaller than `width` by `height`.
+
+        Raises:
+            InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
+        """
+        try:
+            import PIL.Image
+        except ImportError as error:
+            raise InvokeAIError(
+                "Preview.pil() needs Pillow, which is not installed.",
+                hint='Install it with: pip install "invokeai-py-client[images]"',
+            ) from error
+        picture = PIL.Image.open(io.BytesIO(self.content))
+        picture.load()
+        return picture
+
+
+def read_preview(image: Any) -> Preview | None:
+    """The preview in the `image` of a progress event, a data URL and a size; None where there is none."""
+    url = image.get("dataURL") if isinstance(image, Mapping) else None
+    if not isinstance(url, str) or not url.startswith("data:"):
+        return None
+    head, _, encoded = url[len("data:") :].partition(",")
+    if not head.endswith(";base64"):
+        return None
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    width, height = (image.get(side) for side in ("width", "height"))
+    return Preview(
+        content,
+        head.removesuffix(";base64"),
+        width if isinstance(width, int) else 0,
+        height if isinstance(height, int) else 0,
+    )
