@@ -21,7 +21,7 @@ FLOORS = [
     {"handle"},
     {"repositories"},
     {"client"},
-    {"demo"},
+    {"demo", "monitor"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.handle import WorkflowHandle
     from invokeai_py_client.image import Image
     from invokeai_py_client.live.queue_item import QueueItem
+    from invokeai_py_client.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
     from invokeai_py_client.settings import Settings
     from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -43,6 +44,7 @@ __all__ = [
     "Settings",
     "WorkflowDefinition",
     "WorkflowHandle",
+    "WorkflowMonitor",
     "errors",
 ]
 
@@ -55,6 +57,7 @@ _HOMES = {
     "Settings": "settings",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "handle",
+    "WorkflowMonitor": "monitor",
 }
 
 

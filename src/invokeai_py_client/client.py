@@ -51,14 +51,23 @@ class AwaitedRepositories:
         self._http = http
         self._following = following
 
-    async def run(self, item_id: int | None = None, *, batch_id: str | None = None, queue_id: str = "default") -> Run:
+    async def run(
+        self,
+        item_id: int | None = None,
+        *,
+        batch_id: str | None = None,
+        session_id: str | None = None,
+        queue_id: str = "default",
+    ) -> Run:
         """`InvokeAIClient.run`, awaited from any loop."""
-        if (item_id is None) == (batch_id is None):
-            raise TypeError("run() takes an item_id, or a batch_id")
-        return Run(await self._engine.call(self._attach(queue_id, item_id, batch_id)))
+        return Run(await self._engine.call(self._attach(queue_id, item_id, batch_id, session_id)))
 
-    async def _attach(self, queue_id: str, item_id: int | None, batch_id: str | None) -> AsyncRun:
-        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id)
+    async def _attach(
+        self, queue_id: str, item_id: int | None, batch_id: str | None, session_id: str | None
+    ) -> AsyncRun:
+        if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
+            raise TypeError("run() takes an item_id, a batch_id or a session_id")
+        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
 
         def images_of(item: QueueItem) -> list[Image]:
             results = ((output.node_id, output.result) for output in item.outputs)
@@ -125,7 +134,14 @@ class InvokeAIClient:
         )
         return cls(settings)
 
-    def run(self, item_id: int | None = None, *, batch_id: str | None = None, queue_id: str = "default") -> Run:
+    def run(
+        self,
+        item_id: int | None = None,
+        *,
+        batch_id: str | None = None,
+        session_id: str | None = None,
+        queue_id: str = "default",
+    ) -> Run:
         """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
 
         Events from before are not told again; what its nodes have made is known when it has ended.
@@ -134,7 +150,8 @@ class InvokeAIClient:
 
         Args:
             item_id: one item; or
-            batch_id: a whole batch.
+            batch_id: a whole batch; or
+            session_id: the item of that session, which is looked for from the newest item on.
             queue_id: its queue.
 
         Raises:
@@ -143,9 +160,7 @@ class InvokeAIClient:
         Example:
             >>> client.run(batch_id="5f9c...").wait(timeout=600)
         """
-        if (item_id is None) == (batch_id is None):
-            raise TypeError("run() takes an item_id, or a batch_id")
-        return Run(self._engine.block(self.aio._attach(queue_id, item_id, batch_id)))
+        return Run(self._engine.block(self.aio._attach(queue_id, item_id, batch_id, session_id)))
 
     def stream_queue_events(self, queue_id: str = "default") -> EventStream:
         """Every event of a queue from now on, whoever's it is, for `for` and for `async for`. It has no end.

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client import InvokeAIClient, OutputMapping, Run, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import (
+    InvokeAIClient,
+    OutputMapping,
+    Run,
+    WorkflowDefinition,
+    WorkflowHandle,
+    WorkflowMonitor,
+)
+from invokeai_py_client.wire.events import Event
 
 PAGE = Path(__file__).parents[1] / "data" / "execution-modes.md"
 
@@ -83,6 +91,117 @@ def test_complete_sync_example(
     assert "Workflow completed successfully" in out
     kept = client._make_request("GET", f"/images/i/{name}/workflow").json()["workflow"]
     assert '"a fox"' in kept
+
+
+def without(code: str, *endings: str) -> str:
+    """A block without the lines from which on it calls what it has defined."""
+    for ending in endings:
+        assert ending in code
+        code = code[: code.index(ending)]
+    return code
+
+
+def block_code(heading: str, *endings: str, **names: Any) -> dict[str, Any]:
+    code = without(block_below(heading), *endings) if endings else block_below(heading)
+    exec(compile(code, f"{PAGE.name}: {heading}", "exec"), names)
+    return names
+
+
+def test_basic_async_pattern(
+    client: InvokeAIClient, text_to_image: WorkflowDefinition, run_block: Block, capsys: pytest.CaptureFixture[str]
+) -> None:
+    definition = bound(client, text_to_image)
+    run_block("Basic Async Pattern", client=client, workflow_def=definition)
+    out = capsys.readouterr().out
+    assert re.search(r"Submitted: [0-9a-f-]{36}\nResult: \[OutputMapping", out)
+
+
+def bound(client: InvokeAIClient, definition: WorkflowDefinition) -> WorkflowDefinition:
+    """The definition with its models bound, as a user's export from this server would be."""
+    wf = client.workflow_repo.create_workflow(definition)
+    wf.sync_dnn_model()
+    return WorkflowDefinition.from_dict(wf._build_submission()["batch"]["workflow"])
+
+
+def test_concurrent_workflows(
+    client: InvokeAIClient, text_to_image: WorkflowDefinition, run_block: Block, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page sets input 0 to the prompt: so does this workflow's form."""
+    document = bound(client, text_to_image).to_dict()
+    document["exposedFields"].sort(key=lambda field: field["fieldName"] != "value" and field["fieldName"] != "prompt")
+    document.pop("form", None)
+    definition = WorkflowDefinition.from_dict(document)
+    names = block_code("Basic Async Pattern", "# Run async", client=client)
+    run_block(
+        "Concurrent Workflows",
+        client=client,
+        workflow_def=definition,
+        asyncio=names["asyncio"],
+        run_workflow_async=names["run_workflow_async"],
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:] == [f"{prompt}: 1 images" for prompt in ("Sunset", "Mountains", "Ocean", "Forest")]
+
+
+async def test_with_event_handling(wf: WorkflowHandle, capsys: pytest.CaptureFixture[str]) -> None:
+    names = block_code("With Event Handling")
+    result = await names["run_with_events"](wf)
+    assert result["status"] == "completed"
+    lines = capsys.readouterr().out.splitlines()
+    steps = [line for line in lines if re.fullmatch(r"Progress: \d/8", line)]
+    assert steps == [f"Progress: {step}/8" for step in range(9)]
+    assert [line for line in lines if line.startswith("Node completed: ")]
+    assert lines[-1] == "Session finished!"
+
+
+async def test_hybrid_streaming(wf: WorkflowHandle, capsys: pytest.CaptureFixture[str]) -> None:
+    names = block_code("Hybrid Streaming", wf=wf)
+    await names["monitor_workflow"]()
+    lines = capsys.readouterr().out.splitlines()
+    values = [float(line.removeprefix("Progress: ").removesuffix("%")) for line in lines[:-1] if "None" not in line]
+    assert 12.5 in values
+    assert values[-1] == 100.0 or 100.0 in values
+    assert lines[-1] == "Finished: completed"
+
+
+async def test_websocket_streaming(
+    client: InvokeAIClient, wf: WorkflowHandle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page's class speaks a protocol that servers no longer have: the package's stands for it, with its prints."""
+
+    class Printing(WorkflowMonitor):
+        async def on_progress(self, event: Event) -> None:
+            print(f"Progress: {event.get('step', 0)}/{event.get('total_steps', 0)}")
+
+        async def on_node_complete(self, event: Event) -> None:
+            print(f"Node complete: {event.get('node_id')}")
+
+        async def on_complete(self, event: Event) -> None:
+            print(f"Session complete: {event.get('status')}")
+
+    code = block_below("WebSocket Streaming")
+    use = code[code.index("# Use monitor") :].replace("ws://localhost:9090", client.settings.url.replace("http", "ws"))
+    submission = await wf.submit()
+    body = "".join(f"    {line}\n" for line in use.splitlines())
+    names: dict[str, Any] = {"WorkflowMonitor": Printing, "submission": submission}
+    exec(compile(f"async def use():\n{body}    return monitor\n", "WebSocket Streaming", "exec"), names)
+    monitor = await names["use"]()
+    await monitor.wait()
+    assert monitor.events[-1][0] == "complete"
+    assert {name for name, _ in monitor.events} <= {"progress", "node", "complete"}
+    assert capsys.readouterr().out.splitlines()[-1] == "Session complete: completed"
+    await monitor.disconnect()
+
+
+def test_cancellation_as_the_page_has_it(
+    client: InvokeAIClient, wf: WorkflowHandle, run_block: Block, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's function makes its event itself, so its timer cannot reach it: the run completes."""
+    import threading
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    names = run_block("Cancellation", wf=wf, client=client, threading=threading)
+    assert names["result"]["status"] == "completed"
 
 
 def test_timeouts(client: InvokeAIClient, wf: WorkflowHandle, run_block: Block) -> None:

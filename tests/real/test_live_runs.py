@@ -217,7 +217,7 @@ def test_a_run_of_several_items_is_one(client: InvokeAIClient, sleep: dict[str, 
     assert len(end.outputs) == 3
     ends = [event for event in run.stream() if event.type == "session_complete"]
     assert [event["item_id"] for event in ends] == [*run.item_ids]
-    only = [event for event in run.stream(run.session_ids[1])]
+    only = list(run.stream(run.session_ids[1]))
     assert {event["item_id"] for event in only} == {run.item_ids[1]}
 
 

@@ -15,12 +15,17 @@ from invokeai_py_client.errors import (
     RequestTimeout,
     TransportError,
 )
+from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import QueueItemSummary
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between one try and the next; after the last the failure is the caller's."""
+
+
+_WHOLE_ITEMS_PER_REQUEST = 20
+"""Whole items carry their sessions: few are asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,26 @@ async def items_of_batch(http: HttpTransport, queue_id: str, batch_id: str) -> l
         # An older server lacks these routes, and has its web page answer them.
         found = [item for item in await http.send(queue.list_all_items(queue_id)) if item.batch_id == batch_id]
     return sorted(found, key=lambda item: item.item_id)
+
+
+async def item_of_session(http: HttpTransport, queue_id: str, session_id: str) -> int:
+    """The item of a session, looked for from the newest on.
+
+    Raises:
+        NotFoundError: the queue has none (any more).
+    """
+    call = queue.list_item_ids(queue_id)
+    item_ids = sorted((await http.send(call)).item_ids, reverse=True)
+    for start in range(0, len(item_ids), _WHOLE_ITEMS_PER_REQUEST):
+        for item in await http.send(queue.get_items(queue_id, item_ids[start : start + _WHOLE_ITEMS_PER_REQUEST])):
+            if item.session_id == session_id:
+                return item.item_id
+    raise not_there(
+        f"The queue {queue_id!r} has no item of the session {session_id!r}.",
+        method=call.method,
+        url=http.url_of(call.path),
+        hint="Check the id; items that have ended are deleted after a while.",
+    )
 
 
 async def _total(http: HttpTransport, queue_id: str, batch_id: str) -> int:

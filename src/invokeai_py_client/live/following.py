@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, items_of_batch
+from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, item_of_session, items_of_batch
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router, Watcher
@@ -167,18 +167,23 @@ class Following:
         except (InvokeAIError, TimeoutError) as error:
             logger.warning("batch %s may be in the queue although its submission was cancelled: %s", batch_id, error)
 
-    async def attach(self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None) -> LiveRun:
+    async def attach(
+        self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
+    ) -> LiveRun:
         """Follow a run that was begun elsewhere, or earlier: register it, ask how it is, and go on from there.
 
         Args:
             queue_id: the queue.
             batch_id: a whole batch; or
-            item_id: one item.
+            item_id: one item; or
+            session_id: the item of that session.
 
         Raises:
             NotFoundError: the queue has no such item, or none of that batch (any more).
         """
         await self._start(queue_id)
+        if session_id is not None:
+            item_id = await item_of_session(self._http, queue_id, session_id)
         if batch_id is None:
             assert item_id is not None
             batch_id = (await self._http.send(queue.get_queue_item(queue_id, item_id))).batch_id

@@ -1,0 +1,108 @@
+"""`WorkflowMonitor`: watches sessions that whatever program has submitted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from invokeai_py_client.client import InvokeAIClient
+from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.wire.events import Event
+
+MonitorHandler = Callable[[Event], Awaitable[Any]]
+
+
+class WorkflowMonitor:
+    """Real-time monitoring of sessions, by events that the server pushes.
+
+    Override `on_progress`, `on_node_complete` and `on_complete`, or read `events`, which has everything:
+    `("progress", event)`, `("node", event)` and `("complete", event)`, in the order in which they came.
+
+    Args:
+        base_url: the server's address, as `http://` or `ws://`.
+        token: needed where the server runs in multi-user mode. It is never shown.
+
+    Example:
+        >>> async with WorkflowMonitor("ws://127.0.0.1:9090") as monitor:
+        ...     await monitor.monitor_session(submission["session_id"])
+        ...     await monitor.wait()
+    """
+
+    def __init__(self, base_url: str, *, token: str | None = None) -> None:
+        self._client = InvokeAIClient.from_url(base_url, token=token)
+        self._streams: dict[asyncio.Task[None], EventStream] = {}
+        self.events: list[tuple[str, Event]] = []
+
+    async def connect(self) -> None:
+        """Check that the server is there.
+
+        Raises:
+            TransportError: nothing can be reached at the address.
+            NotInvokeAIError: something answers, but it is no InvokeAI server.
+        """
+        await self._client.aio.app.get_version()
+
+    async def monitor_session(self, session_id: str, *, queue_id: str = "default") -> None:
+        """Watch a session from now on, beside those that are watched already; returns when it is watched.
+
+        Args:
+            session_id: `submission["session_id"]`.
+            queue_id: the queue it is in.
+
+        Raises:
+            NotFoundError: the queue has no such session (any more).
+        """
+        run = await self._client.aio.run(session_id=session_id, queue_id=queue_id)
+        stream = run.stream()
+        self._streams[asyncio.create_task(self._watch(stream))] = stream
+
+    async def wait(self) -> None:
+        """Wait until all sessions that are watched have ended.
+
+        Raises:
+            InvokeAIError: watching one has failed; and whatever a handler raises.
+        """
+        await asyncio.gather(*self._streams)
+
+    async def on_progress(self, event: Event) -> None:
+        """A node tells how far it is: `step`, `total_steps`, `progress_percentage`."""
+
+    async def on_node_complete(self, event: Event) -> None:
+        """A node is done: `node_id`, `result`."""
+
+    async def on_complete(self, event: Event) -> None:
+        """A session has ended: `status`."""
+
+    async def disconnect(self) -> None:
+        """Stop watching. The sessions go on."""
+        for stream in self._streams.values():
+            stream.close()
+        await asyncio.gather(*self._streams, return_exceptions=True)
+        self._streams.clear()
+        await self._client.aclose()
+
+    async def _watch(self, stream: EventStream) -> None:
+        kinds: dict[str, tuple[str, MonitorHandler]] = {
+            "generator_progress": ("progress", self.on_progress),
+            "invocation_complete": ("node", self.on_node_complete),
+            "session_complete": ("complete", self.on_complete),
+        }
+        async for event in stream:
+            if event.type in kinds:
+                name, handler = kinds[event.type]
+                self.events.append((name, event))
+                await handler(event)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.disconnect()
+
+    def __repr__(self) -> str:
+        return f"<WorkflowMonitor {self._client.settings.url} sessions={len(self._streams)}>"
