@@ -234,6 +234,8 @@ class RunState:
                 canceled_by=self._canceled_by(item, record) if record.status == "canceled" else None,
             )
             item.is_lost = self.resubmits and item.view.canceled_by == "server"
+            # What is learned here was not told by an event: some were missed, or are late.
+            item.has_gap = item.has_gap or item.view.is_finished
         if full is not None and full.status == item.view.status:
             self._fill_in(item, full)
         events: list[Event] = [_status_event(item.view)] if changed else []
@@ -366,6 +368,18 @@ class RunState:
                 item.expansion = Expansion(graph)
                 item.view = replace(item.view, boards=self.boards)
 
+    def _lacks_parts(self, item: ItemState) -> bool:
+        """Whether an event that must have been sent was not seen: of each node that ran, or of the one that failed.
+
+        A websocket loses nothing, but what stands between it and this client may.
+        """
+        if item.view.status == "failed":
+            return item.view.error_node_id is None
+        if item.view.status != "completed" or self.graph is None or item.expansion is None:
+            return False
+        ended = {output.node_id for output in item.outputs.values()}
+        return not self.graph["nodes"].keys() <= ended or len(item.outputs) < item.expansion.total
+
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> None:
         self._learn_graph(record.session.get("graph"))
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
@@ -398,7 +412,8 @@ class RunState:
     def _settle(self, item: ItemState, *, is_whole: bool) -> list[Event]:
         if item.is_settled or item.is_lost or not item.view.is_finished:
             return []
-        if not is_whole and (item.has_gap or (item.view.status == "failed" and item.view.error_node_id is None)):
+        if not is_whole and (item.has_gap or self._lacks_parts(item)):
+            item.has_gap = item.has_gap or item.view.status == "completed"
             return []
         item.is_settled = True
         view = item.view

@@ -46,9 +46,9 @@ def summary(name: str, item_id: int = 1) -> QueueItemSummary:
     return QueueItemSummary.model_validate({"item_id": item_id, "status": name, "batch_id": "b"})
 
 
-def started(*, items: int = 1, has_gap: bool = False) -> RunState:
+def started(*, items: int = 1, has_gap: bool = False, nodes: str = "ab") -> RunState:
     run = RunState(
-        "b", "default", graph={"nodes": {key: {"type": "add"} for key in "ab"}, "edges": []}, has_gap=has_gap
+        "b", "default", graph={"nodes": {key: {"type": "add"} for key in nodes}, "edges": []}, has_gap=has_gap
     )
     run.enqueued(range(items, 0, -1))
     return run
@@ -86,7 +86,7 @@ def test_a_run_from_start_to_end() -> None:
 
 
 def test_an_event_may_come_before_the_answer_to_the_enqueue() -> None:
-    run = RunState("b", "default", graph={"nodes": {"a": {"type": "add"}}, "edges": []})
+    run = RunState("b", "default", graph={"nodes": {}, "edges": []})
     run.apply_event(status("in_progress", 1))
     run.apply_event(status("completed", 2))
     assert not run.is_finished
@@ -110,7 +110,7 @@ def test_duplicates_and_late_events_change_nothing() -> None:
 
 
 def test_a_server_without_sequence_numbers_is_understood() -> None:
-    run = started()
+    run = started(nodes="")
     assert types(run.apply_event(status("in_progress"))) == ["queue_item_status_changed"]
     assert run.apply_event(status("in_progress")) == []
     run.apply_event(status("completed"))
@@ -178,7 +178,7 @@ def test_an_item_that_is_gone_ends_as_canceled() -> None:
 
 
 def test_several_items_are_told_of_as_one() -> None:
-    run = started(items=3)
+    run = started(items=3, nodes="")
     assert list(run.items) == [1, 2, 3]
     run.apply_event(status("completed", 2, item_id=1))
     assert run.view().status == "in_progress"
@@ -196,3 +196,12 @@ def test_an_event_of_an_unknown_status_changes_nothing() -> None:
     run = started()
     assert run.apply_event(status("dreaming", 1)) == []
     assert run.view().status == "pending"
+
+
+def test_a_completed_item_of_whose_nodes_one_was_not_heard_is_not_whole() -> None:
+    run = started()
+    run.apply_event(status("in_progress", 1))
+    run.apply_event(node("invocation_complete", "a", result={"value": 1}))
+    run.apply_event(status("completed", 2))
+    assert not run.is_finished
+    assert run.lacking_details() == [1]

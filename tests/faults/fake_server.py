@@ -1,0 +1,184 @@
+"""A server that does what no real one can be made to do: it plays a script of events, in whatever order and number.
+
+It speaks just enough of the real one's language to be submitted to and asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import socketio
+from aiohttp import web
+from tests.documents import node
+
+T = TypeVar("T")
+
+OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
+
+Message = tuple[str, dict[str, Any]]
+
+
+class FakeServer:
+    """`play` is called with each item that is enqueued, on the server's loop, and plays its events."""
+
+    def __init__(self, play: Callable[[FakeServer, int, str], Coroutine[Any, Any, None]]) -> None:
+        self._play = play
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake server", daemon=True)
+        self._socket = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.items: dict[int, dict[str, Any]] = {}
+        self.url = ""
+
+    def __enter__(self) -> FakeServer:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def emit(self, name: str, payload: dict[str, Any]) -> None:
+        """Push one event to all who listen to the queue."""
+        await self._socket.emit(name, payload, room="default")
+
+    async def play_all(self, messages: Iterable[Message]) -> None:
+        """Push events one after another."""
+        for name, payload in messages:
+            await self.emit(name, payload)
+
+    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something on the server's loop, from another thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+    def finish(self, item_id: int, status: str = "completed") -> None:
+        """What REST says of an item from now on."""
+        item = self.items[item_id]
+        item["status"] = status
+        prepared = {"id": f"p-{item_id}", "type": "add"}
+        item["session"] = {
+            "graph": item["session"]["graph"],
+            "results": {prepared["id"]: {"type": "integer_output", "value": 1}} if status == "completed" else {},
+            "prepared_source_mapping": {prepared["id"]: "add"},
+            "errors": {},
+            "execution_graph": {"nodes": {prepared["id"]: prepared}},
+        }
+
+    async def _end(self) -> None:
+        await self._socket.shutdown()
+        await self._runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _start(self) -> None:
+        app = web.Application(client_max_size=2**30)
+        self._socket.attach(app, socketio_path="/ws/socket.io")
+        self._socket.on("subscribe_queue", self._subscribe)
+        app.router.add_get("/api/v1/app/version", _version)
+        app.router.add_get("/openapi.json", _openapi)
+        queue = "/api/v1/queue/default"
+        app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
+        app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
+        app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
+        app.router.add_get(queue + "/i/{item_id}", self._item)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _subscribe(self, sid: str, data: dict[str, Any]) -> None:
+        await self._socket.enter_room(sid, data["queue_id"])
+
+    async def _enqueue(self, request: web.Request) -> web.Response:
+        batch = (await request.json())["batch"]
+        item_ids = []
+        for _ in range(batch["runs"]):
+            item_id = len(self.items) + 1
+            item_ids.append(item_id)
+            self.items[item_id] = {
+                "item_id": item_id,
+                "status": "pending",
+                "batch_id": batch["batch_id"],
+                "queue_id": "default",
+                "session_id": f"s-{item_id}",
+                "session": {"graph": batch["graph"]},
+            }
+            task = asyncio.create_task(self._play(self, item_id, batch["batch_id"]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        count = len(item_ids)
+        return await _json({"enqueued": count, "requested": count, "item_ids": item_ids[::-1]})
+
+    async def _by_ids(self, request: web.Request) -> web.Response:
+        wanted = (await request.json())["item_ids"]
+        return await _json([self.items[item_id] for item_id in wanted if item_id in self.items])
+
+    async def _item(self, request: web.Request) -> web.Response:
+        return await _json(self.items[int(request.match_info["item_id"])])
+
+
+async def _json(content: Any) -> web.Response:
+    return web.json_response(content)
+
+
+async def _version(_: web.Request) -> web.Response:
+    return web.json_response({"version": "6.14.2"})
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return web.Response(body=OPENAPI, content_type="application/json")
+
+
+def item_event(item_id: int, batch_id: str, **more: Any) -> dict[str, Any]:
+    """The parts that every event of an item has."""
+    return {
+        "timestamp": 1,
+        "queue_id": "default",
+        "item_id": item_id,
+        "batch_id": batch_id,
+        "session_id": f"s-{item_id}",
+        **more,
+    }
+
+
+def status(item_id: int, batch_id: str, status: str, sequence: int) -> Message:
+    return "queue_item_status_changed", item_event(item_id, batch_id, status=status, status_sequence=sequence)
+
+
+def invocation(name: str, item_id: int, batch_id: str, copy: int = 0, **more: Any) -> Message:
+    prepared = {"id": f"p-{item_id}" if not copy else f"p-{item_id}-{copy}", "type": "add", "steps": 10}
+    return name, item_event(item_id, batch_id, invocation=prepared, invocation_source_id="add", **more)
+
+
+def whole_story(item_id: int, batch_id: str, steps: int = 4) -> list[Message]:
+    """What a real server sends for an item of one node."""
+    return [
+        status(item_id, batch_id, "in_progress", 1),
+        invocation("invocation_started", item_id, batch_id),
+        *(
+            invocation("invocation_progress", item_id, batch_id, message="Adding", percentage=step / steps, image=None)
+            for step in range(steps + 1)
+        ),
+        invocation("invocation_complete", item_id, batch_id, result={"type": "integer_output", "value": 1}),
+        status(item_id, batch_id, "completed", 2),
+    ]
+
+
+WORKFLOW: dict[str, Any] = {
+    "name": "add",
+    "meta": {"version": "3.0.0"},
+    "exposedFields": [{"nodeId": "add", "fieldName": "a"}],
+    "nodes": [node("add", "add", "1.0.1", a=1, b=2)],
+    "edges": [],
+}

@@ -1,0 +1,81 @@
+"""Sixty items through twenty random faults, re-runnable from its seed: `CHAOS_SEED=7 make faults`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from tests.faults.conftest import Told, check_all_there_once
+from tests.faults.proxy import FaultProxy
+
+from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle
+
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+
+
+def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
+    match choose.choice(["down", "reset", "websockets", "swallow", "drop", "cut", "503", "slow", "freeze"]):
+        case "down":
+            proxy.down()
+            time.sleep(choose.uniform(0.05, 1.0))
+            proxy.up()
+            return "down"
+        case "reset":
+            proxy.reset()
+            return "reset"
+        case "websockets":
+            proxy.reset_websockets()
+            return "websockets"
+        case "slow":
+            proxy.latency = 0.3
+            time.sleep(0.6)
+            proxy.latency = 0.0
+            return "slow"
+        case "freeze":
+            proxy.freeze_websockets()
+            time.sleep(0.5)
+            proxy.thaw()
+            return "freeze"
+        case action:
+            proxy.next(choose.choice(["enqueue_batch", "/api/"]), action)
+            return action
+
+
+def test_sixty_items_through_twenty_faults(
+    proxy: FaultProxy,
+    client: InvokeAIClient,
+    work: Callable[..., WorkflowHandle],
+    told: Told,
+) -> None:
+    choose = random.Random(SEED)
+    handles = [work(steps=2, seconds=0.1) for _ in range(60)]
+    faults: list[str] = []
+    over = threading.Event()
+
+    def rage() -> None:
+        for _ in range(20):
+            faults.append(one_fault(proxy, choose))
+            time.sleep(choose.uniform(0.05, 0.4))
+        proxy.clear()
+        over.set()
+
+    raging = threading.Thread(target=rage)
+
+    async def submit_all() -> list[Run]:
+        runs = []
+        for wf in handles:
+            runs.append(await wf.submit())
+            await asyncio.sleep(0.1)
+        return runs
+
+    raging.start()
+    runs = asyncio.run(submit_all())
+    ends = [run.wait(120) for run in runs]
+    raging.join(60)
+    assert over.is_set()
+    outcome = check_all_there_once(client, runs, ends)
+    told(f"chaos, seed {SEED}: {len(faults)} faults", outcome)

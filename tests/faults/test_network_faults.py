@@ -1,0 +1,151 @@
+"""What networks do, one by one: nothing is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.faults.conftest import Told, check_all_there_once
+from tests.faults.proxy import FaultProxy
+
+from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle
+from invokeai_py_client.live import reconciler
+
+Work = Callable[..., WorkflowHandle]
+
+
+def submit_and_wait(client: InvokeAIClient, work: Work, count: int = 4) -> str:
+    runs = [work().submit_sync() for _ in range(count)]
+    return check_all_there_once(client, runs, [run.wait(60) for run in runs])
+
+
+def test_connections_are_refused_for_ten_seconds(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    changes: list[str] = []
+    through.on_connection(lambda change: changes.append(change.state))
+    runs = [work(steps=4, seconds=0.5).submit_sync() for _ in range(4)]
+    proxy.down()
+    time.sleep(10)
+    proxy.up()
+    ends = [run.wait(60) for run in runs]
+    outcome = check_all_there_once(client, runs, ends)
+    assert [state for state in changes if state == "disconnected"] == ["disconnected"]
+    told("connections refused for 10 s", outcome)
+
+
+def test_a_submission_waits_out_a_short_refusal(
+    proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    wf = work()
+    proxy.down()
+    threading.Timer(1.5, proxy.up).start()
+    run = wf.submit_sync()
+    told("connections refused when it submits (1.5 s)", check_all_there_once(client, [run], [run.wait(60)]))
+
+
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [
+        ("swallow", "the enqueue's answer is swallowed after the server stored it"),
+        ("drop", "the enqueue is swallowed before the server stored it"),
+        ("cut", "the enqueue's answer is cut in its middle"),
+        ("502", "502 for the enqueue"),
+        ("503", "503 for the enqueue"),
+        ("429", "429 for the enqueue"),
+    ],
+)
+def test_an_enqueue_is_exactly_once(
+    action: str, what: str, proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    runs = []
+    for _ in range(3):
+        wf = work()
+        proxy.next("enqueue_batch", action)
+        runs.append(wf.submit_sync())
+    assert proxy.done[action] == 3
+    told(f"{what}, 3 times", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+
+
+@pytest.mark.parametrize("status", ["502", "503", "429"])
+def test_bursts_of_bad_statuses(
+    status: str, proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    wf = work()
+    proxy.next("/api/", status, 3)
+    run = wf.submit_sync()
+    told(f"a burst of {status}", check_all_there_once(client, [run], [run.wait(60)]))
+
+
+def test_an_answer_is_cut_in_its_middle(
+    proxy: FaultProxy, through: InvokeAIClient, work: Work, client: InvokeAIClient, told: Told
+) -> None:
+    through.app.get_version()
+    proxy.next("/app/version", "cut", 2)
+    assert through.app.get_version() == client.app.get_version()
+    told("a response cut in its middle, twice", submit_and_wait(client, work, 1))
+
+
+def test_the_socket_is_reset_again_and_again(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:
+    runs = [work(steps=4, seconds=0.4).submit_sync() for _ in range(6)]
+    for _ in range(5):
+        time.sleep(0.4)
+        proxy.reset_websockets()
+    told("the websocket reset 5 times", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+
+
+def test_a_half_open_socket(
+    proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The real figure is half a minute; what is tested is that silence is not believed for ever.
+    monkeypatch.setattr(reconciler, "SILENCE", 2.0)
+    runs = [work(steps=4, seconds=0.3).submit_sync() for _ in range(3)]
+    proxy.freeze_websockets()
+    ends = [run.wait(60) for run in runs]
+    told("a half-open websocket (no FIN, no data)", check_all_there_once(client, runs, ends))
+
+
+def test_two_seconds_of_latency(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:
+    handles = [work() for _ in range(3)]
+    proxy.latency = 2.0
+
+    async def submit_all() -> list[Run]:
+        return await asyncio.gather(*(wf.submit() for wf in handles))
+
+    runs = asyncio.run(submit_all())
+    told("2 s of latency each way", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+
+
+def test_a_kilobyte_a_second(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    wf = work()
+    wf.submit_sync().wait(30)
+    proxy.bytes_per_second = 1024
+    run = wf.submit_sync()
+    end = run.wait(60)
+    proxy.clear()
+    told("1 KB/s", check_all_there_once(client, [run], [end]))
+
+
+def test_a_refused_websocket_upgrade(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    proxy.next("/ws/", "400", 10**6)
+    outcome = submit_and_wait(client, work)
+    assert through.stats().events == 0
+    told("the websocket's upgrade refused: polling carries it", outcome)
+
+
+def test_events_that_come_after_the_end(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:
+    work().submit_sync().wait(30)
+    proxy.websocket_latency = 1.5
+    runs = [work().submit_sync() for _ in range(3)]
+    ends = [run.wait(60) for run in runs]
+    stories: list[Any] = [[event.type for event in run.stream()] for run in runs]
+    assert all(story.count("session_complete") == 1 for story in stories)
+    told("events delayed past completion", check_all_there_once(client, runs, ends))
