@@ -73,7 +73,8 @@ def test_the_server_is_killed_and_started_again(
         lost = [end for end in ends if end.status == "canceled"]
         assert {end.canceled_by for end in lost} <= {"server"}
         if policy == "report":
-            assert ends[0].status == "canceled"
+            # A server that is asked to end may still finish what it is at.
+            assert ends[0].status == "canceled" or how is signal.SIGTERM
             assert counts["completed"] + counts["canceled"] == 5
             assert [end.item_id for end in ends] == before
         else:

@@ -205,7 +205,6 @@ class Following:
 
     async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
         items = await items_of_batch(self._http, queue_id, batch_id)
-        replaced = {item.retried_from_item_id for item in items}
         if not items:
             call = queue.get_batch_status(queue_id, batch_id)
             raise not_there(
@@ -214,7 +213,7 @@ class Following:
                 url=self._http.url_of(call.path),
                 hint="Check the id; items that have ended are deleted after a while.",
             )
-        return [item.item_id for item in items if item.item_id not in replaced]
+        return [item.item_id for item in items]
 
     async def wait(self, run: LiveRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
@@ -355,7 +354,7 @@ class Following:
         """One message of the server's."""
         self.router.dispatch(name, payload)
 
-    def connected(self, *, server_was_away: bool) -> None:
+    def connected(self) -> None:
         """Events arrive from here on; what came before may have been missed."""
         runs = [*self.router.live()]
         if self._lost_at is None:
@@ -365,11 +364,14 @@ class Following:
             self._lost_at = None
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
-                if server_was_away:
-                    run.state.server_was_away()
                 self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
         if runs:
             self._resync()
+
+    def refused(self) -> None:
+        """Nothing listens at the server's address: when it is back, it will have canceled what was running."""
+        for run in self.router.live():
+            run.state.server_was_away()
 
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""

@@ -45,15 +45,17 @@ async def _replacements(http: HttpTransport, run: LiveRun) -> dict[int, int]:
 
     A retry of a retry names the first of them all.
     """
-    items = await items_of_batch(http, run.state.queue_id, run.state.batch_id)
-    found: dict[int, int] = {}
-    for item in items:
-        origin = item.retried_from_item_id
-        if origin is not None:
-            found[origin] = item.item_id
+    state = run.state
+    lost = state.lost_items()
+    later = [item.item_id for item in await items_of_batch(http, state.queue_id, state.batch_id)]
+    # Only whole items tell what they were retried from.
+    items = await http.send(queue.get_items(state.queue_id, [item_id for item_id in later if item_id >= min(lost)]))
     first_of = {item.item_id: item.retried_from_item_id or item.item_id for item in items}
+    found: dict[int, int] = {}
+    for item_id in sorted(first_of):
+        found[first_of[item_id]] = item_id
     return {
         item_id: found[first_of[item_id]]
-        for item_id in run.state.lost_items()
-        if item_id in first_of and found.get(first_of[item_id], item_id) > item_id
+        for item_id in lost
+        if item_id in first_of and found[first_of[item_id]] > item_id
     }

@@ -36,11 +36,11 @@ class SocketListener(Protocol):
     def received(self, name: str, payload: Any) -> None:
         """One message of the server's."""
 
-    def connected(self, *, server_was_away: bool) -> None:
-        """The socket is open, and every subscription was acknowledged: nothing is missed from here on.
+    def connected(self) -> None:
+        """The socket is open, and every subscription was acknowledged: nothing is missed from here on."""
 
-        `server_was_away`: meanwhile nothing listened at the server's address, so it was restarted.
-        """
+    def refused(self) -> None:
+        """Nothing listens at the server's address: it is being restarted."""
 
     def lost(self, reason: str) -> None:
         """The socket is gone: what happens from here on is missed."""
@@ -69,7 +69,6 @@ class Socket:
         self._supervisor: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[None] | None = None
         self._joined: set[str] = set()
-        self._server_was_away = False
         self.epoch = 0
 
     @property
@@ -173,7 +172,8 @@ class Socket:
                     await self._join(client, queue_id)
         except Exception as error:
             # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
-            self._server_was_away = self._server_was_away or _was_refused(error)
+            if _was_refused(error):
+                self._listener.refused()
             expected = isinstance(error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError)
             logger.info("no socket to %s: %s", settings.url, _reason(error), exc_info=None if expected else error)
             await client.disconnect()
@@ -183,8 +183,7 @@ class Socket:
             raise
         self._client = client
         self.epoch += 1
-        away, self._server_was_away = self._server_was_away, False
-        self._listener.connected(server_was_away=away)
+        self._listener.connected()
         return client
 
     async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:

@@ -61,7 +61,6 @@ class QueueItemSummary(Record):
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
-    retried_from_item_id: int | None = None
 
 
 class QueueItemRecord(QueueItemSummary):
@@ -71,6 +70,7 @@ class QueueItemRecord(QueueItemSummary):
     session_id: str
     session: dict[str, Any]
     status_sequence: int | None = None
+    retried_from_item_id: int | None = None
     error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = None
