@@ -50,6 +50,7 @@ class FaultProxy:
         self.websocket_latency = 0.0
         self.bytes_per_second: float | None = None
         self.done: Counter[str] = Counter()
+        self.websockets_opened = 0
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -181,6 +182,7 @@ class FaultProxy:
                 swallowing.append(action)
             if " /ws/" in line:
                 self._websockets.add(task)
+                self.websockets_opened += 1
             await self._forward(task, data, to_writer)
         raise ConnectionAbortedError
 

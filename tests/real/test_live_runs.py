@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.documents import edge, node
+from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, QueueItem, Run, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.local import LocalServer
 from invokeai_py_client.wire.events import Event, GeneratorProgress
 
 
@@ -167,6 +170,43 @@ async def test_many_handles_of_one_definition_at_once(client: InvokeAIClient, sl
     assert len({end.item_id for end in ends}) == 20
 
 
+async def test_two_hundred_handles_share_one_websocket(server: LocalServer, sleep: dict[str, Any]) -> None:
+    definition = WorkflowDefinition.from_dict(sleep)
+    with FaultProxy(server.url) as proxy, InvokeAIClient.from_url(proxy.url) as client:
+        handles = [await client.aio.workflow_repo.create_workflow(definition) for _ in range(200)]
+        for wf in handles:
+            wf.set_many({"Steps": 1, "Seconds": 0.0})
+        before = client.stats().requests
+
+        async def one(wf: WorkflowHandle) -> QueueItem:
+            await wf.submit()
+            return await wf.wait_for_completion(timeout=120)
+
+        ends = await asyncio.gather(*(one(wf) for wf in handles))
+        requests = {kind: sum(counts.values()) for kind, counts in client.stats().requests.items()}
+        extra = sum(requests.values()) - sum(sum(counts.values()) for counts in before.values()) - 200
+        assert [end.status for end in ends] == ["completed"] * 200
+        assert len({end.item_id for end in ends}) == 200
+        assert all(len(end.outputs) == 1 for end in ends)
+        assert proxy.websockets_opened == 1
+        assert extra < 10, requests
+
+
+@pytest.mark.parametrize("scheduler", ["euler", "heun", "dpmpp_sde", "pndm"])
+def test_no_step_counts_twice(client: InvokeAIClient, text_to_image: WorkflowDefinition, scheduler: str) -> None:
+    wf = client.workflow_repo.create_workflow(text_to_image)
+    wf.sync_dnn_model()
+    denoise = next(node.id for node in text_to_image.nodes.values() if node.type == "denoise_latents")
+    wf.inputs[denoise, "scheduler"].value = scheduler
+    run = wf.submit_sync()
+    run.result(timeout=60)
+    steps = [event.step for event in run.stream() if isinstance(event, GeneratorProgress) and event.total_steps]
+    assert steps == sorted(steps)
+    assert [*dict.fromkeys(steps)] == [*range(9)]
+    if scheduler != "pndm":  # which tells of nine points in time for eight steps
+        assert len(steps) == 9
+
+
 async def test_cancelling_a_wait_leaves_the_run_and_cancel_ends_it(
     client: InvokeAIClient, sleep: dict[str, Any]
 ) -> None:
@@ -298,8 +338,6 @@ def test_the_socket_is_told_of_and_counted(client: InvokeAIClient, sleep: dict[s
 
 
 def test_the_progress_of_a_run_counts_iterated_nodes(client: InvokeAIClient) -> None:
-    from tests.documents import edge, node
-
     document = {
         "name": "iterated",
         "meta": {"version": "3.0.0", "category": "user"},
