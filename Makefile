@@ -4,7 +4,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench faults compat clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,6 +29,12 @@ check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/basedpyright
+
+faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
+	$(RUN) -m pytest -q tests/faults
+
+compat: $(VENV)/.synced  ## Pass the live tests on older servers too, and print a table
+	$(RUN) scripts/compat.py
 
 bench: $(VENV)/.synced  ## Print the benchmarks
 	$(RUN) -m benchmarks

@@ -1,4 +1,4 @@
-"""Prints all benchmarks; none of them needs a server."""
+"""Prints all benchmarks, those of live runs last: they need a server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import gzip
 import json
 from pathlib import Path
 
+from benchmarks.live import latency, throughput
+from benchmarks.show import show
 from benchmarks.timing import median_seconds, paired_seconds, python
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.workflow.connections import kept_edges
@@ -16,10 +18,6 @@ from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
-
-
-def show(what: str, measured: float, unit: str, beside: str) -> None:
-    print(f"{what:58} {measured:9.2f} {unit:3}  {beside}")
 
 
 def importing() -> None:
@@ -94,3 +92,5 @@ if __name__ == "__main__":
     importing()
     engine()
     workflows()
+    throughput()
+    latency()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,9 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A running server on a fresh root, with the tiny model and the tests' own nodes."""
-    local = LocalServer(tmp_path_factory.mktemp("server"))
+    version, as_of = os.environ.get("INVOKEAI_TEST_SERVER"), os.environ.get("INVOKEAI_TEST_SERVER_AS_OF")
+    root = tmp_path_factory.mktemp("server")
+    local = LocalServer(root, version=version, exclude_newer=as_of or None) if version else LocalServer(root)
     shutil.copytree(HERE / "node_pack", local.nodes_folder / "test_nodes")
     with local:
         local.install_tiny_model()

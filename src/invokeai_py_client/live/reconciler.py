@@ -31,7 +31,7 @@ logger = logging.getLogger("invokeai_py_client.live")
 POLL_INTERVAL = 2.0
 """Seconds between two rounds while no socket is open, unless a wait asks for another interval."""
 
-SILENCE = 30.0
+SILENCE = 15.0
 """Seconds without an event after which a run is asked about although the socket is open."""
 
 ERROR_GRACE = 0.25

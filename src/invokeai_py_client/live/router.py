@@ -142,8 +142,11 @@ class Router:
 
     def _take(self, event: Event) -> None:
         self.received += 1
+        self._tell_runs(event)
         for watcher in [*self._queue_watchers.get(event.queue_id, ())]:
             watcher([event])
+
+    def _tell_runs(self, event: Event) -> None:
         if isinstance(event, ItemEvent):
             runs = self._runs.get(event.batch_id, ())
             if not runs and event.batch_id == REDACTED:

@@ -40,7 +40,10 @@ GONE = "The item is no longer in the server's queue: it was deleted, cleared or 
 
 @dataclass(slots=True)
 class ItemState:
-    """One item of a run. Changed only by `RunState`."""
+    """One item of a run. Changed only by `RunState`.
+
+    How far it is changes with each event, so it stands beside the view, which is made anew with each change.
+    """
 
     view: QueueItem
     has_gap: bool
@@ -54,10 +57,19 @@ class ItemState:
     counter: StepCounter | None = None
     counted: str = ""
     share: float = 0.0
+    percentage: float = 0.0
+    step: int = 0
+    steps: int = 0
 
     def snapshot(self) -> QueueItem:
         """The item as callers see it, with its outputs so far."""
-        return replace(self.view, outputs=tuple(self.outputs.values()))
+        return replace(
+            self.view,
+            outputs=tuple(self.outputs.values()),
+            progress_percentage=100.0 if self.view.status == "completed" else self.percentage,
+            current_step=self.step,
+            total_steps=self.steps,
+        )
 
     def lacks_details(self) -> bool:
         """Whether it has ended, but not all is known of its end."""
@@ -90,6 +102,8 @@ class RunState:
     is_enqueued: bool = False
     resubmits: bool = False
     boards: Mapping[str, str] = field(init=False)
+    _open: set[int] = field(default_factory=set)
+    _lacking: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.boards = {} if self.graph is None else boards_sent(self.graph)
@@ -108,6 +122,8 @@ class RunState:
     def replaced(self, item_id: int, new_item_id: int) -> None:
         """The server runs a lost item anew, as another item: that one stands for it from now on."""
         lost = self.items.pop(item_id, None)
+        self._open.discard(item_id)
+        self._lacking.discard(item_id)
         if self.only is not None:
             self.only = self.only - {item_id} | {new_item_id}
         self._item(new_item_id).has_gap = True
@@ -117,7 +133,7 @@ class RunState:
     @property
     def is_finished(self) -> bool:
         """Whether every item has ended and all that it made is known."""
-        return self.is_enqueued and all(item.is_settled for item in self.items.values())
+        return self.is_enqueued and not self._open
 
     def learned_session(self, item_id: int, session_id: str) -> None:
         """What an item's session is, asked of the server before any event told it."""
@@ -127,15 +143,15 @@ class RunState:
 
     def unsettled(self) -> list[int]:
         """The items whose whole story is not known yet."""
-        return [item_id for item_id, item in self.items.items() if not item.is_settled]
+        return sorted(self._open)
 
     def lacking_details(self) -> list[int]:
         """The items that have ended, but of whose end not all is known."""
-        return [item_id for item_id, item in self.items.items() if item.lacks_details()]
+        return sorted(self._lacking)
 
     def awaits_error(self) -> bool:
         """Whether an item has failed whose error is on its way."""
-        return any(item.awaits_error() for item in self.items.values())
+        return any(self.items[item_id].awaits_error() for item_id in self._lacking)
 
     def missed(self) -> None:
         """The socket was lost: whatever has not ended has a gap now."""
@@ -202,8 +218,6 @@ class RunState:
         elif isinstance(event, InvocationStarted):
             item.share = 0.0
             self._update(item, event)
-        if isinstance(event, InvocationEvent):
-            return [replace(event, overall_percentage=item.view.progress_percentage)]
         return [event]
 
     def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -230,7 +244,6 @@ class RunState:
                 status=record.status,
                 started_at=record.started_at or item.view.started_at,
                 completed_at=record.completed_at or item.view.completed_at,
-                progress_percentage=100.0 if record.status == "completed" else item.view.progress_percentage,
                 canceled_by=self._canceled_by(item, record) if record.status == "canceled" else None,
             )
             item.is_lost = self.resubmits and item.view.canceled_by == "server"
@@ -256,6 +269,7 @@ class RunState:
         item = self.items.get(item_id)
         if item is None:
             view = QueueItem(item_id=item_id, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
+            self._open.add(item_id)
             item = self.items[item_id] = ItemState(
                 view=view,
                 has_gap=self.has_gap,
@@ -268,7 +282,7 @@ class RunState:
         item.share = (event.progress_percentage or 0.0) / 100
         if event.progress_percentage is None or not event.total_steps:
             self._update(item, event)
-            return [replace(event, overall_percentage=item.view.progress_percentage)]
+            return [event]
         if item.counter is None or item.counted != event.invocation_id:
             item.counter, item.counted = StepCounter(event.total_steps), event.invocation_id
             said_before = None
@@ -277,8 +291,10 @@ class RunState:
         step = item.counter.count(event.progress_percentage)
         if said_before == (step, event.progress_percentage):
             return []
-        self._update(item, event, current_step=step, total_steps=event.total_steps)
-        return [replace(event, step=step, overall_percentage=item.view.progress_percentage)]
+        item.step, item.steps = step, event.total_steps
+        _complete(event, step=step)
+        self._update(item, event)
+        return [event]
 
     def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
         rank = _RANK.get(event.status)
@@ -303,7 +319,6 @@ class RunState:
             error_message=error_message,
             error_traceback=event.error_traceback or item.view.error_traceback,
             error=_one_line(event.status, error_type, error_message),
-            progress_percentage=100.0 if event.status == "completed" else item.view.progress_percentage,
             canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
         )
         return [event, *self._settle(item, is_whole=False)]
@@ -318,18 +333,17 @@ class RunState:
             error_traceback=item.view.error_traceback or event.error_traceback,
         )
 
-    def _update(self, item: ItemState, event: ItemEvent, **changes: Any) -> None:
-        """Take over what changed; an invocation's event also tells that the item has started."""
+    def _update(self, item: ItemState, event: InvocationEvent) -> None:
+        """Take over how far it is; an invocation's event also tells that the item has started."""
         total = 1 if item.expansion is None else item.expansion.total
         progress = 100.0 * min(1.0, (len(item.outputs) + item.share) / max(1, total))
-        item.view = replace(
-            item.view,
-            status="in_progress" if item.view.status == "pending" else item.view.status,
-            session_id=event.session_id or item.view.session_id,
-            # An iterated node begins again and again; a bar that went back would lie about the work done.
-            progress_percentage=max(item.view.progress_percentage, progress),
-            **changes,
-        )
+        # What is found out about a run may make it longer; a bar that went back would lie about the work done.
+        item.percentage = max(item.percentage, progress)
+        _complete(event, overall_percentage=item.percentage)
+        session_id = event.session_id or item.view.session_id
+        if item.view.status == "pending" or session_id != item.view.session_id:
+            status = "in_progress" if item.view.status == "pending" else item.view.status
+            item.view = replace(item.view, status=status, session_id=session_id)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
         """This client asks the server to cancel these items, or all that have not ended."""
@@ -414,8 +428,11 @@ class RunState:
             return []
         if not is_whole and (item.has_gap or self._lacks_parts(item)):
             item.has_gap = item.has_gap or item.view.status == "completed"
+            self._lacking.add(item.view.item_id)
             return []
         item.is_settled = True
+        self._open.discard(item.view.item_id)
+        self._lacking.discard(item.view.item_id)
         view = item.view
         return [
             SessionComplete(
@@ -426,6 +443,12 @@ class RunState:
                 status=view.status,
             )
         ]
+
+
+def _complete(event: InvocationEvent, **facts: float) -> None:
+    """Put into an event what only its run's state knows: nobody has seen it yet, so it need not be copied."""
+    for name, fact in facts.items():
+        object.__setattr__(event, name, fact)
 
 
 def _status_event(view: QueueItem) -> QueueItemStatusChanged:

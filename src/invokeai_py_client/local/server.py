@@ -187,7 +187,12 @@ class LocalServer:
         Raises:
             LocalServerError: the server is not running, or it could not be built or installed.
         """
-        folder = build_tiny_model(self._environment, self._cache / "models" / name, self._report)
+        folder = build_tiny_model(
+            # What one version's libraries write, those of another may not read.
+            self._environment,
+            self._cache / "models" / self._environment.folder.name / name,
+            self._report,
+        )
         return install_model(self.url, folder, self._report)
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ import socketio
 import socketio.exceptions
 
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.event_tap import TappedSession
 from invokeai_py_client.transport.http import HttpTransport
 
 logger = logging.getLogger("invokeai_py_client.socket")
@@ -152,11 +153,9 @@ class Socket:
             logger=False,
             engineio_logger=False,
             request_timeout=timeout,
-            http_session=self._http.session(),
+            http_session=TappedSession(self._http.session(), self._listener.received),
             websocket_extra_options={"max_msg_size": MAX_EVENT_BYTES, "proxy": settings.proxy},
         )
-        # A plain function: python-socketio would let coroutines overtake one another.
-        client.on("*", self._listener.received)
         client.on("disconnect", lambda reason="unknown": gone(str(reason)))
         parts = urlsplit(settings.url)
         try:

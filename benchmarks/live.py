@@ -1,0 +1,100 @@
+"""How fast events come in, and how soon a wait returns: on a scripted server, and on a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import SLEEP
+from tests.faults.fake_server import WORKFLOW
+
+from benchmarks.show import show
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.local import LocalServer
+
+ROOT = Path(__file__).parents[1]
+
+RUNS = 500
+EVENTS = 100_000
+
+
+@contextmanager
+def scripted_server() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scripted_server", str(RUNS), str(EVENTS)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def throughput() -> None:
+    """One socket, 500 live runs: events a second, and the client's own CPU an event."""
+    with scripted_server() as url, InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+        runs = [wf.submit_sync() for _ in range(RUNS)]
+        while not client.stats().events:
+            time.sleep(0.001)
+        began, cpu = time.perf_counter(), time.process_time()
+        for run in runs:
+            run.wait(120)
+        elapsed, used = time.perf_counter() - began, time.process_time() - cpu
+        events = client.stats().events
+        assert events >= EVENTS
+    show(f"events through one socket, {RUNS} live runs", events / elapsed, "/s", "wanted: 15,000 at least")
+    show("... the client's CPU for one of them", 1e6 * used / events, "us", "wanted: 60 at most")
+
+
+def latency() -> None:
+    """From the arrival of a run's last event at the client's socket to the return of the wait."""
+    arrived: dict[int, float] = {}
+    received = Following.received
+
+    def noted(self: Following, name: str, payload: Any) -> None:
+        if name == "queue_item_status_changed" and payload["status"] == "completed":
+            arrived[payload["item_id"]] = time.perf_counter()
+        received(self, name, payload)
+
+    Following.received = noted  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder:
+        server = LocalServer(Path(folder) / "root")
+        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
+        with server, InvokeAIClient.from_url(server.url) as client:
+            wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SLEEP))
+            wf.set_many({"Steps": 1, "Seconds": 0.0})
+            blocking = [_blocking(wf, arrived) for _ in range(60)]
+            awaited = asyncio.run(_awaited(wf, arrived))
+    show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
+    show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
+
+
+def _blocking(wf: WorkflowHandle, arrived: dict[int, float]) -> float:
+    end = wf.submit_sync().wait(30)
+    return time.perf_counter() - arrived[end.item_id]
+
+
+async def _awaited(wf: WorkflowHandle, arrived: dict[int, float]) -> list[float]:
+    late = []
+    for _ in range(60):
+        await wf.submit()
+        end = await wf.wait_for_completion(timeout=30)
+        late.append(time.perf_counter() - arrived[end.item_id])
+    return late

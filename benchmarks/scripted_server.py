@@ -1,0 +1,110 @@
+"""A server that pushes events as fast as a socket takes them: `python -m benchmarks.scripted_server RUNS EVENTS`.
+
+Its frames are written beforehand, so that what is measured at the other end is the client. It prints its address, and
+pushes when the last of RUNS items has been enqueued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+OPENAPI = gzip.decompress((Path(__file__).parents[1] / "tests" / "data" / "openapi-6.14.2.json.gz").read_bytes())
+
+
+class ScriptedServer:
+    """Speaks just enough of Socket.IO and of the queue's routes for one client."""
+
+    def __init__(self, runs: int, events: int) -> None:
+        self._runs = runs
+        self._events = events
+        self._batches: list[str] = []
+        self._socket: web.WebSocketResponse | None = None
+        self._pushing: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Serve until the process ends."""
+        app = web.Application(client_max_size=2**30)
+        app.router.add_get("/ws/socket.io/", self._connect)
+        app.router.add_get("/api/v1/app/version", self._version)
+        app.router.add_get("/openapi.json", self._openapi)
+        app.router.add_post("/api/v1/queue/default/enqueue_batch", self._enqueue)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+        await asyncio.Event().wait()
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"version": "6.14.2"})
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.Response(body=OPENAPI, content_type="application/json")
+
+    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+        socket = self._socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        opening = {"sid": "s", "upgrades": [], "pingInterval": 600000, "pingTimeout": 600000, "maxPayload": 1 << 30}
+        await socket.send_str("0" + json.dumps(opening))
+        async for message in socket:
+            text = str(message.data)
+            if text.startswith("40"):
+                await socket.send_str('40{"sid":"s"}')
+            elif text.startswith("42"):
+                number = text[2:].split("[", 1)[0]
+                await socket.send_str(f"43{number}[]")
+        return socket
+
+    async def _enqueue(self, request: web.Request) -> web.Response:
+        self._batches.append((await request.json())["batch"]["batch_id"])
+        if len(self._batches) == self._runs:
+            self._pushing = asyncio.create_task(self._push())
+        return web.json_response({"enqueued": 1, "requested": 1, "item_ids": [len(self._batches)]})
+
+    async def _push(self) -> None:
+        frames = [self._frame(n % self._runs, n // self._runs) for n in range(self._events)]
+        ends = [self._end(place) for place in range(self._runs)]
+        await asyncio.sleep(0.5)
+        assert self._socket is not None
+        for frame in frames:
+            await self._socket.send_str(frame)
+        for frame in ends:
+            await self._socket.send_str(frame)
+
+    def _item(self, place: int, **more: Any) -> dict[str, Any]:
+        return {
+            "timestamp": 1,
+            "queue_id": "default",
+            "item_id": place + 1,
+            "batch_id": self._batches[place],
+            "origin": "workflows",
+            "destination": "gallery",
+            "user_id": "system",
+            "session_id": f"s{place}",
+            **more,
+        }
+
+    def _frame(self, place: int, step: int) -> str:
+        node = {"id": f"p{place}", "type": "denoise_latents", "steps": 1000, "cfg_scale": 7.5, "scheduler": "euler"}
+        event = self._item(
+            place,
+            invocation=node,
+            invocation_source_id="add",
+            message="Denoising",
+            percentage=(step % 1000) / 1000,
+            image=None,
+        )
+        return "42" + json.dumps(["invocation_progress", event])
+
+    def _end(self, place: int) -> str:
+        return "42" + json.dumps(["queue_item_status_changed", self._item(place, status="canceled", status_sequence=2)])
+
+
+if __name__ == "__main__":
+    asyncio.run(ScriptedServer(int(sys.argv[1]), int(sys.argv[2])).serve())

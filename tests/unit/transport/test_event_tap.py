@@ -1,0 +1,85 @@
+"""The tap between the websocket and the Socket.IO library."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+from aiohttp import web
+
+from invokeai_py_client.transport.event_tap import TappedSession
+
+Heard = list[tuple[str, Any]]
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[socketio.AsyncServer, str]]:
+    server = socketio.AsyncServer(async_mode="aiohttp")
+    app = web.Application()
+    server.attach(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield server, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await server.shutdown()
+        await runner.cleanup()
+
+
+async def connected(url: str, session: aiohttp.ClientSession, heard: Heard) -> socketio.AsyncClient:
+    tapped = TappedSession(session, lambda name, payload: heard.append((name, payload)))
+    client = socketio.AsyncClient(reconnection=False, http_session=tapped)
+    await client.connect(url, transports=["websocket"])
+    return client
+
+
+async def test_events_come_in_order_and_acks_still_work() -> None:
+    heard: Heard = []
+    async with served() as (server, url), aiohttp.ClientSession() as session:
+
+        async def ask(sid: str, data: Any) -> Any:
+            for number in range(3):
+                await server.emit("told", {"number": number}, to=sid)
+            await server.emit("bare", to=sid)
+            return data
+
+        server.on("ask", ask)
+        client = await connected(url, session, heard)
+        assert await client.call("ask", {"a": 1}) == {"a": 1}
+        await client.disconnect()
+    assert heard == [*(("told", {"number": number}) for number in range(3)), ("bare", None)]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_shared_session_outlives_the_library_s_client(refused: bool) -> None:
+    async with served() as (_, url), aiohttp.ClientSession() as session:
+        if refused:
+            client = socketio.AsyncClient(reconnection=False, http_session=TappedSession(session, lambda *_: None))
+            with pytest.raises(socketio.exceptions.ConnectionError):
+                await client.connect("http://127.0.0.1:9", transports=["websocket"])
+        else:
+            client = await connected(url, session, [])
+        await client.disconnect()
+        engine = client.eio
+        del client
+
+        def collect_elsewhere() -> None:
+            # As the garbage collector may, in a thread whose loop does not run.
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            engine.__del__()
+            asyncio.get_event_loop().close()
+
+        thread = threading.Thread(target=collect_elsewhere)
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        gc.collect()
+        async with session.get(f"{url}/nothing") as answer:
+            assert answer.status == 404
