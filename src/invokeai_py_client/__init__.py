@@ -31,16 +31,32 @@ if TYPE_CHECKING:
     from invokeai_py_client.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
     from invokeai_py_client.settings import Settings
+    from invokeai_py_client.wire.events import (
+        Event,
+        GeneratorProgress,
+        InvocationComplete,
+        InvocationError,
+        InvocationStarted,
+        QueueItemStatusChanged,
+        SessionComplete,
+    )
     from invokeai_py_client.workflow.document import WorkflowDefinition
     from invokeai_py_client.workflow.outputs import OutputMapping
 
 __all__ = [
+    "Event",
+    "GeneratorProgress",
     "Image",
+    "InvocationComplete",
+    "InvocationError",
+    "InvocationStarted",
     "InvokeAIClient",
     "InvokeAIError",
     "OutputMapping",
     "QueueItem",
+    "QueueItemStatusChanged",
     "Run",
+    "SessionComplete",
     "Settings",
     "WorkflowDefinition",
     "WorkflowHandle",
@@ -49,11 +65,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Event": "wire.events",
+    "GeneratorProgress": "wire.events",
     "Image": "image",
+    "InvocationComplete": "wire.events",
+    "InvocationError": "wire.events",
+    "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
     "OutputMapping": "workflow.outputs",
     "QueueItem": "live.queue_item",
+    "QueueItemStatusChanged": "wire.events",
     "Run": "run",
+    "SessionComplete": "wire.events",
     "Settings": "settings",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "handle",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import time
 import weakref
@@ -37,7 +36,7 @@ from invokeai_py_client.workflow.inputs import (
     set_all,
     shown_inputs,
 )
-from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
+from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -49,8 +48,6 @@ OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
 
 _Handler = tuple[Delivery[Event], frozenset[str] | None]
-
-logger = logging.getLogger("invokeai_py_client.workflow")
 
 
 class WorkflowHandle:
@@ -81,7 +78,6 @@ class WorkflowHandle:
         self._http = http
         self._following = following
         self._fields = WorkflowFields(definition, templates)
-        self._catalog = catalog
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -146,16 +142,11 @@ class WorkflowHandle:
             The list of changes; its `unbound` says for which inputs there is no model, and why. These are also logged
             as warnings.
         """
-        installed = self._engine.block(self._catalog.models())
-        binding = bind_models(
-            self._fields.of_models(self._composer.edges),
-            [dict(model) for model in installed],
-            by_name=by_name,
-            by_base=by_base,
-        )
-        for unbound in binding.unbound:
-            logger.warning("no model for %s", unbound)
-        return binding
+        return self._engine.block(self._composer.bind_models(by_name=by_name, by_base=by_base))
+
+    async def sync_dnn_model_async(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
+        """`sync_dnn_model`, awaited from any loop."""
+        return await self._engine.call(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
     def validate_inputs(self) -> dict[InputKey, list[str]]:
         """What keeps the workflow from running: values that are missing, models, images and boards that are gone.

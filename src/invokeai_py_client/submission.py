@@ -18,6 +18,7 @@ from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowFields, check_nodes
+from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.readiness import InputProblem, check_ready, missing_inputs
 from invokeai_py_client.workflow.references import BoardReference, Reference, Unresolved, references_in, with_answers
 from invokeai_py_client.workflow.server_things import things_named
@@ -59,6 +60,14 @@ class Composer:
     @cached_property
     def _kept_edges(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
         return kept_edges(self._definition, self._templates)
+
+    async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
+        """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
+        installed = [dict(model) for model in await self._catalog.models()]
+        binding = bind_models(self._fields.of_models(self.edges), installed, by_name=by_name, by_base=by_base)
+        for unbound in binding.unbound:
+            logger.warning("no model for %s", unbound)
+        return binding
 
     async def compose(self, *, check: bool, runs: int = 1, prepend: bool = False) -> dict[str, Any]:
         """The body of `enqueue_batch`.

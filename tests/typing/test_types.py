@@ -13,9 +13,13 @@ import pytest
 Checker = Callable[[Path, dict[str, str]], dict[str, list[str]]]
 
 RIGHT = """
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_type
-from invokeai_py_client import Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import (
+    Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
+)
+from invokeai_py_client.wire.preview import Preview
 from invokeai_py_client.wire.records import ImageRecord, ModelRecord
 
 def use(client: InvokeAIClient) -> None:
@@ -32,12 +36,23 @@ def use(client: InvokeAIClient) -> None:
     assert_type(client.image_repo.download_image("a", Path("b")), Path)
     assert_type(client.dnn_model_repo.list_models(), list[ModelRecord])
     assert_type(wf.submit_sync().images[0].bytes(), bytes)
+    assert_type(client.run(3), Run)
+    assert_type(client.run(batch_id="b"), Run)
+    assert_type(wf.on_event(lambda event: print(event.type), types={"session_complete"}), Callable[[], None])
+    for event in wf.stream_events_sync():
+        assert_type(event, Event)
+        if isinstance(event, GeneratorProgress):
+            assert_type(event.progress_percentage, float | None)
+            assert_type(event.preview, Preview | None)
 
 async def use_awaited(client: InvokeAIClient) -> None:
     wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
     assert_type(wf, WorkflowHandle)
     assert_type(await wf.submit(), Run)
     assert_type(await wf.wait_for_completion(timeout=3), QueueItem)
+    async for event in wf.stream_events():
+        assert_type(event, Event)
+    await wf.cancel()
     assert_type(await client.aio.image_repo.get_image("a"), ImageRecord)
 """
 
@@ -60,6 +75,11 @@ WRONG = [
     "client.aio.image_repo.get_image('a').image_name",
     "InvokeAIClient.from_url(9090)",
     "wf.set_many({3.5: 1})",
+    "wf.on_event(lambda: None)",
+    "wf.stream_events(3)",
+    "wf.submit_sync(priority='soon')",
+    "wf.submit_sync(on_server_loss='retry')",
+    "for event in wf.stream_events_sync(): event.staus",
 ]
 
 

@@ -346,7 +346,10 @@ class Following:
         """Remember that it is this client that cancels a run, or an item of whatever run."""
         for other in [run] if run is not None else [*self.router.live()]:
             other.state.cancel_asked(None if item_id is None else [item_id])
-            other.cancel_asked = other.cancel_asked or item_id is None
+            if item_id is None:
+                other.cancel_asked = True
+                other.last_heard = time.monotonic()
+                self.reconciler.wake()
 
     # What the socket tells.
 

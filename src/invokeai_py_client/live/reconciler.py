@@ -34,6 +34,9 @@ POLL_INTERVAL = 2.0
 SILENCE = 15.0
 """Seconds without an event after which a run is asked about although the socket is open."""
 
+SILENCE_AFTER_CANCEL = 1.0
+"""The same for a run that was canceled: older servers push nothing about many items canceled at once."""
+
 ERROR_GRACE = 0.25
 """Seconds that the error of a failed node may take to follow the status, before it is asked for."""
 
@@ -121,16 +124,16 @@ class Reconciler:
         if not runs:
             return None
         if self._connection.is_connected:
-            return SILENCE
+            return min(_silence(run) for run in runs)
         return min(run.pause(POLL_INTERVAL) for run in runs)
 
     async def _round(self, everything: bool) -> None:
         self.rounds += 1
         polling = everything or not self._connection.is_connected
-        quiet_since = time.monotonic() - SILENCE
+        now = time.monotonic()
         ask: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
         for run in self._router.live():
-            if polling or run.last_heard <= quiet_since:
+            if polling or run.last_heard <= now - _silence(run):
                 run.asked += 1
                 for item_id in run.state.unsettled():
                     ask[run.state.queue_id][item_id].append(run)
@@ -193,6 +196,10 @@ class Reconciler:
             except NotFoundError:
                 continue
         return records
+
+
+def _silence(run: LiveRun) -> float:
+    return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
 
 
 def _has_no_such_route(error: NotFoundError | RejectedError) -> bool:
