@@ -2,20 +2,79 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.wire.call import Call, api_path
-from invokeai_py_client.wire.records import AppVersion
+from collections.abc import Mapping
+from typing import Any
+
+from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.reading import content, nothing, number, record
+from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, RuntimeConfig
 
 
 def get_version() -> Call[AppVersion]:
     """`GET /api/v1/app/version`: needs no token, so it tells whether an InvokeAI server is there at all."""
-    return Call(
-        method="GET",
-        path=api_path("app", "version"),
-        parse=lambda response: AppVersion.model_validate(response.json()),
-        idempotent=True,
-    )
+    return Call(method="GET", path=api_path("app", "version"), parse=record(AppVersion), idempotent=True)
 
 
 def get_openapi() -> Call[bytes]:
     """`GET /openapi.json`: the description of all routes and node types, as it came (1.8 MB)."""
-    return Call(method="GET", path="/openapi.json", parse=lambda response: response.content, idempotent=True)
+    return Call(method="GET", path="/openapi.json", parse=content, idempotent=True)
+
+
+def get_dependencies() -> Call[dict[str, str]]:
+    """`GET /api/v1/app/app_deps`: the versions of what it is made of."""
+    return Call(method="GET", path=api_path("app", "app_deps"), parse=_versions, idempotent=True)
+
+
+def get_config() -> Call[RuntimeConfig]:
+    """`GET /api/v1/app/runtime_config`: its configuration, as it runs."""
+    return Call(method="GET", path=api_path("app", "runtime_config"), parse=record(RuntimeConfig), idempotent=True)
+
+
+def update_config(changes: Mapping[str, Any]) -> Call[RuntimeConfig]:
+    """`PATCH /api/v1/app/runtime_config`: the few settings that can be changed while it runs. For administrators."""
+    return Call(
+        method="PATCH",
+        path=api_path("app", "runtime_config"),
+        body=dict(changes),
+        parse=record(RuntimeConfig),
+        idempotent=True,
+    )
+
+
+def get_log_level() -> Call[int]:
+    """`GET /api/v1/app/logging`: 10 (debug) to 50 (critical)."""
+    return Call(method="GET", path=api_path("app", "logging"), parse=number, idempotent=True)
+
+
+def set_log_level(level: int) -> Call[int]:
+    """`POST /api/v1/app/logging`. For administrators."""
+    return Call(method="POST", path=api_path("app", "logging"), body=level, parse=number, idempotent=True)
+
+
+def get_invocation_cache() -> Call[InvocationCacheStatus]:
+    """`GET /api/v1/app/invocation_cache/status`: the cache of nodes' outputs."""
+    return Call(
+        method="GET",
+        path=api_path("app", "invocation_cache", "status"),
+        parse=record(InvocationCacheStatus),
+        idempotent=True,
+    )
+
+
+def enable_invocation_cache() -> Call[None]:
+    """`PUT /api/v1/app/invocation_cache/enable`. For administrators."""
+    return Call(method="PUT", path=api_path("app", "invocation_cache", "enable"), parse=nothing, idempotent=True)
+
+
+def disable_invocation_cache() -> Call[None]:
+    """`PUT /api/v1/app/invocation_cache/disable`: every node is run. For administrators."""
+    return Call(method="PUT", path=api_path("app", "invocation_cache", "disable"), parse=nothing, idempotent=True)
+
+
+def clear_invocation_cache() -> Call[None]:
+    """`DELETE /api/v1/app/invocation_cache`. For administrators."""
+    return Call(method="DELETE", path=api_path("app", "invocation_cache"), parse=nothing, idempotent=True)
+
+
+def _versions(response: Response) -> dict[str, str]:
+    return {str(name): str(version) for name, version in response.json().items()}

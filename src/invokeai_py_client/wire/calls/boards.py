@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from invokeai_py_client.wire.call import Call, Response, api_path
-from invokeai_py_client.wire.records import BoardRecord
+from invokeai_py_client.wire.call import Call, api_path
+from invokeai_py_client.wire.reading import record, records, texts
+from invokeai_py_client.wire.records import BoardAdditions, BoardRecord, BoardRemovals, DeletedBoard
+
+UNCATEGORIZED = "none"
+"""What stands for a board's id where the images on no board are meant."""
 
 
 def list_boards(*, include_archived: bool) -> Call[list[BoardRecord]]:
@@ -14,21 +19,75 @@ def list_boards(*, include_archived: bool) -> Call[list[BoardRecord]]:
         method="GET",
         path=api_path("boards") + "/",
         query={"all": True, "include_archived": include_archived},
-        parse=lambda response: [BoardRecord.model_validate(board) for board in response.json()],
+        parse=records(BoardRecord),
         idempotent=True,
     )
 
 
-def list_image_names(board_id: str, *, categories: Sequence[str], is_intermediate: bool) -> Call[list[str]]:
+def get_board(board_id: str) -> Call[BoardRecord]:
+    """`GET /api/v1/boards/{board_id}`."""
+    return Call(method="GET", path=api_path("boards", board_id), parse=record(BoardRecord), idempotent=True)
+
+
+def create_board(board_name: str) -> Call[BoardRecord]:
+    """`POST /api/v1/boards/`: names need not be unique. Sent again, it would make another."""
+    return Call(
+        method="POST", path=api_path("boards") + "/", query={"board_name": board_name}, parse=record(BoardRecord)
+    )
+
+
+def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[BoardRecord]:
+    """`PATCH /api/v1/boards/{board_id}`: its name, cover, visibility, or whether it is archived."""
+    return Call(
+        method="PATCH",
+        path=api_path("boards", board_id),
+        body=dict(changes),
+        parse=record(BoardRecord),
+        idempotent=True,
+    )
+
+
+def delete_board(board_id: str, *, include_images: bool) -> Call[DeletedBoard]:
+    """`DELETE /api/v1/boards/{board_id}`: its images go with it, or are on no board then."""
+    return Call(
+        method="DELETE",
+        path=api_path("boards", board_id),
+        query={"include_images": include_images},
+        parse=record(DeletedBoard),
+        idempotent=True,
+    )
+
+
+def list_image_names(
+    board_id: str, *, categories: Sequence[str] = (), is_intermediate: bool | None = None
+) -> Call[list[str]]:
     """`GET /api/v1/boards/{board_id}/image_names`: the names of a board's images; `none` for those on no board."""
     return Call(
         method="GET",
         path=api_path("boards", board_id, "image_names"),
-        query={"categories": tuple(categories), "is_intermediate": is_intermediate},
-        parse=_names,
+        query={"categories": tuple(categories) or None, "is_intermediate": is_intermediate},
+        parse=texts,
         idempotent=True,
     )
 
 
-def _names(response: Response) -> list[str]:
-    return [str(name) for name in response.json()]
+def add_images(board_id: str, image_names: Sequence[str]) -> Call[BoardAdditions]:
+    """`POST /api/v1/board_images/batch`: an image is on one board at most."""
+    return Call(
+        method="POST",
+        path=api_path("board_images", "batch"),
+        body={"board_id": board_id, "image_names": list(image_names)},
+        parse=record(BoardAdditions),
+        idempotent=True,
+    )
+
+
+def remove_images(image_names: Sequence[str]) -> Call[BoardRemovals]:
+    """`POST /api/v1/board_images/batch/delete`: they are on no board then."""
+    return Call(
+        method="POST",
+        path=api_path("board_images", "batch", "delete"),
+        body={"image_names": list(image_names)},
+        parse=record(BoardRemovals),
+        idempotent=True,
+    )

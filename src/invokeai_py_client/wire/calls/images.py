@@ -7,37 +7,56 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Part, api_path
-from invokeai_py_client.wire.records import DeletedImages, ImageRecord, ImageWorkflow
+from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.reading import content as the_bytes
+from invokeai_py_client.wire.reading import number, record, records
+from invokeai_py_client.wire.records import (
+    BulkDownload,
+    DeletedImages,
+    ImageNames,
+    ImagePage,
+    ImageRecord,
+    ImageUrls,
+    ImageWorkflow,
+    StarredImages,
+    UnstarredImages,
+)
+
+MAX_NAMES_PER_REQUEST = 1000
+"""The server refuses longer lists of names."""
 
 
 def get_image(image_name: str) -> Call[ImageRecord]:
     """`GET /api/v1/images/i/{image_name}`: the record, not the pixels."""
-    return Call(
-        method="GET",
-        path=api_path("images", "i", image_name),
-        parse=lambda response: ImageRecord.model_validate(response.json()),
-        idempotent=True,
-    )
+    return Call(method="GET", path=api_path("images", "i", image_name), parse=record(ImageRecord), idempotent=True)
 
 
 def get_image_bytes(image_name: str) -> Call[bytes]:
     """`GET /api/v1/images/i/{image_name}/full`: the file as the server keeps it."""
+    return Call(method="GET", path=api_path("images", "i", image_name, "full"), parse=the_bytes, idempotent=True)
+
+
+def get_thumbnail(image_name: str) -> Call[bytes]:
+    """`GET /api/v1/images/i/{image_name}/thumbnail`: a WebP of at most 256 x 256 pixels."""
+    return Call(method="GET", path=api_path("images", "i", image_name, "thumbnail"), parse=the_bytes, idempotent=True)
+
+
+def get_metadata(image_name: str) -> Call[dict[str, Any] | None]:
+    """`GET /api/v1/images/i/{image_name}/metadata`: how it was made, as far as it says; else null."""
+    return Call(method="GET", path=api_path("images", "i", image_name, "metadata"), parse=_metadata, idempotent=True)
+
+
+def get_urls(image_name: str) -> Call[ImageUrls]:
+    """`GET /api/v1/images/i/{image_name}/urls`: where its files are."""
     return Call(
-        method="GET",
-        path=api_path("images", "i", image_name, "full"),
-        parse=lambda response: response.content,
-        idempotent=True,
+        method="GET", path=api_path("images", "i", image_name, "urls"), parse=record(ImageUrls), idempotent=True
     )
 
 
-def delete_image(image_name: str) -> Call[DeletedImages]:
-    """`DELETE /api/v1/images/i/{image_name}`: a name that is not there is no error; it is just not in the answer."""
+def get_image_workflow(image_name: str) -> Call[ImageWorkflow]:
+    """`GET /api/v1/images/i/{image_name}/workflow`: what made an image, as JSON texts."""
     return Call(
-        method="DELETE",
-        path=api_path("images", "i", image_name),
-        parse=lambda response: DeletedImages.model_validate(response.json()),
-        idempotent=True,
+        method="GET", path=api_path("images", "i", image_name, "workflow"), parse=record(ImageWorkflow), idempotent=True
     )
 
 
@@ -47,8 +66,26 @@ def get_images(image_names: Sequence[str]) -> Call[list[ImageRecord]]:
         method="POST",
         path=api_path("images", "images_by_names"),
         body={"image_names": list(image_names)},
-        parse=lambda response: [ImageRecord.model_validate(image) for image in response.json()],
+        parse=records(ImageRecord),
         idempotent=True,
+    )
+
+
+def list_images(filters: Query, *, offset: int, limit: int) -> Call[ImagePage]:
+    """`GET /api/v1/images/`: one page; `filters` are the query that says which."""
+    return Call(
+        method="GET",
+        path=api_path("images") + "/",
+        query={**filters, "offset": offset, "limit": limit},
+        parse=record(ImagePage),
+        idempotent=True,
+    )
+
+
+def list_image_names(filters: Query) -> Call[ImageNames]:
+    """`GET /api/v1/images/names`: all names at once. Servers from 6.0."""
+    return Call(
+        method="GET", path=api_path("images", "names"), query=filters, parse=record(ImageNames), idempotent=True
     )
 
 
@@ -71,15 +108,89 @@ def upload_image(
         path=api_path("images", "upload"),
         query={"image_category": category, "is_intermediate": is_intermediate, "board_id": board_id},
         parts=parts,
-        parse=lambda response: ImageRecord.model_validate(response.json()),
+        parse=record(ImageRecord),
     )
 
 
-def get_image_workflow(image_name: str) -> Call[ImageWorkflow]:
-    """`GET /api/v1/images/i/{image_name}/workflow`: what made an image, as JSON texts."""
+def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[ImageRecord]:
+    """`PATCH /api/v1/images/i/{image_name}`: its category, `is_intermediate` or `starred`."""
     return Call(
-        method="GET",
-        path=api_path("images", "i", image_name, "workflow"),
-        parse=lambda response: ImageWorkflow.model_validate(response.json()),
+        method="PATCH",
+        path=api_path("images", "i", image_name),
+        body=dict(changes),
+        parse=record(ImageRecord),
         idempotent=True,
     )
+
+
+def delete_image(image_name: str) -> Call[DeletedImages]:
+    """`DELETE /api/v1/images/i/{image_name}`: a name that is not there is no error; it is just not in the answer."""
+    return Call(method="DELETE", path=api_path("images", "i", image_name), parse=record(DeletedImages), idempotent=True)
+
+
+def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
+    """`POST /api/v1/images/delete`: names that are not there are just not in the answer."""
+    return Call(
+        method="POST",
+        path=api_path("images", "delete"),
+        body={"image_names": list(image_names)},
+        parse=record(DeletedImages),
+        idempotent=True,
+    )
+
+
+def delete_uncategorized_images() -> Call[DeletedImages]:
+    """`DELETE /api/v1/images/uncategorized`: every image that is on no board."""
+    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(DeletedImages), idempotent=True)
+
+
+def star_images(image_names: Sequence[str]) -> Call[StarredImages]:
+    """`POST /api/v1/images/star`: names that are not there are just not in the answer."""
+    return Call(
+        method="POST",
+        path=api_path("images", "star"),
+        body={"image_names": list(image_names)},
+        parse=record(StarredImages),
+        idempotent=True,
+    )
+
+
+def unstar_images(image_names: Sequence[str]) -> Call[UnstarredImages]:
+    """`POST /api/v1/images/unstar`: names that are not there are just not in the answer."""
+    return Call(
+        method="POST",
+        path=api_path("images", "unstar"),
+        body={"image_names": list(image_names)},
+        parse=record(UnstarredImages),
+        idempotent=True,
+    )
+
+
+def count_intermediates() -> Call[int]:
+    """`GET /api/v1/images/intermediates`: how many images nobody is to see."""
+    return Call(method="GET", path=api_path("images", "intermediates"), parse=number, idempotent=True)
+
+
+def clear_intermediates() -> Call[int]:
+    """`DELETE /api/v1/images/intermediates`: deletes them all; how many it were. For administrators."""
+    return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number, idempotent=True)
+
+
+def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = None) -> Call[BulkDownload]:
+    """`POST /api/v1/images/download`: has a zip made of these images, or of a board."""
+    return Call(
+        method="POST",
+        path=api_path("images", "download"),
+        body={"image_names": list(image_names) or None, "board_id": board_id},
+        parse=record(BulkDownload),
+    )
+
+
+def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
+    """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip. The server deletes it when it was fetched."""
+    return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)
+
+
+def _metadata(response: Response) -> dict[str, Any] | None:
+    metadata: dict[str, Any] | None = response.json()
+    return metadata

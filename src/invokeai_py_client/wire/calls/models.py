@@ -2,15 +2,344 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.wire.call import Call, api_path
-from invokeai_py_client.wire.records import ModelRecord
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.reading import content as the_bytes
+from invokeai_py_client.wire.reading import nothing, record, records, texts
+from invokeai_py_client.wire.records import (
+    DeletedModels,
+    DeletedOrphans,
+    FoundModel,
+    HuggingFaceFiles,
+    InstallJobRecord,
+    ModelCacheStats,
+    ModelRecord,
+    OrphanedModel,
+    StarterModel,
+)
 
 
-def list_models() -> Call[list[ModelRecord]]:
-    """`GET /api/v2/models/`: every installed model."""
+def list_models(filters: Query | None = None) -> Call[list[ModelRecord]]:
+    """`GET /api/v2/models/`: every installed model; `filters` are the query that says which."""
     return Call(
         method="GET",
         path=api_path("models", version=2) + "/",
-        parse=lambda response: [ModelRecord.model_validate(model) for model in response.json()["models"]],
+        query=filters or {},
+        parse=records(ModelRecord, under="models"),
         idempotent=True,
     )
+
+
+def get_model(key: str) -> Call[ModelRecord]:
+    """`GET /api/v2/models/i/{key}`."""
+    return Call(method="GET", path=api_path("models", "i", key, version=2), parse=record(ModelRecord), idempotent=True)
+
+
+def get_model_by_hash(hash: str) -> Call[ModelRecord]:
+    """`GET /api/v2/models/get_by_hash`."""
+    return Call(
+        method="GET",
+        path=api_path("models", "get_by_hash", version=2),
+        query={"hash": hash},
+        parse=record(ModelRecord),
+        idempotent=True,
+    )
+
+
+def get_model_by_attributes(name: str, base: str, type: str) -> Call[ModelRecord]:
+    """`GET /api/v2/models/get_by_attrs`."""
+    return Call(
+        method="GET",
+        path=api_path("models", "get_by_attrs", version=2),
+        query={"name": name, "type": type, "base": base},
+        parse=record(ModelRecord),
+        idempotent=True,
+    )
+
+
+def list_missing_models() -> Call[list[ModelRecord]]:
+    """`GET /api/v2/models/missing`: those whose files are gone. Servers from 6.11."""
+    return Call(
+        method="GET",
+        path=api_path("models", "missing", version=2),
+        parse=records(ModelRecord, under="models"),
+        idempotent=True,
+    )
+
+
+def update_model(key: str, changes: Mapping[str, Any]) -> Call[ModelRecord]:
+    """`PATCH /api/v2/models/i/{key}`: its name, description, trigger phrases, default settings and the like."""
+    return Call(
+        method="PATCH",
+        path=api_path("models", "i", key, version=2),
+        body=dict(changes),
+        parse=record(ModelRecord),
+        idempotent=True,
+    )
+
+
+def delete_model(key: str) -> Call[None]:
+    """`DELETE /api/v2/models/i/{key}`: and its files, where they are below the server's own folder."""
+    return Call(method="DELETE", path=api_path("models", "i", key, version=2), parse=nothing)
+
+
+def delete_models(keys: Sequence[str]) -> Call[DeletedModels]:
+    """`POST /api/v2/models/i/bulk_delete`: many at once. Servers from 6.11."""
+    return Call(
+        method="POST",
+        path=api_path("models", "i", "bulk_delete", version=2),
+        body={"keys": list(keys)},
+        parse=record(DeletedModels),
+    )
+
+
+def reidentify_model(key: str) -> Call[ModelRecord]:
+    """`POST /api/v2/models/i/{key}/reidentify`: has the server look again at what the files are."""
+    return Call(
+        method="POST",
+        path=api_path("models", "i", key, "reidentify", version=2),
+        parse=record(ModelRecord),
+        idempotent=True,
+    )
+
+
+def convert_model(key: str) -> Call[ModelRecord]:
+    """`PUT /api/v2/models/convert/{key}`: a checkpoint becomes a diffusers folder, under the same key."""
+    return Call(method="PUT", path=api_path("models", "convert", key, version=2), parse=record(ModelRecord))
+
+
+def get_cover_image(key: str) -> Call[bytes]:
+    """`GET /api/v2/models/i/{key}/image`: the image that the web UI shows of it."""
+    return Call(method="GET", path=api_path("models", "i", key, "image", version=2), parse=the_bytes, idempotent=True)
+
+
+def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Call[None]:
+    """`PATCH /api/v2/models/i/{key}/image`."""
+    return Call(
+        method="PATCH",
+        path=api_path("models", "i", key, "image", version=2),
+        parts=(Part("image", content, "cover", content_type),),
+        parse=nothing,
+        idempotent=True,
+    )
+
+
+def delete_cover_image(key: str) -> Call[None]:
+    """`DELETE /api/v2/models/i/{key}/image`."""
+    return Call(method="DELETE", path=api_path("models", "i", key, "image", version=2), parse=nothing)
+
+
+def install_model(
+    source: str,
+    *,
+    inplace: bool = False,
+    access_token: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Call[InstallJobRecord]:
+    """`POST /api/v2/models/install`: begins a job. Sent again, it would begin another."""
+    return Call(
+        method="POST",
+        path=api_path("models", "install", version=2),
+        query={"source": source, "inplace": inplace, "access_token": access_token},
+        body=dict(changes or {}),
+        parse=record(InstallJobRecord),
+    )
+
+
+def list_install_jobs() -> Call[list[InstallJobRecord]]:
+    """`GET /api/v2/models/install`: all since the server has started."""
+    return Call(
+        method="GET", path=api_path("models", "install", version=2), parse=records(InstallJobRecord), idempotent=True
+    )
+
+
+def get_install_job(job_id: int) -> Call[InstallJobRecord]:
+    """`GET /api/v2/models/install/{job_id}`."""
+    return Call(
+        method="GET",
+        path=api_path("models", "install", job_id, version=2),
+        parse=record(InstallJobRecord),
+        idempotent=True,
+    )
+
+
+def cancel_install_job(job_id: int) -> Call[None]:
+    """`DELETE /api/v2/models/install/{job_id}`."""
+    return Call(method="DELETE", path=api_path("models", "install", job_id, version=2), parse=nothing, idempotent=True)
+
+
+def prune_install_jobs() -> Call[None]:
+    """`DELETE /api/v2/models/install`: forgets those that have ended."""
+    return Call(method="DELETE", path=api_path("models", "install", version=2), parse=nothing, idempotent=True)
+
+
+def pause_install_job(job_id: int) -> Call[InstallJobRecord]:
+    """`POST /api/v2/models/install/{job_id}/pause`: what is downloaded so far is kept. Servers from 6.11."""
+    return Call(
+        method="POST",
+        path=api_path("models", "install", job_id, "pause", version=2),
+        parse=record(InstallJobRecord),
+        idempotent=True,
+    )
+
+
+def resume_install_job(job_id: int) -> Call[InstallJobRecord]:
+    """`POST /api/v2/models/install/{job_id}/resume`. Servers from 6.11."""
+    return Call(
+        method="POST",
+        path=api_path("models", "install", job_id, "resume", version=2),
+        parse=record(InstallJobRecord),
+        idempotent=True,
+    )
+
+
+def restart_failed_downloads(job_id: int) -> Call[InstallJobRecord]:
+    """`POST /api/v2/models/install/{job_id}/restart_failed`: of an installation. Servers from 6.11."""
+    return Call(
+        method="POST",
+        path=api_path("models", "install", job_id, "restart_failed", version=2),
+        parse=record(InstallJobRecord),
+        idempotent=True,
+    )
+
+
+def restart_download(job_id: int, file_source: str) -> Call[InstallJobRecord]:
+    """`POST /api/v2/models/install/{job_id}/restart_file`: of one file, by its URL. Servers from 6.11."""
+    return Call(
+        method="POST",
+        path=api_path("models", "install", job_id, "restart_file", version=2),
+        body=file_source,
+        parse=record(InstallJobRecord),
+        idempotent=True,
+    )
+
+
+def list_starter_models() -> Call[list[StarterModel]]:
+    """`GET /api/v2/models/starter_models`: what the makers of the server recommend."""
+    return Call(
+        method="GET",
+        path=api_path("models", "starter_models", version=2),
+        parse=records(StarterModel, under="starter_models"),
+        idempotent=True,
+    )
+
+
+def list_hugging_face_files(repository: str) -> Call[HuggingFaceFiles]:
+    """`GET /api/v2/models/hugging_face`: the server asks huggingface.co."""
+    return Call(
+        method="GET",
+        path=api_path("models", "hugging_face", version=2),
+        query={"hugging_face_repo": repository},
+        parse=record(HuggingFaceFiles),
+        idempotent=True,
+    )
+
+
+def scan_folder(folder: str) -> Call[list[FoundModel]]:
+    """`GET /api/v2/models/scan_folder`: a folder of the server's machine. For administrators."""
+    return Call(
+        method="GET",
+        path=api_path("models", "scan_folder", version=2),
+        query={"scan_path": folder},
+        parse=records(FoundModel),
+        idempotent=True,
+    )
+
+
+def get_cache_stats() -> Call[ModelCacheStats | None]:
+    """`GET /api/v2/models/stats`: null until a model was loaded."""
+    return Call(method="GET", path=api_path("models", "stats", version=2), parse=_stats, idempotent=True)
+
+
+def empty_model_cache() -> Call[None]:
+    """`POST /api/v2/models/empty_model_cache`: lets go of what no node uses."""
+    return Call(method="POST", path=api_path("models", "empty_model_cache", version=2), parse=nothing, idempotent=True)
+
+
+def list_orphaned_models() -> Call[list[OrphanedModel]]:
+    """`GET /api/v2/models/sync/orphaned`: folders that no model owns. Servers from 6.11."""
+    return Call(
+        method="GET",
+        path=api_path("models", "sync", "orphaned", version=2),
+        parse=records(OrphanedModel),
+        idempotent=True,
+    )
+
+
+def delete_orphaned_models(paths: Sequence[str]) -> Call[DeletedOrphans]:
+    """`DELETE /api/v2/models/sync/orphaned`: their files are gone then. Servers from 6.11."""
+    return Call(
+        method="DELETE",
+        path=api_path("models", "sync", "orphaned", version=2),
+        body={"paths": list(paths)},
+        parse=record(DeletedOrphans),
+    )
+
+
+def get_hf_status() -> Call[str]:
+    """`GET /api/v2/models/hf_login`: `valid`, `invalid` or `unknown`."""
+    return Call(method="GET", path=api_path("models", "hf_login", version=2), parse=_status, idempotent=True)
+
+
+def hf_login(token: str) -> Call[str]:
+    """`POST /api/v2/models/hf_login`: the server keeps the token."""
+    return Call(
+        method="POST",
+        path=api_path("models", "hf_login", version=2),
+        body={"token": token},
+        parse=_status,
+        idempotent=True,
+    )
+
+
+def hf_logout() -> Call[str]:
+    """`DELETE /api/v2/models/hf_login`."""
+    return Call(method="DELETE", path=api_path("models", "hf_login", version=2), parse=_status, idempotent=True)
+
+
+def get_related_models(key: str) -> Call[list[str]]:
+    """`GET /api/v1/model_relationships/i/{key}`: the keys of the models that the user has linked with it."""
+    return Call(method="GET", path=api_path("model_relationships", "i", key), parse=texts, idempotent=True)
+
+
+def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
+    """`POST /api/v1/model_relationships/batch`: the keys of the models that are linked with any of these."""
+    return Call(
+        method="POST",
+        path=api_path("model_relationships", "batch"),
+        body={"model_keys": list(keys)},
+        parse=texts,
+        idempotent=True,
+    )
+
+
+def link_models(key: str, other_key: str) -> Call[None]:
+    """`POST /api/v1/model_relationships/`: a link has no direction."""
+    return Call(
+        method="POST",
+        path=api_path("model_relationships") + "/",
+        body={"model_key_1": key, "model_key_2": other_key},
+        parse=nothing,
+    )
+
+
+def unlink_models(key: str, other_key: str) -> Call[None]:
+    """`DELETE /api/v1/model_relationships/`."""
+    return Call(
+        method="DELETE",
+        path=api_path("model_relationships") + "/",
+        body={"model_key_1": key, "model_key_2": other_key},
+        parse=nothing,
+    )
+
+
+def _stats(response: Response) -> ModelCacheStats | None:
+    stats = response.json()
+    return None if stats is None else ModelCacheStats.model_validate(stats)
+
+
+def _status(response: Response) -> str:
+    return str(response.json())

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import (
     BatchStatus,
     CancelResult,
+    DeletedItems,
+    DestinationCounts,
     EnqueueResult,
     ItemIds,
+    ProcessorStatus,
     QueueItemRecord,
     QueueItemSummary,
     QueueStatus,
@@ -27,7 +31,7 @@ def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
         method="POST",
         path=api_path("queue", queue_id, "enqueue_batch"),
         body=body,
-        parse=lambda response: EnqueueResult.model_validate(response.json()),
+        parse=record(EnqueueResult),
     )
 
 
@@ -36,7 +40,7 @@ def get_batch_status(queue_id: str, batch_id: str) -> Call[BatchStatus]:
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "b", batch_id, "status"),
-        parse=lambda response: BatchStatus.model_validate(response.json()),
+        parse=record(BatchStatus),
         idempotent=True,
     )
 
@@ -46,14 +50,16 @@ def get_queue_status(queue_id: str) -> Call[QueueStatus]:
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "status"),
-        parse=lambda response: QueueStatus.model_validate(response.json()),
+        parse=record(QueueStatus),
         idempotent=True,
     )
 
 
 def get_queue_item(queue_id: str, item_id: int) -> Call[QueueItemRecord]:
     """`GET /api/v1/queue/{queue_id}/i/{item_id}`: the whole item with its session."""
-    return Call(method="GET", path=api_path("queue", queue_id, "i", item_id), parse=_item, idempotent=True)
+    return Call(
+        method="GET", path=api_path("queue", queue_id, "i", item_id), parse=record(QueueItemRecord), idempotent=True
+    )
 
 
 def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[QueueItemSummary]]:
@@ -62,7 +68,7 @@ def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[Queu
         method="POST",
         path=api_path("queue", queue_id, "item_summaries_by_ids"),
         body={"item_ids": list(item_ids)},
-        parse=lambda response: [QueueItemSummary.model_validate(item) for item in response.json()],
+        parse=records(QueueItemSummary),
         idempotent=True,
     )
 
@@ -73,7 +79,7 @@ def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[QueueItemReco
         method="POST",
         path=api_path("queue", queue_id, "items_by_ids"),
         body={"item_ids": list(item_ids)},
-        parse=lambda response: [QueueItemRecord.model_validate(item) for item in response.json()],
+        parse=records(QueueItemRecord),
         idempotent=True,
     )
 
@@ -83,7 +89,7 @@ def list_item_ids(queue_id: str) -> Call[ItemIds]:
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "item_ids"),
-        parse=lambda response: ItemIds.model_validate(response.json()),
+        parse=record(ItemIds),
         idempotent=True,
     )
 
@@ -94,23 +100,29 @@ def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[RetryResult]:
         method="PUT",
         path=api_path("queue", queue_id, "retry_items_by_id"),
         body=list(item_ids),
-        parse=lambda response: RetryResult.model_validate(response.json()),
+        parse=record(RetryResult),
     )
 
 
-def list_all_items(queue_id: str) -> Call[list[QueueItemRecord]]:
-    """`GET .../list_all`: every item the queue still knows, whole."""
+def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[list[QueueItemRecord]]:
+    """`GET .../list_all`: every item the queue still knows, whole, as they would run: by priority, then by id."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "list_all"),
-        parse=lambda response: [QueueItemRecord.model_validate(item) for item in response.json()],
+        query={"destination": destination},
+        parse=records(QueueItemRecord),
         idempotent=True,
     )
 
 
 def cancel_queue_item(queue_id: str, item_id: int) -> Call[QueueItemRecord]:
     """`PUT .../i/{item_id}/cancel`: a finished item is answered as it is."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "i", item_id, "cancel"), parse=_item, idempotent=True)
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "i", item_id, "cancel"),
+        parse=record(QueueItemRecord),
+        idempotent=True,
+    )
 
 
 def cancel_batch(queue_id: str, batch_id: str) -> Call[CancelResult]:
@@ -119,10 +131,105 @@ def cancel_batch(queue_id: str, batch_id: str) -> Call[CancelResult]:
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_batch_ids"),
         body={"batch_ids": [batch_id]},
-        parse=lambda response: CancelResult.model_validate(response.json()),
+        parse=record(CancelResult),
         idempotent=True,
     )
 
 
-def _item(response: Response) -> QueueItemRecord:
-    return QueueItemRecord.model_validate(response.json())
+def get_current_item(queue_id: str) -> Call[QueueItemRecord | None]:
+    """`GET /api/v1/queue/{queue_id}/current`: the item that runs, or null."""
+    return Call(method="GET", path=api_path("queue", queue_id, "current"), parse=_item_or_none, idempotent=True)
+
+
+def get_next_item(queue_id: str) -> Call[QueueItemRecord | None]:
+    """`GET /api/v1/queue/{queue_id}/next`: the pending item of the highest priority, or null."""
+    return Call(method="GET", path=api_path("queue", queue_id, "next"), parse=_item_or_none, idempotent=True)
+
+
+def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
+    """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels it, and takes it out of the queue."""
+    return Call(method="DELETE", path=api_path("queue", queue_id, "i", item_id), parse=nothing, idempotent=True)
+
+
+def cancel_by_destination(queue_id: str, destination: str) -> Call[CancelResult]:
+    """`PUT /api/v1/queue/{queue_id}/cancel_by_destination`: every item with it that has not ended."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "cancel_by_destination"),
+        query={"destination": destination},
+        parse=record(CancelResult),
+        idempotent=True,
+    )
+
+
+def cancel_all_except_current(queue_id: str) -> Call[CancelResult]:
+    """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: every pending item."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "cancel_all_except_current"),
+        parse=record(CancelResult),
+        idempotent=True,
+    )
+
+
+def delete_all_except_current(queue_id: str) -> Call[DeletedItems]:
+    """`PUT /api/v1/queue/{queue_id}/delete_all_except_current`: every pending item, taken out of the queue."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "delete_all_except_current"),
+        parse=record(DeletedItems),
+        idempotent=True,
+    )
+
+
+def delete_by_destination(queue_id: str, destination: str) -> Call[DeletedItems]:
+    """`DELETE /api/v1/queue/{queue_id}/d/{destination}`: every item with it, ended or not."""
+    return Call(
+        method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(DeletedItems), idempotent=True
+    )
+
+
+def clear_queue(queue_id: str) -> Call[DeletedItems]:
+    """`PUT /api/v1/queue/{queue_id}/clear`: cancels what runs, and empties the queue."""
+    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(DeletedItems), idempotent=True)
+
+
+def prune_queue(queue_id: str) -> Call[DeletedItems]:
+    """`PUT /api/v1/queue/{queue_id}/prune`: takes out all items that have ended."""
+    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(DeletedItems), idempotent=True)
+
+
+def pause_processor(queue_id: str) -> Call[ProcessorStatus]:
+    """`PUT /api/v1/queue/{queue_id}/processor/pause`: what runs runs on, nothing new is begun. For administrators."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "processor", "pause"),
+        parse=record(ProcessorStatus),
+        idempotent=True,
+    )
+
+
+def resume_processor(queue_id: str) -> Call[ProcessorStatus]:
+    """`PUT /api/v1/queue/{queue_id}/processor/resume`: begin items again. For administrators."""
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "processor", "resume"),
+        parse=record(ProcessorStatus),
+        idempotent=True,
+    )
+
+
+def get_counts_by_destination(queue_id: str, destination: str) -> Call[DestinationCounts]:
+    """`GET /api/v1/queue/{queue_id}/counts_by_destination`: how many items are in which state."""
+    return Call(
+        method="GET",
+        path=api_path("queue", queue_id, "counts_by_destination"),
+        query={"destination": destination},
+        parse=record(DestinationCounts),
+        idempotent=True,
+    )
+
+
+def _item_or_none(response: Response) -> QueueItemRecord | None:
+    item = response.json()
+    return None if item is None else QueueItemRecord.model_validate(item)

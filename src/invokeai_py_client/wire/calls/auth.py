@@ -1,0 +1,96 @@
+"""Routes of users, which servers from 6.12 have in multi-user mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.reading import nothing, record, records
+from invokeai_py_client.wire.records import AuthStatus, LoginResult, NewUser, UserRecord
+
+
+def get_status() -> Call[AuthStatus]:
+    """`GET /api/v1/auth/status`: needs no token."""
+    return Call(method="GET", path=api_path("auth", "status"), parse=record(AuthStatus), idempotent=True)
+
+
+def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUser]:
+    """`POST /api/v1/auth/setup`: makes the first administrator; a second one is refused."""
+    return Call(
+        method="POST",
+        path=api_path("auth", "setup"),
+        body={"email": email, "password": password, "display_name": display_name},
+        parse=record(NewUser),
+    )
+
+
+def login(email: str, password: str, *, remember_me: bool) -> Call[LoginResult]:
+    """`POST /api/v1/auth/login`: a token for a day, or for a week."""
+    return Call(
+        method="POST",
+        path=api_path("auth", "login"),
+        body={"email": email, "password": password, "remember_me": remember_me},
+        parse=record(LoginResult),
+        idempotent=True,
+    )
+
+
+def logout() -> Call[None]:
+    """`POST /api/v1/auth/logout`: the token stays good until it expires."""
+    return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True)
+
+
+def get_me() -> Call[UserRecord]:
+    """`GET /api/v1/auth/me`: whose token it is."""
+    return Call(method="GET", path=api_path("auth", "me"), parse=record(UserRecord), idempotent=True)
+
+
+def update_me(changes: Mapping[str, Any]) -> Call[UserRecord]:
+    """`PATCH /api/v1/auth/me`: the own name or password. A new password ends all tokens from before."""
+    return Call(method="PATCH", path=api_path("auth", "me"), body=dict(changes), parse=record(UserRecord))
+
+
+def generate_password() -> Call[str]:
+    """`GET /api/v1/auth/generate-password`: a strong one, that nobody has."""
+    return Call(method="GET", path=api_path("auth", "generate-password"), parse=_password)
+
+
+def list_users() -> Call[list[UserRecord]]:
+    """`GET /api/v1/auth/users`: for administrators."""
+    return Call(method="GET", path=api_path("auth", "users"), parse=records(UserRecord), idempotent=True)
+
+
+def get_user(user_id: str) -> Call[UserRecord]:
+    """`GET /api/v1/auth/users/{user_id}`: for administrators."""
+    return Call(method="GET", path=api_path("auth", "users", user_id), parse=record(UserRecord), idempotent=True)
+
+
+def create_user(email: str, password: str, *, display_name: str | None, is_admin: bool) -> Call[UserRecord]:
+    """`POST /api/v1/auth/users`: for administrators."""
+    return Call(
+        method="POST",
+        path=api_path("auth", "users"),
+        body={"email": email, "password": password, "display_name": display_name, "is_admin": is_admin},
+        parse=record(UserRecord),
+    )
+
+
+def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[UserRecord]:
+    """`PATCH /api/v1/auth/users/{user_id}`: for administrators."""
+    return Call(
+        method="PATCH",
+        path=api_path("auth", "users", user_id),
+        body=dict(changes),
+        parse=record(UserRecord),
+        idempotent=True,
+    )
+
+
+def delete_user(user_id: str) -> Call[None]:
+    """`DELETE /api/v1/auth/users/{user_id}`: for administrators."""
+    return Call(method="DELETE", path=api_path("auth", "users", user_id), parse=nothing)
+
+
+def _password(response: Response) -> str:
+    return str(response.json()["password"])

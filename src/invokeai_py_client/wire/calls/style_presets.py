@@ -1,0 +1,75 @@
+"""Routes of style presets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.wire.call import Call, Part, api_path
+from invokeai_py_client.wire.reading import content as the_bytes
+from invokeai_py_client.wire.reading import nothing, record, records
+from invokeai_py_client.wire.records import StylePreset
+
+
+def list_style_presets() -> Call[list[StylePreset]]:
+    """`GET /api/v1/style_presets/`: the user's and the server's own."""
+    return Call(method="GET", path=api_path("style_presets") + "/", parse=records(StylePreset), idempotent=True)
+
+
+def get_style_preset(style_preset_id: str) -> Call[StylePreset]:
+    """`GET /api/v1/style_presets/i/{style_preset_id}`."""
+    return Call(
+        method="GET", path=api_path("style_presets", "i", style_preset_id), parse=record(StylePreset), idempotent=True
+    )
+
+
+def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[StylePreset]:
+    """`POST /api/v1/style_presets/`: sent again, it would make another."""
+    return Call(
+        method="POST", path=api_path("style_presets") + "/", parts=_parts(data, image), parse=record(StylePreset)
+    )
+
+
+def update_style_preset(style_preset_id: str, data: Mapping[str, Any], image: Part | None = None) -> Call[StylePreset]:
+    """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces it; without an image it has none then."""
+    return Call(
+        method="PATCH",
+        path=api_path("style_presets", "i", style_preset_id),
+        parts=_parts(data, image),
+        parse=record(StylePreset),
+        idempotent=True,
+    )
+
+
+def delete_style_preset(style_preset_id: str) -> Call[None]:
+    """`DELETE /api/v1/style_presets/i/{style_preset_id}`."""
+    return Call(method="DELETE", path=api_path("style_presets", "i", style_preset_id), parse=nothing, idempotent=True)
+
+
+def get_style_preset_image(style_preset_id: str) -> Call[bytes]:
+    """`GET /api/v1/style_presets/i/{style_preset_id}/image`."""
+    return Call(
+        method="GET", path=api_path("style_presets", "i", style_preset_id, "image"), parse=the_bytes, idempotent=True
+    )
+
+
+def export_style_presets() -> Call[bytes]:
+    """`GET /api/v1/style_presets/export`: the user's own, as CSV."""
+    return Call(method="GET", path=api_path("style_presets", "export"), parse=the_bytes, idempotent=True)
+
+
+def import_style_presets(content: bytes | Path, *, filename: str, content_type: str) -> Call[None]:
+    """`POST /api/v1/style_presets/import`: CSV or JSON."""
+    return Call(
+        method="POST",
+        path=api_path("style_presets", "import"),
+        parts=(Part("file", content, filename, content_type),),
+        parse=nothing,
+    )
+
+
+def _parts(data: Mapping[str, Any], image: Part | None) -> tuple[Part, ...]:
+    text = Part("data", json.dumps(data))
+    return (text,) if image is None else (text, image)

@@ -1,0 +1,54 @@
+"""What the server answers about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invokeai_py_client.wire.records.base import Record
+
+
+class AppVersion(Record):
+    """Which InvokeAI this is."""
+
+    version: str
+
+
+class DynamicPromptsResult(Record):
+    """The prompts that a template makes; `error` says what is wrong with it, if anything."""
+
+    prompts: list[str]
+    error: str | None = None
+
+
+class RuntimeConfig(Record):
+    """The server's configuration, and the names of the settings that differ from their defaults."""
+
+    config: dict[str, Any]
+    set_fields: list[str] = []
+
+
+class InvocationCacheStatus(Record):
+    """The cache of node outputs: of `max_size` entries, `size` are taken."""
+
+    size: int
+    hits: int
+    misses: int
+    enabled: bool
+    max_size: int
+
+
+class PresetData(Record):
+    """The prompts of a style preset; `{prompt}` stands for the user's own."""
+
+    positive_prompt: str
+    negative_prompt: str
+
+
+class StylePreset(Record):
+    """A style preset: prompts around the user's own. `type` is `user` or `default`."""
+
+    id: str
+    name: str
+    type: str
+    preset_data: PresetData
+    image: str | None = None

@@ -1,0 +1,126 @@
+"""What the server answers about its queues."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from invokeai_py_client.wire.records.base import Record
+
+QueueItemStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
+
+
+class EnqueueResult(Record):
+    """What `enqueue_batch` answers.
+
+    `enqueued` is less than `requested` where the queue had no room. `item_ids` come newest first; servers before
+    5.12 send none.
+    """
+
+    enqueued: int
+    requested: int
+    priority: int = 0
+    item_ids: list[int] | None = None
+
+
+class BatchStatus(Record):
+    """How many of a batch's items are in which state; `total` is 0 for a batch that never arrived."""
+
+    batch_id: str
+    pending: int
+    in_progress: int
+    waiting: int = 0
+    completed: int
+    failed: int
+    canceled: int
+    total: int
+
+
+class QueueItemSummary(Record):
+    """The light form of a queue item: no graph, no results, no error text."""
+
+    item_id: int
+    status: QueueItemStatus
+    batch_id: str
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+class QueueItemRecord(QueueItemSummary):
+    """A whole queue item. `session` has its graph and the results of its nodes."""
+
+    queue_id: str
+    session_id: str
+    session: dict[str, Any]
+    status_sequence: int | None = None
+    retried_from_item_id: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = None
+
+
+class ItemIds(Record):
+    """The ids of a queue's items."""
+
+    item_ids: list[int]
+    total_count: int
+
+
+class RetryResult(Record):
+    """The items that are run anew: their own ids, not those of the new items."""
+
+    retried_item_ids: list[int]
+
+
+class QueueCounts(Record):
+    """How many of a queue's items are in which state, and which one runs."""
+
+    pending: int
+    in_progress: int
+    waiting: int = 0
+    completed: int
+    failed: int
+    canceled: int
+    total: int
+    item_id: int | None = None
+    batch_id: str | None = None
+    session_id: str | None = None
+
+
+class ProcessorStatus(Record):
+    """Whether the queue's processor is on, and whether it works just now."""
+
+    is_started: bool
+    is_processing: bool
+
+
+class QueueStatus(Record):
+    """The state of a queue and of its processor."""
+
+    queue: QueueCounts
+    processor: ProcessorStatus
+
+
+class CancelResult(Record):
+    """How many items a cancel by batch, destination or queue reached."""
+
+    canceled: int
+
+
+class DeletedItems(Record):
+    """How many items a clear, a prune or a delete took out of the queue."""
+
+    deleted: int
+
+
+class DestinationCounts(Record):
+    """How many items with one destination are in which state."""
+
+    destination: str
+    pending: int
+    in_progress: int
+    waiting: int = 0
+    completed: int
+    failed: int
+    canceled: int
+    total: int

@@ -1,0 +1,41 @@
+"""What the server answers about its users."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from invokeai_py_client.wire.records.base import Record
+
+
+class AuthStatus(Record):
+    """Whether the server has users at all, and whether its first administrator is yet to be made."""
+
+    multiuser_enabled: bool
+    setup_required: bool
+
+
+class UserRecord(Record):
+    """A user of the server."""
+
+    user_id: str
+    email: str
+    display_name: str | None = None
+    is_admin: bool = False
+    is_active: bool = True
+    created_at: str | None = None
+    last_login_at: str | None = None
+
+
+class NewUser(Record):
+    """The answer to the setup of the first administrator."""
+
+    success: bool
+    user: UserRecord
+
+
+class LoginResult(Record):
+    """A token, whose it is, and the seconds for which it is good. The token is not shown."""
+
+    token: str = Field(repr=False)
+    user: UserRecord
+    expires_in: int

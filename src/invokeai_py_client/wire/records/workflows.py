@@ -1,0 +1,34 @@
+"""What the server answers about its workflow library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invokeai_py_client.wire.records.base import Record
+
+
+class WorkflowRecord(Record):
+    """A workflow of the server's library, with the document that a file would hold."""
+
+    workflow_id: str
+    name: str
+    workflow: dict[str, Any]
+
+
+class WorkflowSummary(Record):
+    """A workflow of the server's library, without its document."""
+
+    workflow_id: str
+    name: str
+    description: str = ""
+    category: str = "user"
+    tags: str | None = None
+    thumbnail_url: str | None = None
+
+
+class WorkflowPage(Record):
+    """One page of the library: this is page `page` of `pages`."""
+
+    page: int
+    pages: int
+    items: list[WorkflowSummary]
