@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.handle import WorkflowHandle
     from invokeai_py_client.image import Image
+    from invokeai_py_client.live.priority import Priority
     from invokeai_py_client.live.queue_item import QueueItem
     from invokeai_py_client.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
@@ -53,6 +54,7 @@ __all__ = [
     "InvokeAIClient",
     "InvokeAIError",
     "OutputMapping",
+    "Priority",
     "QueueItem",
     "QueueItemStatusChanged",
     "Run",
@@ -73,6 +75,7 @@ _HOMES = {
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
     "OutputMapping": "workflow.outputs",
+    "Priority": "live.priority",
     "QueueItem": "live.queue_item",
     "QueueItemStatusChanged": "wire.events",
     "Run": "run",

@@ -18,7 +18,8 @@ from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp
 from invokeai_py_client.repositories.images import AsyncImages, Images
 from invokeai_py_client.repositories.models import AsyncModels, Models
-from invokeai_py_client.repositories.queue import AsyncQueue, Queue
+from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
+from invokeai_py_client.repositories.raw import RawRequests
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.run import AsyncRun, Run
 from invokeai_py_client.runtime.delivery import Delivery
@@ -26,7 +27,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.schema_drift import Drift
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call, Query, Response
+from invokeai_py_client.wire.call import Query, Response
 from invokeai_py_client.wire.records import QueueItemRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.outputs import images_in
@@ -46,10 +47,27 @@ class AwaitedRepositories:
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
         self.image_repo = AsyncImages(engine, http)
         self.dnn_model_repo = AsyncModels(engine, http)
-        self.queue = AsyncQueue(engine, http, following)
+        self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, following, queue_id))
+        self.queue = self.queue_repo.get_queue()
+        self._raw = RawRequests(http, following, self.queue_repo.get_queue)
         self._engine = engine
         self._http = http
         self._following = following
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Response:
+        """`InvokeAIClient.request`, awaited from any loop."""
+        return await self._engine.call(
+            self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
+        )
 
     async def run(
         self,
@@ -100,6 +118,7 @@ class InvokeAIClient:
         self.workflow_repo = Workflows(self.aio.workflow_repo)
         self.image_repo = Images(self.aio.image_repo)
         self.dnn_model_repo = Models(self.aio.dnn_model_repo)
+        self.queue_repo = Queues(self.aio.queue_repo)
         self.queue = Queue(self.aio.queue)
 
     @classmethod
@@ -209,12 +228,7 @@ class InvokeAIClient:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        queue = (
-            self.queue
-            if queue_id == self.queue.queue_id
-            else Queue(AsyncQueue(self._engine, self._http, self._following, queue_id))
-        )
-        return queue.cancel_item(item_id)
+        return self.queue_repo.get_queue(queue_id).cancel_item(item_id)
 
     def schema_drift(self) -> list[Drift]:
         """`client.app.schema_drift`."""
@@ -234,11 +248,28 @@ class InvokeAIClient:
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> Response:
-        """Send a raw request below `/api/v1`, for routes that have no method.
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        return self.request(
+            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
+
+        `repositories/raw.py` has the table of the few routes that mean more here than on the server.
 
         Args:
             method: the HTTP method. GET and HEAD are sent again after a passing failure.
-            endpoint: the route below `/api/v1`, such as `/queue/default/status`.
+            path: below the server's root, such as `/api/v2/custom_nodes/`.
             json: the body.
             params: the query.
             headers: sent beside the client's own.
@@ -248,19 +279,14 @@ class InvokeAIClient:
             The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
 
         Raises:
+            TransportError: the server cannot be reached.
             ApiError: a status of 400 or more, by kind.
+
+        Example:
+            >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
         """
-        call = Call(
-            method=method.upper(),
-            path="/api/v1/" + endpoint.lstrip("/"),
-            parse=lambda response: response,
-            query=params or {},
-            body=json,
-            headers=headers or {},
-            idempotent=method.upper() in {"GET", "HEAD"},
-            timeout=timeout,
-        )
-        return self._engine.block(self._http.send(call))
+        raw = self.aio._raw
+        return self._engine.block(raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout))
 
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""

@@ -15,6 +15,7 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stream import EventStream
@@ -40,9 +41,6 @@ from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
 from invokeai_py_client.workflow.templates import NodeTemplates
-
-Priority = Literal["low", "normal", "high", "urgent"]
-"""Where in the queue a submission goes; see `WorkflowHandle.submit_sync`."""
 
 OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
@@ -222,7 +220,7 @@ class WorkflowHandle:
         self,
         *,
         queue_id: str = "default",
-        priority: Priority = "normal",
+        priority: Priority | PriorityName = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
     ) -> Run:
@@ -234,8 +232,8 @@ class WorkflowHandle:
 
         Args:
             queue_id: the queue.
-            priority: `high` and `urgent` go before all that waits now, `low` waits, in this client, until nothing
-                else does. What goes before all that waits is also overtaken by what does so later.
+            priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
+                when it cannot hold. A `low` or `high` submission may wait before it is sent.
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
@@ -258,7 +256,7 @@ class WorkflowHandle:
         subscribe_events: bool = True,
         *,
         queue_id: str = "default",
-        priority: Priority = "normal",
+        priority: Priority | PriorityName = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
     ) -> Run:
@@ -271,13 +269,14 @@ class WorkflowHandle:
         """
         return await self._engine.call(self._submit(queue_id, priority, runs, on_server_loss))
 
-    async def _submit(self, queue_id: str, priority: Priority, runs: int, on_server_loss: OnServerLoss) -> Run:
-        body = await self._composer.compose(check=True, runs=runs, prepend=priority in ("high", "urgent"))
+    async def _submit(self, queue_id: str, priority: str, runs: int, on_server_loss: OnServerLoss) -> Run:
+        wanted = Priority(priority)
+        body = await self._composer.compose(check=True, runs=runs)
         live = await self._following.submit(
             queue_id,
             body,
             resubmits=on_server_loss == "resubmit",
-            waits_for_room=priority == "low",
+            priority=wanted,
             on_followed=self._tell_handlers,
         )
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))

@@ -69,13 +69,12 @@ class Composer:
             logger.warning("no model for %s", unbound)
         return binding
 
-    async def compose(self, *, check: bool, runs: int = 1, prepend: bool = False) -> dict[str, Any]:
+    async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:
         """The body of `enqueue_batch`.
 
         Args:
             check: refuse what could not run: unknown nodes, empty batches, inputs with problems.
             runs: how often the server is to run each item.
-            prepend: go before all that waits.
 
         Raises:
             UnknownNodeError: `check`, and the server lacks nodes of it.
@@ -104,7 +103,7 @@ class Composer:
             "destination": "gallery",
             "data": batch_data(batches, edges, made),
         }
-        return {"prepend": prepend, "batch": with_answers(batch, answers) if answers else batch}
+        return {"prepend": False, "batch": with_answers(batch, answers) if answers else batch}
 
     async def problems(self) -> list[InputProblem]:
         """Everything that keeps the workflow from running that can be known before it runs."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, item_of_session, items_of_batch
+from invokeai_py_client.live.priority import Priority, turn_of
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router, Watcher
@@ -61,7 +62,7 @@ class Following:
         body: dict[str, Any],
         *,
         resubmits: bool = False,
-        waits_for_room: bool = False,
+        priority: Priority = Priority.NORMAL,
         on_followed: Callable[[LiveRun], None] = lambda run: None,
     ) -> LiveRun:
         """Enqueue a batch and follow it.
@@ -72,7 +73,7 @@ class Following:
             queue_id: the queue.
             body: what `enqueue_batch` takes.
             resubmits: run anew what a restarted server canceled.
-            waits_for_room: send it only when nothing else is pending.
+            priority: when it is sent, and whether it goes before what waits; see `Priority`.
             on_followed: called when the run is followed, before it is sent.
 
         Returns:
@@ -84,12 +85,14 @@ class Following:
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued, then.
         """
         watched = await self._start(queue_id)
-        if waits_for_room:
-            await self._nothing_pending(queue_id)
+        await turn_of(priority, queue_id, self._http, self.router)
+        if priority.goes_first:
+            body = {**body, "prepend": True}
         batch_id = str(uuid4())
         run = self.router.follow(
             RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
         )
+        run.is_urgent = priority is Priority.URGENT
         on_followed(run)
         try:
             first = await self._first_part(run, body)
@@ -105,12 +108,6 @@ class Following:
             self._engine.spawn(self._feed(run, body), name=f"rest of batch {batch_id}")
         self.reconciler.wake()
         return run
-
-    async def _nothing_pending(self, queue_id: str) -> None:
-        for pause in _endless(_ROOM_PAUSES):
-            if not (await self._http.send(queue.get_queue_status(queue_id))).queue.pending:
-                return
-            await asyncio.sleep(pause)
 
     def _took(self, run: LiveRun, part: Enqueued) -> None:
         run.state.enqueued(part.item_ids, all_of_them=part.took_all())
@@ -307,12 +304,21 @@ class Following:
         elif closes:
             mailbox.close()
 
-    async def stream_queue(self, queue_id: str, mailbox: Mailbox[Event]) -> Callable[[], InvokeAIError | None]:
-        """Put every event of a queue into a mailbox, from now on, until its consumer closes it."""
+    async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that."""
+        await self._start(queue_id)
+        self.router.watch_queue(queue_id, watcher)
+        return lambda: self.router.unwatch_queue(queue_id, watcher)
+
+    async def stream_queue(
+        self, queue_id: str, mailbox: Mailbox[Event], *, types: Collection[str] | None = None
+    ) -> Callable[[], InvokeAIError | None]:
+        """Put a queue's events, or those of some types, into a mailbox, from now on, until its consumer closes it."""
 
         def watcher(events: list[Event]) -> None:
             for event in events:
-                mailbox.put(event, key=_key_of(event))
+                if types is None or event.type in types:
+                    mailbox.put(event, key=_key_of(event))
             if mailbox.is_closed:
                 self.router.unwatch_queue(queue_id, watcher)
                 self._queue_streams.discard(mailbox)

@@ -33,6 +33,7 @@ class LiveRun:
         self.story = Story()
         self.last_heard = time.monotonic()
         self.cancel_asked = False
+        self.is_urgent = False
         self.asked = 0
         self._pauses: set[tuple[float, ...]] = set()
         self.failure: InvokeAIError | None = None

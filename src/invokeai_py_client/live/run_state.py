@@ -135,6 +135,11 @@ class RunState:
         """Whether every item has ended and all that it made is known."""
         return self.is_enqueued and not self._open
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an item of it is still pending."""
+        return not self.is_enqueued or any(self.items[item_id].view.status == "pending" for item_id in self._open)
+
     def learned_session(self, item_id: int, session_id: str) -> None:
         """What an item's session is, asked of the server before any event told it."""
         item = self.items.get(item_id)

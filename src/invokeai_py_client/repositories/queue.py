@@ -1,23 +1,114 @@
-"""The server's queue, as far as control of single items goes."""
+"""`client.queue` and `client.queue_repo`: what waits, what runs, what has ended, and how to steer it."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, RejectedError
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.repositories.queue_order import (
+    Durations,
+    QueuePosition,
+    Waiting,
+    order_of,
+    seconds_between,
+    seconds_until,
+)
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.events import Event
+from invokeai_py_client.wire.records import (
+    BatchStatus,
+    DestinationCounts,
+    ProcessorStatus,
+    QueueItemRecord,
+    QueueItemSummary,
+    QueueStatus,
+)
+
+_WHOLE_ITEMS_PER_REQUEST = 50
+_ENDED_ITEMS = 100
+"""So many of those that ended last tell how long items take."""
+
+_RUNNING = ("in_progress", "waiting")
+
+R = TypeVar("R", bound=QueueItemSummary)
 
 
 class AsyncQueue:
-    """The awaited face: `client.aio.queue`."""
+    """The awaited face of a queue: `client.aio.queue`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, following: Following, queue_id: str = "default") -> None:
         self._engine = engine
         self._http = http
         self._following = following
         self.queue_id = queue_id
+        self._priorities: dict[str, int] = {}
+
+    @on_engine
+    async def get_status(self) -> QueueStatus:
+        """How many items are in which state, and what the processor does.
+
+        Rests on `GET /api/v1/queue/{queue_id}/status`.
+
+        Example:
+            >>> client.queue.get_status().queue_pending_count
+            3
+        """
+        return await self._http.send(queue.get_queue_status(self.queue_id))
+
+    # Items
+
+    def list_items(self) -> Listing[QueueItemSummary]:
+        """Every item the queue still knows, the newest first, without graphs and results; fetched as it is read.
+
+        Rests on `GET .../item_ids` and `POST .../item_summaries_by_ids`; on older servers on what they have.
+        """
+        return Listing(self._engine, self._item_ids, self._summaries, size=queue.MAX_IDS_PER_REQUEST)
+
+    @on_engine
+    async def list_all(self, destination: str | None = None) -> list[QueueItemRecord]:
+        """Every item the queue still knows, whole, with its session: by priority, then in the order of submission.
+
+        Rests on `GET .../list_all`. `list_items` is lighter.
+
+        Args:
+            destination: only the items that were submitted with it.
+        """
+        return await self._http.send(queue.list_all_items(self.queue_id, destination=destination))
+
+    @on_engine
+    async def list_running(self) -> list[QueueItemRecord]:
+        """The items that run now, whole."""
+        return await self._whole_items(_RUNNING)
+
+    @on_engine
+    async def list_pending(self) -> list[QueueItemRecord]:
+        """The items that wait, whole, in the order of their submission. `get_position` tells when their turn is."""
+        return await self._whole_items(("pending",))
+
+    @on_engine
+    async def get_current(self) -> QueueItemRecord | None:
+        """The item that runs; None if none does.
+
+        Rests on `GET .../current`.
+        """
+        return await self._http.send(queue.get_current_item(self.queue_id))
+
+    @on_engine
+    async def get_next(self) -> QueueItemRecord | None:
+        """The pending item that is begun next, as far as priorities go; None if none waits.
+
+        Rests on `GET .../next`.
+        """
+        return await self._http.send(queue.get_next_item(self.queue_id))
 
     @on_engine
     async def get_item(self, item_id: int) -> QueueItemRecord:
@@ -29,6 +120,60 @@ class AsyncQueue:
             NotFoundError: the queue has no such item (any more).
         """
         return await self._http.send(queue.get_queue_item(self.queue_id, item_id))
+
+    @on_engine
+    async def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+        """Items with their sessions, in the order of their ids here; those that are gone are left out.
+
+        Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
+        """
+        return await self._items(item_ids)
+
+    @on_engine
+    async def get_batch_status(self, batch_id: str) -> BatchStatus:
+        """How many of a batch's items are in which state; `total` is 0 for a batch that the queue does not know.
+
+        Rests on `GET .../b/{batch_id}/status`.
+        """
+        return await self._http.send(queue.get_batch_status(self.queue_id, batch_id))
+
+    @on_engine
+    async def get_counts_by_destination(self, destination: str) -> DestinationCounts:
+        """How many of the items with a destination are in which state.
+
+        Rests on `GET .../counts_by_destination`.
+        """
+        return await self._http.send(queue.get_counts_by_destination(self.queue_id, destination))
+
+    @on_engine
+    async def get_position(self, item_id: int) -> QueuePosition:
+        """Where an item is in the queue, and in how many seconds it is expected to begin.
+
+        The server has no route for it; it is worked out from the pending items, their priorities and how long items
+        took lately. Where users take turns, the others' items are seen without their users and priorities: they count
+        as those of one other user.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        item = await self._http.send(queue.get_queue_item(self.queue_id, item_id))
+        if item.status != "pending":
+            runs = item.status in _RUNNING
+            return QueuePosition(item_id, item.status, 0 if runs else None, 0, 0.0 if runs else None)
+        items = [summary async for summary in self._recent_items()]
+        pending = [summary for summary in items if summary.status == "pending"]
+        priorities = await self._priorities_of({summary.batch_id: summary.item_id for summary in pending})
+        served = sorted((i for i in items if i.started_at), key=lambda i: i.started_at or "")
+        waiting = {i.item_id: Waiting(i.item_id, i.batch_id, i.user_id, priorities[i.batch_id]) for i in pending}
+        waiting.setdefault(item_id, Waiting(item_id, item.batch_id, item.user_id, item.priority))
+        order = order_of(waiting.values(), [*dict.fromkeys(i.user_id for i in reversed(served))][::-1])
+        ahead = order[: next(place for place, other in enumerate(order) if other.item_id == item_id)]
+        now = datetime.now(UTC)
+        running = [(i.batch_id, seconds_between(i.started_at, now) or 0.0) for i in items if i.status in _RUNNING]
+        seconds = seconds_until((other.batch_id for other in ahead), running, Durations(items))
+        return QueuePosition(item_id, item.status, len(ahead) + 1, len(ahead), seconds)
+
+    # Steering
 
     @on_engine
     async def cancel_item(self, item_id: int) -> QueueItemRecord:
@@ -45,14 +190,285 @@ class AsyncQueue:
         self._following.cancel_asked(item_id=item_id)
         return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
 
+    @on_engine
+    async def cancel_batch(self, batch_id: str) -> int:
+        """Cancel what has not ended of a batch; how many items it were.
+
+        Rests on `PUT .../cancel_by_batch_ids`.
+        """
+        live = self._following.router.followed(batch_id)
+        if live is not None:
+            self._following.cancel_asked(live)
+        return (await self._http.send(queue.cancel_batch(self.queue_id, batch_id))).canceled
+
+    @on_engine
+    async def cancel_by_destination(self, destination: str) -> int:
+        """Cancel what has not ended of the items with a destination; how many it were.
+
+        Rests on `PUT .../cancel_by_destination`.
+        """
+        return (await self._http.send(queue.cancel_by_destination(self.queue_id, destination))).canceled
+
+    @on_engine
+    async def cancel_all_except_current(self) -> int:
+        """Cancel every pending item; how many it were.
+
+        Rests on `PUT .../cancel_all_except_current`.
+        """
+        return (await self._http.send(queue.cancel_all_except_current(self.queue_id))).canceled
+
+    @on_engine
+    async def delete_item(self, item_id: int) -> None:
+        """Cancel an item, and take it out of the queue's memory.
+
+        Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
+        """
+        self._following.cancel_asked(item_id=item_id)
+        await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
+
+    @on_engine
+    async def delete_by_destination(self, destination: str) -> int:
+        """Take every item with a destination out of the queue's memory; how many it were.
+
+        Rests on `DELETE .../d/{destination}`.
+        """
+        return (await self._http.send(queue.delete_by_destination(self.queue_id, destination))).deleted
+
+    @on_engine
+    async def delete_all_except_current(self) -> int:
+        """Take every pending item out of the queue; how many it were.
+
+        Rests on `PUT .../delete_all_except_current`.
+        """
+        return (await self._http.send(queue.delete_all_except_current(self.queue_id))).deleted
+
+    @on_engine
+    async def retry(self, item_ids: int | Sequence[int]) -> list[int]:
+        """Run items anew that failed or were canceled, each as a new item of the same batch.
+
+        Rests on `PUT .../retry_items_by_id`.
+
+        Returns:
+            The ids, of those given, of the items that are run anew; what can not be is left out.
+        """
+        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
+        return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
+
+    @on_engine
+    async def clear(self) -> int:
+        """Cancel what runs and empty the queue, its memory of ended items too; how many items it were.
+
+        Rests on `PUT .../clear`.
+        """
+        return (await self._http.send(queue.clear_queue(self.queue_id))).deleted
+
+    @on_engine
+    async def prune(self) -> int:
+        """Take all items that have ended out of the queue's memory; how many it were.
+
+        Rests on `PUT .../prune`.
+        """
+        return (await self._http.send(queue.prune_queue(self.queue_id))).deleted
+
+    @on_engine
+    async def pause(self) -> ProcessorStatus:
+        """Begin nothing new; what runs goes on.
+
+        Rests on `PUT .../processor/pause`, for administrators.
+        """
+        return await self._http.send(queue.pause_processor(self.queue_id))
+
+    @on_engine
+    async def resume(self) -> ProcessorStatus:
+        """Begin items again.
+
+        Rests on `PUT .../processor/resume`, for administrators.
+        """
+        return await self._http.send(queue.resume_processor(self.queue_id))
+
+    # Watching
+
+    def watch(self) -> EventStream:
+        """The changes of the status of the queue's items from now on, for `for` and for `async for`. It has no end.
+
+        Example:
+            >>> for event in client.queue.watch():
+            ...     print(event["item_id"], event["status"])
+        """
+        following, types = self._following, frozenset({"queue_item_status_changed"})
+        return EventStream(
+            self._engine, lambda mailbox: following.stream_queue(self.queue_id, mailbox, types=types), following.losses
+        )
+
+    @on_engine
+    async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 5.0) -> bool:  # noqa: ASYNC109
+        """Wait until nothing waits and nothing runs in the queue, whose ever it is.
+
+        Pushed events wake it; it asks the server once when they say that the queue may be idle.
+
+        Args:
+            timeout: seconds; None to wait as long as it takes.
+            poll_interval: seconds after which it asks although no event came.
+
+        Returns:
+            Whether the queue is idle; False if the time was over first.
+        """
+        changed = asyncio.Event()
+
+        def watcher(events: list[Event]) -> None:
+            if any(_may_be_idle(event) for event in events):
+                changed.set()
+
+        unwatch = await self._following.watch_queue(self.queue_id, watcher)
+        try:
+            async with asyncio.timeout(timeout):
+                while not (await self._http.send(queue.get_queue_status(self.queue_id))).is_idle:
+                    await _set_within(changed, poll_interval)
+                    changed.clear()
+        except TimeoutError:
+            return False
+        finally:
+            unwatch()
+        return True
+
+    async def _item_ids(self) -> Sequence[int]:
+        try:
+            return (await self._http.send(queue.list_item_ids(self.queue_id))).item_ids
+        except (NotFoundError, RejectedError, NotInvokeAIError):
+            # Servers before 6.7 lack the route, and may have their web page answer it.
+            return sorted((item.item_id for item in await self.list_all()), reverse=True)
+
+    async def _summaries(self, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
+        try:
+            summaries = await self._http.send(queue.get_item_summaries(self.queue_id, item_ids))
+        except (NotFoundError, RejectedError):
+            # Servers before 6.14 have only whole items.
+            return await self._items(item_ids)
+        return _in_order(summaries, item_ids)
+
+    async def _items(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+        found: list[QueueItemRecord] = []
+        for start in range(0, len(item_ids), _WHOLE_ITEMS_PER_REQUEST):
+            part = item_ids[start : start + _WHOLE_ITEMS_PER_REQUEST]
+            try:
+                records = await self._http.send(queue.get_items(self.queue_id, part))
+                found += _in_order(records, part)
+            except (NotFoundError, RejectedError):
+                by_id = {item.item_id: item for item in await self.list_all()}
+                return [by_id[item_id] for item_id in item_ids if item_id in by_id]
+        return found
+
+    async def _whole_items(self, statuses: Sequence[str]) -> list[QueueItemRecord]:
+        ids = [summary.item_id async for summary in self._recent_items(ended=0) if summary.status in statuses]
+        # What has gone on meanwhile is left out.
+        return [item for item in await self._items(sorted(ids)) if item.status in statuses]
+
+    async def _recent_items(self, *, ended: int = _ENDED_ITEMS) -> AsyncIterator[QueueItemSummary]:
+        """The newest items, until all that have not ended were among them, and some that have."""
+        counts = (await self._http.send(queue.get_queue_status(self.queue_id))).queue
+        live = counts.pending + counts.in_progress + counts.waiting
+        item_ids = await self._item_ids()
+        for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
+            if live <= 0 and ended <= 0:
+                return
+            for summary in await self._summaries(item_ids[start : start + queue.MAX_IDS_PER_REQUEST]):
+                if summary.status == "pending" or summary.status in _RUNNING:
+                    live -= 1
+                else:
+                    ended -= 1
+                yield summary
+
+    async def _priorities_of(self, batches: dict[str, int]) -> dict[str, int]:
+        """The priorities of batches, each asked of one of its items, once."""
+        unknown = {batch: item_id for batch, item_id in batches.items() if batch not in self._priorities}
+        for item in await self._items([*unknown.values()]):
+            self._priorities[item.batch_id] = item.priority
+        self._priorities = {batch: self._priorities.get(batch, 0) for batch in batches}
+        return self._priorities
+
 
 class Queue(Blocking[AsyncQueue]):
-    """The server's default queue: `client.queue`."""
+    """A queue of the server: `client.queue` is the default one, `client.queue_repo.get_queue(id)` any.
 
+    Example:
+        >>> client.queue.wait_until_idle(timeout=60)
+        True
+    """
+
+    get_status = blocking(AsyncQueue.get_status)
+    list_items = shared(AsyncQueue.list_items)
+    list_all = blocking(AsyncQueue.list_all)
+    list_running = blocking(AsyncQueue.list_running)
+    list_pending = blocking(AsyncQueue.list_pending)
+    get_current = blocking(AsyncQueue.get_current)
+    get_next = blocking(AsyncQueue.get_next)
     get_item = blocking(AsyncQueue.get_item)
+    get_items_by_ids = blocking(AsyncQueue.get_items_by_ids)
+    get_batch_status = blocking(AsyncQueue.get_batch_status)
+    get_counts_by_destination = blocking(AsyncQueue.get_counts_by_destination)
+    get_position = blocking(AsyncQueue.get_position)
     cancel_item = blocking(AsyncQueue.cancel_item)
+    cancel_batch = blocking(AsyncQueue.cancel_batch)
+    cancel_by_destination = blocking(AsyncQueue.cancel_by_destination)
+    cancel_all_except_current = blocking(AsyncQueue.cancel_all_except_current)
+    delete_item = blocking(AsyncQueue.delete_item)
+    delete_by_destination = blocking(AsyncQueue.delete_by_destination)
+    delete_all_except_current = blocking(AsyncQueue.delete_all_except_current)
+    retry = blocking(AsyncQueue.retry)
+    clear = blocking(AsyncQueue.clear)
+    prune = blocking(AsyncQueue.prune)
+    pause = blocking(AsyncQueue.pause)
+    resume = blocking(AsyncQueue.resume)
+    watch = shared(AsyncQueue.watch)
+    wait_until_idle = blocking(AsyncQueue.wait_until_idle)
 
     @property
     def queue_id(self) -> str:
         """The queue's id."""
         return self.aio.queue_id
+
+
+class AsyncQueues:
+    """The awaited face: `client.aio.queue_repo`."""
+
+    def __init__(self, make_queue: Callable[[str], AsyncQueue]) -> None:
+        self._make_queue = make_queue
+
+    def list_queues(self) -> list[str]:
+        """The ids of the queues that every server has: the server knows no list, and makes any queue that is named."""
+        return ["default"]
+
+    def get_queue(self, queue_id: str = "default") -> AsyncQueue:
+        """A queue by its id."""
+        return self._make_queue(queue_id)
+
+
+class Queues(Blocking[AsyncQueues]):
+    """The server's queues: `client.queue_repo`."""
+
+    list_queues = shared(AsyncQueues.list_queues)
+
+    def get_queue(self, queue_id: str = "default") -> Queue:
+        """A queue by its id."""
+        return Queue(self.aio.get_queue(queue_id))
+
+
+def _may_be_idle(event: Event) -> bool:
+    """Whether nothing is left after an event, as far as it tells."""
+    counts = event.raw.get("queue_status")
+    if not isinstance(counts, dict):
+        return not event.type.startswith(("invocation", "generator"))
+    return not (counts.get("pending") or counts.get("in_progress"))
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:
+    by_id = {item.item_id: item for item in found}
+    return [by_id[item_id] for item_id in item_ids if item_id in by_id]

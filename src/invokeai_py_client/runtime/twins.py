@@ -80,3 +80,13 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
     del face.__dict__["__wrapped__"]
     face.__dict__["__signature__"] = inspect.signature(coroutine)
     return face
+
+
+def shared(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """The blocking face of a method that needs no awaiting: it gives something that has both faces itself."""
+
+    @functools.wraps(method)
+    def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self.aio, *args, **kwargs)
+
+    return face

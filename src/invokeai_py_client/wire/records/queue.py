@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from invokeai_py_client.wire.records.base import Record
+
+FLAT_COUNTS = (
+    "queue_pending_count",
+    "queue_in_progress_count",
+    "queue_completed_count",
+    "queue_failed_count",
+    "queue_canceled_count",
+)
+"""Names under which the state of a queue also has its counts."""
 
 QueueItemStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
 
@@ -44,6 +54,9 @@ class QueueItemSummary(Record):
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
+    origin: str | None = None
+    destination: str | None = None
+    user_id: str = "system"
 
 
 class QueueItemRecord(QueueItemSummary):
@@ -52,6 +65,7 @@ class QueueItemRecord(QueueItemSummary):
     queue_id: str
     session_id: str
     session: dict[str, Any]
+    priority: int = 0
     status_sequence: int | None = None
     retried_from_item_id: int | None = None
     error_type: str | None = None
@@ -95,10 +109,44 @@ class ProcessorStatus(Record):
 
 
 class QueueStatus(Record):
-    """The state of a queue and of its processor."""
+    """The state of a queue and of its processor; also under flat names, such as `status["queue_pending_count"]`."""
 
     queue: QueueCounts
     processor: ProcessorStatus
+
+    @property
+    def queue_pending_count(self) -> int:
+        """How many items wait."""
+        return self.queue.pending
+
+    @property
+    def queue_in_progress_count(self) -> int:
+        """How many items run."""
+        return self.queue.in_progress
+
+    @property
+    def queue_completed_count(self) -> int:
+        """How many items have ended well."""
+        return self.queue.completed
+
+    @property
+    def queue_failed_count(self) -> int:
+        """How many items have failed."""
+        return self.queue.failed
+
+    @property
+    def queue_canceled_count(self) -> int:
+        """How many items were canceled."""
+        return self.queue.canceled
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not (self.queue.pending or self.queue.in_progress or self.queue.waiting)
+
+    def keys(self) -> Collection[str]:
+        """The names of all fields, the flat ones among them."""
+        return {*super().keys(), *FLAT_COUNTS}
 
 
 class CancelResult(Record):

@@ -1,0 +1,218 @@
+"""The queue on the real server: looked at, steered, watched, and who goes first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import InvokeAIClient, Priority, Run, WorkflowDefinition, WorkflowHandle, errors
+
+
+@pytest.fixture
+def wf(client: InvokeAIClient, sleep: dict[str, Any]) -> WorkflowHandle:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.set_many({"Steps": 1, "Seconds": 0.0})
+    return wf
+
+
+@pytest.fixture
+def paused(client: InvokeAIClient) -> Iterator[None]:
+    """Nothing is begun until the test says so."""
+    assert client.queue.wait_until_idle(60)
+    assert client.queue.pause().is_started is False
+    yield
+    client.queue.cancel_all_except_current()
+    client.queue.resume()
+    assert client.queue.wait_until_idle(60)
+
+
+def begun(runs: list[Run]) -> list[int]:
+    """The items in the order in which they were begun."""
+    ends = [run.wait(30) for run in runs]
+    return [end.item_id for end in sorted(ends, key=lambda end: end.started_at or "")]
+
+
+def test_the_state_of_the_queue(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    before = client.queue.get_status()
+    runs = [wf.submit_sync() for _ in range(3)]
+    status = client.queue.get_status()
+    assert status.queue_pending_count == status["queue_pending_count"] == status.queue.pending == 3
+    assert status.queue_completed_count == before.queue_completed_count
+    assert not status.processor.is_started
+    assert not status.is_idle
+    assert [item.item_id for item in client.queue.list_pending()] == [run.item_id for run in runs]
+    assert client.queue.list_running() == []
+    assert client.queue.get_current() is None
+    following = client.queue.get_next()
+    assert following is not None
+    assert following.item_id == runs[0].item_id
+    newest = [item.item_id for item in islice(client.queue.list_items(), 3)]
+    assert newest == [run.item_id for run in reversed(runs)]
+    assert {run.item_id for run in runs} <= {item.item_id for item in client.queue.list_all()}
+    ids = [runs[2].item_id, 10**9, runs[0].item_id]
+    assert [item.item_id for item in client.queue.get_items_by_ids(ids)] == [runs[2].item_id, runs[0].item_id]
+    assert client.queue.get_batch_status(runs[0].batch_id).pending == 1
+
+
+def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    normal = [wf.submit_sync() for _ in range(3)]
+    high = wf.submit_sync(priority="high")
+    urgent = wf.submit_sync(priority=Priority.URGENT)
+    expected = [urgent, high, *normal]
+    positions = [client.queue.get_position(run.item_id) for run in expected]
+    assert [position.position for position in positions] == [1, 2, 3, 4, 5]
+    assert [position["ahead_count"] for position in positions] == [0, 1, 2, 3, 4]
+    client.queue.resume()
+    assert begun(expected) == [run.item_id for run in expected]
+    ended = client.queue.get_position(urgent.item_id)
+    assert (ended.position, ended.status, ended.estimated_time) == (None, "completed", None)
+    with pytest.raises(errors.NotFoundError):
+        client.queue.get_position(10**9)
+
+
+def test_the_estimate_follows_how_long_like_items_took(
+    client: InvokeAIClient, wf: WorkflowHandle, sleep: dict[str, Any]
+) -> None:
+    wf.set_many({"Steps": 1, "Seconds": 0.5})
+    run = wf.submit_sync(runs=5)
+    for event in run.stream():
+        if event.type == "session_complete":
+            break
+    position = client.queue.get_position(run.item_ids[-1])
+    assert position.estimated_time is not None
+    assert 0.3 <= position.estimated_time <= 3 * 1.5
+    client.queue.cancel_batch(run.batch_id)
+    assert run.wait(30).status == "canceled"
+
+
+def test_high_does_not_overtake_urgent(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    urgent = wf.submit_sync(priority="urgent")
+    other = client.workflow_repo.create_workflow(wf.definition)
+    other.set_many({"Steps": 1, "Seconds": 0.0})
+    high: list[Run] = []
+    thread = threading.Thread(target=lambda: high.append(other.submit_sync(priority="high")))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive(), "it waits while the urgent one does"
+    client.queue.resume()
+    thread.join(30)
+    assert begun([urgent, *high]) == [urgent.item_id, high[0].item_id]
+
+
+def test_low_is_sent_when_nothing_waits(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    normal = wf.submit_sync()
+    low: list[Run] = []
+    other = client.workflow_repo.create_workflow(wf.definition)
+    other.set_many({"Steps": 1, "Seconds": 0.0})
+    thread = threading.Thread(target=lambda: low.append(other.submit_sync(priority="low")))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert client.queue.get_status().queue.pending == 1
+    client.queue.resume()
+    thread.join(30)
+    assert begun([normal, *low]) == [normal.item_id, low[0].item_id]
+
+
+def test_an_unknown_priority_is_refused(wf: WorkflowHandle) -> None:
+    with pytest.raises(ValueError, match="soon"):
+        wf.submit_sync(priority="soon")  # type: ignore[arg-type]
+
+
+def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    first, second, third = (wf.submit_sync() for _ in range(3))
+    assert client.queue.cancel_item(first.item_id).status == "canceled"
+    assert client.queue.cancel_batch(second.batch_id) == 1
+    assert (first.wait(30).canceled_by, second.wait(30).canceled_by) == ("client", "client")
+    assert client.queue.cancel_all_except_current() == 1
+    assert third.wait(30).status == "canceled"
+    assert client.queue.retry([first.item_id, 10**9]) == [first.item_id]
+    assert client.queue.retry(second.item_id) == [second.item_id]
+    assert client.queue.get_status().queue.pending == 2
+    retried = client.queue.list_pending()
+    assert {item.retried_from_item_id for item in retried} == {first.item_id, second.item_id}
+    client.queue.delete_item(retried[0].item_id)
+    with pytest.raises(errors.NotFoundError):
+        client.queue.get_item(retried[0].item_id)
+    assert client.queue.delete_all_except_current() == 1
+
+
+def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    body = wf._build_submission()
+    body["batch"]["destination"] = "wall"
+    ids = [
+        client._make_request("POST", "/queue/default/enqueue_batch", json=body).json()["item_ids"][0] for _ in range(2)
+    ]
+    assert client.queue.get_counts_by_destination("wall").pending == 2
+    assert [item.item_id for item in client.queue.list_all("wall")] == ids
+    assert client.queue.cancel_by_destination("wall") == 2
+    assert client.queue.delete_by_destination("wall") == 2
+    assert client.queue.list_all("wall") == []
+
+
+def test_clear_and_prune(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    done, waiting = wf.submit_sync(), wf.submit_sync()
+    client.queue.cancel_item(done.item_id)
+    done.wait(30)
+    assert client.queue.prune() >= 1
+    with pytest.raises(errors.NotFoundError):
+        client.queue.get_item(done.item_id)
+    assert client.queue.clear() == 1
+    assert waiting.wait(30).error_type == "QueueItemGone"
+    assert client.queue.get_status().is_idle
+
+
+def test_waiting_until_idle(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    wf.set_many({"Steps": 5, "Seconds": 0.5})
+    run = wf.submit_sync(runs=2)
+    assert client.queue.wait_until_idle(0.2) is False
+    assert client.queue.wait_until_idle(60, poll_interval=60) is True
+    assert client.run(batch_id=run.batch_id).wait(10).status == "completed"
+
+
+def test_watching(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    with client.queue.watch() as changes:
+        mine: list[tuple[int, str]] = []
+        thread = threading.Thread(
+            target=lambda: mine.extend((event["item_id"], event["status"]) for event in islice(changes, 2))
+        )
+        thread.start()
+        while thread.is_alive():
+            # It may begin to listen in the middle of a run.
+            wf.submit_sync().wait(30)
+    assert {status for _, status in mine} <= {"in_progress", "completed"}
+
+
+def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+    first = wf.submit_sync()
+    body = {**wf._build_submission(), "priority": "high"}
+    answer = client._make_request("POST", "/queue/default/enqueue_batch", json=body).json()
+    (item_id,) = answer["item_ids"]
+    status = client._make_request("GET", "/queue/default/status").json()
+    assert (status["queue_pending_count"], status["queue"]["pending"]) == (2, 2)
+    position = client._make_request("GET", f"/queue/default/i/{first.item_id}/position").json()
+    assert (position["position"], position["ahead_count"]) == (2, 1)
+    assert client._make_request("GET", f"/queue/default/i/{item_id}/position").json()["position"] == 1
+    assert client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
+
+
+def test_any_queue(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    assert client.queue_repo.list_queues() == ["default"]
+    other = client.queue_repo.get_queue("other")
+    run = wf.submit_sync(queue_id="other")
+    assert run.wait(30).status == "completed"
+    assert [item.item_id for item in other.list_items()] == [run.item_id]
+    assert run.item_id not in [item.item_id for item in client.queue.list_items()]
+
+
+async def test_the_awaited_face(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    run = await wf.submit()
+    await run.aio.wait(30)
+    assert (await client.aio.queue.get_status()).queue_completed_count >= 1
+    assert run.item_id in [item.item_id async for item in client.aio.queue.list_items()]
+    assert (await client.aio.queue_repo.get_queue().get_item(run.item_id)).status == "completed"
+    assert (await client.aio.request("GET", "/api/v1/queue/default/status")).json()["queue_failed_count"] >= 0
