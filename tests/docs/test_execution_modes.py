@@ -253,3 +253,37 @@ def test_cancellation_through_the_callback(client: InvokeAIClient, sleep: dict[s
     client.cancel_workflow(submission["item_id"])
     assert submission.wait(timeout=30).status == "canceled"
     assert time.monotonic() - began < 10
+
+
+def test_queue_status_and_position(
+    client: InvokeAIClient, wf: WorkflowHandle, run_block: Block, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client.queue.wait_until_idle(60)
+    client.queue.pause()
+    try:
+        submission = wf.submit_sync()
+        get_queue_status = run_block("Queue Status")["get_queue_status"]
+        assert get_queue_status(client)["queue"]["pending"] == 1
+        assert "Queue: default\n  Pending: 1\n  In Progress: 0\n" in capsys.readouterr().out
+        get_queue_position = run_block("Queue Position")["get_queue_position"]
+        assert get_queue_position(client, submission["item_id"])["position"] == 1
+        assert "Position: 1\nAhead: 0\nETA: 0" in capsys.readouterr().out
+        submission.cancel()
+    finally:
+        client.queue.resume()
+
+
+def test_priority_submission(client: InvokeAIClient, wf: WorkflowHandle, run_block: Block) -> None:
+    assert client.queue.wait_until_idle(60)
+    client.queue.pause()
+    try:
+        normal = wf.submit_sync()
+        submission = run_block("Priority Submission", client=client, wf=wf)["submission"]
+        (item_id,) = submission["item_ids"]
+        following = client.queue.get_next()
+        assert following is not None
+        assert following.item_id == item_id
+        client.queue.cancel_item(item_id)
+        normal.cancel()
+    finally:
+        client.queue.resume()
