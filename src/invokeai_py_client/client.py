@@ -45,7 +45,7 @@ class AwaitedRepositories:
 
         self.app = AsyncApp(engine, http)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
-        self.image_repo = AsyncImages(engine, http)
+        self.image_repo = AsyncImages(engine, http, following, catalog)
         self.dnn_model_repo = AsyncModels(engine, http)
         self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, following, queue_id))
         self.queue = self.queue_repo.get_queue()
@@ -134,6 +134,7 @@ class InvokeAIClient:
         proxy: str | None = None,
         default_board: str | None = None,
         transport: Literal["websocket", "polling"] = "websocket",
+        max_answer_bytes: int = 256 * 1024 * 1024,
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -150,6 +151,7 @@ class InvokeAIClient:
             proxy=proxy,
             default_board=default_board,
             transport=transport,
+            max_answer_bytes=max_answer_bytes,
         )
         return cls(settings)
 

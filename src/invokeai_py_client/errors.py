@@ -12,6 +12,7 @@ InvokeAIError
 ├── ApiError                                the server answered with an error
 │   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
 │   ├── ForbiddenError (PermissionError)        403: known, but not allowed
+│   ├── AnswerTooLargeError                     more than the setting max_answer_bytes
 │   ├── NotFoundError (LookupError)             404: there is no such thing
 │   ├── RejectedError (ValueError)              another 4xx: it will not take what was sent
 │   │   └── GraphRejectedError                  422 for a graph: names the node and the field
@@ -25,6 +26,8 @@ InvokeAIError
 ├── InputNotFoundError (LookupError)        no such input, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
+├── AmbiguousNameError (LookupError)        several boards or models have that name
+├── TransferError                           a zip of images could not be made or unpacked
 ├── RunError                                a run that has no good result
 │   ├── RunFailed                               a node raised an error on the server
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
@@ -45,6 +48,8 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 __all__ = [
+    "AmbiguousNameError",
+    "AnswerTooLargeError",
     "ApiError",
     "AuthenticationError",
     "BatchError",
@@ -72,6 +77,7 @@ __all__ = [
     "RunTimeout",
     "ServerError",
     "SettingsError",
+    "TransferError",
     "TransportError",
     "UnknownNodeError",
     "UnsafePathError",
@@ -183,6 +189,14 @@ class ApiError(InvokeAIError):
         self.url = url
         self.detail = detail
         self.retry_after = retry_after
+
+
+class AnswerTooLargeError(ApiError):
+    """An answer has more bytes than `limit`, the setting `max_answer_bytes`: the rest was not read."""
+
+    def __init__(self, what: str, *, status: int, method: str, url: str, limit: int, hint: str = "") -> None:
+        super().__init__(what, status=status, method=method, url=url, hint=hint)
+        self.limit = limit
 
 
 class AuthenticationError(ApiError, PermissionError):
@@ -303,6 +317,19 @@ class InputValueError(InvokeAIError, ValueError):
         self.node_type = node_type
         self.field = field
         self.value = value
+
+
+class AmbiguousNameError(InvokeAIError, LookupError):
+    """Several things of the server have the name `name`; `choices` are their ids."""
+
+    def __init__(self, what: str, *, name: str, choices: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.name = name
+        self.choices = choices
+
+
+class TransferError(InvokeAIError):
+    """The server could not make a zip of images, or what it made cannot be unpacked."""
 
 
 class NotSubmittedError(InvokeAIError, RuntimeError):

@@ -29,6 +29,7 @@ class Settings:
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
         proxy: an HTTP proxy's URL; by default what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
         default_board: the board, by name or id, that `auto` means in a workflow; None for no board.
+        max_answer_bytes: no answer larger than this is read into memory; what is streamed into a file has no limit.
         transport: how the server's news come: pushed through a websocket, or, where none can pass, by asking.
 
     Raises:
@@ -49,6 +50,7 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     default_board: str | None = None
     transport: Literal["websocket", "polling"] = "websocket"
+    max_answer_bytes: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         url = _clean_url(self.url)
@@ -61,6 +63,12 @@ class Settings:
         if self.transport not in ("websocket", "polling"):
             raise SettingsError(
                 f"transport={self.transport!r} is not known.", setting="transport", hint="Give websocket or polling."
+            )
+        if self.max_answer_bytes < 1:
+            raise SettingsError(
+                f"max_answer_bytes={self.max_answer_bytes!r} leaves no room.",
+                setting="max_answer_bytes",
+                hint="Give a number of bytes.",
             )
         if self.retries < 0:
             raise SettingsError(f"retries={self.retries!r} is below 0.", setting="retries", hint="0 turns them off.")

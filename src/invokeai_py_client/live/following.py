@@ -304,6 +304,11 @@ class Following:
         elif closes:
             mailbox.close()
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether pushed events arrive now."""
+        return self._socket.is_connected
+
     async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
         """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that."""
         await self._start(queue_id)

@@ -2,26 +2,150 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.files import safe_name, whole_file
 from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
+from invokeai_py_client.repositories.bulk_download import download_zip, unpack
+from invokeai_py_client.repositories.transfers import (
+    CONCURRENCY,
+    ProgressCallback,
+    TransferLog,
+    TransferReport,
+    digest_of,
+    transfer_all,
+)
+from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Query
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageRecord
+from invokeai_py_client.wire.records import ImageRecord, ImageUrls
+
+if TYPE_CHECKING:
+    from invokeai_py_client.repositories.uploads import ImageSource
+
+Category = Literal["general", "mask", "control", "user", "other"]
+"""`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
+
+Origin = Literal["internal", "external"]
+"""Made by the server, or uploaded to it."""
+
+DOWNLOAD_LOG = ".invokeai-downloads.jsonl"
+"""The file in a folder that remembers what `download_many` has put there."""
 
 
 class AsyncImages:
     """The awaited face: `client.aio.image_repo`."""
 
-    def __init__(self, engine: Engine, http: HttpTransport) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, following: Following, catalog: Catalog) -> None:
         self._engine = engine
         self._http = http
+        self._following = following
+        self._catalog = catalog
+
+    # Which images there are
+
+    def list_images(
+        self,
+        *,
+        board: BoardLike | None = None,
+        categories: Sequence[Category] = (),
+        origin: Origin | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search: str | None = None,
+        newest_first: bool = True,
+    ) -> Listing[ImageRecord]:
+        """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
+
+        What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
+
+        Rests on `GET /api/v1/images/names` and `POST /api/v1/images/images_by_names`, of servers from 6.0.
+
+        Args:
+            board: only those of this board, by id, name or record; `none` for those on no board.
+            categories: only these; all if there is none.
+            origin: only those made by the server (`internal`), or uploaded (`external`).
+            is_intermediate: those nobody is to see (True), the others (False), or all (None).
+            starred: only those that are starred (True), or are not (False).
+            search: only those in whose metadata this text occurs.
+            newest_first: or the oldest first.
+
+        Raises:
+            NotFoundError, AmbiguousNameError: of the board; raised when the reading begins.
+
+        Example:
+            >>> [image.image_name for image in client.image_repo.list_images(board="tigers", starred=True)]
+        """
+
+        async def names() -> list[str]:
+            return await self.names_of(board, categories, origin, is_intermediate, starred, search, newest_first)
+
+        return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
+
+    @on_engine
+    async def list_image_names(
+        self,
+        *,
+        board: BoardLike | None = None,
+        categories: Sequence[Category] = (),
+        origin: Origin | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search: str | None = None,
+        newest_first: bool = True,
+    ) -> list[str]:
+        """The names of the images of the server, all at once; the arguments are those of `list_images`.
+
+        Rests on `GET /api/v1/images/names`, of servers from 6.0.
+        """
+        return await self.names_of(board, categories, origin, is_intermediate, starred, search, newest_first)
+
+    async def names_of(
+        self,
+        board: BoardLike | None,
+        categories: Sequence[Category],
+        origin: Origin | None,
+        is_intermediate: bool | None,
+        starred: bool | None,
+        search: str | None,
+        newest_first: bool,
+    ) -> list[str]:
+        """`list_image_names` for those who are on the engine."""
+        filters: Query = {
+            "board_id": None if board is None else await board_id_of(board, self._catalog, self._http),
+            "categories": tuple(categories) or None,
+            "image_origin": origin,
+            "is_intermediate": is_intermediate,
+            "search_term": search,
+            "order_dir": "DESC" if newest_first else "ASC",
+            # The answer says how many are starred, not which: they must come first to be told apart.
+            "starred_first": starred is not None,
+        }
+        answer = await self._http.send(images.list_image_names(filters))
+        if starred is None:
+            return answer.image_names
+        return answer.image_names[: answer.starred_count] if starred else answer.image_names[answer.starred_count :]
+
+    async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
+        """The records of at most a thousand images, on the engine; those that are gone are left out."""
+        return await self._http.send(images.get_images(image_names))
+
+    # One image
 
     @on_engine
     async def get_image(self, image_name: str) -> ImageRecord:
@@ -33,6 +157,77 @@ class AsyncImages:
             NotFoundError: there is no image of that name.
         """
         return await self._http.send(images.get_image(image_name))
+
+    @on_engine
+    async def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+        """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
+
+        Rests on `GET /api/v1/images/i/{image_name}/metadata`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return await self._http.send(images.get_metadata(image_name))
+
+    @on_engine
+    async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        """The workflow that the server keeps for an image; None where it has none.
+
+        `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
+
+        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return _document((await self._http.send(images.get_image_workflow(image_name))).workflow)
+
+    @on_engine
+    async def get_graph(self, image_name: str) -> dict[str, Any] | None:
+        """The graph that made an image, as it was run; None where the server has none.
+
+        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return _document((await self._http.send(images.get_image_workflow(image_name))).graph)
+
+    @on_engine
+    async def get_urls(self, image_name: str) -> ImageUrls:
+        """Where an image and its thumbnail are to be had, relative to the server's root.
+
+        Rests on `GET /api/v1/images/i/{image_name}/urls`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        # The server would give them for any name.
+        await self._http.send(images.get_image(image_name))
+        return await self._http.send(images.get_urls(image_name))
+
+    @on_engine
+    async def get_image_bytes(self, image_name: str) -> bytes:
+        """The file of an image, in memory.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+            AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_image` has no limit.
+        """
+        return await self._http.send(images.get_image_bytes(image_name))
+
+    @on_engine
+    async def get_thumbnail(self, image_name: str) -> bytes:
+        """A small WebP of an image, of at most 256 by 256 pixels.
+
+        Rests on `GET /api/v1/images/i/{image_name}/thumbnail`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return await self._http.send(images.get_thumbnail(image_name))
 
     @on_engine
     async def download_image(self, image_name: str, path: str | os.PathLike[str]) -> Path:
@@ -55,6 +250,108 @@ class AsyncImages:
         return await AsyncImage(self._engine, self._http, image_name).save_as(path)
 
     @on_engine
+    async def upload_image(
+        self,
+        image: ImageSource,
+        *,
+        board: BoardLike | None = None,
+        category: Category = "user",
+        is_intermediate: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ImageRecord:
+        """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
+
+        Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
+
+        Args:
+            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG.
+            board: where it goes, by id, name or record.
+            category: what it is.
+            is_intermediate: nobody is to see it.
+            metadata: what it is to say of how it was made, in place of what is in the file.
+
+        Returns:
+            What the server knows of it now.
+
+        Raises:
+            NotAnImageError: it is no image of a known kind.
+            NotFoundError, AmbiguousNameError: of the board.
+            RejectedError: the server cannot read it.
+            OSError: the file cannot be read.
+
+        Example:
+            >>> client.image_repo.upload_image("cub.png", board="tigers").image_name
+            '71d64297-4d99-4ada-9269-45dd652073ae.png'
+        """
+        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
+        return await self._upload(await asyncio.to_thread(Upload, image), board_id, category, is_intermediate, metadata)
+
+    @on_engine
+    async def copy_image(self, image_name: str, *, board: BoardLike | None = None) -> ImageRecord:
+        """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
+
+        The server has no route for it: the file is downloaded and uploaded again.
+
+        Args:
+            image_name: the image.
+            board: where the copy goes; by default where the image is.
+
+        Raises:
+            NotFoundError: there is no image of that name, or no such board.
+        """
+        record = await self._http.send(images.get_image(image_name))
+        board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
+        upload = Upload(await self._http.send(images.get_image_bytes(image_name)))
+        return await self._upload(upload, board_id, record.image_category, record.is_intermediate, None)
+
+    @on_engine
+    async def update_image(
+        self,
+        image_name: str,
+        *,
+        category: Category | None = None,
+        is_intermediate: bool | None = None,
+        starred: bool | None = None,
+    ) -> ImageRecord:
+        """Change what the server knows of an image; what is left out stays.
+
+        Rests on `PATCH /api/v1/images/i/{image_name}`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        # The server answers 400 or 500 for a name that is not there.
+        await self._http.send(images.get_image(image_name))
+        changes: dict[str, Any] = {"image_category": category, "is_intermediate": is_intermediate, "starred": starred}
+        return await self._http.send(
+            images.update_image(image_name, {name: value for name, value in changes.items() if value is not None})
+        )
+
+    @on_engine
+    async def star_image(self, image_name: str | Sequence[str]) -> list[str]:
+        """Star one image, or many; the names of those that are starred now.
+
+        Rests on `POST /api/v1/images/star`.
+
+        Raises:
+            NotFoundError: there is no image of the one name that was given.
+        """
+        answers = [await self._http.send(images.star_images(part)) for part in _parts(image_name)]
+        return self._all_there(image_name, [name for answer in answers for name in answer.starred_images])
+
+    @on_engine
+    async def unstar_image(self, image_name: str | Sequence[str]) -> list[str]:
+        """Take the star off one image, or many; the names of those that have none now.
+
+        Rests on `POST /api/v1/images/unstar`.
+
+        Raises:
+            NotFoundError: there is no image of the one name that was given.
+        """
+        answers = [await self._http.send(images.unstar_images(part)) for part in _parts(image_name)]
+        return self._all_there(image_name, [name for answer in answers for name in answer.unstarred_images])
+
+    @on_engine
     async def delete_image(self, image_name: str) -> None:
         """Delete an image from the server, for good.
 
@@ -63,31 +360,216 @@ class AsyncImages:
         Raises:
             NotFoundError: there is no image of that name.
         """
-        call = images.delete_image(image_name)
-        answer = await self._http.send(call)
-        if image_name not in answer.deleted_images:
-            raise not_there(
-                f"The server deleted nothing: it has no image {image_name!r}, or may not delete it.",
-                method=call.method,
-                url=self._http.url_of(call.path),
-                detail=dict(answer),
-                hint="Check the name; it may have been deleted meanwhile.",
-            )
+        answer = await self._http.send(images.delete_image(image_name))
+        self._all_there(image_name, answer.deleted_images)
+
+    # Many images
 
     @on_engine
-    async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow that the server keeps for an image; None where it has none.
+    async def delete_images(self, image_names: Iterable[str]) -> list[str]:
+        """Delete many images, for good; the names of those that are gone now.
 
-        `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
+        Rests on `POST /api/v1/images/delete`.
+        """
+        answers = [await self._http.send(images.delete_images(part)) for part in _parts(list(image_names))]
+        return [name for answer in answers for name in answer.deleted_images]
 
-        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+    @on_engine
+    async def delete_uncategorized(self) -> list[str]:
+        """Delete every image that is on no board, for good; the names of those that are gone now.
+
+        Rests on `DELETE /api/v1/images/uncategorized`.
+        """
+        return (await self._http.send(images.delete_uncategorized_images())).deleted_images
+
+    @on_engine
+    async def count_intermediates(self) -> int:
+        """How many images there are that nobody is to see.
+
+        Rests on `GET /api/v1/images/intermediates`.
+        """
+        return await self._http.send(images.count_intermediates())
+
+    @on_engine
+    async def clear_intermediates(self) -> int:
+        """Delete every image that nobody is to see; how many it were.
+
+        Rests on `DELETE /api/v1/images/intermediates`, for administrators.
+        """
+        return await self._http.send(images.clear_intermediates())
+
+    @reporting
+    async def download_many(
+        self,
+        image_names: Iterable[str | ImageRecord],
+        folder: str | os.PathLike[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        progress_callback: ProgressCallback | None = None,
+    ) -> TransferReport[Path]:
+        """Download many images into a folder, each under its own name, which it gets when it is whole.
+
+        What an earlier call has put there is skipped, if it still has the size and the hash that it had: a log in the
+        folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does not
+        stop the rest.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Args:
+            image_names: the images, by name or record; each is downloaded once.
+            folder: it is made if it is missing.
+            concurrency: how many at once.
+            progress_callback: called with a `TransferProgress`, on the caller's loop or in the thread that waits; a
+                slow one sees the latest. What it raises ends the work.
+
+        Returns:
+            What was downloaded, what was there already, and what failed, each with its error.
+
+        Example:
+            >>> report = client.image_repo.download_many(client.image_repo.list_image_names(board="tigers"), "tigers")
+            >>> len(report.done), report.failed
+            (12, [])
+        """
+        target = Path(folder)
+        log = TransferLog(target / DOWNLOAD_LOG)
+        names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in image_names)
+
+        async def download(name: str) -> tuple[Path, bool]:
+            path = target / safe_name(name)
+            if await asyncio.to_thread(_is_whole, path, log.get(name)):
+                return path, False
+            with whole_file(path) as file:
+                got = await self._http.download(images.get_image_bytes(name), file, hashed=True)
+            log.remember(name, size=got.size, sha256=got.sha256)
+            return path, True
+
+        assert progress_callback is not None
+        return await transfer_all(names, download, name=str, concurrency=concurrency, report=progress_callback)
+
+    @reporting
+    async def upload_many(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        board: BoardLike | None = None,
+        category: Category = "user",
+        log: str | os.PathLike[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        progress_callback: ProgressCallback | None = None,
+    ) -> TransferReport[ImageRecord]:
+        """Upload many files. One failure does not stop the rest.
+
+        Rests on `POST /api/v1/images/upload`.
+
+        Args:
+            paths: the files.
+            board: where they go, by id, name or record.
+            category: what they are.
+            log: a file that remembers what was uploaded to which server: what is in it, with the same content, and is
+                still on the server, is skipped.
+            concurrency: how many at once.
+            progress_callback: as in `download_many`.
+
+        Returns:
+            What was uploaded, what was there already, and what failed, each with its error.
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError, AmbiguousNameError: of the board; nothing is uploaded then.
         """
-        kept = (await self._http.send(images.get_image_workflow(image_name))).workflow
-        document: dict[str, Any] | None = None if kept is None else json.loads(kept)
-        return document
+        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
+        done = None if log is None else TransferLog(Path(log))
+
+        async def upload(path: str | os.PathLike[str]) -> tuple[ImageRecord, bool]:
+            source = await asyncio.to_thread(Upload, path)
+            if done is None:
+                return await self._upload(source, board_id, category, False, None), True
+            key = f"{self._http.settings.url} {await asyncio.to_thread(digest_of, Path(path))}"
+            known = done.get(key)
+            if known is not None:
+                try:
+                    return await self._http.send(images.get_image(str(known["image_name"]))), False
+                except NotFoundError:
+                    pass
+            record = await self._upload(source, board_id, category, False, None)
+            done.remember(key, image_name=record.image_name)
+            return record, True
+
+        assert progress_callback is not None
+        return await transfer_all(
+            paths, upload, name=lambda path: str(os.fspath(path)), concurrency=concurrency, report=progress_callback
+        )
+
+    @on_engine
+    async def download_zip(
+        self, path: str | os.PathLike[str], *, image_names: Sequence[str] = (), board: BoardLike | None = None
+    ) -> Path:
+        """Have the server zip images, or a board, and download the zip.
+
+        Rests on `POST /api/v1/images/download` and, when an event tells that the zip is made, `GET
+        /api/v1/images/download/{bulk_download_item_name}`: it needs the socket.
+
+        Args:
+            path: the zip; one of that name is replaced.
+            image_names: the images; or
+            board: a board, by id, name or record.
+
+        Raises:
+            TransferError: the server could not make it, or there is no socket to tell that it is made.
+            NotFoundError, AmbiguousNameError: of the board.
+        """
+        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
+        return await download_zip(self._http, self._following, Path(path), image_names, board_id)
+
+    @on_engine
+    async def download_unzipped(
+        self, folder: str | os.PathLike[str], *, image_names: Sequence[str] = (), board: BoardLike | None = None
+    ) -> list[Path]:
+        """`download_zip`, unpacked into a folder: the images, each under its own name.
+
+        Raises:
+            TransferError: as `download_zip`, or the zip is broken.
+            UnsafePathError: a name in it would lead out of the folder; nothing is unpacked then.
+        """
+        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
+        target = Path(folder)
+        archive = await download_zip(
+            self._http, self._following, target / ".invokeai-images.zip", image_names, board_id
+        )
+        try:
+            return await asyncio.to_thread(unpack, archive, target)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    async def _upload(
+        self,
+        upload: Upload,
+        board_id: str | None,
+        category: str,
+        is_intermediate: bool,
+        metadata: Mapping[str, Any] | None,
+    ) -> ImageRecord:
+        call = images.upload_image(
+            upload.content,
+            filename=upload.filename,
+            content_type=upload.content_type,
+            category=category,
+            is_intermediate=is_intermediate,
+            board_id=board_id,
+            metadata=metadata,
+        )
+        return await self._http.send(call)
+
+    def _all_there(self, asked: str | Sequence[str], answered: list[str]) -> list[str]:
+        """What was answered; an error if one image was asked about and it is not among them."""
+        if isinstance(asked, str) and asked not in answered:
+            call = images.get_image(asked)
+            raise not_there(
+                f"The server has no image {asked!r}, or may not change it.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Check the name; it may have been deleted meanwhile.",
+            )
+        return answered
 
 
 class Images(Blocking[AsyncImages]):
@@ -97,7 +579,45 @@ class Images(Blocking[AsyncImages]):
         >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
     """
 
+    list_images = shared(AsyncImages.list_images)
+    list_image_names = blocking(AsyncImages.list_image_names)
     get_image = blocking(AsyncImages.get_image)
-    download_image = blocking(AsyncImages.download_image)
-    delete_image = blocking(AsyncImages.delete_image)
+    get_metadata = blocking(AsyncImages.get_metadata)
     get_workflow = blocking(AsyncImages.get_workflow)
+    get_graph = blocking(AsyncImages.get_graph)
+    get_urls = blocking(AsyncImages.get_urls)
+    get_image_bytes = blocking(AsyncImages.get_image_bytes)
+    get_thumbnail = blocking(AsyncImages.get_thumbnail)
+    download_image = blocking(AsyncImages.download_image)
+    upload_image = blocking(AsyncImages.upload_image)
+    copy_image = blocking(AsyncImages.copy_image)
+    update_image = blocking(AsyncImages.update_image)
+    star_image = blocking(AsyncImages.star_image)
+    unstar_image = blocking(AsyncImages.unstar_image)
+    delete_image = blocking(AsyncImages.delete_image)
+    delete_images = blocking(AsyncImages.delete_images)
+    delete_uncategorized = blocking(AsyncImages.delete_uncategorized)
+    count_intermediates = blocking(AsyncImages.count_intermediates)
+    clear_intermediates = blocking(AsyncImages.clear_intermediates)
+    download_many = blocking_reporting(AsyncImages.download_many)
+    upload_many = blocking_reporting(AsyncImages.upload_many)
+    download_zip = blocking(AsyncImages.download_zip)
+    download_unzipped = blocking(AsyncImages.download_unzipped)
+
+
+def _document(text: str | None) -> dict[str, Any] | None:
+    document: dict[str, Any] | None = None if text is None else json.loads(text)
+    return document
+
+
+def _parts(image_names: str | Sequence[str]) -> list[Sequence[str]]:
+    names = [image_names] if isinstance(image_names, str) else image_names
+    size = images.MAX_NAMES_PER_REQUEST
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def _is_whole(path: Path, known: Mapping[str, object] | None) -> bool:
+    try:
+        return known is not None and path.stat().st_size == known.get("size") and digest_of(path) == known.get("sha256")
+    except OSError:
+        return False

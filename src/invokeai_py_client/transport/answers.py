@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -55,6 +57,17 @@ def error_for(response: Response) -> ApiError:
 def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None) -> NotFoundError:
     """The error for a thing that a good answer shows not to be there; `method` and `url` are of the request."""
     return NotFoundError(what, status=200, method=method, url=url, detail=detail, hint=hint)
+
+
+def nearest(name: str, names: Iterable[str], what: str) -> str:
+    """A hint for a name that is not there: those that are nearest to it, else the first few."""
+    known = sorted(set(names))
+    if not known:
+        return "It has none at all."
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    return f"{what} {', '.join(map(repr, known[:5]))}{' and others' if len(known) > 5 else ''}."
 
 
 def _detail(response: Response) -> Any:

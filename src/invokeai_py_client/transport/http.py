@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode
@@ -17,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_base, wait_random_exponential
 
 from invokeai_py_client.errors import (
+    AnswerTooLargeError,
     ApiError,
     InvokeAIError,
     RequestBodyError,
@@ -43,6 +47,27 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, ApiError):
         return error.status in PASSING_STATUSES
     return type(error) is TransportError
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What a download got: its size in bytes, and its SHA-256 in hexadecimal if that was wanted."""
+
+    size: int
+    sha256: str | None
+
+
+@dataclass(slots=True)
+class _Sink:
+    """Where a body goes: a file, and a hash of what goes into it."""
+
+    file: BinaryIO
+    digest: Any
+
+    def write(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        if self.digest is not None:
+            self.digest.update(chunk)
 
 
 class RetryWait(wait_base):
@@ -129,32 +154,36 @@ class HttpTransport:
                 return await self._attempt(call)
         raise AssertionError("the loop above returns or raises")
 
-    async def download(self, call: Call[Any], file: BinaryIO) -> int:
-        """Stream the body of an answer into a file, starting over after a passing failure.
+    async def download(self, call: Call[Any], file: BinaryIO, *, hashed: bool = False) -> Downloaded:
+        """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
 
         Args:
-            call: an idempotent call.
+            call: what to send.
             file: a seekable binary file; it is written from its start.
+            hashed: take the hash of what is written.
 
         Returns:
-            How many bytes it got.
+            How many bytes it got, and their hash.
         """
-        async for attempt in self._tries():
+        tries = self._tries() if call.idempotent else self._tries(again=0)
+        async for attempt in tries:
             with attempt:
                 file.seek(0)
                 file.truncate()
-                await self._attempt(call, file)
-        return file.tell()
+                digest = hashlib.sha256() if hashed else None
+                await self._attempt(call, _Sink(file, digest))
+                return Downloaded(file.tell(), None if digest is None else digest.hexdigest())
+        raise AssertionError("the loop above returns or raises")
 
-    def _tries(self) -> AsyncRetrying:
+    def _tries(self, *, again: int | None = None) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception(is_passing),
-            stop=stop_after_attempt(self.settings.retries + 1),
+            stop=stop_after_attempt((self.settings.retries if again is None else again) + 1),
             wait=RetryWait(),
             reraise=True,
         )
 
-    async def _attempt(self, call: Call[Any], file: BinaryIO | None = None) -> Response:
+    async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
         url = self.url_of(call.path, call.query)
         timeout = self.settings.timeout if call.timeout is None else call.timeout
         headers = dict(call.headers)
@@ -175,12 +204,12 @@ class HttpTransport:
                 proxy=self.settings.proxy,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self.settings.connect_timeout),
             ) as answer:
-                if file is None or answer.status >= 400:
-                    content = await answer.read()
+                if sink is None or answer.status >= 400:
+                    content = await self._read(answer)
                 else:
                     content = b""
                     async for chunk in answer.content.iter_chunked(_CHUNK):
-                        file.write(chunk)
+                        sink.write(chunk)
                 response = Response(call.method, url, answer.status, answer.headers, content)
             outcome = str(answer.status)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -213,6 +242,34 @@ class HttpTransport:
             raise error_for(response)
         return response
 
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The whole body, unless it is larger than the limit: what is packed shows its size only as it is read."""
+        limit = self.settings.max_answer_bytes
+        if answer.content_length is not None and "Content-Encoding" not in answer.headers:
+            if answer.content_length > limit:
+                raise self._too_large(answer)
+            return await answer.read()
+        parts, size = [], 0
+        async for chunk in answer.content.iter_any():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise self._too_large(answer)
+        return b"".join(parts)
+
+    def _too_large(self, answer: aiohttp.ClientResponse) -> AnswerTooLargeError:
+        # The rest is not wanted: the connection cannot be used again.
+        answer.close()
+        limit = self.settings.max_answer_bytes
+        return AnswerTooLargeError(
+            f"{answer.method} {answer.url} answers with more than {limit:,} bytes.",
+            status=answer.status,
+            method=answer.method,
+            url=str(answer.url),
+            limit=limit,
+            hint="Stream it into a file, or raise the setting max_answer_bytes.",
+        )
+
     def url_of(self, path: str, query: Query | None = None) -> str:
         """The whole URL of a path below the server's root."""
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
@@ -238,9 +295,19 @@ def _as_json(call: Call[Any]) -> bytes:
 def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.FormData:
     form = aiohttp.FormData()
     for part in parts:
-        content = opened.enter_context(part.content.open("rb")) if isinstance(part.content, Path) else part.content
+        content: Any = part.content
+        if isinstance(content, Path):
+            content = opened.enter_context(content.open("rb"))
+        elif not isinstance(content, str | bytes):
+            # It is the caller's own file: aiohttp would close it.
+            content = _chunks_of(content)
         form.add_field(part.name, content, filename=part.filename, content_type=part.content_type)
     return form
+
+
+async def _chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, _CHUNK):
+        yield chunk
 
 
 def _kind(call: Call[Any]) -> str:

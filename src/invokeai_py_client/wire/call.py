@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client.errors import NotInvokeAIError, UnsafePathError
@@ -55,10 +55,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a multipart form: text, or a file with its content, streamed from disk where that is a path."""
+    """One part of a multipart form: text, or a file with its content, streamed where that is a path or an open file."""
 
     name: str
-    content: str | bytes | Path = field(repr=False)
+    content: str | bytes | Path | BinaryIO = field(repr=False)
     filename: str | None = None
     content_type: str | None = None
 
@@ -94,14 +94,16 @@ def api_path(*segments: str | int, version: int = 1) -> str:
     """The path of a route, each segment quoted, so that a name cannot reach another route.
 
     Raises:
-        UnsafePathError: a segment is empty, `.` or `..`, which no quoting makes harmless.
+        UnsafePathError: a segment is empty, `.` or `..`, or has a slash or a control character: servers undo the quotes
+            before they look for the route.
 
     Example:
-        >>> api_path("images", "i", "a/b.png")
-        '/api/v1/images/i/a%2Fb.png'
+        >>> api_path("images", "i", "a b.png")
+        '/api/v1/images/i/a%20b.png'
     """
     for segment in segments:
-        if str(segment) in {"", ".", ".."}:
+        text = str(segment)
+        if text in {"", ".", ".."} or "/" in text or any(ord(c) < 32 or ord(c) == 127 for c in text):
             raise UnsafePathError(
                 f"{segment!r} names nothing on the server.", name=str(segment), hint="Pass the name or id itself."
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
 from invokeai_py_client.wire.reading import content as the_bytes
@@ -90,7 +90,7 @@ def list_image_names(filters: Query) -> Call[ImageNames]:
 
 
 def upload_image(
-    content: bytes | Path,
+    content: bytes | Path | BinaryIO,
     *,
     filename: str,
     content_type: str,

@@ -1,0 +1,80 @@
+"""What can be uploaded as an image: a path, bytes, a Pillow image, an open file."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from invokeai_py_client.errors import NotAnImageError
+from invokeai_py_client.files import image_type, image_type_of
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    ImageSource = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
+    """A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
+
+
+class Upload:
+    """An image that is to be sent, with its name and MIME type, told by its content.
+
+    Args:
+        source: see `ImageSource`.
+
+    Raises:
+        NotAnImageError: it is no image of a known kind.
+        OSError: it cannot be read.
+        TypeError: it is nothing of the kinds above.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.content: bytes | Path | BinaryIO
+        if isinstance(source, str | os.PathLike):
+            self.content = Path(source)
+            self.filename = self.content.name
+            self.content_type = image_type_of(self.content)
+        elif isinstance(source, bytes | bytearray | memoryview):
+            self.content = bytes(source)
+            self.content_type = image_type_of(self.content)
+            self.filename = f"image.{self.content_type.split('/')[1]}"
+        elif hasattr(source, "read"):
+            self.content, self.content_type, self.filename = _of_file(source)
+        elif hasattr(source, "save") and hasattr(source, "mode"):
+            self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
+        else:
+            raise TypeError(f"an image is a path, bytes, a binary file or a Pillow image, not {type(source).__name__}")
+
+    @property
+    def size(self) -> int | None:
+        """In bytes; None where it is not known beforehand."""
+        if isinstance(self.content, Path):
+            return self.content.stat().st_size
+        return len(self.content) if isinstance(self.content, bytes) else None
+
+
+def _of_file(file: BinaryIO) -> tuple[bytes | BinaryIO, str, str]:
+    name = getattr(file, "name", None)
+    shown = name if isinstance(name, str) else "The file"
+    start = file.read(16)
+    if isinstance(start, str):
+        raise TypeError(f"{shown} is open for text; open it with mode 'rb'")
+    found = image_type(start)
+    if found is None:
+        raise NotAnImageError(
+            f"{shown} is no image of a known kind: it begins with {start!r}.",
+            name=shown,
+            hint="Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.",
+        )
+    filename = Path(shown).name if isinstance(name, str) else f"image.{found.split('/')[1]}"
+    if not file.seekable():
+        return start + file.read(), found, filename
+    file.seek(-len(start), os.SEEK_CUR)
+    return file, found, filename
+
+
+def _as_png(image: PIL.Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
