@@ -16,10 +16,12 @@ from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp
+from invokeai_py_client.repositories.boards import AsyncBoards, Boards
 from invokeai_py_client.repositories.images import AsyncImages, Images
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
+from invokeai_py_client.repositories.videos import AsyncVideos, Videos
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.run import AsyncRun, Run
 from invokeai_py_client.runtime.delivery import Delivery
@@ -46,6 +48,8 @@ class AwaitedRepositories:
         self.app = AsyncApp(engine, http)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
         self.image_repo = AsyncImages(engine, http, following, catalog)
+        self.video_repo = AsyncVideos(engine, http, catalog)
+        self.board_repo = AsyncBoards(engine, http, catalog, self.image_repo)
         self.dnn_model_repo = AsyncModels(engine, http)
         self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, following, queue_id))
         self.queue = self.queue_repo.get_queue()
@@ -117,6 +121,8 @@ class InvokeAIClient:
         self.app = App(self.aio.app)
         self.workflow_repo = Workflows(self.aio.workflow_repo)
         self.image_repo = Images(self.aio.image_repo)
+        self.video_repo = Videos(self.aio.video_repo)
+        self.board_repo = Boards(self.aio.board_repo)
         self.dnn_model_repo = Models(self.aio.dnn_model_repo)
         self.queue_repo = Queues(self.aio.queue_repo)
         self.queue = Queue(self.aio.queue)

@@ -111,6 +111,16 @@ def image_type(start: bytes) -> str | None:
     return None
 
 
+def is_mp4(path: Path) -> bool:
+    """Whether a file is an MP4 video, told by how its content begins.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
 def image_type_of(image: bytes | Path) -> str:
     """The MIME type of an image file, or of the content of one.
 

@@ -1,0 +1,204 @@
+"""Boards and videos on the real server."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from invokeai_py_client import InvokeAIClient, errors
+from invokeai_py_client.local import LocalServer
+from invokeai_py_client.repositories.boards import Board
+
+
+def png(color: int) -> bytes:
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8), (color, 0, 0)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def board(client: InvokeAIClient, request: pytest.FixtureRequest) -> Iterator[Board]:
+    made = client.board_repo.create_board(request.node.name)
+    yield made
+    for left in client.board_repo.get_boards_by_name(request.node.name):
+        client.board_repo.delete_board(left, delete_images=True)
+
+
+def test_boards_are_made_found_changed_and_deleted(client: InvokeAIClient) -> None:
+    repo = client.board_repo
+    made = repo.create_board("otters")
+    assert (made.board_name, made.record.archived, made.is_uncategorized) == ("otters", False, False)
+    assert repo.get_board_by_id(made.board_id).board_name == "otters"
+    assert [board.board_id for board in repo.get_boards_by_name("otters")] == [made.board_id]
+    assert repo.get_board_handle_by_name("otters").board_id == made.board_id
+    assert repo.get_board_handle(made.board_id).board_name == "otters"
+    assert made.board_id in [board.board_id for board in repo.list_boards()]
+    assert repo.update_board("otters", "river otters", archived=True).board_name == "river otters"
+    assert made.refresh().archived
+    assert made.board_id not in [board.board_id for board in repo.list_boards(include_archived=False)]
+    name = made.upload_image(png(1)).image_name
+    assert repo.update_board(made.board_id, cover_image_name=name).cover_image_name == name
+    assert repo.delete_board(made.record).deleted_board_images == [name]
+    assert client.image_repo.get_image(name).board_id is None
+    with pytest.raises(errors.NotFoundError, match=made.board_id):
+        repo.get_board_by_id(made.board_id)
+    with pytest.raises(errors.NotFoundError):
+        made.refresh()
+    client.image_repo.delete_image(name)
+
+
+def test_a_name_that_several_boards_share(client: InvokeAIClient, board: Board) -> None:
+    other = client.board_repo.create_board(board.board_name)
+    assert len(client.board_repo.get_boards_by_name(board.board_name)) == 2
+    with pytest.raises(errors.AmbiguousNameError, match=other.board_id) as caught:
+        client.board_repo.get_board_handle_by_name(board.board_name)
+    assert set(caught.value.choices) == {board.board_id, other.board_id}
+    with pytest.raises(LookupError):
+        client.image_repo.upload_image(png(1), board=board.board_name)
+
+
+@pytest.mark.parametrize("name", ["no such board", "", "../x", "a\0b"])
+def test_a_board_that_is_not_there(client: InvokeAIClient, board: Board, name: str) -> None:
+    repo = client.board_repo
+    for ask in (repo.get_board_handle, repo.get_board_handle_by_name, repo.update_board, repo.delete_board):
+        with pytest.raises(errors.NotFoundError):
+            ask(name)
+    assert repo.get_boards_by_name(name) == []
+    with pytest.raises((errors.NotFoundError, errors.UnsafePathError)):
+        repo.get_board_by_id(name)
+
+
+def test_the_images_of_a_board(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
+    first = board.upload_image_data(png(1)).image_name
+    second = board.upload_image(io.BytesIO(png(2))).image_name
+    assert board.list_images() == [second, first]
+    assert board.list_images(1, 1, order_dir="ASC") == [second]
+    assert [image.image_name for image in board.images()] == [second, first]
+    assert board.get_image_count() == board.record.image_count
+    assert board.download_image(first).startswith(b"\x89PNG")
+    assert board.download_image(first, full_resolution=False)[8:12] == b"WEBP"
+    board.star_image(first)
+    assert board.list_images(starred_first=True)[0] == first
+    assert [image.image_name for image in board.images(starred=True)] == [first]
+    board.unstar_image(first)
+    report = board.download(tmp_path / "out")
+    assert sorted(path.name for path in report.done) == sorted([first, second])
+    uploaded = board.upload(report.done, progress_callback=lambda progress: None)
+    assert len(uploaded.done) == 2
+    assert len(board.list_images()) == 4
+    board.delete_image(first)
+    assert len(board.list_images()) == 3
+    with pytest.raises(errors.NotFoundError):
+        board.star_image(first)
+
+
+def test_images_move_between_boards(client: InvokeAIClient, board: Board) -> None:
+    other = client.board_repo.create_board("test_images_move elsewhere")
+    names = [board.upload_image(png(color)).image_name for color in range(3)]
+    board.move_image_to(names[0], other.board_id)
+    board.move_image_to(names[1], "test_images_move elsewhere")
+    assert sorted(other.list_images()) == sorted(names[:2])
+    other.remove_image(names[0])
+    board.move_image_to(names[1], "none")
+    assert other.list_images() == []
+    none = client.board_repo.get_uncategorized_handle()
+    assert none.is_uncategorized
+    assert {*names[:2]} <= {*none.list_images()}
+    assert sorted(board.add_images(iter(names))) == sorted(names)
+    assert sorted(none.add_images(names[:2])) == sorted(names[:2])
+    assert other.add_images(names[2]) == [names[2]]
+    with pytest.raises(errors.NotFoundError):
+        board.move_image_to("none.png", other.board_id)
+    with pytest.raises(errors.NotFoundError):
+        board.remove_image("none.png")
+    with pytest.raises(errors.NotFoundError):
+        board.move_image_to(names[0], "nowhere")
+    client.board_repo.delete_board(other.board_id, delete_images=True)
+    client.image_repo.delete_images(names)
+
+
+def test_the_board_of_no_board(client: InvokeAIClient) -> None:
+    repo = client.board_repo
+    name = client.image_repo.upload_image(png(9)).image_name
+    none = repo.get_board_handle(None)
+    assert (none.board_id, none.board_name) == ("none", "Uncategorized")
+    assert name in none.list_images()
+    assert repo.get_uncategorized_board().image_count == none.get_image_count() >= 1
+    assert repo.list_boards(include_uncategorized=True)[0].board_id == "none"
+    assert repo.get_board_by_id("none").board_name == "Uncategorized"
+    assert none.upload_image(png(8)).board_id is None
+    with pytest.raises(errors.NotFoundError, match="no board"):
+        repo.update_board("none", "x")
+    with pytest.raises(errors.NotFoundError, match="no board"):
+        repo.delete_board("none")
+    assert name in client.image_repo.delete_uncategorized()
+    assert none.list_images() == []
+
+
+async def test_the_awaited_face(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
+    awaited = (await client.aio.board_repo.get_board_handle(board.board_id)).aio
+    await awaited.upload_image(png(1))
+    assert [image.width async for image in awaited.images()] == [8]
+    report = await awaited.download(tmp_path)
+    assert len(report.done) == 1
+    assert len((await awaited.upload(report.done)).done) == 1
+
+
+# Videos
+
+
+@pytest.fixture(scope="module")
+def video(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of black, made with the server's own libraries."""
+    path = tmp_path_factory.mktemp("video") / "black.mp4"
+    code = (
+        "import sys, numpy, imageio\n"
+        "with imageio.get_writer(sys.argv[1], fps=8) as writer:\n"
+        "    for _ in range(8): writer.append_data(numpy.zeros((64, 64, 3), 'uint8'))\n"
+    )
+    subprocess.run([server._environment.python, "-c", code, path], check=True, capture_output=True)
+    return path
+
+
+def test_videos(client: InvokeAIClient, board: Board, video: Path, tmp_path: Path) -> None:
+    repo = client.video_repo
+    record = repo.upload_video(video, board=board.board_id)
+    name = record.video_name
+    assert (record.width, record.height, record.board_id) == (64, 64, board.board_id)
+    assert 0.5 < record.duration < 2
+    assert [one.video_name for one in repo.list_videos(board=board.record)] == [name]
+    assert repo.get_video(name).video_name == name
+    assert repo.get_metadata(name) is None
+    assert repo.get_workflow(name) is None
+    assert len(repo.get_thumbnail(name)) > 20
+    assert repo.download_video(name, tmp_path).read_bytes() == video.read_bytes()
+    assert repo.update_video(name, starred=True).starred
+    assert repo.unstar_videos([name]) == [name]
+    assert repo.star_videos([name]) == [name]
+    repo.move_to_board(name, "none")
+    assert [one.video_name for one in repo.list_videos(board="none")] == [name]
+    repo.move_to_board(name, board.board_name)
+    assert repo.get_video(name).board_id == board.board_id
+    assert repo.delete_videos([name, "none.mp4"]) == [name]
+    for ask in (
+        repo.get_video,
+        repo.get_workflow,
+        lambda name: repo.move_to_board(name, "none"),
+        lambda name: repo.update_video(name, starred=True),
+    ):
+        with pytest.raises(errors.NotFoundError):
+            ask(name)
+
+
+def test_what_is_no_video(client: InvokeAIClient, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(png(1))
+    with pytest.raises(errors.NotAnImageError, match=r"a\.mp4"):
+        client.video_repo.upload_video(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
+    with pytest.raises(errors.RejectedError):
+        client.video_repo.upload_video(tmp_path / "b.mp4")
