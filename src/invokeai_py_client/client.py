@@ -50,7 +50,7 @@ class AwaitedRepositories:
         self.image_repo = AsyncImages(engine, http, following, catalog)
         self.video_repo = AsyncVideos(engine, http, catalog)
         self.board_repo = AsyncBoards(engine, http, catalog, self.image_repo)
-        self.dnn_model_repo = AsyncModels(engine, http)
+        self.dnn_model_repo = AsyncModels(engine, http, following)
         self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, following, queue_id))
         self.queue = self.queue_repo.get_queue()
         self._raw = RawRequests(http, following, self.queue_repo.get_queue)

@@ -28,6 +28,8 @@ InvokeAIError
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
+├── InstallFailed                           a model could not be installed
+├── InstallTimeout (TimeoutError)           the wait ended before the installation did
 ├── RunError                                a run that has no good result
 │   ├── RunFailed                               a node raised an error on the server
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
@@ -60,6 +62,8 @@ __all__ = [
     "InputNotFoundError",
     "InputValueError",
     "InputsNotReadyError",
+    "InstallFailed",
+    "InstallTimeout",
     "InvokeAIError",
     "LocalServerError",
     "LocalServerInUseError",
@@ -330,6 +334,34 @@ class AmbiguousNameError(InvokeAIError, LookupError):
 
 class TransferError(InvokeAIError):
     """The server could not make a zip of images, or what it made cannot be unpacked."""
+
+
+class InstallFailed(InvokeAIError):
+    """A model could not be installed: `job_id`, and the server's `error_type`, `error_message` and traceback."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        job_id: int,
+        error_type: str | None = None,
+        error_message: str | None = None,
+        error_traceback: str | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.job_id = job_id
+        self.error_type = error_type
+        self.error_message = error_message
+        self.error_traceback = error_traceback
+
+
+class InstallTimeout(InvokeAIError, TimeoutError):
+    """The wait for an installation ended first; the installation `job_id` goes on."""
+
+    def __init__(self, what: str, *, job_id: int, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.job_id = job_id
 
 
 class NotSubmittedError(InvokeAIError, RuntimeError):

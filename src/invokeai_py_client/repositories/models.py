@@ -1,31 +1,529 @@
-"""`client.dnn_model_repo`: the server's installed models."""
+"""`client.dnn_model_repo`: the server's installed models, and their installation."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.errors import AmbiguousNameError, ApiError, NotFoundError
+from invokeai_py_client.files import image_type_of
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.repositories.install_jobs import AsyncInstallJob, InstallJob
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
-from invokeai_py_client.wire.records import ModelRecord
+from invokeai_py_client.wire.records import (
+    DeletedModels,
+    DeletedOrphans,
+    FoundModel,
+    HuggingFaceFiles,
+    InstallJobRecord,
+    ModelCacheStats,
+    ModelRecord,
+    OrphanedModel,
+    StarterModel,
+)
 
 
 class AsyncModels:
     """The awaited face: `client.aio.dnn_model_repo`."""
 
-    def __init__(self, engine: Engine, http: HttpTransport) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
         self._engine = engine
         self._http = http
+        self._following = following
+
+    # Which models there are
 
     @on_engine
-    async def list_models(self) -> list[ModelRecord]:
-        """Every installed model.
+    async def list_models(
+        self,
+        *,
+        base: str | Sequence[str] | None = None,
+        type: str | None = None,
+        format: str | None = None,
+        name: str | None = None,
+    ) -> list[ModelRecord]:
+        """The installed models.
 
         Rests on `GET /api/v2/models/`.
+
+        Args:
+            base: only those of this base, or one of these, such as `sd-1`, `sdxl` or `flux`.
+            type: only those of this type, such as `main`, `lora` or `vae`.
+            format: only those of this format, such as `diffusers` or `checkpoint`.
+            name: only those of exactly this name.
+
+        Raises:
+            RejectedError: the server knows no such base, type or format.
         """
-        return await self._http.send(models.list_models())
+        bases = (base,) if isinstance(base, str) else tuple(base or ())
+        filters = {"base_models": bases or None, "model_type": type, "model_format": format, "model_name": name}
+        return await self._http.send(models.list_models(filters))
+
+    @on_engine
+    async def get_model_by_key(self, model_key: str) -> ModelRecord:
+        """A model.
+
+        Rests on `GET /api/v2/models/i/{key}`.
+
+        Raises:
+            NotFoundError: there is none of that key.
+        """
+        return await self._http.send(models.get_model(model_key))
+
+    @on_engine
+    async def get_model_by_hash(self, hash: str) -> ModelRecord:
+        """A model by the hash of its files, such as `blake3:...`.
+
+        Rests on `GET /api/v2/models/get_by_hash`.
+
+        Raises:
+            NotFoundError: there is none of that hash.
+        """
+        return await self._http.send(models.get_model_by_hash(hash))
+
+    @on_engine
+    async def get_model_by_attributes(self, name: str, base: str, type: str) -> ModelRecord:
+        """A model by its name, base and type.
+
+        Rests on `GET /api/v2/models/get_by_attrs`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self._http.send(models.get_model_by_attributes(name, base, type))
+
+    @on_engine
+    async def resolve(
+        self, model: str | None = None, *, base: str | None = None, type: str | None = None
+    ) -> ModelRecord:
+        """The one model that is meant: by its key, else its hash, else its name; or the only one of a base and type.
+
+        Args:
+            model: a key, a hash or a name.
+            base: only among those of this base.
+            type: only among those of this type.
+
+        Raises:
+            NotFoundError: none is meant; the message names the nearest.
+            AmbiguousNameError: several are; `choices` are their keys.
+
+        Example:
+            >>> client.dnn_model_repo.resolve("dreamshaper", type="main").key
+            '5f0c...'
+        """
+        call = models.list_models()
+        known = [
+            one
+            for one in await self._http.send(call)
+            if (base is None or one.base == base) and (type is None or one.type == type)
+        ]
+        found = known
+        if model is not None:
+            ways = ([one for one in known if getattr(one, way) == model] for way in ("key", "hash", "name"))
+            found = next((those for those in ways if those), [])
+        what = " ".join(filter(None, ["the", base, type, "model", None if model is None else repr(model)]))
+        if not found:
+            raise not_there(
+                f"The server does not have {what}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint=nearest(model or "", (one.name for one in known), "Its models are"),
+            )
+        if len(found) > 1:
+            shown = ", ".join(f"{one.name!r} ({one.base} {one.type}, key {one.key})" for one in found[:5])
+            raise AmbiguousNameError(
+                f"{len(found)} models of the server can be {what}.",
+                name=model or "",
+                choices=tuple(one.key for one in found),
+                hint=f"Give the key of one: {shown}.",
+            )
+        return found[0]
+
+    @on_engine
+    async def list_missing_models(self) -> list[ModelRecord]:
+        """The installed models whose files are gone.
+
+        Rests on `GET /api/v2/models/missing`, of servers from 6.11.
+        """
+        return await self._http.send(models.list_missing_models())
+
+    # Installing
+
+    @on_engine
+    async def install_model(
+        self,
+        source: str | os.PathLike[str],
+        config: Mapping[str, Any] | None = None,
+        inplace: bool | None = None,
+        access_token: str | None = None,
+    ) -> InstallJob:
+        """Begin to install a model.
+
+        Rests on `POST /api/v2/models/install`, for administrators.
+
+        Args:
+            source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
+                `:variant:subfolder` if need be).
+            config: what is to be recorded in place of what the server finds out, such as `{"name": "tiger"}`.
+            inplace: leave local files where they are, in place of moving them.
+            access_token: for a URL that needs one. It is not shown anywhere.
+
+        Returns:
+            The installation; `wait_until()` gives the model.
+
+        Raises:
+            RejectedError: there is no such source, or it is no model.
+
+        Example:
+            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until().key
+            '9c2e...'
+        """
+        call = models.install_model(os.fspath(source), inplace=bool(inplace), access_token=access_token, changes=config)
+        return self._job(await self._http.send(call))
+
+    @on_engine
+    async def install_huggingface(
+        self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | None = None
+    ) -> InstallJob:
+        """Begin to install a model from a Hugging Face repository: `install_model(repo_id)`."""
+        return await self.install_model(repo_id, config, access_token=access_token)
+
+    @on_engine
+    async def install_starter_model(self, name: str) -> InstallJob:
+        """Begin to install a model that the server's makers recommend.
+
+        Args:
+            name: as in `list_starter_models`.
+
+        Raises:
+            NotFoundError: there is none of that name; the message names the nearest.
+        """
+        call = models.list_starter_models()
+        known = await self._http.send(call)
+        starter = next((one for one in known if one.name == name), None)
+        if starter is None:
+            raise not_there(
+                f"There is no starter model {name!r}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint=nearest(name, (one.name for one in known), "There are"),
+            )
+        config = {"name": starter.name, "description": starter.description}
+        return await self.install_model(starter.source, config)
+
+    @on_engine
+    async def list_install_jobs(self) -> list[InstallJob]:
+        """The installations since the server has started.
+
+        Rests on `GET /api/v2/models/install`.
+        """
+        return [self._job(record) for record in await self._http.send(models.list_install_jobs())]
+
+    @on_engine
+    async def get_install_job(self, id: int | str) -> InstallJob:
+        """An installation, begun by whatever program.
+
+        Rests on `GET /api/v2/models/install/{id}`.
+
+        Raises:
+            NotFoundError: the server does not know it (any more).
+        """
+        return self._job(await self._http.send(models.get_install_job(int(id))))
+
+    @on_engine
+    async def prune_install_jobs(self) -> None:
+        """Have the server forget the installations that have ended.
+
+        Rests on `DELETE /api/v2/models/install`.
+        """
+        await self._http.send(models.prune_install_jobs())
+
+    @on_engine
+    async def list_starter_models(self) -> list[StarterModel]:
+        """The models that the server's makers recommend.
+
+        Rests on `GET /api/v2/models/starter_models`.
+        """
+        return await self._http.send(models.list_starter_models())
+
+    @on_engine
+    async def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
+        """What can be installed from a Hugging Face repository; the server asks huggingface.co.
+
+        Rests on `GET /api/v2/models/hugging_face`.
+        """
+        return await self._http.send(models.list_hugging_face_files(repo_id))
+
+    @on_engine
+    async def scan_folder(self, scan_path: str) -> list[FoundModel]:
+        """What may be a model in a folder of the server's machine.
+
+        Rests on `GET /api/v2/models/scan_folder`, for administrators.
+
+        Raises:
+            RejectedError: there is no such folder.
+        """
+        return await self._http.send(models.scan_folder(scan_path))
+
+    # Changing
+
+    @on_engine
+    async def update_model(self, model_key: str, changes: Mapping[str, Any]) -> ModelRecord:
+        """Change a model's name, description, trigger phrases, default settings and the like.
+
+        Rests on `PATCH /api/v2/models/i/{key}`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that key.
+            RejectedError: a change that it does not allow.
+        """
+        return await self._http.send(models.update_model(model_key, changes))
+
+    @on_engine
+    async def reidentify_model(self, model_key: str) -> ModelRecord:
+        """Have the server look again at what a model's files are.
+
+        Rests on `POST /api/v2/models/i/{key}/reidentify`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that key.
+        """
+        return await self._http.send(models.reidentify_model(model_key))
+
+    @on_engine
+    async def convert_model(self, key: str) -> ModelRecord:
+        """Make a diffusers folder of a checkpoint file.
+
+        Rests on `PUT /api/v2/models/convert/{key}`, for administrators. It may take minutes: give the client a
+        `timeout` to match.
+
+        Raises:
+            NotFoundError: there is none of that key.
+            RejectedError: it is no checkpoint of a main model.
+        """
+        return await self._http.send(models.convert_model(key))
+
+    @on_engine
+    async def delete_model(self, key: str) -> None:
+        """Delete a model, and its files if they are below the server's own folder.
+
+        Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that key.
+        """
+        await self._http.send(models.delete_model(key))
+
+    @on_engine
+    async def delete_models(self, keys: Sequence[str]) -> DeletedModels:
+        """Delete many models; what could not be deleted is told.
+
+        Rests on `POST /api/v2/models/i/bulk_delete`, of servers from 6.11; on older ones on a request for each.
+        """
+        try:
+            return await self._http.send(models.delete_models(keys))
+        except ApiError as error:
+            if error.status not in {404, 405}:
+                raise
+        deleted, failed = [], []
+        for key in keys:
+            try:
+                await self._http.send(models.delete_model(key))
+                deleted.append(key)
+            except NotFoundError as error:
+                failed.append({"key": key, "error": str(error)})
+        return DeletedModels(deleted=deleted, failed=failed)
+
+    @on_engine
+    async def get_cover_image(self, key: str) -> bytes:
+        """The image that the web UI shows of a model.
+
+        Rests on `GET /api/v2/models/i/{key}/image`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self._http.send(models.get_cover_image(key))
+
+    @on_engine
+    async def set_cover_image(self, key: str, image: str | os.PathLike[str] | bytes) -> None:
+        """Choose the image that the web UI shows of a model.
+
+        Rests on `PATCH /api/v2/models/i/{key}/image`, for administrators.
+
+        Raises:
+            NotAnImageError: it is no image of a known kind.
+            NotFoundError: there is no model of that key.
+        """
+        await self._http.send(models.get_model(key))
+        content = image if isinstance(image, bytes) else Path(image)
+        content_type = await asyncio.to_thread(image_type_of, content)
+        await self._http.send(models.set_cover_image(key, content, content_type=content_type))
+
+    @on_engine
+    async def delete_cover_image(self, key: str) -> None:
+        """Take away the image that the web UI shows of a model.
+
+        Rests on `DELETE /api/v2/models/i/{key}/image`, for administrators.
+
+        Raises:
+            NotFoundError: there is no model of that key, or it has no image.
+        """
+        await self._http.send(models.delete_cover_image(key))
+
+    # Relationships
+
+    @on_engine
+    async def get_related_models(self, key: str) -> list[str]:
+        """The keys of the models that somebody has linked with a model.
+
+        Rests on `GET /api/v1/model_relationships/i/{model_key}`.
+        """
+        return await self._http.send(models.get_related_models(key))
+
+    @on_engine
+    async def get_all_related_models(self, keys: Sequence[str]) -> list[str]:
+        """The keys of the models that are linked with any of these.
+
+        Rests on `POST /api/v1/model_relationships/batch`.
+        """
+        return await self._http.send(models.get_all_related_models(keys))
+
+    @on_engine
+    async def link_models(self, key: str, other_key: str) -> None:
+        """Link two models: a LoRA with the model it goes with, say.
+
+        Rests on `POST /api/v1/model_relationships/`.
+
+        Raises:
+            RejectedError: they are linked already, or the same.
+        """
+        await self._http.send(models.link_models(key, other_key))
+
+    @on_engine
+    async def unlink_models(self, key: str, other_key: str) -> None:
+        """Undo `link_models`.
+
+        Rests on `DELETE /api/v1/model_relationships/`.
+
+        Raises:
+            NotFoundError: they are not linked.
+        """
+        await self._http.send(models.unlink_models(key, other_key))
+
+    # The server's caches and folders
+
+    @on_engine
+    async def get_stats(self) -> ModelCacheStats | None:
+        """The cache of loaded models; None until one was loaded.
+
+        Rests on `GET /api/v2/models/stats`.
+        """
+        return await self._http.send(models.get_cache_stats())
+
+    @on_engine
+    async def empty_model_cache(self) -> None:
+        """Let go of all loaded models that no node uses.
+
+        Rests on `POST /api/v2/models/empty_model_cache`, for administrators.
+        """
+        await self._http.send(models.empty_model_cache())
+
+    @on_engine
+    async def list_orphaned_models(self) -> list[OrphanedModel]:
+        """The folders below the server's models that no installed model owns.
+
+        Rests on `GET /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+        """
+        return await self._http.send(models.list_orphaned_models())
+
+    @on_engine
+    async def delete_orphaned_models(self, paths: Sequence[str]) -> DeletedOrphans:
+        """Delete such folders, with their files.
+
+        Rests on `DELETE /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+
+        Args:
+            paths: as `list_orphaned_models` names them.
+        """
+        return await self._http.send(models.delete_orphaned_models(paths))
+
+    # Hugging Face
+
+    @on_engine
+    async def hf_status(self) -> str:
+        """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
+
+        Rests on `GET /api/v2/models/hf_login`.
+        """
+        return await self._http.send(models.get_hf_status())
+
+    @on_engine
+    async def hf_login(self, token: str) -> str:
+        """Give the server a Hugging Face token, which it keeps; whether it is `valid`.
+
+        Rests on `POST /api/v2/models/hf_login`, for administrators.
+        """
+        return await self._http.send(models.hf_login(token))
+
+    @on_engine
+    async def hf_logout(self) -> str:
+        """Have the server forget its Hugging Face token.
+
+        Rests on `DELETE /api/v2/models/hf_login`, for administrators.
+        """
+        return await self._http.send(models.hf_logout())
+
+    def _job(self, record: InstallJobRecord) -> InstallJob:
+        return InstallJob(AsyncInstallJob(self._engine, self._http, self._following, record))
 
 
 class Models(Blocking[AsyncModels]):
-    """The server's installed models: `client.dnn_model_repo`."""
+    """The server's installed models: `client.dnn_model_repo`.
+
+    Example:
+        >>> [model.name for model in client.dnn_model_repo.list_models(base="sd-1", type="main")]
+        ['dreamshaper']
+    """
 
     list_models = blocking(AsyncModels.list_models)
+    get_model_by_key = blocking(AsyncModels.get_model_by_key)
+    get_model_by_hash = blocking(AsyncModels.get_model_by_hash)
+    get_model_by_attributes = blocking(AsyncModels.get_model_by_attributes)
+    resolve = blocking(AsyncModels.resolve)
+    list_missing_models = blocking(AsyncModels.list_missing_models)
+    install_model = blocking(AsyncModels.install_model)
+    install_huggingface = blocking(AsyncModels.install_huggingface)
+    install_starter_model = blocking(AsyncModels.install_starter_model)
+    list_install_jobs = blocking(AsyncModels.list_install_jobs)
+    get_install_job = blocking(AsyncModels.get_install_job)
+    prune_install_jobs = blocking(AsyncModels.prune_install_jobs)
+    list_starter_models = blocking(AsyncModels.list_starter_models)
+    list_hugging_face_files = blocking(AsyncModels.list_hugging_face_files)
+    scan_folder = blocking(AsyncModels.scan_folder)
+    update_model = blocking(AsyncModels.update_model)
+    reidentify_model = blocking(AsyncModels.reidentify_model)
+    convert_model = blocking(AsyncModels.convert_model)
+    delete_model = blocking(AsyncModels.delete_model)
+    delete_models = blocking(AsyncModels.delete_models)
+    get_cover_image = blocking(AsyncModels.get_cover_image)
+    set_cover_image = blocking(AsyncModels.set_cover_image)
+    delete_cover_image = blocking(AsyncModels.delete_cover_image)
+    get_related_models = blocking(AsyncModels.get_related_models)
+    get_all_related_models = blocking(AsyncModels.get_all_related_models)
+    link_models = blocking(AsyncModels.link_models)
+    unlink_models = blocking(AsyncModels.unlink_models)
+    get_stats = blocking(AsyncModels.get_stats)
+    empty_model_cache = blocking(AsyncModels.empty_model_cache)
+    list_orphaned_models = blocking(AsyncModels.list_orphaned_models)
+    delete_orphaned_models = blocking(AsyncModels.delete_orphaned_models)
+    hf_status = blocking(AsyncModels.hf_status)
+    hf_login = blocking(AsyncModels.hf_login)
+    hf_logout = blocking(AsyncModels.hf_logout)
