@@ -23,7 +23,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A running server on a fresh root, with the tiny model and the tests' own nodes."""
     version, as_of = os.environ.get("INVOKEAI_TEST_SERVER"), os.environ.get("INVOKEAI_TEST_SERVER_AS_OF")
     root = tmp_path_factory.mktemp("server")
-    local = LocalServer(root, version=version, exclude_newer=as_of or None) if version else LocalServer(root)
+    if version:
+        local = LocalServer(root, version=version, exclude_newer=as_of or None)
+    else:
+        # So that models can be downloaded from this machine.
+        local = LocalServer(root, config={"allow_private_download_urls": True})
     shutil.copytree(HERE / "node_pack", local.nodes_folder / "test_nodes")
     with local:
         local.install_tiny_model()

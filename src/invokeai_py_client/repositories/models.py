@@ -97,7 +97,17 @@ class AsyncModels:
         Raises:
             NotFoundError: there is none.
         """
-        return await self._http.send(models.get_model_by_attributes(name, base, type))
+        call = models.get_model_by_attributes(name, base, type)
+        found = await self._http.send(call)
+        if (found.name, found.base, found.type) != (name, base, type):
+            # The server takes what is empty for anything.
+            raise not_there(
+                f"The server does not have the {base} {type} model {name!r}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Give its exact name, base and type; `resolve` takes less.",
+            )
+        return found
 
     @on_engine
     async def resolve(
@@ -308,6 +318,8 @@ class AsyncModels:
             NotFoundError: there is none of that key.
             RejectedError: it is no checkpoint of a main model.
         """
+        # The server answers 424 for a key that is not there.
+        await self._http.send(models.get_model(key))
         return await self._http.send(models.convert_model(key))
 
     @on_engine
@@ -348,9 +360,18 @@ class AsyncModels:
         Rests on `GET /api/v2/models/i/{key}/image`.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no model of that key, or it has no such image.
         """
-        return await self._http.send(models.get_cover_image(key))
+        call = models.get_cover_image(key)
+        if not (await self._http.send(models.get_model(key))).get("cover_image"):
+            # The server would answer 500.
+            raise not_there(
+                f"The model {key!r} has no cover image.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="set_cover_image gives it one.",
+            )
+        return await self._http.send(call)
 
     @on_engine
     async def set_cover_image(self, key: str, image: str | os.PathLike[str] | bytes) -> None:

@@ -317,11 +317,12 @@ def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
 
 
 def link_models(key: str, other_key: str) -> Call[None]:
-    """`POST /api/v1/model_relationships/`: a link has no direction."""
+    """`POST /api/v1/model_relationships/`: a link has no direction. Its empty answer must not be compressed."""
     return Call(
         method="POST",
         path=api_path("model_relationships") + "/",
         body={"model_key_1": key, "model_key_2": other_key},
+        headers={"Accept-Encoding": "identity"},
         parse=nothing,
     )
 
