@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp
+from invokeai_py_client.repositories.auth import AsyncAuth, Auth
 from invokeai_py_client.repositories.boards import AsyncBoards, Boards
 from invokeai_py_client.repositories.images import AsyncImages, Images
 from invokeai_py_client.repositories.models import AsyncModels, Models
@@ -46,6 +48,7 @@ class AwaitedRepositories:
             return WorkflowHandle(definition, templates, engine, http, following, catalog)
 
         self.app = AsyncApp(engine, http)
+        self.auth = AsyncAuth(engine, http, following)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
         self.image_repo = AsyncImages(engine, http, following, catalog)
         self.video_repo = AsyncVideos(engine, http, catalog)
@@ -105,7 +108,7 @@ class InvokeAIClient:
     Use one for as many threads, loops and workflows as there are: they share one HTTP session and one socket.
 
     Args:
-        settings: the server's address, token, time-outs; by default `INVOKEAI_URL` and `INVOKEAI_TOKEN`.
+        settings: the server's address, token, time-outs; by default what `Settings.from_environment` finds.
 
     Example:
         >>> with InvokeAIClient.from_url("http://127.0.0.1:9090") as client:
@@ -114,11 +117,17 @@ class InvokeAIClient:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
+        if self.settings.shows_secrets:
+            warnings.warn(
+                f"{self.settings.url} is not encrypted: whoever listens on the way can read the token or password.",
+                stacklevel=2,
+            )
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)
         self._following = Following(self._http, self._engine)
         self.aio = AwaitedRepositories(self._engine, self._http, self._following)
         self.app = App(self.aio.app)
+        self.auth = Auth(self.aio.auth)
         self.workflow_repo = Workflows(self.aio.workflow_repo)
         self.image_repo = Images(self.aio.image_repo)
         self.video_repo = Videos(self.aio.video_repo)
@@ -133,6 +142,8 @@ class InvokeAIClient:
         url: str,
         *,
         token: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
         timeout: float = 60.0,
         connect_timeout: float = 10.0,
         retries: int = 4,
@@ -150,6 +161,8 @@ class InvokeAIClient:
         settings = Settings(
             url,
             token=token,
+            email=email,
+            password=password,
             timeout=timeout,
             connect_timeout=connect_timeout,
             retries=retries,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import ssl
 import urllib.request
@@ -14,6 +15,8 @@ from invokeai_py_client.errors import SettingsError
 DEFAULT_URL = "http://127.0.0.1:9090"
 URL_VARIABLE = "INVOKEAI_URL"
 TOKEN_VARIABLE = "INVOKEAI_TOKEN"
+EMAIL_VARIABLE = "INVOKEAI_EMAIL"
+PASSWORD_VARIABLE = "INVOKEAI_PASSWORD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,9 @@ class Settings:
     Args:
         url: the server's address, with its sub-path if it has one: `https://studio.example/invoke`.
         token: a bearer token; needed where the server runs in multi-user mode. It is never shown.
+        email: a user's, in place of a token: the client logs in when it is first needed, and again when the token has
+            expired.
+        password: the user's. It is never shown.
         timeout: seconds that one request may take in all.
         connect_timeout: seconds to reach the server, and to open its socket.
         retries: how often a request that may be repeated is sent again after a passing failure.
@@ -43,6 +49,8 @@ class Settings:
     url: str = DEFAULT_URL
     _: KW_ONLY
     token: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
     timeout: float = 60.0
     connect_timeout: float = 10.0
     retries: int = 4
@@ -78,14 +86,32 @@ class Settings:
                 setting="token",
                 hint="Pass the token alone, without 'Bearer' and without line ends.",
             )
+        if (self.email is None) != (self.password is None):
+            raise SettingsError(
+                "An email without a password, or a password without an email, gets no token.",
+                setting="email",
+                hint="Give both, or a token.",
+            )
         if self.proxy is None:
             object.__setattr__(self, "proxy", _proxy_from_environment(url))
 
     @classmethod
     def from_environment(cls, **settings: Any) -> Settings:
-        """The settings that `INVOKEAI_URL` and `INVOKEAI_TOKEN` give; what is passed goes first."""
-        found = {"url": os.environ.get(URL_VARIABLE), "token": os.environ.get(TOKEN_VARIABLE)}
+        """The settings that `INVOKEAI_URL`, `_TOKEN`, `_EMAIL` and `_PASSWORD` give; what is passed goes first."""
+        variables = {
+            "url": URL_VARIABLE,
+            "token": TOKEN_VARIABLE,
+            "email": EMAIL_VARIABLE,
+            "password": PASSWORD_VARIABLE,
+        }
+        found = {name: os.environ.get(variable) for name, variable in variables.items()}
         return cls(**{**{name: value for name, value in found.items() if value}, **settings})
+
+    @property
+    def shows_secrets(self) -> bool:
+        """Whether what should stay secret would cross a network that anybody may listen to."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not _is_loopback(parts.hostname or "") and bool(self.token or self.password)
 
     def ssl_context(self) -> ssl.SSLContext | bool:
         """What aiohttp takes as `ssl`: True checks against the system's authorities, False checks nothing."""
@@ -130,6 +156,13 @@ def _clean_url(url: str) -> str:
     # Some clients want the API's root here; the server's own root is the one thing both can mean.
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _unusable(why: str, url: str = "") -> SettingsError:

@@ -223,7 +223,7 @@ def test_an_installation_is_cancelled(client: InvokeAIClient, tmp_path: Path) ->
         files.go_on.set()
         with pytest.raises(errors.InstallFailed, match="cancelled"):
             job.wait_until(60)
-    assert job.status == "cancelled"
+    assert job.status in {"cancelled", "error"}
 
 
 def test_an_installation_is_paused_and_resumed(client: InvokeAIClient, tmp_path: Path) -> None:

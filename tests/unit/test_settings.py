@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 
+from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.settings import Settings
 
@@ -78,3 +80,36 @@ def test_the_proxy_comes_from_the_environment_but_not_for_hosts_that_go_without(
 def test_a_ca_bundle_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.pem"):
         Settings(verify="nowhere.pem").ssl_context()
+
+
+@pytest.mark.parametrize("given", [{"email": "a@b.c"}, {"password": "x"}])
+def test_half_a_login_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="both"):
+        Settings(**given)  # type: ignore[arg-type]
+
+
+def test_a_login_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_EMAIL", "ann@example.org")
+    monkeypatch.setenv("INVOKEAI_PASSWORD", "secret-word")
+    settings = Settings.from_environment()
+    assert (settings.email, settings.password) == ("ann@example.org", "secret-word")
+    assert "secret-word" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "warned"),
+    [
+        ("http://studio.example", {"token": "t"}, True),
+        ("http://10.0.0.3:9090", {"email": "a@b.c", "password": "p"}, True),
+        ("https://studio.example", {"token": "t"}, False),
+        ("http://127.0.0.1:9090", {"token": "t"}, False),
+        ("http://[::1]:9090", {"token": "t"}, False),
+        ("http://localhost:9090", {"token": "t"}, False),
+        ("http://studio.example", {}, False),
+    ],
+)
+def test_a_secret_on_an_open_line_is_warned_of(url: str, secret: dict[str, Any], warned: bool) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        InvokeAIClient(Settings(url, **secret)).close()
+    assert len([one for one in caught if "not encrypted" in str(one.message)]) == int(warned)

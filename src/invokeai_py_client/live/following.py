@@ -309,6 +309,10 @@ class Following:
         """Whether pushed events arrive now."""
         return self._socket.is_connected
 
+    async def reconnect(self) -> None:
+        """Open the socket anew: the client is somebody else from now on."""
+        await self._socket.reconnect()
+
     async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
         """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that."""
         await self._start(queue_id)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
-from invokeai_py_client.repositories.images import AsyncImages, Category
+from invokeai_py_client.repositories.image_transfers import Category
+from invokeai_py_client.repositories.images import AsyncImages
 from invokeai_py_client.repositories.transfers import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing

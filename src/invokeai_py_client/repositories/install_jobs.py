@@ -26,6 +26,7 @@ class AsyncInstallJob:
         self._http = http
         self._following = following
         self.record = record
+        self._was_cancelled = False
 
     @on_engine
     async def refresh(self) -> InstallJobRecord:
@@ -102,7 +103,8 @@ class AsyncInstallJob:
         """
         if self.record.status == "completed" and self.record.config_out is not None:
             return self.record.config_out
-        why = self.record.error_reason or self.record.error or f"it is {self.record.status}"
+        why = self._was_cancelled and "it was cancelled"
+        why = why or self.record.error_reason or self.record.error or f"it is {self.record.status}"
         raise InstallFailed(
             f"The installation {self.record.id} of {self._source} has no model: {why}.",
             job_id=self.record.id,
@@ -121,6 +123,8 @@ class AsyncInstallJob:
         Raises:
             NotFoundError, RejectedError: the server has forgotten it.
         """
+        # A download that loses its file in its midst ends as an error, whatever the reason.
+        self._was_cancelled = True
         await self._http.send(models.cancel_install_job(self.record.id))
         await self.refresh()
 

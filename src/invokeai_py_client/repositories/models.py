@@ -10,33 +10,21 @@ from typing import Any
 
 from invokeai_py_client.errors import AmbiguousNameError, ApiError, NotFoundError
 from invokeai_py_client.files import image_type_of
-from invokeai_py_client.live.following import Following
-from invokeai_py_client.repositories.install_jobs import AsyncInstallJob, InstallJob
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.repositories.model_installs import AsyncModelInstalls
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
-from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records import (
     DeletedModels,
     DeletedOrphans,
-    FoundModel,
-    HuggingFaceFiles,
-    InstallJobRecord,
     ModelCacheStats,
     ModelRecord,
     OrphanedModel,
-    StarterModel,
 )
 
 
-class AsyncModels:
+class AsyncModels(AsyncModelInstalls):
     """The awaited face: `client.aio.dnn_model_repo`."""
-
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
-        self._engine = engine
-        self._http = http
-        self._following = following
 
     # Which models there are
 
@@ -163,124 +151,6 @@ class AsyncModels:
         Rests on `GET /api/v2/models/missing`, of servers from 6.11.
         """
         return await self._http.send(models.list_missing_models())
-
-    # Installing
-
-    @on_engine
-    async def install_model(
-        self,
-        source: str | os.PathLike[str],
-        config: Mapping[str, Any] | None = None,
-        inplace: bool | None = None,
-        access_token: str | None = None,
-    ) -> InstallJob:
-        """Begin to install a model.
-
-        Rests on `POST /api/v2/models/install`, for administrators.
-
-        Args:
-            source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
-                `:variant:subfolder` if need be).
-            config: what is to be recorded in place of what the server finds out, such as `{"name": "tiger"}`.
-            inplace: leave local files where they are, in place of moving them.
-            access_token: for a URL that needs one. It is not shown anywhere.
-
-        Returns:
-            The installation; `wait_until()` gives the model.
-
-        Raises:
-            RejectedError: there is no such source, or it is no model.
-
-        Example:
-            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until().key
-            '9c2e...'
-        """
-        call = models.install_model(os.fspath(source), inplace=bool(inplace), access_token=access_token, changes=config)
-        return self._job(await self._http.send(call))
-
-    @on_engine
-    async def install_huggingface(
-        self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | None = None
-    ) -> InstallJob:
-        """Begin to install a model from a Hugging Face repository: `install_model(repo_id)`."""
-        return await self.install_model(repo_id, config, access_token=access_token)
-
-    @on_engine
-    async def install_starter_model(self, name: str) -> InstallJob:
-        """Begin to install a model that the server's makers recommend.
-
-        Args:
-            name: as in `list_starter_models`.
-
-        Raises:
-            NotFoundError: there is none of that name; the message names the nearest.
-        """
-        call = models.list_starter_models()
-        known = await self._http.send(call)
-        starter = next((one for one in known if one.name == name), None)
-        if starter is None:
-            raise not_there(
-                f"There is no starter model {name!r}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
-                hint=nearest(name, (one.name for one in known), "There are"),
-            )
-        config = {"name": starter.name, "description": starter.description}
-        return await self.install_model(starter.source, config)
-
-    @on_engine
-    async def list_install_jobs(self) -> list[InstallJob]:
-        """The installations since the server has started.
-
-        Rests on `GET /api/v2/models/install`.
-        """
-        return [self._job(record) for record in await self._http.send(models.list_install_jobs())]
-
-    @on_engine
-    async def get_install_job(self, id: int | str) -> InstallJob:
-        """An installation, begun by whatever program.
-
-        Rests on `GET /api/v2/models/install/{id}`.
-
-        Raises:
-            NotFoundError: the server does not know it (any more).
-        """
-        return self._job(await self._http.send(models.get_install_job(int(id))))
-
-    @on_engine
-    async def prune_install_jobs(self) -> None:
-        """Have the server forget the installations that have ended.
-
-        Rests on `DELETE /api/v2/models/install`.
-        """
-        await self._http.send(models.prune_install_jobs())
-
-    @on_engine
-    async def list_starter_models(self) -> list[StarterModel]:
-        """The models that the server's makers recommend.
-
-        Rests on `GET /api/v2/models/starter_models`.
-        """
-        return await self._http.send(models.list_starter_models())
-
-    @on_engine
-    async def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
-        """What can be installed from a Hugging Face repository; the server asks huggingface.co.
-
-        Rests on `GET /api/v2/models/hugging_face`.
-        """
-        return await self._http.send(models.list_hugging_face_files(repo_id))
-
-    @on_engine
-    async def scan_folder(self, scan_path: str) -> list[FoundModel]:
-        """What may be a model in a folder of the server's machine.
-
-        Rests on `GET /api/v2/models/scan_folder`, for administrators.
-
-        Raises:
-            RejectedError: there is no such folder.
-        """
-        return await self._http.send(models.scan_folder(scan_path))
 
     # Changing
 
@@ -475,35 +345,6 @@ class AsyncModels:
             paths: as `list_orphaned_models` names them.
         """
         return await self._http.send(models.delete_orphaned_models(paths))
-
-    # Hugging Face
-
-    @on_engine
-    async def hf_status(self) -> str:
-        """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
-
-        Rests on `GET /api/v2/models/hf_login`.
-        """
-        return await self._http.send(models.get_hf_status())
-
-    @on_engine
-    async def hf_login(self, token: str) -> str:
-        """Give the server a Hugging Face token, which it keeps; whether it is `valid`.
-
-        Rests on `POST /api/v2/models/hf_login`, for administrators.
-        """
-        return await self._http.send(models.hf_login(token))
-
-    @on_engine
-    async def hf_logout(self) -> str:
-        """Have the server forget its Hugging Face token.
-
-        Rests on `DELETE /api/v2/models/hf_login`, for administrators.
-        """
-        return await self._http.send(models.hf_logout())
-
-    def _job(self, record: InstallJobRecord) -> InstallJob:
-        return InstallJob(AsyncInstallJob(self._engine, self._http, self._following, record))
 
 
 class Models(Blocking[AsyncModels]):

@@ -22,13 +22,17 @@ from invokeai_py_client.wire.call import Response
 _LONGEST_DETAIL = 500
 
 
-def error_for(response: Response) -> ApiError:
+def error_for(response: Response, *, has_secrets: bool = False) -> ApiError:
     """The error of our tree for an answer with a status of 400 or more.
 
     The server explains itself in `detail`: text, or pydantic's list of faults, in which `loc` names the place. For a
     graph that is `["body", "batch", "graph", "nodes", id, type, field]`.
+
+    Args:
+        response: the answer.
+        has_secrets: what was sent is not to be seen: pydantic's faults quote it.
     """
-    detail = _detail(response)
+    detail = _without_inputs(_detail(response)) if has_secrets else _detail(response)
     status = response.status_code
     facts: dict[str, Any] = {
         "status": status,
@@ -40,7 +44,9 @@ def error_for(response: Response) -> ApiError:
     what = f"{response.method} {response.url} was answered with {status}: {_in_words(detail)}"
     if status == 401:
         return AuthenticationError(
-            what, **facts, hint="Pass a valid token: InvokeAIClient.from_url(url, token=...), or set INVOKEAI_TOKEN."
+            what,
+            **facts,
+            hint="Pass a valid token, or email and password, to InvokeAIClient.from_url, or set INVOKEAI_TOKEN.",
         )
     if status == 403:
         return ForbiddenError(what, **facts, hint="Ask an administrator of the server, or use another user's token.")
@@ -75,6 +81,14 @@ def _detail(response: Response) -> Any:
         body = json.loads(response.content)
         return body.get("detail", body) if isinstance(body, dict) else body
     return response.text
+
+
+def _without_inputs(detail: Any) -> Any:
+    if isinstance(detail, list):
+        return [_without_inputs(fault) for fault in detail]
+    if isinstance(detail, dict):
+        return {name: value for name, value in detail.items() if name not in {"input", "ctx"}}
+    return detail
 
 
 def _in_words(detail: Any) -> str:

@@ -22,6 +22,7 @@ from tenacity.wait import wait_base, wait_random_exponential
 from invokeai_py_client.errors import (
     AnswerTooLargeError,
     ApiError,
+    AuthenticationError,
     InvokeAIError,
     RequestBodyError,
     RequestTimeout,
@@ -31,7 +32,9 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
+from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.wire.call import Call, Part, Query, Response
+from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
 
@@ -97,6 +100,7 @@ class HttpTransport:
         self._engine = engine
         self._session: aiohttp.ClientSession | None = None
         self._generation = -1
+        self.credentials = Credentials(settings, engine)
         self.answers: Counter[tuple[str, str]] = Counter()
 
     def session(self) -> aiohttp.ClientSession:
@@ -105,8 +109,6 @@ class HttpTransport:
             # After a fork the old session belongs to the parent: it is let go, never closed here.
             self._generation = self._engine.generation
             headers = {"Accept": "application/json, */*;q=0.5"}
-            if self.settings.token is not None:
-                headers["Authorization"] = f"Bearer {self.settings.token}"
             session = self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -184,9 +186,42 @@ class HttpTransport:
         )
 
     async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
+        """Send a call as who the client is, logging in before, or once more, where that is needed."""
+        credentials = self.credentials
+        if credentials.wants_login:
+            await credentials.renew(None, self._send_login)
+        token = credentials.token
+        try:
+            return await self._exchange(call, token, sink)
+        except AuthenticationError:
+            if not await credentials.renew(token, self._send_login) or credentials.token == token:
+                raise
+        return await self._exchange(call, credentials.token, sink)
+
+    async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
+        return call.parse(await self._exchange(call, None))
+
+    async def log_in(self, email: str, password: str, *, remember_me: bool) -> UserRecord | None:
+        """Be this user from now on; None where the server has no users."""
+        return await self.credentials.log_in(email, password, self._send_login, remember_me=remember_me)
+
+    async def token(self) -> str | None:
+        """The token of now; there may have to be a login first.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        if self.credentials.wants_login:
+            await self.credentials.renew(None, self._send_login)
+        return self.credentials.token
+
+    async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
         url = self.url_of(call.path, call.query)
+        shown = self.url_of(call.path) if call.has_secrets else url
         timeout = self.settings.timeout if call.timeout is None else call.timeout
         headers = dict(call.headers)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         if call.method == "DELETE":
             # What a delete answers is short, or nothing: servers with a recent Starlette fail to compress nothing.
             headers.setdefault("Accept-Encoding", "identity")
@@ -205,6 +240,8 @@ class HttpTransport:
                 data=data,
                 headers=headers,
                 proxy=self.settings.proxy,
+                # A password must not follow to another address, and neither is a token sent to another host.
+                allow_redirects=not call.has_secrets,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self.settings.connect_timeout),
             ) as answer:
                 if sink is None or answer.status >= 400:
@@ -213,28 +250,31 @@ class HttpTransport:
                     content = b""
                     async for chunk in answer.content.iter_chunked(_CHUNK):
                         sink.write(chunk)
-                response = Response(call.method, url, answer.status, answer.headers, content)
+                response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
+            renewed = answer.headers.get("X-Refreshed-Token")
+            if renewed and token is not None and self.credentials.token == token and not answer.history:
+                self.credentials.adopt(renewed)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransportError(
-                f"{call.method} {url}: no connection to the server ({_reason(error)}).",
-                url=url,
+                f"{call.method} {shown}: no connection to the server ({_reason(error)}).",
+                url=shown,
                 method=call.method,
                 sent=False,
                 hint="Is it running, and is this its address?",
             ) from error
         except TimeoutError as error:
             raise RequestTimeout(
-                f"{call.method} {url} got no answer within {timeout:g} s.",
-                url=url,
+                f"{call.method} {shown} got no answer within {timeout:g} s.",
+                url=shown,
                 method=call.method,
                 timeout=timeout,
                 hint="Give a longer `timeout` if the server is just slow.",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(
-                f"{call.method} {url}: the connection broke before the answer was whole ({_reason(error)}).",
-                url=url,
+                f"{call.method} {shown}: the connection broke before the answer was whole ({_reason(error)}).",
+                url=shown,
                 method=call.method,
                 hint="The server may have been stopped or restarted; its log tells.",
             ) from error
@@ -242,7 +282,14 @@ class HttpTransport:
             opened.close()
             self.answers[_kind(call), outcome] += 1
         if response.status_code >= 400:
-            raise error_for(response)
+            raise error_for(response, has_secrets=call.has_secrets)
+        if response.status_code >= 300:
+            raise TransportError(
+                f"{call.method} {shown} was redirected, and what it carries is not sent elsewhere.",
+                url=shown,
+                method=call.method,
+                hint="Give the address that the server redirects to.",
+            )
         return response
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:

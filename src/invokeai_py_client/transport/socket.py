@@ -18,6 +18,7 @@ import aiohttp
 import socketio
 import socketio.exceptions
 
+from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.event_tap import TappedSession
 from invokeai_py_client.transport.http import HttpTransport
@@ -70,6 +71,7 @@ class Socket:
         self._supervisor: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[None] | None = None
         self._joined: set[str] = set()
+        self._wanted_now = asyncio.Event()
         self.epoch = 0
 
     @property
@@ -108,6 +110,12 @@ class Socket:
                 await client.disconnect()
         return self.is_connected and queue_id in self._joined
 
+    async def reconnect(self) -> None:
+        """Open the connection anew, at once: the client is somebody else from now on."""
+        self._wanted_now.set()
+        if self._client is not None:
+            await self._client.disconnect()
+
     async def _supervise(self) -> None:
         failures = 0
         while True:
@@ -133,8 +141,12 @@ class Socket:
                 reason = reasons[0]
                 logger.info("socket lost after %.1f s: %s", time.monotonic() - began, reason)
                 self._listener.lost(reason)
-            await asyncio.sleep(random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures)))
-            failures += 1
+            try:
+                async with asyncio.timeout(random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures))):
+                    await self._wanted_now.wait()
+                self._wanted_now.clear()
+            except TimeoutError:
+                failures += 1
 
     def _settle(self) -> None:
         """The first attempt is over: those who wait for it see for themselves how it went."""
@@ -147,6 +159,11 @@ class Socket:
         settings = self._http.settings
         timeout = settings.connect_timeout
         self._joined.clear()
+        try:
+            token = await self._http.token()
+        except InvokeAIError as error:
+            logger.info("no socket to %s: %s", settings.url, error)
+            return None
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
@@ -164,7 +181,7 @@ class Socket:
                     f"{parts.scheme}://{parts.netloc}",
                     socketio_path=self._path,
                     transports=["websocket"],
-                    auth=None if settings.token is None else {"token": settings.token},
+                    auth=None if token is None else {"token": token},
                     wait_timeout=ceil(timeout),
                 )
                 for queue_id in sorted(self._queues):

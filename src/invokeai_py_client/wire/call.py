@@ -77,6 +77,7 @@ class Call(Generic[T]):
         idempotent: it may be sent again when its fate is unknown.
         headers: sent beside the client's own.
         timeout: seconds, where the client's own time-out does not fit.
+        has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Call(Generic[T]):
     idempotent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
+    has_secrets: bool = False
 
 
 def api_path(*segments: str | int, version: int = 1) -> str:

@@ -194,3 +194,73 @@ async def test_the_token_does_not_follow_a_redirect_to_another_host(script: Scri
     script.handlers = [redirect, answer(body=1)]
     await send(script, engine, call(), token="secret")
     assert [request.headers.get("Authorization") for request in script.requests] == ["Bearer secret", None]
+
+
+async def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script, engine: Engine) -> None:
+    heard: list[web.Request] = []
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        heard.append(request)
+        return web.json_response({"version": "1"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", elsewhere)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    other = f"http://127.0.0.1:{runner.addresses[0][1]}/there"
+    try:
+        script.handlers = [answer(307, Location=other)]
+        http = HttpTransport(Settings(script.url, token="secret"), engine)
+        await engine.call(http.send(call()))
+        assert script.requests[0].headers["Authorization"] == "Bearer secret"
+        assert "Authorization" not in heard[0].headers
+        heard.clear()
+        login = HttpTransport(Settings(script.url, email="a@b.c", password="secret"), engine)
+        with pytest.raises(errors.TransportError, match="redirected"):
+            await engine.call(login.send(call()))
+        assert heard == []
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_renewed_token_is_adopted(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(200, {}, **{"X-Refreshed-Token": "new"}), answer(200, {})]
+    http = HttpTransport(Settings(script.url, token="old"), engine)
+    for _ in range(2):
+        await engine.call(http.send(call()))
+    assert [request.headers["Authorization"] for request in script.requests] == ["Bearer old", "Bearer new"]
+
+
+async def test_many_that_are_refused_at_once_log_in_once(script: Script, engine: Engine) -> None:
+    logins = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal logins
+        if request.path.endswith("/auth/login"):
+            logins += 1
+            user = {"user_id": "u", "email": "a@b.c"}
+            return web.json_response({"token": f"t{logins}", "user": user, "expires_in": 1})
+        good = request.headers.get("Authorization") == "Bearer t2"
+        return web.json_response({} if good else {"detail": "expired"}, status=200 if good else 401)
+
+    script.handlers = [handler]
+    http = HttpTransport(Settings(script.url, email="a@b.c", password="secret"), engine)
+
+    async def ten() -> None:
+        await asyncio.gather(*(http.send(call()) for _ in range(10)))
+
+    await engine.call(ten())
+    assert logins == 2, "at first, and when the first token had expired"
+
+
+async def test_a_packed_answer_counts_as_it_is_unpacked(script: Script, engine: Engine) -> None:
+    async def packed(_: web.Request) -> web.StreamResponse:
+        response = web.Response(body=b"0" * 10_000_000)
+        response.enable_compression()
+        return response
+
+    script.handlers = [packed]
+    http = HttpTransport(Settings(script.url, max_answer_bytes=1_000_000), engine)
+    with pytest.raises(errors.AnswerTooLargeError, match="1,000,000"):
+        await engine.call(http.send(call()))

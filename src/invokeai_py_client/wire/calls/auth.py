@@ -22,6 +22,7 @@ def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUse
         path=api_path("auth", "setup"),
         body={"email": email, "password": password, "display_name": display_name},
         parse=record(NewUser),
+        has_secrets=True,
     )
 
 
@@ -33,6 +34,7 @@ def login(email: str, password: str, *, remember_me: bool) -> Call[LoginResult]:
         body={"email": email, "password": password, "remember_me": remember_me},
         parse=record(LoginResult),
         idempotent=True,
+        has_secrets=True,
     )
 
 
@@ -48,7 +50,9 @@ def get_me() -> Call[UserRecord]:
 
 def update_me(changes: Mapping[str, Any]) -> Call[UserRecord]:
     """`PATCH /api/v1/auth/me`: the own name or password. A new password ends all tokens from before."""
-    return Call(method="PATCH", path=api_path("auth", "me"), body=dict(changes), parse=record(UserRecord))
+    return Call(
+        method="PATCH", path=api_path("auth", "me"), body=dict(changes), parse=record(UserRecord), has_secrets=True
+    )
 
 
 def generate_password() -> Call[str]:
@@ -73,6 +77,7 @@ def create_user(email: str, password: str, *, display_name: str | None, is_admin
         path=api_path("auth", "users"),
         body={"email": email, "password": password, "display_name": display_name, "is_admin": is_admin},
         parse=record(UserRecord),
+        has_secrets=True,
     )
 
 
@@ -84,6 +89,7 @@ def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[UserRecord]:
         body=dict(changes),
         parse=record(UserRecord),
         idempotent=True,
+        has_secrets=True,
     )
 
 

@@ -146,6 +146,7 @@ def install_model(
         query={"source": source, "inplace": inplace, "access_token": access_token},
         body=dict(changes or {}),
         parse=record(InstallJobRecord),
+        has_secrets=True,
     )
 
 
@@ -292,6 +293,7 @@ def hf_login(token: str) -> Call[str]:
         body={"token": token},
         parse=_status,
         idempotent=True,
+        has_secrets=True,
     )
 
 

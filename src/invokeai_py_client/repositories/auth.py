@@ -1,0 +1,221 @@
+"""`client.auth`: the users of a server in multi-user mode, and who of them the client is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invokeai_py_client.errors import ForbiddenError
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import auth
+from invokeai_py_client.wire.records import AuthStatus, UserRecord
+
+
+class AsyncAuth:
+    """The awaited face: `client.aio.auth`."""
+
+    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+        self._engine = engine
+        self._http = http
+        self._following = following
+
+    @on_engine
+    async def get_status(self) -> AuthStatus:
+        """Whether the server has users at all, and whether its first administrator is yet to be made.
+
+        Rests on `GET /api/v1/auth/status`, which needs no token, of servers from 6.12.
+        """
+        return await self._http.send(auth.get_status())
+
+    @on_engine
+    async def setup(self, email: str, password: str, *, display_name: str | None = None) -> UserRecord:
+        """Make the first administrator of a server. Log in after it.
+
+        Rests on `POST /api/v1/auth/setup`.
+
+        Raises:
+            RejectedError: there is an administrator already, or the password is too weak; the server says which.
+            ForbiddenError: the server is not in multi-user mode.
+        """
+        return (await self._http.send(auth.setup(email, password, display_name=display_name))).user
+
+    @on_engine
+    async def login(self, email: str, password: str, *, remember_me: bool = False) -> UserRecord:
+        """Be this user from now on, on the socket too. When the token has expired, the client logs in again.
+
+        Rests on `POST /api/v1/auth/login`.
+
+        Args:
+            email: the user's.
+            password: the user's.
+            remember_me: the token is good for a week, in place of a day.
+
+        Raises:
+            AuthenticationError: the email or the password is wrong; who the client was before stays.
+            ForbiddenError: the user was deactivated, or the server has no users.
+
+        Example:
+            >>> client.auth.login("ann@example.org", getpass.getpass()).display_name
+            'Ann'
+        """
+        user = await self._http.log_in(email, password, remember_me=remember_me)
+        if user is None:
+            call = auth.login(email, "", remember_me=remember_me)
+            raise ForbiddenError(
+                "The server has no users: nobody needs to log in.",
+                status=403,
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Use it as it is, or have it started with `multiuser: true`.",
+            )
+        await self._following.reconnect()
+        return user
+
+    @on_engine
+    async def logout(self) -> None:
+        """Be nobody from now on. The token that was forgotten stays good until it expires.
+
+        Rests on `POST /api/v1/auth/logout`.
+        """
+        try:
+            await self._http.send(auth.logout())
+        finally:
+            self._http.credentials.forget()
+            await self._following.reconnect()
+
+    @on_engine
+    async def get_me(self) -> UserRecord:
+        """Who the client is.
+
+        Rests on `GET /api/v1/auth/me`.
+
+        Raises:
+            AuthenticationError: nobody.
+        """
+        return await self._http.send(auth.get_me())
+
+    @on_engine
+    async def update_me(
+        self, *, display_name: str | None = None, current_password: str | None = None, new_password: str | None = None
+    ) -> UserRecord:
+        """Change the own name or password. A new password ends all tokens; the client goes on with a new one.
+
+        Rests on `PATCH /api/v1/auth/me`.
+
+        Raises:
+            RejectedError: the current password is wrong, or the new one is too weak; the server says which.
+        """
+        changes = {"display_name": display_name, "current_password": current_password, "new_password": new_password}
+        user = await self._http.send(auth.update_me(_given(changes)))
+        if new_password is not None:
+            await self._http.log_in(user.email, new_password, remember_me=False)
+            await self._following.reconnect()
+        return user
+
+    @on_engine
+    async def generate_password(self) -> str:
+        """A strong password that nobody has.
+
+        Rests on `GET /api/v1/auth/generate-password`.
+        """
+        return await self._http.send(auth.generate_password())
+
+    @on_engine
+    async def list_users(self) -> list[UserRecord]:
+        """All users.
+
+        Rests on `GET /api/v1/auth/users`, for administrators.
+
+        Raises:
+            ForbiddenError: the client is none.
+        """
+        return await self._http.send(auth.list_users())
+
+    @on_engine
+    async def get_user(self, user_id: str) -> UserRecord:
+        """A user.
+
+        Rests on `GET /api/v1/auth/users/{user_id}`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            ForbiddenError: the client is no administrator.
+        """
+        return await self._http.send(auth.get_user(user_id))
+
+    @on_engine
+    async def create_user(
+        self, email: str, password: str, *, display_name: str | None = None, is_admin: bool = False
+    ) -> UserRecord:
+        """Make a user.
+
+        Rests on `POST /api/v1/auth/users`, for administrators.
+
+        Raises:
+            RejectedError: the email is taken, or the password is too weak; the server says which.
+            ForbiddenError: the client is no administrator.
+        """
+        return await self._http.send(auth.create_user(email, password, display_name=display_name, is_admin=is_admin))
+
+    @on_engine
+    async def update_user(
+        self,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        password: str | None = None,
+        is_admin: bool | None = None,
+        is_active: bool | None = None,
+    ) -> UserRecord:
+        """Change a user, who can be deactivated; what is left out stays.
+
+        Rests on `PATCH /api/v1/auth/users/{user_id}`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            RejectedError: it would leave no administrator; or the password is too weak.
+            ForbiddenError: the client is no administrator.
+        """
+        changes = {
+            "display_name": display_name,
+            "password": password,
+            "is_admin": is_admin,
+            "is_active": is_active,
+        }
+        return await self._http.send(auth.update_user(user_id, _given(changes)))
+
+    @on_engine
+    async def delete_user(self, user_id: str) -> None:
+        """Delete a user.
+
+        Rests on `DELETE /api/v1/auth/users/{user_id}`, for administrators.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            RejectedError: it would leave no administrator.
+            ForbiddenError: the client is no administrator.
+        """
+        await self._http.send(auth.delete_user(user_id))
+
+
+class Auth(Blocking[AsyncAuth]):
+    """The users of a server in multi-user mode, and who of them the client is: `client.auth`."""
+
+    get_status = blocking(AsyncAuth.get_status)
+    setup = blocking(AsyncAuth.setup)
+    login = blocking(AsyncAuth.login)
+    logout = blocking(AsyncAuth.logout)
+    get_me = blocking(AsyncAuth.get_me)
+    update_me = blocking(AsyncAuth.update_me)
+    generate_password = blocking(AsyncAuth.generate_password)
+    list_users = blocking(AsyncAuth.list_users)
+    get_user = blocking(AsyncAuth.get_user)
+    create_user = blocking(AsyncAuth.create_user)
+    update_user = blocking(AsyncAuth.update_user)
+    delete_user = blocking(AsyncAuth.delete_user)
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}

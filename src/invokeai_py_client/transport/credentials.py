@@ -1,0 +1,112 @@
+"""Who the client is to the server: a token, or what gets one. Nothing here is ever shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from invokeai_py_client.errors import ApiError, AuthenticationError
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.calls import auth
+from invokeai_py_client.wire.records import LoginResult, UserRecord
+
+Send = Callable[[Call[LoginResult]], Awaitable[LoginResult]]
+
+_NO_USERS = {403, 404, 405}
+"""What a server without users answers to a login: 403 says so, and servers before 6.12 have no such route."""
+
+
+class Credentials:
+    """Holds the token, and logs in when there is none, or the server accepts it no longer. Used on the engine only.
+
+    Args:
+        settings: a token, or an email and a password; or neither.
+        engine: whose loop it is used on.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._engine = engine
+        self._generation = -1
+        self._lock = asyncio.Lock()
+        self._token = settings.token
+        self._login = None if settings.email is None else (settings.email, settings.password or "")
+        self._is_needed = True
+
+    def __repr__(self) -> str:
+        return "<Credentials>"
+
+    @property
+    def token(self) -> str | None:
+        """The token of now."""
+        return self._token
+
+    @property
+    def wants_login(self) -> bool:
+        """Whether there is no token yet, but an email and a password to get one."""
+        return self._token is None and self._login is not None and self._is_needed
+
+    def adopt(self, token: str) -> None:
+        """Take a token that the server gave in place of the one that it was shown."""
+        self._token = token
+
+    def forget(self) -> None:
+        """Be nobody from now on."""
+        self._token = self._login = None
+
+    async def renew(self, refused: str | None, send: Send) -> bool:
+        """Log in, unless somebody else has meanwhile.
+
+        Args:
+            refused: the token that the server did not accept; None if there was none.
+            send: sends the login.
+
+        Returns:
+            Whether there is another token now; False if there is nothing to log in with.
+
+        Raises:
+            AuthenticationError: the email or the password is wrong.
+            ForbiddenError: the user was deactivated.
+        """
+        if self._login is None:
+            return False
+        if self._generation != self._engine.generation:
+            # A lock belongs to the loop on which it was first waited for.
+            self._generation = self._engine.generation
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            if self._token == refused:
+                await self._log_in(*self._login, send=send, remember_me=False)
+        return self._token is not None
+
+    async def log_in(self, email: str, password: str, send: Send, *, remember_me: bool) -> UserRecord | None:
+        """Be this user from now on; None where the server has no users.
+
+        Raises:
+            AuthenticationError: the email or the password is wrong; who the client was before stays.
+        """
+        user = await self._log_in(email, password, send=send, remember_me=remember_me)
+        if user is not None:
+            self._login = (email, password)
+        return user
+
+    async def _log_in(self, email: str, password: str, *, send: Send, remember_me: bool) -> UserRecord | None:
+        try:
+            result = await send(auth.login(email, password, remember_me=remember_me))
+        except AuthenticationError as error:
+            raise AuthenticationError(
+                f"The server did not accept the email or the password: POST {error.url} was answered with 401.",
+                status=error.status,
+                method=error.method,
+                url=error.url,
+                detail=error.detail,
+                hint="Check both; an administrator of the server can set a new password.",
+            ) from None
+        except ApiError as error:
+            if error.status not in _NO_USERS or (error.status == 403 and "Multiuser" not in str(error.detail)):
+                raise
+            self._is_needed = False
+            return None
+        self._token = result.token
+        return result.user

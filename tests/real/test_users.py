@@ -1,0 +1,298 @@
+"""A server with several users: who may what, who sees what, and what is never seen."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import SLEEP
+
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.local import LocalServer
+
+ADMIN = ("root@example.org", "Tiger-Cub-2026")
+ANN = ("ann@example.org", "Otter-Pup-2026")
+BOB = ("bob@example.org", "Lynx-Kit-2026")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server in multi-user mode, with an administrator and two users."""
+    local = LocalServer(tmp_path_factory.mktemp("shared"), config={"multiuser": True})
+    shutil.copytree(Path(__file__).parents[1] / "node_pack", local.nodes_folder / "test_nodes")
+    with local:
+        with InvokeAIClient.from_url(local.url) as client:
+            assert client.auth.get_status().setup_required
+            assert client.auth.setup(*ADMIN, display_name="Root").is_admin
+            assert client.auth.login(*ADMIN).email == ADMIN[0]
+            for user in (ANN, BOB):
+                client.auth.create_user(*user, display_name=user[0][:3])
+        yield local
+
+
+def client_of(server: LocalServer, user: tuple[str, str]) -> InvokeAIClient:
+    return InvokeAIClient.from_url(server.url, email=user[0], password=user[1])
+
+
+@pytest.fixture
+def admin(shared: LocalServer) -> Iterator[InvokeAIClient]:
+    with client_of(shared, ADMIN) as client:
+        yield client
+
+
+@pytest.fixture
+def ann(shared: LocalServer) -> Iterator[InvokeAIClient]:
+    with client_of(shared, ANN) as client:
+        yield client
+
+
+@pytest.fixture
+def bob(shared: LocalServer) -> Iterator[InvokeAIClient]:
+    with client_of(shared, BOB) as client:
+        yield client
+
+
+def sent(client: InvokeAIClient) -> int:
+    return sum(count for statuses in client.stats().requests.values() for count in statuses.values())
+
+
+def sleeper(client: InvokeAIClient, seconds: float = 0.1) -> WorkflowHandle:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(copy.deepcopy(SLEEP)))
+    wf.set_many({"Steps": 4, "Seconds": seconds})
+    return wf
+
+
+def test_nobody_is_refused(shared: LocalServer) -> None:
+    with InvokeAIClient.from_url(shared.url, transport="polling") as nobody:
+        assert nobody.app.get_version()
+        assert nobody.auth.get_status().multiuser_enabled
+        with pytest.raises(errors.AuthenticationError, match="email and password"):
+            nobody.queue.get_status()
+        with pytest.raises(PermissionError):
+            nobody.auth.get_me()
+    with InvokeAIClient.from_url(shared.url) as nobody, nobody.queue.watch() as changes:
+        wf = sleeper(nobody)
+        with pytest.raises(errors.AuthenticationError):
+            wf.submit_sync()
+        assert nobody.stats().events == 0
+        changes.close()
+
+
+def test_a_run_of_a_user(ann: InvokeAIClient) -> None:
+    run = sleeper(ann).submit_sync()
+    assert [event.type for event in run.stream()].count("generator_progress") >= 3
+    assert run.wait(30).status == "completed"
+    assert ann.auth.get_me().email == ANN[0]
+
+
+def test_a_token_does_as_well(shared: LocalServer, ann: InvokeAIClient) -> None:
+    ann.auth.get_me()
+    token = ann._http.credentials.token
+    with InvokeAIClient.from_url(shared.url, token=token) as client:
+        assert client.auth.get_me().email == ANN[0]
+        assert sleeper(client).submit_sync().wait(30).status == "completed"
+    with InvokeAIClient.from_url(shared.url, token="none") as client, pytest.raises(errors.AuthenticationError):
+        client.auth.get_me()
+
+
+def test_an_expired_token_is_renewed_once(ann: InvokeAIClient) -> None:
+    assert ann.auth.get_me().email == ANN[0]
+    ann._http.credentials.adopt("expired")
+    before = sent(ann)
+    assert ann.auth.get_me().email == ANN[0]
+    assert ann._http.credentials.token != "expired"
+    assert sent(ann) == before + 3, "refused, logged in, answered"
+
+
+def test_a_wrong_password_is_told(shared: LocalServer) -> None:
+    with (
+        InvokeAIClient.from_url(shared.url, email=ANN[0], password="Wrong-Word-2026") as client,
+        pytest.raises(errors.AuthenticationError, match="email or the password"),
+    ):
+        client.queue.get_status()
+
+
+def test_who_one_is_changes(shared: LocalServer) -> None:
+    with InvokeAIClient.from_url(shared.url) as client:
+        client.auth.login(*ANN)
+        assert client.auth.get_me().email == ANN[0]
+        assert sleeper(client).submit_sync().wait(30).status == "completed"
+        with pytest.raises(errors.AuthenticationError):
+            client.auth.login(BOB[0], "Wrong-Word-2026")
+        assert client.auth.get_me().email == ANN[0]
+        client.auth.login(*BOB, remember_me=True)
+        assert client.auth.get_me().email == BOB[0]
+        assert sleeper(client).submit_sync().wait(30).status == "completed"
+        client.auth.logout()
+        with pytest.raises(errors.AuthenticationError):
+            client.auth.get_me()
+
+
+def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAIClient, admin: InvokeAIClient) -> None:
+    admin.queue.pause()
+    try:
+        of_ann = [sleeper(ann).submit_sync() for _ in range(2)]
+        of_bob = [sleeper(bob).submit_sync() for _ in range(2)]
+        seen = {item.item_id: item for item in bob.queue.list_items()}
+        assert seen[of_ann[0].item_id].batch_id == "redacted"
+        assert seen[of_bob[0].item_id].batch_id == of_bob[0].batch_id
+        assert bob.queue.get_item(of_ann[0].item_id).user_id == "redacted"
+        assert {item.user_id for item in admin.queue.list_pending()} >= {seen[of_bob[0].item_id].user_id}
+        with pytest.raises(errors.ForbiddenError):
+            bob.queue.cancel_item(of_ann[0].item_id)
+        # The users take turns, whoever was served last.
+        of_all = [admin.queue.get_position(run.item_id).position for run in (*of_ann, *of_bob)]
+        assert sorted(position or 0 for position in of_all) == [1, 2, 3, 4]
+        assert of_all[0] in (1, 2)
+        assert of_all[2] in (1, 2)
+        assert [bob.queue.get_position(run.item_id).position for run in of_bob] == of_all[2:]
+    finally:
+        admin.queue.resume()
+    ends = {run.item_id: run.wait(30) for run in (*of_ann, *of_bob)}
+    begun = sorted(ends, key=lambda item_id: ends[item_id].started_at or "")
+    expected = [
+        run.item_id for _, run in sorted(zip(of_all, (*of_ann, *of_bob), strict=True), key=lambda pair: pair[0] or 0)
+    ]
+    assert begun == expected
+
+
+def test_one_does_not_see_the_others_events(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    seen: list[Any] = []
+    stop = bob.on_connection(lambda change: None)
+    mine = sleeper(bob).submit_sync()
+    mine.wait(30)
+    with bob.queue.watch() as changes:
+        run = sleeper(ann).submit_sync()
+        for event in changes:
+            seen.append(event)
+            if event["item_id"] == run.item_id and event["status"] == "completed":
+                break
+    assert {event["batch_id"] for event in seen if event["item_id"] == run.item_id} == {"redacted"}
+    stop()
+
+
+def test_only_administrators_manage_users(admin: InvokeAIClient, ann: InvokeAIClient) -> None:
+    with pytest.raises(errors.ForbiddenError):
+        ann.auth.list_users()
+    with pytest.raises(errors.ForbiddenError):
+        ann.dnn_model_repo.install_model("/nowhere")
+    users = {user.email: user for user in admin.auth.list_users()}
+    assert {ADMIN[0], ANN[0], BOB[0]} <= set(users)
+    password = admin.auth.generate_password()
+    made = admin.auth.create_user("cy@example.org", password)
+    assert admin.auth.get_user(made.user_id).email == "cy@example.org"
+    assert admin.auth.update_user(made.user_id, display_name="Cy").display_name == "Cy"
+    with pytest.raises(errors.RejectedError, match=r"already|exists"):
+        admin.auth.create_user("cy@example.org", password)
+    admin.auth.delete_user(made.user_id)
+    with pytest.raises(errors.NotFoundError):
+        admin.auth.get_user(made.user_id)
+    with pytest.raises(errors.RejectedError):
+        admin.auth.setup(*ADMIN)
+    with pytest.raises(errors.RejectedError):
+        admin.auth.delete_user(users[ADMIN[0]].user_id)
+
+
+def test_a_new_password_ends_the_old_tokens(shared: LocalServer, admin: InvokeAIClient) -> None:
+    made = admin.auth.create_user("di@example.org", "First-Word-2026")
+    with client_of(shared, ("di@example.org", "First-Word-2026")) as client:
+        assert client.auth.update_me(display_name="Di").display_name == "Di"
+        with pytest.raises(errors.RejectedError):
+            client.auth.update_me(current_password="Wrong-Word-2026", new_password="Second-Word-2026")
+        client.auth.update_me(current_password="First-Word-2026", new_password="Second-Word-2026")
+        assert client.auth.get_me().email == "di@example.org"
+        client._http.credentials.adopt("expired")
+        assert client.auth.get_me().email == "di@example.org"
+    admin.auth.delete_user(made.user_id)
+
+
+def test_the_run_of_a_deactivated_user_ends_with_an_error(shared: LocalServer, admin: InvokeAIClient) -> None:
+    made = admin.auth.create_user("ed@example.org", "Third-Word-2026")
+    with client_of(shared, ("ed@example.org", "Third-Word-2026")) as client:
+        run = sleeper(client, 30.0).submit_sync()
+        for event in run.stream():
+            if event.type == "generator_progress":
+                break
+        admin.auth.update_user(made.user_id, is_active=False)
+        with pytest.raises((errors.AuthenticationError, errors.ForbiddenError)):
+            run.wait(60)
+    admin.queue.cancel_batch(run.batch_id)
+    assert admin.queue.wait_until_idle(60)
+
+
+def test_boards_are_private_shared_or_public(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    mine = ann.board_repo.create_board("ann's")
+    assert mine.record["board_visibility"] == "private"
+    assert mine.board_id not in [board.board_id for board in bob.board_repo.list_boards()]
+    with pytest.raises((errors.ForbiddenError, errors.NotFoundError)):
+        bob.board_repo.get_board_by_id(mine.board_id)
+    for visibility in ("shared", "public"):
+        ann.board_repo.update_board(mine.board_id, visibility=visibility)
+        assert bob.board_repo.get_board_by_id(mine.board_id)["board_visibility"] == visibility
+    with pytest.raises(errors.ForbiddenError):
+        bob.board_repo.delete_board(mine.board_id)
+    other = ann.board_repo.create_board("ann's too", visibility="public")
+    assert other.board_id in [board.board_id for board in bob.board_repo.list_boards()]
+
+
+def test_a_server_without_users_needs_no_login(client: InvokeAIClient) -> None:
+    assert not client.auth.get_status().multiuser_enabled
+    with InvokeAIClient.from_url(client.settings.url, email=ANN[0], password=ANN[1]) as named:
+        assert named.queue.get_status()
+        with pytest.raises(errors.ForbiddenError, match="no users"):
+            named.auth.login(*ANN)
+
+
+def test_secrets_are_never_seen(
+    shared: LocalServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+    with client_of(shared, ANN) as client:
+        client.auth.get_me()
+        token = str(client._http.credentials.token)
+        wf = sleeper(client)
+        run = wf.submit_sync()
+        run.wait(30)
+        seen += [repr(client), repr(client.settings), str(client.settings), repr(client._http.credentials), repr(run)]
+        seen += [
+            repr(client.auth),
+            repr(client.stats()),
+            repr(wf),
+            wf.inputs._repr_html_() if hasattr(wf.inputs, "_repr_html_") else "",
+        ]
+        wf.definition.save(tmp_path / "workflow.json")
+        wf.export_input_index_map(tmp_path / "map.json")
+        client.image_repo.download_many(["none.png"], tmp_path / "images")
+        for attempt in (
+            lambda: client.auth.login("no email", "Secret-Word-1"),
+            lambda: client.auth.login(BOB[0], "Secret-Word-2"),
+            lambda: client.auth.setup("no email", "Secret-Word-3"),
+            lambda: client.auth.create_user("no email", "Secret-Word-4"),
+            lambda: client.auth.update_me(current_password="Secret-Word-5", new_password="Secret-Word-6"),
+            lambda: client.dnn_model_repo.install_model("/nowhere", access_token="Secret-Word-7"),
+            lambda: client.dnn_model_repo.hf_login("Secret-Word-8"),
+            lambda: client.queue.get_item(10**9),
+        ):
+            with pytest.raises(errors.InvokeAIError) as caught:
+                attempt()
+            seen += [str(caught.value), repr(caught.value), repr(caught.value.__dict__)]
+    with (
+        pytest.raises(errors.InvokeAIError) as caught,
+        InvokeAIClient.from_url(
+            "http://127.0.0.1:9", email="a@example.org", password="Secret-Word-9", retries=0
+        ) as client,
+    ):
+        client.queue.get_status()
+    seen += [str(caught.value), repr(caught.value.__dict__)]
+    seen += [record.getMessage() + str(record.exc_text) for record in caplog.records]
+    seen += [str(warning.message) for warning in recwarn]
+    seen += [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    everything = "\n".join(seen)
+    for secret in (token, ANN[1], "Secret-Word"):
+        assert secret not in everything
