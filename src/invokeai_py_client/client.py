@@ -16,13 +16,14 @@ from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.repositories.app import App, AsyncApp
+from invokeai_py_client.repositories.app import App, AsyncApp, Health
 from invokeai_py_client.repositories.auth import AsyncAuth, Auth
 from invokeai_py_client.repositories.boards import AsyncBoards, Boards
 from invokeai_py_client.repositories.images import AsyncImages, Images
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
+from invokeai_py_client.repositories.style_presets import AsyncStylePresets, StylePresets
 from invokeai_py_client.repositories.videos import AsyncVideos, Videos
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.run import AsyncRun, Run
@@ -48,6 +49,7 @@ class AwaitedRepositories:
             return WorkflowHandle(definition, templates, engine, http, following, catalog)
 
         self.app = AsyncApp(engine, http)
+        self.style_preset_repo = AsyncStylePresets(engine, http)
         self.auth = AsyncAuth(engine, http, following)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
         self.image_repo = AsyncImages(engine, http, following, catalog)
@@ -127,6 +129,7 @@ class InvokeAIClient:
         self._following = Following(self._http, self._engine)
         self.aio = AwaitedRepositories(self._engine, self._http, self._following)
         self.app = App(self.aio.app)
+        self.style_preset_repo = StylePresets(self.aio.style_preset_repo)
         self.auth = Auth(self.aio.auth)
         self.workflow_repo = Workflows(self.aio.workflow_repo)
         self.image_repo = Images(self.aio.image_repo)
@@ -250,6 +253,14 @@ class InvokeAIClient:
             NotFoundError: the queue has no such item (any more).
         """
         return self.queue_repo.get_queue(queue_id).cancel_item(item_id)
+
+    def health_check(self) -> Health:
+        """`client.app.health_check`."""
+        return self.app.health_check()
+
+    def wait_until_ready(self, timeout: float = 60.0) -> str:
+        """`client.app.wait_until_ready`."""
+        return self.app.wait_until_ready(timeout)
 
     def schema_drift(self) -> list[Drift]:
         """`client.app.schema_drift`."""

@@ -28,6 +28,7 @@ InvokeAIError
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
+├── PromptTemplateError (ValueError)        a template of prompts that cannot be read
 ├── InstallFailed                           a model could not be installed
 ├── InstallTimeout (TimeoutError)           the wait ended before the installation did
 ├── RunError                                a run that has no good result
@@ -72,6 +73,7 @@ __all__ = [
     "NotFoundError",
     "NotInvokeAIError",
     "NotSubmittedError",
+    "PromptTemplateError",
     "RejectedError",
     "RequestBodyError",
     "RequestTimeout",
@@ -334,6 +336,14 @@ class AmbiguousNameError(InvokeAIError, LookupError):
 
 class TransferError(InvokeAIError):
     """The server could not make a zip of images, or what it made cannot be unpacked."""
+
+
+class PromptTemplateError(InvokeAIError, ValueError):
+    """A template of prompts that the server cannot read: `template`."""
+
+    def __init__(self, what: str, *, template: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.template = template
 
 
 class InstallFailed(InvokeAIError):

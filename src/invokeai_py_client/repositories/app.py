@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
+from invokeai_py_client.errors import (
+    InvokeAIError,
+    NotFoundError,
+    NotInvokeAIError,
+    PromptTemplateError,
+    RequestTimeout,
+    ServerError,
+    TransportError,
+)
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.schema_drift import Drift, schema_drift
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import app
+from invokeai_py_client.wire.calls import app, queue, utilities
+from invokeai_py_client.wire.records import InvocationCacheStatus, RuntimeConfig
+
+_PAUSE = 0.25
+"""Seconds between two looks for a server that is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a server is: reachable, and usable by this client; what it is not, `error` explains.
+
+    `latency` is how many seconds it took to tell its version, and `is_processing_started` whether its queue is not
+    paused.
+    """
+
+    is_reachable: bool
+    is_usable: bool
+    version: str | None
+    latency: float | None
+    is_processing_started: bool | None
+    error: InvokeAIError | None
+
+    def __bool__(self) -> bool:
+        return self.is_usable
 
 
 class AsyncApp:
@@ -63,9 +100,163 @@ class AsyncApp:
                 hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
             ) from error
 
+    @on_engine
+    async def health_check(self) -> Health:
+        """Whether the server can be used now, and how soon it answers. It raises nothing.
+
+        Rests on `GET /api/v1/app/version`, and on `GET /api/v1/queue/default/status`, which needs a good token.
+        """
+        version: str | None = None
+        began = time.perf_counter()
+        try:
+            version = await self.get_version()
+            seconds = time.perf_counter() - began
+            processor = (await self._http.send(queue.get_queue_status("default"))).processor
+        except InvokeAIError as error:
+            return Health(version is not None, False, version, None, None, error)
+        return Health(True, True, version, seconds, processor.is_started, None)
+
+    @on_engine
+    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
+        """Wait until the server answers, while it starts say.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            Its version.
+
+        Raises:
+            TransportError: it could not be reached for so long.
+            NotInvokeAIError: something answers, but it is no InvokeAI server.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return (await self._http.send(dataclasses.replace(app.get_version(), idempotent=False))).version
+            except (TransportError, RequestTimeout, ServerError) as error:
+                if isinstance(error, NotInvokeAIError) or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    @on_engine
+    async def get_dependencies(self) -> dict[str, str]:
+        """The versions of what the server is made of, such as `{"torch": "2.7.1"}`.
+
+        Rests on `GET /api/v1/app/app_deps`.
+        """
+        return await self._http.send(app.get_dependencies())
+
+    @on_engine
+    async def get_config(self) -> RuntimeConfig:
+        """The server's configuration as it runs, and which settings differ from their defaults.
+
+        Rests on `GET /api/v1/app/runtime_config`.
+        """
+        return await self._http.send(app.get_config())
+
+    @on_engine
+    async def update_config(self, changes: Mapping[str, Any]) -> RuntimeConfig:
+        """Change a setting while the server runs; few can be, such as `max_queue_history`.
+
+        Rests on `PATCH /api/v1/app/runtime_config`, of servers from 6.12, for administrators.
+
+        Raises:
+            RejectedError: a setting cannot be changed, or not to that.
+        """
+        return await self._http.send(app.update_config(changes))
+
+    @on_engine
+    async def get_log_level(self) -> int:
+        """From how severe on the server writes its log: 10 (debug) to 50 (critical), as in `logging`.
+
+        Rests on `GET /api/v1/app/logging`.
+        """
+        return await self._http.send(app.get_log_level())
+
+    @on_engine
+    async def set_log_level(self, level: int) -> int:
+        """Choose it, until the server ends.
+
+        Rests on `POST /api/v1/app/logging`, for administrators.
+
+        Raises:
+            RejectedError: there is no such level.
+        """
+        return await self._http.send(app.set_log_level(level))
+
+    @on_engine
+    async def get_invocation_cache(self) -> InvocationCacheStatus:
+        """The cache of nodes' outputs: its size, hits and misses, and whether it is on.
+
+        Rests on `GET /api/v1/app/invocation_cache/status`.
+        """
+        return await self._http.send(app.get_invocation_cache())
+
+    @on_engine
+    async def enable_invocation_cache(self) -> None:
+        """Use the cache of nodes' outputs again.
+
+        Rests on `PUT /api/v1/app/invocation_cache/enable`, for administrators.
+        """
+        await self._http.send(app.enable_invocation_cache())
+
+    @on_engine
+    async def disable_invocation_cache(self) -> None:
+        """Run every node, even one that has run with the same inputs before.
+
+        Rests on `PUT /api/v1/app/invocation_cache/disable`, for administrators.
+        """
+        await self._http.send(app.disable_invocation_cache())
+
+    @on_engine
+    async def clear_invocation_cache(self) -> None:
+        """Forget the outputs of nodes.
+
+        Rests on `DELETE /api/v1/app/invocation_cache`, for administrators.
+        """
+        await self._http.send(app.clear_invocation_cache())
+
+    @on_engine
+    async def dynamic_prompts(
+        self, prompt: str, *, max_prompts: int = 100, combinatorial: bool = True, seed: int | None = None
+    ) -> list[str]:
+        """The prompts that a template such as `a {red|blue} tiger` makes.
+
+        Rests on `POST /api/v1/utilities/dynamicprompts`.
+
+        Args:
+            prompt: the template.
+            max_prompts: at most so many, 1..10000.
+            combinatorial: all combinations, in order; else so many chosen at random.
+            seed: of the choice.
+
+        Raises:
+            PromptTemplateError: the template cannot be read.
+        """
+        call = utilities.dynamic_prompts(prompt, max_prompts=max_prompts, combinatorial=combinatorial, seed=seed)
+        result = await self._http.send(call)
+        if result.error:
+            raise PromptTemplateError(
+                f"The template {prompt!r} cannot be read: {result.error}.", template=prompt, hint="Correct it."
+            )
+        return result.prompts
+
 
 class App(Blocking[AsyncApp]):
     """The server itself: `client.app`."""
 
     get_version = blocking(AsyncApp.get_version)
     schema_drift = blocking(AsyncApp.schema_drift)
+    health_check = blocking(AsyncApp.health_check)
+    wait_until_ready = blocking(AsyncApp.wait_until_ready)
+    get_dependencies = blocking(AsyncApp.get_dependencies)
+    get_config = blocking(AsyncApp.get_config)
+    update_config = blocking(AsyncApp.update_config)
+    get_log_level = blocking(AsyncApp.get_log_level)
+    set_log_level = blocking(AsyncApp.set_log_level)
+    get_invocation_cache = blocking(AsyncApp.get_invocation_cache)
+    enable_invocation_cache = blocking(AsyncApp.enable_invocation_cache)
+    disable_invocation_cache = blocking(AsyncApp.disable_invocation_cache)
+    clear_invocation_cache = blocking(AsyncApp.clear_invocation_cache)
+    dynamic_prompts = blocking(AsyncApp.dynamic_prompts)

@@ -1,0 +1,197 @@
+"""`client.style_preset_repo`: prompts around the user's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.files import whole_file
+from invokeai_py_client.repositories.uploads import Upload
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.transport.answers import not_there
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Part
+from invokeai_py_client.wire.calls import style_presets
+from invokeai_py_client.wire.records import StylePreset
+
+
+class AsyncStylePresets:
+    """The awaited face: `client.aio.style_preset_repo`."""
+
+    def __init__(self, engine: Engine, http: HttpTransport) -> None:
+        self._engine = engine
+        self._http = http
+
+    @on_engine
+    async def list_style_presets(self) -> list[StylePreset]:
+        """The user's presets, and those that came with the server.
+
+        Rests on `GET /api/v1/style_presets/`.
+        """
+        return await self._http.send(style_presets.list_style_presets())
+
+    @on_engine
+    async def get_style_preset(self, style_preset_id: str) -> StylePreset:
+        """A preset.
+
+        Rests on `GET /api/v1/style_presets/i/{style_preset_id}`.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        return await self._http.send(style_presets.get_style_preset(style_preset_id))
+
+    @on_engine
+    async def create_style_preset(
+        self,
+        name: str,
+        positive_prompt: str,
+        negative_prompt: str = "",
+        *,
+        image: str | os.PathLike[str] | bytes | None = None,
+    ) -> StylePreset:
+        """Make a preset.
+
+        Rests on `POST /api/v1/style_presets/`.
+
+        Args:
+            name: need not be unique.
+            positive_prompt: `{prompt}` in it stands for the user's own.
+            negative_prompt: likewise.
+            image: what the web UI shows of it.
+
+        Raises:
+            NotAnImageError: it is no image of a known kind.
+        """
+        data = _data(name, positive_prompt, negative_prompt)
+        return await self._http.send(style_presets.create_style_preset(data, await _part(image)))
+
+    @on_engine
+    async def update_style_preset(
+        self,
+        style_preset_id: str,
+        *,
+        name: str | None = None,
+        positive_prompt: str | None = None,
+        negative_prompt: str | None = None,
+        image: str | os.PathLike[str] | bytes | None = None,
+    ) -> StylePreset:
+        """Change a preset of the user's; what is left out stays.
+
+        Rests on `PATCH /api/v1/style_presets/i/{style_preset_id}`.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            NotAnImageError: the image is none of a known kind.
+        """
+        old = await self._http.send(style_presets.get_style_preset(style_preset_id))
+        if image is None and old.image is not None:
+            # Without an image it would have none.
+            image = await self._http.send(style_presets.get_style_preset_image(style_preset_id))
+        data = _data(
+            old.name if name is None else name,
+            old.preset_data.positive_prompt if positive_prompt is None else positive_prompt,
+            old.preset_data.negative_prompt if negative_prompt is None else negative_prompt,
+        )
+        return await self._http.send(style_presets.update_style_preset(style_preset_id, data, await _part(image)))
+
+    @on_engine
+    async def delete_style_preset(self, style_preset_id: str) -> None:
+        """Delete a preset of the user's.
+
+        Rests on `DELETE /api/v1/style_presets/i/{style_preset_id}`.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        await self._http.send(style_presets.get_style_preset(style_preset_id))
+        await self._http.send(style_presets.delete_style_preset(style_preset_id))
+
+    @on_engine
+    async def get_style_preset_image(self, style_preset_id: str) -> bytes:
+        """What the web UI shows of a preset.
+
+        Rests on `GET /api/v1/style_presets/i/{style_preset_id}/image`.
+
+        Raises:
+            NotFoundError: there is none of that id, or it has no image.
+        """
+        call = style_presets.get_style_preset_image(style_preset_id)
+        if (await self._http.send(style_presets.get_style_preset(style_preset_id))).image is None:
+            raise not_there(
+                f"The style preset {style_preset_id!r} has no image.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="update_style_preset gives it one.",
+            )
+        return await self._http.send(call)
+
+    @on_engine
+    async def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
+        """Write the user's presets into a CSV file, which appears when it is whole.
+
+        Rests on `GET /api/v1/style_presets/export`.
+
+        Raises:
+            NotFoundError: the user has none.
+            OSError: the file cannot be written.
+        """
+        call = style_presets.export_style_presets()
+        if not any(preset.type == "user" for preset in await self._http.send(style_presets.list_style_presets())):
+            raise NotFoundError(
+                "The user has no style presets to export.",
+                status=200,
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="create_style_preset makes one.",
+            )
+        target = Path(path)
+        with whole_file(target) as file:
+            await self._http.download(call, file)
+        return target
+
+    @on_engine
+    async def import_style_presets(self, path: str | os.PathLike[str]) -> None:
+        """Make presets of a file.
+
+        Rests on `POST /api/v1/style_presets/import`.
+
+        Args:
+            path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.
+
+        Raises:
+            RejectedError: the file is neither.
+            OSError: it cannot be read.
+        """
+        source = Path(path)
+        content_type = "application/json" if source.suffix.lower() == ".json" else "text/csv"
+        await self._http.send(
+            style_presets.import_style_presets(source, filename=source.name, content_type=content_type)
+        )
+
+
+class StylePresets(Blocking[AsyncStylePresets]):
+    """Prompts around the user's own: `client.style_preset_repo`."""
+
+    list_style_presets = blocking(AsyncStylePresets.list_style_presets)
+    get_style_preset = blocking(AsyncStylePresets.get_style_preset)
+    create_style_preset = blocking(AsyncStylePresets.create_style_preset)
+    update_style_preset = blocking(AsyncStylePresets.update_style_preset)
+    delete_style_preset = blocking(AsyncStylePresets.delete_style_preset)
+    get_style_preset_image = blocking(AsyncStylePresets.get_style_preset_image)
+    export_style_presets = blocking(AsyncStylePresets.export_style_presets)
+    import_style_presets = blocking(AsyncStylePresets.import_style_presets)
+
+
+def _data(name: str, positive_prompt: str, negative_prompt: str) -> dict[str, str]:
+    return {"name": name, "type": "user", "positive_prompt": positive_prompt, "negative_prompt": negative_prompt}
+
+
+async def _part(image: str | os.PathLike[str] | bytes | None) -> Part | None:
+    if image is None:
+        return None
+    upload = await asyncio.to_thread(Upload, image)
+    return Part("image", upload.content, upload.filename, upload.content_type)
