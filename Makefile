@@ -4,7 +4,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check bench faults compat clean
+.PHONY: help demo test check bench faults compat coverage clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +35,10 @@ faults: $(VENV)/.synced  ## Print what faults of the network and the server are 
 
 compat: $(VENV)/.synced  ## Pass the live tests on older servers too, and print a table
 	$(RUN) scripts/compat.py
+
+coverage: $(VENV)/.synced  ## Print what the tests on the real server cover of the calls and repositories; 95 % are wanted
+	$(RUN) -m coverage run -m pytest -q tests/real
+	$(RUN) -m coverage report
 
 bench: $(VENV)/.synced  ## Print the benchmarks
 	$(RUN) -m benchmarks

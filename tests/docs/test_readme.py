@@ -29,7 +29,16 @@ def every_step_was_told(printed: str, folder: Path) -> bool:
     return told == steps and "done: l2i" in printed and printed.splitlines()[-1] == "completed"
 
 
-EVIDENCE = {"README.md-0": a_picture_was_saved, "README.md-1": every_step_was_told}
+def the_board_was_downloaded(printed: str, folder: Path) -> bool:
+    pictures = [*(folder / "tigers").glob("*.png")]
+    return len(pictures) >= 2 and printed.endswith(f"{len(pictures)} downloaded, 0 failed\n")
+
+
+EVIDENCE = {
+    "README.md-0": a_picture_was_saved,
+    "README.md-1": every_step_was_told,
+    "README.md-2": the_board_was_downloaded,
+}
 
 
 @pytest.mark.parametrize(("name", "code"), BLOCKS, ids=[name for name, _ in BLOCKS])

@@ -15,10 +15,12 @@ Checker = Callable[[Path, dict[str, str]], dict[str, list[str]]]
 RIGHT = """
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 from invokeai_py_client import (
     Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
 )
+from invokeai_py_client.repositories.queue_order import QueuePosition
+from invokeai_py_client.repositories.transfers import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
 from invokeai_py_client.wire.records import ImageRecord, ModelRecord
 
@@ -39,6 +41,18 @@ def use(client: InvokeAIClient) -> None:
     assert_type(client.run(3), Run)
     assert_type(client.run(batch_id="b"), Run)
     assert_type(wf.on_event(lambda event: print(event.type), types={"session_complete"}), Callable[[], None])
+    for image in client.image_repo.list_images(board="a", starred=True):
+        assert_type(image, ImageRecord)
+    report = client.image_repo.download_many(["a"], "b", progress_callback=lambda done: print(done.finished))
+    assert_type(report, TransferReport[Path])
+    board = client.board_repo.get_board_handle("a")
+    assert_type(board.upload_image(b"").width, int)
+    assert_type(board.download("a").failed, list[Failure])
+    assert_type(client.dnn_model_repo.install_model("a").wait_until(3), ModelRecord)
+    assert_type(client.queue.get_status().queue_pending_count, int)
+    assert_type(client.queue.get_position(3).estimated_time, float | None)
+    assert_type(client.queue_repo.get_queue("other").wait_until_idle(), bool)
+    assert_type(client.request("GET", "/api/v2/models/").json(), Any)
     for event in wf.stream_events_sync():
         assert_type(event, Event)
         if isinstance(event, GeneratorProgress):
@@ -53,6 +67,11 @@ async def use_awaited(client: InvokeAIClient) -> None:
     async for event in wf.stream_events():
         assert_type(event, Event)
     await wf.cancel()
+    async for image in client.aio.image_repo.list_images():
+        assert_type(image, ImageRecord)
+    board = await client.aio.board_repo.get_board_handle("a")
+    assert_type((await board.aio.upload(["a"])).done, list[ImageRecord])
+    assert_type(await client.aio.queue.get_position(3), QueuePosition)
     assert_type(await client.aio.image_repo.get_image("a"), ImageRecord)
 """
 
@@ -66,6 +85,18 @@ WRONG = [
     "client.image_repo.get_image()",
     "client.image_repo.get_image('a', board='b')",
     "client.image_repo.download('a')",
+    "client.image_repo.list_images(starred='yes')",
+    "client.image_repo.list_images(categories=['pictures'])",
+    "client.image_repo.upload_image(3)",
+    "client.image_repo.download_many(['a'])",
+    "client.image_repo.download_many(['a'], 'b', progress_callback=lambda: None)",
+    "client.board_repo.update_board('a', visibility='open')",
+    "client.board_repo.get_board_handle('a').upload()",
+    "client.queue.get_position('3')",
+    "client.queue.get_status().pending",
+    "client.dnn_model_repo.install_model('a').wait_until('3')",
+    "client.auth.login('a')",
+    "wf.submit_sync(priority='soon')",
     "client.workflow_repo.create_workflow(3)",
     "wf.wait_for_completion_sync(timeout='3')",
     "wf.wait_for_completion_sync(progress_callback=lambda: None)",
@@ -77,7 +108,6 @@ WRONG = [
     "wf.set_many({3.5: 1})",
     "wf.on_event(lambda: None)",
     "wf.stream_events(3)",
-    "wf.submit_sync(priority='soon')",
     "wf.submit_sync(on_server_loss='retry')",
     "for event in wf.stream_events_sync(): event.staus",
 ]
