@@ -31,7 +31,7 @@ CONCURRENCY = 8
 DOWNLOADS = 1000
 UPLOADS = 500
 RECORDS = 10_000
-ROUNDS = 3
+ROUNDS = 5
 
 T = TypeVar("T")
 Ours = Callable[[], None]
@@ -114,19 +114,26 @@ def compare(what: str, ours: Ours, bare: Bare, between: Ours = lambda: None) -> 
 
 
 def paired(ours: Ours, bare: Bare, between: Ours = lambda: None) -> tuple[float, float]:
-    """The median of the ratios of rounds in which both are run, and the median seconds of ours."""
-    ratios, seconds = [], []
-    for _ in range(ROUNDS):
+    """The median ratio of rounds in which both are run, in turn the one first and the other, and our median seconds."""
+
+    def timed(work: Ours) -> float:
         began = time.perf_counter()
+        work()
+        elapsed = time.perf_counter() - began
+        between()
+        return elapsed
+
+    def floor() -> None:
         asyncio.run(bare())
-        floor = time.perf_counter() - began
-        between()
-        began = time.perf_counter()
-        ours()
-        seconds.append(time.perf_counter() - began)
-        between()
-        ratios.append(seconds[-1] / floor)
-    return statistics.median(ratios), statistics.median(seconds)
+
+    timed(floor)
+    timed(ours)
+    rounds = []
+    for number in range(ROUNDS):
+        first = timed(floor) if number % 2 else timed(ours)
+        second = timed(ours) if number % 2 else timed(floor)
+        rounds.append((second, first) if number % 2 else (first, second))
+    return statistics.median(mine / its for mine, its in rounds), statistics.median(mine for mine, _ in rounds)
 
 
 async def each(things: Sequence[T], act: Callable[[aiohttp.ClientSession, T], Awaitable[None]]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -121,8 +121,12 @@ def is_mp4(path: Path) -> bool:
         return file.read(8)[4:] == b"ftyp"
 
 
-def image_type_of(image: bytes | Path) -> str:
+def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
     """The MIME type of an image file, or of the content of one.
+
+    Args:
+        image: its path or its content.
+        name: what the error is to call it.
 
     Raises:
         NotAnImageError: it is of no known kind.
@@ -135,7 +139,7 @@ def image_type_of(image: bytes | Path) -> str:
         start = image[:16]
     found = image_type(start)
     if found is None:
-        name = str(image) if isinstance(image, Path) else "The content"
+        name = name or (str(image) if isinstance(image, Path) else "The content")
         raise NotAnImageError(
             f"{name} is no image of a known kind: it begins with {start!r}.",
             name=name,
@@ -154,22 +158,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Yields:
         A binary file beside it, which takes the name when the block ends well and is removed when it does not.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".part-{secrets.token_hex(8)}{os.path.splitext(name)[1]}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        file = open(temporary, "xb")  # noqa: SIM115 - it is closed below
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+        file = open(temporary, "xb")  # noqa: SIM115
+    try:
+        with file:
             yield file
-        # mkstemp makes files that only their owner reads; give this one what any new file gets.
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-
-
-def _umask() -> int:
-    # There is no way to ask for the mask but to set it; 0o077 is what others would see in between.
-    current = os.umask(0o077)
-    os.umask(current)
-    return current

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,16 @@ def test_an_open_file_is_read_from_where_it_stands(client: InvokeAIClient, board
     file.seek(6)
     name = client.image_repo.upload_image(file, board=board).image_name
     assert PIL.Image.open(io.BytesIO(client.image_repo.get_image_bytes(name))).getpixel((0, 0)) == (4, 3, 5)
+
+
+def test_a_large_image_is_sent_in_pieces(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
+    noise = PIL.Image.frombytes("RGB", (700, 700), os.urandom(3 * 700 * 700))
+    noise.save(tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size > 2**20
+    for source in (tmp_path / "noise.png", (tmp_path / "noise.png").read_bytes()):
+        name = client.image_repo.upload_image(source, board=board).image_name
+        kept = PIL.Image.open(io.BytesIO(client.image_repo.get_image_bytes(name)))
+        assert kept.tobytes() == noise.tobytes()
 
 
 def test_what_is_no_image_is_refused(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
@@ -255,6 +266,11 @@ def test_one_failure_does_not_stop_the_rest(client: InvokeAIClient, uploaded: li
     with pytest.raises(errors.UnsafePathError):
         report.raise_for_failures()
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == sorted(uploaded[:2])
+
+
+def test_what_is_no_path_is_the_callers_mistake(client: InvokeAIClient) -> None:
+    with pytest.raises(TypeError, match="int"):
+        client.image_repo.upload_many([3, 4])  # type: ignore[list-item]
 
 
 def test_a_full_disk_ends_it_with_the_rest_untried(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -79,12 +80,12 @@ class AsyncImageTransfers:
             (12, [])
         """
         target = Path(folder)
-        log = TransferLog(target / DOWNLOAD_LOG)
         names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in image_names)
 
         async def download(name: str) -> tuple[Path, bool]:
             path = target / safe_name(name)
-            if await asyncio.to_thread(_is_whole, path, log.get(name)):
+            known = log.get(name)
+            if known is not None and await asyncio.to_thread(_is_whole, path, known):
                 return path, False
             with whole_file(path) as file:
                 got = await self._http.download(images.get_image_bytes(name), file, hashed=True)
@@ -92,7 +93,8 @@ class AsyncImageTransfers:
             return path, True
 
         assert progress_callback is not None
-        return await transfer_all(names, download, name=str, concurrency=concurrency, report=progress_callback)
+        with TransferLog(target / DOWNLOAD_LOG) as log:
+            return await transfer_all(names, download, name=str, concurrency=concurrency, report=progress_callback)
 
     @reporting
     async def upload_many(
@@ -125,10 +127,9 @@ class AsyncImageTransfers:
             NotFoundError, AmbiguousNameError: of the board; nothing is uploaded then.
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        done = None if log is None else TransferLog(Path(log))
 
         async def upload(path: str | os.PathLike[str]) -> tuple[ImageRecord, bool]:
-            source = await asyncio.to_thread(Upload, path)
+            source = Upload(path)
             if done is None:
                 return await self._upload(source, board_id, category, False, None), True
             key = f"{self._http.settings.url} {await asyncio.to_thread(digest_of, Path(path))}"
@@ -143,9 +144,15 @@ class AsyncImageTransfers:
             return record, True
 
         assert progress_callback is not None
-        return await transfer_all(
-            paths, upload, name=lambda path: str(os.fspath(path)), concurrency=concurrency, report=progress_callback
-        )
+        with contextlib.ExitStack() as opened:
+            done = None if log is None else opened.enter_context(TransferLog(Path(log)))
+            return await transfer_all(
+                paths,
+                upload,
+                name=lambda path: str(os.fspath(path)),
+                concurrency=concurrency,
+                report=progress_callback,
+            )
 
     @on_engine
     async def download_zip(
@@ -208,8 +215,8 @@ class AsyncImageTransfers:
         return await self._http.send(call)
 
 
-def _is_whole(path: Path, known: Mapping[str, object] | None) -> bool:
+def _is_whole(path: Path, known: Mapping[str, object]) -> bool:
     try:
-        return known is not None and path.stat().st_size == known.get("size") and digest_of(path) == known.get("sha256")
+        return path.stat().st_size == known.get("size") and digest_of(path) == known.get("sha256")
     except OSError:
         return False

@@ -10,7 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TextIO, TypeVar
 
 from invokeai_py_client.errors import InvokeAIError
 
@@ -107,9 +108,13 @@ async def transfer_all(
                     no_room.append(error)
             report(TransferProgress(len(results) + len(failures), len(todo), len(failures), name(job)))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(todo))):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(todo))):
+                group.create_task(work())
+    except BaseExceptionGroup as errors:
+        # A mistake of the caller's, such as a path that is none, is raised as it is.
+        raise errors.exceptions[0] from None
     in_order = [results[number] for number in sorted(results)]
     return TransferReport(
         done=[result for result, was_done in in_order if was_done],
@@ -121,7 +126,8 @@ async def transfer_all(
 class TransferLog:
     """Remembers across programs what was transferred: a line of JSON for each, in a file of its own.
 
-    A line that a crash has cut short is ignored, and so is a file that is no such log.
+    A line that a crash has cut short is ignored, and so is a file that is no such log. It is used with `with`, which
+    closes the file.
 
     Args:
         path: the file; it is made with the first entry.
@@ -129,12 +135,22 @@ class TransferLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file: TextIO | None = None
         self._entries: dict[str, dict[str, object]] = {}
         with contextlib.suppress(OSError):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     entry = json.loads(line)
                     self._entries[str(entry["key"])] = entry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def get(self, key: str) -> dict[str, object] | None:
         """What was remembered under a key."""
@@ -147,9 +163,13 @@ class TransferLog:
             OSError: it cannot be written.
         """
         entry = self._entries[key] = {"key": key, **facts}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # It begins with a line end: the last line may have been cut short.
+            self._file = self._path.open("a", encoding="utf-8")
+            self._file.write("\n")
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
 
 
 def digest_of(path: Path) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     ImageSource = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
     """A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
 
+_SMALL = 512 * 1024
+
 
 class Upload:
     """An image that is to be sent, with its name and MIME type, told by its content.
@@ -32,9 +34,11 @@ class Upload:
     def __init__(self, source: Any) -> None:
         self.content: bytes | Path | BinaryIO
         if isinstance(source, str | os.PathLike):
-            self.content = Path(source)
-            self.filename = self.content.name
-            self.content_type = image_type_of(self.content)
+            path = Path(source)
+            # One small enough is read at once, which spares it being opened again and sent in pieces.
+            self.content = path.read_bytes() if path.stat().st_size <= _SMALL else path
+            self.filename = path.name
+            self.content_type = image_type_of(self.content, name=str(path))
         elif isinstance(source, bytes | bytearray | memoryview):
             self.content = bytes(source)
             self.content_type = image_type_of(self.content)
@@ -45,13 +49,6 @@ class Upload:
             self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
         else:
             raise TypeError(f"an image is a path, bytes, a binary file or a Pillow image, not {type(source).__name__}")
-
-    @property
-    def size(self) -> int | None:
-        """In bytes; None where it is not known beforehand."""
-        if isinstance(self.content, Path):
-            return self.content.stat().st_size
-        return len(self.content) if isinstance(self.content, bytes) else None
 
 
 def _of_file(file: BinaryIO) -> tuple[bytes | BinaryIO, str, str]:

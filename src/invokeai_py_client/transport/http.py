@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -42,6 +43,9 @@ PASSING_STATUSES = frozenset({429, 502, 503, 504})
 """What a busy or restarting server, or the proxy before it, answers: worth another try."""
 
 _CHUNK = 256 * 1024
+_SENT_IN_ONE_PIECE = 2**20
+"""Bytes; aiohttp warns of more, which would hold up the loop."""
+
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -149,12 +153,7 @@ class HttpTransport:
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
-        if not call.idempotent or self.settings.retries == 0:
-            return await self._attempt(call)
-        async for attempt in self._tries():
-            with attempt:
-                return await self._attempt(call)
-        raise AssertionError("the loop above returns or raises")
+        return await self._again_and_again(call, lambda: self._attempt(call))
 
     async def download(self, call: Call[Any], file: BinaryIO, *, hashed: bool = False) -> Downloaded:
         """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
@@ -167,23 +166,39 @@ class HttpTransport:
         Returns:
             How many bytes it got, and their hash.
         """
-        tries = self._tries() if call.idempotent else self._tries(again=0)
-        async for attempt in tries:
-            with attempt:
+
+        async def attempt() -> Downloaded:
+            if file.tell():
                 file.seek(0)
                 file.truncate()
-                digest = hashlib.sha256() if hashed else None
-                await self._attempt(call, _Sink(file, digest))
-                return Downloaded(file.tell(), None if digest is None else digest.hexdigest())
-        raise AssertionError("the loop above returns or raises")
+            digest = hashlib.sha256() if hashed else None
+            await self._attempt(call, _Sink(file, digest))
+            return Downloaded(file.tell(), None if digest is None else digest.hexdigest())
 
-    def _tries(self, *, again: int | None = None) -> AsyncRetrying:
-        return AsyncRetrying(
+        return await self._again_and_again(call, attempt)
+
+    async def _again_and_again(self, call: Call[Any], attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make an attempt, and after a passing failure more of them, if the call may be repeated."""
+        try:
+            return await attempt()
+        except InvokeAIError as error:
+            if not call.idempotent or not self.settings.retries or not is_passing(error):
+                raise
+            first: InvokeAIError | None = error
+        # Only what has failed pays for this: the first attempt's failure counts as the first of its tries.
+        tries = AsyncRetrying(
             retry=retry_if_exception(is_passing),
-            stop=stop_after_attempt((self.settings.retries if again is None else again) + 1),
+            stop=stop_after_attempt(self.settings.retries + 1),
             wait=RetryWait(),
             reraise=True,
         )
+        async for one in tries:
+            with one:
+                failure, first = first, None
+                if failure is not None:
+                    raise failure
+                return await attempt()
+        raise AssertionError("the loop above returns or raises")
 
     async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
         """Send a call as who the client is, logging in before, or once more, where that is needed."""
@@ -248,7 +263,7 @@ class HttpTransport:
                     content = await self._read(answer)
                 else:
                     content = b""
-                    async for chunk in answer.content.iter_chunked(_CHUNK):
+                    async for chunk in answer.content.iter_any():
                         sink.write(chunk)
                 response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
@@ -348,6 +363,8 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.For
         content: Any = part.content
         if isinstance(content, Path):
             content = opened.enter_context(content.open("rb"))
+        elif isinstance(content, bytes) and len(content) > _SENT_IN_ONE_PIECE:
+            content = io.BytesIO(content)
         elif not isinstance(content, str | bytes):
             # It is the caller's own file: aiohttp would close it.
             content = _chunks_of(content)
