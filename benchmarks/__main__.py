@@ -1,4 +1,4 @@
-"""Prints all benchmarks, those of live runs last: they need a server."""
+"""Prints all benchmarks, those of live runs and of transfers last: they need a server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.live import latency, throughput
 from benchmarks.show import show
 from benchmarks.timing import median_seconds, paired_seconds, python
+from benchmarks.transfers import transfers
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -94,3 +95,4 @@ if __name__ == "__main__":
     workflows()
     throughput()
     latency()
+    transfers()

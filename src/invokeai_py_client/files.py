@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import BinaryIO
 from invokeai_py_client.errors import NotAnImageError, UnsafePathError
 
 CACHE_VARIABLE = "INVOKEAI_CLIENT_CACHE"
+
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 
 # Windows gives these names to devices, whatever their extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -69,7 +72,7 @@ def safe_name(name: str) -> str:
         name
         and name not in {".", ".."}
         and len(name.encode("utf-8", "surrogatepass")) <= 255
-        and not any(c in '/\\:*?"<>|' or ord(c) < 32 or ord(c) == 127 for c in name)
+        and not _UNSAFE.search(name)
         and name == name.rstrip(". ")
         and name.split(".")[0].lower() not in _DEVICES
     )
