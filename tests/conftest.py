@@ -17,6 +17,9 @@ from invokeai_py_client.local import LocalServer
 
 HERE = Path(__file__).parent
 
+# The servers of the tests ask nobody but this machine.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:

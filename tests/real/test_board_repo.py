@@ -103,6 +103,8 @@ def test_images_move_between_boards(client: InvokeAIClient, board: Board) -> Non
     board.move_image_to(names[0], other.board_id)
     board.move_image_to(names[1], "test_images_move elsewhere")
     assert sorted(other.list_images()) == sorted(names[:2])
+    assert other.remove_images(names[:1]) == names[:1]
+    other.add_images(names[0])
     other.remove_image(names[0])
     board.move_image_to(names[1], "none")
     assert other.list_images() == []

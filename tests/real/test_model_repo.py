@@ -153,10 +153,11 @@ def test_jobs_are_listed_and_forgotten(client: InvokeAIClient, lora: ModelRecord
 
 
 class SlowFiles:
-    """Serves one file, of which the second half comes when it is let."""
+    """Serves one file, of which the second half comes when it is let; it can be made to fail."""
 
     def __init__(self, content: bytes) -> None:
         self.go_on = threading.Event()
+        self.fails = False
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -171,7 +172,7 @@ class SlowFiles:
                 self.wfile.write(content[half:])
 
             def answer(self) -> None:
-                self.send_response(200)
+                self.send_response(403 if outer.fails and self.command == "GET" else 200)
                 self.send_header("Content-Type", "application/octet-stream")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -240,6 +241,23 @@ def test_an_installation_is_paused_and_resumed(client: InvokeAIClient, tmp_path:
     client.dnn_model_repo.delete_model(model.key)
 
 
+def test_a_download_that_failed_is_begun_anew(client: InvokeAIClient, tmp_path: Path) -> None:
+    path = write_lora(tmp_path / "model.safetensors", weight=210)
+    with SlowFiles(path.read_bytes()) as files:
+        files.go_on.set()
+        files.fails = True
+        job = client.dnn_model_repo.install_model(files.url, {"name": "anew"})
+        with pytest.raises(errors.InstallFailed):
+            job.wait_until(60)
+        files.fails = False
+        # It restarts only what can be resumed, and a file that was refused cannot.
+        job.restart_failed()
+        assert job.status == "error"
+        job.restart_file(files.url)
+        model = job.wait_until(60)
+    client.dnn_model_repo.delete_model(model.key)
+
+
 def test_folders_of_the_server(client: InvokeAIClient, main_model: ModelRecord, tmp_path: Path) -> None:
     repo = client.dnn_model_repo
     write_lora(tmp_path / "found.safetensors", weight=205)
@@ -281,8 +299,14 @@ def test_the_cache_of_models(client: InvokeAIClient) -> None:
     assert stats is None or stats.cache_size >= 0
 
 
-def test_hugging_face_cannot_be_reached_from_here(client: InvokeAIClient) -> None:
-    assert client.dnn_model_repo.hf_status() in {"valid", "invalid", "unknown"}
+def test_a_server_that_may_not_ask_hugging_face(client: InvokeAIClient) -> None:
+    repo = client.dnn_model_repo
+    assert repo.hf_status() in {"valid", "invalid", "unknown"}
+    assert repo.hf_logout() in {"invalid", "unknown"}
+    with pytest.raises(errors.InvokeAIError):
+        repo.list_hugging_face_files("owner/none")
+    with pytest.raises(errors.InvokeAIError):
+        repo.install_huggingface("owner/none").wait_until(60)
 
 
 async def test_the_awaited_face(client: InvokeAIClient, tmp_path: Path) -> None:
