@@ -283,13 +283,15 @@ class WorkflowHandle:
         self._runs.add(run)
         return run
 
-    async def submit_sync_monitor_async(self, *, queue_id: str = "default") -> AsyncIterator[Event]:
+    async def submit_sync_monitor_async(
+        self, *, queue_id: str = "default", priority: Priority | PriorityName = Priority.NORMAL
+    ) -> AsyncIterator[Event]:
         """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 
         Raises:
             InvokeAIError: as `submit_sync`.
         """
-        run = await self.submit(queue_id=queue_id)
+        run = await self.submit(queue_id=queue_id, priority=priority)
         async with run.stream() as events:
             async for event in events:
                 yield event

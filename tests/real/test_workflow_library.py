@@ -36,6 +36,12 @@ def test_a_workflow_is_put_in_found_changed_run_and_deleted(client: InvokeAIClie
         library.delete_workflow(workflow_id)
 
 
+def test_a_workflow_from_a_file(client: InvokeAIClient, blur: dict[str, Any], tmp_path: Path) -> None:
+    path = named(blur, "from a file").save(tmp_path / "blur.json")
+    assert client.workflow_repo.create_workflow_from_file(path).submit_sync().wait(30).status == "completed"
+    assert "img_blur" in client.workflow_repo.get_templates()
+
+
 def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeAIClient) -> None:
     library = client.workflow_repo
     definition = library.download_workflow("Text to Image - SD1.5")

@@ -37,8 +37,8 @@ def reporting(
         work = _Work(self._engine, lambda report: method(self, *args, **{**kwargs, "progress_callback": report}))  # type: ignore[arg-type]
         if not callable(callback):
             return await self._engine.call(work.coroutine())
-        await self._engine.call(work.begin())
         try:
+            await self._engine.call(work.begin())
             while True:
                 for report in await work.reports.take_async():
                     answer = callback(report)
@@ -67,8 +67,8 @@ def blocking_reporting(
         work = _Work(engine, lambda report: coroutine(aio, *args, **{**kwargs, "progress_callback": report}))
         if not callable(callback):
             return engine.block(work.coroutine())
-        engine.block(work.begin())
         try:
+            engine.block(work.begin())
             while True:
                 for report in work.reports.take():
                     callback(report)
