@@ -64,6 +64,14 @@ class Downloaded:
     sha256: str | None
 
 
+class _FileError(Exception):
+    """An error of a file of this machine: `error`."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @dataclass(slots=True)
 class _Sink:
     """Where a body goes: a file, and a hash of what goes into it."""
@@ -72,7 +80,15 @@ class _Sink:
     digest: Any
 
     def write(self, chunk: bytes) -> None:
-        self.file.write(chunk)
+        """Write a part of the body.
+
+        Raises:
+            _FileError: the file cannot be written: a disk's error must not be taken for the network's.
+        """
+        try:
+            self.file.write(chunk)
+        except OSError as error:
+            raise _FileError(error) from error
         if self.digest is not None:
             self.digest.update(chunk)
 
@@ -135,21 +151,7 @@ class HttpTransport:
             RequestTimeout: no answer in time.
             ApiError: an error status, by kind; `ServerError` also for an answer of an unexpected shape.
         """
-        response = await self.fetch(call)
-        try:
-            return call.parse(response)
-        except InvokeAIError:
-            raise
-        except (ValidationError, ValueError, LookupError, TypeError) as error:
-            raise ServerError(
-                f"{call.method} {response.url} was answered in a shape that this client does not know: "
-                f"{str(error).splitlines()[0]}.",
-                status=response.status_code,
-                method=call.method,
-                url=response.url,
-                detail=response.text[:2000],
-                hint="The server may be newer than this client; a newer client may know the answer.",
-            ) from error
+        return _parsed(call, await self.fetch(call))
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
@@ -214,7 +216,7 @@ class HttpTransport:
         return await self._exchange(call, credentials.token, sink)
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
-        return call.parse(await self._exchange(call, None))
+        return _parsed(call, await self._exchange(call, None))
 
     async def log_in(self, email: str, password: str, *, remember_me: bool) -> UserRecord | None:
         """Be this user from now on; None where the server has no users."""
@@ -247,8 +249,7 @@ class HttpTransport:
         opened = contextlib.ExitStack()
         outcome = "no answer"
         try:
-            if call.parts:
-                data = _as_form(call.parts, opened)
+            data = _as_form(call.parts, opened) if call.parts else data
             async with self.session().request(
                 call.method,
                 yarl.URL(url, encoded=True),
@@ -270,6 +271,8 @@ class HttpTransport:
             renewed = answer.headers.get("X-Refreshed-Token")
             if renewed and token is not None and self.credentials.token == token and not answer.history:
                 self.credentials.adopt(renewed)
+        except _FileError as error:
+            raise error.error from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransportError(
                 f"{call.method} {shown}: no connection to the server ({_reason(error)}).",
@@ -341,6 +344,25 @@ class HttpTransport:
         return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
 
 
+def _parsed(call: Call[T], response: Response) -> T:
+    try:
+        return call.parse(response)
+    except InvokeAIError:
+        raise
+    except (ValidationError, ValueError, LookupError, TypeError) as error:
+        failure = ServerError(
+            f"{call.method} {response.url} was answered in a shape that this client does not know: "
+            f"{str(error).splitlines()[0]}.",
+            status=response.status_code,
+            method=call.method,
+            url=response.url,
+            detail=None if call.has_secrets else response.text[:2000],
+            hint="The server may be newer than this client; a newer client may know the answer.",
+        )
+        # What pydantic says quotes the answer, which may hold a token.
+        raise failure from (None if call.has_secrets else error)
+
+
 def _query_text(value: str | int | float | bool | tuple[str, ...] | None) -> str | tuple[str, ...]:
     if isinstance(value, tuple):
         return value
@@ -362,7 +384,10 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.For
     for part in parts:
         content: Any = part.content
         if isinstance(content, Path):
-            content = opened.enter_context(content.open("rb"))
+            try:
+                content = opened.enter_context(content.open("rb"))
+            except OSError as error:
+                raise _FileError(error) from error
         elif isinstance(content, bytes) and len(content) > _SENT_IN_ONE_PIECE:
             content = io.BytesIO(content)
         elif not isinstance(content, str | bytes):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from invokeai_py_client import errors
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.call import Call, Part
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -264,3 +267,35 @@ async def test_a_packed_answer_counts_as_it_is_unpacked(script: Script, engine: 
     http = HttpTransport(Settings(script.url, max_answer_bytes=1_000_000), engine)
     with pytest.raises(errors.AnswerTooLargeError, match="1,000,000"):
         await engine.call(http.send(call()))
+
+
+class FullDisk(io.BytesIO):
+    def write(self, _: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body="whole")]
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(OSError, match="No space left") as caught:
+        await engine.call(http.download(call(), FullDisk()))
+    assert caught.value.errno == errno.ENOSPC
+    assert len(script.requests) == 1
+    gone = Call(
+        method="POST",
+        path="/upload",
+        parse=lambda response: response,
+        parts=(Part("file", Path("/nowhere/a.png"), "a.png", "image/png"),),
+    )
+    with pytest.raises(FileNotFoundError):
+        await engine.call(http.send(gone))
+
+
+async def test_a_login_that_is_answered_oddly_shows_nothing(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body={"token": "secret-token", "user": 3})]
+    http = HttpTransport(Settings(script.url, email="a@b.c", password="secret-word"), engine)
+    with pytest.raises(errors.ServerError, match="does not know") as caught:
+        await engine.call(http.send(call()))
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
+    assert "secret-token" not in shown
+    assert "secret-word" not in shown
