@@ -21,6 +21,8 @@ R = TypeVar("R")
 CONCURRENCY = 8
 """How many are under way at once, unless the caller says otherwise."""
 
+_LINES_AT_ONCE = 32
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -126,8 +128,8 @@ async def transfer_all(
 class TransferLog:
     """Remembers across programs what was transferred: a line of JSON for each, in a file of its own.
 
-    A line that a crash has cut short is ignored, and so is a file that is no such log. It is used with `with`, which
-    closes the file.
+    A line that a crash has cut short is ignored, and so is a file that is no such log; the last few lines, which a
+    crash loses, only cost that those things are transferred again. It is used with `with`, which closes the file.
 
     Args:
         path: the file; it is made with the first entry.
@@ -136,6 +138,7 @@ class TransferLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._unwritten = 0
         self._entries: dict[str, dict[str, object]] = {}
         with contextlib.suppress(OSError):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -169,7 +172,10 @@ class TransferLog:
             self._file = self._path.open("a", encoding="utf-8")
             self._file.write("\n")
         self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        self._unwritten += 1
+        if self._unwritten >= _LINES_AT_ONCE:
+            self._file.flush()
+            self._unwritten = 0
 
 
 def digest_of(path: Path) -> str:
