@@ -20,6 +20,7 @@ from invokeai_py_client.repositories.transfers import (
     ProgressCallback,
     TransferLog,
     TransferReport,
+    crc32_of,
     digest_of,
     transfer_all,
 )
@@ -58,9 +59,9 @@ class AsyncImageTransfers:
     ) -> TransferReport[Path]:
         """Download many images into a folder, each under its own name, which it gets when it is whole.
 
-        What an earlier call has put there is skipped, if it still has the size and the hash that it had: a log in the
-        folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does not
-        stop the rest.
+        What an earlier call has put there is skipped, if it still has the size and the checksum that it had: a log in
+        the folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does
+        not stop the rest.
 
         Rests on `GET /api/v1/images/i/{image_name}/full`.
 
@@ -88,8 +89,8 @@ class AsyncImageTransfers:
             if known is not None and await asyncio.to_thread(_is_whole, path, known):
                 return path, False
             with whole_file(path) as file:
-                got = await self._http.download(images.get_image_bytes(name), file, hashed=True)
-            log.remember(name, size=got.size, sha256=got.sha256)
+                got = await self._http.download(images.get_image_bytes(name), file, checked=True)
+            log.remember(name, size=got.size, crc32=got.crc32)
             return path, True
 
         assert progress_callback is not None
@@ -217,6 +218,6 @@ class AsyncImageTransfers:
 
 def _is_whole(path: Path, known: Mapping[str, object]) -> bool:
     try:
-        return path.stat().st_size == known.get("size") and digest_of(path) == known.get("sha256")
+        return path.stat().st_size == known.get("size") and crc32_of(path) == known.get("crc32")
     except OSError:
         return False

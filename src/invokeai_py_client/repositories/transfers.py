@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +177,19 @@ class TransferLog:
         if self._unwritten >= _LINES_AT_ONCE:
             self._file.flush()
             self._unwritten = 0
+
+
+def crc32_of(path: Path) -> int:
+    """The CRC-32 of a file's content, which tells whether it was damaged, sooner than a cryptographic hash does.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    crc32 = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            crc32 = zlib.crc32(chunk, crc32)
+    return crc32
 
 
 def digest_of(path: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -58,10 +58,10 @@ def is_passing(error: BaseException) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """What a download got: its size in bytes, and its SHA-256 in hexadecimal if that was wanted."""
+    """What a download got: its size in bytes, and its CRC-32 if that was wanted."""
 
     size: int
-    sha256: str | None
+    crc32: int | None
 
 
 class _FileError(Exception):
@@ -74,10 +74,10 @@ class _FileError(Exception):
 
 @dataclass(slots=True)
 class _Sink:
-    """Where a body goes: a file, and a hash of what goes into it."""
+    """Where a body goes: a file; `crc32` is the checksum of what went into it, if it begins with 0."""
 
     file: BinaryIO
-    digest: Any
+    crc32: int | None
 
     def write(self, chunk: bytes) -> None:
         """Write a part of the body.
@@ -89,8 +89,8 @@ class _Sink:
             self.file.write(chunk)
         except OSError as error:
             raise _FileError(error) from error
-        if self.digest is not None:
-            self.digest.update(chunk)
+        if self.crc32 is not None:
+            self.crc32 = zlib.crc32(chunk, self.crc32)
 
 
 class RetryWait(wait_base):
@@ -157,25 +157,25 @@ class HttpTransport:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
         return await self._again_and_again(call, lambda: self._attempt(call))
 
-    async def download(self, call: Call[Any], file: BinaryIO, *, hashed: bool = False) -> Downloaded:
+    async def download(self, call: Call[Any], file: BinaryIO, *, checked: bool = False) -> Downloaded:
         """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
 
         Args:
             call: what to send.
             file: a seekable binary file; it is written from its start.
-            hashed: take the hash of what is written.
+            checked: take the checksum of what is written.
 
         Returns:
-            How many bytes it got, and their hash.
+            How many bytes it got, and their checksum.
         """
 
         async def attempt() -> Downloaded:
             if file.tell():
                 file.seek(0)
                 file.truncate()
-            digest = hashlib.sha256() if hashed else None
-            await self._attempt(call, _Sink(file, digest))
-            return Downloaded(file.tell(), None if digest is None else digest.hexdigest())
+            sink = _Sink(file, 0 if checked else None)
+            await self._attempt(call, sink)
+            return Downloaded(file.tell(), sink.crc32)
 
         return await self._again_and_again(call, attempt)
 
