@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from tests.faults.conftest import Told, check_all_there_once
 from tests.faults.proxy import FaultProxy
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle
+from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle, errors
 from invokeai_py_client.live import reconciler
 
 Work = Callable[..., WorkflowHandle]
@@ -149,3 +153,47 @@ def test_events_that_come_after_the_end(proxy: FaultProxy, client: InvokeAIClien
     stories: list[Any] = [[event.type for event in run.stream()] for run in runs]
     assert all(story.count("session_complete") == 1 for story in stories)
     told("events delayed past completion", check_all_there_once(client, runs, ends))
+
+
+def test_a_zip_whose_event_was_lost_is_not_waited_for(
+    proxy: FaultProxy, through: InvokeAIClient, tmp_path: Path, told: Told
+) -> None:
+    image = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8)).save(image, "PNG")
+    name = through.image_repo.upload_image(image.getvalue()).image_name
+    assert through.image_repo.download_zip(tmp_path / "whole.zip", image_names=[name]).stat().st_size > 50
+    proxy.websocket_latency = 60.0
+    with ThreadPoolExecutor(1) as pool:
+        zipped = pool.submit(through.image_repo.download_zip, tmp_path / "lost.zip", image_names=[name])
+        before = through.stats().requests
+        while through.stats().requests == before:
+            time.sleep(0.01)
+        proxy.reset_websockets()
+        with pytest.raises(errors.TransferError, match="socket was lost"):
+            zipped.result(30)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.zip"]
+    told("the websocket lost while a zip is made", "told as an error, no half file")
+
+
+def test_a_server_that_does_not_answer_is_told_as_such(proxy: FaultProxy, client: InvokeAIClient, told: Told) -> None:
+    with InvokeAIClient.from_url(proxy.url, timeout=0.5, connect_timeout=0.5, retries=0) as hasty:
+        job = hasty.dnn_model_repo.list_install_jobs()[0]
+        assert hasty.queue.wait_until_idle(60)
+        proxy.latency = 20.0
+        with pytest.raises(errors.RequestTimeout):
+            hasty.queue.wait_until_idle(60)
+        with pytest.raises(errors.RequestTimeout):
+            job.wait_until()
+        proxy.clear()
+    told("no answer while a wait asks", "told as an error, not as the wait's own end")
+
+
+def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> None:
+    proxy.down()
+    with InvokeAIClient.from_url(proxy.url, retries=0) as client, pytest.raises(errors.TransportError):
+        next(client.queue.watch())
+    with (
+        InvokeAIClient.from_url(proxy.url, transport="polling") as client,
+        pytest.raises(errors.SettingsError, match="polling"),
+    ):
+        next(client.queue.watch())

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import copy
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import SLEEP
+from tests.real.conftest import ADMIN, ANN, BOB, client_of, server_with_users
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 from invokeai_py_client.local import LocalServer
-
-ADMIN = ("root@example.org", "Tiger-Cub-2026")
-ANN = ("ann@example.org", "Otter-Pup-2026")
-BOB = ("bob@example.org", "Lynx-Kit-2026")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A server in multi-user mode, with an administrator and two users."""
-    local = LocalServer(tmp_path_factory.mktemp("shared"), config={"multiuser": True})
-    shutil.copytree(Path(__file__).parents[1] / "node_pack", local.nodes_folder / "test_nodes")
-    with local:
-        with InvokeAIClient.from_url(local.url) as client:
-            assert client.auth.get_status().setup_required
-            assert client.auth.setup(*ADMIN, display_name="Root").is_admin
-            assert client.auth.login(*ADMIN).email == ADMIN[0]
-            for user in (ANN, BOB):
-                client.auth.create_user(*user, display_name=user[0][:3])
-        yield local
-
-
-def client_of(server: LocalServer, user: tuple[str, str]) -> InvokeAIClient:
-    return InvokeAIClient.from_url(server.url, email=user[0], password=user[1])
 
 
 @pytest.fixture
@@ -79,8 +56,9 @@ def test_nobody_is_refused(shared: LocalServer) -> None:
         wf = sleeper(nobody)
         with pytest.raises(errors.AuthenticationError):
             wf.submit_sync()
+        with pytest.raises(errors.AuthenticationError):
+            next(changes)
         assert nobody.stats().events == 0
-        changes.close()
 
 
 def test_a_run_of_a_user(ann: InvokeAIClient) -> None:
@@ -159,6 +137,23 @@ def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAICli
         run.item_id for _, run in sorted(zip(of_all, (*of_ann, *of_bob), strict=True), key=lambda pair: pair[0] or 0)
     ]
     assert begun == expected
+
+
+def test_where_users_do_not_take_turns_an_administrator_sees_it(tmp_path: Path) -> None:
+    with (
+        server_with_users(tmp_path, session_queue_mode="FIFO") as first_come,
+        client_of(first_come, ADMIN) as admin,
+        client_of(first_come, ANN) as ann,
+        client_of(first_come, BOB) as bob,
+    ):
+        admin.queue.pause()
+        runs = [sleeper(ann).submit_sync(), sleeper(ann).submit_sync(), sleeper(bob).submit_sync()]
+        urgent = sleeper(bob).submit_sync(priority="urgent")
+        expected = [urgent, *runs]
+        assert [admin.queue.get_position(run.item_id).position for run in expected] == [1, 2, 3, 4]
+        admin.queue.resume()
+        ends = [run.wait(30) for run in expected]
+        assert sorted(ends, key=lambda end: end.started_at or "") == ends
 
 
 def test_one_does_not_see_the_others_events(ann: InvokeAIClient, bob: InvokeAIClient) -> None:

@@ -29,10 +29,11 @@ class ConnectionChange(ReadsAsMapping):
 
 
 class ConnectionWatch:
-    """Those who want to know, and how often it came back."""
+    """Those who want to know, and how often it went and came back."""
 
     def __init__(self) -> None:
         self._mailboxes: list[Mailbox[Any]] = []
+        self.losses = 0
         self.reconnects = 0
 
     def add(self, mailbox: Mailbox[Any]) -> None:
@@ -41,6 +42,7 @@ class ConnectionWatch:
 
     def tell(self, change: ConnectionChange) -> None:
         """Tell all of them."""
+        self.losses += change.state == "disconnected"
         self.reconnects += change.state == "reconnected"
         self._mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.is_closed]
         for mailbox in self._mailboxes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 from uuid import uuid4
 
-from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError, SettingsError
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, item_of_session, items_of_batch
 from invokeai_py_client.live.priority import Priority, turn_of
@@ -322,7 +322,18 @@ class Following:
     async def stream_queue(
         self, queue_id: str, mailbox: Mailbox[Event], *, types: Collection[str] | None = None
     ) -> Callable[[], InvokeAIError | None]:
-        """Put a queue's events, or those of some types, into a mailbox, from now on, until its consumer closes it."""
+        """Put a queue's events, or those of some types, into a mailbox, from now on, until its consumer closes it.
+
+        Raises:
+            SettingsError: the client has no socket, and would wait for ever.
+            InvokeAIError: the server cannot be reached, or refuses this client.
+        """
+        if self._http.settings.transport == "polling":
+            raise SettingsError(
+                "A queue's events cannot be watched: transport='polling' opens no socket to push them through.",
+                setting="transport",
+                hint="Leave the setting out, or ask queue.get_status() now and then.",
+            )
 
         def watcher(events: list[Event]) -> None:
             for event in events:
@@ -332,7 +343,9 @@ class Following:
                 self.router.unwatch_queue(queue_id, watcher)
                 self._queue_streams.discard(mailbox)
 
-        await self._start(queue_id)
+        if not await self._start(queue_id):
+            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
+            await self._http.send(queue.get_queue_status(queue_id))
         self.router.watch_queue(queue_id, watcher)
         self._queue_streams.add(mailbox)
         return lambda: ClientClosedError("The client was closed.") if self._engine.closed else None

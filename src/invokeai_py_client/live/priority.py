@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
@@ -69,10 +70,7 @@ async def _change_of(run: LiveRun) -> None:
     run.watchers.append(watcher)
     try:
         # A submission that fails tells no watcher: look again after a while.
-        async with asyncio.timeout(_PAUSES[-1]):
-            await changed.wait()
-    except TimeoutError:
-        pass
+        await set_within(changed, _PAUSES[-1])
     finally:
         if watcher in run.watchers:
             run.watchers.remove(watcher)

@@ -22,6 +22,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
@@ -93,11 +94,7 @@ class Reconciler:
 
     async def _run(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._pause()):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
+            await set_within(self._due, self._pause())
             self._due.clear()
             everything, self._everything = self._everything, False
             try:

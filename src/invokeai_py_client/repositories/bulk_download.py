@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from invokeai_py_client.errors import TransferError
 from invokeai_py_client.files import safe_name, whole_file
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.events import Event
 
 _LONGEST = 3600.0
 """Seconds that the server may take to make a zip."""
+
+_LOOK = 1.0
+"""Seconds after which it is seen whether the socket has been there all the time."""
 
 
 async def download_zip(
@@ -24,7 +30,7 @@ async def download_zip(
     """Have a zip made, wait for it, and download it. Fetching it earlier would get, and delete, a part of it.
 
     Raises:
-        TransferError: the server could not make it, or there is no socket.
+        TransferError: the server could not make it, or there is no socket, or it was lost meanwhile.
     """
     ended: dict[str, str | None] = {}
     changed = asyncio.Event()
@@ -46,13 +52,22 @@ async def download_zip(
                 "A zip of images cannot be had: the server tells through its socket when it is made, and that is down.",
                 hint="Download the images themselves, with download_many.",
             )
+        lost_before = following.connection.losses
         name = (await http.send(images.start_bulk_download(image_names, board_id=board_id))).bulk_download_item_name
-        async with asyncio.timeout(_LONGEST):
-            while name not in ended:
-                changed.clear()
-                await changed.wait()
-    except TimeoutError as error:
-        raise TransferError("The server did not make the zip within an hour.") from error
+        deadline = time.monotonic() + _LONGEST
+        while name not in ended:
+            if following.connection.losses != lost_before:
+                raise TransferError(
+                    "The socket was lost while the server made the zip: it may have told meanwhile that it is made.",
+                    hint="Ask for it again.",
+                )
+            if time.monotonic() > deadline:
+                raise TransferError(
+                    f"The server did not make the zip within {_LONGEST / 60:g} minutes.",
+                    hint="Download the images themselves, with download_many.",
+                )
+            await set_within(changed, _LOOK)
+            changed.clear()
     finally:
         unwatch()
     if ended[name] is not None:
@@ -78,6 +93,6 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
                 with opened.open(member) as source, whole_file(folder / name) as file:
                     while chunk := source.read(1 << 20):
                         file.write(chunk)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise TransferError(f"The zip that the server made cannot be unpacked: {error}.") from error
     return [folder / name for name in names]

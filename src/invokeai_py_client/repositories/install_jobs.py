@@ -10,6 +10,7 @@ from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.events import Event
@@ -74,17 +75,17 @@ class AsyncInstallJob:
 
         # Its events come to whoever listens to the default queue.
         unwatch = await self._following.watch_queue("default", watcher)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 while (await self.refresh()).status not in _ENDS:
                     progress_callback(self.record)
-                    try:
-                        async with asyncio.timeout(poll_interval):
-                            await changed.wait()
-                    except TimeoutError:
-                        pass
+                    await set_within(changed, poll_interval)
                     changed.clear()
         except TimeoutError as error:
+            if not limit.expired():
+                # It is a request that got no answer.
+                raise
             raise InstallTimeout(
                 f"The installation {self.record.id} of {self._source} had not ended after {timeout:g} s.",
                 job_id=self.record.id,

@@ -7,22 +7,24 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, RejectedError
+from invokeai_py_client.errors import ForbiddenError, NotFoundError, NotInvokeAIError, RejectedError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.queue_order import (
     Durations,
     QueuePosition,
     Waiting,
-    order_of,
+    first_come,
+    in_turns,
     seconds_between,
     seconds_until,
 )
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.wire.records import (
     BatchStatus,
@@ -150,8 +152,9 @@ class AsyncQueue:
         """Where an item is in the queue, and in how many seconds it is expected to begin.
 
         The server has no route for it; it is worked out from the pending items, their priorities and how long items
-        took lately. Where users take turns, the others' items are seen without their users and priorities: they count
-        as those of one other user.
+        took lately. On a server with several users they take turns, unless it is set to first come, first served, which
+        only administrators see. To who is none, the others' items show neither user nor priority: they count as those
+        of one other user.
 
         Raises:
             NotFoundError: the queue has no such item (any more).
@@ -163,10 +166,13 @@ class AsyncQueue:
         items = [summary async for summary in self._recent_items()]
         pending = [summary for summary in items if summary.status == "pending"]
         priorities = await self._priorities_of({summary.batch_id: summary.item_id for summary in pending})
-        served = sorted((i for i in items if i.started_at), key=lambda i: i.started_at or "")
         waiting = {i.item_id: Waiting(i.item_id, i.batch_id, i.user_id, priorities[i.batch_id]) for i in pending}
         waiting.setdefault(item_id, Waiting(item_id, item.batch_id, item.user_id, item.priority))
-        order = order_of(waiting.values(), [*dict.fromkeys(i.user_id for i in reversed(served))][::-1])
+        if len({other.user_id for other in waiting.values()}) > 1 and await self._users_take_turns():
+            served = sorted((i for i in items if i.started_at), key=lambda i: i.started_at or "")
+            order = in_turns(waiting.values(), [*dict.fromkeys(i.user_id for i in reversed(served))][::-1])
+        else:
+            order = first_come(waiting.values())
         ahead = order[: next(place for place, other in enumerate(order) if other.item_id == item_id)]
         now = datetime.now(UTC)
         running = [(i.batch_id, seconds_between(i.started_at, now) or 0.0) for i in items if i.status in _RUNNING]
@@ -291,6 +297,10 @@ class AsyncQueue:
     def watch(self) -> EventStream:
         """The changes of the status of the queue's items from now on, for `for` and for `async for`. It has no end.
 
+        Raises, with the first event that is asked for:
+            SettingsError: the client was made with `transport="polling"`.
+            InvokeAIError: the server cannot be reached, or refuses this client.
+
         Example:
             >>> for event in client.queue.watch():
             ...     print(event["item_id"], event["status"])
@@ -320,12 +330,16 @@ class AsyncQueue:
                 changed.set()
 
         unwatch = await self._following.watch_queue(self.queue_id, watcher)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 while not (await self._http.send(queue.get_queue_status(self.queue_id))).is_idle:
-                    await _set_within(changed, poll_interval)
+                    await set_within(changed, poll_interval)
                     changed.clear()
         except TimeoutError:
+            if not limit.expired():
+                # It is a request that got no answer.
+                raise
             return False
         finally:
             unwatch()
@@ -377,6 +391,13 @@ class AsyncQueue:
                 else:
                     ended -= 1
                 yield summary
+
+    async def _users_take_turns(self) -> bool:
+        try:
+            return (await self._http.send(app.get_config())).config.get("session_queue_mode") != "FIFO"
+        except ForbiddenError:
+            # What is so unless somebody has set it otherwise.
+            return True
 
     async def _priorities_of(self, batches: dict[str, int]) -> dict[str, int]:
         """The priorities of batches, each asked of one of its items, once."""
@@ -459,14 +480,6 @@ def _may_be_idle(event: Event) -> bool:
     if not isinstance(counts, dict):
         return not event.type.startswith(("invocation", "generator"))
     return not (counts.get("pending") or counts.get("in_progress"))
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:

@@ -44,8 +44,13 @@ class Waiting:
     priority: int
 
 
-def order_of(waiting: Iterable[Waiting], last_served: Sequence[str] = ()) -> list[Waiting]:
-    """Pending items as the server will begin them: by priority, then by id; users take turns.
+def first_come(waiting: Iterable[Waiting]) -> list[Waiting]:
+    """Pending items as a server begins them that does not tell users apart: by priority, then by id."""
+    return sorted(waiting, key=lambda item: (-item.priority, item.item_id))
+
+
+def in_turns(waiting: Iterable[Waiting], last_served: Sequence[str]) -> list[Waiting]:
+    """Pending items as a server begins them whose users take turns: each user's by priority, then by id.
 
     Args:
         waiting: the items.
@@ -55,7 +60,7 @@ def order_of(waiting: Iterable[Waiting], last_served: Sequence[str] = ()) -> lis
         The items in order. Several users whom the server does not tell apart count as one.
     """
     of_user: defaultdict[str, list[Waiting]] = defaultdict(list)
-    for item in sorted(waiting, key=lambda item: (-item.priority, item.item_id)):
+    for item in first_come(waiting):
         of_user[item.user_id].append(item)
     for items in of_user.values():
         items.reverse()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.repositories.queue_order import Durations, Waiting, order_of, seconds_until
+from invokeai_py_client.repositories.queue_order import Durations, Waiting, first_come, in_turns, seconds_until
 from invokeai_py_client.wire.records import QueueItemSummary
 
 
 def ids(waiting: list[Waiting], last_served: tuple[str, ...] = ()) -> list[int]:
-    return [item.item_id for item in order_of(waiting, last_served)]
+    return [item.item_id for item in in_turns(waiting, last_served)]
 
 
 def item(item_id: int, user: str = "system", priority: int = 0) -> Waiting:
@@ -27,7 +27,8 @@ def took(seconds: int, batch_id: str, status: str = "completed") -> QueueItemSum
 
 
 def test_priority_goes_before_age() -> None:
-    assert ids([item(3, priority=1), item(1), item(2, priority=2)]) == [2, 3, 1]
+    waiting = [item(3, priority=1), item(1), item(2, "ann", priority=2)]
+    assert [item.item_id for item in first_come(waiting)] == [2, 3, 1]
 
 
 def test_users_take_turns_whatever_the_priorities() -> None:
