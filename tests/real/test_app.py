@@ -14,6 +14,8 @@ from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.schema_drift import known_routes
 
+SEEN_BY = ("anyone", "an administrator")
+
 
 def png() -> bytes:
     buffer = io.BytesIO()
@@ -21,12 +23,12 @@ def png() -> bytes:
     return buffer.getvalue()
 
 
-def test_how_it_is(client: InvokeAIClient, server: LocalServer) -> None:
+def test_how_it_is(client: InvokeAIClient, its_server: LocalServer) -> None:
     health = client.health_check()
     assert health
-    assert (health.is_reachable, health.version, health.is_processing_started) == (True, server.version, True)
+    assert (health.is_reachable, health.version, health.is_processing_started) == (True, its_server.version, True)
     assert health.latency is not None
-    assert client.wait_until_ready(5) == server.version
+    assert client.wait_until_ready(5) == its_server.version
 
 
 def test_a_server_that_is_not_there() -> None:
@@ -40,10 +42,10 @@ def test_a_server_that_is_not_there() -> None:
         assert 0.5 < time.monotonic() - began < 20
 
 
-def test_what_it_is_made_of(client: InvokeAIClient, server: LocalServer) -> None:
+def test_what_it_is_made_of(client: InvokeAIClient, its_server: LocalServer) -> None:
     assert "torch" in {name.lower() for name in client.app.get_dependencies()}
     config = client.app.get_config()
-    assert config.config["port"] == int(server.url.rsplit(":", 1)[1])
+    assert config.config["port"] == int(its_server.url.rsplit(":", 1)[1])
     assert "port" in config.set_fields
     history = config.config["max_queue_history"]
     assert client.app.update_config({"max_queue_history": 500}).config["max_queue_history"] == 500

@@ -14,6 +14,8 @@ from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.repositories.boards import Board
 
+SEEN_BY = ("anyone", "a user")
+
 
 def png(color: int) -> bytes:
     buffer = io.BytesIO()

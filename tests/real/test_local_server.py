@@ -13,6 +13,7 @@ import pytest
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.errors import LocalServerInUseError
 from invokeai_py_client.local import LocalServer
+from invokeai_py_client.local.models import build_tiny_model
 
 
 def test_it_answers_with_its_version(server: LocalServer, client: InvokeAIClient) -> None:
@@ -25,6 +26,12 @@ def test_the_tiny_model_is_installed_once(server: LocalServer, client: InvokeAIC
     assert server.install_tiny_model() == key
     (model,) = client.dnn_model_repo.list_models()
     assert (model.key, model.base, model.type, model.format) == (key, "sd-1", "main", "diffusers")
+
+
+def test_a_tiny_model_whose_files_are_gone_is_built_again(server: LocalServer, tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    built = build_tiny_model(server._environment, tmp_path / "tiny", lambda step: None)
+    assert (built / "model_index.json").exists()
 
 
 def test_another_process_cannot_start_on_the_same_root(server: LocalServer) -> None:

@@ -17,6 +17,8 @@ from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.wire.records import InstallJobRecord, ModelRecord
 
+SEEN_BY = ("anyone", "an administrator")
+
 
 def write_lora(path: Path, *, weight: int = 0) -> Path:
     """A LoRA for Stable Diffusion 1 that does nothing, in the safetensors format."""
@@ -268,8 +270,8 @@ def test_folders_of_the_server(client: InvokeAIClient, main_model: ModelRecord, 
     assert repo.list_missing_models() == []
 
 
-def test_orphaned_folders_are_found_and_deleted(client: InvokeAIClient, server: LocalServer) -> None:
-    server_models = server.root / "models"
+def test_orphaned_folders_are_found_and_deleted(client: InvokeAIClient, its_server: LocalServer) -> None:
+    server_models = its_server.root / "models"
     (server_models / "left").mkdir(exist_ok=True)
     write_lora(server_models / "left" / "alone.safetensors", weight=206)
     (orphan,) = [one for one in client.dnn_model_repo.list_orphaned_models() if "left" in one.path]

@@ -8,8 +8,13 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from tests.real.conftest import ADMIN, client_of
 
 from invokeai_py_client import InvokeAIClient, Priority, Run, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.local import LocalServer
+from invokeai_py_client.repositories.queue import Queue
+
+SEEN_BY = ("anyone", "a user", "an administrator")
 
 
 @pytest.fixture
@@ -20,14 +25,24 @@ def wf(client: InvokeAIClient, sleep: dict[str, Any]) -> WorkflowHandle:
 
 
 @pytest.fixture
-def paused(client: InvokeAIClient) -> Iterator[None]:
-    """Nothing is begun until the test says so."""
-    assert client.queue.wait_until_idle(60)
-    assert client.queue.pause().is_started is False
-    yield
-    client.queue.cancel_all_except_current()
-    client.queue.resume()
-    assert client.queue.wait_until_idle(60)
+def steering(client: InvokeAIClient, its_server: LocalServer, seen_by: str) -> Iterator[Queue]:
+    """The queue, for somebody who may pause it."""
+    if seen_by == "a user":
+        with client_of(its_server, ADMIN) as admin:
+            yield admin.queue
+    else:
+        yield client.queue
+
+
+@pytest.fixture
+def paused(steering: Queue) -> Iterator[Queue]:
+    """Nothing is begun until the test says `paused.resume()`."""
+    assert steering.wait_until_idle(60)
+    assert steering.pause().is_started is False
+    yield steering
+    steering.cancel_all_except_current()
+    steering.resume()
+    assert steering.wait_until_idle(60)
 
 
 def begun(runs: list[Run]) -> list[int]:
@@ -36,7 +51,7 @@ def begun(runs: list[Run]) -> list[int]:
     return [end.item_id for end in sorted(ends, key=lambda end: end.started_at or "")]
 
 
-def test_the_state_of_the_queue(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_the_state_of_the_queue(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     before = client.queue.get_status()
     runs = [wf.submit_sync() for _ in range(3)]
     status = client.queue.get_status()
@@ -58,7 +73,7 @@ def test_the_state_of_the_queue(client: InvokeAIClient, wf: WorkflowHandle, paus
     assert client.queue.get_batch_status(runs[0].batch_id).pending == 1
 
 
-def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     normal = [wf.submit_sync() for _ in range(3)]
     high = wf.submit_sync(priority="high")
     urgent = wf.submit_sync(priority=Priority.URGENT)
@@ -66,7 +81,7 @@ def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle,
     positions = [client.queue.get_position(run.item_id) for run in expected]
     assert [position.position for position in positions] == [1, 2, 3, 4, 5]
     assert [position["ahead_count"] for position in positions] == [0, 1, 2, 3, 4]
-    client.queue.resume()
+    paused.resume()
     assert begun(expected) == [run.item_id for run in expected]
     ended = client.queue.get_position(urgent.item_id)
     assert (ended.position, ended.status, ended.estimated_time) == (None, "completed", None)
@@ -89,7 +104,7 @@ def test_the_estimate_follows_how_long_like_items_took(
     assert run.wait(30).status == "canceled"
 
 
-def test_high_does_not_overtake_urgent(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_high_does_not_overtake_urgent(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     urgent = wf.submit_sync(priority="urgent")
     other = client.workflow_repo.create_workflow(wf.definition)
     other.set_many({"Steps": 1, "Seconds": 0.0})
@@ -98,12 +113,12 @@ def test_high_does_not_overtake_urgent(client: InvokeAIClient, wf: WorkflowHandl
     thread.start()
     thread.join(0.5)
     assert thread.is_alive(), "it waits while the urgent one does"
-    client.queue.resume()
+    paused.resume()
     thread.join(30)
     assert begun([urgent, *high]) == [urgent.item_id, high[0].item_id]
 
 
-def test_low_is_sent_when_nothing_waits(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_low_is_sent_when_nothing_waits(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     normal = wf.submit_sync()
     low: list[Run] = []
     other = client.workflow_repo.create_workflow(wf.definition)
@@ -113,7 +128,7 @@ def test_low_is_sent_when_nothing_waits(client: InvokeAIClient, wf: WorkflowHand
     thread.join(0.5)
     assert thread.is_alive()
     assert client.queue.get_status().queue.pending == 1
-    client.queue.resume()
+    paused.resume()
     thread.join(30)
     assert begun([normal, *low]) == [normal.item_id, low[0].item_id]
 
@@ -123,7 +138,7 @@ def test_an_unknown_priority_is_refused(wf: WorkflowHandle) -> None:
         wf.submit_sync(priority="soon")  # type: ignore[arg-type]
 
 
-def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     first, second, third = (wf.submit_sync() for _ in range(3))
     assert client.queue.cancel_item(first.item_id).status == "canceled"
     assert client.queue.cancel_batch(second.batch_id) == 1
@@ -141,7 +156,7 @@ def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, pau
     assert client.queue.delete_all_except_current() == 1
 
 
-def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     body = wf._build_submission()
     body["batch"]["destination"] = "wall"
     ids = [
@@ -154,7 +169,7 @@ def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paus
     assert client.queue.list_all("wall") == []
 
 
-def test_clear_and_prune(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_clear_and_prune(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     done, waiting = wf.submit_sync(), wf.submit_sync()
     client.queue.cancel_item(done.item_id)
     done.wait(30)
@@ -187,7 +202,7 @@ def test_watching(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     assert {status for _, status in mine} <= {"in_progress", "completed"}
 
 
-def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHandle, paused: None) -> None:
+def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     first = wf.submit_sync()
     body = {**wf._build_submission(), "priority": "high"}
     answer = client._make_request("POST", "/queue/default/enqueue_batch", json=body).json()
@@ -197,7 +212,7 @@ def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHand
     position = client._make_request("GET", f"/queue/default/i/{first.item_id}/position").json()
     assert (position["position"], position["ahead_count"]) == (2, 1)
     assert client._make_request("GET", f"/queue/default/i/{item_id}/position").json()["position"] == 1
-    assert client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
+    assert "torch" in client.request("GET", "/api/v1/app/app_deps").json()
 
 
 def test_any_queue(client: InvokeAIClient, wf: WorkflowHandle) -> None:
@@ -205,7 +220,7 @@ def test_any_queue(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     other = client.queue_repo.get_queue("other")
     run = wf.submit_sync(queue_id="other")
     assert run.wait(30).status == "completed"
-    assert [item.item_id for item in other.list_items()] == [run.item_id]
+    assert next(iter(other.list_items())).item_id == run.item_id
     assert run.item_id not in [item.item_id for item in client.queue.list_items()]
 
 

@@ -12,6 +12,8 @@ from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 
 DEMO = Path(__file__).parents[2] / "docs" / "demo.png"
 
+SEEN_BY = ("anyone", "a user")
+
 
 def named(document: dict[str, Any], name: str, tags: str = "") -> WorkflowDefinition:
     return WorkflowDefinition.from_dict({**document, "name": name, "tags": tags})

@@ -24,7 +24,7 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def build_tiny_model(environment: ServerEnvironment, folder: Path, report: Report) -> Path:
-    """Build the tiny model, unless it is there.
+    """Build the tiny model, unless it is there, and whole.
 
     Args:
         environment: whose Python has diffusers and transformers.
@@ -40,7 +40,7 @@ def build_tiny_model(environment: ServerEnvironment, folder: Path, report: Repor
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     lock.acquire(wait=True)
     try:
-        if not folder.exists():
+        if not (folder / "model_index.json").exists():
             report(f"building a tiny model (once) in {folder}")
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -58,6 +58,8 @@ def build_tiny_model(environment: ServerEnvironment, folder: Path, report: Repor
                     + "\n",
                     hint="Is this version of the server's diffusers too old or too new for the script?",
                 )
+            # What is left of one whose files somebody has taken away.
+            shutil.rmtree(folder, ignore_errors=True)
             unfinished.rename(folder)
     finally:
         lock.release()

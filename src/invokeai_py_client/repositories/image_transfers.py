@@ -172,6 +172,7 @@ class AsyncImageTransfers:
         Raises:
             TransferError: the server could not make it, or there is no socket to tell that it is made.
             NotFoundError, AmbiguousNameError: of the board.
+            NotFoundError: of an image, where the server has several users; where it has none, that is a TransferError.
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
         return await download_zip(self._http, self._following, Path(path), image_names, board_id)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.image_transfers import AsyncImageTransfers, Category
@@ -329,12 +330,18 @@ class AsyncImages(AsyncImageTransfers):
     async def delete_image(self, image_name: str) -> None:
         """Delete an image from the server, for good.
 
-        Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 for a name that is not there.
+        Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
 
         Raises:
             NotFoundError: there is no image of that name.
+            ForbiddenError: it is somebody else's.
         """
-        answer = await self._http.send(images.delete_image(image_name))
+        try:
+            answer = await self._http.send(images.delete_image(image_name))
+        except ForbiddenError:
+            # So the server also refuses, except to administrators, what is not there; asking for it tells.
+            await self._http.send(images.get_image(image_name))
+            raise
         self._all_there(image_name, answer.deleted_images)
 
     # Many images

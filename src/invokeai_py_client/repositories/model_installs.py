@@ -40,7 +40,7 @@ class AsyncModelInstalls:
             source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
                 `:variant:subfolder` if need be).
             config: what is to be recorded in place of what the server finds out, such as `{"name": "tiger"}`.
-            inplace: leave local files where they are, in place of moving them.
+            inplace: leave local files where they are; by default the server moves them into a folder of its own.
             access_token: for a URL that needs one. It is not shown anywhere.
 
         Returns:
