@@ -193,6 +193,27 @@ def test_only_administrators_manage_users(admin: InvokeAIClient, ann: InvokeAICl
         admin.auth.delete_user(users[ADMIN[0]].user_id)
 
 
+def test_a_user_finds_the_models(ann: InvokeAIClient) -> None:
+    repo = ann.dnn_model_repo
+    (model,) = repo.list_models(base="sd-1", type="main")
+    assert repo.resolve(model.name).key == repo.get_model_by_key(model.key).key == model.key
+    assert repo.get_model_by_hash(model.hash).key == model.key
+    assert repo.get_related_models(model.key) == []
+    assert repo.list_missing_models() == []
+
+
+def test_a_user_keeps_style_presets(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    made = ann.style_preset_repo.create_style_preset("woodcut", "a woodcut of {prompt}", "photo")
+    assert ann.style_preset_repo.get_style_preset(made.id).name == "woodcut"
+    assert made.id not in {preset.id for preset in bob.style_preset_repo.list_style_presets()}
+    with pytest.raises((errors.ForbiddenError, errors.NotFoundError)):
+        bob.style_preset_repo.delete_style_preset(made.id)
+    assert ann.style_preset_repo.update_style_preset(made.id, name="linocut").name == "linocut"
+    ann.style_preset_repo.delete_style_preset(made.id)
+    with pytest.raises(errors.NotFoundError):
+        ann.style_preset_repo.get_style_preset(made.id)
+
+
 def test_a_new_password_ends_the_old_tokens(shared: LocalServer, admin: InvokeAIClient) -> None:
     made = admin.auth.create_user("di@example.org", "First-Word-2026")
     with client_of(shared, ("di@example.org", "First-Word-2026")) as client:

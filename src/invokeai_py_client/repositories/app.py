@@ -151,7 +151,7 @@ class AsyncApp:
     async def get_config(self) -> RuntimeConfig:
         """The server's configuration as it runs, and which settings differ from their defaults.
 
-        Rests on `GET /api/v1/app/runtime_config`.
+        Rests on `GET /api/v1/app/runtime_config`, for administrators.
         """
         return await self._http.send(app.get_config())
 
@@ -170,7 +170,7 @@ class AsyncApp:
     async def get_log_level(self) -> int:
         """From how severe on the server writes its log: 10 (debug) to 50 (critical), as in `logging`.
 
-        Rests on `GET /api/v1/app/logging`.
+        Rests on `GET /api/v1/app/logging`, for administrators.
         """
         return await self._http.send(app.get_log_level())
 
@@ -189,7 +189,7 @@ class AsyncApp:
     async def get_invocation_cache(self) -> InvocationCacheStatus:
         """The cache of nodes' outputs: its size, hits and misses, and whether it is on.
 
-        Rests on `GET /api/v1/app/invocation_cache/status`.
+        Rests on `GET /api/v1/app/invocation_cache/status`, for administrators.
         """
         return await self._http.send(app.get_invocation_cache())
 

@@ -20,7 +20,10 @@ _ENDS = ("completed", "error", "cancelled")
 
 
 class AsyncInstallJob:
-    """The awaited face of an installation; `InstallJob` blocks. `record` is what was known of it last."""
+    """The awaited face of an installation, which is for administrators; `InstallJob` blocks.
+
+    `record` is what was known of it last.
+    """
 
     def __init__(self, engine: Engine, http: HttpTransport, following: Following, record: InstallJobRecord) -> None:
         self._engine = engine

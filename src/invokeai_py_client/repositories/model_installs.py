@@ -90,7 +90,7 @@ class AsyncModelInstalls:
     async def list_install_jobs(self) -> list[InstallJob]:
         """The installations since the server has started.
 
-        Rests on `GET /api/v2/models/install`.
+        Rests on `GET /api/v2/models/install`, for administrators.
         """
         return [self._job(record) for record in await self._http.send(models.list_install_jobs())]
 
@@ -98,7 +98,7 @@ class AsyncModelInstalls:
     async def get_install_job(self, id: int | str) -> InstallJob:
         """An installation, begun by whatever program.
 
-        Rests on `GET /api/v2/models/install/{id}`.
+        Rests on `GET /api/v2/models/install/{id}`, for administrators.
 
         Raises:
             NotFoundError: the server does not know it (any more).
@@ -109,7 +109,7 @@ class AsyncModelInstalls:
     async def prune_install_jobs(self) -> None:
         """Have the server forget the installations that have ended.
 
-        Rests on `DELETE /api/v2/models/install`.
+        Rests on `DELETE /api/v2/models/install`, for administrators.
         """
         await self._http.send(models.prune_install_jobs())
 
@@ -117,7 +117,7 @@ class AsyncModelInstalls:
     async def list_starter_models(self) -> list[StarterModel]:
         """The models that the server's makers recommend.
 
-        Rests on `GET /api/v2/models/starter_models`.
+        Rests on `GET /api/v2/models/starter_models`, for administrators.
         """
         return await self._http.send(models.list_starter_models())
 
@@ -125,7 +125,7 @@ class AsyncModelInstalls:
     async def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
         """What can be installed from a Hugging Face repository; the server asks huggingface.co.
 
-        Rests on `GET /api/v2/models/hugging_face`.
+        Rests on `GET /api/v2/models/hugging_face`, for administrators.
         """
         return await self._http.send(models.list_hugging_face_files(repo_id))
 
@@ -146,7 +146,7 @@ class AsyncModelInstalls:
     async def hf_status(self) -> str:
         """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
 
-        Rests on `GET /api/v2/models/hf_login`.
+        Rests on `GET /api/v2/models/hf_login`, for administrators.
         """
         return await self._http.send(models.get_hf_status())
 

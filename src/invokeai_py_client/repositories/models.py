@@ -207,7 +207,8 @@ class AsyncModels(AsyncModelInstalls):
     async def delete_models(self, keys: Sequence[str]) -> DeletedModels:
         """Delete many models; what could not be deleted is told.
 
-        Rests on `POST /api/v2/models/i/bulk_delete`, of servers from 6.11; on older ones on a request for each.
+        Rests on `POST /api/v2/models/i/bulk_delete`, for administrators, of servers from 6.11; on older ones on a
+        request for each.
         """
         try:
             return await self._http.send(models.delete_models(keys))
@@ -291,7 +292,7 @@ class AsyncModels(AsyncModelInstalls):
     async def link_models(self, key: str, other_key: str) -> None:
         """Link two models: a LoRA with the model it goes with, say.
 
-        Rests on `POST /api/v1/model_relationships/`.
+        Rests on `POST /api/v1/model_relationships/`, for administrators.
 
         Raises:
             RejectedError: they are linked already, or the same.
@@ -302,7 +303,7 @@ class AsyncModels(AsyncModelInstalls):
     async def unlink_models(self, key: str, other_key: str) -> None:
         """Undo `link_models`.
 
-        Rests on `DELETE /api/v1/model_relationships/`.
+        Rests on `DELETE /api/v1/model_relationships/`, for administrators.
 
         Raises:
             NotFoundError: they are not linked.
@@ -315,7 +316,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_stats(self) -> ModelCacheStats | None:
         """The cache of loaded models; None until one was loaded.
 
-        Rests on `GET /api/v2/models/stats`.
+        Rests on `GET /api/v2/models/stats`, for administrators.
         """
         return await self._http.send(models.get_cache_stats())
 

@@ -133,7 +133,7 @@ class AsyncStylePresets:
     async def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
         """Write the user's presets into a CSV file, which appears when it is whole.
 
-        Rests on `GET /api/v1/style_presets/export`.
+        Rests on `GET /api/v1/style_presets/export`, for administrators.
 
         Raises:
             NotFoundError: the user has none.
@@ -157,7 +157,7 @@ class AsyncStylePresets:
     async def import_style_presets(self, path: str | os.PathLike[str]) -> None:
         """Make presets of a file.
 
-        Rests on `POST /api/v1/style_presets/import`.
+        Rests on `POST /api/v1/style_presets/import`, for administrators.
 
         Args:
             path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.
