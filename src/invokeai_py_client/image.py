@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import InvokeAIError
-from invokeai_py_client.files import file_for, safe_name, whole_file
+from invokeai_py_client.files import file_for, safe_name
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -53,8 +53,7 @@ class AsyncImage:
             OSError: the file cannot be written.
         """
         target = file_for(path, self.name)
-        with whole_file(target) as file:
-            await self._http.download(images.get_image_bytes(self.name), file)
+        await self._http.download(images.get_image_bytes(self.name), target)
         return target
 
     @on_engine

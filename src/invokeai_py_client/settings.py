@@ -29,7 +29,8 @@ class Settings:
         email: a user's, in place of a token: the client logs in when it is first needed, and again when the token has
             expired.
         password: the user's. It is never shown.
-        timeout: seconds that one request may take in all.
+        timeout: seconds that one request may take in all; a download, between two pieces of the file; an upload,
+            beyond what its file takes at 64 KB a second.
         connect_timeout: seconds to reach the server, and to open its socket.
         retries: how often a request that may be repeated is sent again after a passing failure.
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.

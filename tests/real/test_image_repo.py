@@ -287,7 +287,7 @@ def test_a_full_disk_ends_it_with_the_rest_untried(
             raise OSError(errno.ENOSPC, "No space left on device")
         return whole_file(path)
 
-    monkeypatch.setattr("invokeai_py_client.repositories.image_transfers.whole_file", full)
+    monkeypatch.setattr("invokeai_py_client.transport.http.whole_file", full)
     report = client.image_repo.download_many(uploaded, tmp_path, concurrency=1)
     assert [path.name for path in report.done] == uploaded[:1]
     assert [failure.name for failure in report.failed] == uploaded[1:]

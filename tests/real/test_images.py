@@ -54,7 +54,7 @@ def test_a_deleted_image_is_gone(client: InvokeAIClient, image: Image, tmp_path:
         client.image_repo.get_image(image.name)
     with pytest.raises(errors.NotFoundError):
         image.save(tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_awaited_face(client: InvokeAIClient, image: Image, tmp_path: Path) -> None:

@@ -72,8 +72,7 @@ async def download_zip(
         unwatch()
     if ended[name] is not None:
         raise TransferError(f"The server could not make the zip: {ended[name]}.", hint="Are all those images there?")
-    with whole_file(path) as file:
-        await http.download(images.get_bulk_download(name), file)
+    await http.download(images.get_bulk_download(name), path)
     return path
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.files import safe_name, whole_file
+from invokeai_py_client.files import safe_name
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.bulk_download import download_zip, unpack
@@ -88,8 +88,7 @@ class AsyncImageTransfers:
             known = log.get(name)
             if known is not None and await asyncio.to_thread(_is_whole, path, known):
                 return path, False
-            with whole_file(path) as file:
-                got = await self._http.download(images.get_image_bytes(name), file, checked=True)
+            got = await self._http.download(images.get_image_bytes(name), path)
             log.remember(name, size=got.size, crc32=got.crc32)
             return path, True
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.files import whole_file
 from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
@@ -149,8 +148,7 @@ class AsyncStylePresets:
                 hint="create_style_preset makes one.",
             )
         target = Path(path)
-        with whole_file(target) as file:
-            await self._http.download(call, file)
+        await self._http.download(call, target)
         return target
 
     @on_engine

@@ -11,7 +11,7 @@ from typing import Any
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotAnImageError
-from invokeai_py_client.files import file_for, is_mp4, whole_file
+from invokeai_py_client.files import file_for, is_mp4
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
@@ -125,8 +125,7 @@ class AsyncVideos:
             OSError: the file cannot be written.
         """
         target = file_for(path, video_name)
-        with whole_file(target) as file:
-            await self._http.download(videos.get_video_bytes(video_name), file)
+        await self._http.download(videos.get_video_bytes(video_name), target)
         return target
 
     @on_engine

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -30,6 +31,7 @@ from invokeai_py_client.errors import (
     ServerError,
     TransportError,
 )
+from invokeai_py_client.files import whole_file
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
@@ -46,6 +48,9 @@ _CHUNK = 256 * 1024
 _SENT_IN_ONE_PIECE = 2**20
 """Bytes; aiohttp warns of more, which would hold up the loop."""
 
+_SLOWEST_UPLOAD = 64 * 1024
+"""Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
+
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -58,10 +63,10 @@ def is_passing(error: BaseException) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """What a download got: its size in bytes, and its CRC-32 if that was wanted."""
+    """What a download got: its size in bytes, and its CRC-32."""
 
     size: int
-    crc32: int | None
+    crc32: int
 
 
 class _FileError(Exception):
@@ -72,25 +77,33 @@ class _FileError(Exception):
         self.error = error
 
 
-@dataclass(slots=True)
 class _Sink:
-    """Where a body goes: a file; `crc32` is the checksum of what went into it, if it begins with 0."""
+    """Where a body goes: a file that is made with its first piece. Its methods block.
 
-    file: BinaryIO
-    crc32: int | None
+    Args:
+        path: the file.
+        opened: closes it: it takes its name when that ends well, and is removed when it does not.
+    """
 
-    def write(self, chunk: bytes) -> None:
-        """Write a part of the body.
+    def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
+        self._path = path
+        self._opened = opened
+        self._file: BinaryIO | None = None
+        self.got = Downloaded(0, 0)
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece of the body.
 
         Raises:
             _FileError: the file cannot be written: a disk's error must not be taken for the network's.
         """
         try:
-            self.file.write(chunk)
+            if self._file is None:
+                self._file = self._opened.enter_context(whole_file(self._path))
+            self._file.write(piece)
         except OSError as error:
             raise _FileError(error) from error
-        if self.crc32 is not None:
-            self.crc32 = zlib.crc32(chunk, self.crc32)
+        self.got = Downloaded(self.got.size + len(piece), zlib.crc32(piece, self.got.crc32))
 
 
 class RetryWait(wait_base):
@@ -157,25 +170,25 @@ class HttpTransport:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
         return await self._again_and_again(call, lambda: self._attempt(call))
 
-    async def download(self, call: Call[Any], file: BinaryIO, *, checked: bool = False) -> Downloaded:
+    async def download(self, call: Call[Any], path: Path) -> Downloaded:
         """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
 
         Args:
             call: what to send.
-            file: a seekable binary file; it is written from its start.
-            checked: take the checksum of what is written.
+            path: the file, which appears under its name when it is whole; one of that name is replaced.
 
         Returns:
             How many bytes it got, and their checksum.
+
+        Raises:
+            OSError: the file cannot be written; and errors as in `send`.
         """
 
         async def attempt() -> Downloaded:
-            if file.tell():
-                file.seek(0)
-                file.truncate()
-            sink = _Sink(file, 0 if checked else None)
-            await self._attempt(call, sink)
-            return Downloaded(file.tell(), sink.crc32)
+            with contextlib.ExitStack() as opened:
+                sink = _Sink(path, opened)
+                await self._attempt(call, sink)
+            return sink.got
 
         return await self._again_and_again(call, attempt)
 
@@ -235,7 +248,6 @@ class HttpTransport:
     async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
-        timeout = self.settings.timeout if call.timeout is None else call.timeout
         headers = dict(call.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -248,8 +260,11 @@ class HttpTransport:
             headers["Content-Type"] = "application/json"
         opened = contextlib.ExitStack()
         outcome = "no answer"
+        limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
-            data = _as_form(call.parts, opened) if call.parts else data
+            if call.parts:
+                data, size = _as_form(call.parts, opened)
+                limit += size / _SLOWEST_UPLOAD
             async with self.session().request(
                 call.method,
                 yarl.URL(url, encoded=True),
@@ -258,14 +273,20 @@ class HttpTransport:
                 proxy=self.settings.proxy,
                 # A password must not follow to another address, and neither is a token sent to another host.
                 allow_redirects=not call.has_secrets,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=self.settings.connect_timeout),
+                timeout=aiohttp.ClientTimeout(
+                    total=limit if sink is None else None,
+                    sock_read=None if sink is None else limit,
+                    sock_connect=self.settings.connect_timeout,
+                ),
             ) as answer:
                 if sink is None or answer.status >= 400:
                     content = await self._read(answer)
                 else:
                     content = b""
-                    async for chunk in answer.content.iter_any():
-                        sink.write(chunk)
+                    async for piece in answer.content.iter_any():
+                        sink.write(piece)
+                    # An empty body has an empty file.
+                    sink.write(b"")
                 response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
@@ -283,10 +304,10 @@ class HttpTransport:
             ) from error
         except TimeoutError as error:
             raise RequestTimeout(
-                f"{call.method} {shown} got no answer within {timeout:g} s.",
+                f"{call.method} {shown} got no answer within {limit:g} s.",
                 url=shown,
                 method=call.method,
-                timeout=timeout,
+                timeout=limit,
                 hint="Give a longer `timeout` if the server is just slow.",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -379,8 +400,9 @@ def _as_json(call: Call[Any]) -> bytes:
         ) from error
 
 
-def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.FormData:
-    form = aiohttp.FormData()
+def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
+    """A form, and about how many bytes it has."""
+    form, size = aiohttp.FormData(), 0
     for part in parts:
         content: Any = part.content
         if isinstance(content, Path):
@@ -388,13 +410,24 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> aiohttp.For
                 content = opened.enter_context(content.open("rb"))
             except OSError as error:
                 raise _FileError(error) from error
-        elif isinstance(content, bytes) and len(content) > _SENT_IN_ONE_PIECE:
-            content = io.BytesIO(content)
-        elif not isinstance(content, str | bytes):
+            size += _bytes_left(content)
+        elif isinstance(content, str | bytes):
+            size += len(content)
+            if len(content) > _SENT_IN_ONE_PIECE and isinstance(content, bytes):
+                content = io.BytesIO(content)
+        else:
+            size += _bytes_left(content)
             # It is the caller's own file: aiohttp would close it.
             content = _chunks_of(content)
         form.add_field(part.name, content, filename=part.filename, content_type=part.content_type)
-    return form
+    return form, size
+
+
+def _bytes_left(file: BinaryIO) -> int:
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END) - place
+    file.seek(place)
+    return size
 
 
 async def _chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
 import traceback
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -144,13 +146,84 @@ async def test_a_body_that_breaks_off_is_a_transport_error(script: Script, engin
         await send(script, engine, call(), retries=0)
 
 
-async def test_a_download_starts_over_after_a_break(script: Script, engine: Engine) -> None:
+async def test_a_download_starts_over_after_a_break(script: Script, engine: Engine, tmp_path: Path) -> None:
     script.handlers = [half_a_body, answer(body="whole")]
     http = HttpTransport(Settings(script.url), engine)
-    file = io.BytesIO()
-    got = await engine.call(http.download(call(), file))
-    assert got.size == len(file.getvalue())
-    assert file.getvalue() == b'"whole"'
+    got = await engine.call(http.download(call(), tmp_path / "file"))
+    assert (tmp_path / "file").read_bytes() == b'"whole"'
+    assert (got.size, got.crc32) == (7, zlib.crc32(b'"whole"'))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+async def test_a_download_that_fails_leaves_the_file_that_was_there(
+    script: Script, engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("old")
+    script.handlers = [half_a_body]
+    http = HttpTransport(Settings(script.url, retries=0), engine)
+    with pytest.raises(errors.TransportError):
+        await engine.call(http.download(call(), tmp_path / "file"))
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+async def test_an_empty_body_is_an_empty_file(script: Script, engine: Engine, tmp_path: Path) -> None:
+    async def empty(_: web.Request) -> web.Response:
+        return web.Response()
+
+    script.handlers = [empty]
+    http = HttpTransport(Settings(script.url), engine)
+    assert (await engine.call(http.download(call(), tmp_path / "file"))).size == 0
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+async def test_a_file_may_take_its_time_but_not_stand_still(script: Script, engine: Engine, tmp_path: Path) -> None:
+    still = asyncio.Event()
+
+    async def slowly(request: web.Request, pieces: int = 6) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(pieces):
+            await response.write(b"0123456789")
+            await asyncio.sleep(0.1)
+        return response
+
+    async def and_stops(request: web.Request) -> web.StreamResponse:
+        response = await slowly(request, 1)
+        await still.wait()
+        return response
+
+    script.handlers = [slowly, and_stops]
+    http = HttpTransport(Settings(script.url, timeout=0.3), engine)
+    assert (await engine.call(http.download(call(), tmp_path / "file"))).size == 60
+    with pytest.raises(errors.RequestTimeout, match=r"within 0\.3 s"):
+        await engine.call(http.download(call(), tmp_path / "other"))
+    still.set()
+    assert os.listdir(tmp_path) == ["file"]
+
+
+async def test_a_large_upload_may_take_longer_than_a_question(engine: Engine) -> None:
+    size = 4 * 2**20
+
+    async def take_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken = 0
+        while taken < size:
+            taken += len(await reader.read(2**16))
+            await asyncio.sleep(0.01)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(take_slowly, "127.0.0.1", 0, limit=2**16) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        http = HttpTransport(Settings(url, timeout=0.2), engine)
+        upload = Call(
+            method="POST",
+            path="/upload",
+            parse=lambda response: response.json(),
+            parts=(Part("file", b"0" * size, "a.png", "image/png"),),
+        )
+        assert await engine.call(http.send(upload)) == 1
 
 
 async def test_an_answer_of_an_unknown_shape_is_a_server_error(script: Script, engine: Engine) -> None:
@@ -274,11 +347,14 @@ class FullDisk(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(script: Script, engine: Engine) -> None:
+async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
+    script: Script, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.transport.http.whole_file", lambda path: FullDisk())
     script.handlers = [answer(body="whole")]
     http = HttpTransport(Settings(script.url), engine)
     with pytest.raises(OSError, match="No space left") as caught:
-        await engine.call(http.download(call(), FullDisk()))
+        await engine.call(http.download(call(), Path("file")))
     assert caught.value.errno == errno.ENOSPC
     assert len(script.requests) == 1
     gone = Call(
