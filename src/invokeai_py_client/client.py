@@ -311,6 +311,8 @@ class InvokeAIClient:
             The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
 
         Raises:
+            UnsafePathError: the path is a whole URL.
+            RequestBodyError: the body cannot be written as JSON.
             TransportError: the server cannot be reached.
             ApiError: a status of 400 or more, by kind.
 

@@ -81,6 +81,24 @@ def test_an_open_file_is_read_from_where_it_stands(client: InvokeAIClient, board
     assert PIL.Image.open(io.BytesIO(client.image_repo.get_image_bytes(name))).getpixel((0, 0)) == (4, 3, 5)
 
 
+@pytest.mark.parametrize("name", ["tiger cub ü.png", 'a"b\r\nX-Evil: 1.png', os.fsdecode(b"\xff\xfe.png")])
+def test_a_file_may_have_any_name(client: InvokeAIClient, board: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(png(5))
+    assert client.image_repo.upload_image(tmp_path / name, board=board).width == 8
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "RGBA", "CMYK", "HSV", "F"])
+def test_a_pillow_image_of_any_mode(client: InvokeAIClient, board: str, mode: str) -> None:
+    assert client.image_repo.upload_image(PIL.Image.new(mode, (8, 8)), board=board).width == 8
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), "\ud800"])
+def test_metadata_that_is_no_json(client: InvokeAIClient, board: str, value: object) -> None:
+    with pytest.raises(errors.RequestBodyError, match="metadata"):
+        client.image_repo.upload_image(png(1), board=board, metadata={"seed": value})
+    assert client.image_repo.list_image_names(board=board) == []
+
+
 def test_a_large_image_is_sent_in_pieces(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
     noise = PIL.Image.frombytes("RGB", (700, 700), os.urandom(3 * 700 * 700))
     noise.save(tmp_path / "noise.png")
@@ -220,6 +238,18 @@ def test_deleting(client: InvokeAIClient, uploaded: list[str]) -> None:
     client.delete_image(uploaded[3])
     with pytest.raises(errors.NotFoundError):
         repo.get_image(uploaded[3])
+
+
+def test_one_name_alone_is_not_taken_for_its_letters(
+    client: InvokeAIClient, board: str, uploaded: list[str], tmp_path: Path
+) -> None:
+    repo = client.image_repo
+    report = repo.download_many(uploaded[0], tmp_path)
+    assert [path.name for path in report.done] == uploaded[:1]
+    assert len(repo.upload_many(str(report.done[0]), board=board).done) == 1
+    assert repo.download_unzipped(tmp_path / "zip", image_names=uploaded[0]) == [tmp_path / "zip" / uploaded[0]]
+    assert uploaded[0] in repo.list_image_names(board=board, categories="user")
+    assert repo.delete_images(uploaded[0]) == uploaded[:1]
 
 
 def test_intermediates(client: InvokeAIClient, board: str, seen_by: str) -> None:

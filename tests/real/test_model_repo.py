@@ -123,6 +123,16 @@ def test_a_model_is_changed(client: InvokeAIClient, lora: ModelRecord, main_mode
         repo.convert_model(main_model.key)
 
 
+def test_what_means_no_model_is_refused(client: InvokeAIClient) -> None:
+    repo = client.dnn_model_repo
+    with pytest.raises(ValueError, match="empty"):
+        repo.install_model(" ")
+    with pytest.raises(TypeError, match="name, key or hash"):
+        repo.resolve()
+    with pytest.raises(errors.RejectedError):
+        repo.get_install_job("none")
+
+
 def test_an_installation_that_fails_is_told(client: InvokeAIClient, lora: ModelRecord, tmp_path: Path) -> None:
     repo = client.dnn_model_repo
     with pytest.raises(errors.RejectedError):

@@ -213,6 +213,8 @@ def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHand
     assert (position["position"], position["ahead_count"]) == (2, 1)
     assert client._make_request("GET", f"/queue/default/i/{item_id}/position").json()["position"] == 1
     assert "torch" in client.request("GET", "/api/v1/app/app_deps").json()
+    with pytest.raises(errors.UnsafePathError, match="server's root"):
+        client.request("GET", "http://example.org/api/v1/app/version")
 
 
 def test_any_queue(client: InvokeAIClient, wf: WorkflowHandle) -> None:

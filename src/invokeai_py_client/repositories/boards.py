@@ -11,6 +11,7 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.image_transfers import Category
 from invokeai_py_client.repositories.images import AsyncImages
+from invokeai_py_client.repositories.several import in_parts, several
 from invokeai_py_client.repositories.transfers import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
@@ -129,7 +130,7 @@ class AsyncBoard:
 
     async def upload(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: str | Iterable[str | os.PathLike[str]],
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
@@ -171,7 +172,7 @@ class AsyncBoard:
         """
         if self.board_id == boards.UNCATEGORIZED:
             return await self.remove_images(image_names)
-        return await _move(self._http, _names(image_names), self.board_id)
+        return await _move(self._http, several(image_names), self.board_id)
 
     @on_engine
     async def remove_images(self, image_names: str | Iterable[str]) -> list[str]:
@@ -179,7 +180,8 @@ class AsyncBoard:
 
         Rests on `POST /api/v1/board_images/batch/delete`.
         """
-        answers = [await self._http.send(boards.remove_images(part)) for part in _parts(_names(image_names))]
+        parts = in_parts(several(image_names), images.MAX_NAMES_PER_REQUEST)
+        answers = [await self._http.send(boards.remove_images(part)) for part in parts]
         return [name for answer in answers for name in answer.removed_images]
 
     @on_engine
@@ -449,15 +451,7 @@ class Boards(Blocking[AsyncBoards]):
     get_uncategorized_board = blocking(AsyncBoards.get_uncategorized_board)
 
 
-def _names(image_names: str | Iterable[str]) -> list[str]:
-    return [image_names] if isinstance(image_names, str) else list(image_names)
-
-
-def _parts(names: list[str]) -> list[list[str]]:
-    size = images.MAX_NAMES_PER_REQUEST
-    return [names[start : start + size] for start in range(0, len(names), size)]
-
-
 async def _move(http: HttpTransport, names: list[str], board_id: str) -> list[str]:
-    answers = [await http.send(boards.add_images(board_id, part)) for part in _parts(names)]
+    parts = in_parts(names, images.MAX_NAMES_PER_REQUEST)
+    answers = [await http.send(boards.add_images(board_id, part)) for part in parts]
     return [name for answer in answers for name in answer.added_images]

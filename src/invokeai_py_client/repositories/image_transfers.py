@@ -15,6 +15,7 @@ from invokeai_py_client.files import safe_name
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.bulk_download import download_zip, unpack
+from invokeai_py_client.repositories.several import several
 from invokeai_py_client.repositories.transfers import (
     CONCURRENCY,
     ProgressCallback,
@@ -51,7 +52,7 @@ class AsyncImageTransfers:
     @reporting
     async def download_many(
         self,
-        image_names: Iterable[str | ImageRecord],
+        image_names: str | Iterable[str | ImageRecord],
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
@@ -81,7 +82,7 @@ class AsyncImageTransfers:
             (12, [])
         """
         target = Path(folder)
-        names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in image_names)
+        names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in several(image_names))
 
         async def download(name: str) -> tuple[Path, bool]:
             path = target / safe_name(name)
@@ -99,7 +100,7 @@ class AsyncImageTransfers:
     @reporting
     async def upload_many(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: str | Iterable[str | os.PathLike[str]],
         *,
         board: BoardLike | None = None,
         category: Category = "user",
@@ -147,7 +148,7 @@ class AsyncImageTransfers:
         with contextlib.ExitStack() as opened:
             done = None if log is None else opened.enter_context(TransferLog(Path(log)))
             return await transfer_all(
-                paths,
+                several(paths),
                 upload,
                 name=lambda path: str(os.fspath(path)),
                 concurrency=concurrency,
@@ -156,7 +157,7 @@ class AsyncImageTransfers:
 
     @on_engine
     async def download_zip(
-        self, path: str | os.PathLike[str], *, image_names: Sequence[str] = (), board: BoardLike | None = None
+        self, path: str | os.PathLike[str], *, image_names: str | Sequence[str] = (), board: BoardLike | None = None
     ) -> Path:
         """Have the server zip images, or a board, and download the zip.
 
@@ -174,11 +175,11 @@ class AsyncImageTransfers:
             NotFoundError: of an image, where the server has several users; where it has none, that is a TransferError.
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        return await download_zip(self._http, self._following, Path(path), image_names, board_id)
+        return await download_zip(self._http, self._following, Path(path), several(image_names), board_id)
 
     @on_engine
     async def download_unzipped(
-        self, folder: str | os.PathLike[str], *, image_names: Sequence[str] = (), board: BoardLike | None = None
+        self, folder: str | os.PathLike[str], *, image_names: str | Sequence[str] = (), board: BoardLike | None = None
     ) -> list[Path]:
         """`download_zip`, unpacked into a folder: the images, each under its own name.
 
@@ -189,7 +190,7 @@ class AsyncImageTransfers:
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
         target = Path(folder)
         archive = await download_zip(
-            self._http, self._following, target / ".invokeai-images.zip", image_names, board_id
+            self._http, self._following, target / ".invokeai-images.zip", several(image_names), board_id
         )
         try:
             return await asyncio.to_thread(unpack, archive, target)

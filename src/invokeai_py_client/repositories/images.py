@@ -13,6 +13,7 @@ from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.image_transfers import AsyncImageTransfers, Category
+from invokeai_py_client.repositories.several import in_parts, several
 from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import blocking_reporting
@@ -38,7 +39,7 @@ class AsyncImages(AsyncImageTransfers):
         self,
         *,
         board: BoardLike | None = None,
-        categories: Sequence[Category] = (),
+        categories: Category | Sequence[Category] = (),
         origin: Origin | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -77,7 +78,7 @@ class AsyncImages(AsyncImageTransfers):
         self,
         *,
         board: BoardLike | None = None,
-        categories: Sequence[Category] = (),
+        categories: Category | Sequence[Category] = (),
         origin: Origin | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -93,7 +94,7 @@ class AsyncImages(AsyncImageTransfers):
     async def names_of(
         self,
         board: BoardLike | None,
-        categories: Sequence[Category],
+        categories: Category | Sequence[Category],
         origin: Origin | None,
         is_intermediate: bool | None,
         starred: bool | None,
@@ -103,7 +104,7 @@ class AsyncImages(AsyncImageTransfers):
         """`list_image_names` for those who are on the engine."""
         filters: Query = {
             "board_id": None if board is None else await board_id_of(board, self._catalog, self._http),
-            "categories": tuple(categories) or None,
+            "categories": tuple(several(categories)) or None,
             "image_origin": origin,
             "is_intermediate": is_intermediate,
             "search_term": search,
@@ -239,7 +240,8 @@ class AsyncImages(AsyncImageTransfers):
         Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
 
         Args:
-            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG.
+            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG, and as
+                RGB if it is of a mode that a PNG has not.
             board: where it goes, by id, name or record.
             category: what it is.
             is_intermediate: nobody is to see it.
@@ -347,12 +349,12 @@ class AsyncImages(AsyncImageTransfers):
     # Many images
 
     @on_engine
-    async def delete_images(self, image_names: Iterable[str]) -> list[str]:
+    async def delete_images(self, image_names: str | Iterable[str]) -> list[str]:
         """Delete many images, for good; the names of those that are gone now.
 
         Rests on `POST /api/v1/images/delete`.
         """
-        answers = [await self._http.send(images.delete_images(part)) for part in _parts(list(image_names))]
+        answers = [await self._http.send(images.delete_images(part)) for part in _parts(image_names)]
         return [name for answer in answers for name in answer.deleted_images]
 
     @on_engine
@@ -430,7 +432,5 @@ def _document(text: str | None) -> dict[str, Any] | None:
     return document
 
 
-def _parts(image_names: str | Sequence[str]) -> list[Sequence[str]]:
-    names = [image_names] if isinstance(image_names, str) else image_names
-    size = images.MAX_NAMES_PER_REQUEST
-    return [names[start : start + size] for start in range(0, len(names), size)]
+def _parts(image_names: str | Iterable[str]) -> list[Sequence[str]]:
+    return in_parts(several(image_names), images.MAX_NAMES_PER_REQUEST)

@@ -47,12 +47,15 @@ class AsyncModelInstalls:
             The installation; `wait_until()` gives the model.
 
         Raises:
+            ValueError: the source is empty, which the server would take for its own folder.
             RejectedError: there is no such source, or it is no model.
 
         Example:
             >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until().key
             '9c2e...'
         """
+        if not os.fspath(source).strip():
+            raise ValueError("there is nothing to install: the source is empty")
         call = models.install_model(os.fspath(source), inplace=bool(inplace), access_token=access_token, changes=config)
         return self._job(await self._http.send(call))
 
@@ -103,7 +106,7 @@ class AsyncModelInstalls:
         Raises:
             NotFoundError: the server does not know it (any more).
         """
-        return self._job(await self._http.send(models.get_install_job(int(id))))
+        return self._job(await self._http.send(models.get_install_job(id)))
 
     @on_engine
     async def prune_install_jobs(self) -> None:

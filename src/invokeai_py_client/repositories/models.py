@@ -11,6 +11,7 @@ from typing import Any
 from invokeai_py_client.errors import AmbiguousNameError, ApiError, NotFoundError
 from invokeai_py_client.files import image_type_of
 from invokeai_py_client.repositories.model_installs import AsyncModelInstalls
+from invokeai_py_client.repositories.several import several
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.wire.calls import models
@@ -50,7 +51,7 @@ class AsyncModels(AsyncModelInstalls):
         Raises:
             RejectedError: the server knows no such base, type or format.
         """
-        bases = (base,) if isinstance(base, str) else tuple(base or ())
+        bases = tuple(several(base or ()))
         filters = {"base_models": bases or None, "model_type": type, "model_format": format, "model_name": name}
         return await self._http.send(models.list_models(filters))
 
@@ -116,6 +117,8 @@ class AsyncModels(AsyncModelInstalls):
             >>> client.dnn_model_repo.resolve("dreamshaper", type="main").key
             '5f0c...'
         """
+        if model is None and base is None and type is None:
+            raise TypeError("resolve() takes a model's name, key or hash, or a base, or a type")
         call = models.list_models()
         known = [
             one
@@ -204,12 +207,13 @@ class AsyncModels(AsyncModelInstalls):
         await self._http.send(models.delete_model(key))
 
     @on_engine
-    async def delete_models(self, keys: Sequence[str]) -> DeletedModels:
+    async def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:
         """Delete many models; what could not be deleted is told.
 
         Rests on `POST /api/v2/models/i/bulk_delete`, for administrators, of servers from 6.11; on older ones on a
         request for each.
         """
+        keys = several(keys)
         try:
             return await self._http.send(models.delete_models(keys))
         except ApiError as error:
@@ -281,12 +285,12 @@ class AsyncModels(AsyncModelInstalls):
         return await self._http.send(models.get_related_models(key))
 
     @on_engine
-    async def get_all_related_models(self, keys: Sequence[str]) -> list[str]:
+    async def get_all_related_models(self, keys: str | Sequence[str]) -> list[str]:
         """The keys of the models that are linked with any of these.
 
         Rests on `POST /api/v1/model_relationships/batch`.
         """
-        return await self._http.send(models.get_all_related_models(keys))
+        return await self._http.send(models.get_all_related_models(several(keys)))
 
     @on_engine
     async def link_models(self, key: str, other_key: str) -> None:
@@ -337,7 +341,7 @@ class AsyncModels(AsyncModelInstalls):
         return await self._http.send(models.list_orphaned_models())
 
     @on_engine
-    async def delete_orphaned_models(self, paths: Sequence[str]) -> DeletedOrphans:
+    async def delete_orphaned_models(self, paths: str | Sequence[str]) -> DeletedOrphans:
         """Delete such folders, with their files.
 
         Rests on `DELETE /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
@@ -345,7 +349,7 @@ class AsyncModels(AsyncModelInstalls):
         Args:
             paths: as `list_orphaned_models` names them.
         """
-        return await self._http.send(models.delete_orphaned_models(paths))
+        return await self._http.send(models.delete_orphaned_models(several(paths)))
 
 
 class Models(Blocking[AsyncModels]):

@@ -296,6 +296,7 @@ class AsyncQueue:
 
     def watch(self) -> EventStream:
         """The changes of the status of the queue's items from now on, for `for` and for `async for`. It has no end.
+        While the socket is down nothing comes, and what happens then is not told.
 
         Raises, with the first event that is asked for:
             SettingsError: the client was made with `transport="polling"`.

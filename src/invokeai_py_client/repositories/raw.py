@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from invokeai_py_client.errors import UnsafePathError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority, turn_of
 from invokeai_py_client.repositories.queue import AsyncQueue
@@ -57,6 +58,12 @@ class RawRequests:
         timeout: float | None,  # noqa: ASYNC109
     ) -> Response:
         """Send a request; the arguments are those of `InvokeAIClient.request`."""
+        if "://" in path.split("?", 1)[0]:
+            raise UnsafePathError(
+                f"{path!r} is no path below the server's root.",
+                name=path,
+                hint="Give what follows the server's address, such as /api/v1/app/version.",
+            )
         call = Call(
             method=method.upper(),
             path="/" + path.lstrip("/"),

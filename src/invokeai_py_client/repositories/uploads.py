@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SMALL = 512 * 1024
 
+_PNG_MODES = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}
+
 
 class Upload:
     """An image that is to be sent, with its name and MIME type, told by its content.
@@ -72,6 +74,8 @@ def _of_file(file: BinaryIO) -> tuple[bytes | BinaryIO, str, str]:
 
 
 def _as_png(image: PIL.Image.Image) -> bytes:
+    if image.mode not in _PNG_MODES:
+        image = image.convert("RGB")
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()

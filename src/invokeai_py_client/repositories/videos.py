@@ -13,6 +13,7 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotAnImageError
 from invokeai_py_client.files import file_for, is_mp4
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
+from invokeai_py_client.repositories.several import several
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
@@ -178,28 +179,28 @@ class AsyncVideos:
         )
 
     @on_engine
-    async def star_videos(self, video_names: Iterable[str]) -> list[str]:
+    async def star_videos(self, video_names: str | Iterable[str]) -> list[str]:
         """Star videos; the names of those that are starred now.
 
         Rests on `POST /api/v1/videos/star`.
         """
-        return (await self._http.send(videos.star_videos(list(video_names)))).starred_videos
+        return (await self._http.send(videos.star_videos(several(video_names)))).starred_videos
 
     @on_engine
-    async def unstar_videos(self, video_names: Iterable[str]) -> list[str]:
+    async def unstar_videos(self, video_names: str | Iterable[str]) -> list[str]:
         """Take the star off videos; the names of those that have none now.
 
         Rests on `POST /api/v1/videos/unstar`.
         """
-        return (await self._http.send(videos.unstar_videos(list(video_names)))).unstarred_videos
+        return (await self._http.send(videos.unstar_videos(several(video_names)))).unstarred_videos
 
     @on_engine
-    async def delete_videos(self, video_names: Iterable[str]) -> list[str]:
+    async def delete_videos(self, video_names: str | Iterable[str]) -> list[str]:
         """Delete videos, for good; the names of those that are gone now.
 
         Rests on `POST /api/v1/videos/delete`.
         """
-        return (await self._http.send(videos.delete_videos(list(video_names)))).deleted_videos
+        return (await self._http.send(videos.delete_videos(several(video_names)))).deleted_videos
 
     @on_engine
     async def move_to_board(self, video_name: str, board: BoardLike) -> None:

@@ -14,6 +14,7 @@ from invokeai_py_client.errors import NotInvokeAIError, RejectedError
 from invokeai_py_client.files import cache_folder, image_type_of, safe_name, whole_file
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
+from invokeai_py_client.repositories.several import several
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import not_there
@@ -82,7 +83,7 @@ class AsyncWorkflows:
 
     @on_engine
     async def list_available_workflows(
-        self, query: str | None = None, *, tags: Sequence[str] = (), category: str | None = None
+        self, query: str | None = None, *, tags: str | Sequence[str] = (), category: str | None = None
     ) -> list[WorkflowSummary]:
         """The workflows of the server's library.
 
@@ -101,7 +102,7 @@ class AsyncWorkflows:
                     page=number,
                     per_page=_PER_PAGE,
                     query=query,
-                    tags=tags,
+                    tags=several(tags),
                     categories=() if category is None else (category,),
                 )
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import json
 import os
 import zlib
 from collections import Counter
@@ -26,7 +25,6 @@ from invokeai_py_client.errors import (
     ApiError,
     AuthenticationError,
     InvokeAIError,
-    RequestBodyError,
     RequestTimeout,
     ServerError,
     TransportError,
@@ -36,7 +34,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
 from invokeai_py_client.transport.credentials import Credentials
-from invokeai_py_client.wire.call import Call, Part, Query, Response
+from invokeai_py_client.wire.call import Call, Part, Query, Response, json_of
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
@@ -256,7 +254,7 @@ class HttpTransport:
             headers.setdefault("Accept-Encoding", "identity")
         data: bytes | aiohttp.FormData | None = None
         if call.body is not None:
-            data = _as_json(call)
+            data = json_of(call.body, f"The body of {call.method} {call.path}")
             headers["Content-Type"] = "application/json"
         opened = contextlib.ExitStack()
         outcome = "no answer"
@@ -390,16 +388,6 @@ def _query_text(value: str | int | float | bool | tuple[str, ...] | None) -> str
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _as_json(call: Call[Any]) -> bytes:
-    try:
-        return json.dumps(call.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RequestBodyError(
-            f"The body of {call.method} {call.path} cannot be written as JSON: {error}.",
-            hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
-        ) from error
-
-
 def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
     """A form, and about how many bytes it has."""
     form, size = aiohttp.FormData(), 0
@@ -419,8 +407,13 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aioht
             size += _bytes_left(content)
             # It is the caller's own file: aiohttp would close it.
             content = _chunks_of(content)
-        form.add_field(part.name, content, filename=part.filename, content_type=part.content_type)
+        form.add_field(part.name, content, filename=_shown(part.filename), content_type=part.content_type)
     return form, size
+
+
+def _shown(filename: str | None) -> str | None:
+    """A file's name with what may not stand in a header replaced."""
+    return filename and "".join(one if one.isprintable() else "_" for one in filename)
 
 
 def _bytes_left(file: BinaryIO) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from invokeai_py_client.errors import NotInvokeAIError, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, UnsafePathError
 
 T = TypeVar("T")
 
@@ -92,6 +92,21 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     has_secrets: bool = False
+
+
+def json_of(value: Any, what: str) -> bytes:
+    """A value as JSON, in UTF-8.
+
+    Raises:
+        RequestBodyError: it cannot be; `what` names it.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestBodyError(
+            f"{what} cannot be written as JSON: {error}.",
+            hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
+        ) from error
 
 
 _UNSAFE = re.compile(r"[/\x00-\x1f\x7f]")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import number, record, records
 from invokeai_py_client.wire.records import (
@@ -102,7 +101,7 @@ def upload_image(
     """`POST /api/v1/images/upload`: the server names the image. Sent again, it would be stored twice."""
     parts = [Part("file", content, filename, content_type)]
     if metadata is not None:
-        parts.append(Part("metadata", json.dumps(metadata)))
+        parts.append(Part("metadata", json_of(metadata, "The metadata of an image").decode()))
     return Call(
         method="POST",
         path=api_path("images", "upload"),

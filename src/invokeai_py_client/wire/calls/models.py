@@ -157,7 +157,7 @@ def list_install_jobs() -> Call[list[InstallJobRecord]]:
     )
 
 
-def get_install_job(job_id: int) -> Call[InstallJobRecord]:
+def get_install_job(job_id: int | str) -> Call[InstallJobRecord]:
     """`GET /api/v2/models/install/{job_id}`."""
     return Call(
         method="GET",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Part, api_path
+from invokeai_py_client.wire.call import Call, Part, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import StylePreset
@@ -71,5 +70,5 @@ def import_style_presets(content: bytes | Path, *, filename: str, content_type: 
 
 
 def _parts(data: Mapping[str, Any], image: Part | None) -> tuple[Part, ...]:
-    text = Part("data", json.dumps(data))
+    text = Part("data", json_of(data, "A style preset").decode())
     return (text,) if image is None else (text, image)
