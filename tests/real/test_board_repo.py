@@ -144,6 +144,24 @@ def test_the_board_of_no_board(client: InvokeAIClient) -> None:
     assert none.list_images() == []
 
 
+def test_what_an_earlier_clients_script_calls(client: InvokeAIClient, board: Board) -> None:
+    first = board.upload_image_data(png(1), "cub.png")
+    second = board.upload_image_data(image_data=png(2), filename="cub.png", is_intermediate=True)
+    assert (first.board_id, second.is_intermediate) == (board.board_id, True)
+    with pytest.raises(errors.NotAnImageError, match=r"cub\.png"):
+        board.upload_image_data(b"text", "cub.png")
+    repo = client.board_repo
+    renamed = repo.update_board(board_id=board.board_id, name="test_what_an_earlier")
+    assert renamed.board_name == "test_what_an_earlier"
+    made = repo.create_board(name="test_what_an_earlier too")
+    assert repo.delete_board(board_id=made.board_id, delete_images=True).board_id == made.board_id
+    none = repo.get_uncategorized_handle()
+    name = none.upload_image_data(png(3)).image_name
+    assert name in none.list_images(0, 100, order_dir="DESC")
+    assert none.download_image(name, full_resolution=True) == client.image_repo.get_image_bytes(name)
+    client.image_repo.delete_image(name)
+
+
 async def test_the_awaited_face(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
     awaited = (await client.aio.board_repo.get_board_handle(board.board_id)).aio
     await awaited.upload_image(png(1))

@@ -13,6 +13,7 @@ from invokeai_py_client.repositories.image_transfers import Category
 from invokeai_py_client.repositories.images import AsyncImages
 from invokeai_py_client.repositories.several import in_parts, several
 from invokeai_py_client.repositories.transfers import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import blocking_reporting
@@ -114,7 +115,7 @@ class AsyncBoard:
 
     @on_engine
     async def upload_image(
-        self, file_path: ImageSource, *, is_intermediate: bool = False, image_category: Category = "user"
+        self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
     ) -> ImageRecord:
         """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
         return await self._image_repo.upload_image(
@@ -123,10 +124,17 @@ class AsyncBoard:
 
     @on_engine
     async def upload_image_data(
-        self, image_data: bytes, *, is_intermediate: bool = False, image_category: Category = "user"
+        self,
+        image_data: bytes,
+        filename: str | None = None,
+        is_intermediate: bool = False,
+        image_category: Category = "user",
     ) -> ImageRecord:
-        """`upload_image` of a file's content."""
-        return await self.upload_image(image_data, is_intermediate=is_intermediate, image_category=image_category)
+        """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
+        target = self._target()
+        board_id = None if target is None else target.board_id
+        upload = Upload(image_data, filename=filename)
+        return await self._image_repo.send_upload(upload, board_id, image_category, is_intermediate)
 
     async def upload(
         self,
@@ -352,7 +360,7 @@ class AsyncBoards:
     @on_engine
     async def update_board(
         self,
-        board: BoardLike,
+        board_id: BoardLike,
         name: str | None = None,
         *,
         archived: bool | None = None,
@@ -361,13 +369,15 @@ class AsyncBoards:
     ) -> BoardRecord:
         """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
 
+        A board is given by id, name or record.
+
         Rests on `PATCH /api/v1/boards/{board_id}`.
 
         Raises:
             NotFoundError: there is no such board.
             AmbiguousNameError: several have that name.
         """
-        board_id = await self._existing(board)
+        known_id = await self._existing(board_id)
         changes: dict[str, Any] = {
             "board_name": name,
             "archived": archived,
@@ -375,12 +385,12 @@ class AsyncBoards:
             "board_visibility": visibility,
         }
         return await self._http.send(
-            boards.update_board(board_id, {key: value for key, value in changes.items() if value is not None})
+            boards.update_board(known_id, {key: value for key, value in changes.items() if value is not None})
         )
 
     @on_engine
-    async def delete_board(self, board: BoardLike, delete_images: bool = False) -> DeletedBoard:
-        """Delete a board; its images go with it, or are on no board then.
+    async def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
+        """Delete a board, given by id, name or record; its images go with it, or are on no board then.
 
         Rests on `DELETE /api/v1/boards/{board_id}`.
 
@@ -388,8 +398,8 @@ class AsyncBoards:
             NotFoundError: there is no such board.
             AmbiguousNameError: several have that name.
         """
-        board_id = await self._existing(board)
-        return await self._http.send(boards.delete_board(board_id, include_images=delete_images))
+        known_id = await self._existing(board_id)
+        return await self._http.send(boards.delete_board(known_id, include_images=delete_images))
 
     @on_engine
     async def get_board_handle(self, board_id: BoardLike | None) -> Board:

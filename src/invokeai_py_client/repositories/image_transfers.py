@@ -132,7 +132,7 @@ class AsyncImageTransfers:
         async def upload(path: str | os.PathLike[str]) -> tuple[ImageRecord, bool]:
             source = Upload(path)
             if done is None:
-                return await self._upload(source, board_id, category, False, None), True
+                return await self.send_upload(source, board_id, category, False), True
             key = f"{self._http.settings.url} {await asyncio.to_thread(digest_of, Path(path))}"
             known = done.get(key)
             if known is not None:
@@ -140,7 +140,7 @@ class AsyncImageTransfers:
                     return await self._http.send(images.get_image(str(known["image_name"]))), False
                 except NotFoundError:
                     pass
-            record = await self._upload(source, board_id, category, False, None)
+            record = await self.send_upload(source, board_id, category, False)
             done.remember(key, image_name=record.image_name)
             return record, True
 
@@ -197,14 +197,15 @@ class AsyncImageTransfers:
         finally:
             archive.unlink(missing_ok=True)
 
-    async def _upload(
+    async def send_upload(
         self,
         upload: Upload,
         board_id: str | None,
         category: str,
         is_intermediate: bool,
-        metadata: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> ImageRecord:
+        """`upload_image` for those who are on the engine, and have read the image."""
         call = images.upload_image(
             upload.content,
             filename=upload.filename,

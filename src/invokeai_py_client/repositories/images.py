@@ -261,7 +261,9 @@ class AsyncImages(AsyncImageTransfers):
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        return await self._upload(await asyncio.to_thread(Upload, image), board_id, category, is_intermediate, metadata)
+        return await self.send_upload(
+            await asyncio.to_thread(Upload, image), board_id, category, is_intermediate, metadata
+        )
 
     @on_engine
     async def copy_image(self, image_name: str, *, board: BoardLike | None = None) -> ImageRecord:
@@ -279,7 +281,7 @@ class AsyncImages(AsyncImageTransfers):
         record = await self._http.send(images.get_image(image_name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
         upload = Upload(await self._http.send(images.get_image_bytes(image_name)))
-        return await self._upload(upload, board_id, record.image_category, record.is_intermediate, None)
+        return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
 
     @on_engine
     async def update_image(

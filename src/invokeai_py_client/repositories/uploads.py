@@ -26,6 +26,7 @@ class Upload:
 
     Args:
         source: see `ImageSource`.
+        filename: what it is to be called, in place of a name of its own.
 
     Raises:
         NotAnImageError: it is no image of a known kind.
@@ -33,7 +34,7 @@ class Upload:
         TypeError: it is nothing of the kinds above.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, *, filename: str | None = None) -> None:
         self.content: bytes | Path | BinaryIO
         if isinstance(source, str | os.PathLike):
             path = Path(source)
@@ -43,7 +44,7 @@ class Upload:
             self.content_type = image_type_of(self.content, name=str(path))
         elif isinstance(source, bytes | bytearray | memoryview):
             self.content = bytes(source)
-            self.content_type = image_type_of(self.content)
+            self.content_type = image_type_of(self.content, name=filename)
             self.filename = f"image.{self.content_type.split('/')[1]}"
         elif hasattr(source, "read"):
             self.content, self.content_type, self.filename = _of_file(source)
@@ -51,6 +52,7 @@ class Upload:
             self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
         else:
             raise TypeError(f"an image is a path, bytes, a binary file or a Pillow image, not {type(source).__name__}")
+        self.filename = filename or self.filename
 
 
 def _of_file(file: BinaryIO) -> tuple[bytes | BinaryIO, str, str]:

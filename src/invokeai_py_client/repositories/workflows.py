@@ -64,14 +64,14 @@ class AsyncWorkflows:
         return self._make_handle(definition, await self.get_templates())
 
     @on_engine
-    async def create_workflow_from_file(self, path: str | os.PathLike[str]) -> WorkflowHandle:
-        """`create_workflow` of `WorkflowDefinition.from_file(path)`."""
-        return await self.create_workflow(WorkflowDefinition.from_file(path))
+    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
+        """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
+        return await self.create_workflow(WorkflowDefinition.from_file(filepath))
 
     @on_engine
-    async def create_workflow_from_dict(self, document: Mapping[str, Any]) -> WorkflowHandle:
-        """`create_workflow` of `WorkflowDefinition.from_dict(document)`."""
-        return await self.create_workflow(WorkflowDefinition.from_dict(document))
+    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
+        """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
+        return await self.create_workflow(WorkflowDefinition.from_dict(data))
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
@@ -120,18 +120,18 @@ class AsyncWorkflows:
         return await self._http.send(workflows.list_tags())
 
     @on_engine
-    async def download_workflow(self, workflow: str) -> WorkflowDefinition:
+    async def download_workflow(self, workflow_id: str) -> WorkflowDefinition:
         """A workflow of the server's library, as a file of it would be.
 
         Rests on `GET /api/v1/workflows/i/{workflow_id}`.
 
         Args:
-            workflow: its id or name.
+            workflow_id: its id, or its name.
 
         Raises:
             NotFoundError: the library has no such workflow, or several of that name.
         """
-        return await self._download(await self._find(workflow))
+        return await self._download(await self._find(workflow_id))
 
     @on_engine
     async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
