@@ -6,7 +6,8 @@ InvokeAIError
 ├── ClientClosedError (RuntimeError)        the client, or the interpreter, is closing
 ├── EngineThreadError (RuntimeError)        a blocking call on the client's own thread
 ├── TransportError (ConnectionError)        the server could not be reached, or hung up
-│   └── NotInvokeAIError                    something answered, but no InvokeAI server
+│   ├── NotInvokeAIError                    something answered, but no InvokeAI server
+│   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
 ├── RequestBodyError (ValueError)           what was to be sent is no JSON
 ├── ApiError                                the server answered with an error
@@ -58,6 +59,7 @@ __all__ = [
     "BatchError",
     "ClientClosedError",
     "EngineThreadError",
+    "EnqueueInDoubtError",
     "ForbiddenError",
     "GraphRejectedError",
     "InputNotFoundError",
@@ -154,6 +156,14 @@ class TransportError(InvokeAIError, ConnectionError):
 
 class NotInvokeAIError(TransportError):
     """Something answers at `url`, but it does not speak InvokeAI's API."""
+
+
+class EnqueueInDoubtError(TransportError):
+    """No answer came to a batch, nor to the question whether it arrived: `batch_id` may be in the queue, or not."""
+
+    def __init__(self, what: str, *, batch_id: str, url: str, method: str = "", hint: str = "") -> None:
+        super().__init__(what, url=url, method=method, hint=hint)
+        self.batch_id = batch_id
 
 
 class RequestTimeout(InvokeAIError, TimeoutError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.conftest import Told, check_all_there_once
 from tests.faults.proxy import FaultProxy
@@ -54,16 +54,12 @@ def test_sixty_items_through_twenty_faults(
     choose = random.Random(SEED)
     handles = [work(steps=2, seconds=0.1) for _ in range(60)]
     faults: list[str] = []
-    over = threading.Event()
 
     def rage() -> None:
         for _ in range(20):
             faults.append(one_fault(proxy, choose))
             time.sleep(choose.uniform(0.05, 0.4))
         proxy.clear()
-        over.set()
-
-    raging = threading.Thread(target=rage)
 
     async def submit_all() -> list[Run]:
         runs = []
@@ -72,10 +68,10 @@ def test_sixty_items_through_twenty_faults(
             await asyncio.sleep(0.1)
         return runs
 
-    raging.start()
-    runs = asyncio.run(submit_all())
-    ends = [run.wait(120) for run in runs]
-    raging.join(60)
-    assert over.is_set()
+    with ThreadPoolExecutor(1) as pool:
+        raging = pool.submit(rage)
+        runs = asyncio.run(submit_all())
+        ends = [run.wait(120) for run in runs]
+        raging.result(60)
     outcome = check_all_there_once(client, runs, ends)
     told(f"chaos, seed {SEED}: {len(faults)} faults", outcome)

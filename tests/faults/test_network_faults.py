@@ -47,8 +47,12 @@ def test_a_submission_waits_out_a_short_refusal(
 ) -> None:
     wf = work()
     proxy.down()
-    threading.Timer(1.5, proxy.up).start()
-    run = wf.submit_sync()
+    back = threading.Timer(1.5, proxy.up)
+    back.start()
+    try:
+        run = wf.submit_sync()
+    finally:
+        back.join()
     told("connections refused when it submits (1.5 s)", check_all_there_once(client, [run], [run.wait(60)]))
 
 
@@ -73,6 +77,22 @@ def test_an_enqueue_is_exactly_once(
         runs.append(wf.submit_sync())
     assert proxy.done[action] == 3
     told(f"{what}, 3 times", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+
+
+@pytest.mark.parametrize("action", ["swallow", "drop"])
+def test_the_question_after_a_lost_enqueue_is_lost_as_well(
+    action: str, proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    wf = work()
+    proxy.next("enqueue_batch", action)
+    # More often than one request is sent again.
+    proxy.next("/status", "503", 7)
+    run = wf.submit_sync()
+    assert proxy.done == {action: 1, "503": 7}
+    told(
+        f"an enqueue meets {action}, and the question after it 503, 7 times",
+        check_all_there_once(client, [run], [run.wait(60)]),
+    )
 
 
 @pytest.mark.parametrize("status", ["502", "503", "429"])

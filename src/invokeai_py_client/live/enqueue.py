@@ -8,6 +8,7 @@ from typing import Any
 
 from invokeai_py_client.errors import (
     ApiError,
+    EnqueueInDoubtError,
     InvokeAIError,
     NotFoundError,
     NotInvokeAIError,
@@ -16,9 +17,10 @@ from invokeai_py_client.errors import (
     TransportError,
 )
 from invokeai_py_client.transport.answers import not_there
-from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport
+from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport, is_passing
+from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.records import EnqueueResult, QueueItemSummary
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between one try and the next; after the last the failure is the caller's."""
@@ -59,28 +61,59 @@ async def enqueue_once(
         The new items, ascending. They may be fewer than were sent: the queue had no room.
 
     Raises:
-        InvokeAIError: as any request. Nothing of this body is in the queue then, unless the server could not even be
-            asked whether it is.
+        EnqueueInDoubtError: the answer was lost, and the server could not be asked whether the batch arrived.
+        InvokeAIError: as any request. Nothing of this body is in the queue then.
     """
     call = queue.enqueue_batch(queue_id, {**body, "batch": {**body["batch"], "batch_id": batch_id}})
     for pause in (*_PAUSES, None):
         try:
-            result = await http.send(call)
+            return await _enqueue(http, queue_id, batch_id, call, known)
         except (TransportError, RequestTimeout, ApiError) as error:
-            if not _fate_is_unknown(error) and not _was_not_sent(error):
+            if _fate_is_unknown(error):
+                arrived = await _what_arrived(http, queue_id, batch_id, known, error)
+                if arrived is not None:
+                    return arrived
+            elif not _was_not_sent(error):
                 raise
-            if _fate_is_unknown(error) and (await _total(http, queue_id, batch_id)) > len(known):
-                items = await items_of_batch(http, queue_id, batch_id)
-                return Enqueued(sorted({item.item_id for item in items} - known), None)
             if pause is None:
                 raise
-            await asyncio.sleep(pause)
-        else:
-            item_ids = result.item_ids
-            if item_ids is None and result.enqueued:
-                # Servers before 5.12 do not name them.
-                item_ids = [item.item_id for item in await items_of_batch(http, queue_id, batch_id)]
-            return Enqueued(sorted({*(item_ids or ())} - known), result.requested)
+        await asyncio.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _enqueue(
+    http: HttpTransport, queue_id: str, batch_id: str, call: Call[EnqueueResult], known: frozenset[int]
+) -> Enqueued:
+    result = await http.send(call)
+    item_ids = result.item_ids
+    if item_ids is None and result.enqueued:
+        # Servers before 5.12 do not name them.
+        item_ids = [item.item_id for item in await items_of_batch(http, queue_id, batch_id)]
+    return Enqueued(sorted({*(item_ids or ())} - known), result.requested)
+
+
+async def _what_arrived(
+    http: HttpTransport, queue_id: str, batch_id: str, known: frozenset[int], lost: InvokeAIError
+) -> Enqueued | None:
+    """What the queue has of a batch whose answer was `lost`; None if it did not arrive. It is asked again and again."""
+    call = queue.get_batch_status(queue_id, batch_id)
+    for pause in (*_PAUSES, None):
+        try:
+            if (await http.send(call)).total <= len(known):
+                return None
+            items = await items_of_batch(http, queue_id, batch_id)
+            return Enqueued(sorted({item.item_id for item in items} - known), None)
+        except (TransportError, RequestTimeout, ApiError) as error:
+            if pause is None or not is_passing(error):
+                raise EnqueueInDoubtError(
+                    f"Whether batch {batch_id} is in the queue {queue_id!r} is not known: it got no answer ({lost}), "
+                    f"nor did the question whether it arrived ({error}).",
+                    batch_id=batch_id,
+                    url=http.url_of(call.path),
+                    method=call.method,
+                    hint=f"When the server is back, client.run(batch_id={batch_id!r}) follows it if it is there.",
+                ) from error
+        await asyncio.sleep(pause)
     raise AssertionError("the last try returns or raises")
 
 
@@ -118,10 +151,6 @@ async def item_of_session(http: HttpTransport, queue_id: str, session_id: str) -
         url=http.url_of(call.path),
         hint="Check the id; items that have ended are deleted after a while.",
     )
-
-
-async def _total(http: HttpTransport, queue_id: str, batch_id: str) -> int:
-    return (await http.send(queue.get_batch_status(queue_id, batch_id))).total
 
 
 def _was_not_sent(error: InvokeAIError) -> bool:

@@ -18,7 +18,7 @@ import aiohttp
 import yarl
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from invokeai_py_client.errors import (
     AnswerTooLargeError,
@@ -105,17 +105,21 @@ class _Sink:
 
 
 class RetryWait(wait_base):
-    """Full jitter that grows with each try, unless the server itself said how long."""
+    """Twice as long with each try, and a little more by chance, unless the server itself said how long.
+
+    Four retries take 3 s at least. Were all of the wait left to chance, they could be over in a moment, while the
+    server is still away.
+    """
 
     def __init__(self) -> None:
-        self._jitter = wait_random_exponential(multiplier=0.2, max=5.0)
+        self._growing = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0, 0.2)
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """The seconds until the next try."""
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, ApiError) and error.retry_after is not None:
             return min(error.retry_after, _LONGEST_RETRY_AFTER)
-        return self._jitter(retry_state)
+        return self._growing(retry_state)
 
 
 class HttpTransport:

@@ -10,6 +10,7 @@ import pytest
 from invokeai_py_client import errors
 from invokeai_py_client.live import enqueue
 from invokeai_py_client.live.enqueue import enqueue_once
+from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.records import BatchStatus, EnqueueResult, ItemIds, QueueItemSummary
@@ -23,6 +24,8 @@ class Queue(HttpTransport):
     def __init__(self, faults: list[Callable[[Queue, Any], None]]) -> None:
         self.stored: list[str] = []
         self.asked: list[str] = []
+        self.questions_lost = 0
+        self.settings = Settings()
         self._faults = faults
 
     async def send(self, call: Call[Any]) -> Any:
@@ -34,6 +37,9 @@ class Queue(HttpTransport):
             self.stored.append(batch_id)
             return EnqueueResult(enqueued=1, requested=1, item_ids=[len(self.stored)])
         if call.path.endswith("/status"):
+            if self.questions_lost:
+                self.questions_lost -= 1
+                raise errors.TransportError("still away", url="u", sent=False)
             total = self.stored.count("mine")
             return BatchStatus(
                 batch_id="mine", pending=total, in_progress=0, completed=0, failed=0, canceled=0, total=total
@@ -93,6 +99,24 @@ async def test_it_gives_up_after_its_last_try_with_the_failure() -> None:
         await enqueue_once(queue, "default", "mine", BODY)
     assert queue.stored == []
     assert queue.asked.count("enqueue_batch") == 4
+
+
+@pytest.mark.parametrize("lost", [lost_before, lost_after])
+async def test_a_question_that_gets_no_answer_is_asked_again(lost: Callable[[Queue, Any], None]) -> None:
+    queue = Queue([lost])
+    queue.questions_lost = 3
+    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
+    assert queue.stored == ["mine"]
+
+
+async def test_a_batch_is_not_sent_again_while_its_fate_is_unknown() -> None:
+    queue = Queue([lost_after])
+    queue.questions_lost = 100
+    with pytest.raises(errors.EnqueueInDoubtError, match=r"slow.*still away.*client\.run\(batch_id='mine'\)") as caught:
+        await enqueue_once(queue, "default", "mine", BODY)
+    assert caught.value.batch_id == "mine"
+    assert isinstance(caught.value, ConnectionError)
+    assert queue.asked.count("enqueue_batch") == 1
 
 
 async def test_what_the_server_refuses_is_not_sent_again() -> None:
