@@ -22,7 +22,7 @@ from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import EnqueueResult, QueueItemSummary
 
-_PAUSES = (0.2, 0.5, 1.0, 2.0)
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
 """Seconds between one try and the next; after the last the failure is the caller's."""
 
 
