@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
 
-from invokeai_py_client.errors import InstallFailed, InstallTimeout
+from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.wire.records import InstallJobRecord, ModelRecord
 
 _ENDS = ("completed", "error", "cancelled")
+
+_DUPLICATE = "DuplicateModelException"
 
 
 class AsyncInstallJob:
@@ -89,10 +93,12 @@ class AsyncInstallJob:
             if not limit.expired():
                 # It is a request that got no answer.
                 raise
+            is_paused = self.record.status == "paused"
             raise InstallTimeout(
-                f"The installation {self.record.id} of {self._source} had not ended after {timeout:g} s.",
+                f"The installation {self.record.id} of {self._source} had not ended after {timeout:g} s: "
+                f"it is {self.record.status}.",
                 job_id=self.record.id,
-                hint="It goes on: wait for it again, or cancel it.",
+                hint="Let it go on with resume()." if is_paused else "It goes on: wait for it again, or cancel it.",
             ) from error
         finally:
             unwatch()
@@ -105,40 +111,58 @@ class AsyncInstallJob:
         Raises:
             InstallFailed: it failed, was cancelled, or has not ended.
         """
-        if self.record.status == "completed" and self.record.config_out is not None:
-            return self.record.config_out
-        why = self._was_cancelled and "it was cancelled"
-        why = why or self.record.error_reason or self.record.error or f"it is {self.record.status}"
+        record = self.record
+        if record.config_out is not None:
+            return record.config_out
+        if self._was_cancelled or record.status == "cancelled":
+            why, hint = "it was cancelled", "Install it again if it is wanted all the same."
+        elif record.status not in _ENDS:
+            why, hint = f"it is {record.status}", "Wait for it with wait_until()."
+        else:
+            why = (record.error or record.error_reason or "the server does not say why").strip().rstrip(".")
+            why = why.replace(self._whole_source, _shown(self._whole_source))
+            is_there = record.error_reason == _DUPLICATE
+            hint = "dnn_model_repo.resolve() finds it." if is_there else "Mend its cause and install it again."
         raise InstallFailed(
-            f"The installation {self.record.id} of {self._source} has no model: {why}.",
-            job_id=self.record.id,
-            error_type=self.record.error_reason,
-            error_message=self.record.error,
-            error_traceback=self.record.error_traceback,
-            hint="Mend its cause and install it again.",
+            f"The installation {record.id} of {self._source} has no model: {why}.",
+            job_id=record.id,
+            error_type=record.error_reason,
+            error_message=record.error,
+            error_traceback=record.error_traceback,
+            hint=hint,
         )
 
     @on_engine
-    async def cancel(self) -> None:
-        """Stop it; nothing of the model stays.
+    async def cancel(self) -> bool:
+        """Stop it; nothing of the model stays. One that has ended stays as it is.
 
         Rests on `DELETE /api/v2/models/install/{id}`.
 
+        Returns:
+            Whether there was anything left to stop.
+
         Raises:
-            NotFoundError, RejectedError: the server has forgotten it.
+            NotFoundError: the server has forgotten it.
         """
+        # The server would call one cancelled whose model it has.
+        if (await self.refresh()).status in _ENDS:
+            return False
         # A download that loses its file in its midst ends as an error, whatever the reason.
         self._was_cancelled = True
         await self._http.send(models.cancel_install_job(self.record.id))
         await self.refresh()
+        return True
 
     @on_engine
     async def pause(self) -> None:
         """Stop its downloads; what is downloaded is kept.
 
         Rests on `POST /api/v2/models/install/{id}/pause`, of servers from 6.11.
+
+        Raises:
+            NotFoundError: the server has forgotten it; so with all that follow.
         """
-        self.record = await self._http.send(models.pause_install_job(self.record.id))
+        await self._steer(models.pause_install_job(self.record.id))
 
     @on_engine
     async def resume(self) -> None:
@@ -146,7 +170,7 @@ class AsyncInstallJob:
 
         Rests on `POST /api/v2/models/install/{id}/resume`, of servers from 6.11.
         """
-        self.record = await self._http.send(models.resume_install_job(self.record.id))
+        await self._steer(models.resume_install_job(self.record.id))
 
     @on_engine
     async def restart_failed(self) -> None:
@@ -154,7 +178,7 @@ class AsyncInstallJob:
 
         Rests on `POST /api/v2/models/install/{id}/restart_failed`, of servers from 6.11.
         """
-        self.record = await self._http.send(models.restart_failed_downloads(self.record.id))
+        await self._steer(models.restart_failed_downloads(self.record.id))
 
     @on_engine
     async def restart_file(self, url: str) -> None:
@@ -162,14 +186,45 @@ class AsyncInstallJob:
 
         Rests on `POST /api/v2/models/install/{id}/restart_file`, of servers from 6.11.
         """
-        self.record = await self._http.send(models.restart_download(self.record.id, url))
+        await self._steer(models.restart_download(self.record.id, url))
+
+    @property
+    def job_id(self) -> int:
+        """Its id, which the server gives anew after a restart."""
+        return self.record.id
+
+    @property
+    def status(self) -> str:
+        """`waiting`, `downloading`, `downloads_done`, `running`, `paused`, `completed`, `error` or `cancelled`."""
+        return self.record.status
+
+    def progress(self) -> float:
+        """How much is downloaded, 0..1, as far as is known without asking; 1 once it is completed."""
+        if self.record.status == "completed":
+            return 1.0
+        return self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
+
+    async def _steer(self, call: Call[InstallJobRecord]) -> None:
+        try:
+            self.record = await self._http.send(call)
+        except RejectedError:
+            # So the server also refuses what it has forgotten; asking for it tells.
+            await self.refresh()
+            raise
+
+    @property
+    def _whole_source(self) -> str:
+        source = self.record.source
+        if isinstance(source, str):
+            return source
+        return str(next((source[name] for name in ("path", "url", "repo_id", "external_id") if name in source), "?"))
 
     @property
     def _source(self) -> str:
-        source = self.record.source
-        if isinstance(source, str):
-            return repr(source)
-        return repr(next((source[name] for name in ("path", "url", "repo_id", "external_id") if name in source), "?"))
+        return repr(_shown(self._whole_source))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.job_id} {self.status}>"
 
 
 class InstallJob(Blocking[AsyncInstallJob]):
@@ -181,6 +236,8 @@ class InstallJob(Blocking[AsyncInstallJob]):
     """
 
     refresh = blocking(AsyncInstallJob.refresh)
+    progress = shared(AsyncInstallJob.progress)
+    result = shared(AsyncInstallJob.result)
     wait_until = blocking_reporting(AsyncInstallJob.wait_until)
     cancel = blocking(AsyncInstallJob.cancel)
     pause = blocking(AsyncInstallJob.pause)
@@ -196,23 +253,20 @@ class InstallJob(Blocking[AsyncInstallJob]):
     @property
     def job_id(self) -> int:
         """Its id, which the server gives anew after a restart."""
-        return self.record.id
+        return self.aio.job_id
 
     @property
     def status(self) -> str:
         """`waiting`, `downloading`, `downloads_done`, `running`, `paused`, `completed`, `error` or `cancelled`."""
-        return self.record.status
-
-    @property
-    def progress(self) -> float:
-        """How much is downloaded, 0..1; 1 once it is completed."""
-        if self.record.status == "completed":
-            return 1.0
-        return self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
-
-    def result(self) -> ModelRecord:
-        """The installed model, as far as is known without asking; InstallFailed if there is none."""
-        return self.aio.result()
+        return self.aio.status
 
     def __repr__(self) -> str:
         return f"<InstallJob {self.job_id} {self.status}>"
+
+
+def _shown(source: str) -> str:
+    """A source without what may be secret in a URL: who asks, and the query."""
+    parts = urlsplit(source)
+    if not parts.scheme or not parts.netloc:
+        return source
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

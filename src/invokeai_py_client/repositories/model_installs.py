@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.repositories.install_jobs import AsyncInstallJob, InstallJob
+from invokeai_py_client.repositories.install_jobs import AsyncInstallJob
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records import FoundModel, HuggingFaceFiles, InstallJobRecord, StarterModel
+
+_OF_A_PATH = ("~", "./", "../", ".\\", "..\\")
 
 
 class AsyncModelInstalls:
@@ -31,17 +33,18 @@ class AsyncModelInstalls:
         config: Mapping[str, Any] | None = None,
         inplace: bool | None = None,
         access_token: str | None = None,
-    ) -> InstallJob:
+    ) -> AsyncInstallJob:
         """Begin to install a model.
 
         Rests on `POST /api/v2/models/install`, for administrators.
 
         Args:
             source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
-                `:variant:subfolder` if need be).
+                `:variant:subfolder` if need be). A path object, and a text that begins with `~`, `./` or `../`, is a
+                path of this machine, which is made absolute.
             config: what is to be recorded in place of what the server finds out, such as `{"name": "tiger"}`.
             inplace: leave local files where they are; by default the server moves them into a folder of its own.
-            access_token: for a URL that needs one. It is not shown anywhere.
+            access_token: for a URL that needs one. It is never shown.
 
         Returns:
             The installation; `wait_until()` gives the model.
@@ -56,18 +59,20 @@ class AsyncModelInstalls:
         """
         if not os.fspath(source).strip():
             raise ValueError("there is nothing to install: the source is empty")
-        call = models.install_model(os.fspath(source), inplace=bool(inplace), access_token=access_token, changes=config)
+        call = models.install_model(
+            _as_the_server_reads(source), inplace=bool(inplace), access_token=access_token, changes=config
+        )
         return self._job(await self._http.send(call))
 
     @on_engine
     async def install_huggingface(
         self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | None = None
-    ) -> InstallJob:
+    ) -> AsyncInstallJob:
         """Begin to install a model from a Hugging Face repository: `install_model(repo_id)`."""
         return await self.install_model(repo_id, config, access_token=access_token)
 
     @on_engine
-    async def install_starter_model(self, name: str) -> InstallJob:
+    async def install_starter_model(self, name: str) -> AsyncInstallJob:
         """Begin to install a model that the server's makers recommend.
 
         Args:
@@ -90,7 +95,7 @@ class AsyncModelInstalls:
         return await self.install_model(starter.source, config)
 
     @on_engine
-    async def list_install_jobs(self) -> list[InstallJob]:
+    async def list_install_jobs(self) -> list[AsyncInstallJob]:
         """The installations since the server has started.
 
         Rests on `GET /api/v2/models/install`, for administrators.
@@ -98,7 +103,7 @@ class AsyncModelInstalls:
         return [self._job(record) for record in await self._http.send(models.list_install_jobs())]
 
     @on_engine
-    async def get_install_job(self, id: int | str) -> InstallJob:
+    async def get_install_job(self, id: int | str) -> AsyncInstallJob:
         """An installation, begun by whatever program.
 
         Rests on `GET /api/v2/models/install/{id}`, for administrators.
@@ -109,12 +114,13 @@ class AsyncModelInstalls:
         return self._job(await self._http.send(models.get_install_job(id)))
 
     @on_engine
-    async def prune_install_jobs(self) -> None:
-        """Have the server forget the installations that have ended.
+    async def prune_install_jobs(self) -> bool:
+        """Have the server forget the installations that have ended; True.
 
         Rests on `DELETE /api/v2/models/install`, for administrators.
         """
         await self._http.send(models.prune_install_jobs())
+        return True
 
     @on_engine
     async def list_starter_models(self) -> list[StarterModel]:
@@ -154,20 +160,27 @@ class AsyncModelInstalls:
         return await self._http.send(models.get_hf_status())
 
     @on_engine
-    async def hf_login(self, token: str) -> str:
-        """Give the server a Hugging Face token, which it keeps; whether it is `valid`.
+    async def hf_login(self, token: str) -> bool:
+        """Give the server a Hugging Face token, which it keeps; whether huggingface.co says that it is valid.
 
         Rests on `POST /api/v2/models/hf_login`, for administrators.
         """
-        return await self._http.send(models.hf_login(token))
+        return await self._http.send(models.hf_login(token)) == "valid"
 
     @on_engine
-    async def hf_logout(self) -> str:
-        """Have the server forget its Hugging Face token.
+    async def hf_logout(self) -> bool:
+        """Have the server forget its Hugging Face token; whether it has none that is valid now.
 
         Rests on `DELETE /api/v2/models/hf_login`, for administrators.
         """
-        return await self._http.send(models.hf_logout())
+        return await self._http.send(models.hf_logout()) != "valid"
 
-    def _job(self, record: InstallJobRecord) -> InstallJob:
-        return InstallJob(AsyncInstallJob(self._engine, self._http, self._following, record))
+    def _job(self, record: InstallJobRecord) -> AsyncInstallJob:
+        return AsyncInstallJob(self._engine, self._http, self._following, record)
+
+
+def _as_the_server_reads(source: str | os.PathLike[str]) -> str:
+    """A source whose path, if it is one, is absolute: the server would take a relative one for a repository."""
+    if isinstance(source, os.PathLike) or source.startswith(_OF_A_PATH):
+        return os.path.abspath(os.path.expanduser(source))
+    return source

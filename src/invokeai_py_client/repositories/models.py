@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.errors import AmbiguousNameError, ApiError, NotFoundError
+from invokeai_py_client.errors import AmbiguousNameError, ApiError
 from invokeai_py_client.files import image_type_of
+from invokeai_py_client.repositories.install_jobs import InstallJob
 from invokeai_py_client.repositories.model_installs import AsyncModelInstalls
 from invokeai_py_client.repositories.several import several
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records import (
@@ -120,22 +121,23 @@ class AsyncModels(AsyncModelInstalls):
         if model is None and base is None and type is None:
             raise TypeError("resolve() takes a model's name, key or hash, or a base, or a type")
         call = models.list_models()
-        known = [
-            one
-            for one in await self._http.send(call)
-            if (base is None or one.base == base) and (type is None or one.type == type)
-        ]
+        installed = await self._http.send(call)
+        known = [one for one in installed if (base is None or one.base == base) and (type is None or one.type == type)]
         found = known
         if model is not None:
             ways = ([one for one in known if getattr(one, way) == model] for way in ("key", "hash", "name"))
             found = next((those for those in ways if those), [])
         what = " ".join(filter(None, ["the", base, type, "model", None if model is None else repr(model)]))
         if not found:
+            of_another_kind = [one for one in installed if model in (one.key, one.hash, one.name)]
+            kinds = " and ".join(f"a {one.base} {one.type}" for one in of_another_kind)
             raise not_there(
                 f"The server does not have {what}.",
                 method=call.method,
                 url=self._http.url_of(call.path),
-                hint=nearest(model or "", (one.name for one in known), "Its models are"),
+                hint=f"It has {kinds} model of that name."
+                if of_another_kind
+                else nearest(model or "", (one.name for one in known or installed), "Its models are"),
             )
         if len(found) > 1:
             shown = ", ".join(f"{one.name!r} ({one.base} {one.type}, key {one.key})" for one in found[:5])
@@ -196,8 +198,8 @@ class AsyncModels(AsyncModelInstalls):
         return await self._http.send(models.convert_model(key))
 
     @on_engine
-    async def delete_model(self, key: str) -> None:
-        """Delete a model, and its files if they are below the server's own folder.
+    async def delete_model(self, key: str) -> bool:
+        """Delete a model, and its files if they are below the server's own folder; True.
 
         Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
 
@@ -205,6 +207,7 @@ class AsyncModels(AsyncModelInstalls):
             NotFoundError: there is none of that key.
         """
         await self._http.send(models.delete_model(key))
+        return True
 
     @on_engine
     async def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:
@@ -224,7 +227,7 @@ class AsyncModels(AsyncModelInstalls):
             try:
                 await self._http.send(models.delete_model(key))
                 deleted.append(key)
-            except NotFoundError as error:
+            except ApiError as error:
                 failed.append({"key": key, "error": str(error)})
         return DeletedModels(deleted=deleted, failed=failed)
 
@@ -299,18 +302,19 @@ class AsyncModels(AsyncModelInstalls):
         Rests on `POST /api/v1/model_relationships/`, for administrators.
 
         Raises:
-            RejectedError: they are linked already, or the same.
+            NotFoundError: there is no model of one of the keys.
+            RejectedError: they are the same.
         """
+        # The server answers 500 for a key that is not there.
+        for one in (key, other_key):
+            await self._http.send(models.get_model(one))
         await self._http.send(models.link_models(key, other_key))
 
     @on_engine
     async def unlink_models(self, key: str, other_key: str) -> None:
-        """Undo `link_models`.
+        """Undo `link_models`; of models that are not linked, nothing is changed.
 
         Rests on `DELETE /api/v1/model_relationships/`, for administrators.
-
-        Raises:
-            NotFoundError: they are not linked.
         """
         await self._http.send(models.unlink_models(key, other_key))
 
@@ -325,12 +329,13 @@ class AsyncModels(AsyncModelInstalls):
         return await self._http.send(models.get_cache_stats())
 
     @on_engine
-    async def empty_model_cache(self) -> None:
-        """Let go of all loaded models that no node uses.
+    async def empty_model_cache(self) -> bool:
+        """Let go of all loaded models that no node uses; True.
 
         Rests on `POST /api/v2/models/empty_model_cache`, for administrators.
         """
         await self._http.send(models.empty_model_cache())
+        return True
 
     @on_engine
     async def list_orphaned_models(self) -> list[OrphanedModel]:
@@ -366,11 +371,11 @@ class Models(Blocking[AsyncModels]):
     get_model_by_attributes = blocking(AsyncModels.get_model_by_attributes)
     resolve = blocking(AsyncModels.resolve)
     list_missing_models = blocking(AsyncModels.list_missing_models)
-    install_model = blocking(AsyncModels.install_model)
-    install_huggingface = blocking(AsyncModels.install_huggingface)
-    install_starter_model = blocking(AsyncModels.install_starter_model)
-    list_install_jobs = blocking(AsyncModels.list_install_jobs)
-    get_install_job = blocking(AsyncModels.get_install_job)
+    install_model = handing(AsyncModels.install_model, InstallJob)
+    install_huggingface = handing(AsyncModels.install_huggingface, InstallJob)
+    install_starter_model = handing(AsyncModels.install_starter_model, InstallJob)
+    list_install_jobs = handing(AsyncModels.list_install_jobs, lambda jobs: [InstallJob(job) for job in jobs])
+    get_install_job = handing(AsyncModels.get_install_job, InstallJob)
     prune_install_jobs = blocking(AsyncModels.prune_install_jobs)
     list_starter_models = blocking(AsyncModels.list_starter_models)
     list_hugging_face_files = blocking(AsyncModels.list_hugging_face_files)

@@ -26,6 +26,7 @@ from invokeai_py_client.runtime.engine import Engine
 P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
+F = TypeVar("F")
 
 
 class HasEngine(Protocol):
@@ -80,6 +81,20 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
     del face.__dict__["__wrapped__"]
     face.__dict__["__signature__"] = inspect.signature(coroutine)
     return face
+
+
+def handing(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, A]], face: Callable[[A], F]
+) -> Callable[Concatenate[Any, P], F]:
+    """The blocking face of a method that gives a handle, or several: it gives `face` of what the method gives."""
+    hand = blocking(method)
+
+    @functools.wraps(hand)
+    def blocked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> F:
+        return face(hand(self, *args, **kwargs))
+
+    del blocked.__dict__["__wrapped__"]
+    return blocked
 
 
 def shared(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:

@@ -70,9 +70,10 @@ def nearest(name: str, names: Iterable[str], what: str) -> str:
     known = sorted(set(names))
     if not known:
         return "It has none at all."
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     if close:
-        return f"Did you mean {' or '.join(map(repr, close))}?"
+        return f"Did you mean {' or '.join(repr(folded[one]) for one in close)}?"
     return f"{what} {', '.join(map(repr, known[:5]))}{' and others' if len(known) > 5 else ''}."
 
 

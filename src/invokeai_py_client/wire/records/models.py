@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from invokeai_py_client.wire.records.base import Record
 
 InstallStatus = Literal[
@@ -26,7 +28,8 @@ class ModelRecord(Record):
 class InstallJobRecord(Record):
     """The installation of one model; `config_out` is the installed model once it is `completed`.
 
-    `bytes` of `total_bytes` have been downloaded. The server forgets its jobs when it ends.
+    `bytes` of `total_bytes` have been downloaded. The server forgets its jobs when it ends. What it says of access
+    tokens is left out.
     """
 
     id: int
@@ -38,6 +41,19 @@ class InstallJobRecord(Record):
     bytes: int = 0
     total_bytes: int = 0
     config_out: ModelRecord | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_tokens_out(cls, answer: Any) -> Any:
+        return _without_tokens(answer)
+
+
+def _without_tokens(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return {name: _without_tokens(value) for name, value in answer.items() if name != "access_token"}
+    if isinstance(answer, list):
+        return [_without_tokens(value) for value in answer]
+    return answer
 
 
 class StarterModel(Record):
