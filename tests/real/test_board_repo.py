@@ -9,10 +9,11 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from tests.real.conftest import ANN, BOB, client_of
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.repositories.boards import Board
+from invokeai_py_client.repositories.board_handle import Board
 
 SEEN_BY = ("anyone", "a user")
 
@@ -45,12 +46,15 @@ def test_boards_are_made_found_changed_and_deleted(client: InvokeAIClient) -> No
     assert made.board_id not in [board.board_id for board in repo.list_boards(include_archived=False)]
     name = made.upload_image(png(1)).image_name
     assert repo.update_board(made.board_id, cover_image_name=name).cover_image_name == name
-    assert repo.delete_board(made.record).deleted_board_images == [name]
+    with pytest.raises(errors.NotFoundError, match=r"none\.png"):
+        repo.update_board(made, cover_image_name="none.png")
+    assert repo.delete_board(made).deleted_board_images == [name]
     assert client.image_repo.get_image(name).board_id is None
     with pytest.raises(errors.NotFoundError, match=made.board_id):
         repo.get_board_by_id(made.board_id)
-    with pytest.raises(errors.NotFoundError):
-        made.refresh()
+    for ask in (made.refresh, made.list_images, lambda: list(made.images()), lambda: made.download("out")):
+        with pytest.raises(errors.NotFoundError):
+            ask()
     client.image_repo.delete_image(name)
 
 
@@ -62,6 +66,27 @@ def test_a_name_that_several_boards_share(client: InvokeAIClient, board: Board) 
     assert set(caught.value.choices) == {board.board_id, other.board_id}
     with pytest.raises(LookupError):
         client.image_repo.upload_image(png(1), board=board.board_name)
+
+
+def test_a_board_may_be_named_as_no_board_is(client: InvokeAIClient) -> None:
+    repo = client.board_repo
+    made = repo.create_board("none")
+    assert repo.get_board_handle_by_name("none").board_id == made.board_id
+    assert repo.get_board_handle("none").is_uncategorized
+    repo.delete_board(made)
+
+
+def test_what_is_no_board_or_no_visibility(client: InvokeAIClient, board: Board) -> None:
+    repo = client.board_repo
+    before = len(repo.list_boards())
+    with pytest.raises(ValueError, match="private, shared, public"):
+        repo.create_board("x", visibility="secret")  # type: ignore[arg-type]
+    assert len(repo.list_boards()) == before
+    with pytest.raises(TypeError, match="id, name, record or handle, not by int"):
+        repo.delete_board(5)  # type: ignore[arg-type]
+    for offset, limit in ((-1, None), (0, -1)):
+        with pytest.raises(ValueError, match="from 0 on"):
+            board.list_images(offset, limit)
 
 
 @pytest.mark.parametrize("name", ["no such board", "", "../x", "a\0b"])
@@ -81,13 +106,17 @@ def test_the_images_of_a_board(client: InvokeAIClient, board: Board, tmp_path: P
     assert board.list_images() == [second, first]
     assert board.list_images(1, 1, order_dir="ASC") == [second]
     assert [image.image_name for image in board.images()] == [second, first]
-    assert board.get_image_count() == board.record.image_count
+    # What was uploaded as an asset is counted apart.
+    assert (board.get_image_count(), board.record.asset_count) == (0, 2)
+    board.upload_image(png(3), image_category="general")
+    assert board.get_image_count() == 1
+    assert board.delete_image(board.list_images()[0])
     assert board.download_image(first).startswith(b"\x89PNG")
     assert board.download_image(first, full_resolution=False)[8:12] == b"WEBP"
-    board.star_image(first)
+    assert board.star_image(first)
     assert board.list_images(starred_first=True)[0] == first
     assert [image.image_name for image in board.images(starred=True)] == [first]
-    board.unstar_image(first)
+    assert board.unstar_image(first)
     report = board.download(tmp_path / "out")
     assert sorted(path.name for path in report.done) == sorted([first, second])
     uploaded = board.upload(report.done, progress_callback=lambda progress: None)
@@ -96,21 +125,32 @@ def test_the_images_of_a_board(client: InvokeAIClient, board: Board, tmp_path: P
     board.delete_image(first)
     assert len(board.list_images()) == 3
     with pytest.raises(errors.NotFoundError):
-        board.star_image(first)
+        assert board.star_image(first)
 
 
 def test_images_move_between_boards(client: InvokeAIClient, board: Board) -> None:
     other = client.board_repo.create_board("test_images_move elsewhere")
+    none = client.board_repo.get_uncategorized_handle()
     names = [board.upload_image(png(color)).image_name for color in range(3)]
-    board.move_image_to(names[0], other.board_id)
-    board.move_image_to(names[1], "test_images_move elsewhere")
+    assert board.move_image_to(names[0], other)
+    assert board.move_image_to(names[1], "test_images_move elsewhere")
+    # A board has nothing to say of another's images.
+    for ask in (
+        board.remove_image,
+        board.delete_image,
+        none.delete_image,
+        lambda name: board.move_image_to(name, None),
+    ):
+        with pytest.raises(errors.NotFoundError, match=rf"not on the board .*{other.board_id}"):
+            ask(names[0])
+    assert board.remove_images(names) == names[2:]
+    board.add_images(names[2])
     assert sorted(other.list_images()) == sorted(names[:2])
     assert other.remove_images(names[:1]) == names[:1]
     other.add_images(names[0])
     other.remove_image(names[0])
-    board.move_image_to(names[1], "none")
+    assert other.move_image_to(names[1], "none")
     assert other.list_images() == []
-    none = client.board_repo.get_uncategorized_handle()
     assert none.is_uncategorized
     assert {*names[:2]} <= {*none.list_images()}
     assert sorted(board.add_images(iter(names))) == sorted(names)
@@ -132,7 +172,8 @@ def test_the_board_of_no_board(client: InvokeAIClient) -> None:
     none = repo.get_board_handle(None)
     assert (none.board_id, none.board_name) == ("none", "Uncategorized")
     assert name in none.list_images()
-    assert repo.get_uncategorized_board().image_count == none.get_image_count() >= 1
+    assert repo.get_uncategorized_board().asset_count == none.refresh().asset_count >= 1
+    assert none.get_image_count() == len(client.image_repo.list_image_names(board="none", categories="general"))
     assert repo.list_boards(include_uncategorized=True)[0].board_id == "none"
     assert repo.get_board_by_id("none").board_name == "Uncategorized"
     assert none.upload_image(png(8)).board_id is None
@@ -158,17 +199,35 @@ def test_what_an_earlier_clients_script_calls(client: InvokeAIClient, board: Boa
     none = repo.get_uncategorized_handle()
     name = none.upload_image_data(png(3)).image_name
     assert name in none.list_images(0, 100, order_dir="DESC")
+    assert name in none.list_images(0, 100, "created_at", "DESC", False, None)
+    assert repo.list_boards(True, True)[0].board_id == "none"
+    assert board.board_id in [one.board_id for one in repo.list_boards(all=True, include_uncategorized=False)]
     assert none.download_image(name, full_resolution=True) == client.image_repo.get_image_bytes(name)
     client.image_repo.delete_image(name)
 
 
 async def test_the_awaited_face(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
-    awaited = (await client.aio.board_repo.get_board_handle(board.board_id)).aio
+    awaited = await client.aio.board_repo.get_board_handle(board.board_id)
+    assert (awaited.board_name, awaited.is_uncategorized) == (board.board_name, False)
     await awaited.upload_image(png(1))
     assert [image.width async for image in awaited.images()] == [8]
     report = await awaited.download(tmp_path)
     assert len(report.done) == 1
     assert len((await awaited.upload(report.done)).done) == 1
+
+
+def test_what_the_board_of_somebody_else_refuses(shared: LocalServer) -> None:
+    with client_of(shared, ANN) as ann, client_of(shared, BOB) as bob:
+        hers = ann.board_repo.create_board("to be seen", visibility="shared")
+        name = hers.upload_image(png(1)).image_name
+        seen = bob.board_repo.get_board_handle(hers.board_id)
+        assert seen.list_images() == [name]
+        for ask in (seen.remove_image, seen.delete_image, lambda name: seen.move_image_to(name, None)):
+            with pytest.raises(errors.ForbiddenError):
+                ask(name)
+        assert seen.remove_images([name]) == []
+        assert hers.list_images() == [name]
+        ann.board_repo.delete_board(hers, delete_images=True)
 
 
 # Videos

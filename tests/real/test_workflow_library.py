@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,23 @@ def test_a_workflow_is_put_in_found_changed_run_and_deleted(client: InvokeAIClie
     assert library.download_workflow(workflow_id).name == "Blur you"
     assert library.upload_workflow(named(blur, "Blur you", "again"), overwrite=True) == workflow_id
     assert library.download_workflow("blur you").to_dict()["tags"] == "again"
-    library.delete_workflow(workflow_id)
+    assert library.delete_workflow(workflow_id)
     assert library.list_available_workflows(category="user") == []
     with pytest.raises(errors.NotFoundError):
         library.delete_workflow(workflow_id)
+
+
+def test_what_is_no_workflow_is_told(client: InvokeAIClient, blur: dict[str, Any], tmp_path: Path) -> None:
+    library = client.workflow_repo
+    asks: list[Callable[[Any], object]] = [
+        library.create_workflow,
+        library.upload_workflow,
+        lambda what: library.update_workflow("x", what),
+    ]
+    for ask in asks:
+        for what in (blur, tmp_path):
+            with pytest.raises(TypeError, match="from_file"):
+                ask(what)
 
 
 def test_a_workflow_from_a_file(client: InvokeAIClient, blur: dict[str, Any], tmp_path: Path) -> None:
@@ -50,8 +64,9 @@ def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeA
     own = library.upload_workflow(definition)
     both = [w for w in library.list_available_workflows() if w.name == definition.name]
     assert {w.category for w in both} == {"user", "default"}
-    with pytest.raises(LookupError, match="2 workflows answer"):
+    with pytest.raises(errors.AmbiguousNameError, match="2 workflows") as caught:
         library.create_workflow(definition.name)
+    assert set(caught.value.choices) == {w.workflow_id for w in both}
     default = next(w for w in both if w.category == "default")
     with pytest.raises(errors.RejectedError, match="came with the server"):
         library.delete_workflow(default.workflow_id)
@@ -61,7 +76,7 @@ def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeA
 
 
 def test_a_name_that_the_library_lacks_is_told_with_the_nearest(client: InvokeAIClient) -> None:
-    with pytest.raises(errors.NotFoundError, match=r"the nearest: 'Text to Image - SD1\.5'"):
+    with pytest.raises(errors.NotFoundError, match=r"Did you mean 'Text to Image - SD1\.5'"):
         client.workflow_repo.create_workflow("Text to Image - SD15")
 
 
@@ -74,8 +89,9 @@ def test_a_workflow_has_a_thumbnail(client: InvokeAIClient, blur: dict[str, Any]
         library.set_thumbnail(workflow_id, DEMO)
         assert library.get_thumbnail(workflow_id)[8:12] == b"WEBP"
         library.delete_thumbnail(workflow_id)
-        with pytest.raises(errors.NotFoundError):
-            library.get_thumbnail(workflow_id)
+        for ask in (library.get_thumbnail, library.delete_thumbnail):
+            with pytest.raises(errors.NotFoundError, match="no picture"):
+                ask(workflow_id)
         with pytest.raises(errors.NotAnImageError, match="test_workflow_library"):
             library.set_thumbnail(workflow_id, __file__)
     finally:

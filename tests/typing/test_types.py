@@ -70,7 +70,9 @@ async def use_awaited(client: InvokeAIClient) -> None:
     async for image in client.aio.image_repo.list_images():
         assert_type(image, ImageRecord)
     board = await client.aio.board_repo.get_board_handle("a")
-    assert_type((await board.aio.upload(["a"])).done, list[ImageRecord])
+    assert_type((await board.upload(["a"])).done, list[ImageRecord])
+    assert_type(await (await client.aio.dnn_model_repo.install_model("a")).wait_until(3), ModelRecord)
+    assert_type(await client.aio.image_repo.upload_image(b"", board=board), ImageRecord)
     assert_type(await client.aio.queue.get_position(3), QueuePosition)
     assert_type(await client.aio.image_repo.get_image("a"), ImageRecord)
 """

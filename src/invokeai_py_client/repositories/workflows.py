@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.errors import NotInvokeAIError, RejectedError
+from invokeai_py_client.errors import AmbiguousNameError, NotInvokeAIError, RejectedError
 from invokeai_py_client.files import cache_folder, image_type_of, safe_name, whole_file
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.several import several
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.transport.answers import not_there
+from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records import WorkflowSummary
@@ -55,13 +55,14 @@ class AsyncWorkflows:
             A handle with values of its own.
 
         Raises:
-            NotFoundError: the library has no such workflow, or several of that name.
+            NotFoundError: the library has no such workflow.
+            AmbiguousNameError: it has several of that name.
             TransportError: nothing can be reached at the server's address.
             NotInvokeAIError: what answers there is no InvokeAI server.
         """
         if isinstance(definition, str):
             definition = await self._download(await self._find(definition))
-        return self._make_handle(definition, await self.get_templates())
+        return self._make_handle(_checked(definition), await self.get_templates())
 
     @on_engine
     async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
@@ -129,7 +130,8 @@ class AsyncWorkflows:
             workflow_id: its id, or its name.
 
         Raises:
-            NotFoundError: the library has no such workflow, or several of that name.
+            NotFoundError: the library has no such workflow.
+            AmbiguousNameError: it has several of that name.
         """
         return await self._download(await self._find(workflow_id))
 
@@ -147,13 +149,15 @@ class AsyncWorkflows:
             Its id.
 
         Raises:
-            NotFoundError: `overwrite`, and several have that name.
+            AmbiguousNameError: `overwrite`, and several have that name.
         """
+        _checked(definition)
         if overwrite:
             own = await self.list_available_workflows(category="user")
             same = [summary for summary in own if summary.name == definition.name]
             if same:
-                return await self.update_workflow(self._the_one(definition.name, same).workflow_id, definition)
+                one = self._the_one(definition.name, same)
+                return await self.update_workflow(one.workflow_id, definition)
         return (await self._http.send(workflows.create_workflow(_as_own(definition)))).workflow_id
 
     @on_engine
@@ -169,12 +173,13 @@ class AsyncWorkflows:
             NotFoundError: the library has no such workflow.
             RejectedError: it came with the server, and cannot be changed.
         """
+        _checked(definition)
         await self._check_own(workflow_id)
         return (await self._http.send(workflows.update_workflow(workflow_id, _as_own(definition)))).workflow_id
 
     @on_engine
-    async def delete_workflow(self, workflow_id: str) -> None:
-        """Delete a workflow of the user's own from the server's library, for good.
+    async def delete_workflow(self, workflow_id: str) -> bool:
+        """Delete a workflow of the user's own, given by its id, from the server's library, for good; True.
 
         Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
 
@@ -184,6 +189,7 @@ class AsyncWorkflows:
         """
         await self._check_own(workflow_id)
         await self._http.send(workflows.delete_workflow(workflow_id))
+        return True
 
     @on_engine
     async def get_thumbnail(self, workflow_id: str) -> bytes:
@@ -194,17 +200,8 @@ class AsyncWorkflows:
         Raises:
             NotFoundError: there is no such workflow, or it has no picture.
         """
-        record = await self._http.send(workflows.get_workflow(workflow_id))
-        call = workflows.get_thumbnail(workflow_id)
-        if record.get("thumbnail_url") is None:
-            # The server would answer with an internal error.
-            raise not_there(
-                f"The workflow {record.name!r} ({workflow_id}) has no picture.",
-                method=call.method,
-                url=self._http.url_of(call.path),
-                hint="Give it one with set_thumbnail().",
-            )
-        return await self._http.send(call)
+        await self._check_has_picture(workflow_id)
+        return await self._http.send(workflows.get_thumbnail(workflow_id))
 
     @on_engine
     async def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
@@ -231,33 +228,50 @@ class AsyncWorkflows:
         Rests on `DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`.
 
         Raises:
-            NotFoundError: there is no such workflow.
+            NotFoundError: there is no such workflow, or it has no picture.
         """
+        await self._check_has_picture(workflow_id)
         await self._http.send(workflows.delete_thumbnail(workflow_id))
 
     async def _find(self, workflow: str) -> str:
         return self._the_one(workflow, await self.list_available_workflows()).workflow_id
 
     def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
+        ways: list[Callable[[WorkflowSummary], str]] = [lambda one: one.workflow_id, lambda one: one.name]
         try:
-            return find_one(
-                workflow,
-                summaries,
-                [lambda summary: summary.workflow_id, lambda summary: summary.name],
-                what="workflow",
-                shown=lambda summary: f"{summary.name!r} (id {summary.workflow_id})",
-            )
+            return find_one(workflow, summaries, ways, what="workflow", shown=lambda one: one.name)
         except Unresolved as error:
+            if error.candidates:
+                ids = tuple(one.workflow_id for one in error.candidates)
+                raise AmbiguousNameError(
+                    f"{len(ids)} workflows of the server's library are named {workflow!r}.",
+                    name=workflow,
+                    choices=ids,
+                    hint=f"Give the id of one: {', '.join(ids)}.",
+                ) from None
+            near = nearest(workflow, (one.name for one in summaries), "Its workflows are")
             raise not_there(
-                f"The server's library has no such workflow: {error}.",
+                f"The server's library has no workflow {workflow!r}.",
                 method="GET",
                 url=self._http.url_of("/api/v1/workflows/"),
-                hint="list_available_workflows() has them all; WorkflowDefinition.from_file() loads a file.",
-            ) from error
+                hint=f"{near} WorkflowDefinition.from_file() loads a file.",
+            ) from None
 
     async def _download(self, workflow_id: str) -> WorkflowDefinition:
         record = await self._http.send(workflows.get_workflow(workflow_id))
         return WorkflowDefinition.from_dict(record.workflow, source=f"workflow {record.name!r} of the library")
+
+    async def _check_has_picture(self, workflow_id: str) -> None:
+        """The server would answer with an internal error for one that has none."""
+        call = workflows.get_workflow(workflow_id)
+        record = await self._http.send(call)
+        if record.get("thumbnail_url") is None:
+            raise not_there(
+                f"The workflow {record.name!r} ({workflow_id}) has no picture.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Give it one with set_thumbnail().",
+            )
 
     async def _check_own(self, workflow_id: str) -> None:
         """The server would answer with an internal error for one of its own."""
@@ -293,6 +307,15 @@ class Workflows(Blocking[AsyncWorkflows]):
     get_thumbnail = blocking(AsyncWorkflows.get_thumbnail)
     set_thumbnail = blocking(AsyncWorkflows.set_thumbnail)
     delete_thumbnail = blocking(AsyncWorkflows.delete_thumbnail)
+
+
+def _checked(definition: WorkflowDefinition) -> WorkflowDefinition:
+    if not isinstance(definition, WorkflowDefinition):
+        raise TypeError(
+            f"a workflow is a WorkflowDefinition, not {type(definition).__name__}: "
+            "make one with WorkflowDefinition.from_file() or .from_dict()"
+        )
+    return definition
 
 
 def _as_own(definition: WorkflowDefinition) -> dict[str, Any]:

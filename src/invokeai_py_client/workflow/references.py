@@ -64,7 +64,11 @@ Reference = ModelReference | BoardReference | LocalImage
 
 
 class Unresolved(LookupError):
-    """A reference stands for nothing on this server; the message says why."""
+    """A reference stands for nothing on this server; the message says why. `candidates` are all that it may mean."""
+
+    def __init__(self, why: str, candidates: Sequence[Any] = ()) -> None:
+        super().__init__(why)
+        self.candidates = candidates
 
 
 def references_in(value: Any) -> Iterable[Reference]:
@@ -157,7 +161,8 @@ def find_one(
         if len(found) == 1:
             return found[0]
         if found:
-            raise Unresolved(f"{len(found)} {what}s answer to {text!r}: {', '.join(map(shown, found))}; name one by id")
+            them = ", ".join(map(shown, found))
+            raise Unresolved(f"{len(found)} {what}s answer to {text!r}: {them}; name one by id", found)
     names = {folded(thing): shown(thing) for thing in things}
     near = [names[match] for match in difflib.get_close_matches(text.casefold(), names, n=3)]
     raise Unresolved(

@@ -12,6 +12,10 @@ from invokeai_py_client.wire.records import BoardAdditions, BoardRecord, BoardRe
 UNCATEGORIZED = "none"
 """What stands for a board's id where the images on no board are meant."""
 
+GENERATED = ("general",)
+ASSETS = ("control", "mask", "user", "other")
+"""The categories of images that a board counts as its images, and as its assets."""
+
 
 def list_boards(*, include_archived: bool) -> Call[list[BoardRecord]]:
     """`GET /api/v1/boards/` with `all`: every board that the user may see, in one answer."""
@@ -67,6 +71,17 @@ def list_image_names(
         path=api_path("boards", board_id, "image_names"),
         query={"categories": tuple(categories) or None, "is_intermediate": is_intermediate},
         parse=texts,
+        idempotent=True,
+    )
+
+
+def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
+    """`GET /api/v1/images/`: how many images of some categories are on a board; `none` for those on no board."""
+    return Call(
+        method="GET",
+        path=api_path("images") + "/",
+        query={"board_id": board_id, "categories": tuple(categories), "is_intermediate": False, "limit": 1},
+        parse=lambda response: int(response.json()["total"]),
         idempotent=True,
     )
 

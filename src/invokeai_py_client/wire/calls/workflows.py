@@ -60,12 +60,11 @@ def delete_workflow(workflow_id: str) -> Call[None]:
     return Call(method="DELETE", path=api_path("workflows", "i", workflow_id), parse=_nothing, idempotent=True)
 
 
-def list_tags(*, categories: Sequence[str] = ()) -> Call[list[str]]:
+def list_tags() -> Call[list[str]]:
     """`GET /api/v1/workflows/tags`: every tag of the library. Servers from 6.12."""
     return Call(
         method="GET",
         path=api_path("workflows", "tags"),
-        query={"categories": tuple(categories) or None},
         parse=lambda response: [str(tag) for tag in response.json()],
         idempotent=True,
     )

@@ -6,13 +6,15 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class BoardRecord(Record):
-    """A board of the server."""
+    """A board of the server. `image_count` counts neither assets, which `asset_count` counts, nor intermediates."""
 
     board_id: str
     board_name: str
     archived: bool = False
     image_count: int = 0
+    asset_count: int = 0
     cover_image_name: str | None = None
+    board_visibility: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
 
