@@ -7,6 +7,7 @@ InvokeAIError
 ├── EngineThreadError (RuntimeError)        a blocking call on the client's own thread
 ├── TransportError (ConnectionError)        the server could not be reached, or hung up
 │   ├── NotInvokeAIError                    something answered, but no InvokeAI server
+│   ├── RedirectedError                     the server sends elsewhere, where nothing is sent
 │   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
 ├── RequestBodyError (ValueError)           what was to be sent is no JSON
@@ -76,6 +77,7 @@ __all__ = [
     "NotInvokeAIError",
     "NotSubmittedError",
     "PromptTemplateError",
+    "RedirectedError",
     "RejectedError",
     "RequestBodyError",
     "RequestTimeout",
@@ -156,6 +158,14 @@ class TransportError(InvokeAIError, ConnectionError):
 
 class NotInvokeAIError(TransportError):
     """Something answers at `url`, but it does not speak InvokeAI's API."""
+
+
+class RedirectedError(TransportError):
+    """The server redirects to where what was sent must not go: `target`, without its query, as far as it told."""
+
+    def __init__(self, what: str, *, url: str, target: str | None, method: str = "", hint: str = "") -> None:
+        super().__init__(what, url=url, method=method, hint=hint)
+        self.target = target
 
 
 class EnqueueInDoubtError(TransportError):

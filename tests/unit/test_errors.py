@@ -11,6 +11,7 @@ FACTS = {
     "setting": "url",
     "url": "http://127.0.0.1:9090/api",
     "method": "GET",
+    "target": "http://elsewhere/",
     "timeout": 3.0,
     "status": 422,
     "node_types": ("a",),

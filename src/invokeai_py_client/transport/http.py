@@ -34,6 +34,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
 from invokeai_py_client.transport.credentials import Credentials
+from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.wire.call import Call, Part, Query, Response, json_of
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
@@ -148,6 +149,7 @@ class HttpTransport:
                 connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
+                middlewares=(staying_at(self.settings.url),),
             )
             self._engine.on_close(session.close)
         return self._session
@@ -273,8 +275,9 @@ class HttpTransport:
                 data=data,
                 headers=headers,
                 proxy=self.settings.proxy,
-                # A password must not follow to another address, and neither is a token sent to another host.
+                # No redirect leads to another server; a password is not even sent to another path of this one.
                 allow_redirects=not call.has_secrets,
+                max_redirects=MAX_REDIRECTS,
                 timeout=aiohttp.ClientTimeout(
                     total=limit if sink is None else None,
                     sock_read=None if sink is None else limit,
@@ -292,10 +295,14 @@ class HttpTransport:
                 response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
-            if renewed and token is not None and self.credentials.token == token and not answer.history:
+            if renewed and token is not None and self.credentials.token == token:
                 self.credentials.adopt(renewed)
         except _FileError as error:
             raise error.error from None
+        except LedElsewhere as error:
+            raise redirected(call.method, shown, error.target, "nothing is sent to another server") from None
+        except aiohttp.TooManyRedirects:
+            raise redirected(call.method, shown, None, "again and again, so that it was given up") from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TransportError(
                 f"{call.method} {shown}: no connection to the server ({_reason(error)}).",
@@ -325,12 +332,7 @@ class HttpTransport:
         if response.status_code >= 400:
             raise error_for(response, has_secrets=call.has_secrets)
         if response.status_code >= 300:
-            raise TransportError(
-                f"{call.method} {shown} was redirected, and what it carries is not sent elsewhere.",
-                url=shown,
-                method=call.method,
-                hint="Give the address that the server redirects to.",
-            )
+            raise redirected(call.method, shown, answer.headers.get("Location"), "what it carries is not sent again")
         return response
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:

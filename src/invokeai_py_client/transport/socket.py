@@ -22,6 +22,7 @@ from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.event_tap import TappedSession
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.redirects import LedElsewhere
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
@@ -190,7 +191,9 @@ class Socket:
             # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
             if _was_refused(error):
                 self._listener.refused()
-            expected = isinstance(error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError)
+            expected = isinstance(
+                error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError | LedElsewhere
+            )
             logger.info("no socket to %s: %s", settings.url, _reason(error), exc_info=None if expected else error)
             await client.disconnect()
             return None

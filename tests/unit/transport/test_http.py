@@ -22,6 +22,9 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
 
+# Not written out where it is used: tracebacks quote the lines of tests, too.
+SECRET = "Secret-Word"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -273,43 +276,70 @@ async def test_a_server_below_a_sub_path_is_reached(script: Script, engine: Engi
     assert script.requests[0].path == "/invoke/x"
 
 
-async def test_the_token_does_not_follow_a_redirect_to_another_host(script: Script, engine: Engine) -> None:
-    port = script.url.rsplit(":", 1)[1]
-
-    async def redirect(_: web.Request) -> web.StreamResponse:
-        raise web.HTTPTemporaryRedirect(f"http://localhost:{port}/elsewhere")
-
-    script.handlers = [redirect, answer(body=1)]
-    await send(script, engine, call(), token="secret")
-    assert [request.headers.get("Authorization") for request in script.requests] == ["Bearer secret", None]
+def redirect(status: int, location: str) -> Handler:
+    return answer(status, Location=location)
 
 
-async def test_a_token_does_not_follow_a_redirect_to_another_host(script: Script, engine: Engine) -> None:
-    heard: list[web.Request] = []
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "what",
+    [
+        call(),
+        call("POST", body={"a": 1}),
+        call(parts=[Part("file", io.BytesIO(b"1234"), "a", "image/png")]),
+        call("POST", body={"password": SECRET}, has_secrets=True),
+    ],
+    ids=["a question", "a body", "a file", "a secret"],
+)
+async def test_nothing_follows_a_redirect_to_another_server(
+    script: Script, engine: Engine, status: int, what: Call[Any]
+) -> None:
+    heard: list[str] = []
 
-    async def elsewhere(request: web.Request) -> web.StreamResponse:
-        heard.append(request)
-        return web.json_response({"version": "1"})
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append("connected")
+        writer.close()
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", elsewhere)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    other = f"http://127.0.0.1:{runner.addresses[0][1]}/there"
-    try:
-        script.handlers = [answer(307, Location=other)]
-        http = HttpTransport(Settings(script.url, token="secret"), engine)
-        await engine.call(http.send(call()))
-        assert script.requests[0].headers["Authorization"] == "Bearer secret"
-        assert "Authorization" not in heard[0].headers
-        heard.clear()
-        login = HttpTransport(Settings(script.url, email="a@b.c", password="secret"), engine)
-        with pytest.raises(errors.TransportError, match="redirected"):
-            await engine.call(login.send(call()))
-        assert heard == []
-    finally:
-        await runner.cleanup()
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        other = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/there"
+        script.handlers = [redirect(status, f"{other}?token={SECRET}")]
+        with pytest.raises(errors.RedirectedError, match=other) as caught:
+            await send(script, engine, what, token=SECRET)
+        assert caught.value.target == other
+        shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
+        assert SECRET not in shown
+    assert heard == []
+    assert len(script.requests) == 1, "it would be redirected again"
+
+
+async def test_another_name_of_the_host_is_another_server(script: Script, engine: Engine) -> None:
+    other = script.url.replace("127.0.0.1", "localhost")
+    script.handlers = [redirect(307, f"{other}/elsewhere"), answer(body=1)]
+    with pytest.raises(errors.RedirectedError, match=other):
+        await send(script, engine, call(), token="secret")
+
+
+@pytest.mark.parametrize("relative", [True, False])
+async def test_a_redirect_within_the_server_is_followed_with_what_was_sent(
+    script: Script, engine: Engine, relative: bool
+) -> None:
+    script.handlers = [redirect(308, "/there" if relative else f"{script.url}/there"), answer(body=1)]
+    assert await send(script, engine, call("PUT", body={"a": 1}), token="good") == 1
+    assert [(one.method, one.path, one.headers["Authorization"]) for one in script.requests] == [
+        ("PUT", "/x", "Bearer good"),
+        ("PUT", "/there", "Bearer good"),
+    ]
+    assert script.bodies == [b'{"a":1}'] * 2
+
+
+async def test_five_redirects_are_followed_and_not_more(script: Script, engine: Engine) -> None:
+    script.handlers = [*[redirect(307, f"/{number}") for number in range(5)], answer(body=1)]
+    assert await send(script, engine, call()) == 1
+    script.handlers, script.requests = [redirect(307, "/again")], []
+    with pytest.raises(errors.RedirectedError, match="given up") as caught:
+        await send(script, engine, call(), token=SECRET)
+    assert len(script.requests) == 6
+    assert caught.value.__cause__ is None
 
 
 async def test_a_renewed_token_is_adopted(script: Script, engine: Engine) -> None:
