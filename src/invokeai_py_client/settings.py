@@ -34,7 +34,8 @@ class Settings:
         connect_timeout: seconds to reach the server, and to open its socket.
         retries: how often a request that may be repeated is sent again after a passing failure.
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
-        proxy: an HTTP proxy's URL; by default what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+        proxy: an HTTP proxy's URL, with its user:password@ if it wants them, which are never shown; by default what the
+            environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
         default_board: the board, by name or id, that `auto` means in a workflow; None for no board.
         max_answer_bytes: no answer larger than this is read into memory; what is streamed into a file has no limit.
         transport: how the server's news come: pushed through a websocket, or, where none can pass, by asking.
@@ -93,8 +94,10 @@ class Settings:
                 setting="email",
                 hint="Give both, or a token.",
             )
-        if self.proxy is None:
-            object.__setattr__(self, "proxy", _proxy_from_environment(url))
+        proxy = _proxy_from_environment(url) if self.proxy is None else self.proxy
+        if proxy is not None:
+            _check_proxy(proxy)
+        object.__setattr__(self, "proxy", proxy)
 
     @classmethod
     def from_environment(cls, **settings: Any) -> Settings:
@@ -179,4 +182,23 @@ def _proxy_from_environment(url: str) -> str | None:
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.netloc):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    found = urllib.request.getproxies().get(parts.scheme)
+    # The variables of many machines hold an address without its scheme.
+    return found if not found or "://" in found else f"http://{found}"
+
+
+def _check_proxy(proxy: object) -> None:
+    try:
+        parts = urlsplit(proxy) if isinstance(proxy, str) else None
+        is_good = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        # Not shown, nor what was raised: it may hold a password.
+        raise SettingsError(
+            "The proxy's URL cannot be used.",
+            setting="proxy",
+            hint="It should look like 'http://proxy.example:3128', with user:password@ before the host if it wants "
+            "them, and with what is no letter or digit in them percent-encoded. Where none is passed, it comes from "
+            "HTTP_PROXY or HTTPS_PROXY.",
+        )

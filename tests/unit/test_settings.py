@@ -113,3 +113,15 @@ def test_a_secret_on_an_open_line_is_warned_of(url: str, secret: dict[str, Any],
         warnings.simplefilter("always")
         InvokeAIClient(Settings(url, **secret)).close()
     assert len([one for one in caught if "not encrypted" in str(one.message)]) == int(warned)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["ftp://u:s3cret@proxy", "u:s3cret@proxy:3128", "http://u:s3cret/@proxy:3128", "http://", 3, "http://[s3cret"],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_and_not_shown(proxy: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(proxy=proxy)
+    assert caught.value.setting == "proxy"
+    assert caught.value.__cause__ is None
+    assert "s3cret" not in str(caught.value)

@@ -50,7 +50,7 @@ class Following:
         self._generation = -1
         self._lost_at: float | None = None
         self.losses = Losses()
-        self._queue_streams: set[Mailbox[Event]] = set()
+        self._queue_streams: dict[Mailbox[Event], Callable[[InvokeAIError], None]] = {}
         self.connection = ConnectionWatch()
         self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
         self._socket = Socket(http, engine, listener=self)
@@ -341,14 +341,15 @@ class Following:
                     mailbox.put(event, key=_key_of(event))
             if mailbox.is_closed:
                 self.router.unwatch_queue(queue_id, watcher)
-                self._queue_streams.discard(mailbox)
+                self._queue_streams.pop(mailbox, None)
 
         if not await self._start(queue_id):
             # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
             await self._http.send(queue.get_queue_status(queue_id))
         self.router.watch_queue(queue_id, watcher)
-        self._queue_streams.add(mailbox)
-        return lambda: ClientClosedError("The client was closed.") if self._engine.closed else None
+        failures: list[InvokeAIError] = []
+        self._queue_streams[mailbox] = failures.append
+        return lambda: copy.copy(failures[0]) if failures else None
 
     async def _start(self, queue_id: str) -> bool:
         """See to it that events arrive; whether they do. A forked child goes on following its parent's runs."""
@@ -362,13 +363,21 @@ class Following:
                 run.waiters.clear()
                 run.watchers.clear()
             self.reconciler.start()
-        return await self._socket.subscribe(queue_id)
+        listens = await self._socket.subscribe(queue_id)
+        if not listens and self._socket.denial is not None:
+            raise copy.copy(self._socket.denial)
+        return listens
 
     async def _fail_waits(self) -> None:
         for run in self.router.live():
             run.fail(ClientClosedError("The client was closed while a run was being waited for."))
-        for mailbox in self._queue_streams:
+        self._end_streams(ClientClosedError("The client was closed."))
+
+    def _end_streams(self, failure: InvokeAIError) -> None:
+        for mailbox, fail in self._queue_streams.items():
+            fail(failure)
             mailbox.close()
+        self._queue_streams.clear()
 
     def cancel_asked(self, run: LiveRun | None = None, *, item_id: int | None = None) -> None:
         """Remember that it is this client that cancels a run, or an item of whatever run."""
@@ -403,6 +412,13 @@ class Following:
         """Nothing listens at the server's address: when it is back, it will have canceled what was running."""
         for run in self.router.live():
             run.state.server_was_away()
+
+    def denied(self, error: InvokeAIError) -> None:
+        """The server does not accept who the client is (any more): those who wait or watch must know."""
+        for run in self.router.live():
+            run.fail(error)
+            self.router.forget(run)
+        self._end_streams(error)
 
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""

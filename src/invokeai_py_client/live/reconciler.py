@@ -103,6 +103,7 @@ class Reconciler:
                 # Asking again would get the same answer for ever: those who wait must know.
                 for run in self._router.live():
                     run.fail(error)
+                    self._router.forget(run)
             except InvokeAIError as error:
                 logger.info("the server could not be asked about its queue, will try again: %s", error)
                 await self._try_again(everything)

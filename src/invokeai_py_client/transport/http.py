@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import io
 import os
@@ -25,7 +26,6 @@ from invokeai_py_client.errors import (
     ApiError,
     AuthenticationError,
     InvokeAIError,
-    RequestTimeout,
     ServerError,
     TransportError,
 )
@@ -34,8 +34,10 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
 from invokeai_py_client.transport.credentials import Credentials
+from invokeai_py_client.transport.failures import failure
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.wire.call import Call, Part, Query, Response, json_of
+from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
@@ -137,6 +139,7 @@ class HttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._generation = -1
         self.credentials = Credentials(settings, engine)
+        self._proxy, self.proxy_headers = _proxy(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
 
     def session(self) -> aiohttp.ClientSession:
@@ -149,6 +152,7 @@ class HttpTransport:
                 connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
+                proxy=self._proxy,
                 middlewares=(staying_at(self.settings.url),),
             )
             self._engine.on_close(session.close)
@@ -249,6 +253,20 @@ class HttpTransport:
             await self.credentials.renew(None, self._send_login)
         return self.credentials.token
 
+    async def confirm(self, token: str | None) -> None:
+        """See whether the server accepts a token with which it has refused the socket, and log in if it does not.
+
+        Raises:
+            AuthenticationError: it does not, and there is nothing to log in with, or the password is wrong.
+            ForbiddenError: the user was deactivated.
+            InvokeAIError: as any request.
+        """
+        try:
+            await self._exchange(auth.get_me(), token)
+        except AuthenticationError:
+            if not await self.credentials.renew(token, self._send_login):
+                raise
+
     async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
@@ -274,7 +292,7 @@ class HttpTransport:
                 yarl.URL(url, encoded=True),
                 data=data,
                 headers=headers,
-                proxy=self.settings.proxy,
+                proxy_headers=self.proxy_headers,
                 # No redirect leads to another server; a password is not even sent to another path of this one.
                 allow_redirects=not call.has_secrets,
                 max_redirects=MAX_REDIRECTS,
@@ -285,7 +303,7 @@ class HttpTransport:
                 ),
             ) as answer:
                 if sink is None or answer.status >= 400:
-                    content = await self._read(answer)
+                    content = await self._read(answer, shown)
                 else:
                     content = b""
                     async for piece in answer.content.iter_any():
@@ -299,33 +317,9 @@ class HttpTransport:
                 self.credentials.adopt(renewed)
         except _FileError as error:
             raise error.error from None
-        except LedElsewhere as error:
-            raise redirected(call.method, shown, error.target, "nothing is sent to another server") from None
-        except aiohttp.TooManyRedirects:
-            raise redirected(call.method, shown, None, "again and again, so that it was given up") from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise TransportError(
-                f"{call.method} {shown}: no connection to the server ({_reason(error)}).",
-                url=shown,
-                method=call.method,
-                sent=False,
-                hint="Is it running, and is this its address?",
-            ) from error
-        except TimeoutError as error:
-            raise RequestTimeout(
-                f"{call.method} {shown} got no answer within {limit:g} s.",
-                url=shown,
-                method=call.method,
-                timeout=limit,
-                hint="Give a longer `timeout` if the server is just slow.",
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise TransportError(
-                f"{call.method} {shown}: the connection broke before the answer was whole ({_reason(error)}).",
-                url=shown,
-                method=call.method,
-                hint="The server may have been stopped or restarted; its log tells.",
-            ) from error
+        except (LedElsewhere, aiohttp.ClientError, OSError) as error:
+            gone_wrong = failure(call.method, shown, error, limit)
+            raise gone_wrong from gone_wrong.__cause__
         finally:
             opened.close()
             self.answers[_kind(call), outcome] += 1
@@ -335,30 +329,30 @@ class HttpTransport:
             raise redirected(call.method, shown, answer.headers.get("Location"), "what it carries is not sent again")
         return response
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, answer: aiohttp.ClientResponse, shown: str) -> bytes:
         """The whole body, unless it is larger than the limit: what is packed shows its size only as it is read."""
         limit = self.settings.max_answer_bytes
         if answer.content_length is not None and "Content-Encoding" not in answer.headers:
             if answer.content_length > limit:
-                raise self._too_large(answer)
+                raise self._too_large(answer, shown)
             return await answer.read()
         parts, size = [], 0
         async for chunk in answer.content.iter_any():
             parts.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise self._too_large(answer)
+                raise self._too_large(answer, shown)
         return b"".join(parts)
 
-    def _too_large(self, answer: aiohttp.ClientResponse) -> AnswerTooLargeError:
+    def _too_large(self, answer: aiohttp.ClientResponse, shown: str) -> AnswerTooLargeError:
         # The rest is not wanted: the connection cannot be used again.
         answer.close()
         limit = self.settings.max_answer_bytes
         return AnswerTooLargeError(
-            f"{answer.method} {answer.url} answers with more than {limit:,} bytes.",
+            f"{answer.method} {shown} answers with more than {limit:,} bytes.",
             status=answer.status,
             method=answer.method,
-            url=str(answer.url),
+            url=shown,
             limit=limit,
             hint="Stream it into a file, or raise the setting max_answer_bytes.",
         )
@@ -367,6 +361,17 @@ class HttpTransport:
         """The whole URL of a path below the server's root."""
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
         return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
+
+
+def _proxy(settings: Settings) -> tuple[yarl.URL | None, dict[str, str] | None]:
+    """The proxy's address, and apart from it who logs in there: addresses are shown in errors."""
+    if settings.proxy is None:
+        return None, None
+    url = yarl.URL(settings.proxy)
+    if url.user is None:
+        return url, None
+    login = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return url.with_user(None), {"Proxy-Authorization": f"Basic {login}"}
 
 
 def _parsed(call: Call[T], response: Response) -> T:
@@ -438,9 +443,3 @@ def _kind(call: Call[Any]) -> str:
     """What a request is about, for the counts: its method and the noun of its route, such as `GET queue`."""
     parts = call.path.split("/")
     return f"{call.method} {parts[3] if len(parts) > 3 else parts[-1]}"
-
-
-def _reason(error: BaseException) -> str:
-    # aiohttp wraps the operating system's error, but for a bad certificate some versions lack it.
-    inner = getattr(error, "os_error", error)
-    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from math import ceil
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -18,9 +18,10 @@ import aiohttp
 import socketio
 import socketio.exceptions
 
-from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.event_tap import TappedSession
+from invokeai_py_client.transport.failures import reason
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.redirects import LedElsewhere
 
@@ -29,8 +30,26 @@ logger = logging.getLogger("invokeai_py_client.socket")
 MAX_EVENT_BYTES = 256 * 1024 * 1024
 """aiohttp's default of 4 MiB would end the connection at the first big event (a large preview, a long collection)."""
 
+_Opened = tuple[socketio.AsyncClient, "asyncio.Future[str]"]
+"""A connection, and why it has ended once it has."""
+
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
+
+
+class _NotLetIn(Exception):
+    """The server refuses the socket's handshake."""
+
+
+_EXPECTED = (
+    socketio.exceptions.SocketIOError,
+    aiohttp.ClientError,
+    OSError,
+    InvokeAIError,
+    LedElsewhere,
+    _NotLetIn,
+)
+"""What the network may do; of anything else the log has the traceback."""
 
 
 class SocketListener(Protocol):
@@ -44,6 +63,9 @@ class SocketListener(Protocol):
 
     def refused(self) -> None:
         """Nothing listens at the server's address: it is being restarted."""
+
+    def denied(self, error: InvokeAIError) -> None:
+        """The server does not accept who the client is: nothing comes until somebody else logs in."""
 
     def lost(self, reason: str) -> None:
         """The socket is gone: what happens from here on is missed."""
@@ -73,11 +95,12 @@ class Socket:
         self._attempt: asyncio.Future[None] | None = None
         self._joined: set[str] = set()
         self._wanted_now = asyncio.Event()
+        self.denial: InvokeAIError | None = None
         self.epoch = 0
 
     @property
     def is_connected(self) -> bool:
-        """Whether events arrive now. `epoch` rises with each new connection."""
+        """Whether events arrive now. `epoch` rises with each new connection; `denial` is why there is to be none."""
         return self._client is not None and self._generation == self._engine.generation
 
     async def subscribe(self, queue_id: str) -> bool:
@@ -100,6 +123,9 @@ class Socket:
         if self._supervisor is None:
             self._attempt = asyncio.get_running_loop().create_future()
             self._supervisor = self._engine.spawn(self._supervise(), name="socket supervisor")
+        elif self.denial is not None and self._attempt is None:
+            self._attempt = asyncio.get_running_loop().create_future()
+            self._wanted_now.set()
         if self._client is None and self._attempt is not None:
             await asyncio.shield(self._attempt)
         client = self._client
@@ -107,7 +133,7 @@ class Socket:
             try:
                 await self._join(client, queue_id)
             except (socketio.exceptions.SocketIOError, TimeoutError) as error:
-                logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, _reason(error))
+                logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, reason(error))
                 await client.disconnect()
         return self.is_connected and queue_id in self._joined
 
@@ -120,30 +146,25 @@ class Socket:
     async def _supervise(self) -> None:
         failures = 0
         while True:
-            closed = asyncio.Event()
-            reasons: list[str] = []
-
-            def gone(reason: str, closed: asyncio.Event = closed, reasons: list[str] = reasons) -> None:
-                reasons.append(reason)
-                closed.set()
-
-            client = await self._open(gone)
+            opened = await self._open()
             self._settle()
-            if client is not None:
+            if opened is not None:
+                client, gone = opened
                 failures = 0
                 began = time.monotonic()
                 try:
-                    await closed.wait()
+                    why = await gone
                 finally:
                     self._client = None
-                    if not closed.is_set():
+                    if not gone.done() or gone.cancelled():
                         # The engine is closing: say goodbye, so that the server need not find out by itself.
                         await client.disconnect()
-                reason = reasons[0]
-                logger.info("socket lost after %.1f s: %s", time.monotonic() - began, reason)
-                self._listener.lost(reason)
+                logger.info("socket lost after %.1f s: %s", time.monotonic() - began, why)
+                self._listener.lost(why)
             try:
-                async with asyncio.timeout(random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures))):
+                # Who was denied would be denied again, for ever.
+                pause = random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**failures))
+                async with asyncio.timeout(pause if self.denial is None else None):
                     await self._wanted_now.wait()
                 self._wanted_now.clear()
             except TimeoutError:
@@ -155,16 +176,42 @@ class Socket:
             self._attempt.set_result(None)
         self._attempt = None
 
-    async def _open(self, gone: Callable[[str], None]) -> socketio.AsyncClient | None:
+    async def _open(self) -> _Opened | None:
         """Connect and subscribe; None if that fails, for whatever reason the network may have."""
-        settings = self._http.settings
-        timeout = settings.connect_timeout
-        self._joined.clear()
+        url = self._http.settings.url
+        self.denial = None
         try:
             token = await self._http.token()
-        except InvokeAIError as error:
-            logger.info("no socket to %s: %s", settings.url, error)
-            return None
+            try:
+                return await self._connect(token)
+            except _NotLetIn:
+                await self._http.confirm(token)
+                if self._http.credentials.token == token:
+                    raise
+                return await self._connect(self._http.credentials.token)
+        except (AuthenticationError, ForbiddenError) as error:
+            logger.info("no socket to %s: %s", url, error)
+            self.denial = error
+            self._listener.denied(error)
+        except Exception as error:
+            # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
+            if _was_refused(error):
+                self._listener.refused()
+            logger.info(
+                "no socket to %s: %s", url, reason(error), exc_info=None if isinstance(error, _EXPECTED) else error
+            )
+        return None
+
+    async def _connect(self, token: str | None) -> _Opened:
+        """Connect and subscribe.
+
+        Raises:
+            _NotLetIn: the server does not accept the token.
+        """
+        settings = self._http.settings
+        timeout = settings.connect_timeout
+        gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._joined.clear()
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
@@ -172,9 +219,9 @@ class Socket:
             engineio_logger=False,
             request_timeout=timeout,
             http_session=TappedSession(self._http.session(), self._listener.received),
-            websocket_extra_options={"max_msg_size": MAX_EVENT_BYTES, "proxy": settings.proxy},
+            websocket_extra_options={"max_msg_size": MAX_EVENT_BYTES, "proxy_headers": self._http.proxy_headers},
         )
-        client.on("disconnect", lambda reason="unknown": gone(str(reason)))
+        client.on("disconnect", lambda reason="unknown": None if gone.done() else gone.set_result(str(reason)))
         parts = urlsplit(settings.url)
         try:
             async with asyncio.timeout(timeout):
@@ -187,23 +234,16 @@ class Socket:
                 )
                 for queue_id in sorted(self._queues):
                     await self._join(client, queue_id)
-        except Exception as error:
-            # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
-            if _was_refused(error):
-                self._listener.refused()
-            expected = isinstance(
-                error, socketio.exceptions.SocketIOError | aiohttp.ClientError | OSError | LedElsewhere
-            )
-            logger.info("no socket to %s: %s", settings.url, _reason(error), exc_info=None if expected else error)
+        except BaseException as error:
+            is_not_let_in = bool(client.failed_namespaces) or _was_answered(error, {401, 403})
             await client.disconnect()
-            return None
-        except asyncio.CancelledError:
-            await client.disconnect()
+            if is_not_let_in and isinstance(error, socketio.exceptions.ConnectionError):
+                raise _NotLetIn("the server does not accept the token") from None
             raise
         self._client = client
         self.epoch += 1
         self._listener.connected()
-        return client
+        return client, gone
 
     async def _join(self, client: socketio.AsyncClient, queue_id: str) -> None:
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
@@ -211,16 +251,20 @@ class Socket:
         self._joined.add(queue_id)
 
 
-def _was_refused(error: BaseException | None) -> bool:
+def _was_refused(error: BaseException) -> bool:
     """Whether nothing listened at the address; the network's own error may be wrapped."""
+    return any(
+        isinstance(one, ConnectionRefusedError) or isinstance(getattr(one, "os_error", None), ConnectionRefusedError)
+        for one in _chain(error)
+    )
+
+
+def _was_answered(error: BaseException, statuses: set[int]) -> bool:
+    """Whether the handshake was answered with one of these statuses."""
+    return any(isinstance(one, aiohttp.WSServerHandshakeError) and one.status in statuses for one in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, ConnectionRefusedError) or isinstance(
-            getattr(error, "os_error", None), ConnectionRefusedError
-        ):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

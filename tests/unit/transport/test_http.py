@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from tenacity import AsyncRetrying, RetryCallState
@@ -382,6 +383,35 @@ async def test_a_packed_answer_counts_as_it_is_unpacked(script: Script, engine: 
     http = HttpTransport(Settings(script.url, max_answer_bytes=1_000_000), engine)
     with pytest.raises(errors.AnswerTooLargeError, match="1,000,000"):
         await engine.call(http.send(call()))
+
+
+@pytest.mark.parametrize("packs", [True, False])
+async def test_what_is_too_large_is_told_without_the_secret_of_its_query(
+    script: Script, engine: Engine, packs: bool
+) -> None:
+    async def large(_: web.Request) -> web.StreamResponse:
+        response = web.Response(body=b"0" * 2000)
+        if packs:
+            response.enable_compression()
+        return response
+
+    script.handlers = [large]
+    with pytest.raises(errors.AnswerTooLargeError) as caught:
+        await send(script, engine, call(query={"access_token": SECRET}, has_secrets=True), max_answer_bytes=1000)
+    assert SECRET not in str(caught.value) + caught.value.url
+
+
+async def test_a_connection_that_takes_too_long_is_told_without_the_secret_of_a_query(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*_: Any, **__: Any) -> Any:
+        raise TimeoutError
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+    http = HttpTransport(Settings("http://127.0.0.1:9", retries=0), engine)
+    with pytest.raises(errors.TransportError, match="took too long") as caught:
+        await engine.call(http.send(call(query={"access_token": SECRET}, has_secrets=True)))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 class FullDisk(io.BytesIO):

@@ -11,6 +11,9 @@ import pytest
 import socketio
 from aiohttp import web
 
+from invokeai_py_client.client import InvokeAIClient
+from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
@@ -23,6 +26,8 @@ class Studio:
     def __init__(self) -> None:
         self.accepted: set[str | None] = {None}
         self.shown: list[str | None] = []
+        self.sids: list[str] = []
+        self.subscribed = asyncio.Event()
         self.logins: list[str] = []
         self.login_status = 401
         self.redirect_socket_to: str | None = None
@@ -34,10 +39,11 @@ class Studio:
     async def _connect(self, sid: str, environ: dict[str, Any], auth: dict[str, Any] | None) -> bool:
         token = (auth or {}).get("token")
         self.shown.append(token)
+        self.sids.append(sid)
         return token in self.accepted
 
     async def _subscribe(self, sid: str, data: Any) -> None:
-        return
+        self.subscribed.set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/auth/login"):
@@ -107,12 +113,15 @@ class Listener:
     def refused(self) -> None:
         self.told.put_nowait("refused")
 
+    def denied(self, error: InvokeAIError) -> None:
+        self.told.put_nowait(type(error).__name__)
+
     def lost(self, reason: str) -> None:
         self.told.put_nowait("lost")
 
 
-def socket_of(engine: Engine, settings: Settings) -> Socket:
-    return Socket(HttpTransport(settings, engine), engine, Listener())
+def socket_of(engine: Engine, settings: Settings, listener: Listener | None = None) -> Socket:
+    return Socket(HttpTransport(settings, engine), engine, listener or Listener())
 
 
 async def test_the_token_does_not_follow_a_redirect_to_another_server(studio: Studio, engine: Engine) -> None:
@@ -130,3 +139,55 @@ async def test_a_redirect_within_the_server_is_followed(studio: Studio, engine: 
     socket = socket_of(engine, Settings(studio.url, token="secret"))
     assert await engine.call(socket.subscribe("default"))
     assert studio.shown == ["secret"]
+
+
+async def test_the_socket_logs_in_again_when_its_token_has_expired(studio: Studio, engine: Engine) -> None:
+    studio.accepted, studio.login_status = {"good"}, 200
+    socket = socket_of(engine, Settings(studio.url, token="expired", email="a@b.c", password="right"))
+    assert await engine.call(socket.subscribe("default"))
+    assert (studio.shown, studio.logins) == (["expired", "t1"], ["right"])
+
+
+@pytest.mark.parametrize(
+    ("login_status", "login", "error"),
+    [
+        (401, {"email": "a@b.c", "password": "wrong"}, AuthenticationError),
+        (403, {"email": "a@b.c", "password": "right"}, ForbiddenError),
+        (401, {}, AuthenticationError),
+    ],
+    ids=["a wrong password", "a deactivated user", "nothing to log in with"],
+)
+async def test_who_is_refused_is_told_instead_of_waiting_in_silence(
+    studio: Studio, engine: Engine, login_status: int, login: dict[str, str], error: type[Exception]
+) -> None:
+    studio.accepted, studio.login_status = {"good"}, login_status
+    listener = Listener()
+    socket = socket_of(engine, Settings(studio.url, token="expired", **login), listener)  # type: ignore[arg-type]
+    assert not await engine.call(socket.subscribe("default"))
+    assert type(socket.denial) is error
+    assert await engine.call(listener.told.get()) == error.__name__
+    assert studio.shown == ["expired"]
+
+
+async def test_a_stream_ends_when_its_user_is_refused(studio: Studio) -> None:
+    studio.accepted = {"good"}
+    async with InvokeAIClient(Settings(studio.url, token="good")) as client:
+        stream = client.stream_queue_events()
+        first = asyncio.ensure_future(anext(stream))
+        await studio.subscribed.wait()
+        while not first.done():
+            # Who has subscribed does not listen yet.
+            await studio.sio.emit("queue_cleared", {"queue_id": "default"}, to=studio.sids[0])
+            await asyncio.wait([first], timeout=0.1)
+        assert (await first)["name"] == "queue_cleared"
+        studio.accepted.clear()
+        await studio.sio.disconnect(studio.sids[0])
+        with pytest.raises(AuthenticationError, match="who are you"):
+            await asyncio.wait_for(end_of(stream), 10)
+        with pytest.raises(AuthenticationError):
+            await anext(client.queue.watch())
+
+
+async def end_of(stream: EventStream) -> None:
+    async for _ in stream:
+        pass

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import logging
 import ssl
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,9 +15,11 @@ import trustme
 from aiohttp import web
 
 from invokeai_py_client.errors import TransportError
+from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import app as app_calls
 
 
@@ -80,3 +86,44 @@ async def test_requests_go_through_the_proxy(engine: Engine) -> None:
         settings = Settings("http://studio.example", proxy=proxy)
         assert await version(settings, engine) == "1.2.3"
     assert seen == ["http://studio.example/api/v1/app/version"]
+
+
+async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "".join(["S3", "CRET/"])
+    logins: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        logins.extend(line.split(": ")[1] for line in request.splitlines() if line.startswith("Proxy-Authorization"))
+        status = b"404 Not Found" if request.startswith("CONNECT") else b"307 Away\r\nLocation: /again"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        proxy = f"http://u:{secret.replace('/', '%2F')}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        seen: list[str] = []
+        for url, said in (("https://studio.example", "proxy answered 404 Not Found"), ("http://studio.example", "up")):
+            settings = Settings(url, proxy=proxy, token=secret, retries=0)
+            http = HttpTransport(settings, engine)
+            with pytest.raises(TransportError, match=said) as caught:
+                await engine.call(http.send(app_calls.get_version()))
+            seen += [*traceback.format_exception(caught.value), repr(caught.value.__cause__), repr(vars(caught.value))]
+            socket = Socket(http, engine, Following(http, engine))
+            assert not await engine.call(socket.subscribe("default"))
+    assert set(logins) == {"Basic " + base64.b64encode(f"u:{secret}".encode()).decode()}
+    everything = "".join(seen) + caplog.text
+    assert secret not in everything
+    assert "S3CRET" not in everything
+    assert logins[0].split()[1] not in everything
+
+
+async def test_the_password_of_a_proxy_that_is_not_there_is_not_in_the_cause(engine: Engine) -> None:
+    http = HttpTransport(Settings("http://studio.example", proxy="http://u:S3CRET@127.0.0.1:9", retries=0), engine)
+    with pytest.raises(TransportError, match="no connection") as caught:
+        await engine.call(http.send(app_calls.get_version()))
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+    assert "S3CRET" not in repr(caught.value.__cause__)
