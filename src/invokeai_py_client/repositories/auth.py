@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invokeai_py_client.errors import ForbiddenError
+from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFoundError, RejectedError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
@@ -50,7 +50,7 @@ class AsyncAuth:
         Args:
             email: the user's.
             password: the user's.
-            remember_me: the token is good for a week, in place of a day.
+            remember_me: the token, and those that follow it, are good for a week, in place of a day.
 
         Raises:
             AuthenticationError: the email or the password is wrong; who the client was before stays.
@@ -77,12 +77,18 @@ class AsyncAuth:
     async def logout(self) -> None:
         """Be nobody from now on. The token that was forgotten stays good until it expires.
 
-        Rests on `POST /api/v1/auth/logout`.
+        Rests on `POST /api/v1/auth/logout`, which is sent if there is a token. It does nothing on a server without
+        users.
         """
+        credentials = self._http.credentials
         try:
-            await self._http.send(auth.logout())
+            if credentials.token is not None:
+                await self._http.send(auth.logout())
+        except (AuthenticationError, ForbiddenError, NotFoundError, RejectedError):
+            # The token is no longer good, or the server has no users.
+            pass
         finally:
-            self._http.credentials.forget()
+            credentials.forget()
             await self._following.reconnect()
 
     @on_engine
@@ -110,7 +116,7 @@ class AsyncAuth:
         changes = {"display_name": display_name, "current_password": current_password, "new_password": new_password}
         user = await self._http.send(auth.update_me(_given(changes)))
         if new_password is not None:
-            await self._http.log_in(user.email, new_password, remember_me=False)
+            await self._http.log_in(user.email, new_password)
             await self._following.reconnect()
         return user
 

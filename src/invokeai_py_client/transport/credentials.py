@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable
 
-from invokeai_py_client.errors import ApiError, AuthenticationError
+from invokeai_py_client.errors import ApiError, AuthenticationError, ForbiddenError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
@@ -32,7 +33,10 @@ class Credentials:
         self._lock = asyncio.Lock()
         self._token = settings.token
         self._login = None if settings.email is None else (settings.email, settings.password or "")
+        self._remember_me = False
         self._is_needed = True
+        self._refusal: ApiError | None = None
+        self.on_login: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
         return "<Credentials>"
@@ -50,17 +54,21 @@ class Credentials:
     def adopt(self, token: str) -> None:
         """Take a token that the server gave in place of the one that it was shown."""
         self._token = token
+        self._refusal = None
 
     def forget(self) -> None:
         """Be nobody from now on."""
-        self._token = self._login = None
+        self._token = self._login = self._refusal = None
 
-    async def renew(self, refused: str | None, send: Send) -> bool:
+    async def renew(self, refused: str | None, send: Send, *, is_asked: bool = True) -> bool:
         """Log in, unless somebody else has meanwhile.
+
+        A refusal is remembered: those who waited while it came get it too, and so does whoever comes by himself.
 
         Args:
             refused: the token that the server did not accept; None if there was none.
             send: sends the login.
+            is_asked: a call of the user's wants it, which may try once more what was refused before.
 
         Returns:
             Whether there is another token now; False if there is nothing to log in with.
@@ -75,20 +83,39 @@ class Credentials:
             # A lock belongs to the loop on which it was first waited for.
             self._generation = self._engine.generation
             self._lock = asyncio.Lock()
+        before = self._refusal
         async with self._lock:
             if self._token == refused:
-                await self._log_in(*self._login, send=send, remember_me=False)
+                if self._refusal is not None and (self._refusal is not before or not is_asked):
+                    raise copy.copy(self._refusal)
+                try:
+                    await self._log_in(*self._login, send=send, remember_me=self._remember_me)
+                except (AuthenticationError, ForbiddenError) as error:
+                    if self._token == refused:
+                        self._refusal = copy.copy(error)
+                        raise
+                    # Somebody has become somebody else meanwhile.
         return self._token is not None
 
-    async def log_in(self, email: str, password: str, send: Send, *, remember_me: bool) -> UserRecord | None:
+    async def log_in(
+        self, email: str, password: str, send: Send, *, remember_me: bool | None = None
+    ) -> UserRecord | None:
         """Be this user from now on; None where the server has no users.
+
+        Args:
+            email: the user's.
+            password: the user's.
+            send: sends the login.
+            remember_me: the token, and those that follow it, are good for longer; None for what it was.
 
         Raises:
             AuthenticationError: the email or the password is wrong; who the client was before stays.
         """
+        remember_me = self._remember_me if remember_me is None else remember_me
         user = await self._log_in(email, password, send=send, remember_me=remember_me)
         if user is not None:
             self._login = (email, password)
+            self._remember_me = remember_me
         return user
 
     async def _log_in(self, email: str, password: str, *, send: Send, remember_me: bool) -> UserRecord | None:
@@ -109,4 +136,6 @@ class Credentials:
             self._is_needed = False
             return None
         self._token = result.token
+        self._refusal = None
+        self.on_login()
         return result.user

@@ -226,6 +226,8 @@ class HttpTransport:
     async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
         """Send a call as who the client is, logging in before, or once more, where that is needed."""
         credentials = self.credentials
+        if not call.needs_token:
+            return await self._exchange(call, credentials.token, sink)
         if credentials.wants_login:
             await credentials.renew(None, self._send_login)
         token = credentials.token
@@ -239,22 +241,29 @@ class HttpTransport:
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
         return _parsed(call, await self._exchange(call, None))
 
-    async def log_in(self, email: str, password: str, *, remember_me: bool) -> UserRecord | None:
-        """Be this user from now on; None where the server has no users."""
+    async def log_in(self, email: str, password: str, *, remember_me: bool | None = None) -> UserRecord | None:
+        """Be this user from now on, remembered as long as before if it is not said; None where there are no users."""
         return await self.credentials.log_in(email, password, self._send_login, remember_me=remember_me)
 
-    async def token(self) -> str | None:
+    async def token(self, *, is_asked: bool) -> str | None:
         """The token of now; there may have to be a login first.
+
+        Args:
+            is_asked: a call of the user's wants it, which may try once more a login that was refused before.
 
         Raises:
             InvokeAIError: as any request.
         """
         if self.credentials.wants_login:
-            await self.credentials.renew(None, self._send_login)
+            await self.credentials.renew(None, self._send_login, is_asked=is_asked)
         return self.credentials.token
 
-    async def confirm(self, token: str | None) -> None:
+    async def confirm(self, token: str | None, *, is_asked: bool) -> None:
         """See whether the server accepts a token with which it has refused the socket, and log in if it does not.
+
+        Args:
+            token: which it has refused.
+            is_asked: as for `token`.
 
         Raises:
             AuthenticationError: it does not, and there is nothing to log in with, or the password is wrong.
@@ -264,7 +273,7 @@ class HttpTransport:
         try:
             await self._exchange(auth.get_me(), token)
         except AuthenticationError:
-            if not await self.credentials.renew(token, self._send_login):
+            if not await self.credentials.renew(token, self._send_login, is_asked=is_asked):
                 raise
 
     async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:

@@ -88,6 +88,7 @@ class Socket:
         self._queues: set[str] = set()
         self._generation = -1
         self._forget()
+        http.credentials.on_login = self._logged_in
 
     def _forget(self) -> None:
         self._client: socketio.AsyncClient | None = None
@@ -96,6 +97,7 @@ class Socket:
         self._joined: set[str] = set()
         self._wanted_now = asyncio.Event()
         self.denial: InvokeAIError | None = None
+        self._is_asked = True
         self.epoch = 0
 
     @property
@@ -125,6 +127,7 @@ class Socket:
             self._supervisor = self._engine.spawn(self._supervise(), name="socket supervisor")
         elif self.denial is not None and self._attempt is None:
             self._attempt = asyncio.get_running_loop().create_future()
+            self._is_asked = True
             self._wanted_now.set()
         if self._client is None and self._attempt is not None:
             await asyncio.shield(self._attempt)
@@ -142,6 +145,10 @@ class Socket:
         self._wanted_now.set()
         if self._client is not None:
             await self._client.disconnect()
+
+    def _logged_in(self) -> None:
+        if self.denial is not None:
+            self._wanted_now.set()
 
     async def _supervise(self) -> None:
         failures = 0
@@ -180,12 +187,13 @@ class Socket:
         """Connect and subscribe; None if that fails, for whatever reason the network may have."""
         url = self._http.settings.url
         self.denial = None
+        is_asked, self._is_asked = self._is_asked, False
         try:
-            token = await self._http.token()
+            token = await self._http.token(is_asked=is_asked)
             try:
                 return await self._connect(token)
             except _NotLetIn:
-                await self._http.confirm(token)
+                await self._http.confirm(token, is_asked=is_asked)
                 if self._http.credentials.token == token:
                     raise
                 return await self._connect(self._http.credentials.token)

@@ -79,6 +79,7 @@ class Call(Generic[T]):
         idempotent: it may be sent again when its fate is unknown.
         headers: sent beside the client's own.
         timeout: seconds, where the client's own time-out does not fit.
+        needs_token: where there is none, but an email and a password, there is a login before it.
         has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.
     """
 
@@ -91,6 +92,7 @@ class Call(Generic[T]):
     idempotent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
+    needs_token: bool = True
     has_secrets: bool = False
 
 

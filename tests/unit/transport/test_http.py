@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import json
 import os
 import traceback
 import zlib
@@ -22,6 +23,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
+from invokeai_py_client.wire.calls import app as app_calls
 
 # Not written out where it is used: tracebacks quote the lines of tests, too.
 SECRET = "Secret-Word"
@@ -371,6 +373,66 @@ async def test_many_that_are_refused_at_once_log_in_once(script: Script, engine:
 
     await engine.call(ten())
     assert logins == 2, "at first, and when the first token had expired"
+
+
+class Doorkeeper:
+    """Refuses each login, until it is told not to."""
+
+    def __init__(self) -> None:
+        self.logins = 0
+        self.is_strict = True
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/auth/login"):
+            self.logins += 1
+            if self.is_strict:
+                return web.json_response({"detail": "no"}, status=401)
+            return web.json_response({"token": "t", "user": {"user_id": "u", "email": "a@b.c"}, "expires_in": 1})
+        is_good = request.headers.get("Authorization") == "Bearer t" or request.path.endswith("/version")
+        return web.json_response({"version": "1"}, status=200 if is_good else 401)
+
+
+@pytest.mark.parametrize("token", [None, "expired"])
+async def test_a_refused_password_is_not_sent_again_by_those_who_waited(
+    script: Script, engine: Engine, token: str | None
+) -> None:
+    door = Doorkeeper()
+    script.handlers = [door]
+    http = HttpTransport(Settings(script.url, token=token, email="a@b.c", password="wrong"), engine)
+
+    async def twenty() -> list[Any]:
+        return await asyncio.gather(*(http.send(call()) for _ in range(20)), return_exceptions=True)
+
+    refusals = await engine.call(twenty())
+    assert [type(refusal) for refusal in refusals] == [errors.AuthenticationError] * 20
+    assert len({id(refusal) for refusal in refusals}) == 20
+    assert door.logins == 1
+    with pytest.raises(errors.AuthenticationError):
+        await engine.call(http.token(is_asked=False) if token is None else http.confirm(token, is_asked=False))
+    assert door.logins == 1, "nobody has asked for it"
+    door.is_strict = False
+    assert await engine.call(http.send(call())) == {"version": "1"}
+    assert door.logins == 2
+
+
+async def test_what_needs_no_token_is_asked_without_a_login(script: Script, engine: Engine) -> None:
+    door = Doorkeeper()
+    script.handlers = [door]
+    http = HttpTransport(Settings(script.url, email="a@b.c", password="wrong"), engine)
+    assert (await engine.call(http.send(app_calls.get_version()))).version == "1"
+    assert door.logins == 0
+
+
+async def test_a_login_is_remembered_for_as_long_as_the_one_before(script: Script, engine: Engine) -> None:
+    door = Doorkeeper()
+    door.is_strict = False
+    script.handlers = [door]
+    http = HttpTransport(Settings(script.url), engine)
+    await engine.call(http.log_in("a@b.c", "right", remember_me=True))
+    http.credentials.adopt("expired")
+    await engine.call(http.send(call()))
+    logins = [json.loads(body) for body in script.bodies if b"password" in body]
+    assert [login["remember_me"] for login in logins] == [True, True]
 
 
 async def test_a_packed_answer_counts_as_it_is_unpacked(script: Script, engine: Engine) -> None:

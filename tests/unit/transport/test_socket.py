@@ -169,6 +169,24 @@ async def test_who_is_refused_is_told_instead_of_waiting_in_silence(
     assert studio.shown == ["expired"]
 
 
+async def test_the_socket_waits_after_a_refusal_until_somebody_logs_in(studio: Studio, engine: Engine) -> None:
+    studio.accepted = {"good"}
+    listener = Listener()
+    socket = socket_of(engine, Settings(studio.url, email="a@b.c", password="wrong"), listener)
+    assert not await engine.call(socket.subscribe("default"))
+    assert await engine.call(listener.told.get()) == "AuthenticationError"
+    assert studio.logins == ["wrong"]
+    await engine.call(socket.reconnect())
+    assert await engine.call(listener.told.get()) == "AuthenticationError"
+    assert studio.logins == ["wrong"], "it is known to be wrong"
+    assert not await engine.call(socket.subscribe("default"))
+    assert studio.logins == ["wrong", "wrong"], "asked for, so tried once more"
+    assert await engine.call(listener.told.get()) == "AuthenticationError"
+    studio.login_status = 200
+    assert await engine.call(socket._http.log_in("a@b.c", "right")) is not None
+    assert await engine.call(listener.told.get()) == "connected"
+
+
 async def test_a_stream_ends_when_its_user_is_refused(studio: Studio) -> None:
     studio.accepted = {"good"}
     async with InvokeAIClient(Settings(studio.url, token="good")) as client:

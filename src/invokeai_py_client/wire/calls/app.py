@@ -12,12 +12,14 @@ from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, R
 
 def get_version() -> Call[AppVersion]:
     """`GET /api/v1/app/version`: needs no token, so it tells whether an InvokeAI server is there at all."""
-    return Call(method="GET", path=api_path("app", "version"), parse=record(AppVersion), idempotent=True)
+    return Call(
+        method="GET", path=api_path("app", "version"), parse=record(AppVersion), idempotent=True, needs_token=False
+    )
 
 
 def get_openapi() -> Call[bytes]:
     """`GET /openapi.json`: the description of all routes and node types, as it came (1.8 MB)."""
-    return Call(method="GET", path="/openapi.json", parse=content, idempotent=True)
+    return Call(method="GET", path="/openapi.json", parse=content, idempotent=True, needs_token=False)
 
 
 def get_dependencies() -> Call[dict[str, str]]:

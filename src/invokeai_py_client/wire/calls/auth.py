@@ -12,7 +12,9 @@ from invokeai_py_client.wire.records import AuthStatus, LoginResult, NewUser, Us
 
 def get_status() -> Call[AuthStatus]:
     """`GET /api/v1/auth/status`: needs no token."""
-    return Call(method="GET", path=api_path("auth", "status"), parse=record(AuthStatus), idempotent=True)
+    return Call(
+        method="GET", path=api_path("auth", "status"), parse=record(AuthStatus), idempotent=True, needs_token=False
+    )
 
 
 def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUser]:
@@ -22,6 +24,7 @@ def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUse
         path=api_path("auth", "setup"),
         body={"email": email, "password": password, "display_name": display_name},
         parse=record(NewUser),
+        needs_token=False,
         has_secrets=True,
     )
 
@@ -34,13 +37,14 @@ def login(email: str, password: str, *, remember_me: bool) -> Call[LoginResult]:
         body={"email": email, "password": password, "remember_me": remember_me},
         parse=record(LoginResult),
         idempotent=True,
+        needs_token=False,
         has_secrets=True,
     )
 
 
 def logout() -> Call[None]:
     """`POST /api/v1/auth/logout`: the token stays good until it expires."""
-    return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True)
+    return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True, needs_token=False)
 
 
 def get_me() -> Call[UserRecord]:
