@@ -254,9 +254,9 @@ class InvokeAIClient:
         """
         return self.queue_repo.get_queue(queue_id).cancel_item(item_id)
 
-    def health_check(self) -> Health:
+    def health_check(self, timeout: float | None = None) -> Health:
         """`client.app.health_check`."""
-        return self.app.health_check()
+        return self.app.health_check(timeout)
 
     def wait_until_ready(self, timeout: float = 60.0) -> str:
         """`client.app.wait_until_ready`."""

@@ -8,6 +8,7 @@ InvokeAIError
 ├── TransportError (ConnectionError)        the server could not be reached, or hung up
 │   ├── NotInvokeAIError                    something answered, but no InvokeAI server
 │   ├── RedirectedError                     the server sends elsewhere, where nothing is sent
+│   ├── NotReadyError (TimeoutError)        the wait for a server to come ended first
 │   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
 ├── RequestBodyError (ValueError)           what was to be sent is no JSON
@@ -75,6 +76,7 @@ __all__ = [
     "NotEnqueuedError",
     "NotFoundError",
     "NotInvokeAIError",
+    "NotReadyError",
     "NotSubmittedError",
     "PromptTemplateError",
     "RedirectedError",
@@ -166,6 +168,14 @@ class RedirectedError(TransportError):
     def __init__(self, what: str, *, url: str, target: str | None, method: str = "", hint: str = "") -> None:
         super().__init__(what, url=url, method=method, hint=hint)
         self.target = target
+
+
+class NotReadyError(TransportError, TimeoutError):
+    """The server at `url` was not there within the `timeout` seconds of a wait for it."""
+
+    def __init__(self, what: str, *, url: str, timeout: float, method: str = "", hint: str = "") -> None:
+        super().__init__(what, url=url, method=method, hint=hint)
+        self.timeout = timeout
 
 
 class EnqueueInDoubtError(TransportError):

@@ -66,10 +66,7 @@ class Settings:
         url = _clean_url(self.url)
         object.__setattr__(self, "url", url)
         for name in ("timeout", "connect_timeout"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(
-                    f"{name}={getattr(self, name)!r} is no time to wait.", setting=name, hint="Give seconds above 0."
-                )
+            checked_seconds(name, getattr(self, name))
         if self.transport not in ("websocket", "polling"):
             raise SettingsError(
                 f"transport={self.transport!r} is not known.", setting="transport", hint="Give websocket or polling."
@@ -133,6 +130,19 @@ class Settings:
     def with_token(self, token: str | None) -> Settings:
         """The same settings with another token."""
         return replace(self, token=token)
+
+
+def checked_seconds(name: str, seconds: object) -> float:
+    """A time to wait.
+
+    Raises:
+        SettingsError: it is none; `name` is what it was given as.
+    """
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
+        return seconds
+    raise SettingsError(
+        f"{name}={seconds!r} is no time to wait.", setting=name, hint="Give a number of seconds above 0."
+    )
 
 
 def _clean_url(url: str) -> str:

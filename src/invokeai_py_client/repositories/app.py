@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.errors import (
+    ApiError,
+    ClientClosedError,
     InvokeAIError,
-    NotFoundError,
     NotInvokeAIError,
+    NotReadyError,
     PromptTemplateError,
+    RedirectedError,
+    RejectedError,
     RequestTimeout,
     ServerError,
     TransportError,
@@ -22,20 +26,25 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.schema_drift import Drift, schema_drift
+from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import app, queue, utilities
-from invokeai_py_client.wire.records import InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
 """Seconds between two looks for a server that is to come."""
+
+_LEAST_TRY = 0.05
+"""Seconds that a look is given, however late it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """How a server is: reachable, and usable by this client; what it is not, `error` explains.
 
-    `latency` is how many seconds it took to tell its version, and `is_processing_started` whether its queue is not
-    paused.
+    `latency` is how many seconds it took to tell its version, for which nobody need log in, and
+    `is_processing_started` whether its queue is not paused.
     """
 
     is_reachable: bool
@@ -66,12 +75,17 @@ class AsyncApp:
             TransportError: nothing can be reached at the address.
             NotInvokeAIError: something answers, but it is no InvokeAI server.
         """
-        call = app.get_version()
+        return await self._version(app.get_version())
+
+    async def _version(self, call: Call[AppVersion]) -> str:
         try:
             return (await self._http.send(call)).version
-        except NotFoundError as error:
+        except ApiError as error:
+            if error.status >= 500 or error.status in {401, 403, 407, 429}:
+                # A server that starts, or something before it.
+                raise
             raise NotInvokeAIError(
-                f"{error.url} is not there, so this is no InvokeAI server.",
+                f"{error.url} does not tell a version, so this is no InvokeAI server.",
                 url=error.url,
                 method=call.method,
                 hint="Check the address, and the sub-path if the server has one.",
@@ -101,24 +115,47 @@ class AsyncApp:
             ) from error
 
     @on_engine
-    async def health_check(self) -> Health:
-        """Whether the server can be used now, and how soon it answers. It raises nothing.
+    async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
+        """Whether the server can be used now, and how soon it answers. It raises nothing of what it finds.
 
         Rests on `GET /api/v1/app/version`, and on `GET /api/v1/queue/default/status`, which needs a good token.
+
+        Args:
+            timeout: seconds for all of it, retries and a login included; None for as long as requests may take.
+
+        Raises:
+            ClientClosedError: the client is closed.
+            SettingsError: the timeout is no time to wait.
         """
         version: str | None = None
-        began = time.perf_counter()
+        latency: float | None = None
+        url = self._http.settings.url
+        limit = asyncio.timeout(None if timeout is None else checked_seconds("timeout", timeout))
         try:
-            version = await self.get_version()
-            seconds = time.perf_counter() - began
-            processor = (await self._http.send(queue.get_queue_status("default"))).processor
+            async with limit:
+                began = time.perf_counter()
+                version = await self.get_version()
+                latency = time.perf_counter() - began
+                processor = (await self._http.send(queue.get_queue_status("default"))).processor
+        except ClientClosedError:
+            raise
         except InvokeAIError as error:
-            return Health(version is not None, False, version, None, None, error)
-        return Health(True, True, version, seconds, processor.is_started, None)
+            return Health(version is not None, False, version, latency, None, error)
+        except TimeoutError:
+            late = NotReadyError(
+                f"{url} was not found usable within {timeout:g} s.",
+                url=url,
+                timeout=timeout or 0.0,
+                hint="Give a longer `timeout` if the server is just slow.",
+            )
+            return Health(version is not None, False, version, latency, None, late)
+        return Health(True, True, version, latency, processor.is_started, None)
 
     @on_engine
     async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
         """Wait until the server answers, while it starts say.
+
+        Rests on `GET /api/v1/app/version`, which needs no token.
 
         Args:
             timeout: seconds.
@@ -127,16 +164,34 @@ class AsyncApp:
             Its version.
 
         Raises:
-            TransportError: it could not be reached for so long.
+            NotReadyError: it did not answer for so long; it is a TransportError and a TimeoutError.
             NotInvokeAIError: something answers, but it is no InvokeAI server.
+            RedirectedError: it redirects to another server.
+            AuthenticationError: something before it wants a login, likewise ForbiddenError.
+            SettingsError: the timeout is no time to wait.
         """
-        deadline = time.monotonic() + timeout
+        url = self._http.settings.url
+        began = time.monotonic()
+        deadline = began + checked_seconds("timeout", timeout)
         while True:
+            seconds = min(self._http.settings.timeout, deadline - time.monotonic())
+            call = dataclasses.replace(app.get_version(), idempotent=False, timeout=max(seconds, _LEAST_TRY))
             try:
-                return (await self._http.send(dataclasses.replace(app.get_version(), idempotent=False))).version
-            except (TransportError, RequestTimeout, ServerError) as error:
-                if isinstance(error, NotInvokeAIError) or time.monotonic() > deadline:
-                    raise
+                async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(seconds, _LEAST_TRY)):
+                    return await self._version(call)
+            except (NotInvokeAIError, RedirectedError):
+                raise
+            except (TransportError, RequestTimeout, ServerError, RejectedError, TimeoutError) as error:
+                last = str(error) or "no answer"
+            if time.monotonic() + _PAUSE >= deadline:
+                raise NotReadyError(
+                    f"{url} was waited for {time.monotonic() - began:.1f} s, and is no InvokeAI server yet. "
+                    f"The last time: {last}",
+                    url=url,
+                    timeout=timeout,
+                    method=call.method,
+                    hint="Give a longer `timeout` if it is still starting.",
+                )
             await asyncio.sleep(_PAUSE)
 
     @on_engine

@@ -1,0 +1,114 @@
+"""Whether a server is there, against small servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from invokeai_py_client import InvokeAIClient, errors
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def served(handler: Handler) -> AsyncIterator[InvokeAIClient]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with InvokeAIClient.from_url(url, email="a@b.c", password="wrong") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    return web.Response()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.6])
+async def test_a_wait_keeps_its_time_and_says_what_it_waited_for(seconds: float) -> None:
+    async with served(hang) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.NotReadyError, match=rf"{client.settings.url} was waited for 0\.") as caught:
+            await client.aio.app.wait_until_ready(seconds)
+        assert time.monotonic() - began < seconds + 0.4
+        assert isinstance(caught.value, TimeoutError)
+        assert isinstance(caught.value, errors.TransportError)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(text="<html>hello</html>", content_type="text/html"),
+        web.Response(text="hello"),
+        web.Response(status=404),
+        web.Response(status=405),
+        web.Response(text="{}", content_type="application/json"),
+        web.Response(text="[]", content_type="application/json"),
+    ],
+    ids=["a page", "text", "404", "405", "another object", "a list"],
+)
+async def test_another_program_is_told_at_once(answer: web.Response) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=answer.body, status=answer.status, content_type=answer.content_type)
+
+    async with served(handler) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.NotInvokeAIError):
+            await client.aio.app.wait_until_ready(5)
+        assert time.monotonic() - began < 2
+
+
+async def test_a_server_that_starts_is_waited_for() -> None:
+    statuses = [503, 502, 200]
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"version": "1.2.3"}, status=statuses.pop(0))
+
+    async with served(handler) as client:
+        assert await client.aio.app.wait_until_ready(5) == "1.2.3"
+
+
+async def test_a_wrong_password_does_not_make_a_server_unreachable() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/version"):
+            return web.json_response({"version": "1.2.3"})
+        return web.json_response({"detail": "no"}, status=401)
+
+    async with served(handler) as client:
+        health = await client.aio.app.health_check()
+        assert (health.is_reachable, health.is_usable, health.version) == (True, False, "1.2.3")
+        assert health.latency is not None
+        assert isinstance(health.error, errors.AuthenticationError)
+
+
+async def test_a_check_of_the_health_keeps_its_time_and_raises_when_the_client_is_closed() -> None:
+    async with served(hang) as client:
+        health = await client.aio.app.health_check(timeout=0.1)
+        assert (health.is_reachable, type(health.error)) == (False, errors.NotReadyError)
+        with pytest.raises(errors.SettingsError, match="no time"):
+            await client.aio.app.health_check(timeout=0)
+    with pytest.raises(errors.ClientClosedError):
+        await client.aio.app.health_check()
+
+
+async def test_who_is_nobody_has_nothing_to_send_to_be_nobody() -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=404)
+
+    async with served(handler) as client:
+        await client.aio.auth.logout()
+        assert asked == []
