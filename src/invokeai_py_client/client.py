@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
@@ -112,18 +112,22 @@ class InvokeAIClient:
     Args:
         settings: the server's address, token, time-outs; by default what `Settings.from_environment` finds.
 
+    Raises:
+        SettingsError: a setting cannot be used.
+
     Example:
         >>> with InvokeAIClient.from_url("http://127.0.0.1:9090") as client:
         ...     print(client.app.get_version())
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings.from_environment()
-        if self.settings.shows_secrets:
-            warnings.warn(
-                f"{self.settings.url} is not encrypted: whoever listens on the way can read the token or password.",
-                stacklevel=2,
+        if not isinstance(settings, Settings | None):
+            raise SettingsError(
+                f"InvokeAIClient takes Settings, not {type(settings).__name__}.",
+                setting="settings",
+                hint="InvokeAIClient.from_url(url) takes an address.",
             )
+        self.settings = settings or Settings.from_environment()
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)
         self._following = Following(self._http, self._engine)
@@ -158,11 +162,14 @@ class InvokeAIClient:
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
+        Where neither token nor email and password are passed, those of the environment are taken (`INVOKEAI_TOKEN`, or
+        `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD`), unless `INVOKEAI_URL` is set and names another server.
+
         Raises:
             SettingsError: one of them cannot be used.
         """
-        settings = Settings(
-            url,
+        settings = Settings.from_environment(
+            url=url,
             token=token,
             email=email,
             password=password,

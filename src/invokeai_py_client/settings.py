@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 import urllib.request
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ URL_VARIABLE = "INVOKEAI_URL"
 TOKEN_VARIABLE = "INVOKEAI_TOKEN"
 EMAIL_VARIABLE = "INVOKEAI_EMAIL"
 PASSWORD_VARIABLE = "INVOKEAI_PASSWORD"
+_CREDENTIALS = {"token": TOKEN_VARIABLE, "email": EMAIL_VARIABLE, "password": PASSWORD_VARIABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,28 @@ class Settings:
             raise SettingsError(
                 f"transport={self.transport!r} is not known.", setting="transport", hint="Give websocket or polling."
             )
-        if self.max_answer_bytes < 1:
+        for name, least in (("max_answer_bytes", 1), ("retries", 0)):
+            number = getattr(self, name)
+            if not isinstance(number, int) or number < least:
+                raise SettingsError(
+                    f"{name}={number!r} is no number from {least} on.", setting=name, hint=f"Give {least} or more."
+                )
+        self._check_credentials()
+        proxy = _proxy_from_environment(url) if self.proxy is None else self.proxy
+        if proxy is not None:
+            _check_proxy(proxy)
+        object.__setattr__(self, "proxy", proxy)
+
+    def _check_credentials(self) -> None:
+        for name in _CREDENTIALS:
+            if not isinstance(getattr(self, name), str | None):
+                raise SettingsError(f"The {name} is no text.", setting=name, hint="Pass it as a str.")
+        if self.token is not None and self.token.strip().lower().startswith("bearer "):
             raise SettingsError(
-                f"max_answer_bytes={self.max_answer_bytes!r} leaves no room.",
-                setting="max_answer_bytes",
-                hint="Give a number of bytes.",
+                "The token begins with 'Bearer', which is the header's word and no part of it.",
+                setting="token",
+                hint="Pass what follows 'Bearer' alone.",
             )
-        if self.retries < 0:
-            raise SettingsError(f"retries={self.retries!r} is below 0.", setting="retries", hint="0 turns them off.")
         if self.token is not None and (not self.token or not self.token.isascii() or not self.token.isprintable()):
             raise SettingsError(
                 "The token is empty or holds characters that no HTTP header can carry.",
@@ -91,28 +107,39 @@ class Settings:
                 setting="email",
                 hint="Give both, or a token.",
             )
-        proxy = _proxy_from_environment(url) if self.proxy is None else self.proxy
-        if proxy is not None:
-            _check_proxy(proxy)
-        object.__setattr__(self, "proxy", proxy)
 
     @classmethod
     def from_environment(cls, **settings: Any) -> Settings:
-        """The settings that `INVOKEAI_URL`, `_TOKEN`, `_EMAIL` and `_PASSWORD` give; what is passed goes first."""
-        variables = {
-            "url": URL_VARIABLE,
-            "token": TOKEN_VARIABLE,
-            "email": EMAIL_VARIABLE,
-            "password": PASSWORD_VARIABLE,
-        }
-        found = {name: os.environ.get(variable) for name, variable in variables.items()}
-        return cls(**{**{name: value for name, value in found.items() if value}, **settings})
+        """The settings that `INVOKEAI_URL`, `_TOKEN`, `_EMAIL` and `_PASSWORD` give; what is passed goes first.
+
+        Who one is comes as a whole: where a token, an email or a password is passed, none of them is read. Nor are
+        they where another server's `url` is passed than the one that `INVOKEAI_URL` names, if it is set.
+
+        Raises:
+            SettingsError: a value cannot be used, or only one of `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD` is set.
+        """
+        found: dict[str, Any] = {}
+        url = os.environ.get(URL_VARIABLE)
+        if url and "url" not in settings:
+            found["url"] = url
+        if all(settings.get(name) is None for name in _CREDENTIALS) and (
+            not url or "url" not in settings or _is_same_server(url, settings["url"])
+        ):
+            found |= {name: value for name, variable in _CREDENTIALS.items() if (value := os.environ.get(variable))}
+            if ("email" in found) != ("password" in found):
+                has, lacks = (EMAIL_VARIABLE, PASSWORD_VARIABLE)[:: 1 if "email" in found else -1]
+                raise SettingsError(
+                    f"{has} is set in the environment, and {lacks} is not: one of them gets no token.",
+                    setting="email",
+                    hint=f"Set both, or {TOKEN_VARIABLE}.",
+                )
+        return cls(**{**settings, **found})
 
     @property
-    def shows_secrets(self) -> bool:
-        """Whether what should stay secret would cross a network that anybody may listen to."""
+    def is_open(self) -> bool:
+        """Whether what is sent crosses a network that anybody may listen to."""
         parts = urlsplit(self.url)
-        return parts.scheme == "http" and not _is_loopback(parts.hostname or "") and bool(self.token or self.password)
+        return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 
     def ssl_context(self) -> ssl.SSLContext | bool:
         """What aiohttp takes as `ssl`: True checks against the system's authorities, False checks nothing."""
@@ -126,10 +153,6 @@ class Settings:
                     hint="Give the path of a PEM file.",
                 ) from error
         return self.verify
-
-    def with_token(self, token: str | None) -> Settings:
-        """The same settings with another token."""
-        return replace(self, token=token)
 
 
 def checked_seconds(name: str, seconds: object) -> float:
@@ -145,31 +168,46 @@ def checked_seconds(name: str, seconds: object) -> float:
     )
 
 
-def _clean_url(url: str) -> str:
+def _clean_url(url: object) -> str:
+    if not isinstance(url, str):
+        raise _unusable(f"it is {type(url).__name__}, not text")
     text = url.strip()
+    if "@" in text:
+        # Not shown: a URL reaches logs and errors, a password must not. It may hold what begins a path or a query.
+        raise SettingsError(
+            "The server's URL holds a user name or password, or another '@'.",
+            setting="url",
+            hint="Pass token=..., or email=... and password=..., instead; in a sub-path write %40.",
+        )
     if "://" not in text:
         text = f"http://{text}"
+    shown = re.split(r"[?#]", text, maxsplit=1)[0]
     try:
         parts = urlsplit(text)
         port = parts.port
         host = parts.hostname
-    except ValueError as error:
-        raise _unusable(f"it cannot be read ({error})") from error
-    if parts.username is not None or parts.password is not None:
-        # Not shown: a URL reaches logs and errors, a password must not.
-        raise SettingsError(
-            "The server's URL holds a user name or password.", setting="url", hint="Pass a token as token=... instead."
-        )
+    except ValueError:
+        raise _unusable("it cannot be read", shown) from None
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"}:
-        raise _unusable(f"its scheme is {scheme!r}, not http or https", text)
+        raise _unusable(f"its scheme is {scheme!r}, not http or https", shown)
     if not host or (port is not None and port == 0):
-        raise _unusable("it names no host or port", text)
+        raise _unusable("it names no host or port", shown)
     if parts.query or parts.fragment:
-        raise _unusable("it has a query or a fragment", text)
+        raise _unusable("it has a query or a fragment", shown)
     # Some clients want the API's root here; the server's own root is the one thing both can mean.
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+def _is_same_server(one: object, other: object) -> bool:
+    """Whether two URLs have the same scheme, host and port; one that cannot be used is like no other."""
+    try:
+        parts = [urlsplit(_clean_url(url)) for url in (one, other)]
+    except SettingsError:
+        return False
+    origins = {(url.scheme, url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]) for url in parts}
+    return len(origins) == 1
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import warnings
+import traceback
 from typing import Any
 
 import pytest
@@ -96,23 +96,103 @@ def test_a_login_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest
     assert "secret-word" not in repr(settings)
 
 
+PASSED = [{"token": "passed"}, {"email": "bob@example.org", "password": "passed"}]
+
+
+@pytest.mark.parametrize("passed", PASSED)
+@pytest.mark.parametrize("found", [{"TOKEN": "found"}, {"EMAIL": "ann@example.org", "PASSWORD": "found"}])
+def test_who_one_is_comes_as_a_whole(
+    passed: dict[str, Any], found: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in found.items():
+        monkeypatch.setenv(f"INVOKEAI_{name}", value)
+    for settings in (Settings.from_environment(**passed), InvokeAIClient.from_url("localhost", **passed).settings):
+        who = {"token": settings.token, "email": settings.email, "password": settings.password}
+        assert {name: value for name, value in who.items() if value is not None} == passed
+
+
+@pytest.mark.parametrize("half", ["EMAIL", "PASSWORD"])
+def test_half_a_login_in_the_environment_is_told_by_its_name(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"INVOKEAI_{half}", "s3cret")
+    with pytest.raises(SettingsError, match=rf"^INVOKEAI_{half} is set.*INVOKEAI_.* is not") as caught:
+        Settings.from_environment()
+    assert "s3cret" not in str(caught.value)
+    assert Settings.from_environment(token="t").token == "t"
+
+
 @pytest.mark.parametrize(
-    ("url", "secret", "warned"),
+    ("named", "is_taken"),
     [
-        ("http://studio.example", {"token": "t"}, True),
-        ("http://10.0.0.3:9090", {"email": "a@b.c", "password": "p"}, True),
-        ("https://studio.example", {"token": "t"}, False),
-        ("http://127.0.0.1:9090", {"token": "t"}, False),
-        ("http://[::1]:9090", {"token": "t"}, False),
-        ("http://localhost:9090", {"token": "t"}, False),
-        ("http://studio.example", {}, False),
+        (None, True),
+        ("http://studio.example:80/other", True),
+        ("studio.example", True),
+        ("https://studio.example", False),
+        ("http://elsewhere.example", False),
+        ("http://studio.example:9090", False),
+        ("ftp://studio.example", False),
     ],
 )
-def test_a_secret_on_an_open_line_is_warned_of(url: str, secret: dict[str, Any], warned: bool) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        InvokeAIClient(Settings(url, **secret)).close()
-    assert len([one for one in caught if "not encrypted" in str(one.message)]) == int(warned)
+def test_an_address_is_shown_the_environment_s_token_unless_that_is_for_another_server(
+    named: str | None, is_taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKEAI_TOKEN", "found")
+    if named is not None:
+        monkeypatch.setenv("INVOKEAI_URL", named)
+    assert InvokeAIClient.from_url("http://studio.example").settings.token == ("found" if is_taken else None)
+    assert Settings("http://studio.example").token is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:s3cret/@studio.example",
+        "http://u:1234/s3cret@studio.example",
+        "http://u:#s3cret@studio.example",
+        "http://u:?s3cret@studio.example",
+        "u:s3cret@studio.example",
+        "http://studio.example/?token=s3cret",
+        "http://studio.example/#s3cret",
+        "ftp://studio.example/?s3cret",
+        "http://studio.example:99999/?s3cret",
+        "http://[studio.example/?s3cret",
+    ],
+)
+def test_what_may_be_secret_in_a_url_is_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(url)
+    assert "s3cret" not in "".join(traceback.format_exception_only(caught.value)) + repr(vars(caught.value))
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"url": None},
+        {"url": 9090},
+        {"timeout": "5"},
+        {"connect_timeout": None},
+        {"timeout": True},
+        {"timeout": float("nan")},
+        {"retries": "4"},
+        {"max_answer_bytes": 1.5},
+        {"token": 3},
+        {"email": b"a", "password": "b"},
+    ],
+)
+def test_a_value_of_another_kind_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**setting)
+    assert caught.value.setting in setting
+
+
+def test_a_token_with_the_word_of_its_header_is_told() -> None:
+    with pytest.raises(SettingsError, match="begins with 'Bearer'"):
+        Settings(token="Bearer abc")
+
+
+def test_an_address_in_place_of_settings_is_told() -> None:
+    with pytest.raises(SettingsError, match="from_url"):
+        InvokeAIClient("http://127.0.0.1:9090")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
 from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.failures import failure
+from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.wire.call import Call, Part, Query, Response, json_of
 from invokeai_py_client.wire.calls import auth
@@ -140,6 +141,7 @@ class HttpTransport:
         self._generation = -1
         self.credentials = Credentials(settings, engine)
         self._proxy, self.proxy_headers = _proxy(settings)
+        self._open_line = OpenLine(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
 
     def session(self) -> aiohttp.ClientSession:
@@ -256,6 +258,8 @@ class HttpTransport:
         """
         if self.credentials.wants_login:
             await self.credentials.renew(None, self._send_login, is_asked=is_asked)
+        if self.credentials.token is not None:
+            self._open_line.warn()
         return self.credentials.token
 
     async def confirm(self, token: str | None, *, is_asked: bool) -> None:
@@ -282,6 +286,8 @@ class HttpTransport:
         headers = dict(call.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        if self._open_line.is_watched and (call.has_secrets or "Authorization" in headers):
+            self._open_line.warn()
         if call.method == "DELETE":
             # What a delete answers is short, or nothing: servers with a recent Starlette fail to compress nothing.
             headers.setdefault("Accept-Encoding", "identity")

@@ -88,6 +88,7 @@ async def test_requests_go_through_the_proxy(engine: Engine) -> None:
     assert seen == ["http://studio.example/api/v1/app/version"]
 
 
+@pytest.mark.filterwarnings("ignore:.*not encrypted")
 async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
