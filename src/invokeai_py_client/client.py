@@ -308,19 +308,21 @@ class InvokeAIClient:
 
         Args:
             method: the HTTP method. GET and HEAD are sent again after a passing failure.
-            path: below the server's root, such as `/api/v2/custom_nodes/`.
-            json: the body.
-            params: the query.
-            headers: sent beside the client's own.
+            path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
+            json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
+                neither.
+            params: the query, or more of it; of a list each is sent.
+            headers: sent beside the client's own, and in place of one of the same name: `Authorization`, say.
             timeout: seconds, in place of the client's.
 
         Returns:
             The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
 
         Raises:
-            UnsafePathError: the path is a whole URL.
+            UnsafePathError: the path is a whole URL, or has control characters.
+            InvalidRequestError: HTTP cannot carry the method, the query or a header.
             RequestBodyError: the body cannot be written as JSON.
-            TransportError: the server cannot be reached.
+            TransportError: the server cannot be reached, or redirects to another one.
             ApiError: a status of 400 or more, by kind.
 
         Example:

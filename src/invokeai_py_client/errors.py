@@ -11,7 +11,8 @@ InvokeAIError
 │   ├── NotReadyError (TimeoutError)        the wait for a server to come ended first
 │   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
-├── RequestBodyError (ValueError)           what was to be sent is no JSON
+├── InvalidRequestError (ValueError)        a method, query or header that HTTP cannot carry
+│   └── RequestBodyError                        what was to be sent is no JSON
 ├── ApiError                                the server answered with an error
 │   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
 │   ├── ForbiddenError (PermissionError)        403: known, but not allowed
@@ -69,6 +70,7 @@ __all__ = [
     "InputsNotReadyError",
     "InstallFailed",
     "InstallTimeout",
+    "InvalidRequestError",
     "InvokeAIError",
     "LocalServerError",
     "LocalServerInUseError",
@@ -196,7 +198,11 @@ class RequestTimeout(InvokeAIError, TimeoutError):
         self.timeout = timeout
 
 
-class RequestBodyError(InvokeAIError, ValueError):
+class InvalidRequestError(InvokeAIError, ValueError):
+    """What was to be sent makes no request: HTTP cannot carry its method, its query or a header."""
+
+
+class RequestBodyError(InvalidRequestError):
     """What was to be sent cannot be written as JSON."""
 
 

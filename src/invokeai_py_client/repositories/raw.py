@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from invokeai_py_client.errors import UnsafePathError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority, turn_of
 from invokeai_py_client.repositories.queue import AsyncQueue
+from invokeai_py_client.repositories.raw_call import raw_call
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.wire.records import QueueStatus
@@ -58,22 +58,7 @@ class RawRequests:
         timeout: float | None,  # noqa: ASYNC109
     ) -> Response:
         """Send a request; the arguments are those of `InvokeAIClient.request`."""
-        if "://" in path.split("?", 1)[0]:
-            raise UnsafePathError(
-                f"{path!r} is no path below the server's root.",
-                name=path,
-                hint="Give what follows the server's address, such as /api/v1/app/version.",
-            )
-        call = Call(
-            method=method.upper(),
-            path="/" + path.lstrip("/"),
-            parse=lambda response: response,
-            query=params or {},
-            body=body,
-            headers=headers or {},
-            idempotent=method.upper() in {"GET", "HEAD"},
-            timeout=timeout,
-        )
+        call = raw_call(method, path, body=body, params=params, headers=headers, timeout=timeout)
         for meant_method, pattern, answer in self._meant_more:
             found = pattern.fullmatch(call.path)
             if found and call.method == meant_method:

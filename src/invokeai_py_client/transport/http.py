@@ -9,7 +9,7 @@ import io
 import os
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import yarl
+from multidict import CIMultiDict
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_base, wait_exponential, wait_random
@@ -37,7 +38,7 @@ from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.failures import failure
 from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
-from invokeai_py_client.wire.call import Call, Part, Query, Response, json_of
+from invokeai_py_client.wire.call import Call, Part, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
@@ -283,8 +284,10 @@ class HttpTransport:
     async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
-        headers = dict(call.headers)
-        if token is not None:
+        headers = CIMultiDict(call.headers)
+        if "Authorization" in headers:
+            token = None
+        elif token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if self._open_line.is_watched and (call.has_secrets or "Authorization" in headers):
             self._open_line.warn()
@@ -294,7 +297,7 @@ class HttpTransport:
         data: bytes | aiohttp.FormData | None = None
         if call.body is not None:
             data = json_of(call.body, f"The body of {call.method} {call.path}")
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         opened = contextlib.ExitStack()
         outcome = "no answer"
         limit = self.settings.timeout if call.timeout is None else call.timeout
@@ -408,9 +411,15 @@ def _parsed(call: Call[T], response: Response) -> T:
         raise failure from (None if call.has_secrets else error)
 
 
-def _query_text(value: str | int | float | bool | tuple[str, ...] | None) -> str | tuple[str, ...]:
-    if isinstance(value, tuple):
+def _query_text(value: Scalar | Sequence[Scalar]) -> str | list[str]:
+    if isinstance(value, str):
         return value
+    if isinstance(value, Sequence):
+        return [_text(one) for one in value]
+    return _text(value)
+
+
+def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,24 +11,26 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, ServerError, UnsafePathError
 
 T = TypeVar("T")
 
-Query = Mapping[str, str | int | float | bool | tuple[str, ...] | None]
+Scalar = str | int | float | bool
+
+Query = Mapping[str, Scalar | Sequence[Scalar] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """A whole answer: status, headers and body, and the request it belongs to.
 
-    `headers` compare without regard to case.
+    `headers` compare without regard to case; a renewed token and cookies are among them.
     """
 
     method: str
     url: str
     status_code: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
 
     @property
@@ -40,19 +42,29 @@ class Response:
         """The body as JSON.
 
         Raises:
-            NotInvokeAIError: it is none. The server answers unknown paths with its web page, other servers with
+            NotInvokeAIError: it is a web page. The server answers unknown paths with its own, other servers with
                 whatever they like.
+            ServerError: it is something else that is no JSON, such as an image.
         """
         try:
             return json.loads(self.content)
-        except ValueError as error:
+        except (ValueError, RecursionError):
             kind = self.headers.get("content-type", "no content type")
-            raise NotInvokeAIError(
-                f"{self.method} {self.url} answered {self.status_code} with {kind}, not with JSON.",
-                url=self.url,
+            what = f"{self.method} {self.url} answered {self.status_code} with {kind}, not with JSON."
+            if "html" in kind:
+                raise NotInvokeAIError(
+                    what,
+                    url=self.url,
+                    method=self.method,
+                    hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+                ) from None
+            raise ServerError(
+                what,
+                status=self.status_code,
                 method=self.method,
-                hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
-            ) from error
+                url=self.url,
+                hint="What it answered is in .content, or .text.",
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +85,11 @@ class Call(Generic[T]):
         method: the HTTP method.
         path: below the server's root, made by `api_path`.
         parse: reads a good answer; it may raise our errors, pydantic's and those of a wrong shape.
-        query: what follows the `?`; None is left out, booleans become `true` and `false`, tuples are repeated.
+        query: what follows the `?`; None is left out, booleans become `true` and `false`, of several each is told.
         body: sent as JSON, unless None.
         parts: sent as a multipart form, in place of a body.
         idempotent: it may be sent again when its fate is unknown.
-        headers: sent beside the client's own.
+        headers: sent beside the client's own, and in place of one of the same name.
         timeout: seconds, where the client's own time-out does not fit.
         needs_token: where there is none, but an email and a password, there is a login before it.
         has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.

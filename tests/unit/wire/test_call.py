@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from invokeai_py_client.errors import NotInvokeAIError, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, ServerError, UnsafePathError
 from invokeai_py_client.wire.call import Response, api_path
 
 
@@ -18,8 +18,21 @@ def test_a_segment_that_would_change_the_route_is_refused(segment: str) -> None:
         api_path("images", "i", segment)
 
 
-def test_an_answer_that_is_no_json_is_no_invokeai() -> None:
-    response = Response("GET", "http://x/api", 200, {"content-type": "text/html"}, b"<html>")
-    with pytest.raises(NotInvokeAIError, match="text/html"):
+def test_a_web_page_is_no_invokeai() -> None:
+    response = Response("GET", "http://x/api", 200, {"content-type": "text/html; charset=utf-8"}, b"<html>")
+    with pytest.raises(NotInvokeAIError, match=r"text/html.*Is this the address"):
         response.json()
     assert response.text == "<html>"
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/plain", None])
+@pytest.mark.parametrize("content", [b"", b"\x89PNG", b"[" * 100_000])
+def test_what_is_no_json_is_told(kind: str | None, content: bytes) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    with pytest.raises(ServerError, match=rf"200 with {kind or 'no content type'}, not with JSON") as caught:
+        Response("GET", "http://x/api", 200, headers, content).json()
+    assert "InvokeAI" not in str(caught.value)
+
+
+def test_the_headers_of_an_answer_are_not_shown() -> None:
+    assert "s3cret" not in repr(Response("GET", "http://x/api", 200, {"X-Refreshed-Token": "s3cret"}, b""))

@@ -1,0 +1,118 @@
+"""What `InvokeAIClient.request` is given, as a `Call`: checked, and sent as it was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from invokeai_py_client.errors import InvalidRequestError, UnsafePathError
+from invokeai_py_client.settings import checked_seconds
+from invokeai_py_client.wire.call import Call, Query, Response, Scalar
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What HTTP takes for the name of a method or a header."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SECRET = re.compile(r"token|password|secret", re.IGNORECASE)
+_DEPTH_OF_NAMES = 3
+"""So deep are names looked at; what is below them in a batch is a graph, which may be large, and has no secrets."""
+
+_NEEDS_NO_TOKEN = {
+    "/api/v1/app/version",
+    "/api/v1/auth/status",
+    "/api/v1/auth/setup",
+    "/api/v1/auth/login",
+    "/openapi.json",
+}
+
+
+def raw_call(
+    method: str,
+    path: str,
+    *,
+    body: Any,
+    params: Query | None,
+    headers: Mapping[str, str] | None,
+    timeout: float | None,
+) -> Call[Response]:
+    """The call of a request; the arguments are those of `InvokeAIClient.request`.
+
+    Raises:
+        UnsafePathError: the path is a whole URL, or has control characters.
+        InvalidRequestError: HTTP cannot carry the method, the query or a header.
+        SettingsError: the timeout is no time to wait.
+    """
+    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+        raise InvalidRequestError(f"{method!r} is no HTTP method.", hint="Give one such as GET or POST.")
+    route, query = _parted(path)
+    query |= {name: [*query.get(name, ()), *_values(name, value)] for name, value in _items(params, "params")}
+    sent = dict(_items(headers, "headers"))
+    for name, value in sent.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise InvalidRequestError(f"{name!r} is no name of a header.", hint="Give one such as 'Accept'.")
+        if not isinstance(value, str) or _CONTROL.search(value.replace("\t", "")):
+            # Not shown: it may be a password.
+            raise InvalidRequestError(
+                f"The header {name!r} has a value that HTTP cannot carry.", hint="Give text without line ends."
+            )
+    is_somebody = any(name.lower() == "authorization" for name in sent)
+    return Call(
+        method=method.upper(),
+        path=route,
+        parse=lambda response: response,
+        query={name: tuple(values) for name, values in query.items()},
+        body=body,
+        headers=sent,
+        idempotent=method.upper() in {"GET", "HEAD"},
+        timeout=None if timeout is None else checked_seconds("timeout", timeout),
+        needs_token=not is_somebody and route not in _NEEDS_NO_TOKEN,
+        has_secrets=is_somebody or route.startswith("/api/v1/auth/") or _names_secrets(query) or _names_secrets(body),
+    )
+
+
+def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
+    """The path with what may not stand in it quoted, and the query that it held."""
+    if not isinstance(path, str):
+        raise UnsafePathError(f"{path!r} is no path.", name=str(path), hint="Give one such as /api/v1/app/version.")
+    route, _, written = path.partition("?")
+    if "://" in route or _CONTROL.search(path):
+        raise UnsafePathError(
+            f"{route!r} is no path below the server's root.",
+            name=route,
+            hint="Give what follows the server's address, such as /api/v1/app/version, without control characters.",
+        )
+    query: dict[str, list[Scalar]] = {}
+    for name, value in parse_qsl(written, keep_blank_values=True):
+        query.setdefault(name, []).append(value)
+    return "/" + quote(_NO_QUOTE.sub("%25", route.lstrip("/")), safe="/%:@!$&'()*+,;=~"), query
+
+
+def _items(given: Any, what: str) -> list[tuple[Any, Any]]:
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError(f"{what} is a {type(given).__name__}.", hint="Give a dict.")
+    return [*given.items()]
+
+
+def _values(name: object, value: Any) -> Sequence[Scalar]:
+    values = value if isinstance(value, list | tuple) else () if value is None else (value,)
+    if not isinstance(name, str) or not all(isinstance(one, str | int | float) for one in values):
+        # The value is not shown: it may be a password.
+        raise InvalidRequestError(
+            f"A query cannot carry the value of {name!r}.", hint="Give text, a number, a boolean, or a list of them."
+        )
+    return values
+
+
+def _names_secrets(body: Any, depth: int = _DEPTH_OF_NAMES) -> bool:
+    """Whether the names in a body or query tell that it holds a password or token."""
+    if isinstance(body, Mapping):
+        return any(
+            _SECRET.search(str(name)) or (depth > 1 and _names_secrets(value, depth - 1))
+            for name, value in body.items()
+        )
+    return isinstance(body, list | tuple) and depth > 1 and any(_names_secrets(one, depth - 1) for one in body)
