@@ -29,6 +29,7 @@ from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.run import AsyncRun, Run
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import blocking, on_engine
 from invokeai_py_client.schema_drift import Drift
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
@@ -39,8 +40,11 @@ from invokeai_py_client.workflow.outputs import images_in
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
-class AwaitedRepositories:
-    """`client.aio`: the client's repositories, awaited. They may be used from any loop, beside the blocking ones."""
+class AsyncClient:
+    """`client.aio`: the client's own methods and its repositories, awaited.
+
+    They may be used from any loop, beside the blocking ones.
+    """
 
     def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
         catalog = Catalog(http, engine)
@@ -63,6 +67,99 @@ class AwaitedRepositories:
         self._http = http
         self._following = following
 
+    @on_engine
+    async def run(
+        self,
+        item_id: int | None = None,
+        *,
+        batch_id: str | None = None,
+        session_id: str | None = None,
+        queue_id: str = "default",
+    ) -> Run:
+        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
+
+        Events from before are not told again; what its nodes have made is known when it has ended.
+
+        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
+
+        Args:
+            item_id: one item; or
+            batch_id: a whole batch; or
+            session_id: the item of that session, which is looked for from the newest item on.
+            queue_id: its queue.
+
+        Raises:
+            NotFoundError: the queue has no such item, or none of that batch (any more).
+
+        Example:
+            >>> client.run(batch_id="5f9c...").wait(timeout=600)
+        """
+        if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
+            raise TypeError("run() takes an item_id, a batch_id or a session_id")
+        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
+
+        def images_of(item: QueueItem) -> list[Image]:
+            results = ((output.node_id, output.result) for output in item.outputs)
+            names = images_in(live.state.graph or {"nodes": {}}, results)
+            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+
+        return Run(AsyncRun(self._engine, self._http, self._following, live, images_of))
+
+    @on_engine
+    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
+
+    @on_engine
+    async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
+        """`client.app.health_check`."""
+        return await self.app.health_check(timeout)
+
+    @on_engine
+    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
+        """`client.app.wait_until_ready`."""
+        return await self.app.wait_until_ready(timeout)
+
+    @on_engine
+    async def schema_drift(self) -> list[Drift]:
+        """`client.app.schema_drift`."""
+        return await self.app.schema_drift()
+
+    @on_engine
+    async def delete_image(self, image_name: str) -> None:
+        """`client.image_repo.delete_image`."""
+        await self.image_repo.delete_image(image_name)
+
+    @on_engine
+    async def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Response:
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        return await self.request(
+            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
+        )
+
+    @on_engine
     async def request(
         self,
         method: str,
@@ -73,35 +170,33 @@ class AwaitedRepositories:
         headers: dict[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Response:
-        """`InvokeAIClient.request`, awaited from any loop."""
-        return await self._engine.call(
-            self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
-        )
+        """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
 
-    async def run(
-        self,
-        item_id: int | None = None,
-        *,
-        batch_id: str | None = None,
-        session_id: str | None = None,
-        queue_id: str = "default",
-    ) -> Run:
-        """`InvokeAIClient.run`, awaited from any loop."""
-        return Run(await self._engine.call(self._attach(queue_id, item_id, batch_id, session_id)))
+        `repositories/raw.py` has the table of the few routes that mean more here than on the server.
 
-    async def _attach(
-        self, queue_id: str, item_id: int | None, batch_id: str | None, session_id: str | None
-    ) -> AsyncRun:
-        if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
-            raise TypeError("run() takes an item_id, a batch_id or a session_id")
-        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
+        Args:
+            method: the HTTP method. GET and HEAD are sent again after a passing failure.
+            path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
+            json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
+                neither.
+            params: the query, or more of it; of a list each is sent.
+            headers: sent beside the client's own, and in place of one of the same name: `Authorization`, say.
+            timeout: seconds, in place of the client's.
 
-        def images_of(item: QueueItem) -> list[Image]:
-            results = ((output.node_id, output.result) for output in item.outputs)
-            names = images_in(live.state.graph or {"nodes": {}}, results)
-            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+        Returns:
+            The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
 
-        return AsyncRun(self._engine, self._http, self._following, live, images_of)
+        Raises:
+            UnsafePathError: the path is a whole URL, or has control characters.
+            InvalidRequestError: HTTP cannot carry the method, the query or a header.
+            RequestBodyError: the body cannot be written as JSON.
+            TransportError: the server cannot be reached, or redirects to another one.
+            ApiError: a status of 400 or more, by kind.
+
+        Example:
+            >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
+        """
+        return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
 
 class InvokeAIClient:
@@ -131,7 +226,7 @@ class InvokeAIClient:
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)
         self._following = Following(self._http, self._engine)
-        self.aio = AwaitedRepositories(self._engine, self._http, self._following)
+        self.aio = AsyncClient(self._engine, self._http, self._following)
         self.app = App(self.aio.app)
         self.style_preset_repo = StylePresets(self.aio.style_preset_repo)
         self.auth = Auth(self.aio.auth)
@@ -184,33 +279,14 @@ class InvokeAIClient:
         )
         return cls(settings)
 
-    def run(
-        self,
-        item_id: int | None = None,
-        *,
-        batch_id: str | None = None,
-        session_id: str | None = None,
-        queue_id: str = "default",
-    ) -> Run:
-        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
-
-        Events from before are not told again; what its nodes have made is known when it has ended.
-
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
-
-        Args:
-            item_id: one item; or
-            batch_id: a whole batch; or
-            session_id: the item of that session, which is looked for from the newest item on.
-            queue_id: its queue.
-
-        Raises:
-            NotFoundError: the queue has no such item, or none of that batch (any more).
-
-        Example:
-            >>> client.run(batch_id="5f9c...").wait(timeout=600)
-        """
-        return Run(self._engine.block(self.aio._attach(queue_id, item_id, batch_id, session_id)))
+    run = blocking(AsyncClient.run)
+    cancel_workflow = blocking(AsyncClient.cancel_workflow)
+    health_check = blocking(AsyncClient.health_check)
+    wait_until_ready = blocking(AsyncClient.wait_until_ready)
+    schema_drift = blocking(AsyncClient.schema_drift)
+    delete_image = blocking(AsyncClient.delete_image)
+    request = blocking(AsyncClient.request)
+    _make_request = blocking(AsyncClient._make_request)
 
     def stream_queue_events(self, queue_id: str = "default") -> EventStream:
         """Every event of a queue from now on, whoever's it is, for `for` and for `async for`. It has no end.
@@ -243,93 +319,6 @@ class InvokeAIClient:
     def stats(self) -> ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
         return client_stats(self._http, self._following)
-
-    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        return self.queue_repo.get_queue(queue_id).cancel_item(item_id)
-
-    def health_check(self, timeout: float | None = None) -> Health:
-        """`client.app.health_check`."""
-        return self.app.health_check(timeout)
-
-    def wait_until_ready(self, timeout: float = 60.0) -> str:
-        """`client.app.wait_until_ready`."""
-        return self.app.wait_until_ready(timeout)
-
-    def schema_drift(self) -> list[Drift]:
-        """`client.app.schema_drift`."""
-        return self.app.schema_drift()
-
-    def delete_image(self, image_name: str) -> None:
-        """`client.image_repo.delete_image`."""
-        self.image_repo.delete_image(image_name)
-
-    def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        return self.request(
-            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
-        )
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> Response:
-        """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
-
-        `repositories/raw.py` has the table of the few routes that mean more here than on the server.
-
-        Args:
-            method: the HTTP method. GET and HEAD are sent again after a passing failure.
-            path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
-            json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
-                neither.
-            params: the query, or more of it; of a list each is sent.
-            headers: sent beside the client's own, and in place of one of the same name: `Authorization`, say.
-            timeout: seconds, in place of the client's.
-
-        Returns:
-            The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
-
-        Raises:
-            UnsafePathError: the path is a whole URL, or has control characters.
-            InvalidRequestError: HTTP cannot carry the method, the query or a header.
-            RequestBodyError: the body cannot be written as JSON.
-            TransportError: the server cannot be reached, or redirects to another one.
-            ApiError: a status of 400 or more, by kind.
-
-        Example:
-            >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
-        """
-        raw = self.aio._raw
-        return self._engine.block(raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout))
 
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""

@@ -10,10 +10,11 @@ from typing import Any, get_args
 import pytest
 
 from invokeai_py_client import InvokeAIClient, repositories
+from invokeai_py_client.client import AsyncClient
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.runtime.twins import Blocking
 
-FACES: list[tuple[type[Any], type[Any]]] = [(AsyncImage, Image)]
+FACES: list[tuple[type[Any], type[Any]]] = [(AsyncImage, Image), (AsyncClient, InvokeAIClient)]
 for found in pkgutil.iter_modules(repositories.__path__):
     module = importlib.import_module(f"{repositories.__name__}.{found.name}")
     for _, face in inspect.getmembers(module, inspect.isclass):
@@ -23,6 +24,9 @@ for found in pkgutil.iter_modules(repositories.__path__):
 
 # What is there for other rooms of the client, which are on the engine already.
 ON_THE_ENGINE = {"names_of", "records_of", "send_upload"}
+
+# Methods with one face only: of Pillow; and what makes, watches and ends the client, from wherever.
+ONE_FACE = {"pil", "from_url", "stream_queue_events", "on_connection", "stats", "close", "aclose"}
 
 
 def public(kind: type[Any]) -> dict[str, Any]:
@@ -46,8 +50,35 @@ def test_both_faces_are_the_same(awaited: type[Any], blocking: type[Any]) -> Non
     there, here = public(awaited), public(blocking)
     assert there.keys() - ON_THE_ENGINE <= here.keys()
     for name in here.keys() & there.keys():
-        assert inspect.signature(here[name]) == inspect.signature(there[name]) or name == "get_queue", name
+        assert signature(here[name], name) == signature(there[name], name)
         assert inspect.getdoc(here[name]), name
         assert not inspect.iscoroutinefunction(here[name]), name
-    only_here = {name for name in here.keys() - there.keys() if not isinstance(vars(blocking).get(name), property)}
-    assert only_here <= {"pil"}, "a method with one face only"
+    assert here.keys() - there.keys() <= ONE_FACE
+
+
+@pytest.mark.parametrize(("awaited", "blocking"), FACES, ids=[face.__name__ for _, face in FACES])
+def test_both_faces_have_the_same_properties(awaited: type[Any], blocking: type[Any]) -> None:
+    there, here = properties(awaited), properties(blocking)
+    assert there.keys() <= here.keys()
+    # A handle tells what it knows itself, without a face.
+    for name in there:
+        assert inspect.getdoc(here[name]), name
+        assert signature(here[name].fget, name) == signature(there[name].fget, name)
+
+
+def test_a_route_below_the_api_has_both_faces() -> None:
+    assert inspect.signature(InvokeAIClient._make_request) == inspect.signature(AsyncClient._make_request)
+
+
+def properties(kind: type[Any]) -> dict[str, Any]:
+    return {
+        name: member
+        for name, member in inspect.getmembers(kind)
+        if not name.startswith("_") and name != "aio" and isinstance(member, property)
+    }
+
+
+def signature(function: Any, name: str) -> inspect.Signature:
+    found = inspect.signature(function)
+    # Each face of the queues gives that face of a queue.
+    return found.replace(return_annotation="a queue") if name == "get_queue" else found
