@@ -90,6 +90,15 @@ def test_style_presets(client: InvokeAIClient, tmp_path: Path) -> None:
     assert repo.get_style_preset_image(made.id)
     exported = repo.export_style_presets(tmp_path / "presets.csv").read_text()
     assert "a woodcut of {prompt}" in exported
+    assert not changed.is_public
+    assert repo.update_style_preset(made.id, is_public=True).is_public
+    assert repo.update_style_preset(made.id, name="linocut").is_public
+    assert repo.update_style_preset(made.id, image=PIL.Image.new("RGB", (32, 32))).image
+    with pytest.raises(TypeError, match="remove_image"):
+        repo.update_style_preset(made.id, image=png(), remove_image=True)
+    assert repo.update_style_preset(made.id, remove_image=True).image is None
+    with pytest.raises(errors.NotFoundError, match="no image"):
+        repo.get_style_preset_image(made.id)
     repo.delete_style_preset(made.id)
     with pytest.raises(errors.NotFoundError):
         repo.get_style_preset(made.id)
@@ -109,6 +118,17 @@ def test_style_presets(client: InvokeAIClient, tmp_path: Path) -> None:
         repo.import_style_presets(tmp_path / "bad.csv")
     for preset in mine.values():
         repo.delete_style_preset(preset.id)
+
+
+def test_the_server_s_own_style_presets_are_left_alone(client: InvokeAIClient) -> None:
+    repo = client.style_preset_repo
+    own = next(preset for preset in repo.list_style_presets() if preset.type == "default")
+    with pytest.raises(errors.RejectedError, match="came with the server"):
+        repo.update_style_preset(own.id, name="mine")
+    with pytest.raises(errors.RejectedError, match="came with the server"):
+        repo.delete_style_preset(own.id)
+    after = repo.get_style_preset(own.id)
+    assert (after.name, after.preset_data) == (own.name, own.preset_data)
 
 
 NOT_WRAPPED = {
@@ -135,7 +155,6 @@ NOT_WRAPPED = {
     "/api/v1/virtual_boards/": "views by date for the web UI's gallery",
     "/api/v1/workflows/counts_by": "figures beside the web UI's filters",
     "/api/v1/workflows/i/{workflow_id}/opened_at": "what the web UI opened last",
-    "/api/v1/workflows/i/{workflow_id}/is_public": "a switch of the web UI's library in multi-user mode",
     "/api/v2/custom_nodes/": "installs foreign code on the server: request() can, on purpose",
     "/api/v2/models/install/huggingface": "answers with a page for the browser",
     "/api/v2/models/i/bulk_reidentify": "the same as reidentify_model for each",

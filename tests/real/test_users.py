@@ -214,6 +214,36 @@ def test_a_user_keeps_style_presets(ann: InvokeAIClient, bob: InvokeAIClient) ->
         ann.style_preset_repo.get_style_preset(made.id)
 
 
+def test_a_style_preset_is_shared(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    made = ann.style_preset_repo.create_style_preset("engraving", "an engraving of {prompt}", is_public=True)
+    assert made.is_public
+    assert bob.style_preset_repo.get_style_preset(made.id).name == "engraving"
+    assert ann.style_preset_repo.update_style_preset(made.id, name="etching").is_public
+    assert not ann.style_preset_repo.update_style_preset(made.id, is_public=False).is_public
+    with pytest.raises(errors.ForbiddenError):
+        bob.style_preset_repo.get_style_preset(made.id)
+    ann.style_preset_repo.delete_style_preset(made.id)
+
+
+def test_a_workflow_is_shared(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    mine = ann.workflow_repo.upload_workflow(WorkflowDefinition.from_dict({**copy.deepcopy(SLEEP), "name": "of ann"}))
+    with pytest.raises(errors.ForbiddenError):
+        bob.request("GET", f"/api/v1/workflows/i/{mine}")
+    ann.workflow_repo.set_public(mine, True)
+    assert bob.request("GET", f"/api/v1/workflows/i/{mine}").json()["name"] == "of ann"
+    with pytest.raises(errors.ForbiddenError):
+        bob.workflow_repo.set_public(mine, False)
+    ann.workflow_repo.set_public(mine, False)
+    with pytest.raises(errors.ForbiddenError):
+        bob.request("GET", f"/api/v1/workflows/i/{mine}")
+    with pytest.raises(errors.NotFoundError):
+        ann.workflow_repo.set_public("none", True)
+    (default,) = ann.workflow_repo.list_available_workflows("Text to Image - SD1.5")[:1]
+    with pytest.raises(errors.RejectedError, match="came with the server"):
+        ann.workflow_repo.set_public(default.workflow_id, False)
+    ann.workflow_repo.delete_workflow(mine)
+
+
 def test_a_new_password_ends_the_old_tokens(shared: LocalServer, admin: InvokeAIClient) -> None:
     made = admin.auth.create_user("di@example.org", "First-Word-2026")
     with client_of(shared, ("di@example.org", "First-Word-2026")) as client:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.errors import NotFoundError, RejectedError
 from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
@@ -15,6 +16,9 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Part
 from invokeai_py_client.wire.calls import style_presets
 from invokeai_py_client.wire.records import StylePreset
+
+if TYPE_CHECKING:
+    from invokeai_py_client.repositories.uploads import ImageSource
 
 
 class AsyncStylePresets:
@@ -50,7 +54,8 @@ class AsyncStylePresets:
         positive_prompt: str,
         negative_prompt: str = "",
         *,
-        image: str | os.PathLike[str] | bytes | None = None,
+        is_public: bool | None = None,
+        image: ImageSource | None = None,
     ) -> StylePreset:
         """Make a preset.
 
@@ -60,12 +65,13 @@ class AsyncStylePresets:
             name: need not be unique.
             positive_prompt: `{prompt}` in it stands for the user's own.
             negative_prompt: likewise.
+            is_public: the other users see it, on a server that has users; None for what the server does, which is no.
             image: what the web UI shows of it.
 
         Raises:
             NotAnImageError: it is no image of a known kind.
         """
-        data = _data(name, positive_prompt, negative_prompt)
+        data = _data(name, positive_prompt, negative_prompt, is_public)
         return await self._http.send(style_presets.create_style_preset(data, await _part(image)))
 
     @on_engine
@@ -76,24 +82,39 @@ class AsyncStylePresets:
         name: str | None = None,
         positive_prompt: str | None = None,
         negative_prompt: str | None = None,
-        image: str | os.PathLike[str] | bytes | None = None,
+        is_public: bool | None = None,
+        image: ImageSource | None = None,
+        remove_image: bool = False,
     ) -> StylePreset:
         """Change a preset of the user's; what is left out stays.
 
         Rests on `PATCH /api/v1/style_presets/i/{style_preset_id}`.
 
+        Args:
+            style_preset_id: the preset.
+            name: its new name.
+            positive_prompt: `{prompt}` in it stands for the user's own.
+            negative_prompt: likewise.
+            is_public: whether the other users see it.
+            image: what the web UI shows of it.
+            remove_image: it is to have no image.
+
         Raises:
             NotFoundError: there is none of that id.
+            RejectedError: it came with the server, and cannot be changed.
             NotAnImageError: the image is none of a known kind.
         """
-        old = await self._http.send(style_presets.get_style_preset(style_preset_id))
-        if image is None and old.image is not None:
+        if remove_image and image is not None:
+            raise TypeError("update_style_preset() takes an image, or remove_image=True")
+        old = await self._own(style_preset_id)
+        if image is None and old.image is not None and not remove_image:
             # Without an image it would have none.
             image = await self._http.send(style_presets.get_style_preset_image(style_preset_id))
         data = _data(
             old.name if name is None else name,
             old.preset_data.positive_prompt if positive_prompt is None else positive_prompt,
             old.preset_data.negative_prompt if negative_prompt is None else negative_prompt,
+            old.is_public if is_public is None else is_public,
         )
         return await self._http.send(style_presets.update_style_preset(style_preset_id, data, await _part(image)))
 
@@ -105,9 +126,24 @@ class AsyncStylePresets:
 
         Raises:
             NotFoundError: there is none of that id.
+            RejectedError: it came with the server, and cannot be deleted.
         """
-        await self._http.send(style_presets.get_style_preset(style_preset_id))
+        await self._own(style_preset_id)
         await self._http.send(style_presets.delete_style_preset(style_preset_id))
+
+    async def _own(self, style_preset_id: str) -> StylePreset:
+        """A preset that did not come with the server, which lets administrators change its own, for everybody."""
+        call = style_presets.get_style_preset(style_preset_id)
+        preset = await self._http.send(call)
+        if preset.type == "default":
+            raise RejectedError(
+                f"The style preset {preset.name!r} ({style_preset_id}) came with the server, and cannot be changed.",
+                status=200,
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Make a copy of it with create_style_preset().",
+            )
+        return preset
 
     @on_engine
     async def get_style_preset_image(self, style_preset_id: str) -> bytes:
@@ -184,11 +220,12 @@ class StylePresets(Blocking[AsyncStylePresets]):
     import_style_presets = blocking(AsyncStylePresets.import_style_presets)
 
 
-def _data(name: str, positive_prompt: str, negative_prompt: str) -> dict[str, str]:
-    return {"name": name, "type": "user", "positive_prompt": positive_prompt, "negative_prompt": negative_prompt}
+def _data(name: str, positive_prompt: str, negative_prompt: str, is_public: bool | None) -> dict[str, Any]:
+    data = {"name": name, "type": "user", "positive_prompt": positive_prompt, "negative_prompt": negative_prompt}
+    return data if is_public is None else {**data, "is_public": is_public}
 
 
-async def _part(image: str | os.PathLike[str] | bytes | None) -> Part | None:
+async def _part(image: ImageSource | None) -> Part | None:
     if image is None:
         return None
     upload = await asyncio.to_thread(Upload, image)

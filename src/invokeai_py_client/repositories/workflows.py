@@ -192,6 +192,24 @@ class AsyncWorkflows:
         return True
 
     @on_engine
+    async def set_public(self, workflow_id: str, is_public: bool) -> None:
+        """Share a workflow of the user's own with the other users, or no longer.
+
+        Rests on `PATCH /api/v1/workflows/i/{workflow_id}/is_public`, of servers from 6.12.
+
+        Args:
+            workflow_id: the workflow.
+            is_public: whether the others may read it, by its id; only who made it may change it.
+
+        Raises:
+            NotFoundError: the library has no such workflow.
+            RejectedError: it came with the server, and everybody sees it.
+            ForbiddenError: it is another user's.
+        """
+        await self._check_own(workflow_id)
+        await self._http.send(workflows.set_public(workflow_id, is_public))
+
+    @on_engine
     async def get_thumbnail(self, workflow_id: str) -> bytes:
         """The picture of a workflow in the library, as an image file.
 
@@ -304,6 +322,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     upload_workflow = blocking(AsyncWorkflows.upload_workflow)
     update_workflow = blocking(AsyncWorkflows.update_workflow)
     delete_workflow = blocking(AsyncWorkflows.delete_workflow)
+    set_public = blocking(AsyncWorkflows.set_public)
     get_thumbnail = blocking(AsyncWorkflows.get_thumbnail)
     set_thumbnail = blocking(AsyncWorkflows.set_thumbnail)
     delete_thumbnail = blocking(AsyncWorkflows.delete_thumbnail)

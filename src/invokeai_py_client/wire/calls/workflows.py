@@ -60,6 +60,17 @@ def delete_workflow(workflow_id: str) -> Call[None]:
     return Call(method="DELETE", path=api_path("workflows", "i", workflow_id), parse=_nothing, idempotent=True)
 
 
+def set_public(workflow_id: str, is_public: bool) -> Call[None]:
+    """`PATCH /api/v1/workflows/i/{workflow_id}/is_public`. Servers from 6.12."""
+    return Call(
+        method="PATCH",
+        path=api_path("workflows", "i", workflow_id, "is_public"),
+        body={"is_public": is_public},
+        parse=_nothing,
+        idempotent=True,
+    )
+
+
 def list_tags() -> Call[list[str]]:
     """`GET /api/v1/workflows/tags`: every tag of the library. Servers from 6.12."""
     return Call(

@@ -45,10 +45,11 @@ class PresetData(Record):
 
 
 class StylePreset(Record):
-    """A style preset: prompts around the user's own. `type` is `user` or `default`."""
+    """A style preset: prompts around the user's own. `type` is `user` or `default`; others see it if it is public."""
 
     id: str
     name: str
     type: str
     preset_data: PresetData
+    is_public: bool = False
     image: str | None = None
