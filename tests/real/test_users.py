@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.conftest import SLEEP
 from tests.real.conftest import ADMIN, ANN, BOB, client_of, server_with_users
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client import Event, InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 from invokeai_py_client.local import LocalServer
 
 
@@ -95,6 +96,40 @@ def test_a_wrong_password_is_told(shared: LocalServer) -> None:
         client.queue.get_status()
 
 
+def test_a_wrong_password_does_not_make_the_server_unreachable(shared: LocalServer) -> None:
+    with client_of(shared, (ANN[0], "Wrong-Word-2026")) as client:
+        health = client.health_check()
+        assert (health.is_reachable, health.is_usable, health.version) == (True, False, shared.version)
+        assert isinstance(health.error, errors.AuthenticationError)
+        assert client.auth.get_status().multiuser_enabled
+        assert client.wait_until_ready(5) == shared.version
+        assert client.auth.login(*ANN).email == ANN[0]
+        assert client.health_check().is_usable
+
+
+def test_the_socket_logs_in_again_when_the_token_has_expired(shared: LocalServer) -> None:
+    with client_of(shared, ANN, token="expired") as client, client.queue.watch() as changes:
+        first = threading.Thread(target=lambda: seen.append(next(changes)))
+        seen: list[Event] = []
+        first.start()
+        assert sleeper(client).submit_sync().wait(30).status == "completed"
+        first.join(30)
+        assert [event.type for event in seen] == ["queue_item_status_changed"]
+        assert client.stats().events > 0
+
+
+def test_a_watch_of_a_deactivated_user_ends_with_an_error(shared: LocalServer, admin: InvokeAIClient) -> None:
+    made = admin.auth.create_user("fay@example.org", "Fourth-Word-2026")
+    with client_of(shared, ("fay@example.org", "Fourth-Word-2026")) as client, client.queue.watch() as changes:
+        sleeper(client).submit_sync()
+        assert next(changes)["status"]
+        admin.auth.update_user(made.user_id, is_active=False)
+        with pytest.raises((errors.AuthenticationError, errors.ForbiddenError)):
+            for _ in changes:
+                pass
+    admin.auth.delete_user(made.user_id)
+
+
 def test_who_one_is_changes(shared: LocalServer) -> None:
     with InvokeAIClient.from_url(shared.url) as client:
         client.auth.login(*ANN)
@@ -109,6 +144,9 @@ def test_who_one_is_changes(shared: LocalServer) -> None:
         client.auth.logout()
         with pytest.raises(errors.AuthenticationError):
             client.auth.get_me()
+        before = sent(client)
+        client.auth.logout()
+        assert sent(client) == before
 
 
 def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAIClient, admin: InvokeAIClient) -> None:
@@ -292,6 +330,9 @@ def test_a_server_without_users_needs_no_login(client: InvokeAIClient) -> None:
         assert named.queue.get_status()
         with pytest.raises(errors.ForbiddenError, match="no users"):
             named.auth.login(*ANN)
+        named.auth.logout()
+    with InvokeAIClient.from_url(client.settings.url, token="of no use") as named:
+        named.auth.logout()
 
 
 def test_secrets_are_never_seen(
@@ -312,6 +353,8 @@ def test_secrets_are_never_seen(
             repr(wf),
             wf.inputs._repr_html_() if hasattr(wf.inputs, "_repr_html_") else "",
         ]
+        answer = client.request("GET", "/api/v1/auth/me")
+        seen += [repr(answer), answer.text]
         wf.definition.save(tmp_path / "workflow.json")
         wf.export_input_index_map(tmp_path / "map.json")
         client.image_repo.download_many(["none.png"], tmp_path / "images")
@@ -324,6 +367,12 @@ def test_secrets_are_never_seen(
             lambda: client.dnn_model_repo.install_model("/nowhere", access_token="Secret-Word-7"),
             lambda: client.dnn_model_repo.hf_login("Secret-Word-8"),
             lambda: client.queue.get_item(10**9),
+            lambda: client.request("POST", "/api/v1/auth/login", json={"email": "none", "password": "Secret-Word-10"}),
+            lambda: client.request("POST", "/api/v1/nowhere?access_token=Secret-Word-11"),
+            lambda: client.request("POST", "/api/v1/nowhere", params={"access_token": "Secret-Word-12"}),
+            lambda: client.request("GET", "/api/v1/nowhere", headers={"Authorization": "Secret-Word-13\n"}),
+            lambda: InvokeAIClient.from_url("http://u:1/Secret-Word-14@127.0.0.1"),
+            lambda: InvokeAIClient.from_url("http://127.0.0.1", proxy="ftp://u:Secret-Word-15@127.0.0.1"),
         ):
             with pytest.raises(errors.InvokeAIError) as caught:
                 attempt()
@@ -331,11 +380,15 @@ def test_secrets_are_never_seen(
     with (
         pytest.raises(errors.InvokeAIError) as caught,
         InvokeAIClient.from_url(
-            "http://127.0.0.1:9", email="a@example.org", password="Secret-Word-9", retries=0
+            "http://127.0.0.1:9",
+            email="a@example.org",
+            password="Secret-Word-9",
+            proxy="http://u:Secret-Word-16@127.0.0.1:9",
+            retries=0,
         ) as client,
     ):
         client.queue.get_status()
-    seen += [str(caught.value), repr(caught.value.__dict__)]
+    seen += [str(caught.value), repr(caught.value.__dict__), repr(caught.value.__cause__)]
     seen += [record.getMessage() + str(record.exc_text) for record in caplog.records]
     seen += [str(warning.message) for warning in recwarn]
     seen += [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
