@@ -295,16 +295,20 @@ def test_a_new_password_ends_the_old_tokens(shared: LocalServer, admin: InvokeAI
     admin.auth.delete_user(made.user_id)
 
 
-def test_the_run_of_a_deactivated_user_ends_with_an_error(shared: LocalServer, admin: InvokeAIClient) -> None:
-    made = admin.auth.create_user("ed@example.org", "Third-Word-2026")
-    with client_of(shared, ("ed@example.org", "Third-Word-2026")) as client:
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_the_run_of_a_deactivated_user_ends_with_an_error(
+    shared: LocalServer, admin: InvokeAIClient, transport: str
+) -> None:
+    made = admin.auth.create_user(f"ed@{transport}.example", "Third-Word-2026")
+    with client_of(shared, (made.email, "Third-Word-2026"), transport=transport) as client:
         run = sleeper(client, 30.0).submit_sync()
         for event in run.stream():
-            if event.type == "generator_progress":
+            if transport == "polling" or event.type == "generator_progress":
                 break
         admin.auth.update_user(made.user_id, is_active=False)
         with pytest.raises((errors.AuthenticationError, errors.ForbiddenError)):
             run.wait(60)
+        assert [*client._following.router.live()] == [], "the server would be asked about it for ever"
     admin.queue.cancel_batch(run.batch_id)
     assert admin.queue.wait_until_idle(60)
 

@@ -174,16 +174,16 @@ class AsyncApp:
         began = time.monotonic()
         deadline = began + checked_seconds("timeout", timeout)
         while True:
-            seconds = min(self._http.settings.timeout, deadline - time.monotonic())
-            call = dataclasses.replace(app.get_version(), idempotent=False, timeout=max(seconds, _LEAST_TRY))
+            call = dataclasses.replace(app.get_version(), idempotent=False)
             try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(seconds, _LEAST_TRY)):
+                async with asyncio.timeout(max(deadline - time.monotonic(), _LEAST_TRY)):
                     return await self._version(call)
             except (NotInvokeAIError, RedirectedError):
                 raise
             except (TransportError, RequestTimeout, ServerError, RejectedError, TimeoutError) as error:
                 last = str(error) or "no answer"
-            if time.monotonic() + _PAUSE >= deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise NotReadyError(
                     f"{url} was waited for {time.monotonic() - began:.1f} s, and is no InvokeAI server yet. "
                     f"The last time: {last}",
@@ -192,7 +192,7 @@ class AsyncApp:
                     method=call.method,
                     hint="Give a longer `timeout` if it is still starting.",
                 )
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(min(_PAUSE, left))
 
     @on_engine
     async def get_dependencies(self) -> dict[str, str]:

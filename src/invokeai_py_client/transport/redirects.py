@@ -61,7 +61,11 @@ def redirected(method: str, shown: str, target: object, why: str) -> RedirectedE
         target: where it was redirected to, if that is known; its query is not told, as it may repeat the request's.
         why: why it is not followed, to follow "and".
     """
-    place = None if target is None else str(yarl.URL(str(target)).with_query(None).with_fragment(None).with_user(None))
+    place = None
+    if target is not None:
+        with contextlib.suppress(ValueError):  # it is no address
+            goal = yarl.URL(str(target)).with_query(None).with_fragment(None)
+            place = str(goal.with_user(None) if goal.absolute else goal)
     return RedirectedError(
         f"{method} {shown} was redirected{'' if place is None else f' to {place}'}, and {why}.",
         url=shown,

@@ -6,6 +6,7 @@ Only the websocket transport is used: long polling answers 500 on a fresh server
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import random
 import time
@@ -199,8 +200,8 @@ class Socket:
                 return await self._connect(self._http.credentials.token)
         except (AuthenticationError, ForbiddenError) as error:
             logger.info("no socket to %s: %s", url, error)
-            self.denial = error
-            self._listener.denied(error)
+            self.denial = copy.copy(error)
+            self._listener.denied(self.denial)
         except Exception as error:
             # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
             if _was_refused(error):

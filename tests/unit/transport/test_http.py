@@ -315,6 +315,27 @@ async def test_nothing_follows_a_redirect_to_another_server(
     assert len(script.requests) == 1, "it would be redirected again"
 
 
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [("/there?a=1", "/there"), ("http://u:pw@127.0.0.1:9/x#y", "http://127.0.0.1:9/x"), ("http://[", None), ("", None)],
+)
+async def test_what_holds_a_secret_follows_no_redirect(
+    script: Script, engine: Engine, location: str, target: str | None
+) -> None:
+    script.handlers = [redirect(307, location)]
+    with pytest.raises(errors.RedirectedError) as caught:
+        await send(script, engine, call("POST", body={"password": SECRET}, has_secrets=True))
+    assert (caught.value.target or None) == target
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["http://[", "ftp://127.0.0.1/x", "http://"])
+async def test_a_redirect_to_what_is_no_address_is_told(script: Script, engine: Engine, location: str) -> None:
+    script.handlers = [redirect(307, location)]
+    with pytest.raises(errors.RedirectedError):
+        await send(script, engine, call())
+
+
 async def test_another_name_of_the_host_is_another_server(script: Script, engine: Engine) -> None:
     other = script.url.replace("127.0.0.1", "localhost")
     script.handlers = [redirect(307, f"{other}/elsewhere"), answer(body=1)]
