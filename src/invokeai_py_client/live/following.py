@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError, SettingsError
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, item_of_session, items_of_batch
+from invokeai_py_client.live.enqueue import Enqueued, enqueue_once
+from invokeai_py_client.live.items import item_of_session, items_of_batch
 from invokeai_py_client.live.priority import Priority, turn_of
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler

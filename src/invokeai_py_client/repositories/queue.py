@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
 
-from invokeai_py_client.errors import ForbiddenError, NotFoundError, NotInvokeAIError, RejectedError
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.items import all_ids, records_of, summaries_of
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.repositories.queue_order import (
-    Durations,
-    QueuePosition,
-    Waiting,
-    first_come,
-    in_turns,
-    seconds_between,
-    seconds_until,
-)
+from invokeai_py_client.repositories.queue_order import QueuePosition
+from invokeai_py_client.repositories.queue_positions import RUNNING, Positions, recent_items
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import app, queue
+from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.wire.records import (
     BatchStatus,
@@ -35,14 +26,6 @@ from invokeai_py_client.wire.records import (
     QueueStatus,
 )
 
-_WHOLE_ITEMS_PER_REQUEST = 50
-_ENDED_ITEMS = 100
-"""So many of those that ended last tell how long items take."""
-
-_RUNNING = ("in_progress", "waiting")
-
-R = TypeVar("R", bound=QueueItemSummary)
-
 
 class AsyncQueue:
     """The awaited face of a queue: `client.aio.queue`."""
@@ -52,7 +35,7 @@ class AsyncQueue:
         self._http = http
         self._following = following
         self.queue_id = queue_id
-        self._priorities: dict[str, int] = {}
+        self._positions = Positions(http, queue_id)
 
     @on_engine
     async def get_status(self) -> QueueStatus:
@@ -89,7 +72,7 @@ class AsyncQueue:
     @on_engine
     async def list_running(self) -> list[QueueItemRecord]:
         """The items that run now, whole."""
-        return await self._whole_items(_RUNNING)
+        return await self._whole_items(RUNNING)
 
     @on_engine
     async def list_pending(self) -> list[QueueItemRecord]:
@@ -129,7 +112,7 @@ class AsyncQueue:
 
         Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
         """
-        return await self._items(item_ids)
+        return await records_of(self._http, self.queue_id, item_ids)
 
     @on_engine
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
@@ -159,25 +142,7 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        item = await self._http.send(queue.get_queue_item(self.queue_id, item_id))
-        if item.status != "pending":
-            runs = item.status in _RUNNING
-            return QueuePosition(item_id, item.status, 0 if runs else None, 0, 0.0 if runs else None)
-        items = [summary async for summary in self._recent_items()]
-        pending = [summary for summary in items if summary.status == "pending"]
-        priorities = await self._priorities_of({summary.batch_id: summary.item_id for summary in pending})
-        waiting = {i.item_id: Waiting(i.item_id, i.batch_id, i.user_id, priorities[i.batch_id]) for i in pending}
-        waiting.setdefault(item_id, Waiting(item_id, item.batch_id, item.user_id, item.priority))
-        if len({other.user_id for other in waiting.values()}) > 1 and await self._users_take_turns():
-            served = sorted((i for i in items if i.started_at), key=lambda i: i.started_at or "")
-            order = in_turns(waiting.values(), [*dict.fromkeys(i.user_id for i in reversed(served))][::-1])
-        else:
-            order = first_come(waiting.values())
-        ahead = order[: next(place for place, other in enumerate(order) if other.item_id == item_id)]
-        now = datetime.now(UTC)
-        running = [(i.batch_id, seconds_between(i.started_at, now) or 0.0) for i in items if i.status in _RUNNING]
-        seconds = seconds_until((other.batch_id for other in ahead), running, Durations(items))
-        return QueuePosition(item_id, item.status, len(ahead) + 1, len(ahead), seconds)
+        return await self._positions.of(item_id)
 
     # Steering
 
@@ -347,66 +312,17 @@ class AsyncQueue:
         return True
 
     async def _item_ids(self) -> Sequence[int]:
-        try:
-            return (await self._http.send(queue.list_item_ids(self.queue_id))).item_ids
-        except (NotFoundError, RejectedError, NotInvokeAIError):
-            # Servers before 6.7 lack the route, and may have their web page answer it.
-            return sorted((item.item_id for item in await self.list_all()), reverse=True)
+        return await all_ids(self._http, self.queue_id)
 
     async def _summaries(self, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
-        try:
-            summaries = await self._http.send(queue.get_item_summaries(self.queue_id, item_ids))
-        except (NotFoundError, RejectedError):
-            # Servers before 6.14 have only whole items.
-            return await self._items(item_ids)
-        return _in_order(summaries, item_ids)
+        return await summaries_of(self._http, self.queue_id, item_ids)
 
-    async def _items(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
-        found: list[QueueItemRecord] = []
-        for start in range(0, len(item_ids), _WHOLE_ITEMS_PER_REQUEST):
-            part = item_ids[start : start + _WHOLE_ITEMS_PER_REQUEST]
-            try:
-                records = await self._http.send(queue.get_items(self.queue_id, part))
-                found += _in_order(records, part)
-            except (NotFoundError, RejectedError):
-                by_id = {item.item_id: item for item in await self.list_all()}
-                return [by_id[item_id] for item_id in item_ids if item_id in by_id]
-        return found
-
-    async def _whole_items(self, statuses: Sequence[str]) -> list[QueueItemRecord]:
-        ids = [summary.item_id async for summary in self._recent_items(ended=0) if summary.status in statuses]
+    async def _whole_items(self, statuses: Collection[str]) -> list[QueueItemRecord]:
+        recent = recent_items(self._http, self.queue_id, ended=0)
+        ids = [summary.item_id async for summary in recent if summary.status in statuses]
         # What has gone on meanwhile is left out.
-        return [item for item in await self._items(sorted(ids)) if item.status in statuses]
-
-    async def _recent_items(self, *, ended: int = _ENDED_ITEMS) -> AsyncIterator[QueueItemSummary]:
-        """The newest items, until all that have not ended were among them, and some that have."""
-        counts = (await self._http.send(queue.get_queue_status(self.queue_id))).queue
-        live = counts.pending + counts.in_progress + counts.waiting
-        item_ids = await self._item_ids()
-        for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
-            if live <= 0 and ended <= 0:
-                return
-            for summary in await self._summaries(item_ids[start : start + queue.MAX_IDS_PER_REQUEST]):
-                if summary.status == "pending" or summary.status in _RUNNING:
-                    live -= 1
-                else:
-                    ended -= 1
-                yield summary
-
-    async def _users_take_turns(self) -> bool:
-        try:
-            return (await self._http.send(app.get_config())).config.get("session_queue_mode") != "FIFO"
-        except ForbiddenError:
-            # What is so unless somebody has set it otherwise.
-            return True
-
-    async def _priorities_of(self, batches: dict[str, int]) -> dict[str, int]:
-        """The priorities of batches, each asked of one of its items, once."""
-        unknown = {batch: item_id for batch, item_id in batches.items() if batch not in self._priorities}
-        for item in await self._items([*unknown.values()]):
-            self._priorities[item.batch_id] = item.priority
-        self._priorities = {batch: self._priorities.get(batch, 0) for batch in batches}
-        return self._priorities
+        items = [item for item in await records_of(self._http, self.queue_id, ids) if item.status in statuses]
+        return sorted(items, key=lambda item: item.item_id)
 
 
 class Queue(Blocking[AsyncQueue]):
@@ -481,8 +397,3 @@ def _may_be_idle(event: Event) -> bool:
     if not isinstance(counts, dict):
         return not event.type.startswith(("invocation", "generator"))
     return not (counts.get("pending") or counts.get("in_progress"))
-
-
-def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:
-    by_id = {item.item_id: item for item in found}
-    return [by_id[item_id] for item_id in item_ids if item_id in by_id]
