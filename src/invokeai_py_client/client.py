@@ -206,7 +206,10 @@ class InvokeAIClient:
         return Run(self._engine.block(self.aio._attach(queue_id, item_id, batch_id, session_id)))
 
     def stream_queue_events(self, queue_id: str = "default") -> EventStream:
-        """Every event of a queue from now on, whoever's it is, for `for` and for `async for`. It has no end.
+        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
+
+        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
+        `reconnected` tells that the socket was away, and that what came then is missing.
 
         What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
 

@@ -217,3 +217,15 @@ def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> N
         pytest.raises(errors.SettingsError, match="polling"),
     ):
         next(client.queue.watch())
+
+
+def test_a_watcher_of_a_queue_is_told_what_it_missed(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, told: Told
+) -> None:
+    with through.queue.watch() as changes:
+        client.queue.prune()
+        proxy.reset_websockets()
+        event = next(changes)
+    assert (event.type, event.queue_id) == ("reconnected", "default")
+    assert 0 < event["seconds"] < 30
+    told("the websocket reset while a queue is watched", "told as reconnected")

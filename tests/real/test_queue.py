@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -11,6 +12,7 @@ import pytest
 from tests.real.conftest import ADMIN, client_of
 
 from invokeai_py_client import InvokeAIClient, Priority, Run, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.repositories.queue import Queue
 
@@ -191,17 +193,65 @@ def test_waiting_until_idle(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     assert client.run(batch_id=run.batch_id).wait(10).status == "completed"
 
 
-def test_watching(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+def told_until(changes: EventStream, last: str) -> list[tuple[Any, ...]]:
+    """What a watcher is told until something of this type comes: type, item or items, status."""
+    told = []
+    for event in changes:
+        told.append((event.type, event.get("item_id") or event.get("item_ids"), event.get("status")))
+        if event.type == last:
+            return told
+    raise AssertionError("a watch has no end")
+
+
+def test_watching_begins_with_its_block(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     with client.queue.watch() as changes:
-        mine: list[tuple[int, str]] = []
-        thread = threading.Thread(
-            target=lambda: mine.extend((event["item_id"], event["status"]) for event in islice(changes, 2))
-        )
-        thread.start()
-        while thread.is_alive():
-            # It may begin to listen in the middle of a run.
-            wf.submit_sync().wait(30)
-    assert {status for _, status in mine} <= {"in_progress", "completed"}
+        run = wf.submit_sync()
+        run.wait(30)
+        mine = list(islice(changes, 3))
+    assert [event.type for event in mine] == ["batch_enqueued", *["queue_item_status_changed"] * 2]
+    assert {event["batch_id"] for event in mine} == {run.batch_id}
+    assert [event.get("status") for event in mine] == [None, "in_progress", "completed"]
+
+
+async def test_watching_begins_with_its_block_on_a_loop(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    async with client.aio.queue.watch() as changes:
+        await (await wf.submit()).aio.wait(30)
+        assert (await anext(changes)).type == "batch_enqueued"
+
+
+def test_what_is_done_in_bulk_is_watched(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
+    with client.queue.watch() as changes:
+        run = wf.submit_sync(runs=2)
+        first, second = run.item_ids
+        client.queue.cancel_batch(run.batch_id)
+        client.queue.retry(first)
+        other = wf.submit_sync()
+        client.queue.cancel_all_except_current()
+        client.queue.clear()
+        told = told_until(changes, "queue_cleared")
+    status = "queue_item_status_changed"
+    assert told[:4] == [
+        ("batch_enqueued", None, None),
+        (status, first, "canceled"),
+        (status, second, "canceled"),
+        ("queue_items_retried", (first,), None),
+    ]
+    assert told[4] == ("batch_enqueued", None, None)
+    assert [one for one in told[5:-1] if one[1] != other.item_id] == [(status, other.item_id - 1, "canceled")]
+    assert (status, other.item_id, "canceled") in told
+
+
+def test_a_closed_watcher_is_forgotten_at_once(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    wf.submit_sync().wait(30)
+    watchers = client._following.router._queue_watchers
+    streams = [client.queue.watch().__enter__() for _ in range(3)]
+    assert len(watchers["default"]) == 3
+    streams[0].close()
+    del streams[1:]
+    gc.collect()
+    # What the engine was asked to do before this request is done after it.
+    client.queue.get_status()
+    assert watchers == {}
 
 
 def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:

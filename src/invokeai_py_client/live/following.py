@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError, SettingsError
+from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.enqueue import Enqueued, enqueue_once
 from invokeai_py_client.live.items import item_of_session, items_of_batch
@@ -50,6 +52,7 @@ class Following:
         self._engine = engine
         self._generation = -1
         self._lost_at: float | None = None
+        self._deaf_since: float | None = None
         self.losses = Losses()
         self._queue_streams: set[Mailbox[Event]] = set()
         self.connection = ConnectionWatch()
@@ -246,8 +249,7 @@ class Following:
 
     async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
         """Undo `watch`."""
-        if watcher in run.watchers:
-            run.watchers.remove(watcher)
+        run.unwatch(watcher)
 
     async def stream(
         self, run: LiveRun, mailbox: Mailbox[Event], *, item_id: int | None = None
@@ -293,8 +295,8 @@ class Following:
                     mailbox.put(event, key=_key_of(event))
             if closes and is_over():
                 mailbox.close()
-            if (mailbox.is_closed or run.is_over) and watcher in run.watchers:
-                run.watchers.remove(watcher)
+            if mailbox.is_closed or run.is_over:
+                run.unwatch(watcher)
 
         for event in run.story:
             if is_wanted(event):
@@ -302,6 +304,8 @@ class Following:
                 mailbox.put(event)
         if not is_over():
             run.watchers.append(watcher)
+            if closes:
+                mailbox.when_closed(_on_this_loop(lambda: run.unwatch(watcher)))
         elif closes:
             mailbox.close()
 
@@ -315,15 +319,24 @@ class Following:
         await self._socket.reconnect()
 
     async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
-        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that."""
-        await self._start(queue_id)
+        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that.
+
+        When the socket is back after a loss, or opened for the first time, it is called with a `Reconnected`.
+        """
+        if not await self._start(queue_id) and self._deaf_since is None:
+            self._deaf_since = time.monotonic()
         self.router.watch_queue(queue_id, watcher)
         return lambda: self.router.unwatch_queue(queue_id, watcher)
 
     async def stream_queue(
-        self, queue_id: str, mailbox: Mailbox[Event], *, types: Collection[str] | None = None
+        self, queue_id: str, mailbox: Mailbox[Event], *, only_changes: bool = False
     ) -> Callable[[], InvokeAIError | None]:
-        """Put a queue's events, or those of some types, into a mailbox, from now on, until its consumer closes it.
+        """Put a queue's events into a mailbox, from now on, until its consumer closes it.
+
+        Args:
+            queue_id: the queue.
+            mailbox: whose consumer it is for.
+            only_changes: put only what `changes_in` makes of them.
 
         Raises:
             SettingsError: the client has no socket, and would wait for ever.
@@ -338,17 +351,24 @@ class Following:
 
         def watcher(events: list[Event]) -> None:
             for event in events:
-                if types is None or event.type in types:
-                    mailbox.put(event, key=_key_of(event))
-            if mailbox.is_closed:
-                self.router.unwatch_queue(queue_id, watcher)
-                self._queue_streams.discard(mailbox)
+                for told in changes_in(event, self.router.batches_of) if only_changes else [event]:
+                    mailbox.put(told, key=_key_of(told))
 
-        if not await self._start(queue_id):
-            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
-            await self._http.send(queue.get_queue_status(queue_id))
-        self.router.watch_queue(queue_id, watcher)
+        unwatch = await self.watch_queue(queue_id, watcher)
         self._queue_streams.add(mailbox)
+
+        def leave() -> None:
+            unwatch()
+            self._queue_streams.discard(mailbox)
+
+        mailbox.when_closed(_on_this_loop(leave))
+        if not self.is_listening:
+            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
+            try:
+                await self._http.send(queue.get_queue_status(queue_id))
+            except BaseException:
+                leave()
+                raise
         return lambda: ClientClosedError("The client was closed.") if self._engine.closed else None
 
     async def _start(self, queue_id: str) -> bool:
@@ -357,6 +377,7 @@ class Following:
             self._generation = self._engine.generation
             self._engine.on_close(self._fail_waits)
             self._queue_streams.clear()
+            self.router.unwatch_all()
             for run in self.router.live():
                 run.state.missed()
                 # Those futures and functions belong to the parent's loop and threads.
@@ -368,7 +389,7 @@ class Following:
     async def _fail_waits(self) -> None:
         for run in self.router.live():
             run.fail(ClientClosedError("The client was closed while a run was being waited for."))
-        for mailbox in self._queue_streams:
+        for mailbox in [*self._queue_streams]:
             mailbox.close()
 
     def cancel_asked(self, run: LiveRun | None = None, *, item_id: int | None = None) -> None:
@@ -397,6 +418,9 @@ class Following:
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
                 self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
+        if self._deaf_since is not None:
+            self.router.reconnected(time.monotonic() - self._deaf_since)
+            self._deaf_since = None
         if runs:
             self._resync()
 
@@ -408,7 +432,7 @@ class Following:
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""
         logger.info("events are missed from here on (%s); asking the server instead", reason)
-        self._lost_at = time.monotonic()
+        self._lost_at = self._deaf_since = time.monotonic()
         self.connection.tell(ConnectionChange("disconnected", reason=reason))
         for run in self.router.live():
             run.state.missed()
@@ -419,6 +443,17 @@ class Following:
 
     def _fill_in(self) -> None:
         self.reconciler.wake()
+
+
+def _on_this_loop(function: Callable[[], None]) -> Callable[[], None]:
+    """The same for whatever thread; it does not wait, and does nothing when the loop has ended."""
+    loop = asyncio.get_running_loop()
+
+    def call() -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(function)
+
+    return call
 
 
 def _key_of(event: Event) -> tuple[int, str] | None:

@@ -72,5 +72,4 @@ async def _change_of(run: LiveRun) -> None:
         # A submission that fails tells no watcher: look again after a while.
         await set_within(changed, _PAUSES[-1])
     finally:
-        if watcher in run.watchers:
-            run.watchers.remove(watcher)
+        run.unwatch(watcher)

@@ -260,20 +260,37 @@ class AsyncQueue:
     # Watching
 
     def watch(self) -> EventStream:
-        """The changes of the status of the queue's items from now on, for `for` and for `async for`. It has no end.
-        While the socket is down nothing comes, and what happens then is not told.
+        """The changes of the queue, from when a `with` or `async with` of it is entered, else from the first event that
+        is asked for; for `for` and for `async for`. It has no end.
 
-        Raises, with the first event that is asked for:
+        What comes, typed (`invokeai_py_client.wire.events`), by its `type`:
+
+        - `queue_item_status_changed`: an item has begun, or has ended: `item_id`, `batch_id`, `status`. Items that are
+          canceled or deleted in bulk have one each, with status `canceled`; the server does not tell their batches, so
+          `batch_id` is "" unless this client follows them.
+        - `batch_enqueued`: a batch has come, with `batch_id`, `enqueued` of `requested`, and `priority`.
+        - `queue_items_retried`: the items `item_ids` are run anew, each as a new item, whose id is not told.
+        - `queue_cleared`: every item is gone, or every item of the user `user_id`; nothing comes for each of them.
+        - `queue_items_canceled`: only for another user's items that were canceled in bulk: it names none.
+        - `reconnected`: the socket is back after `seconds`, and what happened then is not told.
+
+        Other users' events have batch_id "redacted", unless one is an administrator. Nothing comes for what is pruned,
+        nor for an item that is deleted after its end. Servers before 6.14 tell nothing of bulk cancels and deletes.
+
+        Raises, when it is entered or with the first event that is asked for:
             SettingsError: the client was made with `transport="polling"`.
             InvokeAIError: the server cannot be reached, or refuses this client.
 
         Example:
-            >>> for event in client.queue.watch():
-            ...     print(event["item_id"], event["status"])
+            >>> with client.queue.watch() as changes:
+            ...     for event in changes:
+            ...         if event.type == "queue_item_status_changed":
+            ...             print(event["item_id"], event["status"])
         """
-        following, types = self._following, frozenset({"queue_item_status_changed"})
         return EventStream(
-            self._engine, lambda mailbox: following.stream_queue(self.queue_id, mailbox, types=types), following.losses
+            self._engine,
+            lambda mailbox: self._following.stream_queue(self.queue_id, mailbox, only_changes=True),
+            self._following.losses,
         )
 
     @on_engine
