@@ -82,6 +82,7 @@ def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle,
     high = wf.submit_sync(priority="high")
     urgent = wf.submit_sync(priority=Priority.URGENT)
     expected = [urgent, high, *normal]
+    assert [item.item_id for item in client.queue.list_pending()] == [run.item_id for run in expected]
     positions = [client.queue.get_position(run.item_id) for run in expected]
     assert [position.position for position in positions] == [1, 2, 3, 4, 5]
     assert [position["ahead_count"] for position in positions] == [0, 1, 2, 3, 4]
@@ -145,9 +146,9 @@ def test_an_unknown_priority_is_refused(wf: WorkflowHandle) -> None:
 def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
     first, second, third = (wf.submit_sync() for _ in range(3))
     assert client.queue.cancel_item(first.item_id).status == "canceled"
-    assert client.queue.cancel_batch(second.batch_id) == 1
+    assert client.queue.cancel_batch(second.batch_id).canceled == 1
     assert (first.wait(30).canceled_by, second.wait(30).canceled_by) == ("client", "client")
-    assert client.queue.cancel_all_except_current() == 1
+    assert client.queue.cancel_all_except_current().canceled == 1
     assert third.wait(30).status == "canceled"
     assert client.queue.retry([first.item_id, 10**9]) == [first.item_id]
     assert client.queue.retry(second.item_id) == [second.item_id]
@@ -157,7 +158,7 @@ def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, pau
     client.queue.delete_item(retried[0].item_id)
     with pytest.raises(errors.NotFoundError):
         client.queue.get_item(retried[0].item_id)
-    assert client.queue.delete_all_except_current() == 1
+    assert client.queue.delete_all_except_current().deleted == 1
 
 
 def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
@@ -168,8 +169,8 @@ def test_what_has_a_destination(client: InvokeAIClient, wf: WorkflowHandle, paus
     ]
     assert client.queue.get_counts_by_destination("wall").pending == 2
     assert [item.item_id for item in client.queue.list_all("wall")] == ids
-    assert client.queue.cancel_by_destination("wall") == 2
-    assert client.queue.delete_by_destination("wall") == 2
+    assert client.queue.cancel_by_destination("wall").canceled == 2
+    assert client.queue.delete_by_destination("wall")["deleted"] == 2
     assert client.queue.list_all("wall") == []
 
 
@@ -177,10 +178,10 @@ def test_clear_and_prune(client: InvokeAIClient, wf: WorkflowHandle, paused: Que
     done, waiting = wf.submit_sync(), wf.submit_sync()
     client.queue.cancel_item(done.item_id)
     done.wait(30)
-    assert client.queue.prune() >= 1
+    assert client.queue.prune().deleted >= 1
     with pytest.raises(errors.NotFoundError):
         client.queue.get_item(done.item_id)
-    assert client.queue.clear() == 1
+    assert client.queue.clear()["deleted"] == 1
     assert waiting.wait(30).error_type == "QueueItemGone"
     assert client.queue.get_status().is_idle
 

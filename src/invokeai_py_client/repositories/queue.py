@@ -19,6 +19,8 @@ from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.wire.records import (
     BatchStatus,
+    CancelResult,
+    DeletedItems,
     DestinationCounts,
     ProcessorStatus,
     QueueItemRecord,
@@ -71,12 +73,14 @@ class AsyncQueue:
 
     @on_engine
     async def list_running(self) -> list[QueueItemRecord]:
-        """The items that run now, whole."""
+        """The items that run now, whole: by priority, then in the order of submission."""
         return await self._whole_items(RUNNING)
 
     @on_engine
     async def list_pending(self) -> list[QueueItemRecord]:
-        """The items that wait, whole, in the order of their submission. `get_position` tells when their turn is."""
+        """The items that wait, whole, as they will run as far as priority goes: by priority, then in the order of
+        submission. Where a server has several users, they take turns; `get_position` tells when an item's turn is.
+        """
         return await self._whole_items(("pending",))
 
     @on_engine
@@ -162,31 +166,31 @@ class AsyncQueue:
         return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
 
     @on_engine
-    async def cancel_batch(self, batch_id: str) -> int:
-        """Cancel what has not ended of a batch; how many items it were.
+    async def cancel_batch(self, batch_id: str) -> CancelResult:
+        """Cancel what has not ended of a batch; `canceled` says how many items it were.
 
         Rests on `PUT .../cancel_by_batch_ids`.
         """
         live = self._following.router.followed(batch_id)
         if live is not None:
             self._following.cancel_asked(live)
-        return (await self._http.send(queue.cancel_batch(self.queue_id, batch_id))).canceled
+        return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
 
     @on_engine
-    async def cancel_by_destination(self, destination: str) -> int:
-        """Cancel what has not ended of the items with a destination; how many it were.
+    async def cancel_by_destination(self, destination: str) -> CancelResult:
+        """Cancel what has not ended of the items with a destination; `canceled` says how many it were.
 
         Rests on `PUT .../cancel_by_destination`.
         """
-        return (await self._http.send(queue.cancel_by_destination(self.queue_id, destination))).canceled
+        return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
-    async def cancel_all_except_current(self) -> int:
-        """Cancel every pending item; how many it were.
+    async def cancel_all_except_current(self) -> CancelResult:
+        """Cancel every pending item; `canceled` says how many it were.
 
         Rests on `PUT .../cancel_all_except_current`.
         """
-        return (await self._http.send(queue.cancel_all_except_current(self.queue_id))).canceled
+        return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
     async def delete_item(self, item_id: int) -> None:
@@ -198,20 +202,20 @@ class AsyncQueue:
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
 
     @on_engine
-    async def delete_by_destination(self, destination: str) -> int:
-        """Take every item with a destination out of the queue's memory; how many it were.
+    async def delete_by_destination(self, destination: str) -> DeletedItems:
+        """Take every item with a destination out of the queue's memory; `deleted` says how many it were.
 
         Rests on `DELETE .../d/{destination}`.
         """
-        return (await self._http.send(queue.delete_by_destination(self.queue_id, destination))).deleted
+        return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
-    async def delete_all_except_current(self) -> int:
-        """Take every pending item out of the queue; how many it were.
+    async def delete_all_except_current(self) -> DeletedItems:
+        """Take every pending item out of the queue; `deleted` says how many it were.
 
         Rests on `PUT .../delete_all_except_current`.
         """
-        return (await self._http.send(queue.delete_all_except_current(self.queue_id))).deleted
+        return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
     async def retry(self, item_ids: int | Sequence[int]) -> list[int]:
@@ -226,20 +230,24 @@ class AsyncQueue:
         return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
 
     @on_engine
-    async def clear(self) -> int:
-        """Cancel what runs and empty the queue, its memory of ended items too; how many items it were.
+    async def clear(self) -> DeletedItems:
+        """Cancel what runs and empty the queue, its memory of ended items too; `deleted` says how many items it were.
 
         Rests on `PUT .../clear`.
+
+        Example:
+            >>> client.queue.clear().deleted
+            3
         """
-        return (await self._http.send(queue.clear_queue(self.queue_id))).deleted
+        return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
-    async def prune(self) -> int:
-        """Take all items that have ended out of the queue's memory; how many it were.
+    async def prune(self) -> DeletedItems:
+        """Take all items that have ended out of the queue's memory; `deleted` says how many it were.
 
         Rests on `PUT .../prune`.
         """
-        return (await self._http.send(queue.prune_queue(self.queue_id))).deleted
+        return await self._http.send(queue.prune_queue(self.queue_id))
 
     @on_engine
     async def pause(self) -> ProcessorStatus:
@@ -339,7 +347,7 @@ class AsyncQueue:
         ids = [summary.item_id async for summary in recent if summary.status in statuses]
         # What has gone on meanwhile is left out.
         items = [item for item in await records_of(self._http, self.queue_id, ids) if item.status in statuses]
-        return sorted(items, key=lambda item: item.item_id)
+        return sorted(items, key=lambda item: (-item.priority, item.item_id))
 
 
 class Queue(Blocking[AsyncQueue]):
