@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -138,9 +141,88 @@ def test_low_is_sent_when_nothing_waits(client: InvokeAIClient, wf: WorkflowHand
     assert begun([normal, *low]) == [normal.item_id, low[0].item_id]
 
 
-def test_an_unknown_priority_is_refused(wf: WorkflowHandle) -> None:
-    with pytest.raises(ValueError, match="soon"):
-        wf.submit_sync(priority="soon")  # type: ignore[arg-type]
+@pytest.mark.parametrize("sent", ["submitted", "raw"])
+def test_high_waits_for_what_is_urgent_however_it_was_sent(
+    sent: str, client: InvokeAIClient, wf: WorkflowHandle, paused: Queue
+) -> None:
+    def send(priority: str) -> list[int]:
+        body = {**wf._build_submission(), "priority": priority}
+        answer = client._make_request("POST", "/queue/default/enqueue_batch", json=body)
+        item_ids: list[int] = answer.json()["item_ids"]
+        return item_ids
+
+    urgent = [item_id for _ in range(2) for item_id in send("Urgent")]
+    high: list[int] = []
+    other = client.workflow_repo.create_workflow(wf.definition)
+    thread = threading.Thread(
+        target=lambda: high.extend(send("high") if sent == "raw" else other.submit_sync(priority="high").item_ids)
+    )
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive(), "it waits while the urgent ones do"
+    paused.resume()
+    thread.join(30)
+    ends = [client.run(item_id).wait(30) for item_id in [*urgent, *high]]
+    begun = sorted(ends, key=lambda end: end.started_at or "")
+    assert [end.item_id for end in begun] == [urgent[1], urgent[0], *high]
+    assert [*client._following.router.live()] == []
+
+
+def test_a_raw_urgent_batch_of_nothing_does_not_hold_what_is_high(
+    client: InvokeAIClient, wf: WorkflowHandle, paused: Queue
+) -> None:
+    body: dict[str, Any]
+    for body in ({"priority": "urgent"}, {"priority": "urgent", "batch": {"graph": {"nodes": {"a": {}}}}}):
+        with pytest.raises(errors.RejectedError):
+            client._make_request("POST", "/queue/default/enqueue_batch", json=body)
+    wf.submit_sync(priority="high").cancel()
+
+
+def test_a_low_one_says_what_it_waits_for_and_can_be_given_up(
+    client: InvokeAIClient, wf: WorkflowHandle, paused: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "invokeai_py_client.live")
+    wf.submit_sync(runs=2)
+    body = {**wf._build_submission(), "priority": "low"}
+    began = time.monotonic()
+    with pytest.raises(errors.RequestTimeout, match=r"2 items are pending in the queue 'default'") as caught:
+        client._make_request("POST", "/queue/default/enqueue_batch", json=body, timeout=0.5)
+    assert 0.5 <= time.monotonic() - began < 5
+    assert caught.value.timeout == 0.5
+
+    async def give_up() -> None:
+        async with asyncio.timeout(0.5):
+            await wf.submit(priority="low")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert client.queue.get_status().queue.pending == 2
+    lines = [record.getMessage() for record in caplog.records if "priority waits" in record.getMessage()]
+    assert lines == ["a submission of low priority waits: 2 items are pending in the queue 'default'"] * 2
+
+
+def test_a_low_one_is_woken_by_events(
+    client: InvokeAIClient, wf: WorkflowHandle, paused: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.live.turns._LOOK", 600.0)
+    normal = wf.submit_sync()
+    low: list[Run] = []
+    other = client.workflow_repo.create_workflow(wf.definition)
+    thread = threading.Thread(target=lambda: low.append(other.submit_sync(priority="low")))
+    thread.start()
+    thread.join(0.3)
+    paused.resume()
+    thread.join(20)
+    assert begun([normal, *low]) == [normal.item_id, low[0].item_id]
+
+
+@pytest.mark.parametrize("priority", ["soon", 5, ["low"], ""])
+def test_an_unknown_priority_is_refused(client: InvokeAIClient, wf: WorkflowHandle, priority: Any) -> None:
+    with pytest.raises(errors.SettingsError, match="'low', 'normal', 'high' or 'urgent'") as caught:
+        wf.submit_sync(priority=priority)
+    assert caught.value.setting == "priority"
+    with pytest.raises(errors.SettingsError):
+        client._make_request("POST", "/queue/default/enqueue_batch", json={"batch": {}, "priority": priority})
 
 
 def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
@@ -190,7 +272,11 @@ def test_waiting_until_idle(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     wf.set_many({"Steps": 5, "Seconds": 0.5})
     run = wf.submit_sync(runs=2)
     assert client.queue.wait_until_idle(0.2) is False
+    assert client.queue.wait_until_idle(0) is False
     assert client.queue.wait_until_idle(60, poll_interval=60) is True
+    assert client.queue.wait_until_idle(0) is True
+    with pytest.raises(errors.SettingsError, match="interval"):
+        client.queue.wait_until_idle(60, poll_interval=0)
     assert client.run(batch_id=run.batch_id).wait(10).status == "completed"
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 
+from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.items import all_ids, records_of, summaries_of
+from invokeai_py_client.live.queue_counts import nothing_at_all, until_counts
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.queue_order import QueuePosition
 from invokeai_py_client.repositories.queue_positions import RUNNING, Positions, recent_items
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
-from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.events import Event
 from invokeai_py_client.wire.records import (
     BatchStatus,
     CancelResult,
@@ -305,36 +304,36 @@ class AsyncQueue:
     async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 5.0) -> bool:  # noqa: ASYNC109
         """Wait until nothing waits and nothing runs in the queue, whose ever it is.
 
-        Pushed events wake it; it asks the server once when they say that the queue may be idle.
+        Pushed events wake it; it asks the server once when they say that the queue may be idle. The server's other
+        queues, which the same processor serves, are not looked at.
 
         Args:
-            timeout: seconds; None to wait as long as it takes.
-            poll_interval: seconds after which it asks although no event came.
+            timeout: seconds; 0 to ask once, None to wait as long as it takes.
+            poll_interval: seconds after which it asks although no event came; more than 0.
 
         Returns:
             Whether the queue is idle; False if the time was over first.
+
+        Raises:
+            SettingsError: the interval is not above 0.
+            TransportError, RequestTimeout, ServerError: when the time was over, the server was away; until then its
+                absence is waited out.
         """
-        changed = asyncio.Event()
-
-        def watcher(events: list[Event]) -> None:
-            if any(_may_be_idle(event) for event in events):
-                changed.set()
-
-        unwatch = await self._following.watch_queue(self.queue_id, watcher)
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                while not (await self._http.send(queue.get_queue_status(self.queue_id))).is_idle:
-                    await set_within(changed, poll_interval)
-                    changed.clear()
-        except TimeoutError:
-            if not limit.expired():
-                # It is a request that got no answer.
-                raise
-            return False
-        finally:
-            unwatch()
-        return True
+        if poll_interval <= 0:
+            raise SettingsError(
+                f"{poll_interval!r} is no interval to ask the server in.",
+                setting="poll_interval",
+                hint="Give seconds, more than 0.",
+            )
+        await self._following.subscribe(self.queue_id)
+        return await until_counts(
+            self._http,
+            self._following.router,
+            self.queue_id,
+            nothing_at_all,
+            pause=lambda: poll_interval,
+            seconds=timeout,
+        )
 
     async def _item_ids(self) -> Sequence[int]:
         return await all_ids(self._http, self.queue_id)
@@ -414,11 +413,3 @@ class Queues(Blocking[AsyncQueues]):
     def get_queue(self, queue_id: str = "default") -> Queue:
         """A queue by its id."""
         return Queue(self.aio.get_queue(queue_id))
-
-
-def _may_be_idle(event: Event) -> bool:
-    """Whether nothing is left after an event, as far as it tells."""
-    counts = event.raw.get("queue_status")
-    if not isinstance(counts, dict):
-        return not event.type.startswith(("invocation", "generator"))
-    return not (counts.get("pending") or counts.get("in_progress"))

@@ -6,21 +6,24 @@
 | `GET /queue/{queue_id}/i/{item_id}/position` | worked out by `queue.get_position`: the server has no such route |
 | `POST /queue/{queue_id}/enqueue_batch` | a `priority` in the body takes effect, which the server ignores |
 
+A `priority` that makes a batch wait for its turn waits no longer than the `timeout` of the request, if there is one.
 Whatever else is asked for goes to the server untouched.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
-from invokeai_py_client.errors import UnsafePathError
+from invokeai_py_client.errors import RequestTimeout, UnsafePathError
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.priority import Priority, turn_of
+from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.repositories.queue import AsyncQueue
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
@@ -91,14 +94,41 @@ class RawRequests:
         return Response("GET", url, 200, {"content-type": "application/json"}, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
-        if isinstance(call.body, Mapping) and "priority" in call.body:
-            priority = Priority(call.body["priority"])
-            body = {name: value for name, value in call.body.items() if name != "priority"}
-            if priority.goes_first:
-                body["prepend"] = True
-            await turn_of(priority, queue_id, self._http, self._following.router)
-            call = dataclasses.replace(call, body=body)
-        return await self._http.send(call)
+        if not isinstance(call.body, Mapping) or "priority" not in call.body:
+            return await self._http.send(call)
+        priority = Priority.of(call.body["priority"])
+        body = {name: value for name, value in call.body.items() if name != "priority"}
+        if priority.goes_first:
+            body["prepend"] = True
+        await self._turn(call, priority, queue_id)
+        if priority is not Priority.URGENT or not isinstance(body.get("batch"), Mapping):
+            return await self._http.send(dataclasses.replace(call, body=body))
+        # Its id is chosen here, as the server would, so that it is known from before it is sent.
+        batch_id = str(body["batch"].get("batch_id") or uuid4())
+        body["batch"] = {**body["batch"], "batch_id": batch_id}
+        async with self._following.submissions.urgent(queue_id, batch_id) as answered:
+            response = await self._http.send(dataclasses.replace(call, body=body))
+            answer = response.json()
+            await answered(answer.get("item_ids") if isinstance(answer, Mapping) else None)
+        return response
+
+    async def _turn(self, call: Call[Response], priority: Priority, queue_id: str) -> None:
+        turn = await self._following.turn(priority, queue_id)
+        limit = asyncio.timeout(call.timeout)
+        try:
+            async with limit:
+                await turn.comes()
+        except TimeoutError as error:
+            if not limit.expired() or call.timeout is None:
+                raise
+            raise RequestTimeout(
+                f"{call.method} {self._http.url_of(call.path)} waited {call.timeout:g} s for the turn of its "
+                f"priority {priority.value!r}, and was not sent: {turn.waits_for}.",
+                url=self._http.url_of(call.path),
+                method=call.method,
+                timeout=call.timeout,
+                hint="Give it longer, or a higher priority.",
+            ) from error
 
 
 def _with_body(response: Response, body: Any) -> Response:
