@@ -8,8 +8,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from tests.real.conftest import ADMIN, client_of
@@ -97,6 +98,32 @@ def test_positions_follow_priorities(client: InvokeAIClient, wf: WorkflowHandle,
         client.queue.get_position(10**9)
 
 
+def test_positions_of_a_batch_of_two_priorities(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
+    body = wf._build_submission()
+    body["batch"] |= {"batch_id": str(uuid4()), "runs": 3}
+    for prepend in (False, True):
+        client._make_request("POST", "/queue/default/enqueue_batch", json={**body, "prepend": prepend})
+    ids = sorted(item.item_id for item in client.queue.list_pending())
+    assert len(ids) == 6
+    expected = [*ids[3:], *ids[:3]]
+    assert [client.queue.get_position(item_id).position for item_id in expected] == [1, 2, 3, 4, 5, 6]
+    assert [item.item_id for item in client.queue.list_pending()] == expected
+
+
+def test_priorities_are_asked_of_few_items_and_once(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:
+    def asked() -> int:
+        return sum(client.stats().requests["POST queue"].values())
+
+    run = wf.submit_sync(runs=120)
+    counts = [asked()]
+    for item in (120, 60):
+        assert client.queue.get_position(run.item_ids[item - 1]).position == item
+        counts.append(asked())
+    # The summaries, and at first the whole items of both ends of the batch.
+    assert [after - before for before, after in pairwise(counts)] == [2, 1]
+    run.cancel()
+
+
 def test_the_estimate_follows_how_long_like_items_took(
     client: InvokeAIClient, wf: WorkflowHandle, sleep: dict[str, Any]
 ) -> None:
@@ -110,6 +137,31 @@ def test_the_estimate_follows_how_long_like_items_took(
     assert 0.3 <= position.estimated_time <= 3 * 1.5
     client.queue.cancel_batch(run.batch_id)
     assert run.wait(30).status == "canceled"
+
+
+def test_the_estimate_is_of_like_work_or_none(
+    client: InvokeAIClient, wf: WorkflowHandle, blur: dict[str, Any], paused: Queue
+) -> None:
+    blurred = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    wf.set_many({"Steps": 1, "Seconds": 0.8})
+    before = [wf.submit_sync(), blurred.submit_sync(), wf.submit_sync()]
+    assert client.queue.get_position(before[2].item_id).estimated_time is None, "the processor is paused"
+    paused.resume()
+    for run in before:
+        assert run.wait(30).status == "completed"
+    wf.set_many({"Steps": 10, "Seconds": 3.0})
+    slow, last = wf.submit_sync(), wf.submit_sync(runs=2)
+    estimates: list[float | None] = []
+    for event in slow.stream():
+        if event.type == "invocation_started" or event.get("progress_percentage", 0) >= 60:
+            estimates.append(client.queue.get_position(last.item_ids[0]).estimated_time)
+        if len(estimates) == 2:
+            break
+    assert estimates[0] is not None, "like work took 0.8 s"
+    assert 0.0 <= estimates[0] <= 1.6
+    assert estimates[1] is None, "it has run longer than like work"
+    for run in (slow, last):
+        run.cancel()
 
 
 def test_high_does_not_overtake_urgent(client: InvokeAIClient, wf: WorkflowHandle, paused: Queue) -> None:

@@ -141,6 +141,27 @@ def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAICli
     assert begun == expected
 
 
+def test_who_was_served_long_ago_is_known_all_the_same(
+    ann: InvokeAIClient, bob: InvokeAIClient, admin: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.repositories.queue_positions._ENDED_ITEMS", 1)
+    monkeypatch.setattr("invokeai_py_client.wire.calls.queue.MAX_IDS_PER_REQUEST", 2)
+    for client in (ann, bob, *[admin] * 5):
+        assert sleeper(client, 0.0).submit_sync().wait(30).status == "completed"
+    admin.queue.pause()
+    try:
+        runs = [sleeper(client, 0.0).submit_sync() for client in (bob, ann, admin)]
+        assert [admin.queue.get_position(run.item_id).position for run in runs] == [2, 1, 3]
+    finally:
+        admin.queue.resume()
+    ends = [run.wait(30) for run in runs]
+    assert [end.item_id for end in sorted(ends, key=lambda end: end.started_at or "")] == [
+        runs[1].item_id,
+        runs[0].item_id,
+        runs[2].item_id,
+    ]
+
+
 def test_where_users_do_not_take_turns_an_administrator_sees_it(tmp_path: Path) -> None:
     with (
         server_with_users(tmp_path, session_queue_mode="FIFO") as first_come,

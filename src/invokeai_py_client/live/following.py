@@ -14,6 +14,7 @@ from invokeai_py_client.errors import ClientClosedError, InvokeAIError, Settings
 from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.items import item_of_session, items_of_batch
+from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
@@ -49,11 +50,12 @@ class Following:
         self.losses = Losses()
         self._queue_streams: set[Mailbox[Event]] = set()
         self.connection = ConnectionWatch()
+        self.kinds = Kinds()
         self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
         self._socket = Socket(http, engine, listener=self)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
         self.submissions = Submissions(
-            http, engine, self.router, self.reconciler, start=self._start, make_turn=self._make_turn
+            http, engine, self.router, self.reconciler, self.kinds, start=self._start, make_turn=self._make_turn
         )
 
     async def turn(self, priority: Priority, queue_id: str) -> Turn:

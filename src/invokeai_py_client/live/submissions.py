@@ -13,6 +13,7 @@ from uuid import uuid4
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError
 from invokeai_py_client.live.enqueue import Enqueued, enqueue_once
 from invokeai_py_client.live.items import items_of_batch
+from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router
@@ -42,6 +43,7 @@ class Submissions:
         engine: where the rest of a batch waits for room.
         router: who follows the runs.
         reconciler: who is told of new ones.
+        kinds: where it is remembered what was sent.
         start: sees to it that the events of a queue arrive; says whether they do.
         make_turn: the turn of a priority in a queue.
     """
@@ -52,6 +54,7 @@ class Submissions:
         engine: Engine,
         router: Router,
         reconciler: Reconciler,
+        kinds: Kinds,
         start: Callable[[str], Awaitable[bool]],
         make_turn: Callable[[Priority, str], Turn],
     ) -> None:
@@ -59,6 +62,7 @@ class Submissions:
         self._engine = engine
         self._router = router
         self._reconciler = reconciler
+        self._kinds = kinds
         self._start = start
         self._make_turn = make_turn
 
@@ -112,6 +116,7 @@ class Submissions:
         except BaseException:
             self._router.forget(run)
             raise
+        self._kinds.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
         if not run.state.is_enqueued:
             self._engine.spawn(self._feed(run, body, turn), name=f"rest of batch {batch_id}")

@@ -36,7 +36,7 @@ class AsyncQueue:
         self._http = http
         self._following = following
         self.queue_id = queue_id
-        self._positions = Positions(http, queue_id)
+        self._positions = Positions(http, queue_id, following.kinds)
 
     @on_engine
     async def get_status(self) -> QueueStatus:
@@ -92,7 +92,10 @@ class AsyncQueue:
 
     @on_engine
     async def get_next(self) -> QueueItemRecord | None:
-        """The pending item that is begun next, as far as priorities go; None if none waits.
+        """The pending item of the queue that is begun next, as far as priorities go; None if none waits.
+
+        The queue is seen alone: the server's processor serves all of its queues, and may begin one of another first,
+        as it may where users take turns.
 
         Rests on `GET .../next`.
         """
@@ -142,8 +145,15 @@ class AsyncQueue:
         only administrators see. To who is none, the others' items show neither user nor priority: they count as those
         of one other user.
 
+        The queue is seen alone: the server's one processor serves all of its queues, and what waits or runs in another
+        one may come before.
+
         Raises:
             NotFoundError: the queue has no such item (any more).
+
+        Example:
+            >>> client.queue.get_position(run.item_id).ahead_count
+            2
         """
         return await self._positions.of(item_id)
 
@@ -250,7 +260,7 @@ class AsyncQueue:
 
     @on_engine
     async def pause(self) -> ProcessorStatus:
-        """Begin nothing new; what runs goes on.
+        """Begin nothing new, in whatever queue: the server has one processor for all of them. What runs goes on.
 
         Rests on `PUT .../processor/pause`, for administrators.
         """
@@ -258,7 +268,7 @@ class AsyncQueue:
 
     @on_engine
     async def resume(self) -> ProcessorStatus:
-        """Begin items again.
+        """Begin items again, in every queue.
 
         Rests on `PUT .../processor/resume`, for administrators.
         """
@@ -342,8 +352,9 @@ class AsyncQueue:
         return await summaries_of(self._http, self.queue_id, item_ids)
 
     async def _whole_items(self, statuses: Collection[str]) -> list[QueueItemRecord]:
-        recent = recent_items(self._http, self.queue_id, ended=0)
-        ids = [summary.item_id async for summary in recent if summary.status in statuses]
+        counts = (await self._http.send(queue.get_queue_status(self.queue_id))).queue
+        recent = await recent_items(self._http, self.queue_id, counts, ended=0)
+        ids = [summary.item_id for summary in recent if summary.status in statuses]
         # What has gone on meanwhile is left out.
         items = [item for item in await records_of(self._http, self.queue_id, ids) if item.status in statuses]
         return sorted(items, key=lambda item: (-item.priority, item.item_id))

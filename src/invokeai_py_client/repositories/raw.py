@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-from invokeai_py_client.errors import RequestTimeout, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, RequestTimeout, UnsafePathError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.repositories.queue import AsyncQueue
@@ -94,22 +94,30 @@ class RawRequests:
         return Response("GET", url, 200, {"content-type": "application/json"}, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
-        if not isinstance(call.body, Mapping) or "priority" not in call.body:
-            return await self._http.send(call)
-        priority = Priority.of(call.body["priority"])
-        body = {name: value for name, value in call.body.items() if name != "priority"}
+        body = call.body
+        if not isinstance(body, Mapping) or "priority" not in body:
+            return self._remembered(body, await self._http.send(call))
+        priority = Priority.of(body["priority"])
+        body = {name: value for name, value in body.items() if name != "priority"}
         if priority.goes_first:
             body["prepend"] = True
         await self._turn(call, priority, queue_id)
         if priority is not Priority.URGENT or not isinstance(body.get("batch"), Mapping):
-            return await self._http.send(dataclasses.replace(call, body=body))
+            return self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
         # Its id is chosen here, as the server would, so that it is known from before it is sent.
         batch_id = str(body["batch"].get("batch_id") or uuid4())
         body["batch"] = {**body["batch"], "batch_id": batch_id}
         async with self._following.submissions.urgent(queue_id, batch_id) as answered:
-            response = await self._http.send(dataclasses.replace(call, body=body))
-            answer = response.json()
-            await answered(answer.get("item_ids") if isinstance(answer, Mapping) else None)
+            response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
+            await answered(_of_answer(response, "item_ids"))
+        return response
+
+    def _remembered(self, body: Any, response: Response) -> Response:
+        """Remember of what kind a batch is, by the id that the server's answer gives it."""
+        sent = body.get("batch") if isinstance(body, Mapping) else None
+        made = _of_answer(response, "batch")
+        if isinstance(sent, Mapping) and isinstance(made, Mapping) and "batch_id" in made:
+            self._following.kinds.remember(str(made["batch_id"]), sent.get("graph"))
         return response
 
     async def _turn(self, call: Call[Response], priority: Priority, queue_id: str) -> None:
@@ -129,6 +137,16 @@ class RawRequests:
                 timeout=call.timeout,
                 hint="Give it longer, or a higher priority.",
             ) from error
+
+
+def _of_answer(response: Response, name: str) -> Any:
+    """What stands under a name in an answer, if it is an object that has it."""
+    try:
+        answer = response.json()
+    except NotInvokeAIError:
+        # That is for whoever asked to see.
+        return None
+    return answer.get(name) if isinstance(answer, Mapping) else None
 
 
 def _with_body(response: Response, body: Any) -> Response:
