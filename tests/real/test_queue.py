@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -287,6 +288,7 @@ def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, pau
     assert client.queue.retry([first.item_id, 10**9]) == [first.item_id]
     assert client.queue.retry(second.item_id) == [second.item_id]
     assert client.queue.get_status().queue.pending == 2
+    assert client.run(batch_id=second.batch_id).item_ids[0] == second.item_id
     retried = client.queue.list_pending()
     assert {item.retried_from_item_id for item in retried} == {first.item_id, second.item_id}
     client.queue.delete_item(retried[0].item_id)
@@ -403,7 +405,17 @@ def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHand
     position = client._make_request("GET", f"/queue/default/i/{first.item_id}/position").json()
     assert (position["position"], position["ahead_count"]) == (2, 1)
     assert client._make_request("GET", f"/queue/default/i/{item_id}/position").json()["position"] == 1
+    for odd in ("/queue/default/status?x=1", "queue/default/status/", "//queue/default/status//?x=1&y"):
+        assert client._make_request("GET", odd, params={"z": 2}).json()["queue_pending_count"] == 2
+    position = client._make_request("GET", f"/queue/default/i/{first.item_id}/position/?x=1").json()
+    assert position["position"] == 2
+    for item in ("abc", "-1", "1.5", "²"):
+        with pytest.raises(errors.RejectedError, match="no id of a queue item") as caught:
+            client._make_request("GET", f"/queue/default/i/{item}/position")
+        assert isinstance(caught.value, ValueError)
     assert "torch" in client.request("GET", "/api/v1/app/app_deps").json()
+    page = client.request("GET", "/api/v1/boards/?limit=3&offset=0", params={"offset": 1}).json()
+    assert (page["limit"], page["offset"]) == (3, 1)
     with pytest.raises(errors.UnsafePathError, match="server's root"):
         client.request("GET", "http://example.org/api/v1/app/version")
 
@@ -415,6 +427,19 @@ def test_any_queue(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     assert run.wait(30).status == "completed"
     assert next(iter(other.list_items())).item_id == run.item_id
     assert run.item_id not in [item.item_id for item in client.queue.list_items()]
+
+
+def test_a_queue_of_any_name(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+    name = "tiger's café 100%"
+    run = wf.submit_sync(queue_id=name)
+    assert run.wait(30).status == "completed"
+    for written in (name, quote(name, safe="")):
+        status = client._make_request("GET", f"/queue/{written}/status").json()
+        assert status["queue"]["queue_id"] == name
+        assert status["queue_completed_count"] >= 1
+        assert client._make_request("GET", f"/queue/{written}/i/{run.item_id}/position").json()["status"] == "completed"
+    assert client.queue_repo.get_queue(name).aio is client.queue_repo.get_queue(name).aio
+    assert client.queue_repo.get_queue().aio is client.queue.aio
 
 
 async def test_the_awaited_face(client: InvokeAIClient, wf: WorkflowHandle) -> None:

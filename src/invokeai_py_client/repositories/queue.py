@@ -230,10 +230,21 @@ class AsyncQueue:
     async def retry(self, item_ids: int | Sequence[int]) -> list[int]:
         """Run items anew that failed or were canceled, each as a new item of the same batch.
 
+        The server does not tell the new items' ids, but each says in `retried_from_item_id` which one it stands for;
+        `client.run(item_id)` follows one of them, and `client.run(batch_id=...)` their whole batch, in which the old
+        items count as well: a run of it that has a failed item ends as failed, whatever became of its new one.
+
         Rests on `PUT .../retry_items_by_id`.
 
         Returns:
             The ids, of those given, of the items that are run anew; what can not be is left out.
+
+        Example:
+            >>> client.queue.retry(failed.item_id)
+            [7]
+            >>> new = [item for item in client.queue.list_all() if item.retried_from_item_id == failed.item_id][-1]
+            >>> client.run(new.item_id).wait(timeout=60).status
+            'completed'
         """
         ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
         return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
@@ -406,6 +417,7 @@ class AsyncQueues:
 
     def __init__(self, make_queue: Callable[[str], AsyncQueue]) -> None:
         self._make_queue = make_queue
+        self._queues: dict[str, AsyncQueue] = {}
 
     def list_queues(self) -> list[str]:
         """The ids of the queues that every server has: the server knows no list, and makes any queue that is named."""
@@ -413,7 +425,8 @@ class AsyncQueues:
 
     def get_queue(self, queue_id: str = "default") -> AsyncQueue:
         """A queue by its id."""
-        return self._make_queue(queue_id)
+        # One for each id: it remembers priorities. Two threads may ask at once.
+        return self._queues.get(queue_id) or self._queues.setdefault(queue_id, self._make_queue(queue_id))
 
 
 class Queues(Blocking[AsyncQueues]):

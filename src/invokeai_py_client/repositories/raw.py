@@ -7,7 +7,7 @@
 | `POST /queue/{queue_id}/enqueue_batch` | a `priority` in the body takes effect, which the server ignores |
 
 A `priority` that makes a batch wait for its turn waits no longer than the `timeout` of the request, if there is one.
-Whatever else is asked for goes to the server untouched.
+Whatever else is asked for goes to the server untouched, but that what no URL can hold, such as a space, is quoted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, quote, unquote
 from uuid import uuid4
 
-from invokeai_py_client.errors import NotInvokeAIError, RequestTimeout, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, RejectedError, RequestTimeout, UnsafePathError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.repositories.queue import AsyncQueue
@@ -29,6 +29,8 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.wire.records import QueueStatus
 from invokeai_py_client.wire.records.queue import FLAT_COUNTS
+
+_ITEM_ID = re.compile("[0-9]{1,18}")
 
 
 class RawRequests:
@@ -46,7 +48,7 @@ class RawRequests:
         self._get_queue = get_queue
         self._meant_more: tuple[tuple[str, re.Pattern[str], Callable[..., Awaitable[Response]]], ...] = (
             ("GET", re.compile(r"/api/v1/queue/([^/]+)/status"), self._status),
-            ("GET", re.compile(r"/api/v1/queue/([^/]+)/i/(\d+)/position"), self._position),
+            ("GET", re.compile(r"/api/v1/queue/([^/]+)/i/([^/]+)/position"), self._position),
             ("POST", re.compile(r"/api/v1/queue/([^/]+)/enqueue_batch"), self._enqueue),
         )
 
@@ -61,7 +63,8 @@ class RawRequests:
         timeout: float | None,  # noqa: ASYNC109
     ) -> Response:
         """Send a request; the arguments are those of `InvokeAIClient.request`."""
-        if "://" in path.split("?", 1)[0]:
+        path, _, in_path = path.partition("?")
+        if "://" in path:
             raise UnsafePathError(
                 f"{path!r} is no path below the server's root.",
                 name=path,
@@ -69,17 +72,18 @@ class RawRequests:
             )
         call = Call(
             method=method.upper(),
-            path="/" + path.lstrip("/"),
+            path="/" + _quoted(path.lstrip("/")),
             parse=lambda response: response,
-            query=params or {},
+            query={**_query_of(in_path), **(params or {})},
             body=body,
             headers=headers or {},
             idempotent=method.upper() in {"GET", "HEAD"},
             timeout=timeout,
         )
         for meant_method, pattern, answer in self._meant_more:
-            found = pattern.fullmatch(call.path)
+            found = pattern.fullmatch(call.path.rstrip("/"))
             if found and call.method == meant_method:
+                call = dataclasses.replace(call, path=call.path.rstrip("/"))
                 return await answer(call, *map(unquote, found.groups()))
         return await self._http.send(call)
 
@@ -89,8 +93,16 @@ class RawRequests:
         return _with_body(response, {**response.json(), **{name: status[name] for name in FLAT_COUNTS}})
 
     async def _position(self, call: Call[Response], queue_id: str, item_id: str) -> Response:
-        position = await self._get_queue(queue_id).get_position(int(item_id))
         url = self._http.url_of(call.path)
+        if not _ITEM_ID.fullmatch(item_id):
+            raise RejectedError(
+                f"{call.method} {url}: {item_id!r} is no id of a queue item.",
+                status=422,
+                method=call.method,
+                url=url,
+                hint="Give the number that submission['item_id'] holds.",
+            )
+        position = await self._get_queue(queue_id).get_position(int(item_id))
         return Response("GET", url, 200, {"content-type": "application/json"}, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
@@ -137,6 +149,18 @@ class RawRequests:
                 timeout=call.timeout,
                 hint="Give it longer, or a higher priority.",
             ) from error
+
+
+def _quoted(path: str) -> str:
+    """A path with what no URL can hold quoted; what is quoted already stays as it is."""
+    return quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", path), safe="/%:@!$&'()*+,;=~")
+
+
+def _query_of(text: str) -> Query:
+    values: dict[str, tuple[str, ...]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        values[name] = (*values.get(name, ()), value)
+    return values
 
 
 def _of_answer(response: Response, name: str) -> Any:
