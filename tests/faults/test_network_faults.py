@@ -219,7 +219,9 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
             with ThreadPoolExecutor(2) as pool:
                 idle = pool.submit(hasty.queue.wait_until_idle, 60)
                 low = pool.submit(wf.submit_sync, priority="low")
+                deadline = time.monotonic() + 20
                 while len(hasty._following.router._queue_watchers.get("default", ())) < 2:
+                    assert time.monotonic() < deadline
                     time.sleep(0.01)
                 for _ in range(2):
                     proxy.down()
