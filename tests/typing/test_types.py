@@ -52,6 +52,9 @@ def use(client: InvokeAIClient) -> None:
     assert_type(client.queue.get_status().queue_pending_count, int)
     assert_type(client.queue.get_position(3).estimated_time, float | None)
     assert_type(client.queue_repo.get_queue("other").wait_until_idle(), bool)
+    assert_type(client.queue.clear().deleted, int)
+    assert_type(client.queue.cancel_all_except_current()["canceled"], Any)
+    wf.submit_sync(priority=None)
     assert_type(client.request("GET", "/api/v2/models/").json(), Any)
     for event in wf.stream_events_sync():
         assert_type(event, Event)
