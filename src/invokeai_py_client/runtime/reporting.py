@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
-from invokeai_py_client.runtime.twins import HasEngine
+from invokeai_py_client.runtime.twins import HasEngine, read_awaited, read_blocking
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=HasEngine)
@@ -34,7 +34,11 @@ def reporting(
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         callback = kwargs.pop("progress_callback", None)
-        work = _Work(self._engine, lambda report: method(self, *args, **{**kwargs, "progress_callback": report}))  # type: ignore[arg-type]
+        read_args, read_kwargs = await read_awaited(args, kwargs)
+        work = _Work(
+            self._engine,
+            lambda report: method(self, *read_args, **{**read_kwargs, "progress_callback": report}),
+        )
         if not callable(callback):
             return await self._engine.call(work.coroutine())
         try:
@@ -64,7 +68,8 @@ def blocking_reporting(
         aio = self.aio
         engine: Engine = aio._engine
         callback = kwargs.pop("progress_callback", None)
-        work = _Work(engine, lambda report: coroutine(aio, *args, **{**kwargs, "progress_callback": report}))
+        read_args, read_kwargs = read_blocking(args, kwargs)
+        work = _Work(engine, lambda report: coroutine(aio, *read_args, **{**read_kwargs, "progress_callback": report}))
         if not callable(callback):
             return engine.block(work.coroutine())
         try:
