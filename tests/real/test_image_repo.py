@@ -405,6 +405,25 @@ def test_a_broken_zip_is_told(tmp_path: Path) -> None:
 # Limits
 
 
+def test_the_servers_web_page_is_not_taken_for_an_image(
+    client: InvokeAIClient, uploaded: list[str], tmp_path: Path
+) -> None:
+    token = client._http.credentials.token
+    with InvokeAIClient.from_url(f"{client.settings.url}/nowhere", token=token) as lost:
+        repo = lost.image_repo
+        for ask in (
+            repo.get_image_bytes,
+            repo.get_thumbnail,
+            lambda name: repo.download_image(name, tmp_path / "x.png"),
+            lambda name: repo.download_many([name], tmp_path).raise_for_failures(),
+            lost.video_repo.get_thumbnail,
+            lambda name: lost.video_repo.download_video(name, tmp_path / "x.mp4"),
+        ):
+            with pytest.raises(errors.NotInvokeAIError, match="text/html"):
+                ask(uploaded[0])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_answer_larger_than_the_limit_is_refused(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path
 ) -> None:

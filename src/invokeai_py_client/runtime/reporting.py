@@ -30,6 +30,7 @@ def reporting(
 
     What it raises ends the work, and is raised.
     """
+    coroutine: Callable[..., Coroutine[Any, Any, T]] = method
 
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -37,7 +38,7 @@ def reporting(
         read_args, read_kwargs = await read_awaited(args, kwargs)
         work = _Work(
             self._engine,
-            lambda report: method(self, *read_args, **{**read_kwargs, "progress_callback": report}),
+            lambda report: coroutine(self, *read_args, **{**read_kwargs, "progress_callback": report}),
         )
         if not callable(callback):
             return await self._engine.call(work.coroutine())

@@ -45,10 +45,12 @@ def on_engine(
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
     """Make a coroutine method run on its object's engine, from whatever loop it is awaited."""
 
+    coroutine: Callable[..., Coroutine[Any, Any, T]] = method
+
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         read_args, read_kwargs = await read_awaited(args, kwargs)
-        return await self._engine.call(method(self, *read_args, **read_kwargs))
+        return await self._engine.call(coroutine(self, *read_args, **read_kwargs))
 
     return awaited
 

@@ -183,6 +183,8 @@ class HttpTransport:
             How many bytes it got, and their checksum.
 
         Raises:
+            NotInvokeAIError: what came is a web page.
+            ServerError: nothing came.
             OSError: the file cannot be written; and errors as in `send`.
         """
 
@@ -287,8 +289,6 @@ class HttpTransport:
                     content = b""
                     async for piece in answer.content.iter_any():
                         sink.write(piece)
-                    # An empty body has an empty file.
-                    sink.write(b"")
                 response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
@@ -331,6 +331,8 @@ class HttpTransport:
                 method=call.method,
                 hint="Give the address that the server redirects to.",
             )
+        if sink is not None:
+            response.check_file(sink.got.size)
         return response
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, UnsafePathError
+from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, ServerError, UnsafePathError
 
 T = TypeVar("T")
 
@@ -46,13 +46,34 @@ class Response:
         try:
             return json.loads(self.content)
         except ValueError as error:
-            kind = self.headers.get("content-type", "no content type")
-            raise NotInvokeAIError(
-                f"{self.method} {self.url} answered {self.status_code} with {kind}, not with JSON.",
-                url=self.url,
+            raise self._not_invokeai("JSON") from error
+
+    def check_file(self, size: int) -> None:
+        """See that the body, of so many bytes, can be a file: it may have been streamed, and not be here.
+
+        Raises:
+            NotInvokeAIError: it is a web page, as for any unknown path.
+            ServerError: it is empty.
+        """
+        if self.headers.get("content-type", "").startswith("text/html"):
+            raise self._not_invokeai("a file")
+        if not size:
+            raise ServerError(
+                f"{self.method} {self.url} answered {self.status_code} with an empty file.",
+                status=self.status_code,
                 method=self.method,
-                hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
-            ) from error
+                url=self.url,
+                hint="The server may have lost the file; its log says more.",
+            )
+
+    def _not_invokeai(self, wanted: str) -> NotInvokeAIError:
+        kind = self.headers.get("content-type", "no content type")
+        return NotInvokeAIError(
+            f"{self.method} {self.url} answered {self.status_code} with {kind}, not with {wanted}.",
+            url=self.url,
+            method=self.method,
+            hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def records(kind: type[R], *, under: str | None = None) -> Callable[[Response], 
 
 
 def content(response: Response) -> bytes:
-    """The body as it came."""
+    """The body as it came: a file."""
+    response.check_file(len(response.content))
     return response.content
 
 

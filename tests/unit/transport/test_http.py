@@ -21,6 +21,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
+from invokeai_py_client.wire.reading import content
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -179,14 +180,29 @@ async def test_a_download_that_fails_leaves_the_file_that_was_there(
     assert (tmp_path / "file").read_text() == "old"
 
 
-async def test_an_empty_body_is_an_empty_file(script: Script, engine: Engine, tmp_path: Path) -> None:
-    async def empty(_: web.Request) -> web.Response:
-        return web.Response()
+async def web_page(_: web.Request) -> web.Response:
+    return web.Response(body=b"<html>", content_type="text/html")
 
-    script.handlers = [empty]
+
+async def empty(_: web.Request) -> web.Response:
+    return web.Response(content_type="image/png")
+
+
+@pytest.mark.parametrize(("handler", "error"), [(web_page, errors.NotInvokeAIError), (empty, errors.ServerError)])
+async def test_what_is_no_file_is_not_taken_for_one(
+    script: Script, engine: Engine, tmp_path: Path, handler: Handler, error: type[Exception]
+) -> None:
+    script.handlers = [handler]
+    (tmp_path / "file").write_text("old")
     http = HttpTransport(Settings(script.url), engine)
-    assert (await engine.call(http.download(call(), tmp_path / "file"))).size == 0
-    assert (tmp_path / "file").read_bytes() == b""
+    for name in ("file", "new"):
+        with pytest.raises(error, match="GET http"):
+            await engine.call(http.download(call(), tmp_path / name))
+    with pytest.raises(error, match="GET http"):
+        await engine.call(http.send(Call(method="GET", path="/x", parse=content, idempotent=True)))
+    assert len(script.requests) == 3
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
 
 
 async def test_a_file_may_take_its_time_but_not_stand_still(script: Script, engine: Engine, tmp_path: Path) -> None:
