@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
+import threading
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -104,6 +106,43 @@ class _Sink:
         self.got = Downloaded(self.got.size + len(piece), zlib.crc32(piece, self.got.crc32))
 
 
+class _OpenFile:
+    """A caller's open file, sent from where it stood, however often: a first try may have been refused in its middle.
+
+    Its place is its own. What still reads for a try that was given up does not disturb the next one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._start = file.tell()
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END) - self._start
+        file.seek(self._start)
+        self.error: OSError | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        place = self._start
+        while chunk := await asyncio.to_thread(self._read, place):
+            yield chunk
+            place += len(chunk)
+
+    def _read(self, place: int) -> bytes:
+        try:
+            with self._lock:
+                self._file.seek(place)
+                return self._file.read(_CHUNK)
+        except (OSError, ValueError) as error:
+            # Kept, as aiohttp would make an error of the network of it.
+            self.error = error if isinstance(error, OSError) else OSError(errno.EBADF, str(error))
+            raise self.error from None
+
+
+_OpenFiles = Mapping[str, _OpenFile]
+"""By the names of their parts."""
+
+_NO_FILES: _OpenFiles = {}
+
+
 class RetryWait(wait_base):
     """Twice as long with each try, and a little more by chance, unless the server itself said how long.
 
@@ -170,7 +209,12 @@ class HttpTransport:
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
-        return await self._again_and_again(call, lambda: self._attempt(call))
+        files = {
+            part.name: _OpenFile(part.content)
+            for part in call.parts
+            if not isinstance(part.content, str | bytes | Path)
+        }
+        return await self._again_and_again(call, lambda: self._attempt(call, files=files))
 
     async def download(self, call: Call[Any], path: Path) -> Downloaded:
         """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
@@ -219,18 +263,18 @@ class HttpTransport:
                 return await attempt()
         raise AssertionError("the loop above returns or raises")
 
-    async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
+    async def _attempt(self, call: Call[Any], sink: _Sink | None = None, files: _OpenFiles = _NO_FILES) -> Response:
         """Send a call as who the client is, logging in before, or once more, where that is needed."""
         credentials = self.credentials
         if credentials.wants_login:
             await credentials.renew(None, self._send_login)
         token = credentials.token
         try:
-            return await self._exchange(call, token, sink)
+            return await self._exchange(call, token, sink, files)
         except AuthenticationError:
             if not await credentials.renew(token, self._send_login) or credentials.token == token:
                 raise
-        return await self._exchange(call, credentials.token, sink)
+        return await self._exchange(call, credentials.token, sink, files)
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
         return _parsed(call, await self._exchange(call, None))
@@ -249,7 +293,9 @@ class HttpTransport:
             await self.credentials.renew(None, self._send_login)
         return self.credentials.token
 
-    async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
+    async def _exchange(
+        self, call: Call[Any], token: str | None, sink: _Sink | None = None, files: _OpenFiles = _NO_FILES
+    ) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
         headers = dict(call.headers)
@@ -267,7 +313,7 @@ class HttpTransport:
         limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
             if call.parts:
-                data, size = _as_form(call.parts, opened)
+                data, size = _as_form(call.parts, files, opened)
                 limit += size / _SLOWEST_UPLOAD
             async with self.session().request(
                 call.method,
@@ -313,6 +359,9 @@ class HttpTransport:
                 hint="Give a longer `timeout` if the server is just slow.",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
+            unreadable = next((file.error for file in files.values() if file.error), None)
+            if unreadable is not None:
+                raise unreadable from None
             raise TransportError(
                 f"{call.method} {shown}: the connection broke before the answer was whole ({_reason(error)}).",
                 url=shown,
@@ -394,7 +443,7 @@ def _query_text(value: str | int | float | bool | tuple[str, ...] | None) -> str
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
+def _as_form(parts: Iterable[Part], files: _OpenFiles, opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
     """A form, and about how many bytes it has."""
     form, size = aiohttp.FormData(), 0
     for part in parts:
@@ -404,15 +453,16 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aioht
                 content = opened.enter_context(content.open("rb"))
             except OSError as error:
                 raise _FileError(error) from error
-            size += _bytes_left(content)
+            size += os.fstat(content.fileno()).st_size
         elif isinstance(content, str | bytes):
             size += len(content)
             if len(content) > _SENT_IN_ONE_PIECE and isinstance(content, bytes):
                 content = io.BytesIO(content)
         else:
-            size += _bytes_left(content)
             # It is the caller's own file: aiohttp would close it.
-            content = _chunks_of(content)
+            file = files[part.name]
+            size += file.size
+            content = file.chunks()
         form.add_field(part.name, content, filename=_shown(part.filename), content_type=part.content_type)
     return form, size
 
@@ -420,18 +470,6 @@ def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aioht
 def _shown(filename: str | None) -> str | None:
     """A file's name with what may not stand in a header replaced."""
     return filename and "".join(one if one.isprintable() else "_" for one in filename)
-
-
-def _bytes_left(file: BinaryIO) -> int:
-    place = file.tell()
-    size = file.seek(0, os.SEEK_END) - place
-    file.seek(place)
-    return size
-
-
-async def _chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, _CHUNK):
-        yield chunk
 
 
 def _kind(call: Call[Any]) -> str:

@@ -10,7 +10,7 @@ import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from aiohttp import web
@@ -403,3 +403,50 @@ async def test_a_login_that_is_answered_oddly_shows_nothing(script: Script, engi
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
     assert "secret-token" not in shown
     assert "secret-word" not in shown
+
+
+class Slips(io.BytesIO):
+    """A file that is closed, or fails, while it is sent."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(b"0" * 1000)
+        self._error = error
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise self._error
+
+
+def upload(file: BinaryIO) -> Call[Any]:
+    return call("POST", parts=(Part("file", file, "a.png", "image/png"),))
+
+
+@pytest.mark.parametrize("first", [answer(401), answer(503)])
+async def test_an_open_file_is_sent_again_from_where_it_stood(script: Script, engine: Engine, first: Handler) -> None:
+    file = io.BytesIO(b"before" + b"content " * 100_000)
+    file.seek(6)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/auth/login"):
+            user = {"user_id": "u", "email": "a@b.c"}
+            return web.json_response({"token": "new", "user": user, "expires_in": 1})
+        uploads.append(script.bodies[-1].count(b"content "))
+        assert b"before" not in script.bodies[-1]
+        return await (first(request) if len(uploads) == 1 else answer(body=1)(request))
+
+    uploads: list[int] = []
+    script.handlers = [handler]
+    http = HttpTransport(Settings(script.url, token="old", email="a@b.c", password="secret"), engine)
+    assert await engine.call(http.send(upload(file))) == 1
+    assert uploads == [100_000, 100_000]
+    assert not file.closed
+    assert file.read() == b""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("read of closed file")])
+async def test_an_open_file_that_cannot_be_read_is_not_taken_for_the_network(
+    script: Script, engine: Engine, error: Exception
+) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(OSError, match=str(error.args[-1])):
+        await engine.call(http.send(upload(Slips(error))))
