@@ -330,7 +330,7 @@ def test_a_callback_that_raises_ends_the_work(client: InvokeAIClient, uploaded: 
 
     with pytest.raises(KeyError):
         client.image_repo.download_many(uploaded, tmp_path, concurrency=1, progress_callback=stop)
-    assert not list(tmp_path.glob(".part-*"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 async def test_many_awaited(client: InvokeAIClient, board: str, uploaded: list[str], tmp_path: Path) -> None:

@@ -130,15 +130,15 @@ def json_of(value: Any, what: str) -> bytes:
         ) from error
 
 
-_UNSAFE = re.compile(r"[/\x00-\x1f\x7f]")
+_UNSAFE = re.compile(r"[/\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def api_path(*segments: str | int, version: int = 1) -> str:
     """The path of a route, each segment quoted, so that a name cannot reach another route.
 
     Raises:
-        UnsafePathError: a segment is empty, `.` or `..`, or has a slash or a control character: servers undo the quotes
-            before they look for the route.
+        UnsafePathError: a segment is empty, `.` or `..`, or has a slash, a control character or half a character:
+            servers undo the quotes before they look for the route.
 
     Example:
         >>> api_path("images", "i", "a b.png")
