@@ -27,6 +27,7 @@ from invokeai_py_client.errors import (
     ApiError,
     AuthenticationError,
     InvokeAIError,
+    RequestBodyError,
     RequestTimeout,
     ServerError,
     TransportError,
@@ -131,10 +132,10 @@ class _OpenFile:
             with self._lock:
                 self._file.seek(place)
                 return self._file.read(_CHUNK)
-        except (OSError, ValueError) as error:
-            # Kept, as aiohttp would make an error of the network of it.
-            self.error = error if isinstance(error, OSError) else OSError(errno.EBADF, str(error))
-            raise self.error from None
+        except Exception as error:
+            # Kept, as aiohttp would make an error of the network of it. It is whatever the caller's file raises.
+            self.error = error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
+            raise self.error from error
 
 
 _OpenFiles = Mapping[str, _OpenFile]
@@ -413,9 +414,18 @@ class HttpTransport:
         )
 
     def url_of(self, path: str, query: Query | None = None) -> str:
-        """The whole URL of a path below the server's root."""
+        """The whole URL of a path below the server's root.
+
+        Raises:
+            RequestBodyError: the query has half a character.
+        """
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
-        return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
+        try:
+            return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
+        except UnicodeEncodeError as error:
+            raise RequestBodyError(
+                f"The query of {path} cannot be sent: {error}.", hint="Text with half a character is no text."
+            ) from error
 
 
 def _parsed(call: Call[T], response: Response) -> T:

@@ -282,6 +282,13 @@ async def test_what_is_no_json_is_not_sent(script: Script, engine: Engine, body:
     assert script.requests == []
 
 
+async def test_a_query_with_half_a_character_is_not_sent(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    with pytest.raises(errors.RequestBodyError, match="query of /x"):
+        await send(script, engine, call(query={"search": "\ud800"}))
+    assert script.requests == []
+
+
 async def test_a_server_below_a_sub_path_is_reached(script: Script, engine: Engine) -> None:
     script.handlers = [answer(body=1)]
     http = HttpTransport(Settings(f"{script.url}/invoke/"), engine)
