@@ -29,6 +29,7 @@ InvokeAIError
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
+│   └── TransferRefusedError (ValueError)       what was asked of a transfer cannot be
 ├── PromptTemplateError (ValueError)        a template of prompts that cannot be read
 ├── InstallFailed                           a model could not be installed
 ├── InstallTimeout (TimeoutError)           the wait ended before the installation did
@@ -86,6 +87,7 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "TransferError",
+    "TransferRefusedError",
     "TransportError",
     "UnknownNodeError",
     "UnsafePathError",
@@ -346,6 +348,10 @@ class AmbiguousNameError(InvokeAIError, LookupError):
 
 class TransferError(InvokeAIError):
     """The server could not make a zip of images, or what it made cannot be unpacked."""
+
+
+class TransferRefusedError(TransferError, ValueError):
+    """What was asked of a transfer cannot be: a log that is some other file, a zip of images and of a board at once."""
 
 
 class PromptTemplateError(InvokeAIError, ValueError):

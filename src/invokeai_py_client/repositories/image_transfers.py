@@ -16,13 +16,12 @@ from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.bulk_download import download_zip, unpack
 from invokeai_py_client.repositories.several import several
+from invokeai_py_client.repositories.transfer_log import TransferLog
 from invokeai_py_client.repositories.transfers import (
     CONCURRENCY,
     ProgressCallback,
-    TransferLog,
     TransferReport,
     crc32_of,
-    digest_of,
     transfer_all,
 )
 from invokeai_py_client.repositories.uploads import Upload
@@ -38,6 +37,9 @@ Category = Literal["general", "mask", "control", "user", "other"]
 
 DOWNLOAD_LOG = ".invokeai-downloads.jsonl"
 """The file in a folder that remembers what `download_many` has put there."""
+
+_LINES_AT_ONCE = 32
+"""Of a log of downloads: losing the last of it costs no more than to download those again."""
 
 
 class AsyncImageTransfers:
@@ -84,17 +86,19 @@ class AsyncImageTransfers:
         target = Path(folder)
         names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in several(image_names))
 
-        async def download(name: str) -> tuple[Path, bool]:
-            path = target / safe_name(name)
-            known = log.get(name)
-            if known is not None and await asyncio.to_thread(_is_whole, path, known):
-                return path, False
-            got = await self._http.download(images.get_image_bytes(name), path)
-            log.remember(name, size=got.size, crc32=got.crc32)
-            return path, True
-
         assert progress_callback is not None
-        with TransferLog(target / DOWNLOAD_LOG) as log:
+        # It makes the folder: one that cannot be made is told before anything is asked for.
+        with TransferLog(target / DOWNLOAD_LOG, lines_at_once=_LINES_AT_ONCE) as log:
+
+            async def download(name: str) -> tuple[Path, bool]:
+                path = target / safe_name(name)
+                known = log.get(name)
+                if known is not None and await asyncio.to_thread(_is_whole, path, known):
+                    return path, False
+                got = await self._http.download(images.get_image_bytes(name), path)
+                log.remember(name, size=got.size, crc32=got.crc32)
+                return path, True
+
             return await transfer_all(names, download, name=str, concurrency=concurrency, report=progress_callback)
 
     @reporting
@@ -129,11 +133,13 @@ class AsyncImageTransfers:
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
 
+        done = None if log is None else TransferLog(Path(log))
+
         async def upload(path: str | os.PathLike[str]) -> tuple[ImageRecord, bool]:
             source = Upload(path)
             if done is None:
                 return await self.send_upload(source, board_id, category, False), True
-            key = f"{self._http.settings.url} {await asyncio.to_thread(digest_of, Path(path))}"
+            key = f"{self._http.settings.url} {await asyncio.to_thread(source.digest)}"
             known = done.get(key)
             if known is not None:
                 try:
@@ -145,8 +151,7 @@ class AsyncImageTransfers:
             return record, True
 
         assert progress_callback is not None
-        with contextlib.ExitStack() as opened:
-            done = None if log is None else opened.enter_context(TransferLog(Path(log)))
+        with done or contextlib.nullcontext():
             return await transfer_all(
                 several(paths),
                 upload,
