@@ -16,7 +16,6 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.files import whole_file
-from invokeai_py_client.repositories.bulk_download import unpack
 from invokeai_py_client.repositories.image_transfers import DOWNLOAD_LOG
 from invokeai_py_client.repositories.transfers import TransferProgress
 
@@ -383,23 +382,6 @@ def test_a_zip_needs_the_socket(connect: Callable[..., InvokeAIClient], uploaded
         pytest.raises(errors.TransferError, match="socket"),
     ):
         polling.image_repo.download_zip(tmp_path / "some.zip", image_names=uploaded)
-
-
-@pytest.mark.parametrize("name", ["../evil.png", "user/../../evil.png", "/etc/evil", "a\\..\\b.png", "C:evil.png"])
-def test_a_zip_unpacks_nothing_outside_its_folder(name: str, tmp_path: Path) -> None:
-    archive = tmp_path / "evil.zip"
-    with zipfile.ZipFile(archive, "w") as made:
-        made.writestr("good.png", b"1")
-        made.writestr(name, b"2")
-    with pytest.raises(errors.UnsafePathError):
-        unpack(archive, tmp_path / "in" / "here")
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
-
-
-def test_a_broken_zip_is_told(tmp_path: Path) -> None:
-    (tmp_path / "broken.zip").write_bytes(b"PK no more")
-    with pytest.raises(errors.TransferError):
-        unpack(tmp_path / "broken.zip", tmp_path)
 
 
 # Limits

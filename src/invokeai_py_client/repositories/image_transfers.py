@@ -14,7 +14,7 @@ from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.files import safe_name
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
-from invokeai_py_client.repositories.bulk_download import download_zip, unpack
+from invokeai_py_client.repositories.bulk_download import download_unzipped, download_zip
 from invokeai_py_client.repositories.several import several
 from invokeai_py_client.repositories.transfer_log import TransferLog
 from invokeai_py_client.repositories.transfers import (
@@ -193,14 +193,7 @@ class AsyncImageTransfers:
             UnsafePathError: a name in it would lead out of the folder; nothing is unpacked then.
         """
         board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        target = Path(folder)
-        archive = await download_zip(
-            self._http, self._following, target / ".invokeai-images.zip", several(image_names), board_id
-        )
-        try:
-            return await asyncio.to_thread(unpack, archive, target)
-        finally:
-            archive.unlink(missing_ok=True)
+        return await download_unzipped(self._http, self._following, Path(folder), several(image_names), board_id)
 
     async def send_upload(
         self,
