@@ -138,16 +138,6 @@ def image_type(start: bytes) -> str | None:
     return None
 
 
-def is_mp4(path: Path) -> bool:
-    """Whether a file is an MP4 video, told by how its content begins.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
-
-
 def video_type(start: bytes) -> str | None:
     """The MIME type of a video, told by how its content begins: that of an MP4; None for anything else.
 

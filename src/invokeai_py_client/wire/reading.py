@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from invokeai_py_client.wire.call import Response
 from invokeai_py_client.wire.records import Record
@@ -40,6 +40,12 @@ def texts(response: Response) -> list[str]:
 def number(response: Response) -> int:
     """A number, such as a count."""
     return int(response.json())
+
+
+def maybe_object(response: Response) -> dict[str, Any] | None:
+    """A JSON object, or null."""
+    found: dict[str, Any] | None = response.json()
+    return found
 
 
 def nothing(_: Response) -> None:

@@ -22,7 +22,7 @@ for found in pkgutil.iter_modules(repositories.__path__):
             FACES.append((awaited, face))
 
 # What is there for other rooms of the client, which are on the engine already.
-ON_THE_ENGINE = {"names_of", "records_of", "send_upload"}
+ON_THE_ENGINE = {"records_of", "send_upload"}
 
 
 def public(kind: type[Any]) -> dict[str, Any]:
