@@ -20,6 +20,7 @@ from invokeai_py_client.repositories.app import App, AsyncApp, Health
 from invokeai_py_client.repositories.auth import AsyncAuth, Auth
 from invokeai_py_client.repositories.boards import AsyncBoards, Boards
 from invokeai_py_client.repositories.images import AsyncImages, Images
+from invokeai_py_client.repositories.media_names import ImageLike
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
@@ -269,7 +270,7 @@ class InvokeAIClient:
         """`client.app.schema_drift`."""
         return self.app.schema_drift()
 
-    def delete_image(self, image_name: str) -> None:
+    def delete_image(self, image_name: ImageLike) -> None:
         """`client.image_repo.delete_image`."""
         self.image_repo.delete_image(image_name)
 

@@ -203,11 +203,13 @@ def test_a_log_is_opened_before_anything_is_sent(client: InvokeAIClient, board: 
     (tmp_path / "mine.csv").write_text("name,size\n")
     (tmp_path / DOWNLOAD_LOG).write_text("name,size\n")
     (tmp_path / "folder").mkdir()
+    before = requests_of(client)
     for log, error in ((tmp_path / "mine.csv", errors.TransferRefusedError), (tmp_path / "folder", OSError)):
         with pytest.raises((error, ValueError), match=str(log)):
-            board.upload([png(1)], log=log)
+            client.image_repo.upload_many([png(1)], board=board.board_name, log=log)
     with pytest.raises(errors.TransferRefusedError, match="downloads"):
         client.image_repo.download_many("a.png", tmp_path)
+    assert requests_of(client) == before
     assert (tmp_path / "mine.csv").read_text() == (tmp_path / DOWNLOAD_LOG).read_text() == "name,size\n"
     assert board.list_images() == []
 

@@ -117,9 +117,9 @@ async def _unpacked(archive: Path, folder: Path) -> list[Path]:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         stop.set()
-        await asyncio.wait([work])
         # What it raises at last is of no interest any more, but would be reported if nobody looked at it.
-        work.exception()
+        work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.wait([work])
         raise
 
 

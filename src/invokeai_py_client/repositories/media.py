@@ -142,27 +142,28 @@ class AsyncMedia(Generic[R]):
         concurrency: int,
         report: ProgressCallback,
     ) -> TransferReport[R]:
-        board_id = await self._board_id(board)
-
         done = None if log is None else TransferLog(path_of(log))
         # With a log, the same content twice is sent once: the second waits for the first, and finds it there.
         turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-        async def upload(source: Any) -> tuple[R, bool]:
-            read = await self._read(source)
-            if done is None:
-                return await self.send_upload(read, board_id, category, False), True
-            digest = await asyncio.to_thread(read.digest)
-            key = f"{self._http.settings.url} {board_id or 'none'} {category} {digest}"
-            async with turns[key]:
-                there = await self._find(done.get(key))
-                if there is not None:
-                    return there, False
-                record = await self.send_upload(read, board_id, category, False)
-                done.remember(key, **{self._name_key: self._kind.name_of(record)})
-                return record, True
-
+        # The log is opened before anything is asked.
         with done or contextlib.nullcontext():
+            board_id = await self._board_id(board)
+
+            async def upload(source: Any) -> tuple[R, bool]:
+                read = await self._read(source)
+                if done is None:
+                    return await self.send_upload(read, board_id, category, False), True
+                digest = await asyncio.to_thread(read.digest)
+                key = f"{self._http.settings.url} {board_id or 'none'} {category} {digest}"
+                async with turns[key]:
+                    there = await self._find(done.get(key))
+                    if there is not None:
+                        return there, False
+                    record = await self.send_upload(read, board_id, category, False)
+                    done.remember(key, **{self._name_key: self._kind.name_of(record)})
+                    return record, True
+
             return await transfer_all(sources, upload, name=name_of_source, concurrency=concurrency, report=report)
 
     @property
