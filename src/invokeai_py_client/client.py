@@ -20,6 +20,7 @@ from invokeai_py_client.repositories.app import App, AsyncApp, Health
 from invokeai_py_client.repositories.auth import AsyncAuth, Auth
 from invokeai_py_client.repositories.boards import AsyncBoards, Boards
 from invokeai_py_client.repositories.images import AsyncImages, Images
+from invokeai_py_client.repositories.media_names import ImageLike
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
@@ -139,7 +140,7 @@ class AsyncClient:
         return await self.app.schema_drift()
 
     @on_engine
-    async def delete_image(self, image_name: str) -> None:
+    async def delete_image(self, image_name: ImageLike) -> None:
         """`client.image_repo.delete_image`."""
         await self.image_repo.delete_image(image_name)
 
@@ -289,7 +290,10 @@ class InvokeAIClient:
     _make_request = blocking(AsyncClient._make_request)
 
     def stream_queue_events(self, queue_id: str = "default") -> EventStream:
-        """Every event of a queue from now on, whoever's it is, for `for` and for `async for`. It has no end.
+        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
+
+        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
+        `reconnected` tells that the socket was away, and that what came then is missing.
 
         What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
 

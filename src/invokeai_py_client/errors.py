@@ -32,6 +32,7 @@ InvokeAIError
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
+│   └── TransferRefusedError (ValueError)       what was asked of a transfer cannot be
 ├── PromptTemplateError (ValueError)        a template of prompts that cannot be read
 ├── InstallFailed                           a model could not be installed
 ├── InstallTimeout (TimeoutError)           the wait ended before the installation did
@@ -92,6 +93,7 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "TransferError",
+    "TransferRefusedError",
     "TransportError",
     "UnknownNodeError",
     "UnsafePathError",
@@ -173,11 +175,7 @@ class RedirectedError(TransportError):
 
 
 class NotReadyError(TransportError, TimeoutError):
-    """The server at `url` was not there within the `timeout` seconds of a wait for it."""
-
-    def __init__(self, what: str, *, url: str, timeout: float, method: str = "", hint: str = "") -> None:
-        super().__init__(what, url=url, method=method, hint=hint)
-        self.timeout = timeout
+    """The server at `url` was not there for as long as it was waited for."""
 
 
 class EnqueueInDoubtError(TransportError):
@@ -372,6 +370,10 @@ class AmbiguousNameError(InvokeAIError, LookupError):
 
 class TransferError(InvokeAIError):
     """The server could not make a zip of images, or what it made cannot be unpacked."""
+
+
+class TransferRefusedError(TransferError, ValueError):
+    """What was asked of a transfer cannot be: a log that is some other file, a zip of images and of a board at once."""
 
 
 class PromptTemplateError(InvokeAIError, ValueError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +18,9 @@ from invokeai_py_client.errors import NotAnImageError, UnsafePathError
 
 CACHE_VARIABLE = "INVOKEAI_CLIENT_CACHE"
 
-_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
+
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 # Windows gives these names to devices, whatever their extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -85,14 +90,33 @@ def safe_name(name: str) -> str:
     return name
 
 
-def file_for(path: str | os.PathLike[str], name: str) -> Path:
-    """The path itself, or, if it is an existing folder, the file of that name in it.
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """A path that the user gave.
 
     Raises:
-        UnsafePathError: the name is needed and cannot be a file name.
+        UnsafePathError: it has a NUL, or half a character, which no file's path has.
     """
-    target = Path(path)
-    return target / safe_name(name) if target.is_dir() else target
+    try:
+        if b"\0" not in os.fsencode(path):
+            return Path(os.fsdecode(path))
+    except UnicodeEncodeError:
+        pass
+    raise UnsafePathError(
+        f"{os.fspath(path)!r} cannot be a path: it has a NUL, or half a character.",
+        name=os.fsdecode(path),
+        hint="Give the path of a file.",
+    )
+
+
+def file_for(path: str | os.PathLike[str], name: str) -> Path:
+    """The path itself, or, if it is an existing folder or ends in a separator, the file of that name in it.
+
+    Raises:
+        UnsafePathError: the name is needed and cannot be a file name, or the path cannot be one.
+    """
+    target = path_of(path)
+    is_folder = os.fsdecode(path).endswith(_SEPARATORS) or target.is_dir()
+    return target / safe_name(name) if is_folder else target
 
 
 def image_type(start: bytes) -> str | None:
@@ -114,14 +138,39 @@ def image_type(start: bytes) -> str | None:
     return None
 
 
-def is_mp4(path: Path) -> bool:
-    """Whether a file is an MP4 video, told by how its content begins.
+def video_type(start: bytes) -> str | None:
+    """The MIME type of a video, told by how its content begins: that of an MP4; None for anything else.
 
-    Raises:
-        OSError: it cannot be read.
+    Args:
+        start: its first 16 bytes, or more.
     """
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
+    return "video/mp4" if start[4:8] == b"ftyp" and image_type(start) is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What a file may be: how its type is told by its first 16 bytes, what to call it, and what to give instead."""
+
+    type_of: Callable[[bytes], str | None]
+    called: str
+    hint: str
+
+    def checked(self, start: bytes, name: str) -> str:
+        """The MIME type of a file that begins so.
+
+        Raises:
+            NotAnImageError: it is none of this kind.
+        """
+        found = self.type_of(start)
+        if found is None:
+            raise NotAnImageError(
+                f"{name} is no {self.called}: it begins with {start[:16]!r}.", name=name, hint=self.hint
+            )
+        return found
+
+
+IMAGE = FileKind(image_type, "image of a known kind", "Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.")
+VIDEO = FileKind(video_type, "MP4 video", "The server takes only MP4.")
 
 
 def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
@@ -137,18 +186,8 @@ def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
     """
     if isinstance(image, Path):
         with image.open("rb") as file:
-            start = file.read(16)
-    else:
-        start = image[:16]
-    found = image_type(start)
-    if found is None:
-        name = name or (str(image) if isinstance(image, Path) else "The content")
-        raise NotAnImageError(
-            f"{name} is no image of a known kind: it begins with {start!r}.",
-            name=name,
-            hint="Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.",
-        )
-    return found
+            return IMAGE.checked(file.read(16), name or str(image))
+    return IMAGE.checked(image[:16], name or "The content")
 
 
 @contextlib.contextmanager
@@ -156,13 +195,19 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when it is complete.
 
     Args:
-        path: the final name; its folder is made if it is missing, and a file of that name is replaced.
+        path: the final name; its folder is made if it is missing, and a file of that name is replaced. Where it is a
+            link, what that leads to is replaced.
 
     Yields:
         A binary file beside it, which takes the name when the block ends well and is removed when it does not.
+
+    Raises:
+        FileExistsError: of that name there is something that is no file, such as a folder or a device.
+        OSError: it cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".part-{secrets.token_hex(8)}{os.path.splitext(name)[1]}")
+    final = check_target(path)
+    folder = os.path.dirname(final)
+    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - it is closed below
     except FileNotFoundError:
@@ -171,8 +216,27 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             yield file
-        os.replace(temporary, path)
+        os.replace(temporary, final)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def check_target(path: Path) -> str:
+    """Where a file of that name is written: the path, or what it leads to if it is a link.
+
+    Raises:
+        FileExistsError: there is something that is no file, such as a folder or a device.
+    """
+    final = os.fspath(path)
+    try:
+        mode = os.lstat(final).st_mode
+        if stat.S_ISLNK(mode):
+            final = os.path.realpath(final)
+            mode = os.lstat(final).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return final
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "There is something that is no file, and it is not replaced", final)
+    return final

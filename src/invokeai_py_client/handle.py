@@ -220,7 +220,7 @@ class WorkflowHandle:
         self,
         *,
         queue_id: str = "default",
-        priority: Priority | PriorityName = Priority.NORMAL,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
     ) -> Run:
@@ -233,7 +233,9 @@ class WorkflowHandle:
         Args:
             queue_id: the queue.
             priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
-                when it cannot hold. A `low` or `high` submission may wait before it is sent.
+                when it cannot hold. A `low` or `high` submission may wait before it is sent, and logs what for; give
+                it up with Ctrl-C, or, where it is awaited, by cancelling it or with `asyncio.timeout`: nothing is
+                enqueued then.
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
@@ -242,6 +244,7 @@ class WorkflowHandle:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
 
         Raises:
+            SettingsError: there is no such priority.
             UnknownNodeError: the server lacks nodes of it.
             BatchError: its batch nodes make no batch.
             InputsNotReadyError: values or edges are missing, or name what the server does not have; it lists all.
@@ -256,7 +259,7 @@ class WorkflowHandle:
         subscribe_events: bool = True,
         *,
         queue_id: str = "default",
-        priority: Priority | PriorityName = Priority.NORMAL,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
     ) -> Run:
@@ -269,10 +272,10 @@ class WorkflowHandle:
         """
         return await self._engine.call(self._submit(queue_id, priority, runs, on_server_loss))
 
-    async def _submit(self, queue_id: str, priority: str, runs: int, on_server_loss: OnServerLoss) -> Run:
-        wanted = Priority(priority)
+    async def _submit(self, queue_id: str, priority: str | None, runs: int, on_server_loss: OnServerLoss) -> Run:
+        wanted = Priority.of(priority)
         body = await self._composer.compose(check=True, runs=runs)
-        live = await self._following.submit(
+        live = await self._following.submissions.submit(
             queue_id,
             body,
             resubmits=on_server_loss == "resubmit",
@@ -284,7 +287,7 @@ class WorkflowHandle:
         return run
 
     async def submit_sync_monitor_async(
-        self, *, queue_id: str = "default", priority: Priority | PriorityName = Priority.NORMAL
+        self, *, queue_id: str = "default", priority: Priority | PriorityName | None = Priority.NORMAL
     ) -> AsyncIterator[Event]:
         """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 

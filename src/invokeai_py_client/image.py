@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import InvokeAIError
-from invokeai_py_client.files import file_for, safe_name
+from invokeai_py_client.files import check_target, file_for, path_of, safe_name
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -42,7 +42,8 @@ class AsyncImage:
         """Stream the image into a file, which appears under its name when it is whole.
 
         Args:
-            path: the file; one of that name is replaced. An existing folder takes it under the image's own name.
+            path: the file; one of that name is replaced. A folder takes it under the image's own name; what ends in a
+                separator is one, and is made if it is missing.
 
         Returns:
             The file.
@@ -53,6 +54,7 @@ class AsyncImage:
             OSError: the file cannot be written.
         """
         target = file_for(path, self.name)
+        check_target(target)
         await self._http.download(images.get_image_bytes(self.name), target)
         return target
 
@@ -63,7 +65,7 @@ class AsyncImage:
         Returns:
             The file; errors as in `save_as`.
         """
-        return await self.save_as(Path(folder) / safe_name(self.name))
+        return await self.save_as(path_of(folder) / safe_name(self.name))
 
 
 class Image(Blocking[AsyncImage]):

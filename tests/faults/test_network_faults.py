@@ -201,11 +201,54 @@ def test_a_server_that_does_not_answer_is_told_as_such(proxy: FaultProxy, client
         assert hasty.queue.wait_until_idle(60)
         proxy.latency = 20.0
         with pytest.raises(errors.RequestTimeout):
-            hasty.queue.wait_until_idle(60)
+            hasty.queue.wait_until_idle(2)
         with pytest.raises(errors.RequestTimeout):
             job.wait_until()
         proxy.clear()
     told("no answer while a wait asks", "told as an error, not as the wait's own end")
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(
+    proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    with InvokeAIClient.from_url(proxy.url, timeout=5.0, connect_timeout=1.0, retries=0) as hasty:
+        wf = hasty.workflow_repo.create_workflow(work().definition)
+        client.queue.pause()
+        try:
+            before = work().submit_sync()
+            with ThreadPoolExecutor(2) as pool:
+                idle = pool.submit(hasty.queue.wait_until_idle, 60)
+                low = pool.submit(wf.submit_sync, priority="low")
+                deadline = time.monotonic() + 20
+                while len(hasty._following.router._queue_watchers.get("default", ())) < 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+                for _ in range(2):
+                    proxy.down()
+                    time.sleep(1.5)
+                    proxy.up()
+                    time.sleep(1.0)
+                proxy.next("/status", "503", 2)
+                assert not low.done()
+                assert not idle.done()
+                client.queue.resume()
+                runs = [before, low.result(60)]
+                assert idle.result(60)
+        finally:
+            client.queue.resume()
+        told("away for 1.5 s, twice, while two wait", check_all_there_once(client, runs, [r.wait(60) for r in runs]))
+
+
+def test_a_server_that_stays_away_is_told_when_the_time_is_over(proxy: FaultProxy) -> None:
+    with InvokeAIClient.from_url(proxy.url, retries=0) as client:
+        client.queue.get_status()
+        proxy.down()
+        began = time.monotonic()
+        with pytest.raises(errors.TransportError):
+            client.queue.wait_until_idle(1.5)
+        assert 1.5 <= time.monotonic() - began < 5
+        with pytest.raises(errors.TransportError):
+            client.queue.wait_until_idle(0)
 
 
 def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> None:
@@ -217,3 +260,15 @@ def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> N
         pytest.raises(errors.SettingsError, match="polling"),
     ):
         next(client.queue.watch())
+
+
+def test_a_watcher_of_a_queue_is_told_what_it_missed(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, told: Told
+) -> None:
+    with through.queue.watch() as changes:
+        client.queue.prune()
+        proxy.reset_websockets()
+        event = next(changes)
+    assert (event.type, event.queue_id) == ("reconnected", "default")
+    assert 0 < event["seconds"] < 30
+    told("the websocket reset while a queue is watched", "told as reconnected")

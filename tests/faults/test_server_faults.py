@@ -107,6 +107,38 @@ def test_a_batch_that_does_not_fit_is_sent_as_room_appears(
     told("a batch of 30 in a queue of 8", "30 enqueued, 30 completed, 0 twice")
 
 
+def test_the_rest_of_a_low_batch_waits_for_its_turn_again(
+    mortal: LocalServer, sleep: dict[str, Any], told: Told
+) -> None:
+    with InvokeAIClient.from_url(mortal.url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        wf.set_many({"Steps": 1, "Seconds": 0.4})
+        low = wf.submit_sync(runs=14, priority="low")
+        assert low.enqueued <= 10
+        others = [wf.submit_sync(runs=2) for _ in range(3)]
+        ends = [run.wait(120) for run in (low, *others)]
+        assert [end.status for end in ends] == ["completed"] * 4
+        assert len(low.item_ids) == 14
+        assert max(item_id for run in others for item_id in run.item_ids) < low.item_ids[10]
+    told("a low batch of 14 in a queue of 8, and others", "the others before its rest")
+
+
+def test_the_rest_of_a_low_batch_is_given_up_while_it_waits(mortal: LocalServer, sleep: dict[str, Any]) -> None:
+    with InvokeAIClient.from_url(mortal.url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        wf.set_many({"Steps": 1, "Seconds": 0.0})
+        client.queue.pause()
+        try:
+            run = wf.submit_sync(runs=12, priority="low")
+            run.cancel()
+            other = wf.submit_sync()
+            assert run.wait(30).canceled_by == "client"
+            assert len(run.item_ids) == 8
+        finally:
+            client.queue.resume()
+        assert other.wait(30).status == "completed"
+
+
 def test_what_was_not_sent_yet_is_not_sent_after_a_cancel(mortal: LocalServer, sleep: dict[str, Any]) -> None:
     with InvokeAIClient.from_url(mortal.url) as client:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))

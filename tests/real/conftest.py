@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,16 @@ def connect(seen_by: str, its_server: LocalServer) -> Callable[..., InvokeAIClie
 def client(connect: Callable[..., InvokeAIClient]) -> Iterator[InvokeAIClient]:
     with connect() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def video(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of black, made with the server's own libraries."""
+    path = tmp_path_factory.mktemp("video") / "black.mp4"
+    code = (
+        "import sys, numpy, imageio\n"
+        "with imageio.get_writer(sys.argv[1], fps=8) as writer:\n"
+        "    for _ in range(8): writer.append_data(numpy.zeros((64, 64, 3), 'uint8'))\n"
+    )
+    subprocess.run([server._environment.python, "-c", code, path], check=True, capture_output=True)
+    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,19 +230,6 @@ def test_what_the_board_of_somebody_else_refuses(shared: LocalServer) -> None:
 
 
 # Videos
-
-
-@pytest.fixture(scope="module")
-def video(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second of black, made with the server's own libraries."""
-    path = tmp_path_factory.mktemp("video") / "black.mp4"
-    code = (
-        "import sys, numpy, imageio\n"
-        "with imageio.get_writer(sys.argv[1], fps=8) as writer:\n"
-        "    for _ in range(8): writer.append_data(numpy.zeros((64, 64, 3), 'uint8'))\n"
-    )
-    subprocess.run([server._environment.python, "-c", code, path], check=True, capture_output=True)
-    return path
 
 
 def test_videos(client: InvokeAIClient, board: Board, video: Path, tmp_path: Path) -> None:

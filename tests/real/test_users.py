@@ -53,12 +53,14 @@ def test_nobody_is_refused(shared: LocalServer) -> None:
             nobody.queue.get_status()
         with pytest.raises(PermissionError):
             nobody.auth.get_me()
-    with InvokeAIClient.from_url(shared.url) as nobody, nobody.queue.watch() as changes:
+    with InvokeAIClient.from_url(shared.url) as nobody:
         wf = sleeper(nobody)
         with pytest.raises(errors.AuthenticationError):
             wf.submit_sync()
         with pytest.raises(errors.AuthenticationError):
-            next(changes)
+            next(nobody.queue.watch())
+        with pytest.raises(errors.AuthenticationError), nobody.queue.watch():
+            pass
         assert nobody.stats().events == 0
 
 
@@ -177,6 +179,27 @@ def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAICli
     assert begun == expected
 
 
+def test_who_was_served_long_ago_is_known_all_the_same(
+    ann: InvokeAIClient, bob: InvokeAIClient, admin: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.repositories.queue_positions._ENDED_ITEMS", 1)
+    monkeypatch.setattr("invokeai_py_client.wire.calls.queue.MAX_IDS_PER_REQUEST", 2)
+    for client in (ann, bob, *[admin] * 5):
+        assert sleeper(client, 0.0).submit_sync().wait(30).status == "completed"
+    admin.queue.pause()
+    try:
+        runs = [sleeper(client, 0.0).submit_sync() for client in (bob, ann, admin)]
+        assert [admin.queue.get_position(run.item_id).position for run in runs] == [2, 1, 3]
+    finally:
+        admin.queue.resume()
+    ends = [run.wait(30) for run in runs]
+    assert [end.item_id for end in sorted(ends, key=lambda end: end.started_at or "")] == [
+        runs[1].item_id,
+        runs[0].item_id,
+        runs[2].item_id,
+    ]
+
+
 def test_where_users_do_not_take_turns_an_administrator_sees_it(tmp_path: Path) -> None:
     with (
         server_with_users(tmp_path, session_queue_mode="FIFO") as first_come,
@@ -203,9 +226,10 @@ def test_one_does_not_see_the_others_events(ann: InvokeAIClient, bob: InvokeAICl
         run = sleeper(ann).submit_sync()
         for event in changes:
             seen.append(event)
-            if event["item_id"] == run.item_id and event["status"] == "completed":
+            if event.get("item_id") == run.item_id and event["status"] == "completed":
                 break
-    assert {event["batch_id"] for event in seen if event["item_id"] == run.item_id} == {"redacted"}
+    assert [event.type for event in seen] == ["batch_enqueued", *["queue_item_status_changed"] * 2]
+    assert {event["batch_id"] for event in seen} == {"redacted"}
     stop()
 
 

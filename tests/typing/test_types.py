@@ -22,7 +22,7 @@ from invokeai_py_client import (
 from invokeai_py_client.repositories.queue_order import QueuePosition
 from invokeai_py_client.repositories.transfers import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
-from invokeai_py_client.wire.records import ImageRecord, ModelRecord
+from invokeai_py_client.wire.records import ImageRecord, ModelRecord, VideoRecord
 
 def use(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))
@@ -45,13 +45,28 @@ def use(client: InvokeAIClient) -> None:
         assert_type(image, ImageRecord)
     report = client.image_repo.download_many(["a"], "b", progress_callback=lambda done: print(done.finished))
     assert_type(report, TransferReport[Path])
+    made, images = wf.submit_sync().images[0], client.image_repo.list_images()
+    assert_type(client.image_repo.get_image(made), ImageRecord)
+    assert_type(client.image_repo.get_urls(client.image_repo.get_image("a")).image_url, str)
+    assert_type(client.image_repo.delete_images(images), list[str])
+    assert_type(client.image_repo.star_image(one.image_name for one in images), list[str])
+    assert_type(client.image_repo.download_many([made, "a"], "b").done, list[Path])
+    assert_type(client.image_repo.download_zip("a.zip", image_names=made), Path)
+    assert_type(client.image_repo.upload_many(Path("a.png")).done, list[ImageRecord])
+    assert_type(client.image_repo.upload_many([b"a", "b", Path("c").open("rb")]).done, list[ImageRecord])
+    assert_type(client.video_repo.download_many(client.video_repo.list_videos(), "b").failed, list[Failure])
+    assert_type(client.video_repo.upload_video(b"a"), VideoRecord)
     board = client.board_repo.get_board_handle("a")
+    assert_type(board.add_images(images), list[str])
     assert_type(board.upload_image(b"").width, int)
     assert_type(board.download("a").failed, list[Failure])
     assert_type(client.dnn_model_repo.install_model("a").wait_until(3), ModelRecord)
     assert_type(client.queue.get_status().queue_pending_count, int)
     assert_type(client.queue.get_position(3).estimated_time, float | None)
     assert_type(client.queue_repo.get_queue("other").wait_until_idle(), bool)
+    assert_type(client.queue.clear().deleted, int)
+    assert_type(client.queue.cancel_all_except_current()["canceled"], Any)
+    wf.submit_sync(priority=None)
     assert_type(client.request("GET", "/api/v2/models/").json(), Any)
     for event in wf.stream_events_sync():
         assert_type(event, Event)
@@ -69,6 +84,8 @@ async def use_awaited(client: InvokeAIClient) -> None:
     await wf.cancel()
     async for image in client.aio.image_repo.list_images():
         assert_type(image, ImageRecord)
+    awaited = client.aio.image_repo
+    assert_type(await awaited.delete_images(one async for one in awaited.list_images() if one.width > 8), list[str])
     board = await client.aio.board_repo.get_board_handle("a")
     assert_type((await board.upload(["a"])).done, list[ImageRecord])
     assert_type(await (await client.aio.dnn_model_repo.install_model("a")).wait_until(3), ModelRecord)
@@ -90,6 +107,12 @@ WRONG = [
     "client.image_repo.list_images(starred='yes')",
     "client.image_repo.list_images(categories=['pictures'])",
     "client.image_repo.upload_image(3)",
+    "client.image_repo.delete_images([3])",
+    "client.image_repo.download_many([None], 'b')",
+    "client.image_repo.get_image(client.video_repo.get_video('a'))",
+    "client.image_repo.upload_many([3])",
+    "client.video_repo.star_videos(client.image_repo.list_images())",
+    "client.video_repo.list_videos(origin='mine')",
     "client.image_repo.download_many(['a'])",
     "client.image_repo.download_many(['a'], 'b', progress_callback=lambda: None)",
     "client.board_repo.update_board('a', visibility='open')",

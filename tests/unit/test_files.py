@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def test_a_plain_name_is_taken(name: str) -> None:
         "C:a",
         "a\0b",
         "a\nb",
+        "a\udc80b",
         "nul",
         "COM1.png",
         "a.",
@@ -66,6 +68,45 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         fail()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.bin").write_bytes(b"old")
+    (tmp_path / "link.bin").symlink_to(tmp_path / "real" / "a.bin")
+    (tmp_path / "dangling.bin").symlink_to(tmp_path / "new" / "b.bin")
+    for name in ("link.bin", "dangling.bin"):
+        with whole_file(tmp_path / name) as file:
+            file.write(b"new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / name).resolve().read_bytes() == b"new"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.bin", "b.bin", "dangling.bin", "link.bin", "new", "real"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "folder", "link"):
+        with pytest.raises(FileExistsError, match="no file") as caught, whole_file(tmp_path / name):
+            pass
+        assert caught.value.filename in {str(tmp_path / name), str(tmp_path / "pipe")}
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+
+
+def test_what_is_being_written_is_not_taken_for_a_picture(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a.png"):
+        assert [p.suffix for p in tmp_path.iterdir()] == [".part"]
+
+
+def test_a_target_may_be_a_folder(tmp_path: Path) -> None:
+    assert file_for(tmp_path, "a.png") == tmp_path / "a.png"
+    assert file_for(f"{tmp_path}/new/", "a.png") == tmp_path / "new" / "a.png"
+    assert file_for(f"{tmp_path}/new", "a.png") == tmp_path / "new"
+    for path in ("a\0b", "a\ud800b"):
+        with pytest.raises(UnsafePathError, match="half a character"):
+            file_for(path, "a.png")
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,24 +10,17 @@ from invokeai_py_client.errors import (
     ApiError,
     EnqueueInDoubtError,
     InvokeAIError,
-    NotFoundError,
-    NotInvokeAIError,
-    RejectedError,
     RequestTimeout,
     TransportError,
 )
-from invokeai_py_client.transport.answers import not_there
+from invokeai_py_client.live.items import items_of_batch
 from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport, is_passing
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import EnqueueResult, QueueItemSummary
+from invokeai_py_client.wire.records import EnqueueResult
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
 """Seconds between one try and the next; after the last the failure is the caller's."""
-
-
-_WHOLE_ITEMS_PER_REQUEST = 20
-"""Whole items carry their sessions: few are asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,42 +108,6 @@ async def _what_arrived(
                 ) from error
         await asyncio.sleep(pause)
     raise AssertionError("the last try returns or raises")
-
-
-async def items_of_batch(http: HttpTransport, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
-    """Every item of a batch that the queue still knows, ascending."""
-    try:
-        item_ids = sorted((await http.send(queue.list_item_ids(queue_id))).item_ids)
-        found: list[QueueItemSummary] = []
-        for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
-            call = queue.get_item_summaries(queue_id, item_ids[start : start + queue.MAX_IDS_PER_REQUEST])
-            found += [item for item in await http.send(call) if item.batch_id == batch_id]
-    except (NotFoundError, RejectedError, TransportError) as error:
-        if isinstance(error, TransportError) and not isinstance(error, NotInvokeAIError):
-            raise
-        # An older server lacks these routes, and has its web page answer them.
-        found = [item for item in await http.send(queue.list_all_items(queue_id)) if item.batch_id == batch_id]
-    return sorted(found, key=lambda item: item.item_id)
-
-
-async def item_of_session(http: HttpTransport, queue_id: str, session_id: str) -> int:
-    """The item of a session, looked for from the newest on.
-
-    Raises:
-        NotFoundError: the queue has none (any more).
-    """
-    call = queue.list_item_ids(queue_id)
-    item_ids = sorted((await http.send(call)).item_ids, reverse=True)
-    for start in range(0, len(item_ids), _WHOLE_ITEMS_PER_REQUEST):
-        for item in await http.send(queue.get_items(queue_id, item_ids[start : start + _WHOLE_ITEMS_PER_REQUEST])):
-            if item.session_id == session_id:
-                return item.item_id
-    raise not_there(
-        f"The queue {queue_id!r} has no item of the session {session_id!r}.",
-        method=call.method,
-        url=http.url_of(call.path),
-        hint="Check the id; items that have ended are deleted after a while.",
-    )
 
 
 def _was_not_sent(error: InvokeAIError) -> bool:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
 import time
 from collections.abc import Callable, Collection
 from typing import Any
-from uuid import uuid4
 
-from invokeai_py_client.errors import ClientClosedError, InvokeAIError, NotEnqueuedError, SettingsError
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError, SettingsError
+from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.enqueue import Enqueued, enqueue_once, item_of_session, items_of_batch
-from invokeai_py_client.live.priority import Priority, turn_of
+from invokeai_py_client.live.items import item_of_session, items_of_batch
+from invokeai_py_client.live.kinds import Kinds
+from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.submissions import Submissions
+from invokeai_py_client.live.turns import Turn
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox
 from invokeai_py_client.transport.answers import not_there
@@ -25,13 +29,6 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event, GeneratorProgress, Reconnected
-from invokeai_py_client.workflow.batching import rest_of
-
-_WITHDRAWAL = 1.5
-"""Seconds; less than what a cancelled call gets for its clean-up."""
-
-_ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
-"""Seconds between two looks whether a full queue has room; the last is repeated."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -49,120 +46,25 @@ class Following:
         self._engine = engine
         self._generation = -1
         self._lost_at: float | None = None
+        self._deaf_since: float | None = None
         self.losses = Losses()
         self._queue_streams: dict[Mailbox[Event], Callable[[InvokeAIError], None]] = {}
         self.connection = ConnectionWatch()
+        self.kinds = Kinds()
         self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
         self._socket = Socket(http, engine, listener=self)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
-
-    async def submit(
-        self,
-        queue_id: str,
-        body: dict[str, Any],
-        *,
-        resubmits: bool = False,
-        priority: Priority = Priority.NORMAL,
-        on_followed: Callable[[LiveRun], None] = lambda run: None,
-    ) -> LiveRun:
-        """Enqueue a batch and follow it.
-
-        The order matters: subscribe and wait for the ack, follow the run, then send it. So no event of it is missed.
-
-        Args:
-            queue_id: the queue.
-            body: what `enqueue_batch` takes.
-            resubmits: run anew what a restarted server canceled.
-            priority: when it is sent, and whether it goes before what waits; see `Priority`.
-            on_followed: called when the run is followed, before it is sent.
-
-        Returns:
-            The run, with the ids of its items; if the queue had room for a part only, of that part, and the rest is
-            sent as room appears.
-
-        Raises:
-            NotEnqueuedError: the queue had no room at all for as long as a request may take.
-            InvokeAIError: as any request. Nothing is followed, and nothing enqueued, then.
-        """
-        watched = await self._start(queue_id)
-        await turn_of(priority, queue_id, self._http, self.router)
-        if priority.goes_first:
-            body = {**body, "prepend": True}
-        batch_id = str(uuid4())
-        run = self.router.follow(
-            RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
+        self.submissions = Submissions(
+            http, engine, self.router, self.reconciler, self.kinds, start=self._start, make_turn=self._make_turn
         )
-        run.is_urgent = priority is Priority.URGENT
-        on_followed(run)
-        try:
-            first = await self._first_part(run, body)
-        except asyncio.CancelledError:
-            self.router.forget(run)
-            await self._withdraw(queue_id, batch_id)
-            raise
-        except BaseException:
-            self.router.forget(run)
-            raise
-        self._took(run, first)
-        if not run.state.is_enqueued:
-            self._engine.spawn(self._feed(run, body), name=f"rest of batch {batch_id}")
-        self.reconciler.wake()
-        return run
 
-    def _took(self, run: LiveRun, part: Enqueued) -> None:
-        run.state.enqueued(part.item_ids, all_of_them=part.took_all())
-        if run.state.is_finished:
-            run.changed([])
-            self.router.forget(run)
+    async def turn(self, priority: Priority, queue_id: str) -> Turn:
+        """The turn of something of a priority that is to be put into a queue."""
+        await self.subscribe(queue_id)
+        return self._make_turn(priority, queue_id)
 
-    async def _first_part(self, run: LiveRun, body: dict[str, Any]) -> Enqueued:
-        state = run.state
-        deadline = time.monotonic() + self._http.settings.timeout
-        for pause in _endless(_ROOM_PAUSES):
-            part = await enqueue_once(self._http, state.queue_id, state.batch_id, body)
-            if part.item_ids or part.took_all():
-                return part
-            if time.monotonic() > deadline:
-                raise NotEnqueuedError(
-                    f"The queue {state.queue_id!r} had no room for {self._http.settings.timeout:g} s.",
-                    batch_id=state.batch_id,
-                    requested=part.requested or 0,
-                    enqueued=0,
-                    hint="Submit again when it has emptied, or raise the server's max_queue_size.",
-                )
-            await asyncio.sleep(pause)
-        raise AssertionError("the loop above returns or raises")
-
-    async def _feed(self, run: LiveRun, body: dict[str, Any]) -> None:
-        """Send what did not fit, as room appears, until all is in or the run is canceled."""
-        state = run.state
-        for pause in _endless(_ROOM_PAUSES):
-            await asyncio.sleep(pause)
-            if run.is_over:
-                return
-            known = frozenset(state.items)
-            try:
-                rest = {**body, "batch": rest_of(body["batch"], len(known))}
-                if run.cancel_asked or not _count(rest["batch"]):
-                    self._took(run, Enqueued([], 0))
-                    return
-                part = await enqueue_once(self._http, state.queue_id, state.batch_id, rest, known=known)
-            except InvokeAIError as error:
-                logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
-                run.fail(error)
-                self.router.forget(run)
-                return
-            self._took(run, part)
-            if state.is_enqueued:
-                return
-
-    async def _withdraw(self, queue_id: str, batch_id: str) -> None:
-        """Cancel a batch whose sender gave up before the answer came: nobody would ever know of it."""
-        try:
-            async with asyncio.timeout(_WITHDRAWAL):
-                await self._http.send(queue.cancel_batch(queue_id, batch_id))
-        except (InvokeAIError, TimeoutError) as error:
-            logger.warning("batch %s may be in the queue although its submission was cancelled: %s", batch_id, error)
+    def _make_turn(self, priority: Priority, queue_id: str) -> Turn:
+        return Turn(self._http, self.router, self._socket, priority, queue_id)
 
     async def attach(
         self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
@@ -245,8 +147,7 @@ class Following:
 
     async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
         """Undo `watch`."""
-        if watcher in run.watchers:
-            run.watchers.remove(watcher)
+        run.unwatch(watcher)
 
     async def stream(
         self, run: LiveRun, mailbox: Mailbox[Event], *, item_id: int | None = None
@@ -292,8 +193,8 @@ class Following:
                     mailbox.put(event, key=_key_of(event))
             if closes and is_over():
                 mailbox.close()
-            if (mailbox.is_closed or run.is_over) and watcher in run.watchers:
-                run.watchers.remove(watcher)
+            if mailbox.is_closed or run.is_over:
+                run.unwatch(watcher)
 
         for event in run.story:
             if is_wanted(event):
@@ -301,6 +202,8 @@ class Following:
                 mailbox.put(event)
         if not is_over():
             run.watchers.append(watcher)
+            if closes:
+                mailbox.when_closed(_on_this_loop(lambda: run.unwatch(watcher)))
         elif closes:
             mailbox.close()
 
@@ -313,16 +216,29 @@ class Following:
         """Open the socket anew: the client is somebody else from now on."""
         await self._socket.reconnect()
 
+    async def subscribe(self, queue_id: str) -> None:
+        """See to it that the router is told of a queue's events, as far as there is a socket."""
+        if not await self._start(queue_id) and self._deaf_since is None:
+            self._deaf_since = time.monotonic()
+
     async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
-        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that."""
-        await self._start(queue_id)
+        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that.
+
+        When the socket is back after a loss, or opened for the first time, it is called with a `Reconnected`.
+        """
+        await self.subscribe(queue_id)
         self.router.watch_queue(queue_id, watcher)
         return lambda: self.router.unwatch_queue(queue_id, watcher)
 
     async def stream_queue(
-        self, queue_id: str, mailbox: Mailbox[Event], *, types: Collection[str] | None = None
+        self, queue_id: str, mailbox: Mailbox[Event], *, only_changes: bool = False
     ) -> Callable[[], InvokeAIError | None]:
-        """Put a queue's events, or those of some types, into a mailbox, from now on, until its consumer closes it.
+        """Put a queue's events into a mailbox, from now on, until its consumer closes it.
+
+        Args:
+            queue_id: the queue.
+            mailbox: whose consumer it is for.
+            only_changes: put only what `changes_in` makes of them.
 
         Raises:
             SettingsError: the client has no socket, and would wait for ever.
@@ -337,18 +253,25 @@ class Following:
 
         def watcher(events: list[Event]) -> None:
             for event in events:
-                if types is None or event.type in types:
-                    mailbox.put(event, key=_key_of(event))
-            if mailbox.is_closed:
-                self.router.unwatch_queue(queue_id, watcher)
-                self._queue_streams.pop(mailbox, None)
+                for told in changes_in(event, self.router.batches_of) if only_changes else [event]:
+                    mailbox.put(told, key=_key_of(told))
 
-        if not await self._start(queue_id):
-            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
-            await self._http.send(queue.get_queue_status(queue_id))
-        self.router.watch_queue(queue_id, watcher)
+        unwatch = await self.watch_queue(queue_id, watcher)
         failures: list[InvokeAIError] = []
         self._queue_streams[mailbox] = failures.append
+
+        def leave() -> None:
+            unwatch()
+            self._queue_streams.pop(mailbox, None)
+
+        mailbox.when_closed(_on_this_loop(leave))
+        if not self.is_listening:
+            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
+            try:
+                await self._http.send(queue.get_queue_status(queue_id))
+            except BaseException:
+                leave()
+                raise
         return lambda: copy.copy(failures[0]) if failures else None
 
     async def _start(self, queue_id: str) -> bool:
@@ -357,6 +280,7 @@ class Following:
             self._generation = self._engine.generation
             self._engine.on_close(self._fail_waits)
             self._queue_streams.clear()
+            self.router.unwatch_all()
             for run in self.router.live():
                 run.state.missed()
                 # Those futures and functions belong to the parent's loop and threads.
@@ -374,7 +298,7 @@ class Following:
         self._end_streams(ClientClosedError("The client was closed."))
 
     def _end_streams(self, failure: InvokeAIError) -> None:
-        for mailbox, fail in self._queue_streams.items():
+        for mailbox, fail in [*self._queue_streams.items()]:
             fail(failure)
             mailbox.close()
         self._queue_streams.clear()
@@ -405,6 +329,9 @@ class Following:
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
                 self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
+        if self._deaf_since is not None:
+            self.router.reconnected(time.monotonic() - self._deaf_since)
+            self._deaf_since = None
         if runs:
             self._resync()
 
@@ -423,7 +350,7 @@ class Following:
     def lost(self, reason: str) -> None:
         """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""
         logger.info("events are missed from here on (%s); asking the server instead", reason)
-        self._lost_at = time.monotonic()
+        self._lost_at = self._deaf_since = time.monotonic()
         self.connection.tell(ConnectionChange("disconnected", reason=reason))
         for run in self.router.live():
             run.state.missed()
@@ -436,18 +363,17 @@ class Following:
         self.reconciler.wake()
 
 
+def _on_this_loop(function: Callable[[], None]) -> Callable[[], None]:
+    """The same for whatever thread; it does not wait, and does nothing when the loop has ended."""
+    loop = asyncio.get_running_loop()
+
+    def call() -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(function)
+
+    return call
+
+
 def _key_of(event: Event) -> tuple[int, str] | None:
     """Progress may give way to a newer one of its node; nothing else may."""
     return (event.item_id, event.invocation_id) if isinstance(event, GeneratorProgress) else None
-
-
-def _count(batch: dict[str, Any]) -> int:
-    """How many items a rest, as `rest_of` makes it, has."""
-    data = batch.get("data") or []
-    return int(batch["runs"]) * (len(data[0][0]["items"]) if data and data[0] else 0 if data else 1)
-
-
-def _endless(pauses: tuple[float, ...]) -> Any:
-    yield from pauses
-    while True:
-        yield pauses[-1]

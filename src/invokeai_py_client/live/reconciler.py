@@ -16,16 +16,15 @@ from invokeai_py_client.errors import (
     AuthenticationError,
     ForbiddenError,
     InvokeAIError,
-    NotFoundError,
-    RejectedError,
 )
+from invokeai_py_client.live.items import records_of, summaries_of
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records import QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -145,7 +144,7 @@ class Reconciler:
 
     async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: _RunsOfItems) -> None:
         epoch = self._connection.epoch if self._connection.is_connected else None
-        records = await self._summaries(queue_id, item_ids)
+        records = await summaries_of(self._http, queue_id, item_ids)
         watched = self._connection.is_connected and self._connection.epoch == epoch
         for record in records:
             for run in runs[record.item_id]:
@@ -162,7 +161,7 @@ class Reconciler:
                 lacking[run.state.queue_id][item_id].append(run)
         for queue_id, runs in lacking.items():
             for item_ids in _groups(runs, _DETAILS_PER_REQUEST):
-                records = await self._records(queue_id, item_ids)
+                records = await records_of(self._http, queue_id, item_ids)
                 for record in records:
                     for run in runs[record.item_id]:
                         self._router.apply(run, run.state.apply_snapshot(record))
@@ -173,36 +172,9 @@ class Reconciler:
             for run in runs[item_id]:
                 self._router.apply(run, run.state.apply_gone(item_id))
 
-    async def _summaries(self, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
-        try:
-            return await self._http.send(queue.get_item_summaries(queue_id, item_ids))
-        except (NotFoundError, RejectedError) as error:
-            if not _has_no_such_route(error):
-                raise
-        return await self._records(queue_id, item_ids)
-
-    async def _records(self, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
-        try:
-            return await self._http.send(queue.get_items(queue_id, item_ids))
-        except (NotFoundError, RejectedError) as error:
-            if not _has_no_such_route(error):
-                raise
-        records = []
-        for item_id in item_ids:
-            try:
-                records.append(await self._http.send(queue.get_queue_item(queue_id, item_id)))
-            except NotFoundError:
-                continue
-        return records
-
 
 def _silence(run: LiveRun) -> float:
     return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
-
-
-def _has_no_such_route(error: NotFoundError | RejectedError) -> bool:
-    """Older servers lack the bulk routes, and answer 404 or, where a web page answers every GET, 405."""
-    return error.status in {404, 405}
 
 
 def _groups(item_ids: Iterable[int], size: int) -> Iterable[list[int]]:

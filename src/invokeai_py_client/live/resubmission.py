@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
-from invokeai_py_client.live.enqueue import items_of_batch
+from invokeai_py_client.live.items import items_of_batch, records_of
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
@@ -49,7 +49,7 @@ async def _replacements(http: HttpTransport, run: LiveRun) -> dict[int, int]:
     lost = state.lost_items()
     later = [item.item_id for item in await items_of_batch(http, state.queue_id, state.batch_id)]
     # Only whole items tell what they were retried from.
-    items = await http.send(queue.get_items(state.queue_id, [item_id for item_id in later if item_id >= min(lost)]))
+    items = await records_of(http, state.queue_id, [item_id for item_id in later if item_id >= min(lost)])
     first_of = {item.item_id: item.retried_from_item_id or item.item_id for item in items}
     found: dict[int, int] = {}
     for item_id in sorted(first_of):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.story import Story
-from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, UnknownEvent, decode
+from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
 
 REDACTED = "redacted"
 """What a multi-user server puts in place of the ids of items that are not the user's own."""
@@ -59,6 +59,11 @@ class LiveRun:
             watcher(events)
         if self.state.is_finished:
             self._release()
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Hand events to this watcher no more."""
+        if watcher in self.watchers:
+            self.watchers.remove(watcher)
 
     def fail(self, failure: InvokeAIError) -> None:
         """End the waits with an error, for example when the server no longer accepts the client's token."""
@@ -112,6 +117,11 @@ class Router:
         """The run of a whole batch, if it is followed."""
         return next((run for run in self._runs.get(batch_id, ()) if run.state.only is None), None)
 
+    def batches_of(self, item_ids: Collection[int]) -> Mapping[int, str]:
+        """The batches of those of some items that are followed."""
+        wanted = frozenset(item_ids)
+        return {item_id: run.state.batch_id for run in self.live() for item_id in run.state.items if item_id in wanted}
+
     def watch_queue(self, queue_id: str, watcher: Watcher) -> None:
         """Call `watcher` with each event of a queue, whose ever it is."""
         self._queue_watchers.setdefault(queue_id, []).append(watcher)
@@ -121,6 +131,17 @@ class Router:
         watchers = self._queue_watchers.get(queue_id, [])
         if watcher in watchers:
             watchers.remove(watcher)
+            if not watchers:
+                del self._queue_watchers[queue_id]
+
+    def unwatch_all(self) -> None:
+        """Undo every `watch_queue`: who watched belongs to the process that this one was forked from."""
+        self._queue_watchers.clear()
+
+    def reconnected(self, seconds: float) -> None:
+        """Tell those who watch a queue that its events of so many seconds are missing."""
+        for queue_id in [*self._queue_watchers]:
+            self._tell_watchers(Reconnected(queue_id=queue_id, seconds=seconds))
 
     def dispatch(self, name: str, payload: Any) -> None:
         """Take in one message of the socket. It never raises: one bad message must not end the connection."""
@@ -144,6 +165,9 @@ class Router:
     def _take(self, event: Event) -> None:
         self.received += 1
         self._tell_runs(event)
+        self._tell_watchers(event)
+
+    def _tell_watchers(self, event: Event) -> None:
         for watcher in [*self._queue_watchers.get(event.queue_id, ())]:
             watcher([event])
 

@@ -16,8 +16,8 @@ from invokeai_py_client.wire.events import Event
 class EventStream:
     """Events in the order in which the server sent them, until there are no more: `async for` from any loop, or `for`.
 
-    It subscribes with the first event that is asked for, and unsubscribes when it is let go: at the end, by `close()`,
-    by leaving a `with` or `async with`, or by dropping it, as `break` does.
+    It subscribes when a `with` or `async with` is entered, or with the first event that is asked for, and unsubscribes
+    when it is let go: at the end, by `close()`, by leaving the `with`, or by dropping it, as `break` does.
 
     `dropped` and `coalesced` count the progress events that a slow consumer did not get to see. Other events are never
     dropped.
@@ -57,8 +57,7 @@ class EventStream:
         return self
 
     async def __anext__(self) -> Event:
-        if self._failure is None:
-            self._failure = await self._engine.call(self._start())
+        await self._begin()
         while not self._taken:
             try:
                 self._taken.extend(await self._mailbox.take_async())
@@ -71,8 +70,7 @@ class EventStream:
         return self
 
     def __next__(self) -> Event:
-        if self._failure is None:
-            self._failure = self._engine.block(self._start())
+        self._begin_here()
         while not self._taken:
             try:
                 self._taken.extend(self._mailbox.take())
@@ -80,6 +78,14 @@ class EventStream:
                 self._raise_failure()
                 raise StopIteration from None
         return self._taken.popleft()
+
+    async def _begin(self) -> None:
+        if self._failure is None:
+            self._failure = await self._engine.call(self._start())
+
+    def _begin_here(self) -> None:
+        if self._failure is None:
+            self._failure = self._engine.block(self._start())
 
     async def _start(self) -> Callable[[], InvokeAIError | None]:
         return await self._subscribe(self._mailbox)
@@ -90,6 +96,7 @@ class EventStream:
             raise failure
 
     def __enter__(self) -> Self:
+        self._begin_here()
         return self
 
     def __exit__(
@@ -98,6 +105,7 @@ class EventStream:
         self.close()
 
     async def __aenter__(self) -> Self:
+        await self._begin()
         return self
 
     async def __aexit__(
@@ -106,5 +114,5 @@ class EventStream:
         self.close()
 
     def __del__(self) -> None:
-        # No input or output here: the producer sees that nobody listens any more, and lets go.
+        # No waiting here: the producer is told that nobody listens any more.
         self._mailbox.close()

@@ -145,7 +145,6 @@ class AsyncApp:
             late = NotReadyError(
                 f"{url} was not found usable within {timeout:g} s.",
                 url=url,
-                timeout=timeout or 0.0,
                 hint="Give a longer `timeout` if the server is just slow.",
             )
             return Health(version is not None, False, version, latency, None, late)
@@ -188,7 +187,6 @@ class AsyncApp:
                     f"{url} was waited for {time.monotonic() - began:.1f} s, and is no InvokeAI server yet. "
                     f"The last time: {last}",
                     url=url,
-                    timeout=timeout,
                     method=call.method,
                     hint="Give a longer `timeout` if it is still starting.",
                 )

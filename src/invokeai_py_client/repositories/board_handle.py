@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
-from invokeai_py_client.repositories.image_transfers import Category
 from invokeai_py_client.repositories.images import AsyncImages
-from invokeai_py_client.repositories.several import in_parts, several
+from invokeai_py_client.repositories.media import Category, parts_of
+from invokeai_py_client.repositories.media_names import ImagesLike, image_names_of
 from invokeai_py_client.repositories.transfers import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
@@ -166,7 +166,7 @@ class AsyncBoard:
 
     async def upload(
         self,
-        paths: str | Iterable[str | os.PathLike[str]],
+        paths: ImageSource | Iterable[ImageSource] | AsyncIterable[ImageSource],
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
@@ -201,7 +201,7 @@ class AsyncBoard:
         return await self._http.send(call(image_name))
 
     @on_engine
-    async def add_images(self, image_names: str | Iterable[str]) -> list[str]:
+    async def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
         Those that are not there, or may not be moved, are left out.
@@ -211,10 +211,10 @@ class AsyncBoard:
         Raises:
             NotFoundError: the board is no more.
         """
-        return await self._put(several(image_names), self.board_id)
+        return await self._put(image_names_of(image_names), self.board_id)
 
     @on_engine
-    async def remove_images(self, image_names: str | Iterable[str]) -> list[str]:
+    async def remove_images(self, image_names: ImagesLike) -> list[str]:
         """Take images off it; they are on no board then. The names of those that are.
 
         Those that are not on it, or may not be moved, are left out.
@@ -223,7 +223,7 @@ class AsyncBoard:
         """
         found = [
             record
-            for part in in_parts(several(image_names), images.MAX_NAMES_PER_REQUEST)
+            for part in parts_of(image_names_of(image_names))
             for record in await self._image_repo.records_of(part)
         ]
         on_it = [record.image_name for record in found if self._has(record)]
@@ -290,7 +290,7 @@ class AsyncBoard:
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
         """Put images on a board, or on none; the names of those that are there now."""
         there: list[str] = []
-        for part in in_parts(image_names, images.MAX_NAMES_PER_REQUEST):
+        for part in parts_of(image_names):
             if board_id == boards.UNCATEGORIZED:
                 there += (await self._http.send(boards.remove_images(part))).removed_images
             else:

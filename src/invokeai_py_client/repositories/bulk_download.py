@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import threading
 import time
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from invokeai_py_client.errors import TransferError
-from invokeai_py_client.files import safe_name, whole_file
+from invokeai_py_client.errors import TransferError, UnsafePathError
+from invokeai_py_client.files import check_target, file_for, safe_name, whole_file
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
@@ -20,18 +23,29 @@ from invokeai_py_client.wire.events import Event
 _LONGEST = 3600.0
 """Seconds that the server may take to make a zip."""
 
+_CHUNK = 2**20
+
+_ENCRYPTED = 1
+
 _LOOK = 1.0
 """Seconds after which it is seen whether the socket has been there all the time."""
 
 
 async def download_zip(
-    http: HttpTransport, following: Following, path: Path, image_names: Sequence[str], board_id: str | None
+    http: HttpTransport,
+    following: Following,
+    path: str | os.PathLike[str],
+    image_names: Sequence[str],
+    board_id: str | None,
 ) -> Path:
     """Have a zip made, wait for it, and download it. Fetching it earlier would get, and delete, a part of it.
 
     Raises:
         TransferError: the server could not make it, or there is no socket, or it was lost meanwhile.
+        OSError: it cannot be written.
     """
+    # What is there and is no file, such as a device, is told before anything is asked.
+    check_target(file_for(path, "any.zip"))
     ended: dict[str, str | None] = {}
     changed = asyncio.Event()
 
@@ -72,26 +86,103 @@ async def download_zip(
         unwatch()
     if ended[name] is not None:
         raise TransferError(f"The server could not make the zip: {ended[name]}.", hint="Are all those images there?")
-    await http.download(images.get_bulk_download(name), path)
-    return path
+    target = file_for(path, name)
+    await http.download(images.get_bulk_download(name), target)
+    return target
 
 
-def unpack(archive: Path, folder: Path) -> list[Path]:
-    """Unpack the images of a zip into a folder, whatever folders the zip has.
+async def download_unzipped(
+    http: HttpTransport, following: Following, folder: Path, image_names: Sequence[str], board_id: str | None
+) -> list[Path]:
+    """Have a zip made, download it into a folder, and unpack it there.
 
     Raises:
-        UnsafePathError: a name would lead out of the folder; nothing is unpacked then.
-        TransferError: the zip is broken.
+        TransferError, UnsafePathError: as `download_zip` and `unpack`.
+        OSError: it cannot be written.
+    """
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    archive = folder / f".{secrets.token_hex(8)}.zip.part"
+    try:
+        await download_zip(http, following, archive, image_names, board_id)
+        return await _unpacked(archive, folder)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+async def _unpacked(archive: Path, folder: Path) -> list[Path]:
+    """`unpack` in a thread, which has ended when this is cancelled."""
+    stop = threading.Event()
+    work = asyncio.get_running_loop().run_in_executor(None, unpack, archive, folder, stop)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        # What it raises at last is of no interest any more, but would be reported if nobody looked at it.
+        work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.wait([work])
+        raise
+
+
+def unpack(archive: Path, folder: Path, stop: threading.Event | None = None) -> list[Path]:
+    """Unpack the images of a zip into a folder, whatever folders the zip has.
+
+    Args:
+        archive: the zip.
+        folder: it is made if it is missing.
+        stop: once it is set, no more is unpacked, and no half file is left.
+
+    Raises:
+        UnsafePathError: a name would lead out of the folder, or is hidden; nothing is unpacked then.
+        TransferError: the zip is broken, encrypted, or has a name twice; nothing is unpacked for the last two. Or it
+            was to stop.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
-            # Taken apart by its own separators, so that `..` is seen wherever it stands.
-            names = [[safe_name(part) for part in member.filename.split("/")][-1] for member in members]
+            names = _names_of(members)
             for member, name in zip(members, names, strict=True):
                 with opened.open(member) as source, whole_file(folder / name) as file:
-                    while chunk := source.read(1 << 20):
+                    while chunk := source.read(_CHUNK):
+                        if stop is not None and stop.is_set():
+                            raise TransferError("The unpacking of a zip was cancelled.")
                         file.write(chunk)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise TransferError(f"The zip that the server made cannot be unpacked: {error}.") from error
     return [folder / name for name in names]
+
+
+def _names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """The file name of each member, whatever folders it is in."""
+    names: dict[str, zipfile.ZipInfo] = {}
+    for member in members:
+        name = _name_of(member)
+        # Many file systems take two names that differ in case for one.
+        other = names.setdefault(name.casefold(), member)
+        if other is not member:
+            raise TransferError(
+                f"The zip that the server made has two files of one name: {other.filename!r} and {member.filename!r}.",
+                hint="Download the images themselves, with download_many.",
+            )
+        if member.flag_bits & _ENCRYPTED:
+            raise TransferError(f"The zip that the server made is encrypted: {member.filename!r} cannot be read.")
+    return [_name_of(member) for member in members]
+
+
+def _name_of(member: zipfile.ZipInfo) -> str:
+    # Taken apart by its own separators, so that `..` is seen wherever it stands.
+    parts = member.filename.split("/")
+    try:
+        name = [safe_name(part) for part in parts][-1]
+    except UnsafePathError as error:
+        raise _unsafe(member, "it could lead out of its folder") from error
+    if name.startswith("."):
+        raise _unsafe(member, "it would be hidden")
+    return name
+
+
+def _unsafe(member: zipfile.ZipInfo, why: str) -> UnsafePathError:
+    return UnsafePathError(
+        f"{member.filename!r}, a file of the zip that the server made, is not unpacked: {why}.",
+        name=member.filename,
+        hint="Download the images themselves, with download_many.",
+    )

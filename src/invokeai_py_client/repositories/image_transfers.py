@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.files import safe_name
+from invokeai_py_client.errors import TransferRefusedError
+from invokeai_py_client.files import IMAGE, path_of
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
-from invokeai_py_client.repositories.bulk_download import download_zip, unpack
-from invokeai_py_client.repositories.several import several
-from invokeai_py_client.repositories.transfers import (
-    CONCURRENCY,
-    ProgressCallback,
-    TransferLog,
-    TransferReport,
-    crc32_of,
-    digest_of,
-    transfer_all,
-)
-from invokeai_py_client.repositories.uploads import Upload
+from invokeai_py_client.repositories.board_names import BoardLike
+from invokeai_py_client.repositories.bulk_download import download_unzipped, download_zip
+from invokeai_py_client.repositories.media import AsyncMedia, Category, MediaKind
+from invokeai_py_client.repositories.media_names import ImagesLike, image_name_of, image_names_of, sources_of
+from invokeai_py_client.repositories.transfers import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
@@ -33,26 +23,31 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records import ImageRecord
 
-Category = Literal["general", "mask", "control", "user", "other"]
-"""`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
-
-DOWNLOAD_LOG = ".invokeai-downloads.jsonl"
-"""The file in a folder that remembers what `download_many` has put there."""
+if TYPE_CHECKING:
+    from invokeai_py_client.repositories.uploads import ImageSource
 
 
-class AsyncImageTransfers:
+class AsyncImageTransfers(AsyncMedia[ImageRecord]):
     """The part of `client.aio.image_repo` that moves files."""
 
+    _kind = MediaKind(
+        noun="image",
+        file=IMAGE,
+        get=images.get_image,
+        get_bytes=images.get_image_bytes,
+        list_names=images.list_image_names,
+        upload=images.upload_image,
+        name_of=image_name_of,
+    )
+
     def __init__(self, engine: Engine, http: HttpTransport, following: Following, catalog: Catalog) -> None:
-        self._engine = engine
-        self._http = http
+        super().__init__(engine, http, catalog)
         self._following = following
-        self._catalog = catalog
 
     @reporting
     async def download_many(
         self,
-        image_names: str | Iterable[str | ImageRecord],
+        image_names: ImagesLike,
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
@@ -62,12 +57,13 @@ class AsyncImageTransfers:
 
         What an earlier call has put there is skipped, if it still has the size and the checksum that it had: a log in
         the folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does
-        not stop the rest.
+        not stop the rest; what would meet them all, such as a full disk or a server that is gone, fails those that
+        are left, untried.
 
         Rests on `GET /api/v1/images/i/{image_name}/full`.
 
         Args:
-            image_names: the images, by name or record; each is downloaded once.
+            image_names: the images, by name, record or `Image`, one or many; each is downloaded once.
             folder: it is made if it is missing.
             concurrency: how many at once.
             progress_callback: called with a `TransferProgress`, on the caller's loop or in the thread that waits; a
@@ -76,31 +72,23 @@ class AsyncImageTransfers:
         Returns:
             What was downloaded, what was there already, and what failed, each with its error.
 
+        Raises:
+            OSError: the folder cannot be made, or written; nothing is asked for then.
+            TransferRefusedError: the folder's log is some other file.
+            TypeError: one is no image; the message says where it stands.
+
         Example:
-            >>> report = client.image_repo.download_many(client.image_repo.list_image_names(board="tigers"), "tigers")
+            >>> report = client.image_repo.download_many(client.image_repo.list_images(board="tigers"), "tigers")
             >>> len(report.done), report.failed
             (12, [])
         """
-        target = Path(folder)
-        names = dict.fromkeys(one if isinstance(one, str) else one.image_name for one in several(image_names))
-
-        async def download(name: str) -> tuple[Path, bool]:
-            path = target / safe_name(name)
-            known = log.get(name)
-            if known is not None and await asyncio.to_thread(_is_whole, path, known):
-                return path, False
-            got = await self._http.download(images.get_image_bytes(name), path)
-            log.remember(name, size=got.size, crc32=got.crc32)
-            return path, True
-
         assert progress_callback is not None
-        with TransferLog(target / DOWNLOAD_LOG) as log:
-            return await transfer_all(names, download, name=str, concurrency=concurrency, report=progress_callback)
+        return await self._download_all(image_names_of(image_names), folder, concurrency, progress_callback)
 
     @reporting
     async def upload_many(
         self,
-        paths: str | Iterable[str | os.PathLike[str]],
+        paths: ImageSource | Iterable[ImageSource] | AsyncIterable[ImageSource],
         *,
         board: BoardLike | None = None,
         category: Category = "user",
@@ -108,16 +96,16 @@ class AsyncImageTransfers:
         concurrency: int = CONCURRENCY,
         progress_callback: ProgressCallback | None = None,
     ) -> TransferReport[ImageRecord]:
-        """Upload many files. One failure does not stop the rest.
+        """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 
         Rests on `POST /api/v1/images/upload`.
 
         Args:
-            paths: the files.
+            paths: the files, one or many; each may be whatever `upload_image` takes.
             board: where they go, by id, name or record.
             category: what they are.
-            log: a file that remembers what was uploaded to which server: what is in it, with the same content, and is
-                still on the server, is skipped.
+            log: a file that remembers what was uploaded to which server and board, and as what: what is in it, with
+                the same content, and is still on the server, is skipped.
             concurrency: how many at once.
             progress_callback: as in `download_many`.
 
@@ -126,38 +114,17 @@ class AsyncImageTransfers:
 
         Raises:
             NotFoundError, AmbiguousNameError: of the board; nothing is uploaded then.
+            OSError: the log cannot be read or written; nothing is uploaded then.
+            TransferRefusedError: the log is some other file, which stays as it is.
+            TypeError: one is nothing that can be uploaded; the message says where it stands.
         """
-        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-
-        async def upload(path: str | os.PathLike[str]) -> tuple[ImageRecord, bool]:
-            source = Upload(path)
-            if done is None:
-                return await self.send_upload(source, board_id, category, False), True
-            key = f"{self._http.settings.url} {await asyncio.to_thread(digest_of, Path(path))}"
-            known = done.get(key)
-            if known is not None:
-                try:
-                    return await self._http.send(images.get_image(str(known["image_name"]))), False
-                except NotFoundError:
-                    pass
-            record = await self.send_upload(source, board_id, category, False)
-            done.remember(key, image_name=record.image_name)
-            return record, True
-
         assert progress_callback is not None
-        with contextlib.ExitStack() as opened:
-            done = None if log is None else opened.enter_context(TransferLog(Path(log)))
-            return await transfer_all(
-                several(paths),
-                upload,
-                name=lambda path: str(os.fspath(path)),
-                concurrency=concurrency,
-                report=progress_callback,
-            )
+        sources = sources_of(paths, IMAGE)
+        return await self._upload_all(sources, board, category, log, concurrency, progress_callback)
 
     @on_engine
     async def download_zip(
-        self, path: str | os.PathLike[str], *, image_names: str | Sequence[str] = (), board: BoardLike | None = None
+        self, path: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
     ) -> Path:
         """Have the server zip images, or a board, and download the zip.
 
@@ -165,61 +132,43 @@ class AsyncImageTransfers:
         /api/v1/images/download/{bulk_download_item_name}`: it needs the socket.
 
         Args:
-            path: the zip; one of that name is replaced.
-            image_names: the images; or
+            path: the zip; one of that name is replaced. A folder takes it under the name that the server gives it;
+                what ends in a separator is a folder, which is made if it is missing.
+            image_names: the images, one or many; or
             board: a board, by id, name or record.
 
+        Returns:
+            The zip.
+
         Raises:
+            TransferRefusedError: images and a board are given, or neither.
             TransferError: the server could not make it, or there is no socket to tell that it is made.
             NotFoundError, AmbiguousNameError: of the board.
             NotFoundError: of an image, where the server has several users; where it has none, that is a TransferError.
+            OSError: it cannot be written.
         """
-        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        return await download_zip(self._http, self._following, Path(path), several(image_names), board_id)
+        names, board_id = await self._zipped(image_names, board)
+        return await download_zip(self._http, self._following, path, names, board_id)
 
     @on_engine
     async def download_unzipped(
-        self, folder: str | os.PathLike[str], *, image_names: str | Sequence[str] = (), board: BoardLike | None = None
+        self, folder: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
     ) -> list[Path]:
         """`download_zip`, unpacked into a folder: the images, each under its own name.
 
         Raises:
-            TransferError: as `download_zip`, or the zip is broken.
-            UnsafePathError: a name in it would lead out of the folder; nothing is unpacked then.
+            TransferError: as `download_zip`, or the zip is broken, encrypted, or has a name twice; nothing is unpacked
+                for the last two.
+            UnsafePathError: a name in it would lead out of the folder, or is hidden; nothing is unpacked then.
         """
-        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        target = Path(folder)
-        archive = await download_zip(
-            self._http, self._following, target / ".invokeai-images.zip", several(image_names), board_id
-        )
-        try:
-            return await asyncio.to_thread(unpack, archive, target)
-        finally:
-            archive.unlink(missing_ok=True)
+        names, board_id = await self._zipped(image_names, board)
+        return await download_unzipped(self._http, self._following, path_of(folder), names, board_id)
 
-    async def send_upload(
-        self,
-        upload: Upload,
-        board_id: str | None,
-        category: str,
-        is_intermediate: bool,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> ImageRecord:
-        """`upload_image` for those who are on the engine, and have read the image."""
-        call = images.upload_image(
-            upload.content,
-            filename=upload.filename,
-            content_type=upload.content_type,
-            category=category,
-            is_intermediate=is_intermediate,
-            board_id=board_id,
-            metadata=metadata,
-        )
-        return await self._http.send(call)
-
-
-def _is_whole(path: Path, known: Mapping[str, object]) -> bool:
-    try:
-        return path.stat().st_size == known.get("size") and crc32_of(path) == known.get("crc32")
-    except OSError:
-        return False
+    async def _zipped(self, image_names: ImagesLike, board: BoardLike | None) -> tuple[list[str], str | None]:
+        names = image_names_of(image_names)
+        if bool(names) == (board is not None):
+            raise TransferRefusedError(
+                f"A zip is of images or of a board, and {'both were' if names else 'neither was'} given.",
+                hint="Give image_names or board.",
+            )
+        return names, await self._board_id(board)

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
-from invokeai_py_client.repositories.image_transfers import AsyncImageTransfers, Category
-from invokeai_py_client.repositories.several import in_parts, several
+from invokeai_py_client.repositories.image_transfers import AsyncImageTransfers
+from invokeai_py_client.repositories.media import Category, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media_names import ImageLike, ImagesLike, image_name_of, image_names_of
 from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import blocking_reporting
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
-from invokeai_py_client.transport.answers import not_there
-from invokeai_py_client.wire.call import Query
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records import ImageRecord, ImageUrls
 
 if TYPE_CHECKING:
     from invokeai_py_client.repositories.uploads import ImageSource
 
-Origin = Literal["internal", "external"]
-"""Made by the server, or uploaded to it."""
-
 
 class AsyncImages(AsyncImageTransfers):
-    """The awaited face: `client.aio.image_repo`."""
+    """The awaited face: `client.aio.image_repo`. An image is given by its name, its record, or as an `Image`."""
 
     # Which images there are
 
@@ -69,7 +64,7 @@ class AsyncImages(AsyncImageTransfers):
         """
 
         async def names() -> list[str]:
-            return await self.names_of(board, categories, origin, is_intermediate, starred, search, newest_first)
+            return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
         return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
 
@@ -89,33 +84,7 @@ class AsyncImages(AsyncImageTransfers):
 
         Rests on `GET /api/v1/images/names`, of servers from 6.0.
         """
-        return await self.names_of(board, categories, origin, is_intermediate, starred, search, newest_first)
-
-    async def names_of(
-        self,
-        board: BoardLike | None,
-        categories: Category | Sequence[Category],
-        origin: Origin | None,
-        is_intermediate: bool | None,
-        starred: bool | None,
-        search: str | None,
-        newest_first: bool,
-    ) -> list[str]:
-        """`list_image_names` for those who are on the engine."""
-        filters: Query = {
-            "board_id": None if board is None else await board_id_of(board, self._catalog, self._http),
-            "categories": tuple(several(categories)) or None,
-            "image_origin": origin,
-            "is_intermediate": is_intermediate,
-            "search_term": search,
-            "order_dir": "DESC" if newest_first else "ASC",
-            # The answer says how many are starred, not which: they must come first to be told apart.
-            "starred_first": starred is not None,
-        }
-        answer = await self._http.send(images.list_image_names(filters))
-        if starred is None:
-            return answer.image_names
-        return answer.image_names[: answer.starred_count] if starred else answer.image_names[answer.starred_count :]
+        return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
     async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
@@ -124,7 +93,7 @@ class AsyncImages(AsyncImageTransfers):
     # One image
 
     @on_engine
-    async def get_image(self, image_name: str) -> ImageRecord:
+    async def get_image(self, image_name: ImageLike) -> ImageRecord:
         """What the server knows of an image; its pixels are another matter.
 
         Rests on `GET /api/v1/images/i/{image_name}`.
@@ -132,10 +101,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return await self._http.send(images.get_image(image_name))
+        return await self._http.send(images.get_image(image_name_of(image_name)))
 
     @on_engine
-    async def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+    async def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
         """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
 
         Rests on `GET /api/v1/images/i/{image_name}/metadata`.
@@ -143,10 +112,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return await self._http.send(images.get_metadata(image_name))
+        return await self._http.send(images.get_metadata(image_name_of(image_name)))
 
     @on_engine
-    async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+    async def get_workflow(self, image_name: ImageLike) -> dict[str, Any] | None:
         """The workflow that the server keeps for an image; None where it has none.
 
         `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
@@ -156,10 +125,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return _document((await self._http.send(images.get_image_workflow(image_name))).workflow)
+        return document_of((await self._http.send(images.get_image_workflow(image_name_of(image_name)))).workflow)
 
     @on_engine
-    async def get_graph(self, image_name: str) -> dict[str, Any] | None:
+    async def get_graph(self, image_name: ImageLike) -> dict[str, Any] | None:
         """The graph that made an image, as it was run; None where the server has none.
 
         Rests on `GET /api/v1/images/i/{image_name}/workflow`.
@@ -167,10 +136,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return _document((await self._http.send(images.get_image_workflow(image_name))).graph)
+        return document_of((await self._http.send(images.get_image_workflow(image_name_of(image_name)))).graph)
 
     @on_engine
-    async def get_urls(self, image_name: str) -> ImageUrls:
+    async def get_urls(self, image_name: ImageLike) -> ImageUrls:
         """Where an image and its thumbnail are to be had, relative to the server's root.
 
         Rests on `GET /api/v1/images/i/{image_name}/urls`.
@@ -178,12 +147,13 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
+        name = image_name_of(image_name)
         # The server would give them for any name.
-        await self._http.send(images.get_image(image_name))
-        return await self._http.send(images.get_urls(image_name))
+        await self._http.send(images.get_image(name))
+        return await self._http.send(images.get_urls(name))
 
     @on_engine
-    async def get_image_bytes(self, image_name: str) -> bytes:
+    async def get_image_bytes(self, image_name: ImageLike) -> bytes:
         """The file of an image, in memory.
 
         Rests on `GET /api/v1/images/i/{image_name}/full`.
@@ -192,10 +162,10 @@ class AsyncImages(AsyncImageTransfers):
             NotFoundError: there is no image of that name.
             AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_image` has no limit.
         """
-        return await self._http.send(images.get_image_bytes(image_name))
+        return await self._http.send(images.get_image_bytes(image_name_of(image_name)))
 
     @on_engine
-    async def get_thumbnail(self, image_name: str) -> bytes:
+    async def get_thumbnail(self, image_name: ImageLike) -> bytes:
         """A small WebP of an image, of at most 256 by 256 pixels.
 
         Rests on `GET /api/v1/images/i/{image_name}/thumbnail`.
@@ -203,17 +173,18 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return await self._http.send(images.get_thumbnail(image_name))
+        return await self._http.send(images.get_thumbnail(image_name_of(image_name)))
 
     @on_engine
-    async def download_image(self, image_name: str, path: str | os.PathLike[str]) -> Path:
+    async def download_image(self, image_name: ImageLike, path: str | os.PathLike[str]) -> Path:
         """Stream an image into a file, which appears under its name when it is whole.
 
         Rests on `GET /api/v1/images/i/{image_name}/full`.
 
         Args:
             image_name: the server's name for it.
-            path: the file; one of that name is replaced. An existing folder takes it under the image's own name.
+            path: the file; one of that name is replaced. A folder takes it under the image's own name; what ends in a
+                separator is one, and is made if it is missing.
 
         Returns:
             The file.
@@ -223,7 +194,7 @@ class AsyncImages(AsyncImageTransfers):
             UnsafePathError: the image's own name is to be used, and cannot be a file name.
             OSError: the file cannot be written.
         """
-        return await AsyncImage(self._engine, self._http, image_name).save_as(path)
+        return await AsyncImage(self._engine, self._http, image_name_of(image_name)).save_as(path)
 
     @on_engine
     async def upload_image(
@@ -240,8 +211,9 @@ class AsyncImages(AsyncImageTransfers):
         Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
 
         Args:
-            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG, and as
-                RGB if it is of a mode that a PNG has not.
+            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG. One of
+                a mode that a PNG has not becomes RGB, or what keeps its transparency or its 16 bits; of mode `F`,
+                which has no scale of its own, 0 to 1 is from black to white if it has nothing else, else 0 to 255.
             board: where it goes, by id, name or record.
             category: what it is.
             is_intermediate: nobody is to see it.
@@ -251,22 +223,21 @@ class AsyncImages(AsyncImageTransfers):
             What the server knows of it now.
 
         Raises:
-            NotAnImageError: it is no image of a known kind.
+            NotAnImageError: it is no image of a known kind, no regular file, or nothing that Pillow can write.
             NotFoundError, AmbiguousNameError: of the board.
             RejectedError: the server cannot read it.
+            UnsafePathError: it is no path.
             OSError: the file cannot be read.
 
         Example:
             >>> client.image_repo.upload_image("cub.png", board="tigers").image_name
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
-        board_id = None if board is None else await board_id_of(board, self._catalog, self._http)
-        return await self.send_upload(
-            await asyncio.to_thread(Upload, image), board_id, category, is_intermediate, metadata
-        )
+        upload = await asyncio.to_thread(Upload, image)
+        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
 
     @on_engine
-    async def copy_image(self, image_name: str, *, board: BoardLike | None = None) -> ImageRecord:
+    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
         """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
 
         The server has no route for it: the file is downloaded and uploaded again.
@@ -278,15 +249,16 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name, or no such board.
         """
-        record = await self._http.send(images.get_image(image_name))
+        name = image_name_of(image_name)
+        record = await self._http.send(images.get_image(name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
-        upload = Upload(await self._http.send(images.get_image_bytes(image_name)))
+        upload = Upload(await self._http.send(images.get_image_bytes(name)))
         return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
 
     @on_engine
     async def update_image(
         self,
-        image_name: str,
+        image_name: ImageLike,
         *,
         category: Category | None = None,
         is_intermediate: bool | None = None,
@@ -299,15 +271,16 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
+        name = image_name_of(image_name)
         # The server answers 400 or 500 for a name that is not there.
-        await self._http.send(images.get_image(image_name))
+        await self._http.send(images.get_image(name))
         changes: dict[str, Any] = {"image_category": category, "is_intermediate": is_intermediate, "starred": starred}
         return await self._http.send(
-            images.update_image(image_name, {name: value for name, value in changes.items() if value is not None})
+            images.update_image(name, {key: value for key, value in changes.items() if value is not None})
         )
 
     @on_engine
-    async def star_image(self, image_name: str | Sequence[str]) -> list[str]:
+    async def star_image(self, image_name: ImagesLike) -> list[str]:
         """Star one image, or many; the names of those that are starred now.
 
         Rests on `POST /api/v1/images/star`.
@@ -315,11 +288,12 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        answers = [await self._http.send(images.star_images(part)) for part in _parts(image_name)]
-        return self._all_there(image_name, [name for answer in answers for name in answer.starred_images])
+        parts = parts_of(image_names_of(image_name))
+        answers = [await self._http.send(images.star_images(part)) for part in parts]
+        return self._told(image_name, [name for answer in answers for name in answer.starred_images])
 
     @on_engine
-    async def unstar_image(self, image_name: str | Sequence[str]) -> list[str]:
+    async def unstar_image(self, image_name: ImagesLike) -> list[str]:
         """Take the star off one image, or many; the names of those that have none now.
 
         Rests on `POST /api/v1/images/unstar`.
@@ -327,11 +301,12 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        answers = [await self._http.send(images.unstar_images(part)) for part in _parts(image_name)]
-        return self._all_there(image_name, [name for answer in answers for name in answer.unstarred_images])
+        parts = parts_of(image_names_of(image_name))
+        answers = [await self._http.send(images.unstar_images(part)) for part in parts]
+        return self._told(image_name, [name for answer in answers for name in answer.unstarred_images])
 
     @on_engine
-    async def delete_image(self, image_name: str) -> None:
+    async def delete_image(self, image_name: ImageLike) -> None:
         """Delete an image from the server, for good.
 
         Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
@@ -340,23 +315,24 @@ class AsyncImages(AsyncImageTransfers):
             NotFoundError: there is no image of that name.
             ForbiddenError: it is somebody else's.
         """
+        name = image_name_of(image_name)
         try:
-            answer = await self._http.send(images.delete_image(image_name))
+            answer = await self._http.send(images.delete_image(name))
         except ForbiddenError:
             # So the server also refuses, except to administrators, what is not there; asking for it tells.
-            await self._http.send(images.get_image(image_name))
+            await self._http.send(images.get_image(name))
             raise
-        self._all_there(image_name, answer.deleted_images)
+        self._check_there(name, answer.deleted_images)
 
     # Many images
 
     @on_engine
-    async def delete_images(self, image_names: str | Iterable[str]) -> list[str]:
+    async def delete_images(self, image_names: ImagesLike) -> list[str]:
         """Delete many images, for good; the names of those that are gone now.
 
         Rests on `POST /api/v1/images/delete`.
         """
-        answers = [await self._http.send(images.delete_images(part)) for part in _parts(image_names)]
+        answers = [await self._http.send(images.delete_images(part)) for part in parts_of(image_names_of(image_names))]
         return [name for answer in answers for name in answer.deleted_images]
 
     @on_engine
@@ -382,18 +358,6 @@ class AsyncImages(AsyncImageTransfers):
         Rests on `DELETE /api/v1/images/intermediates`, for administrators.
         """
         return await self._http.send(images.clear_intermediates())
-
-    def _all_there(self, asked: str | Sequence[str], answered: list[str]) -> list[str]:
-        """What was answered; an error if one image was asked about and it is not among them."""
-        if isinstance(asked, str) and asked not in answered:
-            call = images.get_image(asked)
-            raise not_there(
-                f"The server has no image {asked!r}, or may not change it.",
-                method=call.method,
-                url=self._http.url_of(call.path),
-                hint="Check the name; it may have been deleted meanwhile.",
-            )
-        return answered
 
 
 class Images(Blocking[AsyncImages]):
@@ -427,12 +391,3 @@ class Images(Blocking[AsyncImages]):
     upload_many = blocking_reporting(AsyncImages.upload_many)
     download_zip = blocking(AsyncImages.download_zip)
     download_unzipped = blocking(AsyncImages.download_unzipped)
-
-
-def _document(text: str | None) -> dict[str, Any] | None:
-    document: dict[str, Any] | None = None if text is None else json.loads(text)
-    return document
-
-
-def _parts(image_names: str | Iterable[str]) -> list[Sequence[str]]:
-    return in_parts(several(image_names), images.MAX_NAMES_PER_REQUEST)

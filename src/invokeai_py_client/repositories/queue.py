@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
 
-from invokeai_py_client.errors import ForbiddenError, NotFoundError, NotInvokeAIError, RejectedError
+from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.items import all_ids, records_of, summaries_of
+from invokeai_py_client.live.queue_counts import nothing_at_all, until_counts
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.repositories.queue_order import (
-    Durations,
-    QueuePosition,
-    Waiting,
-    first_come,
-    in_turns,
-    seconds_between,
-    seconds_until,
-)
+from invokeai_py_client.repositories.queue_order import QueuePosition
+from invokeai_py_client.repositories.queue_positions import RUNNING, Positions, recent_items
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
-from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import app, queue
-from invokeai_py_client.wire.events import Event
+from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import (
     BatchStatus,
+    CancelResult,
+    DeletedItems,
     DestinationCounts,
     ProcessorStatus,
     QueueItemRecord,
     QueueItemSummary,
     QueueStatus,
 )
-
-_WHOLE_ITEMS_PER_REQUEST = 50
-_ENDED_ITEMS = 100
-"""So many of those that ended last tell how long items take."""
-
-_RUNNING = ("in_progress", "waiting")
-
-R = TypeVar("R", bound=QueueItemSummary)
 
 
 class AsyncQueue:
@@ -52,7 +36,7 @@ class AsyncQueue:
         self._http = http
         self._following = following
         self.queue_id = queue_id
-        self._priorities: dict[str, int] = {}
+        self._positions = Positions(http, queue_id, following.kinds)
 
     @on_engine
     async def get_status(self) -> QueueStatus:
@@ -88,12 +72,14 @@ class AsyncQueue:
 
     @on_engine
     async def list_running(self) -> list[QueueItemRecord]:
-        """The items that run now, whole."""
-        return await self._whole_items(_RUNNING)
+        """The items that run now, whole: by priority, then in the order of submission."""
+        return await self._whole_items(RUNNING)
 
     @on_engine
     async def list_pending(self) -> list[QueueItemRecord]:
-        """The items that wait, whole, in the order of their submission. `get_position` tells when their turn is."""
+        """The items that wait, whole, as they will run as far as priority goes: by priority, then in the order of
+        submission. Where a server has several users, they take turns; `get_position` tells when an item's turn is.
+        """
         return await self._whole_items(("pending",))
 
     @on_engine
@@ -106,7 +92,10 @@ class AsyncQueue:
 
     @on_engine
     async def get_next(self) -> QueueItemRecord | None:
-        """The pending item that is begun next, as far as priorities go; None if none waits.
+        """The pending item of the queue that is begun next, as far as priorities go; None if none waits.
+
+        The queue is seen alone: the server's processor serves all of its queues, and may begin one of another first,
+        as it may where users take turns.
 
         Rests on `GET .../next`.
         """
@@ -129,7 +118,7 @@ class AsyncQueue:
 
         Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
         """
-        return await self._items(item_ids)
+        return await records_of(self._http, self.queue_id, item_ids)
 
     @on_engine
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
@@ -156,28 +145,17 @@ class AsyncQueue:
         only administrators see. To who is none, the others' items show neither user nor priority: they count as those
         of one other user.
 
+        The queue is seen alone: the server's one processor serves all of its queues, and what waits or runs in another
+        one may come before.
+
         Raises:
             NotFoundError: the queue has no such item (any more).
+
+        Example:
+            >>> client.queue.get_position(run.item_id).ahead_count
+            2
         """
-        item = await self._http.send(queue.get_queue_item(self.queue_id, item_id))
-        if item.status != "pending":
-            runs = item.status in _RUNNING
-            return QueuePosition(item_id, item.status, 0 if runs else None, 0, 0.0 if runs else None)
-        items = [summary async for summary in self._recent_items()]
-        pending = [summary for summary in items if summary.status == "pending"]
-        priorities = await self._priorities_of({summary.batch_id: summary.item_id for summary in pending})
-        waiting = {i.item_id: Waiting(i.item_id, i.batch_id, i.user_id, priorities[i.batch_id]) for i in pending}
-        waiting.setdefault(item_id, Waiting(item_id, item.batch_id, item.user_id, item.priority))
-        if len({other.user_id for other in waiting.values()}) > 1 and await self._users_take_turns():
-            served = sorted((i for i in items if i.started_at), key=lambda i: i.started_at or "")
-            order = in_turns(waiting.values(), [*dict.fromkeys(i.user_id for i in reversed(served))][::-1])
-        else:
-            order = first_come(waiting.values())
-        ahead = order[: next(place for place, other in enumerate(order) if other.item_id == item_id)]
-        now = datetime.now(UTC)
-        running = [(i.batch_id, seconds_between(i.started_at, now) or 0.0) for i in items if i.status in _RUNNING]
-        seconds = seconds_until((other.batch_id for other in ahead), running, Durations(items))
-        return QueuePosition(item_id, item.status, len(ahead) + 1, len(ahead), seconds)
+        return await self._positions.of(item_id)
 
     # Steering
 
@@ -197,31 +175,31 @@ class AsyncQueue:
         return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
 
     @on_engine
-    async def cancel_batch(self, batch_id: str) -> int:
-        """Cancel what has not ended of a batch; how many items it were.
+    async def cancel_batch(self, batch_id: str) -> CancelResult:
+        """Cancel what has not ended of a batch; `canceled` says how many items it were.
 
         Rests on `PUT .../cancel_by_batch_ids`.
         """
         live = self._following.router.followed(batch_id)
         if live is not None:
             self._following.cancel_asked(live)
-        return (await self._http.send(queue.cancel_batch(self.queue_id, batch_id))).canceled
+        return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
 
     @on_engine
-    async def cancel_by_destination(self, destination: str) -> int:
-        """Cancel what has not ended of the items with a destination; how many it were.
+    async def cancel_by_destination(self, destination: str) -> CancelResult:
+        """Cancel what has not ended of the items with a destination; `canceled` says how many it were.
 
         Rests on `PUT .../cancel_by_destination`.
         """
-        return (await self._http.send(queue.cancel_by_destination(self.queue_id, destination))).canceled
+        return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
-    async def cancel_all_except_current(self) -> int:
-        """Cancel every pending item; how many it were.
+    async def cancel_all_except_current(self) -> CancelResult:
+        """Cancel every pending item; `canceled` says how many it were.
 
         Rests on `PUT .../cancel_all_except_current`.
         """
-        return (await self._http.send(queue.cancel_all_except_current(self.queue_id))).canceled
+        return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
     async def delete_item(self, item_id: int) -> None:
@@ -233,52 +211,67 @@ class AsyncQueue:
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
 
     @on_engine
-    async def delete_by_destination(self, destination: str) -> int:
-        """Take every item with a destination out of the queue's memory; how many it were.
+    async def delete_by_destination(self, destination: str) -> DeletedItems:
+        """Take every item with a destination out of the queue's memory; `deleted` says how many it were.
 
         Rests on `DELETE .../d/{destination}`.
         """
-        return (await self._http.send(queue.delete_by_destination(self.queue_id, destination))).deleted
+        return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
-    async def delete_all_except_current(self) -> int:
-        """Take every pending item out of the queue; how many it were.
+    async def delete_all_except_current(self) -> DeletedItems:
+        """Take every pending item out of the queue; `deleted` says how many it were.
 
         Rests on `PUT .../delete_all_except_current`.
         """
-        return (await self._http.send(queue.delete_all_except_current(self.queue_id))).deleted
+        return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
     async def retry(self, item_ids: int | Sequence[int]) -> list[int]:
         """Run items anew that failed or were canceled, each as a new item of the same batch.
 
+        The server does not tell the new items' ids, but each says in `retried_from_item_id` which one it stands for;
+        `client.run(item_id)` follows one of them, and `client.run(batch_id=...)` their whole batch, in which the old
+        items count as well: a run of it that has a failed item ends as failed, whatever became of its new one.
+
         Rests on `PUT .../retry_items_by_id`.
 
         Returns:
             The ids, of those given, of the items that are run anew; what can not be is left out.
+
+        Example:
+            >>> client.queue.retry(failed.item_id)
+            [7]
+            >>> new = [item for item in client.queue.list_all() if item.retried_from_item_id == failed.item_id][-1]
+            >>> client.run(new.item_id).wait(timeout=60).status
+            'completed'
         """
         ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
         return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
 
     @on_engine
-    async def clear(self) -> int:
-        """Cancel what runs and empty the queue, its memory of ended items too; how many items it were.
+    async def clear(self) -> DeletedItems:
+        """Cancel what runs and empty the queue, its memory of ended items too; `deleted` says how many items it were.
 
         Rests on `PUT .../clear`.
+
+        Example:
+            >>> client.queue.clear().deleted
+            3
         """
-        return (await self._http.send(queue.clear_queue(self.queue_id))).deleted
+        return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
-    async def prune(self) -> int:
-        """Take all items that have ended out of the queue's memory; how many it were.
+    async def prune(self) -> DeletedItems:
+        """Take all items that have ended out of the queue's memory; `deleted` says how many it were.
 
         Rests on `PUT .../prune`.
         """
-        return (await self._http.send(queue.prune_queue(self.queue_id))).deleted
+        return await self._http.send(queue.prune_queue(self.queue_id))
 
     @on_engine
     async def pause(self) -> ProcessorStatus:
-        """Begin nothing new; what runs goes on.
+        """Begin nothing new, in whatever queue: the server has one processor for all of them. What runs goes on.
 
         Rests on `PUT .../processor/pause`, for administrators.
         """
@@ -286,7 +279,7 @@ class AsyncQueue:
 
     @on_engine
     async def resume(self) -> ProcessorStatus:
-        """Begin items again.
+        """Begin items again, in every queue.
 
         Rests on `PUT .../processor/resume`, for administrators.
         """
@@ -295,118 +288,87 @@ class AsyncQueue:
     # Watching
 
     def watch(self) -> EventStream:
-        """The changes of the status of the queue's items from now on, for `for` and for `async for`. It has no end.
-        While the socket is down nothing comes, and what happens then is not told.
+        """The changes of the queue, from when a `with` or `async with` of it is entered, else from the first event that
+        is asked for; for `for` and for `async for`. It has no end.
 
-        Raises, with the first event that is asked for:
+        What comes, typed (`invokeai_py_client.wire.events`), by its `type`:
+
+        - `queue_item_status_changed`: an item has begun, or has ended: `item_id`, `batch_id`, `status`. Items that are
+          canceled or deleted in bulk have one each, with status `canceled`; the server does not tell their batches, so
+          `batch_id` is "" unless this client follows them.
+        - `batch_enqueued`: a batch has come, with `batch_id`, `enqueued` of `requested`, and `priority`.
+        - `queue_items_retried`: the items `item_ids` are run anew, each as a new item, whose id is not told.
+        - `queue_cleared`: every item is gone, or every item of the user `user_id`; nothing comes for each of them.
+        - `queue_items_canceled`: only for another user's items that were canceled in bulk: it names none.
+        - `reconnected`: the socket is back after `seconds`, and what happened then is not told.
+
+        Other users' events have batch_id "redacted", unless one is an administrator. Nothing comes for what is pruned,
+        nor for an item that is deleted after its end. Servers before 6.14 tell nothing of bulk cancels and deletes.
+
+        Raises, when it is entered or with the first event that is asked for:
             SettingsError: the client was made with `transport="polling"`.
             InvokeAIError: the server cannot be reached, or refuses this client.
 
         Example:
-            >>> for event in client.queue.watch():
-            ...     print(event["item_id"], event["status"])
+            >>> with client.queue.watch() as changes:
+            ...     for event in changes:
+            ...         if event.type == "queue_item_status_changed":
+            ...             print(event["item_id"], event["status"])
         """
-        following, types = self._following, frozenset({"queue_item_status_changed"})
         return EventStream(
-            self._engine, lambda mailbox: following.stream_queue(self.queue_id, mailbox, types=types), following.losses
+            self._engine,
+            lambda mailbox: self._following.stream_queue(self.queue_id, mailbox, only_changes=True),
+            self._following.losses,
         )
 
     @on_engine
     async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 5.0) -> bool:  # noqa: ASYNC109
         """Wait until nothing waits and nothing runs in the queue, whose ever it is.
 
-        Pushed events wake it; it asks the server once when they say that the queue may be idle.
+        Pushed events wake it; it asks the server once when they say that the queue may be idle. The server's other
+        queues, which the same processor serves, are not looked at.
 
         Args:
-            timeout: seconds; None to wait as long as it takes.
-            poll_interval: seconds after which it asks although no event came.
+            timeout: seconds; 0 to ask once, None to wait as long as it takes.
+            poll_interval: seconds after which it asks although no event came; more than 0.
 
         Returns:
             Whether the queue is idle; False if the time was over first.
+
+        Raises:
+            SettingsError: the interval is not above 0.
+            TransportError, RequestTimeout, ServerError: when the time was over, the server was away; until then its
+                absence is waited out.
         """
-        changed = asyncio.Event()
-
-        def watcher(events: list[Event]) -> None:
-            if any(_may_be_idle(event) for event in events):
-                changed.set()
-
-        unwatch = await self._following.watch_queue(self.queue_id, watcher)
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                while not (await self._http.send(queue.get_queue_status(self.queue_id))).is_idle:
-                    await set_within(changed, poll_interval)
-                    changed.clear()
-        except TimeoutError:
-            if not limit.expired():
-                # It is a request that got no answer.
-                raise
-            return False
-        finally:
-            unwatch()
-        return True
+        if poll_interval <= 0:
+            raise SettingsError(
+                f"{poll_interval!r} is no interval to ask the server in.",
+                setting="poll_interval",
+                hint="Give seconds, more than 0.",
+            )
+        await self._following.subscribe(self.queue_id)
+        return await until_counts(
+            self._http,
+            self._following.router,
+            self.queue_id,
+            nothing_at_all,
+            pause=lambda: poll_interval,
+            seconds=timeout,
+        )
 
     async def _item_ids(self) -> Sequence[int]:
-        try:
-            return (await self._http.send(queue.list_item_ids(self.queue_id))).item_ids
-        except (NotFoundError, RejectedError, NotInvokeAIError):
-            # Servers before 6.7 lack the route, and may have their web page answer it.
-            return sorted((item.item_id for item in await self.list_all()), reverse=True)
+        return await all_ids(self._http, self.queue_id)
 
     async def _summaries(self, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
-        try:
-            summaries = await self._http.send(queue.get_item_summaries(self.queue_id, item_ids))
-        except (NotFoundError, RejectedError):
-            # Servers before 6.14 have only whole items.
-            return await self._items(item_ids)
-        return _in_order(summaries, item_ids)
+        return await summaries_of(self._http, self.queue_id, item_ids)
 
-    async def _items(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
-        found: list[QueueItemRecord] = []
-        for start in range(0, len(item_ids), _WHOLE_ITEMS_PER_REQUEST):
-            part = item_ids[start : start + _WHOLE_ITEMS_PER_REQUEST]
-            try:
-                records = await self._http.send(queue.get_items(self.queue_id, part))
-                found += _in_order(records, part)
-            except (NotFoundError, RejectedError):
-                by_id = {item.item_id: item for item in await self.list_all()}
-                return [by_id[item_id] for item_id in item_ids if item_id in by_id]
-        return found
-
-    async def _whole_items(self, statuses: Sequence[str]) -> list[QueueItemRecord]:
-        ids = [summary.item_id async for summary in self._recent_items(ended=0) if summary.status in statuses]
-        # What has gone on meanwhile is left out.
-        return [item for item in await self._items(sorted(ids)) if item.status in statuses]
-
-    async def _recent_items(self, *, ended: int = _ENDED_ITEMS) -> AsyncIterator[QueueItemSummary]:
-        """The newest items, until all that have not ended were among them, and some that have."""
+    async def _whole_items(self, statuses: Collection[str]) -> list[QueueItemRecord]:
         counts = (await self._http.send(queue.get_queue_status(self.queue_id))).queue
-        live = counts.pending + counts.in_progress + counts.waiting
-        item_ids = await self._item_ids()
-        for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
-            if live <= 0 and ended <= 0:
-                return
-            for summary in await self._summaries(item_ids[start : start + queue.MAX_IDS_PER_REQUEST]):
-                if summary.status == "pending" or summary.status in _RUNNING:
-                    live -= 1
-                else:
-                    ended -= 1
-                yield summary
-
-    async def _users_take_turns(self) -> bool:
-        try:
-            return (await self._http.send(app.get_config())).config.get("session_queue_mode") != "FIFO"
-        except ForbiddenError:
-            # What is so unless somebody has set it otherwise.
-            return True
-
-    async def _priorities_of(self, batches: dict[str, int]) -> dict[str, int]:
-        """The priorities of batches, each asked of one of its items, once."""
-        unknown = {batch: item_id for batch, item_id in batches.items() if batch not in self._priorities}
-        for item in await self._items([*unknown.values()]):
-            self._priorities[item.batch_id] = item.priority
-        self._priorities = {batch: self._priorities.get(batch, 0) for batch in batches}
-        return self._priorities
+        recent = await recent_items(self._http, self.queue_id, counts, ended=0)
+        ids = [summary.item_id for summary in recent if summary.status in statuses]
+        # What has gone on meanwhile is left out.
+        items = [item for item in await records_of(self._http, self.queue_id, ids) if item.status in statuses]
+        return sorted(items, key=lambda item: (-item.priority, item.item_id))
 
 
 class Queue(Blocking[AsyncQueue]):
@@ -455,6 +417,7 @@ class AsyncQueues:
 
     def __init__(self, make_queue: Callable[[str], AsyncQueue]) -> None:
         self._make_queue = make_queue
+        self._queues: dict[str, AsyncQueue] = {}
 
     def list_queues(self) -> list[str]:
         """The ids of the queues that every server has: the server knows no list, and makes any queue that is named."""
@@ -462,7 +425,8 @@ class AsyncQueues:
 
     def get_queue(self, queue_id: str = "default") -> AsyncQueue:
         """A queue by its id."""
-        return self._make_queue(queue_id)
+        # One for each id: it remembers priorities. Two threads may ask at once.
+        return self._queues.get(queue_id) or self._queues.setdefault(queue_id, self._make_queue(queue_id))
 
 
 class Queues(Blocking[AsyncQueues]):
@@ -473,16 +437,3 @@ class Queues(Blocking[AsyncQueues]):
     def get_queue(self, queue_id: str = "default") -> Queue:
         """A queue by its id."""
         return Queue(self.aio.get_queue(queue_id))
-
-
-def _may_be_idle(event: Event) -> bool:
-    """Whether nothing is left after an event, as far as it tells."""
-    counts = event.raw.get("queue_status")
-    if not isinstance(counts, dict):
-        return not event.type.startswith(("invocation", "generator"))
-    return not (counts.get("pending") or counts.get("in_progress"))
-
-
-def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:
-    by_id = {item.item_id: item for item in found}
-    return [by_id[item_id] for item_id in item_ids if item_id in by_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,8 +19,10 @@ class QueuePosition(ReadsAsMapping):
     """Where an item is in its queue.
 
     `position` is 1 for the item that is begun next, 0 for one that runs, None for one that has ended. `ahead_count`
-    counts the pending items before it, and `estimated_time` is in how many seconds it will begin, judged by how long
-    like items took lately: those of the same batch, else any; None where nothing is known of that.
+    counts the pending items before it, and `estimated_time` is in how many seconds it will begin, judged by the median
+    of how long like items took lately: those of the same batch, else those of the same kind of work, as far as this
+    client has sent it, else any. It is None where nothing is known of that, while the processor is paused, while an
+    item runs that has run longer than anything like it took, and for an item that has ended.
     """
 
     item_id: int
@@ -80,21 +82,40 @@ class Durations:
 
     Args:
         ended: items that have ended, the newest first.
+        kind_of: of what kind the work of a batch is; None where that is not known.
     """
 
-    def __init__(self, ended: Iterable[QueueItemSummary]) -> None:
+    def __init__(self, ended: Iterable[QueueItemSummary], kind_of: Callable[[str], Hashable | None]) -> None:
+        self._kind_of = kind_of
         self._all: list[float] = []
         self._of_batch: defaultdict[str, list[float]] = defaultdict(list)
+        self._of_kind: defaultdict[Hashable, list[float]] = defaultdict(list)
         for item in ended:
             seconds = seconds_between(item.started_at, item.completed_at)
             if item.status == "completed" and seconds is not None:
-                self._of_batch[item.batch_id].append(seconds)
                 self._all.append(seconds)
+                self._of_batch[item.batch_id].append(seconds)
+                kind = kind_of(item.batch_id)
+                if kind is not None:
+                    self._of_kind[kind].append(seconds)
 
     def of(self, batch_id: str) -> float | None:
         """What one more item of a batch is expected to take; None where nothing is known."""
-        known = self._of_batch.get(batch_id) or self._all
-        return statistics.fmean(known[:_RECENT]) if known else None
+        like = self._like(batch_id)
+        return statistics.median(like) if like else None
+
+    def left(self, batch_id: str, so_far: float) -> float | None:
+        """What an item of a batch still takes that has run for so long; None where that is not known.
+
+        That is so, too, where it has run longer than anything like it took: it is not like it.
+        """
+        like = self._like(batch_id)
+        return max(0.0, statistics.median(like) - so_far) if like and so_far <= max(like) else None
+
+    def _like(self, batch_id: str) -> list[float]:
+        """What took most like a batch: its own items, else those of its kind, else any."""
+        known = self._of_batch.get(batch_id) or self._of_kind.get(self._kind_of(batch_id)) or self._all
+        return known[:_RECENT]
 
 
 def seconds_until(ahead: Iterable[str], running: Iterable[tuple[str, float]], durations: Durations) -> float | None:
@@ -108,12 +129,41 @@ def seconds_until(ahead: Iterable[str], running: Iterable[tuple[str, float]], du
     Returns:
         The seconds; None where it is not known how long an item takes.
     """
-    expected = [durations.of(batch) for batch in ahead]
-    for batch, so_far in running:
-        usual = durations.of(batch)
-        expected.append(None if usual is None else max(0.0, usual - so_far))
-    known = [seconds for seconds in expected if seconds is not None]
-    return sum(known) if len(known) == len(expected) else None
+    total = 0.0
+    for seconds in (
+        *(durations.of(batch) for batch in ahead),
+        *(durations.left(batch, so_far) for batch, so_far in running),
+    ):
+        if seconds is None:
+            return None
+        total += seconds
+    return total
+
+
+def last_served(items: Iterable[QueueItemSummary]) -> list[str]:
+    """The users who had items begun, the one who was served longest ago first."""
+    latest: dict[str, str] = {}
+    for item in items:
+        if item.started_at is not None:
+            latest[item.user_id] = max(latest.get(item.user_id, ""), item.started_at)
+    return sorted(latest, key=lambda user: latest[user])
+
+
+def consecutive(items: Iterable[tuple[int, str]]) -> list[list[int]]:
+    """Runs of items with consecutive ids that are of one batch: most likely they were enqueued together.
+
+    Args:
+        items: the ids of items, and of their batches.
+    """
+    runs: list[list[int]] = []
+    last: tuple[int, str] | None = None
+    for item_id, batch_id in sorted(items):
+        if last == (item_id - 1, batch_id):
+            runs[-1].append(item_id)
+        else:
+            runs.append([item_id])
+        last = (item_id, batch_id)
+    return runs
 
 
 def seconds_between(began: str | None, ended: str | datetime | None) -> float | None:

@@ -6,26 +6,32 @@
 | `GET /queue/{queue_id}/i/{item_id}/position` | worked out by `queue.get_position`: the server has no such route |
 | `POST /queue/{queue_id}/enqueue_batch` | a `priority` in the body takes effect, which the server ignores |
 
-Whatever else is asked for goes to the server untouched.
+A `priority` that makes a batch wait for its turn waits no longer than the `timeout` of the request, if there is one.
+Whatever else is asked for goes to the server untouched, but that what no URL can hold, such as a space, is quoted.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
+from invokeai_py_client.errors import NotInvokeAIError, RejectedError, RequestTimeout, ServerError
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.priority import Priority, turn_of
+from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.repositories.queue import AsyncQueue
 from invokeai_py_client.repositories.raw_call import raw_call
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.wire.records import QueueStatus
 from invokeai_py_client.wire.records.queue import FLAT_COUNTS
+
+_ITEM_ID = re.compile("[0-9]{1,18}")
 
 
 class RawRequests:
@@ -43,7 +49,7 @@ class RawRequests:
         self._get_queue = get_queue
         self._meant_more: tuple[tuple[str, re.Pattern[str], Callable[..., Awaitable[Response]]], ...] = (
             ("GET", re.compile(r"/api/v1/queue/([^/]+)/status"), self._status),
-            ("GET", re.compile(r"/api/v1/queue/([^/]+)/i/(\d+)/position"), self._position),
+            ("GET", re.compile(r"/api/v1/queue/([^/]+)/i/([^/]+)/position"), self._position),
             ("POST", re.compile(r"/api/v1/queue/([^/]+)/enqueue_batch"), self._enqueue),
         )
 
@@ -60,8 +66,9 @@ class RawRequests:
         """Send a request; the arguments are those of `InvokeAIClient.request`."""
         call = raw_call(method, path, body=body, params=params, headers=headers, timeout=timeout)
         for meant_method, pattern, answer in self._meant_more:
-            found = pattern.fullmatch(call.path)
+            found = pattern.fullmatch(call.path.rstrip("/"))
             if found and call.method == meant_method:
+                call = dataclasses.replace(call, path=call.path.rstrip("/"))
                 return await answer(call, *map(unquote, found.groups()))
         return await self._http.send(call)
 
@@ -71,19 +78,72 @@ class RawRequests:
         return _with_body(response, {**response.json(), **{name: status[name] for name in FLAT_COUNTS}})
 
     async def _position(self, call: Call[Response], queue_id: str, item_id: str) -> Response:
-        position = await self._get_queue(queue_id).get_position(int(item_id))
         url = self._http.url_of(call.path)
+        if not _ITEM_ID.fullmatch(item_id):
+            raise RejectedError(
+                f"{call.method} {url}: {item_id!r} is no id of a queue item.",
+                status=422,
+                method=call.method,
+                url=url,
+                hint="Give the number that submission['item_id'] holds.",
+            )
+        position = await self._get_queue(queue_id).get_position(int(item_id))
         return Response("GET", url, 200, {"content-type": "application/json"}, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
-        if isinstance(call.body, Mapping) and "priority" in call.body:
-            priority = Priority(call.body["priority"])
-            body = {name: value for name, value in call.body.items() if name != "priority"}
-            if priority.goes_first:
-                body["prepend"] = True
-            await turn_of(priority, queue_id, self._http, self._following.router)
-            call = dataclasses.replace(call, body=body)
-        return await self._http.send(call)
+        body = call.body
+        if not isinstance(body, Mapping) or "priority" not in body:
+            return self._remembered(body, await self._http.send(call))
+        priority = Priority.of(body["priority"])
+        body = {name: value for name, value in body.items() if name != "priority"}
+        if priority.goes_first:
+            body["prepend"] = True
+        await self._turn(call, priority, queue_id)
+        if priority is not Priority.URGENT or not isinstance(body.get("batch"), Mapping):
+            return self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
+        # Its id is chosen here, as the server would, so that it is known from before it is sent.
+        batch_id = str(body["batch"].get("batch_id") or uuid4())
+        body["batch"] = {**body["batch"], "batch_id": batch_id}
+        async with self._following.submissions.urgent(queue_id, batch_id) as answered:
+            response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
+            await answered(_of_answer(response, "item_ids"))
+        return response
+
+    def _remembered(self, body: Any, response: Response) -> Response:
+        """Remember of what kind a batch is, by the id that the server's answer gives it."""
+        sent = body.get("batch") if isinstance(body, Mapping) else None
+        made = _of_answer(response, "batch")
+        if isinstance(sent, Mapping) and isinstance(made, Mapping) and "batch_id" in made:
+            self._following.kinds.remember(str(made["batch_id"]), sent.get("graph"))
+        return response
+
+    async def _turn(self, call: Call[Response], priority: Priority, queue_id: str) -> None:
+        turn = await self._following.turn(priority, queue_id)
+        limit = asyncio.timeout(call.timeout)
+        try:
+            async with limit:
+                await turn.comes()
+        except TimeoutError as error:
+            if not limit.expired() or call.timeout is None:
+                raise
+            raise RequestTimeout(
+                f"{call.method} {self._http.url_of(call.path)} waited {call.timeout:g} s for the turn of its "
+                f"priority {priority.value!r}, and was not sent: {turn.waits_for}.",
+                url=self._http.url_of(call.path),
+                method=call.method,
+                timeout=call.timeout,
+                hint="Give it longer, or a higher priority.",
+            ) from error
+
+
+def _of_answer(response: Response, name: str) -> Any:
+    """What stands under a name in an answer, if it is an object that has it."""
+    try:
+        answer = response.json()
+    except (NotInvokeAIError, ServerError):
+        # That is for whoever asked to see.
+        return None
+    return answer.get(name) if isinstance(answer, Mapping) else None
 
 
 def _with_body(response: Response, body: Any) -> Response:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
-import hashlib
-import json
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Generic, Self, TextIO, TypeVar
+from typing import Generic, TypeVar
 
-from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.errors import AuthenticationError, InvokeAIError, TransferRefusedError, TransportError
 
 J = TypeVar("J")
 R = TypeVar("R")
 
 CONCURRENCY = 8
 """How many are under way at once, unless the caller says otherwise."""
-
-_LINES_AT_ONCE = 32
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -89,26 +83,31 @@ async def transfer_all(
         report: told after each.
 
     Returns:
-        What became of each. A full disk fails all that are left, untried.
+        What became of each. What would meet every other as well (a full disk, a server that cannot be reached or
+        does not know the user) fails all that are left, untried.
+
+    Raises:
+        TransferRefusedError: the concurrency is less than 1.
     """
     if concurrency < 1:
-        raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
+        raise TransferRefusedError(f"concurrency must be at least 1, not {concurrency!r}.")
     todo = [*enumerate(jobs)]
     results: dict[int, tuple[R, bool]] = {}
     failures: dict[int, Failure] = {}
     queue: Iterator[tuple[int, J]] = iter(todo)
-    no_room: list[OSError] = []
+    hopeless: list[InvokeAIError | OSError] = []
 
     async def work() -> None:
         for number, job in queue:
-            try:
-                if no_room:
-                    raise no_room[0]
-                results[number] = await transfer(job)
-            except (InvokeAIError, OSError) as error:
-                failures[number] = Failure(name(job), error)
-                if isinstance(error, OSError) and error.errno in _NO_ROOM:
-                    no_room.append(error)
+            if hopeless:
+                failures[number] = Failure(name(job), hopeless[0])
+            else:
+                try:
+                    results[number] = await transfer(job)
+                except (InvokeAIError, OSError) as error:
+                    failures[number] = Failure(name(job), error)
+                    if _meets_all(error):
+                        hopeless.append(error)
             report(TransferProgress(len(results) + len(failures), len(todo), len(failures), name(job)))
 
     try:
@@ -126,57 +125,10 @@ async def transfer_all(
     )
 
 
-class TransferLog:
-    """Remembers across programs what was transferred: a line of JSON for each, in a file of its own.
-
-    A line that a crash has cut short is ignored, and so is a file that is no such log; the last few lines, which a
-    crash loses, only cost that those things are transferred again. It is used with `with`, which closes the file.
-
-    Args:
-        path: the file; it is made with the first entry.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-        self._unwritten = 0
-        self._entries: dict[str, dict[str, object]] = {}
-        with contextlib.suppress(OSError):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    entry = json.loads(line)
-                    self._entries[str(entry["key"])] = entry
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def get(self, key: str) -> dict[str, object] | None:
-        """What was remembered under a key."""
-        return self._entries.get(key)
-
-    def remember(self, key: str, **facts: object) -> None:
-        """Add an entry.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        entry = self._entries[key] = {"key": key, **facts}
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # It begins with a line end: the last line may have been cut short.
-            self._file = self._path.open("a", encoding="utf-8")
-            self._file.write("\n")
-        self._file.write(json.dumps(entry) + "\n")
-        self._unwritten += 1
-        if self._unwritten >= _LINES_AT_ONCE:
-            self._file.flush()
-            self._unwritten = 0
+def _meets_all(error: InvokeAIError | OSError) -> bool:
+    if isinstance(error, TransportError):
+        return not error.sent
+    return isinstance(error, AuthenticationError) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
 
 
 def crc32_of(path: Path) -> int:
@@ -190,13 +142,3 @@ def crc32_of(path: Path) -> int:
         while chunk := file.read(1 << 20):
             crc32 = zlib.crc32(chunk, crc32)
     return crc32
-
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

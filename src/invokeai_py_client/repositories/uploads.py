@@ -1,83 +1,187 @@
-"""What can be uploaded as an image: a path, bytes, a Pillow image, an open file."""
+"""What can be uploaded as an image or a video: a path, bytes, an open file, and for an image what Pillow has."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from invokeai_py_client.errors import NotAnImageError
-from invokeai_py_client.files import image_type, image_type_of
+from invokeai_py_client.errors import InvokeAIError, NotAnImageError
+from invokeai_py_client.files import IMAGE, FileKind, path_of
 
 if TYPE_CHECKING:
     import PIL.Image
 
-    ImageSource = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image
+    FileSource = str | os.PathLike[str] | bytes | BinaryIO
+    """A file's path, its content, or an open binary file, which is read from where it stands."""
+
+    ImageSource = FileSource | PIL.Image.Image
     """A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
 
 _SMALL = 512 * 1024
 
-_PNG_MODES = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}
+_CHUNK = 2**20
+
+_PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}
+
+# What keeps transparency and depth; all others become RGB.
+_NEAREST_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "I": "I;16"}
 
 
 class Upload:
-    """An image that is to be sent, with its name and MIME type, told by its content.
+    """A file that is to be sent, with its name and MIME type, told by its content.
 
     Args:
         source: see `ImageSource`.
         filename: what it is to be called, in place of a name of its own.
+        kind: what it must be.
 
     Raises:
-        NotAnImageError: it is no image of a known kind.
+        NotAnImageError: it is none of that kind, or no regular file.
+        UnsafePathError: it is a path that cannot be one.
         OSError: it cannot be read.
         TypeError: it is nothing of the kinds above.
     """
 
-    def __init__(self, source: Any, *, filename: str | None = None) -> None:
+    def __init__(self, source: Any, *, filename: str | None = None, kind: FileKind = IMAGE) -> None:
+        check_source(source, kind)
         self.content: bytes | Path | BinaryIO
         if isinstance(source, str | os.PathLike):
-            path = Path(source)
-            # One small enough is read at once, which spares it being opened again and sent in pieces.
-            self.content = path.read_bytes() if path.stat().st_size <= _SMALL else path
+            path = path_of(source)
+            self.content, start = _of_path(path)
+            self.content_type = kind.checked(start, str(path))
             self.filename = path.name
-            self.content_type = image_type_of(self.content, name=str(path))
         elif isinstance(source, bytes | bytearray | memoryview):
             self.content = bytes(source)
-            self.content_type = image_type_of(self.content, name=filename)
-            self.filename = f"image.{self.content_type.split('/')[1]}"
+            self.content_type = kind.checked(self.content[:16], filename or "The content")
+            self.filename = _plain_name(self.content_type)
         elif hasattr(source, "read"):
-            self.content, self.content_type, self.filename = _of_file(source)
-        elif hasattr(source, "save") and hasattr(source, "mode"):
-            self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
+            self.content, self.content_type, self.filename = _of_file(source, kind)
         else:
-            raise TypeError(f"an image is a path, bytes, a binary file or a Pillow image, not {type(source).__name__}")
+            self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
         self.filename = filename or self.filename
 
+    def digest(self) -> str:
+        """The SHA-256 of what is sent, in hexadecimal.
 
-def _of_file(file: BinaryIO) -> tuple[bytes | BinaryIO, str, str]:
+        Raises:
+            NotAnImageError, OSError: it cannot be read.
+        """
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        if isinstance(self.content, Path):
+            with self.content.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        with _reading(self.filename):
+            place = self.content.tell()
+            while chunk := self.content.read(_CHUNK):
+                digest.update(chunk)
+            self.content.seek(place)
+        return digest.hexdigest()
+
+
+def check_source(source: object, kind: FileKind = IMAGE, place: str = "") -> None:
+    """See that something is of a type that can be uploaded, before anything is sent.
+
+    Raises:
+        TypeError: it is not; `place` says where it stands.
+    """
+    if isinstance(source, io.TextIOBase):
+        raise TypeError(f"{place}{name_of_source(source)} is open for text; open it with mode 'rb'")
+    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read"):
+        return
+    if kind is IMAGE and is_pillow(source):
+        return
+    pillow = ", a binary file or a Pillow image" if kind is IMAGE else " or a binary file"
+    noun = "an image" if kind is IMAGE else "a video"
+    raise TypeError(f"{place}{noun} is a path, bytes{pillow}, not {type(source).__name__}")
+
+
+def is_pillow(source: object) -> bool:
+    """Whether something is a Pillow image, told without Pillow."""
+    return hasattr(source, "save") and hasattr(source, "mode") and hasattr(source, "convert")
+
+
+def name_of_source(source: object) -> str:
+    """What a report calls it: its path, else what it is."""
+    name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if isinstance(name, str | os.PathLike):
+        return str(os.fspath(name))
+    return f"<{type(source).__name__}>"
+
+
+def _of_path(path: Path) -> tuple[bytes | Path, bytes]:
+    """What is to be sent of a path, and how it begins."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        # A pipe could be waited for for ever. Opening a folder raises its own error.
+        raise NotAnImageError(f"{path} is no regular file.", name=str(path), hint="Give an open file to read that.")
+    with path.open("rb") as file:
+        # One small enough is read at once, which spares it being opened again and sent in pieces.
+        if found.st_size <= _SMALL:
+            content = file.read()
+            return content, content[:16]
+        return path, file.read(16)
+
+
+def _of_file(file: BinaryIO, kind: FileKind) -> tuple[bytes | BinaryIO, str, str]:
     name = getattr(file, "name", None)
     shown = name if isinstance(name, str) else "The file"
-    start = file.read(16)
-    if isinstance(start, str):
-        raise TypeError(f"{shown} is open for text; open it with mode 'rb'")
-    found = image_type(start)
-    if found is None:
-        raise NotAnImageError(
-            f"{shown} is no image of a known kind: it begins with {start!r}.",
-            name=shown,
-            hint="Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.",
-        )
-    filename = Path(shown).name if isinstance(name, str) else f"image.{found.split('/')[1]}"
-    if not file.seekable():
-        return start + file.read(), found, filename
-    file.seek(-len(start), os.SEEK_CUR)
+    with _reading(shown):
+        start: Any = file.read(16)
+        if not isinstance(start, bytes):
+            raise TypeError(f"it gives {type(start).__name__}, no bytes")
+        found = kind.checked(start, shown)
+        filename = Path(shown).name if isinstance(name, str) else _plain_name(found)
+        if not (hasattr(file, "seekable") and file.seekable()):
+            return start + file.read(), found, filename
+        file.seek(-len(start), os.SEEK_CUR)
     return file, found, filename
 
 
+@contextlib.contextmanager
+def _reading(shown: str) -> Iterator[None]:
+    """A file of the caller's, which may be closed, cut short, or anything that has a `read`."""
+    try:
+        yield
+    except InvokeAIError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, io.UnsupportedOperation):
+            raise
+        raise NotAnImageError(
+            f"{shown} cannot be read: {error}.", name=shown, hint="Give an open file, opened with mode 'rb'."
+        ) from error
+
+
+def _plain_name(content_type: str) -> str:
+    kind, extension = content_type.split("/")
+    return f"{kind}.{extension}"
+
+
 def _as_png(image: PIL.Image.Image) -> bytes:
-    if image.mode not in _PNG_MODES:
-        image = image.convert("RGB")
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=1)
+    try:
+        if image.mode == "F":
+            extrema: Any = image.getextrema()
+            if extrema[0] >= 0 and extrema[1] <= 1:
+                image = image.point(lambda value: value * 255 + 0)
+            image = image.convert("L")
+        elif image.mode not in _PNG_MODES:
+            if image.mode.startswith("I;16"):
+                # Straight to another order of bytes, Pillow would keep eight bits only.
+                image = image.convert("I")
+            image = image.convert(_NEAREST_MODES.get(image.mode, "RGB"))
+        image.save(buffer, format="PNG", compress_level=1)
+    except Exception as error:
+        # Pillow raises whatever its readers and writers do: OSError, ValueError, SyntaxError.
+        raise NotAnImageError(
+            f"Pillow cannot write {image!r} as PNG: {error}.", name="image.png", hint="Give an image that it can."
+        ) from error
     return buffer.getvalue()

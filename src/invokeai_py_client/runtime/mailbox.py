@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,6 +47,7 @@ class Mailbox(Generic[T]):
         self._changed = threading.Condition()
         self._sleeper: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
         self._closed = False
+        self._at_close: list[Callable[[], None]] = []
         self.dropped = 0
         self.coalesced = 0
 
@@ -73,7 +74,18 @@ class Mailbox(Generic[T]):
         """Nothing more will come: the consumer gets what waits, and then MailboxClosed."""
         with self._changed:
             self._closed = True
+            at_close, self._at_close = self._at_close, []
             self._wake()
+        for callback in at_close:
+            callback()
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when the mailbox is closed, in whatever thread that is; now if it is closed."""
+        with self._changed:
+            if not self._closed:
+                self._at_close.append(callback)
+                return
+        callback()
 
     def take(self, timeout: float | None = None) -> list[T]:
         """Wait in this thread until there is something, and take it all.

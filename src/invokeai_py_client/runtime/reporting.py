@@ -16,11 +16,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
-from invokeai_py_client.runtime.twins import HasEngine
+from invokeai_py_client.runtime.twins import HasEngine, read_awaited, read_blocking
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=HasEngine)
 T = TypeVar("T")
+
+_NOT_AWAITED = "progress_callback is an async function, which nobody would await: use client.aio for it"
 
 
 def reporting(
@@ -30,12 +32,17 @@ def reporting(
 
     What it raises ends the work, and is raised.
     """
+    coroutine: Callable[..., Coroutine[Any, Any, T]] = method
 
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        callback = kwargs.pop("progress_callback", None)
-        work = _Work(self._engine, lambda report: method(self, *args, **{**kwargs, "progress_callback": report}))  # type: ignore[arg-type]
-        if not callable(callback):
+        callback = _checked(kwargs.pop("progress_callback", None))
+        read_args, read_kwargs = await read_awaited(args, kwargs)
+        work = _Work(
+            self._engine,
+            lambda report: coroutine(self, *read_args, **{**read_kwargs, "progress_callback": report}),
+        )
+        if callback is None:
             return await self._engine.call(work.coroutine())
         try:
             await self._engine.call(work.begin())
@@ -63,15 +70,21 @@ def blocking_reporting(
     def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         aio = self.aio
         engine: Engine = aio._engine
-        callback = kwargs.pop("progress_callback", None)
-        work = _Work(engine, lambda report: coroutine(aio, *args, **{**kwargs, "progress_callback": report}))
-        if not callable(callback):
+        callback = _checked(kwargs.pop("progress_callback", None))
+        if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__):
+            raise TypeError(_NOT_AWAITED)
+        read_args, read_kwargs = read_blocking(args, kwargs)
+        work = _Work(engine, lambda report: coroutine(aio, *read_args, **{**read_kwargs, "progress_callback": report}))
+        if callback is None:
             return engine.block(work.coroutine())
         try:
             engine.block(work.begin())
             while True:
                 for report in work.reports.take():
-                    callback(report)
+                    answer = callback(report)
+                    if inspect.iscoroutine(answer):
+                        answer.close()
+                        raise TypeError(_NOT_AWAITED)
         except MailboxClosed:
             return work.result()
         except BaseException:
@@ -81,6 +94,17 @@ def blocking_reporting(
     del face.__dict__["__wrapped__"]
     face.__dict__["__signature__"] = inspect.signature(coroutine)
     return face
+
+
+def _checked(callback: object) -> Callable[[Any], Any] | None:
+    """A callback, before anything is begun.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    if callback is None or callable(callback):
+        return callback
+    raise TypeError(f"progress_callback is a function, not {type(callback).__name__}")
 
 
 class _Work(Generic[T]):

@@ -11,17 +11,19 @@ class Boards(Blocking[AsyncBoards]):
     list_boards = blocking(AsyncBoards.list_boards)
 ```
 
-Both faces keep the name, the docstring, the parameters and the exact types of the one method.
+Both faces keep the name, the docstring, the parameters and the exact types of the one method. An argument that may
+fetch as it is read, a `Listing` or a generator, is read where the caller is: on the engine it would wait for itself.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import Listing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,11 +45,39 @@ def on_engine(
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
     """Make a coroutine method run on its object's engine, from whatever loop it is awaited."""
 
+    coroutine: Callable[..., Coroutine[Any, Any, T]] = method
+
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._engine.call(method(self, *args, **kwargs))
+        read_args, read_kwargs = await read_awaited(args, kwargs)
+        return await self._engine.call(coroutine(self, *read_args, **read_kwargs))
 
     return awaited
+
+
+def read_blocking(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """In the caller's thread: arguments with a list in place of each that may fetch as it is read."""
+
+    def read(value: Any) -> Any:
+        return [*value] if _is_read_once(value) else value
+
+    return [read(value) for value in args], {name: read(value) for name, value in kwargs.items()}
+
+
+async def read_awaited(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """On the caller's loop: `read_blocking`, also for what is read with `async for`."""
+
+    async def read(value: Any) -> Any:
+        if hasattr(value, "__aiter__") and not hasattr(value, "read"):
+            return [thing async for thing in value]
+        return [*value] if _is_read_once(value) else value
+
+    return [await read(value) for value in args], {name: await read(value) for name, value in kwargs.items()}
+
+
+def _is_read_once(value: Any) -> bool:
+    # An open file is an iterator as well, of lines.
+    return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
 class Blocking(Generic[A]):
@@ -74,7 +104,8 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
     def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         # The plain coroutine, not its awaited face: one hand-over to the engine is enough.
         aio = self.aio
-        result: T = aio._engine.block(coroutine(aio, *args, **kwargs))
+        read_args, read_kwargs = read_blocking(args, kwargs)
+        result: T = aio._engine.block(coroutine(aio, *read_args, **read_kwargs))
         return result
 
     # `wraps` marks it as a wrapper of a coroutine function, which it is not.

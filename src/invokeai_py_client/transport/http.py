@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
-import io
-import os
-import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -27,18 +22,19 @@ from invokeai_py_client.errors import (
     ApiError,
     AuthenticationError,
     InvokeAIError,
+    RequestBodyError,
     ServerError,
     TransportError,
 )
-from invokeai_py_client.files import whole_file
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
+from invokeai_py_client.transport.bodies import NO_FILES, Downloaded, FileError, OpenFile, OpenFiles, Sink, as_form
 from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.failures import failure
 from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
-from invokeai_py_client.wire.call import Call, Part, Query, Response, Scalar, json_of
+from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
@@ -46,10 +42,6 @@ T = TypeVar("T")
 
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
 """What a busy or restarting server, or the proxy before it, answers: worth another try."""
-
-_CHUNK = 256 * 1024
-_SENT_IN_ONE_PIECE = 2**20
-"""Bytes; aiohttp warns of more, which would hold up the loop."""
 
 _SLOWEST_UPLOAD = 64 * 1024
 """Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
@@ -62,51 +54,6 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, ApiError):
         return error.status in PASSING_STATUSES
     return type(error) is TransportError
-
-
-@dataclass(frozen=True, slots=True)
-class Downloaded:
-    """What a download got: its size in bytes, and its CRC-32."""
-
-    size: int
-    crc32: int
-
-
-class _FileError(Exception):
-    """An error of a file of this machine: `error`."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class _Sink:
-    """Where a body goes: a file that is made with its first piece. Its methods block.
-
-    Args:
-        path: the file.
-        opened: closes it: it takes its name when that ends well, and is removed when it does not.
-    """
-
-    def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
-        self._path = path
-        self._opened = opened
-        self._file: BinaryIO | None = None
-        self.got = Downloaded(0, 0)
-
-    def write(self, piece: bytes) -> None:
-        """Write a piece of the body.
-
-        Raises:
-            _FileError: the file cannot be written: a disk's error must not be taken for the network's.
-        """
-        try:
-            if self._file is None:
-                self._file = self._opened.enter_context(whole_file(self._path))
-            self._file.write(piece)
-        except OSError as error:
-            raise _FileError(error) from error
-        self.got = Downloaded(self.got.size + len(piece), zlib.crc32(piece, self.got.crc32))
 
 
 class RetryWait(wait_base):
@@ -179,7 +126,10 @@ class HttpTransport:
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
-        return await self._again_and_again(call, lambda: self._attempt(call))
+        files = {
+            part.name: OpenFile(part.content) for part in call.parts if not isinstance(part.content, str | bytes | Path)
+        }
+        return await self._again_and_again(call, lambda: self._attempt(call, files=files))
 
     async def download(self, call: Call[Any], path: Path) -> Downloaded:
         """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
@@ -192,12 +142,14 @@ class HttpTransport:
             How many bytes it got, and their checksum.
 
         Raises:
+            NotInvokeAIError: what came is a web page.
+            ServerError: nothing came.
             OSError: the file cannot be written; and errors as in `send`.
         """
 
         async def attempt() -> Downloaded:
             with contextlib.ExitStack() as opened:
-                sink = _Sink(path, opened)
+                sink = Sink(path, opened)
                 await self._attempt(call, sink)
             return sink.got
 
@@ -226,20 +178,20 @@ class HttpTransport:
                 return await attempt()
         raise AssertionError("the loop above returns or raises")
 
-    async def _attempt(self, call: Call[Any], sink: _Sink | None = None) -> Response:
+    async def _attempt(self, call: Call[Any], sink: Sink | None = None, files: OpenFiles = NO_FILES) -> Response:
         """Send a call as who the client is, logging in before, or once more, where that is needed."""
         credentials = self.credentials
         if not call.needs_token:
-            return await self._exchange(call, credentials.token, sink)
+            return await self._exchange(call, credentials.token, sink, files)
         if credentials.wants_login:
             await credentials.renew(None, self._send_login)
         token = credentials.token
         try:
-            return await self._exchange(call, token, sink)
+            return await self._exchange(call, token, sink, files)
         except AuthenticationError:
             if not await credentials.renew(token, self._send_login) or credentials.token == token:
                 raise
-        return await self._exchange(call, credentials.token, sink)
+        return await self._exchange(call, credentials.token, sink, files)
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
         return _parsed(call, await self._exchange(call, None))
@@ -281,7 +233,9 @@ class HttpTransport:
             if not await self.credentials.renew(token, self._send_login, is_asked=is_asked):
                 raise
 
-    async def _exchange(self, call: Call[Any], token: str | None, sink: _Sink | None = None) -> Response:
+    async def _exchange(
+        self, call: Call[Any], token: str | None, sink: Sink | None = None, files: OpenFiles = NO_FILES
+    ) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
         headers = CIMultiDict(call.headers)
@@ -303,7 +257,7 @@ class HttpTransport:
         limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
             if call.parts:
-                data, size = _as_form(call.parts, opened)
+                data, size = as_form(call.parts, files, opened)
                 limit += size / _SLOWEST_UPLOAD
             async with self.session().request(
                 call.method,
@@ -326,16 +280,17 @@ class HttpTransport:
                     content = b""
                     async for piece in answer.content.iter_any():
                         sink.write(piece)
-                    # An empty body has an empty file.
-                    sink.write(b"")
                 response = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
             if renewed and token is not None and self.credentials.token == token:
                 self.credentials.adopt(renewed)
-        except _FileError as error:
+        except FileError as error:
             raise error.error from None
         except (LedElsewhere, aiohttp.ClientError, OSError) as error:
+            unreadable = next((file.error for file in files.values() if file.error), None)
+            if unreadable is not None:
+                raise unreadable from None
             gone_wrong = failure(call.method, shown, error, limit)
             raise gone_wrong from gone_wrong.__cause__
         finally:
@@ -345,6 +300,8 @@ class HttpTransport:
             raise error_for(response, has_secrets=call.has_secrets)
         if response.status_code >= 300:
             raise redirected(call.method, shown, answer.headers.get("Location"), "what it carries is not sent again")
+        if sink is not None:
+            response.check_file(sink.got.size)
         return response
 
     async def _read(self, answer: aiohttp.ClientResponse, shown: str) -> bytes:
@@ -376,9 +333,18 @@ class HttpTransport:
         )
 
     def url_of(self, path: str, query: Query | None = None) -> str:
-        """The whole URL of a path below the server's root."""
+        """The whole URL of a path below the server's root.
+
+        Raises:
+            RequestBodyError: the query has half a character.
+        """
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
-        return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
+        try:
+            return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
+        except UnicodeEncodeError as error:
+            raise RequestBodyError(
+                f"The query of {path} cannot be sent: {error}.", hint="Text with half a character is no text."
+            ) from error
 
 
 def _proxy(settings: Settings) -> tuple[yarl.URL | None, dict[str, str] | None]:
@@ -421,46 +387,6 @@ def _query_text(value: Scalar | Sequence[Scalar]) -> str | list[str]:
 
 def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _as_form(parts: Iterable[Part], opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
-    """A form, and about how many bytes it has."""
-    form, size = aiohttp.FormData(), 0
-    for part in parts:
-        content: Any = part.content
-        if isinstance(content, Path):
-            try:
-                content = opened.enter_context(content.open("rb"))
-            except OSError as error:
-                raise _FileError(error) from error
-            size += _bytes_left(content)
-        elif isinstance(content, str | bytes):
-            size += len(content)
-            if len(content) > _SENT_IN_ONE_PIECE and isinstance(content, bytes):
-                content = io.BytesIO(content)
-        else:
-            size += _bytes_left(content)
-            # It is the caller's own file: aiohttp would close it.
-            content = _chunks_of(content)
-        form.add_field(part.name, content, filename=_shown(part.filename), content_type=part.content_type)
-    return form, size
-
-
-def _shown(filename: str | None) -> str | None:
-    """A file's name with what may not stand in a header replaced."""
-    return filename and "".join(one if one.isprintable() else "_" for one in filename)
-
-
-def _bytes_left(file: BinaryIO) -> int:
-    place = file.tell()
-    size = file.seek(0, os.SEEK_END) - place
-    file.seek(place)
-    return size
-
-
-async def _chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, _CHUNK):
-        yield chunk
 
 
 def _kind(call: Call[Any]) -> str:

@@ -49,22 +49,45 @@ class Response:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "no content type")
-            what = f"{self.method} {self.url} answered {self.status_code} with {kind}, not with JSON."
-            if "html" in kind:
-                raise NotInvokeAIError(
-                    what,
-                    url=self.url,
-                    method=self.method,
-                    hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
-                ) from None
+            if "html" in self._kind:
+                raise self._not_invokeai("JSON") from None
             raise ServerError(
-                what,
+                f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with JSON.",
                 status=self.status_code,
                 method=self.method,
                 url=self.url,
                 hint="What it answered is in .content, or .text.",
             ) from None
+
+    def check_file(self, size: int) -> None:
+        """See that the body, of so many bytes, can be a file: it may have been streamed, and not be here.
+
+        Raises:
+            NotInvokeAIError: it is a web page, as for any unknown path.
+            ServerError: it is empty.
+        """
+        if self.headers.get("content-type", "").startswith("text/html"):
+            raise self._not_invokeai("a file")
+        if not size:
+            raise ServerError(
+                f"{self.method} {self.url} answered {self.status_code} with an empty file.",
+                status=self.status_code,
+                method=self.method,
+                url=self.url,
+                hint="The server may have lost the file; its log says more.",
+            )
+
+    @property
+    def _kind(self) -> str:
+        return self.headers.get("content-type", "no content type")
+
+    def _not_invokeai(self, wanted: str) -> NotInvokeAIError:
+        return NotInvokeAIError(
+            f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with {wanted}.",
+            url=self.url,
+            method=self.method,
+            hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +146,15 @@ def json_of(value: Any, what: str) -> bytes:
         ) from error
 
 
-_UNSAFE = re.compile(r"[/\x00-\x1f\x7f]")
+_UNSAFE = re.compile(r"[/\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def api_path(*segments: str | int, version: int = 1) -> str:
     """The path of a route, each segment quoted, so that a name cannot reach another route.
 
     Raises:
-        UnsafePathError: a segment is empty, `.` or `..`, or has a slash or a control character: servers undo the quotes
-            before they look for the route.
+        UnsafePathError: a segment is empty, `.` or `..`, or has a slash, a control character or half a character:
+            servers undo the quotes before they look for the route.
 
     Example:
         >>> api_path("images", "i", "a b.png")

@@ -140,7 +140,11 @@ class SessionComplete(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnected(Event):
-    """The socket is back after `seconds`: what was missed is being asked for. Told to every run that goes on."""
+    """The socket is back after `seconds`, of which events were missed.
+
+    It is told to every run that goes on, for which what was missed is being asked for, and to those who watch a queue,
+    for whom nothing is asked.
+    """
 
     type: ClassVar[str] = "reconnected"
 
@@ -148,12 +152,47 @@ class Reconnected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnqueued(Event):
+    """A batch has come into the queue: `enqueued` items of `requested`. `batch_id` is "redacted" for another user's."""
+
+    type: ClassVar[str] = "batch_enqueued"
+
+    batch_id: str
+    enqueued: int
+    requested: int
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BulkChange(Event):
-    """Items were canceled, deleted or retried in bulk, with no event for each: `name` says what happened."""
+    """The base of what tells of many items at once, with no event for each."""
 
-    type: ClassVar[str] = "bulk_change"
 
-    name: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItemsCanceled(BulkChange):
+    """Items were canceled or deleted in bulk; `item_ids` has none for another user's. Servers from 6.14 send it."""
+
+    type: ClassVar[str] = "queue_items_canceled"
+
+    item_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItemsRetried(BulkChange):
+    """Items are run anew, each as a new item; `item_ids` are the old ones, and has none for another user's."""
+
+    type: ClassVar[str] = "queue_items_retried"
+
+    item_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCleared(BulkChange):
+    """The queue was emptied of the items of the user `user_id` ("redacted" for another), or of all where it is None."""
+
+    type: ClassVar[str] = "queue_cleared"
+
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +203,6 @@ class UnknownEvent(Event):
 
     name: str
     fault: str | None = None
-
-
-_BULK_CHANGES = frozenset({"queue_cleared", "queue_items_canceled", "queue_items_retried"})
 
 
 def decode(name: str, payload: Any) -> Event:
@@ -180,7 +216,7 @@ def decode(name: str, payload: Any) -> Event:
         The event; an `UnknownEvent` for whatever cannot be read. It never raises.
 
     Example:
-        >>> decode("queue_cleared", {"queue_id": "default"}).get("name")
+        >>> decode("queue_cleared", {"queue_id": "default"}).type
         'queue_cleared'
     """
     if not isinstance(payload, Mapping):
@@ -189,10 +225,9 @@ def decode(name: str, payload: Any) -> Event:
     try:
         if read is not None:
             return read(payload)
-        queue: dict[str, Any] = _queue(payload)
+        return UnknownEvent(name=name, **_queue(payload))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return UnknownEvent(name=name, fault=f"{type(error).__name__}: {error}", raw=payload)
-    return BulkChange(name=name, **queue) if name in _BULK_CHANGES else UnknownEvent(name=name, **queue)
 
 
 def _queue(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,6 +267,10 @@ def _status_changed(payload: Mapping[str, Any]) -> QueueItemStatusChanged:
     )
 
 
+def _ids(payload: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    return tuple(int(item_id) for item_id in payload.get(name) or ())
+
+
 def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
     share = payload.get("percentage")
     percentage = None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
@@ -268,6 +307,20 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
         error_message=str(payload["error_message"]),
         error_traceback=str(payload.get("error_traceback") or ""),
     ),
+    "batch_enqueued": lambda payload: BatchEnqueued(
+        **_queue(payload),
+        batch_id=str(payload["batch_id"]),
+        enqueued=int(payload["enqueued"]),
+        requested=int(payload["requested"]),
+        priority=int(payload.get("priority") or 0),
+    ),
+    "queue_items_canceled": lambda payload: QueueItemsCanceled(
+        **_queue(payload), item_ids=_ids(payload, "canceled_item_ids")
+    ),
+    "queue_items_retried": lambda payload: QueueItemsRetried(
+        **_queue(payload), item_ids=_ids(payload, "retried_item_ids")
+    ),
+    "queue_cleared": lambda payload: QueueCleared(**_queue(payload), user_id=payload.get("user_id")),
 }
 
 _ITEM_FIELDS = ("queue_id", "item_id", "batch_id", "session_id")

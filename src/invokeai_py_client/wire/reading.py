@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from invokeai_py_client.wire.call import Response
 from invokeai_py_client.wire.records import Record
@@ -27,7 +27,8 @@ def records(kind: type[R], *, under: str | None = None) -> Callable[[Response], 
 
 
 def content(response: Response) -> bytes:
-    """The body as it came."""
+    """The body as it came: a file."""
+    response.check_file(len(response.content))
     return response.content
 
 
@@ -39,6 +40,12 @@ def texts(response: Response) -> list[str]:
 def number(response: Response) -> int:
     """A number, such as a count."""
     return int(response.json())
+
+
+def maybe_object(response: Response) -> dict[str, Any] | None:
+    """A JSON object, or null."""
+    found: dict[str, Any] | None = response.json()
+    return found
 
 
 def nothing(_: Response) -> None:

@@ -23,7 +23,7 @@ for found in pkgutil.iter_modules(repositories.__path__):
             FACES.append((awaited, face))
 
 # What is there for other rooms of the client, which are on the engine already.
-ON_THE_ENGINE = {"names_of", "records_of", "send_upload"}
+ON_THE_ENGINE = {"records_of", "send_upload"}
 
 # Methods with one face only: of Pillow; and what makes, watches and ends the client, from wherever.
 ONE_FACE = {"pil", "from_url", "stream_queue_events", "on_connection", "stats", "close", "aclose"}

@@ -133,6 +133,28 @@ async def test_what_the_work_raises_is_raised(work: Work, callback: Callable[[in
         await work.aio.fail(progress_callback=callback)
 
 
+async def test_a_callback_that_cannot_be_called_is_told_before_anything_begins(work: Work) -> None:
+    with pytest.raises(TypeError, match="progress_callback is a function, not int"):
+        work.hang(progress_callback=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="progress_callback is a function, not str"):
+        await work.aio.hang(progress_callback="print")  # type: ignore[arg-type]
+
+    async def callback(_: int) -> None:
+        raise AssertionError
+
+    class Callback:
+        async def __call__(self, _: int) -> None:
+            raise AssertionError
+
+    for awaited in (callback, Callback()):
+        with pytest.raises(TypeError, match=r"client\.aio"):
+            work.hang(progress_callback=awaited)
+    assert not work.aio.began.is_set()
+    with pytest.raises(TypeError, match=r"client\.aio"):
+        work.hang(progress_callback=lambda number: callback(number))
+    assert work.aio.was_cancelled.wait(5)
+
+
 async def test_a_listing_fetches_its_parts_as_it_is_read(engine: Engine) -> None:
     asked: list[list[int]] = []
 

@@ -11,7 +11,7 @@ import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import pytest
@@ -24,6 +24,7 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
 from invokeai_py_client.wire.calls import app as app_calls
+from invokeai_py_client.wire.reading import content
 
 # Not written out where it is used: tracebacks quote the lines of tests, too.
 SECRET = "Secret-Word"
@@ -185,14 +186,29 @@ async def test_a_download_that_fails_leaves_the_file_that_was_there(
     assert (tmp_path / "file").read_text() == "old"
 
 
-async def test_an_empty_body_is_an_empty_file(script: Script, engine: Engine, tmp_path: Path) -> None:
-    async def empty(_: web.Request) -> web.Response:
-        return web.Response()
+async def web_page(_: web.Request) -> web.Response:
+    return web.Response(body=b"<html>", content_type="text/html")
 
-    script.handlers = [empty]
+
+async def empty(_: web.Request) -> web.Response:
+    return web.Response(content_type="image/png")
+
+
+@pytest.mark.parametrize(("handler", "error"), [(web_page, errors.NotInvokeAIError), (empty, errors.ServerError)])
+async def test_what_is_no_file_is_not_taken_for_one(
+    script: Script, engine: Engine, tmp_path: Path, handler: Handler, error: type[Exception]
+) -> None:
+    script.handlers = [handler]
+    (tmp_path / "file").write_text("old")
     http = HttpTransport(Settings(script.url), engine)
-    assert (await engine.call(http.download(call(), tmp_path / "file"))).size == 0
-    assert (tmp_path / "file").read_bytes() == b""
+    for name in ("file", "new"):
+        with pytest.raises(error, match="GET http"):
+            await engine.call(http.download(call(), tmp_path / name))
+    with pytest.raises(error, match="GET http"):
+        await engine.call(http.send(Call(method="GET", path="/x", parse=content, idempotent=True)))
+    assert len(script.requests) == 3
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
 
 
 async def test_a_file_may_take_its_time_but_not_stand_still(script: Script, engine: Engine, tmp_path: Path) -> None:
@@ -269,6 +285,13 @@ async def test_what_is_no_json_is_not_sent(script: Script, engine: Engine, body:
     script.handlers = [answer(body=1)]
     with pytest.raises(errors.RequestBodyError, match="POST /x"):
         await send(script, engine, call("POST", body=body))
+    assert script.requests == []
+
+
+async def test_a_query_with_half_a_character_is_not_sent(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    with pytest.raises(errors.RequestBodyError, match="query of /x"):
+        await send(script, engine, call(query={"search": "\ud800"}))
     assert script.requests == []
 
 
@@ -505,7 +528,7 @@ class FullDisk(io.BytesIO):
 async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
     script: Script, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.transport.http.whole_file", lambda path: FullDisk())
+    monkeypatch.setattr("invokeai_py_client.transport.bodies.whole_file", lambda path: FullDisk())
     script.handlers = [answer(body="whole")]
     http = HttpTransport(Settings(script.url), engine)
     with pytest.raises(OSError, match="No space left") as caught:
@@ -530,3 +553,50 @@ async def test_a_login_that_is_answered_oddly_shows_nothing(script: Script, engi
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
     assert "secret-token" not in shown
     assert "secret-word" not in shown
+
+
+class Slips(io.BytesIO):
+    """A file that is closed, or fails, while it is sent."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(b"0" * 1000)
+        self._error = error
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise self._error
+
+
+def upload(file: BinaryIO) -> Call[Any]:
+    return call("POST", parts=(Part("file", file, "a.png", "image/png"),))
+
+
+@pytest.mark.parametrize("first", [answer(401), answer(503)])
+async def test_an_open_file_is_sent_again_from_where_it_stood(script: Script, engine: Engine, first: Handler) -> None:
+    file = io.BytesIO(b"before" + b"content " * 100_000)
+    file.seek(6)
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/auth/login"):
+            user = {"user_id": "u", "email": "a@b.c"}
+            return web.json_response({"token": "new", "user": user, "expires_in": 1})
+        uploads.append(script.bodies[-1].count(b"content "))
+        assert b"before" not in script.bodies[-1]
+        return await (first(request) if len(uploads) == 1 else answer(body=1)(request))
+
+    uploads: list[int] = []
+    script.handlers = [handler]
+    http = HttpTransport(Settings(script.url, token="old", email="a@b.c", password="secret"), engine)
+    assert await engine.call(http.send(upload(file))) == 1
+    assert uploads == [100_000, 100_000]
+    assert not file.closed
+    assert file.read() == b""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("read of closed file")])
+async def test_an_open_file_that_cannot_be_read_is_not_taken_for_the_network(
+    script: Script, engine: Engine, error: Exception
+) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(OSError, match=str(error.args[-1])):
+        await engine.call(http.send(upload(Slips(error))))

@@ -197,7 +197,7 @@ async def test_a_stream_ends_when_its_user_is_refused(studio: Studio) -> None:
             # Who has subscribed does not listen yet.
             await studio.sio.emit("queue_cleared", {"queue_id": "default"}, to=studio.sids[0])
             await asyncio.wait([first], timeout=0.1)
-        assert (await first)["name"] == "queue_cleared"
+        assert (await first).type == "queue_cleared"
         studio.accepted.clear()
         await studio.sio.disconnect(studio.sids[0])
         with pytest.raises(AuthenticationError, match="who are you"):

@@ -12,7 +12,7 @@ def test_each_segment_of_a_path_is_quoted() -> None:
     assert api_path("models", version=2) == "/api/v2/models"
 
 
-@pytest.mark.parametrize("segment", ["", ".", "..", "a/b", "../a", "/etc/passwd", "a\0b", "a\nb"])
+@pytest.mark.parametrize("segment", ["", ".", "..", "a/b", "../a", "/etc/passwd", "a\0b", "a\nb", "a\udc80b"])
 def test_a_segment_that_would_change_the_route_is_refused(segment: str) -> None:
     with pytest.raises(UnsafePathError):
         api_path("images", "i", segment)

@@ -67,7 +67,10 @@ def test_the_other_events_have_their_types() -> None:
     status = decode("queue_item_status_changed", {**ITEM, "status": "completed", "status_sequence": 2})
     assert isinstance(status, QueueItemStatusChanged)
     assert (status.status, status.status_sequence, status.error_type) == ("completed", 2, None)
-    assert isinstance(decode("queue_cleared", {"queue_id": "default"}), BulkChange)
+    for name in ("queue_cleared", "queue_items_canceled", "queue_items_retried"):
+        bulk = decode(name, {"queue_id": "default"})
+        assert isinstance(bulk, BulkChange)
+        assert bulk.type == name
 
 
 def test_an_event_also_reads_what_the_server_sent_beside() -> None:

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path, json_of
+from invokeai_py_client.wire.call import Call, Part, Query, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import number, record, records
+from invokeai_py_client.wire.reading import maybe_object, number, record, records
 from invokeai_py_client.wire.records import (
     BulkDownload,
     DeletedImages,
     ImageNames,
-    ImagePage,
     ImageRecord,
     ImageUrls,
     ImageWorkflow,
@@ -22,7 +21,7 @@ from invokeai_py_client.wire.records import (
 )
 
 MAX_NAMES_PER_REQUEST = 1000
-"""The server refuses longer lists of names."""
+"""The server refuses longer lists of names, of images and of videos."""
 
 
 def get_image(image_name: str) -> Call[ImageRecord]:
@@ -42,7 +41,7 @@ def get_thumbnail(image_name: str) -> Call[bytes]:
 
 def get_metadata(image_name: str) -> Call[dict[str, Any] | None]:
     """`GET /api/v1/images/i/{image_name}/metadata`: how it was made, as far as it says; else null."""
-    return Call(method="GET", path=api_path("images", "i", image_name, "metadata"), parse=_metadata, idempotent=True)
+    return Call(method="GET", path=api_path("images", "i", image_name, "metadata"), parse=maybe_object, idempotent=True)
 
 
 def get_urls(image_name: str) -> Call[ImageUrls]:
@@ -66,17 +65,6 @@ def get_images(image_names: Sequence[str]) -> Call[list[ImageRecord]]:
         path=api_path("images", "images_by_names"),
         body={"image_names": list(image_names)},
         parse=records(ImageRecord),
-        idempotent=True,
-    )
-
-
-def list_images(filters: Query, *, offset: int, limit: int) -> Call[ImagePage]:
-    """`GET /api/v1/images/`: one page; `filters` are the query that says which."""
-    return Call(
-        method="GET",
-        path=api_path("images") + "/",
-        query={**filters, "offset": offset, "limit": limit},
-        parse=record(ImagePage),
         idempotent=True,
     )
 
@@ -188,8 +176,3 @@ def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = No
 def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
     """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip. The server deletes it when it was fetched."""
     return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)
-
-
-def _metadata(response: Response) -> dict[str, Any] | None:
-    metadata: dict[str, Any] | None = response.json()
-    return metadata

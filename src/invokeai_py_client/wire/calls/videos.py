@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.call import Call, Part, Query, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import nothing, record
+from invokeai_py_client.wire.reading import maybe_object, nothing, record
 from invokeai_py_client.wire.records import (
     DeletedVideos,
     ImageWorkflow,
     StarredVideos,
     UnstarredVideos,
     VideoNames,
-    VideoPage,
     VideoRecord,
+    VideoUrls,
 )
 
 
@@ -37,7 +37,7 @@ def get_thumbnail(video_name: str) -> Call[bytes]:
 
 def get_metadata(video_name: str) -> Call[dict[str, Any] | None]:
     """`GET /api/v1/videos/i/{video_name}/metadata`: what it says of how it was made; null where it says nothing."""
-    return Call(method="GET", path=api_path("videos", "i", video_name, "metadata"), parse=_metadata, idempotent=True)
+    return Call(method="GET", path=api_path("videos", "i", video_name, "metadata"), parse=maybe_object, idempotent=True)
 
 
 def get_workflow(video_name: str) -> Call[ImageWorkflow]:
@@ -47,14 +47,10 @@ def get_workflow(video_name: str) -> Call[ImageWorkflow]:
     )
 
 
-def list_videos(filters: Query, *, offset: int, limit: int) -> Call[VideoPage]:
-    """`GET /api/v1/videos/`: one page; `filters` are the query that says which."""
+def get_urls(video_name: str) -> Call[VideoUrls]:
+    """`GET /api/v1/videos/i/{video_name}/urls`: where its files are."""
     return Call(
-        method="GET",
-        path=api_path("videos") + "/",
-        query={**filters, "offset": offset, "limit": limit},
-        parse=record(VideoPage),
-        idempotent=True,
+        method="GET", path=api_path("videos", "i", video_name, "urls"), parse=record(VideoUrls), idempotent=True
     )
 
 
@@ -66,20 +62,24 @@ def list_video_names(filters: Query) -> Call[VideoNames]:
 
 
 def upload_video(
-    content: bytes | Path,
+    content: bytes | Path | BinaryIO,
     *,
     filename: str,
     content_type: str,
     category: str,
     is_intermediate: bool,
     board_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Call[VideoRecord]:
     """`POST /api/v1/videos/upload`: the server names the video. Sent again, it would be stored twice."""
+    parts = [Part("file", content, filename, content_type)]
+    if metadata is not None:
+        parts.append(Part("metadata", json_of(metadata, "The metadata of a video").decode()))
     return Call(
         method="POST",
         path=api_path("videos", "upload"),
         query={"video_category": category, "is_intermediate": is_intermediate, "board_id": board_id},
-        parts=(Part("file", content, filename, content_type),),
+        parts=parts,
         parse=record(VideoRecord),
     )
 
@@ -148,8 +148,3 @@ def remove_video_from_board(video_name: str) -> Call[None]:
         parse=nothing,
         idempotent=True,
     )
-
-
-def _metadata(response: Response) -> dict[str, Any] | None:
-    metadata: dict[str, Any] | None = response.json()
-    return metadata

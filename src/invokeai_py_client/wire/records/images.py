@@ -35,21 +35,17 @@ class DeletedImages(Record):
     failed_images: list[str] = []
 
 
-class ImagePage(Record):
-    """Some images of a list of `total`, from `offset` on."""
-
-    offset: int
-    limit: int
-    total: int
-    items: list[ImageRecord]
-
-
 class ImageNames(Record):
     """The names of all images of a list; the first `starred_count` are the starred ones, where those come first."""
 
     image_names: list[str]
     starred_count: int
     total_count: int
+
+    @property
+    def names(self) -> list[str]:
+        """The names."""
+        return self.image_names
 
 
 class ImageUrls(Record):
@@ -94,20 +90,25 @@ class VideoRecord(Record):
     board_id: str | None = None
 
 
-class VideoPage(Record):
-    """Some videos of a list of `total`, from `offset` on."""
-
-    offset: int
-    limit: int
-    total: int
-    items: list[VideoRecord]
-
-
 class VideoNames(Record):
-    """The names of all videos of a list."""
+    """The names of all videos of a list; the first `starred_count` are the starred ones, where those come first."""
 
     video_names: list[str]
+    starred_count: int
     total_count: int
+
+    @property
+    def names(self) -> list[str]:
+        """The names."""
+        return self.video_names
+
+
+class VideoUrls(Record):
+    """Where a video and its thumbnail are to be had, relative to the server's root."""
+
+    video_name: str
+    video_url: str
+    thumbnail_url: str
 
 
 class DeletedVideos(Record):

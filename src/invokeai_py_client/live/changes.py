@@ -1,0 +1,39 @@
+"""What someone who watches a queue is told: the changes of its items' status, made of whatever the server pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from invokeai_py_client.wire.events import (
+    BatchEnqueued,
+    BulkChange,
+    Event,
+    QueueItemsCanceled,
+    QueueItemStatusChanged,
+    Reconnected,
+)
+
+_TOLD = (QueueItemStatusChanged, BatchEnqueued, BulkChange, Reconnected)
+
+
+def changes_in(event: Event, batches_of: Callable[[Collection[int]], Mapping[int, str]]) -> list[Event]:
+    """The changes that an event tells of: itself, or one for each item of a bulk cancel, or none.
+
+    Args:
+        event: of a queue.
+        batches_of: finds the batches of items, as far as they are known.
+    """
+    if isinstance(event, QueueItemsCanceled) and event.item_ids:
+        batches = batches_of(event.item_ids)
+        return [
+            QueueItemStatusChanged(
+                queue_id=event.queue_id,
+                timestamp=event.timestamp,
+                raw=event.raw,
+                item_id=item_id,
+                batch_id=batches.get(item_id, ""),
+                status="canceled",
+            )
+            for item_id in event.item_ids
+        ]
+    return [event] if isinstance(event, _TOLD) else []

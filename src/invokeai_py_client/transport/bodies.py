@@ -1,0 +1,136 @@
+"""Files that are sent as parts of a form, and the file that an answer goes into."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import io
+import os
+import threading
+import zlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import aiohttp
+
+from invokeai_py_client.files import whole_file
+from invokeai_py_client.wire.call import Part
+
+_CHUNK = 256 * 1024
+_SENT_IN_ONE_PIECE = 2**20
+"""Bytes; aiohttp warns of more, which would hold up the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What a download got: its size in bytes, and its CRC-32."""
+
+    size: int
+    crc32: int
+
+
+class FileError(Exception):
+    """An error of a file of this machine: `error`."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Sink:
+    """Where a body goes: a file that is made with its first piece. Its methods block.
+
+    Args:
+        path: the file.
+        opened: closes it: it takes its name when that ends well, and is removed when it does not.
+    """
+
+    def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
+        self._path = path
+        self._opened = opened
+        self._file: BinaryIO | None = None
+        self.got = Downloaded(0, 0)
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece of the body.
+
+        Raises:
+            FileError: the file cannot be written: a disk's error must not be taken for the network's.
+        """
+        try:
+            if self._file is None:
+                self._file = self._opened.enter_context(whole_file(self._path))
+            self._file.write(piece)
+        except OSError as error:
+            raise FileError(error) from error
+        self.got = Downloaded(self.got.size + len(piece), zlib.crc32(piece, self.got.crc32))
+
+
+class OpenFile:
+    """A caller's open file, sent from where it stood, however often: a first try may have been refused in its middle.
+
+    Its place is its own. What still reads for a try that was given up does not disturb the next one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._start = file.tell()
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END) - self._start
+        file.seek(self._start)
+        self.error: OSError | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Its content, piece by piece."""
+        place = self._start
+        while chunk := await asyncio.to_thread(self._read, place):
+            yield chunk
+            place += len(chunk)
+
+    def _read(self, place: int) -> bytes:
+        try:
+            with self._lock:
+                self._file.seek(place)
+                return self._file.read(_CHUNK)
+        except Exception as error:
+            # Kept, as aiohttp would make an error of the network of it. It is whatever the caller's file raises.
+            self.error = error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
+            raise self.error from error
+
+
+OpenFiles = Mapping[str, OpenFile]
+"""By the names of their parts."""
+
+NO_FILES: OpenFiles = {}
+
+
+def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
+    """A form, and about how many bytes it has."""
+    form, size = aiohttp.FormData(), 0
+    for part in parts:
+        content: Any = part.content
+        if isinstance(content, Path):
+            try:
+                content = opened.enter_context(content.open("rb"))
+            except OSError as error:
+                raise FileError(error) from error
+            size += os.fstat(content.fileno()).st_size
+        elif isinstance(content, str | bytes):
+            size += len(content)
+            if len(content) > _SENT_IN_ONE_PIECE and isinstance(content, bytes):
+                content = io.BytesIO(content)
+        else:
+            # It is the caller's own file: aiohttp would close it.
+            file = files[part.name]
+            size += file.size
+            content = file.chunks()
+        form.add_field(part.name, content, filename=_shown(part.filename), content_type=part.content_type)
+    return form, size
+
+
+def _shown(filename: str | None) -> str | None:
+    """A file's name with what may not stand in a header replaced."""
+    return filename and "".join(one if one.isprintable() else "_" for one in filename)
