@@ -33,18 +33,24 @@ if TYPE_CHECKING:
     from invokeai_py_client.run import Run
     from invokeai_py_client.settings import Settings
     from invokeai_py_client.wire.events import (
+        BatchEnqueued,
         Event,
         GeneratorProgress,
         InvocationComplete,
         InvocationError,
         InvocationStarted,
+        QueueCleared,
+        QueueItemsCanceled,
+        QueueItemsRetried,
         QueueItemStatusChanged,
+        Reconnected,
         SessionComplete,
     )
     from invokeai_py_client.workflow.document import WorkflowDefinition
     from invokeai_py_client.workflow.outputs import OutputMapping
 
 __all__ = [
+    "BatchEnqueued",
     "Event",
     "GeneratorProgress",
     "Image",
@@ -55,8 +61,12 @@ __all__ = [
     "InvokeAIError",
     "OutputMapping",
     "Priority",
+    "QueueCleared",
     "QueueItem",
     "QueueItemStatusChanged",
+    "QueueItemsCanceled",
+    "QueueItemsRetried",
+    "Reconnected",
     "Run",
     "SessionComplete",
     "Settings",
@@ -67,6 +77,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchEnqueued": "wire.events",
     "Event": "wire.events",
     "GeneratorProgress": "wire.events",
     "Image": "image",
@@ -76,8 +87,12 @@ _HOMES = {
     "InvokeAIClient": "client",
     "OutputMapping": "workflow.outputs",
     "Priority": "live.priority",
+    "QueueCleared": "wire.events",
     "QueueItem": "live.queue_item",
     "QueueItemStatusChanged": "wire.events",
+    "QueueItemsCanceled": "wire.events",
+    "QueueItemsRetried": "wire.events",
+    "Reconnected": "wire.events",
     "Run": "run",
     "SessionComplete": "wire.events",
     "Settings": "settings",

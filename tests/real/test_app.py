@@ -141,7 +141,6 @@ NOT_WRAPPED = {
     "/api/v1/client_state/": "where the web UI keeps its own settings",
     "/api/v1/gallery/": "images and videos mixed for the web UI's gallery; each has lists of its own",
     "/api/v1/image_moves/": "maintenance of the server's folders",
-    "GET /api/v1/images/": "pages by offset, which skip and repeat; the names and the records do not",
     "GET /api/v1/videos/": "pages by offset, which skip and repeat; the names and the records do not",
     "POST /api/v1/images/": "answers 501 on every server so far",
     "HEAD /api/v1/images/i/{image_name}/full": "GET has the same headers",

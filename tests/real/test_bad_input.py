@@ -188,3 +188,12 @@ def test_a_token_is_never_shown(server: LocalServer, caplog: pytest.LogCaptureFi
             client.image_repo.get_image("nothing")
         shown = [repr(client), repr(client.settings), str(caught.value), repr(caught.value.__dict__), caplog.text]
     assert not any(secret in text for text in shown)
+
+
+def test_the_request_after_an_internal_error_is_not_lost(client: InvokeAIClient) -> None:
+    for number in range(5):
+        with pytest.raises(errors.ServerError):
+            # The server takes it for a repository, asks for it, and does not expect to be refused.
+            client.request("POST", "/api/v2/models/install", params={"source": "owner/none"}, json={})
+        board = client.board_repo.create_board(f"after an error {number}")
+        client.board_repo.delete_board(board)

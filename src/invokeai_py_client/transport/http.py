@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -47,6 +48,12 @@ _SLOWEST_UPLOAD = 64 * 1024
 """Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
 
 _LONGEST_RETRY_AFTER = 60.0
+
+_KEPT_OPEN = 4.0
+"""Seconds; the server closes what was idle for five, which must not meet the next request."""
+
+_HANG_UP = 0.05
+"""Seconds that it takes a server, at most, to hang up."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -99,7 +106,9 @@ class HttpTransport:
             self._generation = self._engine.generation
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100),
+                connector=aiohttp.TCPConnector(
+                    ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=_KEPT_OPEN
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
                 proxy=self._proxy,
@@ -296,6 +305,10 @@ class HttpTransport:
         finally:
             opened.close()
             self.answers[_kind(call), outcome] += 1
+        if response.status_code == 500:
+            # A server that did not expect its own error hangs up after telling it. It is let do so: what is sent on
+            # the connection meanwhile would be lost.
+            await asyncio.sleep(_HANG_UP)
         if response.status_code >= 400:
             raise error_for(response, has_secrets=call.has_secrets)
         if response.status_code >= 300:
