@@ -81,8 +81,8 @@ class AsyncApp:
         try:
             return (await self._http.send(call)).version
         except ApiError as error:
-            if error.status >= 500 or error.status in {401, 403, 407, 429}:
-                # A server that starts, or something before it.
+            if error.status >= 400 and error.status not in {404, 405}:
+                # A server that starts, or something before it, which says why.
                 raise
             raise NotInvokeAIError(
                 f"{error.url} does not tell a version, so this is no InvokeAI server.",
