@@ -161,7 +161,7 @@ def other_server() -> Iterator[str]:
         (404, errors.NotInvokeAIError, "no InvokeAI server"),
         (401, errors.AuthenticationError, "token"),
         (403, errors.ForbiddenError, "administrator"),
-        (422, errors.NotInvokeAIError, "no InvokeAI server"),
+        (422, errors.RejectedError, "because"),
         (500, errors.ServerError, "because"),
         (503, errors.ServerError, "because"),
         (0, errors.TransportError, "connection broke"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -10,7 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.errors import AmbiguousNameError, NotInvokeAIError, RejectedError
+from invokeai_py_client.errors import (
+    AmbiguousNameError,
+    NotFoundError,
+    NotInvokeAIError,
+    RejectedError,
+    UnsafePathError,
+)
 from invokeai_py_client.files import cache_folder, image_type_of, safe_name, whole_file
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
@@ -132,6 +139,7 @@ class AsyncWorkflows:
         Raises:
             NotFoundError: the library has no such workflow.
             AmbiguousNameError: it has several of that name.
+            ForbiddenError: it is another user's, who does not share it.
         """
         return await self._download(await self._find(workflow_id))
 
@@ -252,7 +260,13 @@ class AsyncWorkflows:
         await self._http.send(workflows.delete_thumbnail(workflow_id))
 
     async def _find(self, workflow: str) -> str:
-        return self._the_one(workflow, await self.list_available_workflows()).workflow_id
+        try:
+            return self._the_one(workflow, await self.list_available_workflows()).workflow_id
+        except NotFoundError:
+            # The list has only the user's own and the server's; what others share is found by its id.
+            with contextlib.suppress(NotFoundError, UnsafePathError):
+                return (await self._http.send(workflows.get_workflow(workflow))).workflow_id
+            raise
 
     def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
         ways: list[Callable[[WorkflowSummary], str]] = [lambda one: one.workflow_id, lambda one: one.name]
