@@ -40,8 +40,13 @@ def test_ctrl_c_in_a_wait_returns_at_once(server: LocalServer, sleep: dict[str, 
         + f"""
     wf = handle(seconds=30.0, steps=100)
     run = wf.submit_sync()
-    try:
+    def tell():
+        live = run.aio._live
+        while not (live.waiters or live.watchers):
+            threading.Event().wait(0.01)
         print("waiting", flush=True)
+    threading.Thread(target=tell).start()
+    try:
         wf.wait_for_completion_sync(poll_interval=30{callback})
     except KeyboardInterrupt:
         run.cancel()

@@ -36,7 +36,7 @@ from invokeai_py_client.transport.failures import failure
 from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
-from invokeai_py_client.wire.calls import auth
+from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
@@ -237,7 +237,8 @@ class HttpTransport:
             InvokeAIError: as any request.
         """
         try:
-            await self._exchange(auth.get_me(), token)
+            # Of the routes that need a token, where there are users, one that a server without users has as well.
+            await self._exchange(queue.get_queue_status("default"), token)
         except AuthenticationError:
             if not await self.credentials.renew(token, self._send_login, is_asked=is_asked):
                 raise
