@@ -108,6 +108,19 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     )
 
 
+def shown_name(name: str) -> str:
+    """`safe_name` of a file that is not hidden: one of many from a server must not be a program's settings.
+
+    Raises:
+        UnsafePathError: as `safe_name`, or it begins with a dot.
+    """
+    if name.startswith("."):
+        raise UnsafePathError(
+            f"{name!r} would be a hidden file.", name=name, hint="Give the file a plain name of your own."
+        )
+    return safe_name(name)
+
+
 def file_for(path: str | os.PathLike[str], name: str) -> Path:
     """The path itself, or, if it is an existing folder or ends in a separator, the file of that name in it.
 

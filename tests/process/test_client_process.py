@@ -45,7 +45,7 @@ def test_ctrl_c_in_a_wait_returns_at_once(server: LocalServer, sleep: dict[str, 
         while not (live.waiters or live.watchers):
             threading.Event().wait(0.01)
         print("waiting", flush=True)
-    threading.Thread(target=tell).start()
+    threading.Thread(target=tell, daemon=True).start()
     try:
         wf.wait_for_completion_sync(poll_interval=30{callback})
     except KeyboardInterrupt:
@@ -90,6 +90,34 @@ def test_a_forked_child_runs_workflows_of_its_own(
         json.dumps(blur),
     )
     assert (done.stdout.split(), done.stderr, done.returncode) == (["completed"] * 3, "", 0)
+
+
+@posix_only
+def test_a_forked_child_does_not_wait_for_what_its_parent_is_sending(
+    server: LocalServer, blur: dict[str, Any], run_program: Program
+) -> None:
+    done = run_program(
+        HEAD
+        + """
+    from invokeai_py_client.live.run_state import RunState
+    wf = handle()
+    wf.submit_sync().wait(30)
+    async def sending():
+        run = client._following.router.follow(RunState("of the parent", "default", None))
+        run.is_urgent = True
+    client._engine.block(sending())
+    child = os.fork()
+    if child == 0:
+        print(handle(radius=3).submit_sync(priority="high").result(timeout=30).status, flush=True)
+        client.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    client.close()
+    """,
+        server.url,
+        json.dumps(blur),
+    )
+    assert (done.stdout.split(), done.stderr, done.returncode) == (["completed"], "", 0)
 
 
 @posix_only

@@ -263,7 +263,10 @@ def test_a_low_one_is_woken_by_events(
     other = client.workflow_repo.create_workflow(wf.definition)
     thread = threading.Thread(target=lambda: low.append(other.submit_sync(priority="low")))
     thread.start()
-    thread.join(0.3)
+    watchers = client._following.router._queue_watchers
+    deadline = time.monotonic() + 20
+    while not watchers.get("default"):
+        assert time.monotonic() < deadline, "it has not begun to wait"
     paused.resume()
     thread.join(20)
     assert begun([normal, *low]) == [normal.item_id, low[0].item_id]
@@ -284,7 +287,7 @@ def test_cancel_retry_and_delete(client: InvokeAIClient, wf: WorkflowHandle, pau
     assert client.queue.cancel_batch(second.batch_id).canceled == 1
     assert (first.wait(30).canceled_by, second.wait(30).canceled_by) == ("client", "client")
     assert client.queue.cancel_all_except_current().canceled == 1
-    assert third.wait(30).status == "canceled"
+    assert (third.wait(30).status, third.wait(30).canceled_by) == ("canceled", "client")
     assert client.queue.retry([first.item_id, 10**9]) == [first.item_id]
     assert client.queue.retry(second.item_id) == [second.item_id]
     assert client.queue.get_status().queue.pending == 2

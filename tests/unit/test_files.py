@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from invokeai_py_client.errors import UnsafePathError
-from invokeai_py_client.files import cache_folder, file_for, safe_name, whole_file
+from invokeai_py_client.files import cache_folder, file_for, safe_name, shown_name, whole_file
+
+
+@pytest.mark.parametrize("name", [".bashrc", ".", "..", "../x.png", ""])
+def test_a_file_of_many_is_neither_hidden_nor_elsewhere(name: str) -> None:
+    assert shown_name("a.png") == "a.png"
+    with pytest.raises(UnsafePathError):
+        shown_name(name)
 
 
 @pytest.mark.parametrize("name", ["a.png", "0f4b-7c1e.png", "ärger.png", ".hidden"])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from invokeai_py_client.errors import ClientClosedError, InvokeAIError, SettingsError
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError, SettingsError
 from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.items import item_of_session, items_of_batch
@@ -281,11 +281,15 @@ class Following:
             self._engine.on_close(self._fail_waits)
             self._queue_streams.clear()
             self.router.unwatch_all()
-            for run in self.router.live():
+            for run in [*self.router.live()]:
                 run.state.missed()
                 # Those futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
                 run.watchers.clear()
+                if not run.state.is_enqueued:
+                    # It is the parent that is sending it.
+                    run.fail(_of_the_parent(run))
+                    self.router.forget(run)
             self.reconciler.start()
         listens = await self._socket.subscribe(queue_id)
         if not listens and self._socket.denial is not None:
@@ -311,6 +315,16 @@ class Following:
                 other.cancel_asked = True
                 other.last_heard = time.monotonic()
                 self.reconciler.wake()
+
+    def cancel_of_queue_asked(self, queue_id: str, *, pending_only: bool) -> None:
+        """Remember that it is this client that cancels what is in a queue, or waits in it."""
+        for run in [*self.router.live()]:
+            if run.state.queue_id != queue_id:
+                continue
+            if pending_only:
+                run.state.cancel_asked(run.state.pending_ids())
+            else:
+                self.cancel_asked(run)
 
     # What the socket tells.
 
@@ -361,6 +375,14 @@ class Following:
 
     def _fill_in(self) -> None:
         self.reconciler.wake()
+
+
+def _of_the_parent(run: LiveRun) -> RunError:
+    return RunError(
+        f"Batch {run.state.batch_id} was not wholly enqueued when this process was forked: its parent sends it.",
+        batch_id=run.state.batch_id,
+        hint=f"Wait for it in the parent, or for what is there with client.run(batch_id={run.state.batch_id!r}).",
+    )
 
 
 def _on_this_loop(function: Callable[[], None]) -> Callable[[], None]:

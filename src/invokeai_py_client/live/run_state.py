@@ -138,7 +138,11 @@ class RunState:
     @property
     def is_waiting(self) -> bool:
         """Whether an item of it is still pending."""
-        return not self.is_enqueued or any(self.items[item_id].view.status == "pending" for item_id in self._open)
+        return not self.is_enqueued or bool(self.pending_ids())
+
+    def pending_ids(self) -> list[int]:
+        """The items that are still pending."""
+        return [item_id for item_id in self._open if self.items[item_id].view.status == "pending"]
 
     def learned_session(self, item_id: int, session_id: str) -> None:
         """What an item's session is, asked of the server before any event told it."""

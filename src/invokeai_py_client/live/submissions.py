@@ -30,8 +30,6 @@ _WITHDRAWAL = 1.5
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 """Seconds between two looks whether a full queue has room; the last is repeated."""
 
-_Answered = Callable[[list[int] | None], Awaitable[None]]
-
 logger = logging.getLogger("invokeai_py_client.live")
 
 

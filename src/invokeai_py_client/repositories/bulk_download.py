@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import lzma
 import os
 import secrets
 import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from invokeai_py_client.errors import TransferError, UnsafePathError
-from invokeai_py_client.files import check_target, file_for, safe_name, whole_file
+from invokeai_py_client.files import check_target, file_for, safe_name, shown_name, whole_file
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.http import HttpTransport
@@ -137,18 +138,37 @@ def unpack(archive: Path, folder: Path, stop: threading.Event | None = None) -> 
             was to stop.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
-            names = _names_of(members)
-            for member, name in zip(members, names, strict=True):
-                with opened.open(member) as source, whole_file(folder / name) as file:
-                    while chunk := source.read(_CHUNK):
-                        if stop is not None and stop.is_set():
-                            raise TransferError("The unpacking of a zip was cancelled.")
-                        file.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise TransferError(f"The zip that the server made cannot be unpacked: {error}.") from error
+        # It was written a moment ago: what keeps it from being opened is in it.
+        opened = zipfile.ZipFile(archive)
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
+        raise _broken(error) from error
+    with opened:
+        members = [member for member in opened.infolist() if not member.is_dir()]
+        names = _names_of(members)
+        for member, name in zip(members, names, strict=True):
+            with whole_file(folder / name) as file:
+                for piece in _pieces(opened, member):
+                    if stop is not None and stop.is_set():
+                        raise TransferError("The unpacking of a zip was cancelled.")
+                    file.write(piece)
     return [folder / name for name in names]
+
+
+def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What is in a member. What its decompression raises is an error of the zip, not of this machine's disk."""
+    try:
+        with archive.open(member) as source:
+            while piece := source.read(_CHUNK):
+                yield piece
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> TransferError:
+    return TransferError(
+        f"The zip that the server made cannot be unpacked: {error}.",
+        hint="Download the images themselves, with download_many.",
+    )
 
 
 def _names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
@@ -170,19 +190,15 @@ def _names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
 
 def _name_of(member: zipfile.ZipInfo) -> str:
     # Taken apart by its own separators, so that `..` is seen wherever it stands.
-    parts = member.filename.split("/")
+    *folders, name = member.filename.split("/")
     try:
-        name = [safe_name(part) for part in parts][-1]
+        for folder in folders:
+            safe_name(folder)
+        return shown_name(name)
     except UnsafePathError as error:
-        raise _unsafe(member, "it could lead out of its folder") from error
-    if name.startswith("."):
-        raise _unsafe(member, "it would be hidden")
-    return name
-
-
-def _unsafe(member: zipfile.ZipInfo, why: str) -> UnsafePathError:
-    return UnsafePathError(
-        f"{member.filename!r}, a file of the zip that the server made, is not unpacked: {why}.",
-        name=member.filename,
-        hint="Download the images themselves, with download_many.",
-    )
+        raise UnsafePathError(
+            f"{member.filename!r}, a file of the zip that the server made, is not unpacked: it would be hidden, or "
+            "could lead out of its folder.",
+            name=member.filename,
+            hint="Download the images themselves, with download_many.",
+        ) from error

@@ -86,6 +86,7 @@ class AsyncImages(AsyncImageTransfers):
         """
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
+    @on_engine
     async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
         return await self._http.send(images.get_images(image_names))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit, urlunsplit
 
 from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
 from invokeai_py_client.live.following import Following
@@ -120,7 +119,6 @@ class AsyncInstallJob:
             why, hint = f"it is {record.status}", "Wait for it with wait_until()."
         else:
             why = (record.error or record.error_reason or "the server does not say why").strip().rstrip(".")
-            why = why.replace(self._whole_source, _shown(self._whole_source))
             is_there = record.error_reason == _DUPLICATE
             hint = "dnn_model_repo.resolve() finds it." if is_there else "Mend its cause and install it again."
         raise InstallFailed(
@@ -213,15 +211,11 @@ class AsyncInstallJob:
             raise
 
     @property
-    def _whole_source(self) -> str:
+    def _source(self) -> str:
         source = self.record.source
         if isinstance(source, str):
-            return source
-        return str(next((source[name] for name in ("path", "url", "repo_id", "external_id") if name in source), "?"))
-
-    @property
-    def _source(self) -> str:
-        return repr(_shown(self._whole_source))
+            return repr(source)
+        return repr(next((source[name] for name in ("path", "url", "repo_id", "external_id") if name in source), "?"))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.job_id} {self.status}>"
@@ -262,11 +256,3 @@ class InstallJob(Blocking[AsyncInstallJob]):
 
     def __repr__(self) -> str:
         return f"<InstallJob {self.job_id} {self.status}>"
-
-
-def _shown(source: str) -> str:
-    """A source without what may be secret in a URL: who asks, and the query."""
-    parts = urlsplit(source)
-    if not parts.scheme or not parts.netloc:
-        return source
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, UnsafePathError
-from invokeai_py_client.files import FileKind, path_of, safe_name
+from invokeai_py_client.files import FileKind, path_of, shown_name
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.media_names import is_one
 from invokeai_py_client.repositories.several import in_parts, several
@@ -23,6 +23,7 @@ from invokeai_py_client.repositories.transfer_log import TransferLog
 from invokeai_py_client.repositories.transfers import ProgressCallback, TransferReport, crc32_of, transfer_all
 from invokeai_py_client.repositories.uploads import Upload, name_of_source
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query
@@ -123,7 +124,7 @@ class AsyncMedia(Generic[R]):
         with TransferLog(target / DOWNLOAD_LOG, lines_at_once=_LINES_AT_ONCE) as log:
 
             async def download(name: str) -> tuple[Path, bool]:
-                path = target / safe_name(name)
+                path = target / shown_name(name)
                 known = log.get(name)
                 if known is not None and await asyncio.to_thread(_is_whole, path, known):
                     return path, False
@@ -187,6 +188,7 @@ class AsyncMedia(Generic[R]):
             return Upload(source, kind=self._kind.file)
         return await asyncio.to_thread(Upload, source, kind=self._kind.file)
 
+    @on_engine
     async def send_upload(
         self,
         upload: Upload,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.items import all_ids, records_of, summaries_of
 from invokeai_py_client.live.queue_counts import nothing_at_all, until_counts
@@ -14,6 +13,7 @@ from invokeai_py_client.repositories.queue_positions import RUNNING, Positions, 
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import (
@@ -199,6 +199,7 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_all_except_current`.
         """
+        self._following.cancel_of_queue_asked(self.queue_id, pending_only=True)
         return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
@@ -224,6 +225,7 @@ class AsyncQueue:
 
         Rests on `PUT .../delete_all_except_current`.
         """
+        self._following.cancel_of_queue_asked(self.queue_id, pending_only=True)
         return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
@@ -259,6 +261,7 @@ class AsyncQueue:
             >>> client.queue.clear().deleted
             3
         """
+        self._following.cancel_of_queue_asked(self.queue_id, pending_only=False)
         return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
@@ -340,12 +343,7 @@ class AsyncQueue:
             TransportError, RequestTimeout, ServerError: when the time was over, the server was away; until then its
                 absence is waited out.
         """
-        if poll_interval <= 0:
-            raise SettingsError(
-                f"{poll_interval!r} is no interval to ask the server in.",
-                setting="poll_interval",
-                hint="Give seconds, more than 0.",
-            )
+        checked_seconds("poll_interval", poll_interval)
         await self._following.subscribe(self.queue_id)
         return await until_counts(
             self._http,

@@ -21,6 +21,9 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
+from multidict import CIMultiDict
+from pydantic import ValidationError
+
 from invokeai_py_client.errors import NotInvokeAIError, RejectedError, RequestTimeout, ServerError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority
@@ -74,7 +77,11 @@ class RawRequests:
 
     async def _status(self, call: Call[Response], _: str) -> Response:
         response = await self._http.send(call)
-        status = QueueStatus.model_validate(response.json())
+        try:
+            status = QueueStatus.model_validate(response.json())
+        except ValidationError:
+            # What it means is for whoever asked to see.
+            return response
         return _with_body(response, {**response.json(), **{name: status[name] for name in FLAT_COUNTS}})
 
     async def _position(self, call: Call[Response], queue_id: str, item_id: str) -> Response:
@@ -87,8 +94,22 @@ class RawRequests:
                 url=url,
                 hint="Give the number that submission['item_id'] holds.",
             )
-        position = await self._get_queue(queue_id).get_position(int(item_id))
-        return Response("GET", url, 200, {"content-type": "application/json"}, json.dumps(dict(position)).encode())
+        limit = asyncio.timeout(call.timeout)
+        try:
+            async with limit:
+                position = await self._get_queue(queue_id).get_position(int(item_id))
+        except TimeoutError as error:
+            if not limit.expired() or call.timeout is None:
+                raise
+            raise RequestTimeout(
+                f"{call.method} {url} was not worked out within {call.timeout:g} s.",
+                url=url,
+                method=call.method,
+                timeout=call.timeout,
+                hint="Give a longer `timeout` if the server is just slow.",
+            ) from error
+        headers = CIMultiDict({"Content-Type": "application/json"})
+        return Response("GET", url, 200, headers, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
         body = call.body
@@ -98,7 +119,8 @@ class RawRequests:
         body = {name: value for name, value in body.items() if name != "priority"}
         if priority.goes_first:
             body["prepend"] = True
-        await self._turn(call, priority, queue_id)
+        if priority in (Priority.LOW, Priority.HIGH):
+            await self._turn(call, priority, queue_id)
         if priority is not Priority.URGENT or not isinstance(body.get("batch"), Mapping):
             return self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
         # Its id is chosen here, as the server would, so that it is known from before it is sent.
@@ -118,17 +140,21 @@ class RawRequests:
         return response
 
     async def _turn(self, call: Call[Response], priority: Priority, queue_id: str) -> None:
-        turn = await self._following.turn(priority, queue_id)
+        waits_for = "the server's socket could not be opened yet"
         limit = asyncio.timeout(call.timeout)
         try:
             async with limit:
-                await turn.comes()
+                turn = await self._following.turn(priority, queue_id)
+                try:
+                    await turn.comes()
+                finally:
+                    waits_for = turn.waits_for
         except TimeoutError as error:
             if not limit.expired() or call.timeout is None:
                 raise
             raise RequestTimeout(
                 f"{call.method} {self._http.url_of(call.path)} waited {call.timeout:g} s for the turn of its "
-                f"priority {priority.value!r}, and was not sent: {turn.waits_for}.",
+                f"priority {priority.value!r}, and was not sent: {waits_for}.",
                 url=self._http.url_of(call.path),
                 method=call.method,
                 timeout=call.timeout,

@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SECRET = re.compile(r"token|password|secret", re.IGNORECASE)
+_SECRET = re.compile(r"token|password|secret|api.?key|credential", re.IGNORECASE)
 _DEPTH_OF_NAMES = 3
 """So deep are names looked at; what is below them in a batch is a graph, which may be large, and has no secrets."""
 

@@ -22,6 +22,8 @@ _NO_USERS = {403, 404, 405}
 class Credentials:
     """Holds the token, and logs in when there is none, or the server accepts it no longer. Used on the engine only.
 
+    `identity` rises whenever the client becomes somebody else, or nobody.
+
     Args:
         settings: a token, or an email and a password; or neither.
         engine: whose loop it is used on.
@@ -36,6 +38,7 @@ class Credentials:
         self._remember_me = False
         self._is_needed = True
         self._refusal: ApiError | None = None
+        self.identity = 0
         self.on_login: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
@@ -59,6 +62,7 @@ class Credentials:
     def forget(self) -> None:
         """Be nobody from now on."""
         self._token = self._login = self._refusal = None
+        self.identity += 1
 
     async def renew(self, refused: str | None, send: Send, *, is_asked: bool = True) -> bool:
         """Log in, unless somebody else has meanwhile.
@@ -88,13 +92,17 @@ class Credentials:
             if self._token == refused:
                 if self._refusal is not None and (self._refusal is not before or not is_asked):
                     raise copy.copy(self._refusal)
+                identity = self.identity
                 try:
-                    await self._log_in(*self._login, send=send, remember_me=self._remember_me)
+                    result = await self._ask(*self._login, send=send, remember_me=self._remember_me)
                 except (AuthenticationError, ForbiddenError) as error:
-                    if self._token == refused:
+                    if self.identity == identity:
                         self._refusal = copy.copy(error)
                         raise
-                    # Somebody has become somebody else meanwhile.
+                else:
+                    # An answer that comes when the client has become somebody else is of no use.
+                    if result is not None and self.identity == identity:
+                        self._take(result)
         return self._token is not None
 
     async def log_in(
@@ -112,15 +120,24 @@ class Credentials:
             AuthenticationError: the email or the password is wrong; who the client was before stays.
         """
         remember_me = self._remember_me if remember_me is None else remember_me
-        user = await self._log_in(email, password, send=send, remember_me=remember_me)
-        if user is not None:
-            self._login = (email, password)
-            self._remember_me = remember_me
-        return user
+        result = await self._ask(email, password, send=send, remember_me=remember_me)
+        if result is None:
+            return None
+        self.identity += 1
+        self._login = (email, password)
+        self._remember_me = remember_me
+        self._take(result)
+        return result.user
 
-    async def _log_in(self, email: str, password: str, *, send: Send, remember_me: bool) -> UserRecord | None:
+    def _take(self, result: LoginResult) -> None:
+        self._token = result.token
+        self._refusal = None
+        self.on_login()
+
+    async def _ask(self, email: str, password: str, *, send: Send, remember_me: bool) -> LoginResult | None:
+        """Log in; None where the server has no users."""
         try:
-            result = await send(auth.login(email, password, remember_me=remember_me))
+            return await send(auth.login(email, password, remember_me=remember_me))
         except AuthenticationError as error:
             raise AuthenticationError(
                 f"The server did not accept the email or the password: POST {error.url} was answered with 401.",
@@ -135,7 +152,3 @@ class Credentials:
                 raise
             self._is_needed = False
             return None
-        self._token = result.token
-        self._refusal = None
-        self.on_login()
-        return result.user

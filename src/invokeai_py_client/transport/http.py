@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -98,6 +99,7 @@ class HttpTransport:
         self._proxy, self.proxy_headers = _proxy(settings)
         self._open_line = OpenLine(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
+        self._quiet_until = 0.0
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
@@ -262,6 +264,9 @@ class HttpTransport:
         if call.body is not None:
             data = json_of(call.body, f"The body of {call.method} {call.path}")
             headers.setdefault("Content-Type", "application/json")
+        quiet = self._quiet_until - time.monotonic()
+        if quiet > 0:
+            await asyncio.sleep(quiet)
         opened = contextlib.ExitStack()
         outcome = "no answer"
         limit = self.settings.timeout if call.timeout is None else call.timeout
@@ -307,9 +312,9 @@ class HttpTransport:
             opened.close()
             self.answers[_kind(call), outcome] += 1
         if response.status_code == 500:
-            # A server that did not expect its own error hangs up after telling it. It is let do so: what is sent on
-            # the connection meanwhile would be lost.
-            await asyncio.sleep(_HANG_UP)
+            # A server that did not expect its own error hangs up after telling it. What is sent on the connection
+            # meanwhile would be lost.
+            self._quiet_until = time.monotonic() + _HANG_UP
         if response.status_code >= 400:
             raise error_for(response, has_secrets=call.has_secrets)
         if response.status_code >= 300:
@@ -321,6 +326,8 @@ class HttpTransport:
     async def _read(self, answer: aiohttp.ClientResponse, shown: str) -> bytes:
         """The whole body, unless it is larger than the limit: what is packed shows its size only as it is read."""
         limit = self.settings.max_answer_bytes
+        if answer.method == "HEAD":
+            return b""
         if answer.content_length is not None and "Content-Encoding" not in answer.headers:
             if answer.content_length > limit:
                 raise self._too_large(answer, shown)

@@ -154,8 +154,12 @@ class Socket:
     async def _supervise(self) -> None:
         failures = 0
         while True:
+            identity = self._http.credentials.identity
             opened = await self._open()
             self._settle()
+            if opened is not None and self._http.credentials.identity != identity:
+                # Somebody has logged in or out meanwhile: this connection is still the other's.
+                await self.reconnect()
             if opened is not None:
                 client, gone = opened
                 failures = 0

@@ -25,6 +25,7 @@ class Queue(HttpTransport):
         self.stored: list[str] = []
         self.asked: list[str] = []
         self.questions_lost = 0
+        self.stored_late: str | None = None
         self.settings = Settings()
         self._faults = faults
 
@@ -41,6 +42,9 @@ class Queue(HttpTransport):
                 self.questions_lost -= 1
                 raise errors.TransportError("still away", url="u", sent=False)
             total = self.stored.count("mine")
+            if self.stored_late is not None:
+                self.stored.append(self.stored_late)
+                self.stored_late = None
             return BatchStatus(
                 batch_id="mine", pending=total, in_progress=0, completed=0, failed=0, canceled=0, total=total
             )
@@ -73,6 +77,7 @@ def busy(_: Queue, __: str) -> None:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enqueue, "_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(enqueue, "_AT_WORK", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,45 @@ async def test_a_batch_is_not_sent_again_while_its_fate_is_unknown() -> None:
     assert caught.value.batch_id == "mine"
     assert isinstance(caught.value, ConnectionError)
     assert queue.asked.count("enqueue_batch") == 1
+
+
+def too_slow(queue: Queue, _: str) -> None:
+    raise errors.RequestTimeout("slow", url="u", method="POST", timeout=1)
+
+
+def given_up_by_a_proxy(queue: Queue, _: str) -> None:
+    raise errors.ServerError("gateway", status=504, method="POST", url="u")
+
+
+@pytest.mark.parametrize("fault", [too_slow, given_up_by_a_proxy])
+async def test_what_a_server_may_still_be_at_work_on_is_not_sent_again(fault: Callable[[Queue, Any], None]) -> None:
+    queue = Queue([fault])
+    with pytest.raises(errors.EnqueueInDoubtError, match="not there yet"):
+        await enqueue_once(queue, "default", "mine", BODY)
+    assert queue.asked.count("enqueue_batch") == 1
+
+
+async def test_a_batch_that_comes_a_moment_after_its_connection_broke_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(enqueue, "_AT_WORK", 60.0)
+    queue = Queue([lost_before])
+    queue.stored_late = "mine"
+    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
+    assert queue.stored == ["mine"]
+
+
+async def test_a_batch_whose_items_cannot_be_asked_for_is_not_sent_again() -> None:
+    class Old(Queue):
+        async def send(self, call: Call[Any]) -> Any:
+            answer = await super().send(call)
+            return EnqueueResult(enqueued=1, requested=1) if isinstance(answer, EnqueueResult) else answer
+
+    queue = Old([])
+    queue.questions_lost = 2
+    part = await enqueue_once(queue, "default", "mine", BODY)
+    assert (part.item_ids, part.took_all()) == ([1], True)
+    assert queue.stored == ["mine"]
 
 
 async def test_what_the_server_refuses_is_not_sent_again() -> None:

@@ -45,6 +45,19 @@ def test_an_unsafe_member_is_quoted_and_nothing_is_unpacked(name: str, tmp_path:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_told_as_the_zip_s_damage(packing: int, tmp_path: Path) -> None:
+    archive = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(archive, "w", packing) as made:
+        made.writestr("x.png", os.urandom(2000))
+    content = bytearray(archive.read_bytes())
+    content[60:90] = bytes(30)
+    archive.write_bytes(content)
+    with pytest.raises(errors.TransferError, match="cannot be unpacked"):
+        unpack(archive, tmp_path / "out")
+    assert [*(tmp_path / "out").iterdir()] == []
+
+
 @pytest.mark.parametrize("names", [("a/x.png", "b/x.png"), ("x.png", "X.PNG")])
 def test_two_members_of_one_name_are_refused(names: tuple[str, str], tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "two.zip", *names)

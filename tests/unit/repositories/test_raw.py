@@ -146,3 +146,16 @@ async def test_what_needs_no_token_is_asked_without_a_login(url: str, echo: Echo
         await client.aio.request("GET", "/api/v1/app/version")
         await client.aio.request("GET", "/api/v1/x", headers={"Authorization": "Basic abc"})
     assert [request.path for request in echo.requests] == ["/api/v1/app/version", "/api/v1/x"]
+
+
+async def test_a_status_of_another_shape_comes_as_it_is(client: InvokeAIClient) -> None:
+    response = await client.aio.request("GET", "/api/v1/queue/default/status")
+    assert response.json() == {"detail": [{"loc": ["body"], "msg": "no", "input": ""}]}
+
+
+@pytest.mark.parametrize("name", ["api_key", "apiKey", "hf_token", "client_secret", "credentials"])
+async def test_what_is_secret_is_known_by_its_name(client: InvokeAIClient, echo: Echo, name: str) -> None:
+    echo.status = 422
+    with pytest.raises(errors.RejectedError) as caught:
+        await client.aio.request("POST", "/api/x", params={name: SECRET}, json={"inner": {name: SECRET}})
+    assert SECRET not in f"{caught.value} {caught.value.__dict__}"

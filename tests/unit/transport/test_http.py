@@ -459,6 +459,71 @@ async def test_a_refused_password_is_not_sent_again_by_those_who_waited(
     assert door.logins == 2
 
 
+@pytest.mark.parametrize("becomes", ["nobody", "somebody else"])
+async def test_a_login_that_comes_late_does_not_undo_who_one_is(script: Script, engine: Engine, becomes: str) -> None:
+    is_asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if not request.path.endswith("/auth/login"):
+            return web.json_response({"detail": "expired"}, status=401)
+        email = (await request.json())["email"]
+        if email == "ann@b.c":
+            is_asked.set()
+            await go_on.wait()
+        return web.json_response({"token": f"of {email}", "user": {"user_id": "u", "email": email}, "expires_in": 1})
+
+    script.handlers = [handler]
+    http = HttpTransport(Settings(script.url, token="expired", email="ann@b.c", password="word"), engine)
+    asking = asyncio.ensure_future(engine.call(http.send(call())))
+    await is_asked.wait()
+    if becomes == "nobody":
+        http.credentials.forget()
+    else:
+        await engine.call(http.log_in("bob@b.c", "word"))
+    go_on.set()
+    with pytest.raises(errors.AuthenticationError):
+        await asking
+    assert http.credentials.token == (None if becomes == "nobody" else "of bob@b.c")
+
+
+async def test_what_is_sent_when_a_server_hangs_up_after_an_error_is_not_lost(script: Script, engine: Engine) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path != "/bad":
+            return web.json_response({})
+        assert isinstance(request.transport, asyncio.Transport)
+        # What comes from now on is not read any more.
+        request.transport.pause_reading()
+        asyncio.get_running_loop().call_later(0.01, request.transport.abort)
+        return web.json_response({}, status=500)
+
+    script.handlers = [handler]
+    http = HttpTransport(Settings(script.url), engine)
+
+    async def one_meanwhile() -> None:
+        async def good(before: int) -> None:
+            # As soon as the other's answer is there, which is before the other goes on.
+            while http.answers.total() == before:  # noqa: ASYNC110 - there is nobody who would tell
+                await asyncio.sleep(0)
+            await http.send(Call(method="POST", path="/good", parse=lambda response: None))
+
+        for _ in range(5):
+            sent = asyncio.ensure_future(good(http.answers.total()))
+            with pytest.raises(errors.ServerError):
+                await http.send(Call(method="POST", path="/bad", parse=lambda response: None))
+            await sent
+
+    await engine.call(one_meanwhile())
+
+
+async def test_the_size_of_what_head_asks_about_is_no_answer_s(script: Script, engine: Engine) -> None:
+    async def large(_: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"Content-Length": "999999999"})
+
+    script.handlers = [large]
+    http = HttpTransport(Settings(script.url), engine)
+    assert (await engine.call(http.fetch(call("HEAD")))).headers["Content-Length"] == "999999999"
+
+
 async def test_what_needs_no_token_is_asked_without_a_login(script: Script, engine: Engine) -> None:
     door = Doorkeeper()
     script.handlers = [door]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ class Studio:
         self.logins: list[str] = []
         self.login_status = 401
         self.redirect_socket_to: str | None = None
+        self.on_connect: Callable[[], None] = lambda: None
         self.url = ""
         self.sio = socketio.AsyncServer(async_mode="aiohttp")
         self.sio.on("connect", self._connect)
@@ -40,6 +41,7 @@ class Studio:
         token = (auth or {}).get("token")
         self.shown.append(token)
         self.sids.append(sid)
+        self.on_connect()
         return token in self.accepted
 
     async def _subscribe(self, sid: str, data: Any) -> None:
@@ -131,6 +133,23 @@ async def test_the_token_does_not_follow_a_redirect_to_another_server(studio: St
         socket = socket_of(engine, Settings(studio.url, token="secret"))
         assert not await engine.call(socket.subscribe("default"))
         assert other.shown == []
+
+
+async def test_who_logs_in_while_the_socket_is_opened_is_who_it_is_of(studio: Studio, engine: Engine) -> None:
+    studio.accepted = {"of ann", "of bob"}
+    http = HttpTransport(Settings(studio.url, token="of ann"), engine)
+    listener = Listener()
+    socket = Socket(http, engine, listener)
+    studio.on_connect = lambda: become(http, "of bob") if len(studio.shown) == 1 else None
+    await engine.call(socket.subscribe("default"))
+    while len(studio.shown) < 2 or not socket.is_connected:
+        await asyncio.wait_for(engine.call(listener.told.get()), 10)
+    assert studio.shown == ["of ann", "of bob"]
+
+
+def become(http: HttpTransport, token: str) -> None:
+    http.credentials.forget()
+    http.credentials.adopt(token)
 
 
 async def test_a_redirect_within_the_server_is_followed(studio: Studio, engine: Engine) -> None:

@@ -215,6 +215,7 @@ def restart_download(job_id: int, file_source: str) -> Call[InstallJobRecord]:
         body=file_source,
         parse=record(InstallJobRecord),
         idempotent=True,
+        has_secrets=True,
     )
 
 

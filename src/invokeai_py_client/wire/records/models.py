@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -48,7 +49,14 @@ class InstallJobRecord(Record):
         return _without_tokens(answer)
 
 
+_SECRET_IN_URL = re.compile(
+    r"(?<=://)[^/@\s]*@|(?<=[?&])([^=&\s]*(?:token|key|password|secret|sig)[^=&\s]*=)[^&\s\"']*", re.IGNORECASE
+)
+
+
 def _without_tokens(answer: Any) -> Any:
+    if isinstance(answer, str):
+        return _SECRET_IN_URL.sub(lambda found: f"{found[1]}..." if found[1] else "", answer)
     if isinstance(answer, dict):
         return {name: _without_tokens(value) for name, value in answer.items() if name != "access_token"}
     if isinstance(answer, list):
