@@ -86,11 +86,11 @@ def test_the_question_after_a_lost_enqueue_is_lost_as_well(
     wf = work()
     proxy.next("enqueue_batch", action)
     # More often than one request is sent again.
-    proxy.next("/status", "503", 7)
+    proxy.next("/status", "503", 5)
     run = wf.submit_sync()
-    assert proxy.done == {action: 1, "503": 7}
+    assert proxy.done == {action: 1, "503": 5}
     told(
-        f"an enqueue meets {action}, and the question after it 503, 7 times",
+        f"an enqueue meets {action}, and the question after it 503, 5 times",
         check_all_there_once(client, [run], [run.wait(60)]),
     )
 
