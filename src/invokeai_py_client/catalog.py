@@ -30,8 +30,6 @@ from invokeai_py_client.workflow.server_things import Kind, ServerThing
 _FRESH = 30.0
 """Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
 
-_NAMES_PER_REQUEST = 1000
-
 T = TypeVar("T")
 
 
@@ -104,8 +102,8 @@ class Catalog:
         now = time.monotonic()
         ask = sorted(name for name in names if self._images.get(name, -_FRESH) <= now - _FRESH)
         found: set[str] = set()
-        for start in range(0, len(ask), _NAMES_PER_REQUEST):
-            found |= await self._existing_images(ask[start : start + _NAMES_PER_REQUEST])
+        for start in range(0, len(ask), images.MAX_NAMES_PER_REQUEST):
+            found |= await self._existing_images(ask[start : start + images.MAX_NAMES_PER_REQUEST])
         self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
         self._images.update(dict.fromkeys(found, now))
         return set(ask) - found

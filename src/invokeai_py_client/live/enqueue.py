@@ -48,7 +48,7 @@ async def enqueue_once(
     """Enqueue a batch, or the rest of one, under an id of the client's choosing.
 
     The server would take the same batch twice. So when an answer is lost, the batch's status tells whether it
-    arrived: if it has no more items than before, it did not, and may be sent again.
+    arrived. It is sent again only when it has no more items than before though the server has had time for them.
 
     Args:
         http: how to send.

@@ -30,7 +30,7 @@ class InstallJobRecord(Record):
     """The installation of one model; `config_out` is the installed model once it is `completed`.
 
     `bytes` of `total_bytes` have been downloaded. The server forgets its jobs when it ends. What it says of access
-    tokens is left out.
+    tokens is left out, and so is what may be secret in the addresses that it names.
     """
 
     id: int
