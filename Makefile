@@ -25,7 +25,7 @@ test: check  ## Pass the tests, on a real InvokeAI server
 	$(RUN) -m pytest
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
-	$(RUN) -m pytest -q tests/unit tests/properties tests/test_architecture.py
+	$(RUN) -m pytest -q -n auto tests/unit tests/properties tests/test_architecture.py
 
 check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff format --check .
