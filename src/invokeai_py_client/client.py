@@ -50,8 +50,9 @@ class AsyncClient:
     def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
         catalog = Catalog(http, engine)
 
-        def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
-            return WorkflowHandle(definition, templates, engine, http, following, catalog)
+        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
+            called = await catalog.workflows_called_by(definition, templates)
+            return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
 
         self.app = AsyncApp(engine, http)
         self.style_preset_repo = AsyncStylePresets(engine, http)

@@ -25,6 +25,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
@@ -69,18 +70,20 @@ class WorkflowHandle:
         http: HttpTransport,
         following: Following,
         catalog: Catalog,
+        called: CalledWorkflows | None = None,
     ) -> None:
         self.definition = definition
+        current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
         self._http = http
         self._following = following
-        self._fields = WorkflowFields(definition, templates)
-        self._composer = Composer(definition, templates, self._fields, http, catalog)
+        self._fields = WorkflowFields(current, templates)
+        self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
         self._handlers: list[_Handler] = []
-        self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
+        self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
 
     # Inputs
 

@@ -13,6 +13,7 @@ from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.called_workflows import call_problems
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
@@ -36,6 +37,7 @@ class Composer:
         fields: the handle's values.
         http: for what the server must be asked.
         catalog: what the server has.
+        original: the document as its author saved it, if its calls of other workflows were brought up to date.
     """
 
     def __init__(
@@ -45,12 +47,15 @@ class Composer:
         fields: WorkflowFields,
         http: HttpTransport,
         catalog: Catalog,
+        *,
+        original: WorkflowDefinition | None = None,
     ) -> None:
         self._definition = definition
         self._templates = templates
         self._fields = fields
         self._http = http
         self._catalog = catalog
+        self._original = definition if original is None else original
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -118,7 +123,12 @@ class Composer:
         named = [*things_named(self._definition, self._templates, self._fields, self.edges)]
         for thing in await self._catalog.missing(named):
             found.append(InputProblem(thing.place, f"the server does not have {thing}"))
-        return found
+        return [*found, *await self._call_problems()]
+
+    async def _call_problems(self) -> list[InputProblem]:
+        """What would make the call of a saved workflow fail; asks the server if there are such calls."""
+        called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
+        return call_problems(self._original, self._definition, self._templates, self._fields, self.edges, called)
 
     async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
         """What the references among the values stand for, and those that stand for nothing."""

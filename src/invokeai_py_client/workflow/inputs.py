@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex, overload
 from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_kinds import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
@@ -65,7 +66,7 @@ class WorkflowFields:
         if node is None or name not in inputs:
             return None
         template = self._templates.get(node.type)
-        known = template.inputs.get(name) if template is not None else None
+        known = input_template(node, template, name) if template is not None else None
         if known is None:
             known = unknown_input(name)
         place = FieldPlace(node_id, node.type, node.label, name)
@@ -95,7 +96,7 @@ class WorkflowFields:
             if template is None:
                 continue
             for name in self.inputs_of(node):
-                known = template.inputs.get(name)
+                known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
                 field = self.get(node.id, name)
@@ -331,7 +332,9 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any]) -> None:
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
     node = definition.nodes.get(node_id)
-    return node is not None and node.type in templates and name in templates[node.type].inputs
+    if node is None or node.kind != "invocation" or node.type not in templates:
+        return False
+    return input_template(node, templates[node.type], name) is not None
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
