@@ -209,8 +209,7 @@ def retyped() -> dict[str, Any]:
         edges=[],
         value=("blank", "image"),
     )
-    document = workflow("blurred", nodes, edges, [("blur", "value"), ("blank", "width")])
-    return document
+    return workflow("blurred", nodes, edges, [("blur", "value"), ("blank", "width")])
 
 
 def saved_with(callee: dict[str, Any], templates: NodeTemplates, **values: Any) -> dict[str, Any]:
