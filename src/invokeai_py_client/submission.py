@@ -10,7 +10,7 @@ from typing import Any
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, SettingsError
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
 from invokeai_py_client.workflow.called_workflows import call_problems
@@ -45,7 +45,7 @@ class Composer:
         definition: WorkflowDefinition,
         templates: NodeTemplates,
         fields: WorkflowFields,
-        http: HttpTransport,
+        http: Sender,
         catalog: Catalog,
         *,
         original: WorkflowDefinition | None = None,
