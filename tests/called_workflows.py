@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.documents import edge, node
@@ -83,10 +84,12 @@ def batch_callee(name: str = "batched", radii: tuple[float, ...] = (1.0, 2.0, 3.
     return document
 
 
-def caller(workflow_id: str, *, node_id: str = "call", name: str = "caller", **values: Any) -> dict[str, Any]:
+def caller(
+    workflow_id: str, values: Mapping[str, Any] | None = None, *, node_id: str = "call", name: str = "caller"
+) -> dict[str, Any]:
     """A workflow that calls one, and makes an image of its own by a node that has the id of one of the callee's."""
     call = node(node_id, "call_saved_workflow", "1.0.0", workflow_id=workflow_id)
-    for input_name, value in values.items():
+    for input_name, value in (values or {}).items():
         call["data"]["inputs"][input_name] = {"name": input_name, "label": "", "value": value}
     call["data"]["dynamicInputTemplates"] = {}
     return workflow(

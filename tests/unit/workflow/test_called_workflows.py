@@ -113,7 +113,7 @@ def test_what_is_no_input_of_the_called_workflow_is_not_exposed(templates: NodeT
 
 def test_a_value_and_its_input_stay_while_the_label_is_renewed(templates: NodeTemplates) -> None:
     callee = labelled(blur_callee(), "blur", "radius", "How much")
-    document = labelled(caller("w", **{RADIUS: 9.0}), "call", RADIUS, "Old label")
+    document = labelled(caller("w", {RADIUS: 9.0}), "call", RADIUS, "Old label")
     call = Call(document, templates, made_with={"w": callee})
     assert (call.inputs["call", RADIUS].label, call.sent()[RADIUS]) == ("How much", 9.0)
 
@@ -178,7 +178,7 @@ def test_a_document_that_is_no_workflow(templates: NodeTemplates) -> None:
 def test_an_exposed_input_that_was_taken_away(templates: NodeTemplates) -> None:
     fewer = blur_callee()
     fewer["exposedFields"] = [{"nodeId": "blank", "fieldName": "width"}]
-    call = Call(caller("w", **{RADIUS: 9.0}), templates, made_with={"w": blur_callee()}, now={"w": fewer})
+    call = Call(caller("w", {RADIUS: 9.0}), templates, made_with={"w": blur_callee()}, now={"w": fewer})
     ((name, why),) = call.problems()
     assert (name, "no longer exposes it" in why) == (RADIUS, True)
 
@@ -186,7 +186,7 @@ def test_an_exposed_input_that_was_taken_away(templates: NodeTemplates) -> None:
 def test_an_input_that_was_taken_away_is_none_of_its_callers_worry_without_a_value(templates: NodeTemplates) -> None:
     fewer = blur_callee()
     fewer["exposedFields"] = []
-    call = Call(caller("w", **{RADIUS: 9.0}), templates, made_with={"w": fewer})
+    call = Call(caller("w", {RADIUS: 9.0}), templates, made_with={"w": fewer})
     call.fields.get("call", RADIUS).value = None  # type: ignore[union-attr]
     assert (call.problems(), call.sent()) == ([], {})
 
@@ -214,7 +214,7 @@ def retyped() -> dict[str, Any]:
 
 def saved_with(callee: dict[str, Any], templates: NodeTemplates, **values: Any) -> dict[str, Any]:
     """A caller as the web UI would have saved it when the called workflow was like this."""
-    return Call(caller("w", **values), templates, made_with={"w": callee}).definition.to_dict()
+    return Call(caller("w", values), templates, made_with={"w": callee}).definition.to_dict()
 
 
 def test_an_exposed_input_that_has_another_type_since_the_file_was_saved(templates: NodeTemplates) -> None:

@@ -38,7 +38,7 @@ def described(name: str, type_name: str, *, title: str = "", required: bool = Fa
 
 
 def document(described_inputs: dict[str, dict[str, Any]], **values: Any) -> dict[str, Any]:
-    made = caller("w-1", **values)
+    made = caller("w-1", values)
     call = made["nodes"][-1]["data"]
     call["dynamicInputTemplates"] = described_inputs
     for name in described_inputs:
