@@ -71,9 +71,12 @@ async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> li
 
 
 async def items_of_batch(http: Sender, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
-    """Every item of a batch that the queue still knows, ascending."""
+    """Return the items of a batch that the queue still has, ascending.
+
+    Items that run a workflow which one of the batch calls are left out: the server makes those itself.
+    """
     items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
-    return [item for item in items if item.batch_id == batch_id]
+    return [item for item in items if item.batch_id == batch_id and item.parent_item_id is None]
 
 
 async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:

@@ -20,6 +20,7 @@ from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.outputs import NodePath, NodeResult, images_in, map_outputs
 from invokeai_py_client.workflow.readiness import missing_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -295,3 +296,47 @@ def test_a_workflow_that_an_edge_chooses_is_not_known_beforehand(templates: Node
     document["nodes"].append(node("which", "string", "1.0.1", value="w"))
     document["edges"].append(edge("which", "value", "call", "workflow_id"))
     assert Call(document, templates, made_with={}).problems() == []
+
+
+# What they made
+
+
+def result(path: NodePath, kind: str = "img_blur", *, intermediate: bool = False, **value: Any) -> NodeResult:
+    return NodeResult(path=path, node_type=kind, is_intermediate=intermediate, result=value, board_id="b")
+
+
+def test_a_called_workflow_has_output_nodes_of_its_own(templates: NodeTemplates) -> None:
+    call = Call(caller("w"), templates, made_with={"w": blur_callee()})
+    own, called = map_outputs(
+        call.definition,
+        templates,
+        call.inputs,
+        [("blur", {"image": {"image_name": "own.png"}})],
+        {},
+        [
+            result(NodePath("blank", ("call",)), "blank_image", intermediate=True, image={"image_name": "blank.png"}),
+            result(NodePath("blur", ("call",)), image={"image_name": "one.png"}),
+            result(NodePath("value", ("call",)), "workflow_return_value", value=1),
+            # The callee has batch nodes: it ran twice.
+            result(NodePath("blur", ("call",)), image={"image_name": "two.png"}),
+        ],
+    )
+    assert (str(own.path), own.image_names) == ("blur", ("own.png",))
+    assert (str(called.path), called.image_names) == ("call/blur", ("one.png", "two.png"))
+    assert (called.node_type, called.label, called.board_id, called.input_index) == (
+        "img_blur",
+        templates["img_blur"].title,
+        "b",
+        None,
+    )
+
+
+def test_images_without_a_document_are_those_that_are_not_intermediate(templates: NodeTemplates) -> None:
+    inner = NodePath("blur", ("call", "inner"))
+    assert images_in(
+        [
+            result(NodePath("blank"), "blank_image", intermediate=True, image={"image_name": "blank.png"}),
+            result(NodePath("grid"), "grid", collection=[{"image_name": "a.png"}, {"image_name": "b.png"}]),
+            result(inner, image={"image_name": "c.png"}),
+        ]
+    ) == {"a.png": NodePath("grid"), "b.png": NodePath("grid"), "c.png": inner}

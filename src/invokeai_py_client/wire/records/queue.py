@@ -46,7 +46,10 @@ class BatchStatus(Record):
 
 
 class QueueItemSummary(Record):
-    """The light form of a queue item: no graph, no results, no error text."""
+    """The light form of a queue item: no graph, no results, no error text.
+
+    `parent_item_id` is the item that called this one, if it runs a called workflow (servers from 6.14).
+    """
 
     item_id: int
     status: QueueItemStatus
@@ -57,6 +60,7 @@ class QueueItemSummary(Record):
     origin: str | None = None
     destination: str | None = None
     user_id: str = "system"
+    parent_item_id: int | None = None
 
 
 class QueueItemRecord(QueueItemSummary):
