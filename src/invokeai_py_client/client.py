@@ -101,9 +101,8 @@ class AsyncClient:
         live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
 
         def images_of(item: QueueItem) -> list[Image]:
-            results = ((output.node_id, output.result) for output in item.outputs)
-            names = images_in(live.state.graph or {"nodes": {}}, results)
-            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+            made = images_in((*item.own_results(), *item.called_results()))
+            return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
 
         return Run(AsyncRun(self._engine, self._http, self._following, live, images_of))
 

@@ -468,7 +468,8 @@ class WorkflowHandle:
         Returns:
             For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
             `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
-            form's order.
+            form's order. Then come the output nodes of called workflows that made something: their `call_path` has
+            the ids of the call nodes that lead to them, and their `node_id` is that in the called workflow.
         """
         return map_outputs(
             self.definition,
@@ -476,12 +477,13 @@ class WorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
+            result.called_results(),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[Image]]:
         def images_of(item: QueueItem) -> list[Image]:
             return [
-                Image(AsyncImage(self._engine, self._http, name))
+                Image(AsyncImage(self._engine, self._http, name, mapping.path))
                 for mapping in self.map_outputs_to_images(item)
                 for name in mapping.image_names
             ]

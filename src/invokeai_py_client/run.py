@@ -23,6 +23,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.outputs import NodePath
 
 ProgressCallback = Callable[[QueueItem], object]
 
@@ -164,7 +165,8 @@ class AsyncRun:
             The completed item.
 
         Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
+                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
             RunCanceled: it was canceled.
             RunTimeout: it had not ended in time.
         """
@@ -179,7 +181,10 @@ class AsyncRun:
                 item_id=item.item_id,
                 hint="Submit again if that was not meant.",
             )
-        where = f" at node {item.error_node_id!r} ({item.error_node_type})" if item.error_node_id else ""
+        where = ""
+        if item.error_node_id:
+            path = NodePath(item.error_node_id, item.error_call_path)
+            where = f" at node {str(path)!r} ({item.error_node_type})"
         raise RunFailed(
             f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
             batch_id=item.batch_id,
@@ -189,6 +194,7 @@ class AsyncRun:
             error_traceback=item.error_traceback,
             node_id=item.error_node_id,
             node_type=item.error_node_type,
+            call_path=item.error_call_path,
             hint="The server's traceback is in `error_traceback`.",
         )
 
@@ -318,6 +324,18 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     def started_at(self) -> str | None:
         """When its first item began, as the server tells it; None before."""
         return self.aio.now.started_at
+
+    @property
+    def children(self) -> tuple[QueueItem, ...]:
+        """The items of the workflows that the run calls, and of those that these call, as they are now.
+
+        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
+
+        Example:
+            >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
+            [(319, 318, ('call',), 'completed')]
+        """
+        return self.aio.now.children()
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -226,8 +226,7 @@ class Following:
             )
 
         def is_over() -> bool:
-            item = None if item_id is None else run.state.items.get(item_id)
-            return run.is_over or (item is not None and item.is_settled)
+            return run.is_over or (item_id is not None and run.state.is_settled(item_id))
 
         def watcher(events: list[Event]) -> None:
             for event in events:

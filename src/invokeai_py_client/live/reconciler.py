@@ -11,7 +11,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from invokeai_py_client.errors import (
@@ -235,16 +235,17 @@ class Reconciler:
             self._take(ids, records, nothing_missed=watched)
 
     async def _fetch_details(self, runs: Iterable[LiveRun]) -> None:
-        """Fetch the full record of each item whose outputs or error may be incomplete."""
+        """Fetch the full record of each item whose outputs or error may be incomplete, or whose calls are not known."""
         runs = [run for run in runs if run.state.needs_requests]
         if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
-        lacking: dict[str, dict[int, None]] = {}
-        for run in runs:
-            lacking.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.lacking_details()))
-        for queue_id, item_ids in lacking.items():
-            for ids in _groups([*item_ids], _DETAILS_PER_REQUEST):
-                self._take(ids, await records_of(self._http, queue_id, ids))
+        asked: set[int] = set()
+        # A record may name further items: those of the workflows that were called.
+        while lacking := _lacking(runs, asked):
+            for queue_id, item_ids in lacking.items():
+                asked |= item_ids.keys()
+                for ids in _groups([*item_ids], _DETAILS_PER_REQUEST):
+                    self._take(ids, await records_of(self._http, queue_id, ids))
 
     def _take(
         self, item_ids: Iterable[int], records: Sequence[QueueItemSummary], *, nothing_missed: bool = False
@@ -259,6 +260,16 @@ class Reconciler:
                 else:
                     events = run.state.apply_snapshot(record, nothing_missed=nothing_missed)
                 self._router.apply(run, events)
+
+
+def _lacking(runs: Iterable[LiveRun], asked: Collection[int]) -> dict[str, dict[int, None]]:
+    """Return the items of which the full record must be fetched, by queue, without those that were asked for."""
+    lacking: dict[str, dict[int, None]] = {}
+    for run in runs:
+        item_ids = [item_id for item_id in run.state.lacking_details() if item_id not in asked]
+        if item_ids:
+            lacking.setdefault(run.state.queue_id, {}).update(dict.fromkeys(item_ids))
+    return lacking
 
 
 def _groups(item_ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:

@@ -149,7 +149,7 @@ class Router:
             self._of_batch.setdefault(state.batch_id, []).append(run)
         state.item_added = lambda item_id: _add(self._of_item, item_id, run)
         state.item_removed = lambda item_id: _remove(self._of_item, item_id, run)
-        for item_id in {*state.items, *(state.only or ())}:
+        for item_id in state.item_ids():
             state.item_added(item_id)
         self._followed(run)
         return run
@@ -163,7 +163,7 @@ class Router:
         self._urgent.pop(run, None)
         self.incomplete.pop(run, None)
         _remove(self._of_batch, state.batch_id, run)
-        for item_id in {*state.items, *(state.only or ())}:
+        for item_id in state.item_ids():
             state.item_removed(item_id)
         state.item_added = state.item_removed = _ignore
 
@@ -223,7 +223,7 @@ class Router:
 
     def apply(self, run: LiveRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
-        if not events:
+        if not events and not run.state.is_finished:
             return
         run.changed(events)
         if run.state.is_finished:

@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
+from invokeai_py_client.live.called_items import CalledItems, call_path_of, called_by
 from invokeai_py_client.live.progress import GraphShape, NodeDurations, StepCounter, Workload
 from invokeai_py_client.live.queue_item import NodeOutput, OutputsSoFar, QueueItem
 from invokeai_py_client.wire.events import (
@@ -94,6 +96,8 @@ class RunSnapshot(NamedTuple):
     outputs: OutputsSoFar
     sessions: list[tuple[int, str]]
     session_count: int
+    called: list[RunState]
+    called_count: int
 
     def item(self) -> QueueItem:
         """Return the run as one queue item."""
@@ -106,7 +110,13 @@ class RunSnapshot(NamedTuple):
             started_at=self.started_at,
             completed_at=self.completed_at,
             outputs=self.outputs,
+            children=self.children(),
         )
+
+    def children(self) -> tuple[QueueItem, ...]:
+        """Return the items of called workflows as they are when this is called, in the order of their ids."""
+        items = (state.snapshot.item() for state in self.called[: self.called_count])
+        return tuple(sorted(items, key=attrgetter("item_id")))
 
     def session_ids(self) -> tuple[str, ...]:
         """Return the known session ids, in the order of the items."""
@@ -133,6 +143,7 @@ class RunState:
         only: the items of the batch that the run is about; None for all.
         resubmits: an item that a restarted server canceled is run again, and so is not over.
         durations: how long nodes are expected to take; it also learns from this run.
+        follows_calls: whether the items of the workflows that it calls belong to the run.
     """
 
     batch_id: str
@@ -144,6 +155,8 @@ class RunState:
     is_enqueued: bool = False
     resubmits: bool = False
     durations: NodeDurations = field(default_factory=NodeDurations)
+    follows_calls: bool = True
+    called: CalledItems = field(init=False)
     boards: Mapping[str, str] = field(init=False)
     snapshot: RunSnapshot = field(init=False)
     """The run at this moment, for any thread."""
@@ -154,6 +167,7 @@ class RunState:
     _open: set[int] = field(default_factory=set)
     _lacking: set[int] = field(default_factory=set)
     _lost: set[int] = field(default_factory=set)
+    _wanted: set[int] = field(default_factory=set)
     _counts: Counter[str] = field(default_factory=Counter)
     _percentages: float = 0.0
     _percentage: float = 0.0
@@ -166,6 +180,7 @@ class RunState:
     _item_of_session: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.called = CalledItems(self._make_child)
         self.boards = {} if self.graph is None else boards_sent(self.graph)
         self._shape = None if self.graph is None else GraphShape(self.graph)
         self._publish()
@@ -189,6 +204,15 @@ class RunState:
         """Return whether an item of the batch is one that the run is about."""
         return self.only is None or item_id in self.only
 
+    def item_ids(self) -> set[int]:
+        """Return the items that events and records may be about, those of called workflows among them."""
+        return {*self.items, *(self.only or ()), *self.called}
+
+    def is_settled(self, item_id: int) -> bool:
+        """Return whether an item, or one of a called workflow, has ended and its outputs or error are known."""
+        item, called = self.items.get(item_id), self.called.state_of(item_id)
+        return called.is_finished if called is not None else item is not None and item.is_settled
+
     def replaced(self, item_id: int, new_item_id: int) -> None:
         """Put the new item in the place of a lost one that the server runs again."""
         lost = self.items.pop(item_id, None)
@@ -203,6 +227,8 @@ class RunState:
             # Snapshots hold the old list, which stays as it is.
             self._outputs = [output for output in self._outputs if output.item_id != item_id]
             self.item_removed(item_id)
+        for child_id in self.called.drop(item_id):
+            self.item_removed(child_id)
         self._item(new_item_id).has_gap = True
         self._sort_items()
         self._publish()
@@ -210,7 +236,7 @@ class RunState:
     @property
     def is_finished(self) -> bool:
         """Whether every item has ended and its outputs or error are known."""
-        return self.is_enqueued and not self._open
+        return self.is_enqueued and not self._open and not self.called.open
 
     @property
     def is_waiting(self) -> bool:
@@ -219,8 +245,8 @@ class RunState:
 
     @property
     def needs_requests(self) -> bool:
-        """Whether an item has ended whose details must be fetched, or that is to be run again."""
-        return bool(self._lacking or self._lost)
+        """Whether the full record of an item must be fetched, or an item is to be run again."""
+        return bool(self._lacking or self._lost or self._wanted or self.called.lacking)
 
     def pending_ids(self) -> list[int]:
         """Return the items that are still pending."""
@@ -235,25 +261,37 @@ class RunState:
 
     def item_of_session(self, session_id: str) -> int | None:
         """Return the item of a session, if an event or a record told it. Any thread may call this."""
-        return self._item_of_session.get(session_id)
+        item_id = self._item_of_session.get(session_id)
+        called = (state.item_of_session(session_id) for state in self.called.states)
+        return item_id if item_id is not None else next((found for found in called if found is not None), None)
 
     def unsettled(self) -> list[int]:
         """Return the items that have not ended, or whose outputs or error are not complete."""
-        return sorted(self._open)
+        return sorted(self._open | self.called.open)
 
     def lacking_details(self) -> list[int]:
-        """Return the items that have ended, but whose outputs or error may be incomplete."""
-        return sorted(self._lacking)
+        """Return the items of which the full record must be fetched.
+
+        Those are the items that have ended, but whose outputs or error may be incomplete, and those whose calls, or
+        callers, are not known.
+        """
+        return sorted(self._lacking | self._wanted | self.called.lacking)
+
+    def want_record(self, item_id: int) -> None:
+        """Have the full record of an item fetched, although it may not have ended."""
+        self._wanted.add(item_id)
 
     def awaits_error(self) -> bool:
         """Return whether an item has failed whose error the server is about to send."""
-        return any(self.items[item_id].awaits_error() for item_id in self._lacking)
+        own = any(self.items[item_id].awaits_error() for item_id in self._lacking)
+        return own or self.called.awaits_error()
 
     def missed(self) -> None:
         """Take in that the socket was lost: whatever is not settled has a gap now."""
         self.has_gap = True
         for item_id in self._open:
             self.items[item_id].has_gap = True
+        self.called.missed()
 
     def view(self) -> QueueItem:
         """Return the run as one queue item."""
@@ -285,6 +323,8 @@ class RunState:
             # Items that are added, or run again, must not move the percentage back.
             mean = self._percentages / max(len(items), self._expected)
             self._percentage = max(self._percentage, mean if finished else min(mean, _MOST_BEFORE_THE_END))
+        if status == "failed":
+            base = self._with_cause(base)
         self.snapshot = RunSnapshot(
             base=base,
             status=status,
@@ -298,6 +338,24 @@ class RunState:
             outputs=outputs,
             sessions=self._sessions,
             session_count=len(self._sessions),
+            called=self.called.states,
+            called_count=len(self.called.states),
+        )
+
+    def _with_cause(self, failed: QueueItem) -> QueueItem:
+        """Put the error of a called workflow in the place of the one that its caller has because of it."""
+        cause = self.called.failure_below(failed.item_id)
+        if cause is None:
+            return failed
+        return replace(
+            failed,
+            error=cause.error,
+            error_type=cause.error_type,
+            error_message=cause.error_message,
+            error_traceback=cause.error_traceback,
+            error_node_id=cause.error_node_id,
+            error_node_type=cause.error_node_type,
+            error_call_path=cause.call_path,
         )
 
     def _set(self, item: ItemState, **changes: Any) -> None:
@@ -335,13 +393,22 @@ class RunState:
             The events for the run's consumers: this one, completed with the run's progress; a `session_complete` after
             it if it ended the item; nothing if it is a duplicate or comes late.
         """
-        if not self.has(event.item_id):
-            return []
+        if event.item_id not in self.items:
+            if self._is_called(event):
+                events = self.called.apply_event(event)
+                return self._take_called(
+                    event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
+                )
+            if self.is_enqueued or not self.has(event.item_id):
+                # Another item of the batch: of another run, or one that somebody has run again.
+                return []
         item = self._item(event.item_id)
         told = self._take(item, event)
         if told:
             if isinstance(event, InvocationEvent):
                 self._latest = item
+            if isinstance(event, QueueItemStatusChanged):
+                self._look_for_calls(event.item_id)
             self._publish()
         return told
 
@@ -361,7 +428,7 @@ class RunState:
         if isinstance(event, InvocationComplete):
             if event.invocation_id in item.outputs:
                 return []
-            self._add_output(item, event.node_id, event.invocation_id, event.result)
+            self._add_output(item, event.node_id, event.invocation_id, event.result, event.node)
             if item.running == event.invocation_id:
                 self.durations.learn(event.node, self.durations.clock() - item.running_since)
                 item.running = ""
@@ -386,12 +453,26 @@ class RunState:
         Returns:
             The events for the run's consumers, in place of those that were missed.
         """
+        if record.item_id in self.called:
+            told = self.called.apply_snapshot(record, nothing_missed=nothing_missed)
+            if isinstance(record, QueueItemRecord):
+                self._add_called(record)
+            return self._take_called(record.item_id, told)
         item = self.items.get(record.item_id)
         if item is None or item.is_settled:
             return []
+        if isinstance(record, QueueItemRecord):
+            for_its_calls = record.item_id in self._wanted
+            self._learn_calls(item, record)
+            if for_its_calls and not item.has_gap and not item.view.is_finished:
+                # What it says beside its calls may be ahead of the events.
+                self._publish()
+                return []
         if nothing_missed and record.status == "pending" and item.view.status == "pending":
             item.has_gap = False
-        changed = _RANK[record.status] > _RANK[item.view.status]
+        changed = _RANK[record.status] > _RANK[item.view.status] or (
+            item.has_gap and {record.status, item.view.status} == {"in_progress", "waiting"}
+        )
         full = record if isinstance(record, QueueItemRecord) else None
         if changed:
             self._set(
@@ -410,11 +491,74 @@ class RunState:
             self._fill_in(item, full)
         events: list[Event] = [_status_event(item.view)] if changed else []
         events += self._settle(item, is_whole=full is not None)
+        self._look_for_calls(record.item_id)
         self._publish()
         return events
 
+    def _is_called(self, event: ItemEvent) -> bool:
+        # For a run of single items only the records of those tell which items they call.
+        is_new = self.follows_calls and self.only is None and self.called.announces(event)
+        return is_new or event.item_id in self.called
+
+    def _make_child(self, item_id: int, has_gap: bool) -> RunState:
+        child = RunState(
+            self.batch_id,
+            self.queue_id,
+            None,
+            has_gap=has_gap,
+            only=frozenset({item_id}),
+            durations=self.durations,
+            follows_calls=False,
+        )
+        child.enqueued([item_id])
+        self.item_added(item_id)
+        return child
+
+    def _take_called(self, item_id: int, events: list[Event], *, has_new_status: bool = True) -> list[Event]:
+        """Bring the run up to date after an item of a called workflow has changed."""
+        if has_new_status:
+            self._look_for_calls(item_id)
+        for caller_id, node_id, share in self.called.progress_above(item_id):
+            (self.called.state_of(caller_id) or self).call_progressed(caller_id, node_id, share)
+        self._publish()
+        return events
+
+    def call_progressed(self, item_id: int, node_id: str, share: float) -> None:
+        """Take in which part of the workflow that an item calls is done, 0..1."""
+        item = self.items.get(item_id)
+        workload = None if item is None else self._workload_of(item)
+        if item is not None and workload is not None and not item.view.is_finished:
+            workload.node_progressed(node_id, share)
+            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+            self._publish()
+
+    def _learn_calls(self, item: ItemState, record: QueueItemRecord) -> None:
+        """Take in what only a full record says: who called the item, and what it calls itself."""
+        self._wanted.discard(record.item_id)
+        self._learn_graph(record.session.get("graph"))
+        item.view = replace(item.view, parent_item_id=record.parent_item_id, call_path=call_path_of(record))
+        self._add_called(record)
+
+    def _add_called(self, record: QueueItemRecord) -> None:
+        if self.follows_calls:
+            for item_id in called_by(record):
+                self.called.add(item_id, has_gap=True)
+
+    def _look_for_calls(self, item_id: int) -> None:
+        """Have an item's record fetched, if it waits for items that are not known."""
+        called = self.called.state_of(item_id)
+        status = (called or self).items[item_id].view.status
+        if status == "waiting" and self.follows_calls and self.called.waits_for_unknown(item_id):
+            if called is None:
+                self.want_record(item_id)
+            else:
+                self.called.want_record(item_id)
+
     def apply_gone(self, item_id: int) -> list[Event]:
         """Take in that the server has no such item any more: it ends as canceled, with a message that says so."""
+        self._wanted.discard(item_id)
+        if item_id in self.called:
+            return self._take_called(item_id, self.called.apply_gone(item_id))
         item = self.items.get(item_id)
         if item is None or item.is_settled:
             return []
@@ -439,10 +583,22 @@ class RunState:
         """Return what an item has to do. It is made when the item starts: thousands may be pending."""
         if item.workload is None and self._shape is not None:
             item.workload = Workload(self._shape, self.durations)
+            # The graph of a called workflow is learned when some of its nodes may have run.
+            for output in item.outputs.values():
+                item.workload.node_done(output.node_id, output.result)
         return item.workload
 
-    def _add_output(self, item: ItemState, node_id: str, invocation_id: str, result: Mapping[str, Any]) -> None:
-        output = NodeOutput(node_id=node_id, invocation_id=invocation_id, result=result, item_id=item.view.item_id)
+    def _add_output(
+        self, item: ItemState, node_id: str, invocation_id: str, result: Mapping[str, Any], node: Mapping[str, Any]
+    ) -> None:
+        output = NodeOutput(
+            node_id=node_id,
+            invocation_id=invocation_id,
+            result=result,
+            item_id=item.view.item_id,
+            node_type=str(node.get("type") or ""),
+            is_intermediate=node.get("is_intermediate") is not False,
+        )
         item.outputs[invocation_id] = output
         self._outputs.append(output)
 
@@ -512,14 +668,21 @@ class RunState:
         return replace(event, overall_percentage=item.percentage, **facts)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
-        """Take in that this client asks the server to cancel these items, or all that have not ended."""
+        """Take in that this client asks the server to cancel these items, or all that have not ended.
+
+        The server cancels an item of a called workflow with its callers, and with all that they call.
+        """
+        if item_ids is not None:
+            item_ids = set().union(*(self.called.chain_of(item_id) for item_id in item_ids))
         for item_id in self._open if item_ids is None else self._open.intersection(item_ids):
             self.items[item_id].cancel_was_asked = True
+        self.called.cancel_asked(item_ids)
 
     def server_was_away(self) -> None:
         """Take in that the server was away for a while: it was restarted, and has canceled what was running."""
         for item_id in self._open:
             self.items[item_id].server_was_away = True
+        self.called.server_was_away()
 
     def lost_items(self) -> list[int]:
         """Return the items that a restarted server canceled, and that are to be run again."""
@@ -564,11 +727,13 @@ class RunState:
 
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> None:
         self._learn_graph(record.session.get("graph"))
+        nodes: Mapping[str, Mapping[str, Any]] = (record.session.get("graph") or {}).get("nodes") or {}
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
         for invocation_id, result in results.items():
             if invocation_id not in item.outputs:
-                self._add_output(item, source_of.get(invocation_id, invocation_id), invocation_id, result)
+                node_id = source_of.get(invocation_id, invocation_id)
+                self._add_output(item, node_id, invocation_id, result, nodes.get(node_id) or {})
         failed = next(iter(record.session.get("errors") or {}), None)
         if failed is not None and item.view.error_node_id is None:
             prepared = (record.session.get("execution_graph") or {}).get("nodes") or {}
