@@ -459,15 +459,17 @@ class RunState:
                 self._add_called(record)
             return self._take_called(record.item_id, told)
         item = self.items.get(record.item_id)
-        if item is None or item.is_settled:
+        if item is None:
             return []
-        if isinstance(record, QueueItemRecord):
-            for_its_calls = record.item_id in self._wanted
+        if record.item_id in self._wanted and isinstance(record, QueueItemRecord):
             self._learn_calls(item, record)
-            if for_its_calls and not item.has_gap and not item.view.is_finished:
-                # What it says beside its calls may be ahead of the events.
+            if not item.has_gap and not item.view.is_finished:
+                # What else it says may be ahead of the events.
                 self._publish()
                 return []
+        if item.is_settled:
+            self._publish()
+            return []
         if nothing_missed and record.status == "pending" and item.view.status == "pending":
             item.has_gap = False
         changed = _RANK[record.status] > _RANK[item.view.status] or (
@@ -487,8 +489,10 @@ class RunState:
                 self._lost.add(record.item_id)
             # No event has told this yet: some were missed, or are late.
             item.has_gap = item.has_gap or item.view.is_finished
-        if full is not None and full.status == item.view.status:
-            self._fill_in(item, full)
+        if full is not None:
+            self._learn_calls(item, full)
+            if full.status == item.view.status:
+                self._fill_in(item, full)
         events: list[Event] = [_status_event(item.view)] if changed else []
         events += self._settle(item, is_whole=full is not None)
         self._look_for_calls(record.item_id)
@@ -541,8 +545,12 @@ class RunState:
 
     def _add_called(self, record: QueueItemRecord) -> None:
         if self.follows_calls:
+            caller = (self.called.state_of(record.item_id) or self).items[record.item_id]
             for item_id in called_by(record):
                 self.called.add(item_id, has_gap=True)
+                if caller.cancel_was_asked:
+                    # The server cancels it together with its caller.
+                    self.called.cancel_asked([item_id])
 
     def _look_for_calls(self, item_id: int) -> None:
         """Have an item's record fetched, if it waits for items that are not known."""
@@ -726,7 +734,6 @@ class RunState:
         return not self.graph["nodes"].keys() <= ended or len(item.outputs) < workload.total
 
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> None:
-        self._learn_graph(record.session.get("graph"))
         nodes: Mapping[str, Mapping[str, Any]] = (record.session.get("graph") or {}).get("nodes") or {}
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
