@@ -140,5 +140,5 @@ class FakeQueue:
     @staticmethod
     def _batch_status(batch_id: str, items: Iterable[QueueItemRecord]) -> BatchStatus:
         statuses = [item.status for item in items if item.batch_id == batch_id]
-        counts = {name: statuses.count(name) for name in ("pending", "in_progress", "completed", "failed", "canceled")}  # type: ignore[arg-type]
+        counts = {name: statuses.count(name) for name in ("pending", "in_progress", "completed", "failed", "canceled")}
         return BatchStatus(batch_id=batch_id, total=len(statuses), **counts)
