@@ -6,13 +6,14 @@ item has an event for. Events do not say who called it: its full record does, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.wire.events import Event, ItemEvent, QueueItemStatusChanged
 from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
 
 if TYPE_CHECKING:
     from invokeai_py_client.live.run_state import RunState
@@ -49,6 +50,15 @@ class CalledItem:
     parent_item_id: int | None = None
     call: str = ""
     call_path: tuple[str, ...] = ()
+
+
+class CallProgress(NamedTuple):
+    """How far a call is: the item that calls, its call node, the prepared copy of that, and the part done, 0..1."""
+
+    caller_id: int
+    node_id: str
+    node: Mapping[str, Any]
+    share: float
 
 
 @dataclass(slots=True)
@@ -178,18 +188,17 @@ class CalledItems:
         self.states = [item.state for item in self._items.values()]
         return gone
 
-    def progress_above(self, item_id: int) -> Iterator[tuple[int, str, float]]:
-        """Pass the progress of a child on to its callers, from the inside to the outside.
+    def progress_above(self, item_id: int) -> Iterator[CallProgress]:
+        """Yield the progress of the calls that a child belongs to, from the inside to the outside.
 
-        Yields:
-            The caller, its call node, and which part of the call is done, 0..1. The caller's own state must be brought
-            up to date before the next is taken.
+        The state of a caller must be brought up to date before the next call is taken.
         """
         item = self._items.get(item_id)
         while item is not None and item.parent_item_id is not None:
             calls = self._of_call[item.call]
             done = sum(other.state.snapshot.progress_percentage for other in calls) / len(calls)
-            yield item.parent_item_id, item.call_path[-1], done / 100
+            node = {"id": item.call, "type": CALL_NODE}
+            yield CallProgress(item.parent_item_id, item.call_path[-1], node, done / 100)
             item = self._items.get(item.parent_item_id)
 
     def state_of(self, item_id: int) -> RunState | None:

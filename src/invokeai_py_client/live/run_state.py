@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from invokeai_py_client.live.called_items import CalledItems, call_path_of, called_by
+from invokeai_py_client.live.called_items import CalledItems, CallProgress, call_path_of, called_by
 from invokeai_py_client.live.progress import GraphShape, NodeDurations, StepCounter, Workload
 from invokeai_py_client.live.queue_item import NodeOutput, OutputsSoFar, QueueItem
 from invokeai_py_client.wire.events import (
@@ -60,8 +60,6 @@ class ItemState:
     is_lost: bool = False
     outputs: dict[str, NodeOutput] = field(default_factory=dict)
     workload: Workload | None = None
-    running: str = ""
-    running_since: float = 0.0
     counter: StepCounter | None = None
     counted: str = ""
     percentage: float = 0.0
@@ -429,17 +427,12 @@ class RunState:
             if event.invocation_id in item.outputs:
                 return []
             self._add_output(item, event.node_id, event.invocation_id, event.result, event.node)
-            if item.running == event.invocation_id:
-                self.durations.learn(event.node, self.durations.clock() - item.running_since)
-                item.running = ""
             if workload is not None:
-                workload.node_done(event.node_id, event.result)
+                workload.node_done(event.node_id, event.node, event.result)
         elif isinstance(event, InvocationError):
             self._take_error(item, event)
-        elif isinstance(event, InvocationStarted):
-            item.running, item.running_since = event.invocation_id, self.durations.clock()
-            if workload is not None:
-                workload.node_started(event.node_id, event.node)
+        elif isinstance(event, InvocationStarted) and workload is not None:
+            workload.node_started(event.node_id, event.node)
         return [self._completed(item, event)]
 
     def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -522,17 +515,17 @@ class RunState:
         """Bring the run up to date after an item of a called workflow has changed."""
         if has_new_status:
             self._look_for_calls(item_id)
-        for caller_id, node_id, share in self.called.progress_above(item_id):
-            (self.called.state_of(caller_id) or self).call_progressed(caller_id, node_id, share)
+        for progress in self.called.progress_above(item_id):
+            (self.called.state_of(progress.caller_id) or self).call_progressed(progress)
         self._publish()
         return events
 
-    def call_progressed(self, item_id: int, node_id: str, share: float) -> None:
-        """Take in which part of the workflow that an item calls is done, 0..1."""
-        item = self.items.get(item_id)
+    def call_progressed(self, progress: CallProgress) -> None:
+        """Take in how far a workflow is that an item calls."""
+        item = self.items.get(progress.caller_id)
         workload = None if item is None else self._workload_of(item)
         if item is not None and workload is not None and not item.view.is_finished:
-            workload.node_progressed(node_id, share)
+            workload.node_progressed(progress.node_id, progress.node, progress.share)
             self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
             self._publish()
 
@@ -593,7 +586,7 @@ class RunState:
             item.workload = Workload(self._shape, self.durations)
             # The graph of a called workflow is learned when some of its nodes may have run.
             for output in item.outputs.values():
-                item.workload.node_done(output.node_id, output.result)
+                item.workload.node_done(output.node_id, {"id": output.invocation_id}, output.result)
         return item.workload
 
     def _add_output(
@@ -613,8 +606,8 @@ class RunState:
     def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
         """Take in how far a node is. A repeated report is dropped: second-order schedulers send each one twice."""
         workload = self._workload_of(item)
-        if workload is not None:
-            workload.node_progressed(event.node_id, (event.progress_percentage or 0.0) / 100)
+        if workload is not None and event.progress_percentage is not None:
+            workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
         if event.progress_percentage is None or not event.total_steps:
             return [self._completed(item, event)]
         if item.counter is None or item.counted != event.invocation_id:
