@@ -13,7 +13,7 @@ from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
-from invokeai_py_client.workflow.called_workflows import call_problems
+from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
@@ -128,6 +128,8 @@ class Composer:
     async def _call_problems(self) -> list[InputProblem]:
         """What would make the call of a saved workflow fail; asks the server if there are such calls."""
         called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
+        for warning in ignored_inputs(called, self._templates):
+            logger.warning("%s: %s", self._definition.name or "workflow", warning)
         return call_problems(self._original, self._definition, self._templates, self._fields, self.edges, called)
 
     async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:

@@ -126,6 +126,26 @@ def test_a_workflow_that_was_changed_after_the_handle_was_made(one_client: Invok
     assert [*wf.validate_inputs()] == [("call", "workflow_id")]
 
 
+def test_a_further_call_gets_what_comes_over_an_edge_only(
+    one_client: InvokeAIClient, save: Saver, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner, width = save(blur_callee()), field("blank", "width")
+    middle = calling(inner)
+    values = {RADIUS: 9.0, width: 64}
+    middle["nodes"][0] = node("call", "call_saved_workflow", "1.0.0", workflow_id=inner, **values)
+    middle["nodes"].append(node("number", "integer", "1.0.1", value=128))
+    middle["nodes"][0]["data"]["dynamicInputTemplates"] = {
+        width: {"name": width, "type": {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}}
+    }
+    middle["edges"].append(edge("number", "value", "call", width))
+    run = submitted(one_client, caller(save(middle)))
+    run.result(60)
+    grandchild = one_client.queue.get_item(run.children[1].item_id)
+    nodes = grandchild.session["graph"]["nodes"]
+    assert (nodes["blur"]["radius"], nodes["blank"]["width"]) == (2.0, 128)
+    assert "sets its 'Radius'" in caplog.text
+
+
 # While it runs
 
 

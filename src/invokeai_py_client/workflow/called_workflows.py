@@ -219,6 +219,32 @@ def call_problems(
     return problems
 
 
+def ignored_inputs(called: CalledWorkflows, templates: NodeTemplates) -> Iterator[str]:
+    """Yield a sentence for each called workflow whose own settings for a further call have no effect.
+
+    When the server (6.14) builds the graph of a called workflow, it leaves out the values that are saved for the
+    inputs of a call in it; the workflow that is called further down runs with its own values.
+    """
+    for workflow in called.values():
+        if workflow.definition is None:
+            continue
+        for node, workflow_id in calls_in(workflow.definition, WorkflowFields(workflow.definition, templates)):
+            inner = called.get(workflow_id)
+            own = {} if inner is None or inner.definition is None else exposed_inputs(inner.definition, templates)
+            fed = {edge.target_field for edge in workflow.definition.edges if edge.target == node.id}
+            lost = [
+                own[name].label
+                for name, given in node.inputs.items()
+                if name in own and name not in fed and given.get("value") not in (None, own[name].value)
+            ]
+            if lost:
+                labels = ", ".join(map(repr, lost))
+                yield (
+                    f"the workflow {workflow} calls {inner} at its node {node.id!r} and sets its {labels}: the server "
+                    "passes on what comes over an edge, not these values"
+                )
+
+
 class _Call:
     """One call node, with the values and edges that it would be run with."""
 

@@ -13,6 +13,7 @@ from invokeai_py_client.workflow.called_workflows import (
     CalledWorkflow,
     call_problems,
     exposed_inputs,
+    ignored_inputs,
     read_called_workflow,
     with_called_inputs,
 )
@@ -296,6 +297,28 @@ def test_a_workflow_that_an_edge_chooses_is_not_known_beforehand(templates: Node
     document["nodes"].append(node("which", "string", "1.0.1", value="w"))
     document["edges"].append(edge("which", "value", "call", "workflow_id"))
     assert Call(document, templates, made_with={}).problems() == []
+
+
+@pytest.mark.parametrize(("radius", "told"), [(9.0, True), (2.0, False)])
+def test_values_that_a_called_workflow_saved_for_a_further_call_are_lost(
+    radius: float, told: bool, templates: NodeTemplates
+) -> None:
+    middle = calling("v")
+    call = next(n for n in middle["nodes"] if n["id"] == "inner")
+    call["data"]["inputs"][RADIUS] = {"name": RADIUS, "label": "", "value": radius}
+    now = Call(caller("w"), templates, made_with={}, now={"w": middle, "v": blur_callee(radius=2.0)}).now
+    warnings = [*ignored_inputs(now, templates)]
+    assert [("'Radius'" in one, "'inner'" in one) for one in warnings] == [(True, True)] * told
+
+
+def test_what_comes_over_an_edge_to_a_further_call_is_not_lost(templates: NodeTemplates) -> None:
+    middle = calling("v")
+    call = next(n for n in middle["nodes"] if n["id"] == "inner")
+    call["data"]["inputs"][RADIUS] = {"name": RADIUS, "label": "", "value": 9.0}
+    middle["nodes"].append(node("number", "float", "1.0.1", value=3.0))
+    middle["edges"].append(edge("number", "value", "inner", RADIUS))
+    now = Call(caller("w"), templates, made_with={}, now={"w": middle, "v": blur_callee(radius=2.0)}).now
+    assert [*ignored_inputs(now, templates)] == []
 
 
 # What they made
