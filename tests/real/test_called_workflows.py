@@ -131,12 +131,14 @@ def test_a_further_call_gets_what_comes_over_an_edge_only(
 ) -> None:
     inner, width = save(blur_callee()), field("blank", "width")
     middle = calling(inner)
-    values = {RADIUS: 9.0, width: 64}
-    middle["nodes"][0] = node("call", "call_saved_workflow", "1.0.0", workflow_id=inner, **values)
-    middle["nodes"].append(node("number", "integer", "1.0.1", value=128))
-    middle["nodes"][0]["data"]["dynamicInputTemplates"] = {
+    call = middle["nodes"][0]["data"]
+    call["inputs"] |= {
+        name: {"name": name, "label": "", "value": value} for name, value in ((RADIUS, 9.0), (width, 64))
+    }
+    call["dynamicInputTemplates"] = {
         width: {"name": width, "type": {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}}
     }
+    middle["nodes"].append(node("number", "integer", "1.0.1", value=128))
     middle["edges"].append(edge("number", "value", "call", width))
     run = submitted(one_client, caller(save(middle)))
     run.result(60)
