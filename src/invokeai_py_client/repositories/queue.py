@@ -163,7 +163,9 @@ class AsyncQueue:
     async def cancel_item(self, item_id: int) -> QueueItemRecord:
         """Cancel an item; one that has ended stays as it is.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+        The server cancels an item of a called workflow together with the item that called it.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Returns:
             The item as it is now.
@@ -172,7 +174,11 @@ class AsyncQueue:
             NotFoundError: the queue has no such item (any more).
         """
         self._following.cancel_asked(item_id=item_id)
-        return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
+        item = await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
+        if item.root_item_id is not None:
+            # Without a socket the run may not know its children yet.
+            self._following.cancel_asked(item_id=item.root_item_id)
+        return item
 
     @on_engine
     async def cancel_batch(self, batch_id: str) -> CancelResult:

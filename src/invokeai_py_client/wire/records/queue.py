@@ -64,7 +64,10 @@ class QueueItemSummary(Record):
 
 
 class QueueItemRecord(QueueItemSummary):
-    """A whole queue item. `session` has its graph and the results of its nodes."""
+    """A whole queue item. `session` has its graph and the results of its nodes.
+
+    `root_item_id` is the outermost caller of an item that runs a called workflow (servers from 6.14).
+    """
 
     queue_id: str
     session_id: str
@@ -72,6 +75,7 @@ class QueueItemRecord(QueueItemSummary):
     priority: int = 0
     status_sequence: int | None = None
     retried_from_item_id: int | None = None
+    root_item_id: int | None = None
     error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = None
