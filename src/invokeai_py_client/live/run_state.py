@@ -305,7 +305,7 @@ class RunState:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
         elif len(items) == 1 and self._expected <= 1:
-            base = first.view
+            base = self._with_cause(first.view)
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
             self._percentage = max(self._percentage, first.percentage)
         else:
@@ -314,15 +314,13 @@ class RunState:
                 status = next(status for status in _WORST_FIRST if counts[status])
                 completed_at = self._completed_at
                 worst = next(item for item in items.values() if item.view.status == status)
-                base = replace(worst.view, item_id=base.item_id, session_id=base.session_id)
+                base = replace(self._with_cause(worst.view), item_id=base.item_id, session_id=base.session_id)
             else:
                 status = "pending" if counts["pending"] == len(items) else "in_progress"
                 completed_at = None
             # Items that are added, or run again, must not move the percentage back.
             mean = self._percentages / max(len(items), self._expected)
             self._percentage = max(self._percentage, mean if finished else min(mean, _MOST_BEFORE_THE_END))
-        if status == "failed":
-            base = self._with_cause(base)
         self.snapshot = RunSnapshot(
             base=base,
             status=status,
@@ -340,13 +338,13 @@ class RunState:
             called_count=len(self.called.states),
         )
 
-    def _with_cause(self, failed: QueueItem) -> QueueItem:
+    def _with_cause(self, view: QueueItem) -> QueueItem:
         """Put the error of a called workflow in the place of the one that its caller has because of it."""
-        cause = self.called.failure_below(failed.item_id)
+        cause = self.called.failure_below(view.item_id) if view.status == "failed" else None
         if cause is None:
-            return failed
+            return view
         return replace(
-            failed,
+            view,
             error=cause.error,
             error_type=cause.error_type,
             error_message=cause.error_message,
@@ -397,8 +395,9 @@ class RunState:
                 return self._take_called(
                     event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
                 )
-            if self.is_enqueued or not self.has(event.item_id):
-                # Another item of the batch: of another run, or one that somebody has run again.
+            if self.is_enqueued or self.graph is None or not self.has(event.item_id):
+                # Another item of the batch: of another run, or one that somebody has run again. While the items of a
+                # run that was begun elsewhere are being asked for, it may also be one of a called workflow.
                 return []
         item = self._item(event.item_id)
         told = self._take(item, event)

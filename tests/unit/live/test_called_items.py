@@ -413,3 +413,25 @@ def test_the_session_of_a_child_is_found() -> None:
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     end_of_the_child(run)
     assert (run.is_settled(1), run.is_settled(2)) == (False, True)
+
+
+def test_the_worst_of_several_items_has_the_cause_of_its_own_failure() -> None:
+    run = run_of(1, 2)
+    run.apply_event(status(2, "in_progress", 1))
+    run.apply_event(status(3, "pending", 0))
+    run.apply_snapshot(record(3, "pending", parent=2, path=("call",)))
+    run.apply_event(status(3, "failed", 1, error_type="RuntimeError", error_message="no"))
+    run.apply_event(node("invocation_error", 3, "a", error_type="RuntimeError", error_message="no"))
+    run.apply_event(status(2, "failed", 2, error_type="ValueError", error_message="no"))
+    run.apply_event(node("invocation_error", 2, "call", error_type="ValueError", error_message="no"))
+    run.apply_event(status(1, "canceled", 1))
+    item = run.view()
+    assert (item.item_id, item.status, item.error_node_id, item.error_call_path) == (1, "failed", "a", ("call",))
+
+
+def test_a_child_that_runs_while_a_run_is_attached_to_is_none_of_its_items() -> None:
+    run = RunState("b", "default", None, has_gap=True)
+    assert run.apply_event(done(2, "a")) == []
+    run.enqueued([1])
+    run.apply_snapshot(record(1, "waiting", waits_for=(2,), graph=CALLER))
+    assert (run.snapshot.item_ids, [child.item_id for child in run.view().children]) == ((1,), [2])
