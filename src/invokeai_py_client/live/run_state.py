@@ -266,7 +266,7 @@ class RunState:
         if first is None:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
-        elif len(items) == 1 and self._expected <= 1:
+        elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
             base = first.view
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
             self._percentage = max(self._percentage, first.percentage)
