@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
@@ -82,6 +83,8 @@ class WorkflowHandle:
         self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        # The engine adds to it while user threads iterate.
+        self._runs_lock = threading.Lock()
         self._handlers: list[_Handler] = []
         self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
 
@@ -286,7 +289,8 @@ class WorkflowHandle:
             on_followed=self._tell_handlers,
         )
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
-        self._runs.add(run)
+        with self._runs_lock:
+            self._runs.add(run)
         return run
 
     async def submit_sync_monitor_async(
@@ -359,8 +363,10 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        for run in [self._latest(None), *self._runs]:
-            if session_id in run.session_ids:
+        with self._runs_lock:
+            runs = [self._latest(None), *self._runs]
+        for run in runs:
+            if run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
