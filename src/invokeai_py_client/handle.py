@@ -155,7 +155,8 @@ class WorkflowHandle:
     def validate_inputs(self) -> dict[InputKey, list[str]]:
         """What keeps the workflow from running: values that are missing, models, images and boards that are gone.
 
-        Asks the server what it has. A submit checks the same, and raises one error for all.
+        Asks the server what it has, the workflows that this one calls among it. A submit checks the same, and raises
+        one error for all.
 
         Returns:
             The problems of each input, by its index; those of inputs that the form does not show by (node id, field
@@ -253,7 +254,8 @@ class WorkflowHandle:
             SettingsError: there is no such priority.
             UnknownNodeError: the server lacks nodes of it.
             BatchError: its batch nodes make no batch.
-            InputsNotReadyError: values or edges are missing, or name what the server does not have; it lists all.
+            InputsNotReadyError: values or edges are missing, or name what the server does not have, or a workflow that
+                it calls is gone or takes other inputs; it lists all.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.
