@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from invokeai_py_client.errors import InputsNotReadyError
-from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
@@ -39,7 +39,8 @@ def missing_inputs(
         fields: the values.
         edges: those of the document's edges that hold.
     """
-    fed = {(edge.target, edge.target_field) for edge in edges if origin_of(edge, definition.nodes, edges) is not None}
+    origins = Origins(definition.first_nodes, edges)
+    fed = {(edge.target, edge.target_field) for edge in edges if origins.of(edge) is not None}
     problems = []
     for node in definition.nodes.values():
         if not is_executable(node) or node.type not in templates:
