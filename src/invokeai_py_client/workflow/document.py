@@ -22,6 +22,9 @@ from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
 from invokeai_py_client.workflow.shapes import trimmed
 
+_LARGE = 200
+"""How many nodes and edges take about ten milliseconds to check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -243,6 +246,12 @@ class WorkflowDefinition:
             if node.kind == "invocation" or node.id not in nodes or nodes[node.id].kind != "invocation":
                 nodes[node.id] = node
         return nodes
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether work on the document takes so long that an event loop should not wait for it."""
+        generates = any(node.type.endswith("_generator") for node in self.all_nodes)
+        return generates or len(self.all_nodes) + len(self.edges) > _LARGE
 
     @cached_property
     def first_nodes(self) -> Mapping[str, Node]:

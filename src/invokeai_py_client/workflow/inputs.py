@@ -101,11 +101,12 @@ class WorkflowFields:
 
     def made(self) -> Iterator[Field[Any]]:
         """The fields that were asked for so far, whose values alone can differ from the document's."""
-        yield from self._fields.values()
+        # A copy: another thread may ask for a further field meanwhile.
+        yield from [*self._fields.values()]
 
     def changed(self) -> Iterator[tuple[str, str, Any]]:
         """(node id, name, value) of the fields that have another value than the document."""
-        for (node_id, name), field in self._fields.items():
+        for (node_id, name), field in [*self._fields.items()]:
             if field.is_changed:
                 yield node_id, name, field.raw
 
