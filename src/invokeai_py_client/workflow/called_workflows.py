@@ -283,7 +283,7 @@ class _Call:
             if known is not None and known.type != now:
                 yield self.problem(
                     name,
-                    f"the workflow {workflow} was changed: the type of this input is {now} now, no longer {known.type}; "
+                    f"the workflow {workflow} was changed: the type of this input is now {now}, not {known.type}; "
                     "make this workflow again with create_workflow(), and set the input",
                 )
             elif saved is not None and saved.type != now and name not in self._fed and not self._is_changed(name):
