@@ -16,13 +16,16 @@ T = TypeVar("T")
 
 _CHUNK = 64 * 1024
 
+_MOMENT = 0.05
+
 
 @dataclass
 class Rule:
     """What to do to the next requests whose first line has a text in it.
 
     `action` is `cut` (the answer breaks off), `swallow` (the server gets the request, the client no answer), `drop`
-    (the server gets nothing), or a status such as `503` (the proxy answers itself).
+    (the server gets nothing), `open_and_drop` (the connection breaks a moment after it was opened), or a status such as
+    `503` (the proxy answers itself).
     """
 
     text: str
@@ -178,7 +181,9 @@ class FaultProxy:
                 raise ConnectionAbortedError
             if action == "drop":
                 raise ConnectionAbortedError
-            if action is not None:
+            if action == "open_and_drop":
+                asyncio.get_running_loop().call_later(_MOMENT, task.cancel)
+            elif action is not None:
                 swallowing.append(action)
             if " /ws/" in line:
                 self._websockets.add(task)

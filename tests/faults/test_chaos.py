@@ -18,7 +18,9 @@ SEED = int(os.environ.get("CHAOS_SEED", "1"))
 
 
 def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
-    match choose.choice(["down", "reset", "websockets", "swallow", "drop", "cut", "503", "slow", "freeze"]):
+    match choose.choice(
+        ["down", "reset", "websockets", "swallow", "drop", "cut", "503", "slow", "freeze", "open and drop"]
+    ):
         case "down":
             proxy.down()
             time.sleep(choose.uniform(0.05, 1.0))
@@ -30,6 +32,10 @@ def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
         case "websockets":
             proxy.reset_websockets()
             return "websockets"
+        case "open and drop":
+            proxy.next("/ws/", "open_and_drop", 3)
+            proxy.reset_websockets()
+            return "open and drop"
         case "slow":
             proxy.latency = 0.3
             time.sleep(0.6)
