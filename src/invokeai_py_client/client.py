@@ -307,8 +307,8 @@ class InvokeAIClient:
     def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own. The
-        socket is opened by the first submission, stream or re-attached run.
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
+        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
 
         Args:
             handler: a function, or an `async` one. What it raises is logged once.
@@ -327,10 +327,12 @@ class InvokeAIClient:
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
         self._engine.close()
+        self._following.connection.close()
 
     async def aclose(self) -> None:
         """`close`, awaited from any loop."""
         await self._engine.aclose()
+        self._following.connection.close()
 
     def __enter__(self) -> Self:
         return self

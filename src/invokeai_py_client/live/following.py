@@ -142,7 +142,8 @@ class Following:
 
     async def watch(self, run: LiveRun, watcher: Watcher) -> None:
         """Call `watcher` on the engine with each burst of a run's events, until `unwatch`."""
-        await self._start(run.state.queue_id)
+        if not run.is_over:
+            await self._start(run.state.queue_id)
         run.watchers.append(watcher)
 
     async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
@@ -196,10 +197,8 @@ class Following:
             if mailbox.is_closed or run.is_over:
                 run.unwatch(watcher)
 
-        for event in run.story:
-            if is_wanted(event):
-                # All that was kept is told, however much it is.
-                mailbox.put(event)
+        # All that was kept is told, however much it is.
+        mailbox.put_backlog(event for event in run.story if is_wanted(event))
         if not is_over():
             run.watchers.append(watcher)
             if closes:

@@ -205,6 +205,21 @@ class UnknownEvent(Event):
     fault: str | None = None
 
 
+RUN_EVENT_TYPES = frozenset(
+    kind.type
+    for kind in (
+        QueueItemStatusChanged,
+        InvocationStarted,
+        GeneratorProgress,
+        InvocationComplete,
+        InvocationError,
+        SessionComplete,
+        Reconnected,
+    )
+)
+"""The types of the events that a run has."""
+
+
 def decode(name: str, payload: Any) -> Event:
     """Read one message of the server's socket.
 
