@@ -289,7 +289,7 @@ def _ids(payload: Mapping[str, Any], name: str) -> tuple[int, ...]:
 def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
     share = payload.get("percentage")
     percentage = None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
-    total = _steps_of(payload["invocation"])
+    total = steps_of(payload["invocation"])
     return GeneratorProgress(
         **_invocation(payload),
         message=str(payload.get("message") or ""),
@@ -300,8 +300,8 @@ def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
     )
 
 
-def _steps_of(node: Mapping[str, Any]) -> int:
-    """How many steps a node takes: its `steps`, less what its denoising range leaves out."""
+def steps_of(node: Mapping[str, Any]) -> int:
+    """Return how many steps a node takes: its `steps`, less those outside its denoising range; 0 if it has none."""
     steps = node.get("steps")
     if not isinstance(steps, int):
         return 0

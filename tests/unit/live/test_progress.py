@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.live.progress import Expansion, StepCounter
+from invokeai_py_client.live.progress import GraphShape, NodeDurations, StepCounter, Workload
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 20, 50])
@@ -38,12 +38,16 @@ def graph(nodes: dict[str, str], edges: list[tuple[str, str, str, str]]) -> dict
     }
 
 
+def work(graph: dict[str, Any]) -> Workload:
+    return Workload(GraphShape(graph), NodeDurations())
+
+
 def test_without_an_iterate_each_node_runs_once() -> None:
-    assert Expansion(graph({"a": "add", "b": "add"}, [("a", "value", "b", "a")])).total == 2
+    assert work(graph({"a": "add", "b": "add"}, [("a", "value", "b", "a")])).total == 2
 
 
 def test_nodes_below_an_iterate_run_once_for_each_element_and_a_collect_once() -> None:
-    expansion = Expansion(
+    workload = work(
         graph(
             {"range": "range", "each": "iterate", "sum": "add", "all": "collect", "end": "add"},
             [
@@ -54,15 +58,15 @@ def test_nodes_below_an_iterate_run_once_for_each_element_and_a_collect_once() -
             ],
         )
     )
-    assert expansion.total == 5
-    expansion.node_done("range", {"collection": [1, 2, 3]})
-    assert expansion.total == 1 + 3 + 3 + 1 + 1
-    expansion.node_done("sum", {"value": 1})
-    assert expansion.total == 9
+    assert workload.total == 5
+    workload.node_done("range", {"collection": [1, 2, 3]})
+    assert workload.total == 1 + 3 + 3 + 1 + 1
+    workload.node_done("sum", {"value": 1})
+    assert workload.total == 9
 
 
 def test_two_iterates_multiply_and_nested_ones_add_up() -> None:
-    crossed = Expansion(
+    crossed = work(
         graph(
             {"a": "range", "b": "range", "i": "iterate", "j": "iterate", "sum": "add"},
             [
@@ -76,7 +80,7 @@ def test_two_iterates_multiply_and_nested_ones_add_up() -> None:
     crossed.node_done("a", {"collection": [1, 2]})
     crossed.node_done("b", {"collection": [1, 2, 3]})
     assert crossed.total == 2 + 2 + 3 + 6
-    nested = Expansion(
+    nested = work(
         graph(
             {"a": "range", "i": "iterate", "b": "range", "j": "iterate", "sum": "add"},
             [

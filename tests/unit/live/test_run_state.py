@@ -65,10 +65,11 @@ def test_a_run_from_start_to_end() -> None:
     run.apply_event(node("invocation_started", "a"))
     run.apply_event(node("invocation_progress", "a", percentage=0.5, message=""))
     view = run.view()
-    assert (view.progress_percentage, view.current_step, view.total_steps) == (25.0, 2, 4)
+    assert (view.current_step, view.total_steps) == (2, 4)
+    assert 0 < view.progress_percentage < 50
     run.apply_event(node("invocation_complete", "a", result={"value": 1}))
-    assert run.view().progress_percentage == 50.0
     run.apply_event(node("invocation_complete", "b", result={"value": 2}))
+    assert 99 < run.view().progress_percentage < 100
     assert not run.is_finished
     assert types(run.apply_event(status("completed", 2, completed_at="t2"))) == [
         "queue_item_status_changed",
