@@ -79,7 +79,8 @@ class AsyncClient:
     ) -> Run:
         """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
 
-        Events from before are not told again; what its nodes have made is known when it has ended.
+        Progress from before is not told again. The `invocation_complete` of each node that had ended before is told at
+        the run's end, marked `recovered`.
 
         Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
 

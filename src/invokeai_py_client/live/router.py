@@ -223,9 +223,8 @@ class Router:
 
     def apply(self, run: LiveRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
-        if not events:
-            return
-        run.changed(events)
+        if events:
+            run.changed(events)
         if run.state.is_finished:
             self.forget(run)
         elif run.state.needs_requests:

@@ -43,11 +43,16 @@ class Event(ReadsAsMapping):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemEvent(Event):
-    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item."""
+    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
+
+    `recovered` is True for an event that was missed, while the socket was away say, and that the client has made from
+    the server's record of the item. Its `raw` is empty, and it has no `timestamp`.
+    """
 
     item_id: int
     batch_id: str
     session_id: str | None = None
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
