@@ -60,8 +60,6 @@ class ItemState:
     held_back: list[Event] = field(default_factory=list)
     """Events of the item's end that are told after those that were missed before it."""
     workload: Workload | None = None
-    running: str = ""
-    running_since: float = 0.0
     counter: StepCounter | None = None
     counted: str = ""
     percentage: float = 0.0
@@ -364,17 +362,12 @@ class RunState:
             if event.invocation_id in item.outputs:
                 return []
             self._add_output(item, event.node_id, event.invocation_id, event.result)
-            if item.running == event.invocation_id:
-                self.durations.learn(event.node, self.durations.clock() - item.running_since)
-                item.running = ""
             if workload is not None:
-                workload.node_done(event.node_id, event.result)
+                workload.node_done(event.node_id, event.node, event.result)
         elif isinstance(event, InvocationError):
             self._take_error(item, event)
-        elif isinstance(event, InvocationStarted):
-            item.running, item.running_since = event.invocation_id, self.durations.clock()
-            if workload is not None:
-                workload.node_started(event.node_id, event.node)
+        elif isinstance(event, InvocationStarted) and workload is not None:
+            workload.node_started(event.node_id, event.node)
         return [self._completed(item, event)]
 
     def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -451,8 +444,8 @@ class RunState:
     def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
         """Take in how far a node is. A repeated report is dropped: second-order schedulers send each one twice."""
         workload = self._workload_of(item)
-        if workload is not None:
-            workload.node_progressed(event.node_id, (event.progress_percentage or 0.0) / 100)
+        if workload is not None and event.progress_percentage is not None:
+            workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
         if event.progress_percentage is None or not event.total_steps:
             return [self._completed(item, event)]
         if item.counter is None or item.counted != event.invocation_id:
