@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,8 @@ class ScriptedServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.items: dict[int, dict[str, Any]] = {}
         self.url = ""
+        self.before_response: Callable[[], Awaitable[object]] | None = None
+        """Awaited when a batch was stored, before the response to it is sent."""
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
@@ -118,6 +120,8 @@ class ScriptedServer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         count = len(item_ids)
+        if self.before_response is not None:
+            await self.before_response()
         return await _json({"enqueued": count, "requested": count, "item_ids": item_ids[::-1]})
 
     async def _by_ids(self, request: web.Request) -> web.Response:

@@ -54,6 +54,8 @@ class LiveRun:
         self.story = Story()
         self.checked_at = time.monotonic()
         """When something was last heard of it, or the server was last asked about it."""
+        self.heard_at = self.checked_at
+        """When something was last heard of it."""
         self.cancel_asked = False
         self.pollings: list[Polling] = []
         self.due_at: float | None = None
@@ -77,7 +79,7 @@ class LiveRun:
 
     def changed(self, events: list[Event]) -> None:
         """Hand events to the watchers, and end the waits if the run has ended."""
-        self.checked_at = time.monotonic()
+        self.heard_at = self.checked_at = time.monotonic()
         self.story.add(events)
         for watcher in [*self.watchers]:
             watcher(events)
