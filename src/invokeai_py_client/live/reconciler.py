@@ -50,6 +50,8 @@ ALL_RUNS_PAUSE = 1.0
 _SLACK = 0.1
 """The part of its interval by which a run is asked about early, together with others, rather than by itself."""
 
+_MOST_DOUBLINGS = 16
+
 _DETAILS_PER_REQUEST = 50
 
 
@@ -95,6 +97,7 @@ class Reconciler:
         self._all_asked_at = -math.inf
         self._processor = ProcessorWatch(http)
         self._processor_asked_at = -math.inf
+        self._failures = 0
         self.rounds = 0
 
     def start(self) -> None:
@@ -173,6 +176,7 @@ class Reconciler:
                 await self._check_processor(runs)
                 raise
             await self._check_processor(runs)
+            self._failures = 0
             return
         except (AuthenticationError, ForbiddenError) as error:
             # The same request would be refused for ever: those who wait must know.
@@ -180,17 +184,32 @@ class Reconciler:
                 run.fail(error)
                 self._router.forget(run)
             return
-        except InvokeAIError as error:
-            logger.info("the server could not be asked about its queue, will try again: %s", error)
-        except Exception:
+        except Exception as error:
             # One bad response must not end the task that all waits rely on.
-            logger.exception("a round of asking the server about its queue failed, will try again")
+            self._log_failure(error)
         self._runs.update(runs)
         for queue_id, item_ids in items.items():
             self._items.setdefault(queue_id, {}).update(item_ids)
-        pause = min((run.pause(POLL_INTERVAL) for run in runs), default=POLL_INTERVAL)
-        await asyncio.sleep(min(pause, POLL_INTERVAL))
+        pause = min([POLL_INTERVAL, *(run.pause(POLL_INTERVAL) for run in runs)])
+        # A server that stays away is asked less and less often, unless there is news: the socket is back, say.
+        longest = min(SILENCE, pause * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
+        self._failures += 1
+        self._due.clear()
+        await asyncio.sleep(pause)
+        if self._all_from is None:
+            await set_within(self._due, longest - pause)
         self._due.set()
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log the first of several failures; a server may be away for days."""
+        is_expected = isinstance(error, InvokeAIError)
+        level = logging.DEBUG if self._failures else logging.INFO if is_expected else logging.ERROR
+        logger.log(
+            level,
+            "asking the server about its queue failed, trying again: %s",
+            error,
+            exc_info=None if is_expected else error,
+        )
 
     def _interval(self, run: LiveRun) -> float:
         if not self._connection.is_connected:
@@ -247,9 +266,9 @@ class Reconciler:
 
     async def _check_processor(self, runs: Iterable[LiveRun]) -> None:
         """Fail every run if the server runs no items any more: their waits would never end."""
-        now = time.monotonic()
-        silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - SILENCE]
-        if not silent or self._processor_asked_at > now - (1 - _SLACK) * SILENCE:
+        now, silence = time.monotonic(), (1 - _SLACK) * SILENCE
+        silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - silence]
+        if not silent or self._processor_asked_at > now - silence:
             return
         self._processor_asked_at = now
         queue_id = silent[0].state.queue_id

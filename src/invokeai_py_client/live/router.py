@@ -81,8 +81,7 @@ class LiveRun:
         """Hand events to the watchers, and end the waits if the run has ended."""
         self.heard_at = self.checked_at = time.monotonic()
         self.story.add(events)
-        for watcher in [*self.watchers]:
-            watcher(events)
+        self._tell_watchers(events)
         if self.state.is_finished:
             self._release()
 
@@ -94,9 +93,16 @@ class LiveRun:
     def fail(self, failure: InvokeAIError) -> None:
         """End the waits with an error, for example when the server no longer accepts the client's token."""
         self.failure = failure
-        for watcher in [*self.watchers]:
-            watcher([])
+        self._tell_watchers([])
         self._release()
+
+    def _tell_watchers(self, events: list[Event]) -> None:
+        for watcher in [*self.watchers]:
+            try:
+                watcher(events)
+            except Exception:
+                # The other watchers, and those who wait for the run's end, must be told all the same.
+                logger.exception("a watcher of batch %s failed", self.state.batch_id)
 
     def _release(self) -> None:
         for waiter in self.waiters:

@@ -132,7 +132,7 @@ async def test_a_wait_does_not_outlast_a_processor_that_has_died(can_read: bool,
     async with asyncio.timeout(600):
         await end_of(run)
     assert isinstance(run.failure, ProcessorStoppedError)
-    assert now() - began < (100 if can_read else 35)
+    assert now() - began < (95 if can_read else 20)
 
 
 @in_virtual_time
