@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -73,6 +74,8 @@ class WorkflowHandle:
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        # The engine adds to it while user threads iterate.
+        self._runs_lock = threading.Lock()
         self._handlers = EventHandlers(engine, following)
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
@@ -280,7 +283,8 @@ class WorkflowHandle:
         run = self._run = Run(
             AsyncRun(self._engine, self._http, self._following, live, self._image_mapper(), self._handlers)
         )
-        self._runs.add(run)
+        with self._runs_lock:
+            self._runs.add(run)
         return run
 
     async def submit_sync_monitor_async(
@@ -344,8 +348,10 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        for run in [self._latest(None), *self._runs]:
-            if session_id in run.session_ids:
+        with self._runs_lock:
+            runs = [self._latest(None), *self._runs]
+        for run in runs:
+            if run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",

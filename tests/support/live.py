@@ -10,7 +10,14 @@ from invokeai_py_client import errors
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
-from invokeai_py_client.wire.records import BatchStatus, ItemIds, QueueItemRecord, QueueItemSummary, QueueStatus
+from invokeai_py_client.wire.records import (
+    BatchStatus,
+    ItemIds,
+    QueueItemRecord,
+    QueueItemSummary,
+    QueueStatus,
+    RetryResult,
+)
 
 GRAPH: dict[str, Any] = {"nodes": {"add": {"type": "add", "id": "add"}}, "edges": []}
 """A graph of one node."""
@@ -129,6 +136,10 @@ class FakeQueue:
             return [self.items[item_id] for item_id in item_ids if item_id in self.items]
         if route == "status":
             return self._status()
+        if route == "retry_items_by_id":
+            for item_id in call.body:
+                self.put(max(self.items) + 1, batch_id=self.items[item_id].batch_id, retried_from_item_id=item_id)
+            return RetryResult(retried_item_ids=call.body)
         if route.startswith("b/"):
             return self._batch_status(route.split("/")[1], self.items.values())
         assert route.startswith("i/"), route

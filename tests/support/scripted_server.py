@@ -97,6 +97,7 @@ class ScriptedServer:
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
         app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
+        app.router.add_get(f"{queue}/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
         app.router.add_get(f"{queue}/status", self._status)
         self._runner = web.AppRunner(app)
@@ -148,6 +149,9 @@ class ScriptedServer:
         if self._unreadable in wanted:
             raise web.HTTPInternalServerError
         return await _json([self.items[item_id] for item_id in wanted if item_id in self.items])
+
+    async def _item_ids(self, _: web.Request) -> web.Response:
+        return await _json({"item_ids": [*self.items][::-1], "total_count": len(self.items)})
 
     async def _item(self, request: web.Request) -> web.Response:
         if self._unreadable == int(request.match_info["item_id"]):

@@ -37,6 +37,7 @@ from invokeai_py_client.wire.events import (
     QueueItemsRetried,
     Reconnected,
 )
+from invokeai_py_client.wire.records import QueueItemRecord
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -106,9 +107,11 @@ class Following:
         await self._start(queue_id)
         if session_id is not None:
             item_id = await item_of_session(self._http, queue_id, session_id)
+        record: QueueItemRecord | None = None
         if batch_id is None:
             assert item_id is not None
-            batch_id = (await self._http.send(queue.get_queue_item(queue_id, item_id))).batch_id
+            record = await self._http.send(queue.get_queue_item(queue_id, item_id))
+            batch_id = record.batch_id
         only = None if item_id is None else frozenset({item_id})
         followed = self.router.followed(batch_id) if only is None else None
         if followed is not None:
@@ -116,11 +119,14 @@ class Following:
         run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self.durations))
         try:
             item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
-            # The graph is in the full record only.
-            first = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
             run.state.enqueued(item_ids)
-            self.router.apply(run, run.state.apply_snapshot(first))
             await self.reconciler.bring_up_to_date(run)
+            if run.state.graph is None:
+                # None of its items has ended. Only full records contain the graph.
+                if record is None:
+                    record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+                run.state.learned_graph(record.session.get("graph"))
+                self.router.apply(run, run.state.apply_snapshot(record))
         except BaseException:
             self.router.forget(run)
             raise

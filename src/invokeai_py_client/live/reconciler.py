@@ -93,6 +93,7 @@ class Reconciler:
         self._numbers = itertools.count()
         self._runs: dict[LiveRun, None] = {}
         self._items: dict[str, dict[int, None]] = {}
+        self._brought_up: set[LiveRun] = set()
         self._all_from: float | None = None
         self._all_asked_at = -math.inf
         self._processor = ProcessorWatch(http)
@@ -150,8 +151,14 @@ class Reconciler:
             InvokeAIError: as any request.
         """
         run.was_asked()
-        await self._refresh(run.state.queue_id, run.state.unsettled())
-        await self._fetch_details([run])
+        self._brought_up.add(run)
+        try:
+            await self._refresh(run.state.queue_id, run.state.unsettled())
+            await self._fetch_details([run])
+        finally:
+            self._brought_up.discard(run)
+            if run.state.needs_requests:
+                self._due.set()
 
     async def _run(self) -> None:
         while True:
@@ -254,11 +261,13 @@ class Reconciler:
                 run.was_asked()
                 self.schedule(run)
                 asked.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.unsettled()))
-        self.rounds += any(asked.values()) or bool(self._router.incomplete)
         for queue_id, item_ids in asked.items():
             await self._refresh(queue_id, [*item_ids])
-        await self._fetch_details([*self._router.incomplete])
-        for run in [*self._router.incomplete]:
+        # What `bring_up_to_date` is at work on is not asked for twice.
+        incomplete = [run for run in self._router.incomplete if run not in self._brought_up]
+        self.rounds += any(asked.values()) or bool(incomplete)
+        await self._fetch_details(incomplete)
+        for run in incomplete:
             if run.state.lost_items():
                 await resubmit_lost(self._http, self._router, run)
             if not run.state.needs_requests:
@@ -289,9 +298,8 @@ class Reconciler:
             watched = self._connection.is_connected and self._connection.epoch == epoch
             self._take(ids, records, nothing_missed=watched)
 
-    async def _fetch_details(self, runs: Iterable[LiveRun]) -> None:
+    async def _fetch_details(self, runs: Sequence[LiveRun]) -> None:
         """Fetch the full record of each item whose outputs or error may be incomplete."""
-        runs = [run for run in runs if run.state.needs_requests]
         if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
         lacking: dict[str, dict[int, None]] = {}

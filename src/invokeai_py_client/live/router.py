@@ -61,6 +61,7 @@ class LiveRun:
         self.due_at: float | None = None
         """When the reconciler will look at it next."""
         self.failure: InvokeAIError | None = None
+        self._has_watcher_failed = False
 
     def pause(self, default: float) -> float:
         """Return the seconds between two requests about the run while the socket is down."""
@@ -102,7 +103,9 @@ class LiveRun:
                 watcher(events)
             except Exception:
                 # The other watchers, and those who wait for the run's end, must be told all the same.
-                logger.exception("a watcher of batch %s failed", self.state.batch_id)
+                if not self._has_watcher_failed:
+                    self._has_watcher_failed = True
+                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
 
     def _release(self) -> None:
         for waiter in self.waiters:

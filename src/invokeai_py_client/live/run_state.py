@@ -268,7 +268,7 @@ class RunState:
         if first is None:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
-        elif len(items) == 1 and self._expected <= 1:
+        elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
             base = first.view
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
             self._percentage = max(self._percentage, first.percentage)
@@ -517,13 +517,17 @@ class RunState:
 
     def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
         """Return the event with how far its item is now; an invocation's event also means that the item has started."""
+        overall = item.percentage
         if item.workload is not None:
-            self._set_percentage(item, min(100.0 * item.workload.share, _MOST_BEFORE_THE_END))
+            overall = max(overall, 100.0 * item.workload.share)
+            self._set_percentage(item, min(overall, _MOST_BEFORE_THE_END))
+            if not isinstance(event, InvocationComplete):
+                overall = item.percentage
         session_id = event.session_id or item.view.session_id
         if item.view.status == "pending" or session_id != item.view.session_id:
             status = "in_progress" if item.view.status == "pending" else item.view.status
             self._set(item, status=status, session_id=session_id)
-        return replace(event, overall_percentage=item.percentage, **facts)
+        return replace(event, overall_percentage=overall, **facts)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
         """Take in that this client asks the server to cancel these items, or all that have not ended."""
@@ -556,12 +560,13 @@ class RunState:
         began = record is not None and record.started_at is not None
         return "server" if item.server_was_away and began else "unknown"
 
-    def _learn_graph(self, graph: Any) -> None:
-        """Take over the graph of a run that was begun elsewhere from the first record that contains it."""
+    def learned_graph(self, graph: object) -> None:
+        """Take in the graph of a run that was begun elsewhere, as a record contains it."""
         if self.graph is None and isinstance(graph, Mapping) and "nodes" in graph and "edges" in graph:
             self.graph, self.boards, self._shape = graph, boards_sent(graph), GraphShape(graph)
             for item in self.items.values():
                 item.view = replace(item.view, boards=self.boards)
+            self._publish()
 
     def _lacks_parts(self, item: ItemState) -> bool:
         """Return whether an event that the server must have sent is missing: of a node that ran, or of the failed one.
@@ -578,7 +583,7 @@ class RunState:
 
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> list[Event]:
         """Take over what only the record has, and return the events that tell it."""
-        self._learn_graph(record.session.get("graph"))
+        self.learned_graph(record.session.get("graph"))
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
         missing = [invocation_id for invocation_id in results if invocation_id not in item.outputs]
         failed = next(iter(record.session.get("errors") or {}), None)

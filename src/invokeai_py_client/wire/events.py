@@ -76,8 +76,8 @@ class InvocationEvent(ItemEvent):
     """An event of one node.
 
     `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy (an iterated node has
-    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is how far the whole
-    item is.
+    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is the progress of the
+    whole item after the event, as `QueueItem.progress_percentage` defines it; the end of the last node makes it 100.
     """
 
     node_id: str
