@@ -91,7 +91,7 @@ def nearest(name: str, names: Iterable[str], what: str) -> str:
 
 
 def _detail(response: Response) -> Any:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = json.loads(response.content)
         return body.get("detail", body) if isinstance(body, dict) else body
     return response.text
