@@ -102,6 +102,7 @@ class Following:
         try:
             item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
             first = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+            run.destination = first.destination
             run.state.enqueued(item_ids)
             self.router.apply(run, run.state.apply_snapshot(first))
         except BaseException:
@@ -155,6 +156,7 @@ class Following:
         graphs = {record.batch_id: record for record in firsts}
         for batch_id, items in new.items():
             run = runs[batch_id] = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True))
+            run.destination = items[0].destination
             run.state.enqueued([item.item_id for item in items])
             for snapshot in [graphs[batch_id], *items] if batch_id in graphs else items:
                 self.router.apply(run, run.state.apply_snapshot(snapshot))
@@ -383,6 +385,12 @@ class Following:
             if pending_only:
                 run.state.cancel_asked(run.state.pending_ids())
             else:
+                self.cancel_asked(run)
+
+    def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
+        """Remember that it is this client that cancels what has a destination."""
+        for run in [*self.router.live()]:
+            if (run.state.queue_id, run.destination) == (queue_id, destination):
                 self.cancel_asked(run)
 
     # What the socket tells.

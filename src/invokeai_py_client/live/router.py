@@ -34,6 +34,7 @@ class LiveRun:
         self.last_heard = time.monotonic()
         self.cancel_asked = False
         self.is_urgent = False
+        self.destination: str | None = None
         self.asked = 0
         self._pauses: set[tuple[float, ...]] = set()
         self.failure: InvokeAIError | None = None

@@ -149,6 +149,7 @@ class Submissions:
             RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
         )
         run.is_urgent = priority is Priority.URGENT
+        run.destination = body["batch"].get("destination")
         on_followed(run)
         try:
             first = await self._first_part(run, body)
