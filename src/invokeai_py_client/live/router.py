@@ -57,6 +57,7 @@ class LiveRun:
         self.heard_at = self.checked_at
         """When something was last heard of it."""
         self.cancel_asked = False
+        self.destination: str | None = None
         self.pollings: list[Polling] = []
         self.due_at: float | None = None
         """When the reconciler will look at it next."""
