@@ -39,6 +39,7 @@ class TappedSession:
     def __init__(self, session: aiohttp.ClientSession, handler: EventHandler) -> None:
         self._session = session
         self._handler = handler
+        self._websocket: aiohttp.ClientWebSocketResponse | None = None
         self.closed = False
 
     @property
@@ -50,7 +51,13 @@ class TappedSession:
         """Open the websocket."""
         # The library's client closes a session that is not closed yet when it is collected, in whatever thread.
         self.closed = True
-        return TappedWebSocket(await self._session.ws_connect(url, **options), self._handler)
+        self._websocket = await self._session.ws_connect(url, **options)
+        return TappedWebSocket(self._websocket, self._handler)
+
+    async def close_websocket(self) -> None:
+        """Close the websocket if it is still open, as after a failed handshake, which the library leaves to itself."""
+        if self._websocket is not None:
+            await self._websocket.close()
 
 
 class TappedWebSocket:

@@ -193,14 +193,14 @@ class Socket:
         try:
             self._tell(self._listener.connected)
             await asyncio.wait([connection.ended])
-        finally:
             self._connection = None
-            if not connection.ended.done():
-                # The engine is closing: say goodbye, so that the server need not find out by itself.
-                await connection.close()
-        why = connection.ended.result()
-        logger.info("socket lost after %.1f s: %s", clock() - began, why)
-        self._tell(lambda: self._listener.lost(why))
+            why = connection.ended.result()
+            logger.info("socket lost after %.1f s: %s", clock() - began, why)
+            self._tell(lambda: self._listener.lost(why))
+        finally:
+            # Also when the engine is closing, so that the server need not find out by itself.
+            self._connection = None
+            await connection.close()
 
     async def _open(self) -> OpenSocket | None:
         """Connect and subscribe; None if that fails, for whatever reason the network may have."""

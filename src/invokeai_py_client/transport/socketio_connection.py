@@ -46,11 +46,13 @@ class SocketIOConnection:
 
     Args:
         client: not connected yet.
+        session: with which the client opens its websocket.
         timeout: seconds to wait for the server's acknowledgement of a subscription.
     """
 
-    def __init__(self, client: socketio.AsyncClient, timeout: float) -> None:
+    def __init__(self, client: socketio.AsyncClient, session: TappedSession, timeout: float) -> None:
         self._client = client
+        self._session = session
         self._timeout = timeout
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         client.on("disconnect", lambda reason="unknown": self._end(str(reason)))
@@ -91,6 +93,7 @@ class SocketIOConnection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
                 await self._client.disconnect()
+                await self._session.close_websocket()
         self._end("closed")
 
     def _end(self, reason: str) -> None:
@@ -126,20 +129,21 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
 
 async def _open(http: HttpTransport, on_event: EventHandler, token: str | None) -> SocketIOConnection:
     timeout = http.settings.connect_timeout
+    session = TappedSession(http.session(), on_event)
     client = socketio.AsyncClient(
         reconnection=False,
         handle_sigint=False,
         logger=False,
         engineio_logger=False,
         request_timeout=timeout,
-        http_session=TappedSession(http.session(), on_event),
+        http_session=session,
         websocket_extra_options={
             "max_msg_size": MAX_EVENT_BYTES,
             "proxy_headers": http.proxy_headers,
             "heartbeat": PING_AFTER,
         },
     )
-    connection = SocketIOConnection(client, timeout)
+    connection = SocketIOConnection(client, session, timeout)
     try:
         async with asyncio.timeout(timeout):
             await connection.connect(http.settings.url, token)

@@ -111,3 +111,35 @@ async def test_an_unreadable_event_is_skipped_and_logged_once(rubbish: str, capl
     warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
     assert len(warnings) == 1
     assert "'odd'" in warnings[0]
+
+
+async def test_a_websocket_is_closed_although_its_handshake_has_failed() -> None:
+    closed = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        async for _ in websocket:
+            pass
+        closed.set()
+        return websocket
+
+    app = web.Application()
+    app.router.add_get("/socket.io/", silent)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            tapped = TappedSession(session, lambda *_: None)
+            client = socketio.AsyncClient(reconnection=False, http_session=tapped)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await client.connect(f"http://127.0.0.1:{runner.addresses[0][1]}", transports=["websocket"])
+            await client.disconnect()
+            assert not closed.is_set(), "the library leaves it open"
+            await tapped.close_websocket()
+            await asyncio.wait_for(closed.wait(), 10)
+            await tapped.close_websocket()
+    finally:
+        await runner.cleanup()
