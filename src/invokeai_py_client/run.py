@@ -115,6 +115,7 @@ class AsyncRun:
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
         began = time.monotonic()
@@ -389,6 +390,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
         pauses = poll_pauses(poll_interval)

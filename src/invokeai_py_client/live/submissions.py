@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError
+from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.items import items_of_batch
 from invokeai_py_client.live.kinds import Kinds
@@ -295,9 +295,13 @@ class Submissions:
             logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
 
     async def _feed(self, run: LiveRun, body: dict[str, Any], turn: Turn, first: Collection[int]) -> None:
-        """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled."""
+        """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled.
+
+        A server that is away for a while is waited for. Any other error ends the run's waits.
+        """
         state = run.state
         taken = {*first}
+        is_failing = False
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
@@ -313,15 +317,28 @@ class Submissions:
                 part = await enqueue_once(
                     self._http, state.queue_id, state.batch_id, rest, known=frozenset(known), times=self._times
                 )
+                self._took(run, part)
+                taken.update(part.item_ids)
+                if state.is_enqueued:
+                    return
+                is_failing = False
             except InvokeAIError as error:
-                logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
-                run.fail(error)
-                self._router.forget(run)
+                is_away = error.is_transient and not error.may_have_been_applied
+                if not (is_away and is_failing):
+                    logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
+                is_failing = True
+                if not is_away:
+                    self._give_up(run, error)
+                    return
+            except Exception as error:
+                # Nobody else would ever send the rest, and the run would be waited for without end.
+                logger.exception("the rest of batch %s could not be sent", state.batch_id)
+                self._give_up(run, _not_sent(run, error))
                 return
-            self._took(run, part)
-            taken.update(part.item_ids)
-            if state.is_enqueued:
-                return
+
+    def _give_up(self, run: LiveRun, error: InvokeAIError) -> None:
+        run.fail(error)
+        self._router.forget(run)
 
     @asynccontextmanager
     async def urgent(
@@ -357,6 +374,15 @@ class Submissions:
         finally:
             if not run.state.is_enqueued:
                 self._router.forget(run)
+
+
+def _not_sent(run: LiveRun, error: Exception) -> RunError:
+    return RunError(
+        f"The rest of batch {run.state.batch_id} could not be sent: {type(error).__name__}: {error}. "
+        f"{len(run.state.items)} items of it are in the queue.",
+        batch_id=run.state.batch_id,
+        hint=f"Wait for those with client.run(batch_id={run.state.batch_id!r}).",
+    )
 
 
 def _endless(pauses: tuple[float, ...]) -> Iterator[float]:
