@@ -346,6 +346,9 @@ class RunState:
         return told
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
+        if isinstance(event, InvocationError) and item.view.error_node_id is not None:
+            # A repetition: an item ends with its first error.
+            return []
         if item.view.is_finished:
             if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
                 return []
