@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 _CHUNK = 64 * 1024
 
+_MOMENT = 0.05
+
 _LATE = 1.5
 """Seconds between the proxy's answer and the delivery of a late request."""
 
@@ -25,8 +27,9 @@ class Rule:
     """What to do to the next requests whose first line has a text in it.
 
     `action` is `cut` (the answer breaks off), `swallow` (the server gets the request, the client no answer), `drop`
-    (the server gets nothing), or a status such as `503` (the proxy answers itself). With `stored ` before a status or
-    `html` the server carries the request out first; with `late ` before a status it does so a moment afterwards.
+    (the server gets nothing), `open_and_drop` (the connection breaks a moment after it was opened), or a status such as
+    `503` (the proxy answers itself). With `stored ` before a status or `html` the server carries the request out first;
+    with `late ` before a status it does so a moment afterwards.
     """
 
     text: str
@@ -195,7 +198,9 @@ class FaultProxy:
                 raise ConnectionAbortedError
             if action == "drop":
                 raise ConnectionAbortedError
-            if action is not None:
+            if action == "open_and_drop":
+                asyncio.get_running_loop().call_later(_MOMENT, task.cancel)
+            elif action is not None:
                 swallowing.append(action)
             if " /ws/" in line:
                 self._websockets.add(task)

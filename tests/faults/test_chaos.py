@@ -22,7 +22,19 @@ LOST_ENQUEUES = ["stored 500", "stored html", "late 503"]
 
 def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
     match choose.choice(
-        ["down", "reset", "websockets", "swallow", "drop", "cut", "503", "slow", "freeze", *LOST_ENQUEUES]
+        [
+            "down",
+            "reset",
+            "websockets",
+            "swallow",
+            "drop",
+            "cut",
+            "503",
+            "slow",
+            "freeze",
+            "open and drop",
+            *LOST_ENQUEUES,
+        ]
     ):
         case "down":
             proxy.down()
@@ -35,6 +47,10 @@ def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
         case "websockets":
             proxy.reset_websockets()
             return "websockets"
+        case "open and drop":
+            proxy.next("/ws/", "open_and_drop", 3)
+            proxy.reset_websockets()
+            return "open and drop"
         case "slow":
             proxy.latency = 0.3
             time.sleep(0.6)

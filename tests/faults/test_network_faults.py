@@ -18,6 +18,7 @@ from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle, errors
 from invokeai_py_client.live import reconciler
+from invokeai_py_client.transport import socketio_connection
 
 Work = Callable[..., WorkflowHandle]
 
@@ -152,6 +153,39 @@ def test_a_half_open_socket(
     proxy.freeze_websockets()
     ends = [run.wait(60) for run in runs]
     told("a half-open websocket (no FIN, no data)", check_all_there_once(client, runs, ends))
+
+
+def test_a_half_open_socket_is_noticed_by_ping(
+    proxy: FaultProxy,
+    through: InvokeAIClient,
+    client: InvokeAIClient,
+    work: Work,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The real figures are 10 s, and so 15 s until the loss is noticed.
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 1.0)
+    monkeypatch.setattr(reconciler, "SILENCE", 60.0)
+    changes: list[str] = []
+    through.on_connection(lambda change: changes.append(change.state))
+    runs = [work(steps=2, seconds=0.1).submit_sync() for _ in range(3)]
+    proxy.freeze_websockets()
+    began = time.monotonic()
+    ends = [run.wait(60) for run in runs]
+    assert time.monotonic() - began < 8
+    assert "disconnected" in changes
+    told("a half-open websocket, noticed by ping", check_all_there_once(client, runs, ends))
+
+
+def test_sockets_that_are_dropped_right_after_opening(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    proxy.next("/ws/", "open_and_drop", 10**6)
+    runs = [work(steps=2, seconds=0.5).submit_sync() for _ in range(8)]
+    ends = [run.wait(60) for run in runs]
+    opened = proxy.websockets_opened
+    assert 2 <= opened <= 12, "the client backs off although each socket can be opened"
+    told(f"sockets dropped right after opening ({opened} in {len(runs)} s)", check_all_there_once(client, runs, ends))
 
 
 def test_two_seconds_of_latency(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:

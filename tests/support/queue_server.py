@@ -92,6 +92,8 @@ class QueueServer:
         self.requests: list[Request] = []
         self.storing_takes = 0.0
         """Seconds between the arrival of a batch and its being stored."""
+        self.is_processor_dead = False
+        """Nothing is being processed, and the items in progress cannot be read."""
         self._faults: dict[str, list[Fault]] = {}
         self._always: dict[str, Fault] = {}
         self._ids = itertools.count(1)
@@ -197,7 +199,11 @@ class QueueServer:
                 batch_id = call.path.split("/")[-2]
                 return {"batch_id": batch_id, **self._counts(self.ids_of(batch_id))}
             case "status":
-                return {"queue": self._counts([*self.items]), "processor": {"is_started": True, "is_processing": True}}
+                running = [item_id for item_id, item in self.items.items() if item["status"] == "in_progress"]
+                return {
+                    "queue": {**self._counts([*self.items]), "item_id": next(iter(running), None)},
+                    "processor": {"is_started": True, "is_processing": not self.is_processor_dead},
+                }
             case "item_ids":
                 return {"item_ids": sorted(self.items, reverse=True), "total_count": len(self.items)}
             case "item_summaries_by_ids" | "items_by_ids":

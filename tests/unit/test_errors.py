@@ -24,6 +24,7 @@ FACTS = {
     "field": "a",
     "value": 3,
     "batch_id": "b",
+    "queue_id": "default",
     "item_id": 7,
     "requested": 2,
     "limit": 1000,
