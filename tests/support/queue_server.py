@@ -210,6 +210,8 @@ class QueueServer:
                 return [self.items[item_id] for item_id in call.body["item_ids"] if item_id in self.items]
             case "item":
                 return self.items[int(call.path.split("/")[-1])]
+            case "retry_items_by_id":
+                return {"retried_item_ids": self._retry(call.body)}
             case "cancel_by_batch_ids":
                 return {"canceled": self._cancel(item for one in call.body["batch_ids"] for item in self.ids_of(one))}
         raise AssertionError(f"this server has no route {call.path}")
@@ -228,6 +230,13 @@ class QueueServer:
         )
         answer = {"enqueued": len(new), "requested": requested}
         return answer | {"item_ids": self.ids_of(batch["batch_id"])[::-1]} if self.names_items else answer
+
+    def _retry(self, item_ids: list[int]) -> list[int]:
+        retried = [item_id for item_id in item_ids if self.items[item_id]["status"] in ("failed", "canceled")]
+        for item_id in retried:
+            first = self.items[item_id].get("retried_from_item_id") or item_id
+            self.add(self.items[item_id]["batch_id"], retried_from_item_id=first)
+        return retried
 
     def _counts(self, item_ids: list[int]) -> dict[str, int]:
         statuses = [self.items[item_id]["status"] for item_id in item_ids]
