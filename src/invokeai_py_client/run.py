@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,8 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from invokeai_py_client.errors import NotSubmittedError, RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
 from invokeai_py_client.image import Image
+from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
@@ -61,12 +64,19 @@ class AsyncRun:
         following: Following,
         live: LiveRun,
         images_of: Callable[[QueueItem], Sequence[Image]],
+        handlers: EventHandlers | None = None,
     ) -> None:
         self._engine = engine
         self._http = http
         self._following = following
         self._live = live
         self._images_of = images_of
+        self._handlers = EventHandlers(engine, following) if handlers is None else handlers
+
+    @property
+    def handlers(self) -> EventHandlers:
+        """What a wait calls the user's event handlers with."""
+        return self._handlers
 
     @property
     def live(self) -> LiveRun:
@@ -96,7 +106,9 @@ class AsyncRun:
     ) -> QueueItem:
         """Wait until the run has ended, however it ended.
 
-        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is.
+        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is. Handlers
+        that are called on this loop have seen the run's last event when it returns, unless they take longer than
+        `timeout`.
 
         Args:
             timeout: seconds; None waits as long as it takes.
@@ -109,9 +121,18 @@ class AsyncRun:
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
-        return await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+        began = time.monotonic()
+        self._handlers.adopt()
+        item = await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+        if self._handlers:
+            left = None if timeout is None else max(0.0, began + timeout - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._handlers.caught_up()
+        return item
 
     async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109
         """`wait` for those who are on the engine."""
@@ -162,7 +183,6 @@ class AsyncRun:
             hint="Take run.session_id, or leave it out to have the events of all its items.",
         )
 
-    @on_engine
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
         """Wait for the run's good end.
 
@@ -175,7 +195,15 @@ class AsyncRun:
             RunCanceled: it was canceled.
             RunTimeout: it had not ended in time.
         """
-        item = await self.ended(timeout)
+        return self.completed(await self.wait(timeout))
+
+    def completed(self, item: QueueItem) -> QueueItem:
+        """Return a finished item if it has completed.
+
+        Raises:
+            RunFailed: a node raised an error.
+            RunCanceled: it was canceled.
+        """
         if item.status == "completed":
             return item
         name = f"Item {item.item_id} of batch {item.batch_id}"
@@ -268,8 +296,20 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         >>> [image.save("out") for image in run.images]
     """
 
-    result = blocking(AsyncRun.result)
     cancel = blocking(AsyncRun.cancel)
+
+    def result(self, timeout: float | None = None) -> QueueItem:
+        """Wait for the run's good end.
+
+        Returns:
+            The completed item.
+
+        Raises:
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
+            RunCanceled: it was canceled.
+            RunTimeout: it had not ended in time.
+        """
+        return self.aio.completed(self.wait(timeout))
 
     def stream(self, session_id: str | None = None) -> EventStream:
         """The run's events from its start, for `for` and for `async for`; see `AsyncRun.stream`."""
@@ -375,34 +415,47 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
         pauses = poll_pauses(poll_interval)
-        if progress_callback is None:
-            return self.aio._engine.block(self.aio.ended(timeout, pauses))
+        handlers, live = self.aio.handlers, self.aio.live
         deadline = None if timeout is None else time.monotonic() + timeout
         attempt = 0
         bursts: Mailbox[None] = Mailbox(capacity=1)
 
         def watcher(_: list[Event]) -> None:
-            bursts.put(None, key="changed")
+            if progress_callback is not None or handlers or live.is_over:
+                bursts.put(None, key="changed")
+
+        def tell() -> None:
+            handlers.drain()
+            if progress_callback is not None:
+                progress_callback(self.item)
 
         engine = self.aio._engine
         watching = self.aio.watching(watcher, pauses=pauses)
         engine.block(watching.__aenter__())
         try:
             while not self.aio.is_over():
-                progress_callback(self.item)
+                tell()
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     assert timeout is not None
                     raise self.aio.timed_out(timeout)
+                if progress_callback is None:
+                    bursts.take(left)
+                    continue
                 pause = pauses[min(attempt, len(pauses) - 1)]
                 attempt += not bursts.take(pause if left is None else min(left, pause))
         finally:
-            engine.block(watching.__aexit__(None, None, None))
+            # By the time that this returns the handlers' mailboxes have the run's last event.
+            with contextlib.suppress(ClientClosedError):
+                engine.block(watching.__aexit__(None, None, None))
+        handlers.drain()
         item = self.item
-        progress_callback(item)
+        if progress_callback is not None:
+            progress_callback(item)
         return item
 
     def keys(self) -> Collection[str]:

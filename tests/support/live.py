@@ -10,7 +10,14 @@ from invokeai_py_client import errors
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
-from invokeai_py_client.wire.records import BatchStatus, ItemIds, QueueItemRecord, QueueItemSummary, RetryResult
+from invokeai_py_client.wire.records import (
+    BatchStatus,
+    ItemIds,
+    QueueItemRecord,
+    QueueItemSummary,
+    QueueStatus,
+    RetryResult,
+)
 
 GRAPH: dict[str, Any] = {"nodes": {"add": {"type": "add", "id": "add"}}, "edges": []}
 """A graph of one node."""
@@ -84,6 +91,7 @@ class FakeQueue:
         self.items: dict[int, QueueItemRecord] = {}
         self.requests: list[tuple[str, tuple[int, ...]]] = []
         self.failures: list[Exception] = []
+        self.is_processor_dead = False
 
     def put(self, *item_ids: int, status: str = "pending", batch_id: str = "b", **more: Any) -> None:
         """Have items with a status; those that have completed have the output of `GRAPH`."""
@@ -126,6 +134,8 @@ class FakeQueue:
             return [self._summary(item_id) for item_id in item_ids if item_id in self.items]
         if route == "items_by_ids":
             return [self.items[item_id] for item_id in item_ids if item_id in self.items]
+        if route == "status":
+            return self._status()
         if route == "retry_items_by_id":
             for item_id in call.body:
                 self.put(max(self.items) + 1, batch_id=self.items[item_id].batch_id, retried_from_item_id=item_id)
@@ -140,6 +150,19 @@ class FakeQueue:
     def _summary(self, item_id: int) -> QueueItemSummary:
         item = self.items[item_id]
         return QueueItemSummary.model_validate({name: item[name] for name in QueueItemSummary.model_fields})
+
+    def _status(self) -> QueueStatus:
+        statuses: list[str] = [item.status for item in self.items.values()]
+        running = next((item.item_id for item in self.items.values() if item.status == "in_progress"), None)
+        names = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
+        counts = {name: statuses.count(name) for name in names}
+        is_processing = running is not None and not self.is_processor_dead
+        return QueueStatus.model_validate(
+            {
+                "queue": {**counts, "total": len(statuses), "item_id": running},
+                "processor": {"is_started": True, "is_processing": is_processing},
+            }
+        )
 
     @staticmethod
     def _batch_status(batch_id: str, items: Iterable[QueueItemRecord]) -> BatchStatus:

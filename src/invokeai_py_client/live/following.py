@@ -13,13 +13,13 @@ from typing import Any
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError, SettingsError
 from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.items import item_of_session, items_of_batch
+from invokeai_py_client.live.items import all_ids, item_of_session, items_of_batch, records_of, summaries_of
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import POLL_INTERVAL, Reconciler
-from invokeai_py_client.live.router import LiveRun, Polling, Router, Watcher
+from invokeai_py_client.live.router import REDACTED, LiveRun, Polling, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.turns import Turn
@@ -37,7 +37,7 @@ from invokeai_py_client.wire.events import (
     QueueItemsRetried,
     Reconnected,
 )
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -77,6 +77,7 @@ class Following:
             self.durations,
             start=self._start,
             make_turn=self._make_turn,
+            attach=self._attach_if_there,
         )
 
     async def turn(self, priority: Priority, queue_id: str) -> Turn:
@@ -118,7 +119,9 @@ class Following:
             return followed
         run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self.durations))
         try:
-            item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
+            items = [record] if record is not None else await self._items_of(queue_id, batch_id)
+            item_ids = [item.item_id for item in items]
+            run.destination = items[0].destination
             run.state.enqueued(item_ids)
             await self.reconciler.bring_up_to_date(run)
             if run.state.graph is None:
@@ -132,7 +135,62 @@ class Following:
             raise
         return run
 
-    async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
+    async def _attach_if_there(self, queue_id: str, batch_id: str) -> LiveRun | None:
+        """Follow a batch, unless the queue has no item of it."""
+        followed = self.router.followed(batch_id)
+        if followed is not None and followed.state.queue_id == queue_id:
+            return followed
+        if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
+            return None
+        return await self.attach(queue_id, batch_id=batch_id)
+
+    async def attach_many(
+        self,
+        queue_id: str,
+        *,
+        batch_ids: Collection[str] | None = None,
+        destination: str | None = None,
+        origin: str | None = None,
+    ) -> dict[str, LiveRun]:
+        """Follow the batches that fit all of the given criteria, with one look at the queue.
+
+        Args:
+            queue_id: the queue.
+            batch_ids: only these batches.
+            destination: only batches with this destination.
+            origin: only batches with this origin.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+        """
+        await self._start(queue_id)
+        wanted = None if batch_ids is None else frozenset(batch_ids)
+        found: dict[str, list[QueueItemSummary]] = {}
+        for item in await summaries_of(self._http, queue_id, (await all_ids(self._http, queue_id))[::-1]):
+            if (
+                item.parent_item_id is None
+                and (item.batch_id in wanted if wanted is not None else item.batch_id != REDACTED)
+                and destination in (None, item.destination)
+                and origin in (None, item.origin)
+            ):
+                found.setdefault(item.batch_id, []).append(item)
+        runs = {batch_id: self.router.followed(batch_id) for batch_id in found}
+        new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
+        # Only whole items have the graph.
+        firsts = await records_of(self._http, queue_id, [items[0].item_id for items in new.values()])
+        graphs = {record.batch_id: record for record in firsts}
+        for batch_id, items in new.items():
+            run = runs[batch_id] = self.router.follow(
+                RunState(batch_id, queue_id, None, has_gap=True, durations=self.durations)
+            )
+            run.destination = items[0].destination
+            run.state.enqueued([item.item_id for item in items])
+            for snapshot in [graphs[batch_id], *items] if batch_id in graphs else items:
+                self.router.apply(run, run.state.apply_snapshot(snapshot))
+            self.reconciler.check(run)
+        return {batch_id: run for batch_id, run in runs.items() if run is not None}
+
+    async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
         items = await items_of_batch(self._http, queue_id, batch_id)
         if not items:
             call = queue.get_batch_status(queue_id, batch_id)
@@ -142,7 +200,7 @@ class Following:
                 url=self._http.url_of(call.path),
                 hint="Check the id; items that have ended are deleted after a while.",
             )
-        return [item.item_id for item in items]
+        return items
 
     async def wait(self, run: LiveRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
@@ -190,7 +248,8 @@ class Following:
             pauses: as for `polling`.
         """
         with self.polling(run, pauses):
-            await self._start(run.state.queue_id)
+            if not run.is_over:
+                await self._start(run.state.queue_id)
             run.watchers.append(watcher)
             try:
                 yield
@@ -243,10 +302,8 @@ class Following:
             if mailbox.is_closed or run.is_over:
                 run.unwatch(watcher)
 
-        for event in run.story:
-            if is_wanted(event):
-                # All that was kept is told, however much it is.
-                mailbox.put(event)
+        # All that was kept is told, however much it is.
+        mailbox.put_backlog(event for event in run.story if is_wanted(event))
         if not is_over():
             run.watchers.append(watcher)
             if closes:
@@ -373,6 +430,12 @@ class Following:
             if pending_only:
                 run.state.cancel_asked(run.state.pending_ids())
             else:
+                self.cancel_asked(run)
+
+    def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
+        """Remember that it is this client that cancels what has a destination."""
+        for run in [*self.router.live()]:
+            if (run.state.queue_id, run.destination) == (queue_id, destination):
                 self.cancel_asked(run)
 
     # What the socket tells.

@@ -85,13 +85,26 @@ async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> li
     return _in_order(found, item_ids)
 
 
-async def items_of_batch(http: Sender, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
+async def items_of_batch(
+    http: Sender, queue_id: str, batch_id: str, *, total: int | None = None
+) -> list[QueueItemSummary]:
     """Return the items of a batch that the queue still has, ascending.
 
     Items that run a workflow which one of the batch calls are left out: the server makes those itself.
+
+    Args:
+        http: sends the requests.
+        queue_id: the queue.
+        batch_id: the batch.
+        total: how many items it has, those that are left out included, if that is known: the search, from the newest
+            item on, ends when all are found.
     """
-    items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
-    return [item for item in items if item.batch_id == batch_id and item.parent_item_id is None]
+    found: list[QueueItemSummary] = []
+    for part in _parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
+        found += [item for item in await summaries_of(http, queue_id, part) if item.batch_id == batch_id]
+        if total is not None and len(found) >= total:
+            break
+    return sorted((item for item in found if item.parent_item_id is None), key=lambda item: item.item_id)
 
 
 async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:

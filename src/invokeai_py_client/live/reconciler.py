@@ -18,8 +18,10 @@ from invokeai_py_client.errors import (
     AuthenticationError,
     ForbiddenError,
     InvokeAIError,
+    ServerError,
 )
 from invokeai_py_client.live.items import records_of, summaries_of
+from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
@@ -47,6 +49,8 @@ ALL_RUNS_PAUSE = 1.0
 
 _SLACK = 0.1
 """The part of its interval by which a run is asked about early, together with others, rather than by itself."""
+
+_MOST_DOUBLINGS = 16
 
 _DETAILS_PER_REQUEST = 50
 
@@ -92,6 +96,9 @@ class Reconciler:
         self._brought_up: set[LiveRun] = set()
         self._all_from: float | None = None
         self._all_asked_at = -math.inf
+        self._processor = ProcessorWatch(http)
+        self._processor_asked_at = -math.inf
+        self._failures = 0
         self.rounds = 0
 
     def start(self) -> None:
@@ -155,31 +162,61 @@ class Reconciler:
 
     async def _run(self) -> None:
         while True:
-            await set_within(self._due, self._pause())
-            self._due.clear()
-            self._collect()
-            runs, self._runs = self._runs, {}
-            items, self._items = self._items, {}
+            try:
+                await self._next_round()
+            except Exception:
+                # Without this task no wait would ever notice what its events did not tell.
+                logger.exception("the reconciler met an error, and goes on")
+                await asyncio.sleep(POLL_INTERVAL)
+
+    async def _next_round(self) -> None:
+        """Wait until something must be asked, and ask it."""
+        await set_within(self._due, self._pause())
+        self._due.clear()
+        self._collect()
+        runs, self._runs = self._runs, {}
+        items, self._items = self._items, {}
+        try:
             try:
                 await self._round(runs, items)
-                continue
-            except (AuthenticationError, ForbiddenError) as error:
-                # The same request would be refused for ever: those who wait must know.
-                for run in self._router.live():
-                    run.fail(error)
-                    self._router.forget(run)
-                continue
-            except InvokeAIError as error:
-                logger.info("the server could not be asked about its queue, will try again: %s", error)
-            except Exception:
-                # One bad response must not end the task that all waits rely on.
-                logger.exception("a round of asking the server about its queue failed, will try again")
-            self._runs.update(runs)
-            for queue_id, item_ids in items.items():
-                self._items.setdefault(queue_id, {}).update(item_ids)
-            pause = min((run.pause(POLL_INTERVAL) for run in runs), default=POLL_INTERVAL)
-            await asyncio.sleep(min(pause, POLL_INTERVAL))
-            self._due.set()
+            except ServerError:
+                await self._check_processor(runs)
+                raise
+            await self._check_processor(runs)
+            self._failures = 0
+            return
+        except (AuthenticationError, ForbiddenError) as error:
+            # The same request would be refused for ever: those who wait must know.
+            for run in self._router.live():
+                run.fail(error)
+                self._router.forget(run)
+            return
+        except Exception as error:
+            # One bad response must not end the task that all waits rely on.
+            self._log_failure(error)
+        self._runs.update(runs)
+        for queue_id, item_ids in items.items():
+            self._items.setdefault(queue_id, {}).update(item_ids)
+        pause = min([POLL_INTERVAL, *(run.pause(POLL_INTERVAL) for run in runs)])
+        # A server that stays away is asked less and less often, unless there is news: the socket is back, say.
+        longest = min(SILENCE, pause * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
+        self._failures += 1
+        self._due.clear()
+        await asyncio.sleep(pause)
+        if self._all_from is None:
+            await set_within(self._due, longest - pause)
+        self._due.set()
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log the first of several failures; a server may be away for days."""
+        is_expected = isinstance(error, InvokeAIError)
+        level = logging.DEBUG if self._failures else logging.INFO if is_expected else logging.ERROR
+        logger.log(
+            level,
+            "asking the server about its queue failed, trying again: %s",
+            error,
+            exc_info=None if is_expected else error,
+        )
 
     def _interval(self, run: LiveRun) -> float:
         if not self._connection.is_connected:
@@ -235,6 +272,24 @@ class Reconciler:
                 await resubmit_lost(self._http, self._router, run)
             if not run.state.needs_requests:
                 self._router.incomplete.pop(run, None)
+
+    async def _check_processor(self, runs: Iterable[LiveRun]) -> None:
+        """Fail every run if the server runs no items any more: their waits would never end."""
+        now, silence = time.monotonic(), (1 - _SLACK) * SILENCE
+        silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - silence]
+        if not silent or self._processor_asked_at > now - silence:
+            return
+        self._processor_asked_at = now
+        queue_id = silent[0].state.queue_id
+        stopped = await self._processor.check(queue_id)
+        if stopped is None and self._processor.is_suspected(queue_id):
+            await asyncio.sleep(CONFIRMED_AFTER)
+            stopped = await self._processor.check(queue_id)
+        if stopped is not None:
+            logger.error("%s", stopped)
+            for run in self._router.live():
+                run.fail(stopped)
+                self._router.forget(run)
 
     async def _refresh(self, queue_id: str, item_ids: Sequence[int]) -> None:
         for ids in _groups(item_ids, queue.MAX_IDS_PER_REQUEST):

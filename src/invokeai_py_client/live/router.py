@@ -54,11 +54,15 @@ class LiveRun:
         self.story = Story()
         self.checked_at = time.monotonic()
         """When something was last heard of it, or the server was last asked about it."""
+        self.heard_at = self.checked_at
+        """When something was last heard of it."""
         self.cancel_asked = False
+        self.destination: str | None = None
         self.pollings: list[Polling] = []
         self.due_at: float | None = None
         """When the reconciler will look at it next."""
         self.failure: InvokeAIError | None = None
+        self._has_watcher_failed = False
 
     def pause(self, default: float) -> float:
         """Return the seconds between two requests about the run while the socket is down."""
@@ -77,10 +81,9 @@ class LiveRun:
 
     def changed(self, events: list[Event]) -> None:
         """Hand events to the watchers, and end the waits if the run has ended."""
-        self.checked_at = time.monotonic()
+        self.heard_at = self.checked_at = time.monotonic()
         self.story.add(events)
-        for watcher in [*self.watchers]:
-            watcher(events)
+        self._tell_watchers(events)
         if self.state.is_finished:
             self._release()
 
@@ -92,9 +95,18 @@ class LiveRun:
     def fail(self, failure: InvokeAIError) -> None:
         """End the waits with an error, for example when the server no longer accepts the client's token."""
         self.failure = failure
-        for watcher in [*self.watchers]:
-            watcher([])
+        self._tell_watchers([])
         self._release()
+
+    def _tell_watchers(self, events: list[Event]) -> None:
+        for watcher in [*self.watchers]:
+            try:
+                watcher(events)
+            except Exception:
+                # The other watchers, and those who wait for the run's end, must be told all the same.
+                if not self._has_watcher_failed:
+                    self._has_watcher_failed = True
+                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
 
     def _release(self) -> None:
         for waiter in self.waiters:
@@ -224,9 +236,8 @@ class Router:
     def apply(self, run: LiveRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
         state = run.state
-        if not events and not state.is_finished and (not state.needs_requests or run in self.incomplete):
-            return
-        run.changed(events)
+        if events or state.is_finished:
+            run.changed(events)
         if state.is_finished:
             self.forget(run)
         elif state.needs_requests:

@@ -59,6 +59,8 @@ class ItemState:
     server_was_away: bool = False
     is_lost: bool = False
     outputs: dict[str, NodeOutput] = field(default_factory=dict)
+    held_back: list[Event] = field(default_factory=list)
+    """Events of the item's end that are told after those that were missed before it."""
     workload: Workload | None = None
     counter: StepCounter | None = None
     counted: str = ""
@@ -404,20 +406,23 @@ class RunState:
                 return []
         item = self._item(event.item_id)
         told = self._take(item, event)
-        if told:
-            if isinstance(event, InvocationEvent):
-                self._latest = item
-            if isinstance(event, QueueItemStatusChanged):
-                self._look_for_calls(event.item_id)
+        if told and isinstance(event, InvocationEvent):
+            self._latest = item
+        if isinstance(event, QueueItemStatusChanged):
+            self._look_for_calls(event.item_id)
+        if told or item.held_back:
             self._publish()
         return told
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
+        if isinstance(event, InvocationError) and item.view.error_node_id is not None:
+            # A repetition: an item ends with its first error.
+            return []
         if item.view.is_finished:
             if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
                 return []
             self._take_error(item, event)
-            return [self._completed(item, event), *self._settle(item, is_whole=False)]
+            return self._end(item, self._completed(item, event))
         if isinstance(event, QueueItemStatusChanged):
             return self._status_changed(item, event)
         if not isinstance(event, InvocationEvent):
@@ -488,15 +493,16 @@ class RunState:
                 self._lost.add(record.item_id)
             # No event has told this yet: some were missed, or are late.
             item.has_gap = item.has_gap or item.view.is_finished
+            item.held_back.append(_status_event(item.view))
+        recovered: list[Event] = []
         if full is not None:
             self._learn_calls(item, full)
             if full.status == item.view.status:
-                self._fill_in(item, full)
-        events: list[Event] = [_status_event(item.view)] if changed else []
-        events += self._settle(item, is_whole=full is not None)
+                recovered = self._fill_in(item, full)
+        settled = self._settle(item, is_whole=full is not None)
         self._look_for_calls(record.item_id)
         self._publish()
-        return events
+        return [] if self._holds_back(item) else self._told_in_order(item, recovered, settled)
 
     def _is_called(self, event: ItemEvent) -> bool:
         # For a run of single items only the records of those tell which items they call.
@@ -571,9 +577,10 @@ class RunState:
             return []
         if not item.view.is_finished:
             self._set(item, status="canceled", error_type="QueueItemGone", error_message=GONE, error=GONE)
-        events = [_status_event(item.view), *self._settle(item, is_whole=True)]
+            item.held_back.append(_status_event(item.view))
+        settled = self._settle(item, is_whole=True)
         self._publish()
-        return events
+        return self._told_in_order(item, [], settled)
 
     def _item(self, item_id: int) -> ItemState:
         item = self.items.get(item_id)
@@ -652,7 +659,26 @@ class RunState:
             error=_one_line(event.status, error_type, error_message),
             canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
         )
-        return [event, *self._settle(item, is_whole=False)]
+        return self._end(item, event)
+
+    def _end(self, item: ItemState, event: Event) -> list[Event]:
+        """Return an event and, if it ended the item, the end of its story; nothing while that must wait."""
+        item.held_back.append(event)
+        settled = self._settle(item, is_whole=False)
+        return [] if self._holds_back(item) else self._told_in_order(item, [], settled)
+
+    @staticmethod
+    def _holds_back(item: ItemState) -> bool:
+        """Return whether events before the item's end were missed, and are about to be recovered."""
+        return item.lacks_details() and item.has_gap and not item.is_lost
+
+    @staticmethod
+    def _told_in_order(item: ItemState, recovered: list[Event], settled: list[Event]) -> list[Event]:
+        """Return all that a consumer has not seen yet: outputs, the item's status, its error, its end."""
+        outputs = [event for event in recovered if not isinstance(event, InvocationError)]
+        errors = [event for event in recovered if isinstance(event, InvocationError)]
+        held_back, item.held_back = item.held_back, []
+        return [*outputs, *held_back, *errors, *settled]
 
     def _take_error(self, item: ItemState, event: InvocationError) -> None:
         self._set(
@@ -704,9 +730,9 @@ class RunState:
         item = self.items[item_id]
         item.is_lost = False
         self._lost.discard(item_id)
-        events = self._settle(item, is_whole=True)
+        settled = self._settle(item, is_whole=True)
         self._publish()
-        return events
+        return self._told_in_order(item, [], settled)
 
     @staticmethod
     def _canceled_by(item: ItemState, record: QueueItemSummary | None) -> str:
@@ -737,22 +763,12 @@ class RunState:
         ended = {output.node_id for output in item.outputs.values()}
         return not self.graph["nodes"].keys() <= ended or len(item.outputs) < workload.total
 
-    def _fill_in(self, item: ItemState, record: QueueItemRecord) -> None:
-        nodes: Mapping[str, Mapping[str, Any]] = (record.session.get("graph") or {}).get("nodes") or {}
-        source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
+    def _fill_in(self, item: ItemState, record: QueueItemRecord) -> list[Event]:
+        """Take over what only the record has, and return the events that tell it."""
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
-        for invocation_id, result in results.items():
-            if invocation_id not in item.outputs:
-                node_id = source_of.get(invocation_id, invocation_id)
-                self._add_output(item, node_id, invocation_id, result, nodes.get(node_id) or {})
+        missing = [invocation_id for invocation_id in results if invocation_id not in item.outputs]
         failed = next(iter(record.session.get("errors") or {}), None)
-        if failed is not None and item.view.error_node_id is None:
-            prepared = (record.session.get("execution_graph") or {}).get("nodes") or {}
-            self._set(
-                item,
-                error_node_id=source_of.get(failed, failed),
-                error_node_type=(prepared.get(failed) or {}).get("type"),
-            )
+        is_error_missing = failed is not None and item.view.error_node_id is None
         self._set(
             item,
             session_id=record.session_id,
@@ -762,6 +778,41 @@ class RunState:
             error_traceback=record.error_traceback or item.view.error_traceback,
             error=_one_line(record.status, record.error_type, record.error_message),
         )
+        recovered: list[Event] = []
+        for invocation_id in missing:
+            facts = self._recovered(item, record, invocation_id)
+            self._add_output(item, facts["node_id"], invocation_id, results[invocation_id], facts["node"])
+            recovered.append(InvocationComplete(**facts, result=results[invocation_id]))
+        if failed is not None and is_error_missing:
+            facts = self._recovered(item, record, failed)
+            self._set(item, error_node_id=facts["node_id"], error_node_type=facts["node"].get("type"))
+            recovered.append(
+                InvocationError(
+                    **facts,
+                    error_type=item.view.error_type or "",
+                    error_message=item.view.error_message or "",
+                    error_traceback=item.view.error_traceback or "",
+                )
+            )
+        return recovered
+
+    def _recovered(self, item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
+        """Return what a recovered event of a node has in common with the others."""
+        source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
+        node_id = source_of.get(invocation_id, invocation_id)
+        prepared: Mapping[str, Any] = (record.session.get("execution_graph") or {}).get("nodes") or {}
+        sent: Mapping[str, Any] = {} if self.graph is None else self.graph["nodes"]
+        return {
+            "queue_id": item.view.queue_id,
+            "item_id": item.view.item_id,
+            "batch_id": item.view.batch_id,
+            "session_id": record.session_id,
+            "node_id": node_id,
+            "invocation_id": invocation_id,
+            "node": prepared.get(invocation_id) or {**sent.get(node_id, {}), "id": invocation_id},
+            "overall_percentage": item.percentage,
+            "recovered": True,
+        }
 
     def _settle(self, item: ItemState, *, is_whole: bool) -> list[Event]:
         if item.is_settled or item.is_lost or not item.view.is_finished:
@@ -797,6 +848,7 @@ def _status_event(view: QueueItem) -> QueueItemStatusChanged:
         error_type=view.error_type,
         error_message=view.error_message,
         error_traceback=view.error_traceback,
+        recovered=True,
     )
 
 

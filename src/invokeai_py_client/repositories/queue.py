@@ -198,6 +198,7 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_by_destination`.
         """
+        self._following.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
@@ -225,6 +226,7 @@ class AsyncQueue:
 
         Rests on `DELETE .../d/{destination}`.
         """
+        self._following.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine

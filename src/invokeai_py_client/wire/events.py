@@ -43,11 +43,16 @@ class Event(ReadsAsMapping):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemEvent(Event):
-    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item."""
+    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
+
+    `recovered` is True for an event that was missed, while the socket was away say, and that the client has made from
+    the server's record of the item. Its `raw` is empty, and it has no `timestamp`.
+    """
 
     item_id: int
     batch_id: str
     session_id: str | None = None
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +208,21 @@ class UnknownEvent(Event):
 
     name: str
     fault: str | None = None
+
+
+RUN_EVENT_TYPES = frozenset(
+    kind.type
+    for kind in (
+        QueueItemStatusChanged,
+        InvocationStarted,
+        GeneratorProgress,
+        InvocationComplete,
+        InvocationError,
+        SessionComplete,
+        Reconnected,
+    )
+)
+"""The types of the events that a run has."""
 
 
 def decode(name: str, payload: Any) -> Event:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.live import GRAPH, RESULT, calls_made, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client.live.run_state import GONE, RunState
-from invokeai_py_client.wire.events import Event, ItemEvent, decode
+from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, decode
 from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
 
 
@@ -145,14 +145,20 @@ def test_a_failure_whose_node_is_not_told_is_filled_in_by_the_record() -> None:
         prepared_source_mapping={"a-1": "a"},
         execution_graph={"nodes": {"a-1": {"type": "add"}}},
     )
-    assert types(run.apply_snapshot(full)) == ["session_complete"]
+    error, end = run.apply_snapshot(full)
+    assert isinstance(error, InvocationError)
+    assert (error.recovered, error.node_id, error.error_type, error.error_message) == (True, "a", "E", "m")
+    assert end.type == "session_complete"
     assert (run.view().error_node_id, run.view().error_node_type) == ("a", "add")
+    late = node("invocation_error", "a", error_type="E", error_message="m", error_traceback="")
+    assert run.apply_event(late) == []
 
 
 def test_with_a_gap_only_the_full_record_ends_a_run() -> None:
     run = started(has_gap=True)
     run.apply_event(node("invocation_complete", "a", result={"value": 1}))
-    assert types(run.apply_event(status("completed", 2))) == ["queue_item_status_changed"]
+    assert run.apply_event(status("completed", 2)) == []
+    assert run.view().status == "completed"
     assert run.lacking_details() == [1]
     assert run.apply_snapshot(summary("completed")) == []
     full = record(
@@ -160,8 +166,85 @@ def test_with_a_gap_only_the_full_record_ends_a_run() -> None:
         results={"a-1": {"value": 1}, "b-1": {"value": 2}},
         prepared_source_mapping={"a-1": "a", "b-1": "b"},
     )
-    assert types(run.apply_snapshot(full)) == ["session_complete"]
+    assert types(run.apply_snapshot(full)) == ["invocation_complete", "queue_item_status_changed", "session_complete"]
     assert [(output.node_id, output.result["value"]) for output in run.view().outputs] == [("a", 1), ("b", 2)]
+
+
+THREE: dict[str, Any] = {
+    "results": {f"{key}-1": {"value": n} for n, key in enumerate("abc")},
+    "prepared_source_mapping": {f"{key}-1": key for key in "abc"},
+    "execution_graph": {"nodes": {f"{key}-1": {"id": f"{key}-1", "type": "add"} for key in "abc"}},
+}
+
+
+@pytest.mark.parametrize("learned_by", ["an event", "a summary", "the record"])
+def test_outputs_that_were_missed_are_told_in_order_before_the_end(learned_by: str) -> None:
+    run = started(nodes="abc")
+    told = run.apply_event(status("in_progress", 1))
+    told += run.apply_event(node("invocation_complete", "a", result={"value": 0}))
+    run.missed()
+    if learned_by == "an event":
+        told += run.apply_event(status("completed", 2))
+    elif learned_by == "a summary":
+        told += run.apply_snapshot(summary("completed"))
+    told += run.apply_snapshot(record("completed", **THREE))
+    assert types(told) == [
+        "queue_item_status_changed",
+        "invocation_complete",
+        "invocation_complete",
+        "invocation_complete",
+        "queue_item_status_changed",
+        "session_complete",
+    ]
+    outputs = [event for event in told if isinstance(event, InvocationComplete)]
+    assert [(event.node_id, event.result["value"], event.recovered) for event in outputs] == [
+        ("a", 0, False),
+        ("b", 1, True),
+        ("c", 2, True),
+    ]
+    assert [event.node["type"] for event in outputs] == ["add"] * 3
+    for event in outputs:
+        assert run.apply_event(event) == [], "each is told once"
+
+
+def test_a_failure_in_a_gap_is_told_with_what_came_before_it() -> None:
+    run = started(nodes="abc")
+    run.missed()
+    assert run.apply_event(status("failed", 2, error_type="E", error_message="m")) == []
+    error = node("invocation_error", "c", error_type="E", error_message="m", error_traceback="")
+    assert run.apply_event(error) == []
+    session: dict[str, Any] = {
+        **THREE,
+        "results": {"a-1": {"value": 0}, "b-1": {"value": 1}},
+        "errors": {"c-1": "E: m"},
+    }
+    told = run.apply_snapshot(record("failed", **session))
+    assert types(told) == [
+        "invocation_complete",
+        "invocation_complete",
+        "queue_item_status_changed",
+        "invocation_error",
+        "session_complete",
+    ]
+    assert [event["recovered"] for event in told] == [True, True, False, False, False]
+
+
+def test_an_item_that_is_gone_before_its_record_was_fetched_still_ends() -> None:
+    run = started(has_gap=True)
+    assert run.apply_event(status("completed", 2)) == []
+    assert types(run.apply_gone(1)) == ["queue_item_status_changed", "session_complete"]
+    assert run.view().status == "completed"
+
+
+def test_a_record_without_the_parts_of_a_session_settles_an_item_all_the_same() -> None:
+    run = started(has_gap=True)
+    told = run.apply_snapshot(record("completed", results={"a-1": {"value": 1}}))
+    assert types(told) == ["invocation_complete", "queue_item_status_changed", "session_complete"]
+    assert (told[0]["node_id"], told[0]["node"]) == ("a-1", {"id": "a-1"})
+    assert run.is_finished
+    run = started(has_gap=True)
+    told = run.apply_snapshot(record("completed", results={"a-1": {"value": 1}}, prepared_source_mapping={"a-1": "a"}))
+    assert (told[0]["node_id"], told[0]["node"]) == ("a", {"id": "a-1", "type": "add"})
 
 
 def test_an_item_that_is_seen_pending_while_watched_has_no_gap() -> None:
