@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
@@ -79,9 +78,8 @@ class WorkflowHandle:
         self._fields = WorkflowFields(definition, templates)
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        # The engine adds to it while user threads iterate.
-        self._runs_lock = threading.Lock()
+        # The engine adds to it while user threads search it: unlike a WeakSet, a dictionary is copied atomically.
+        self._runs: dict[weakref.ref[Run], None] = {}
         self._handlers: list[_Handler] = []
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
@@ -286,8 +284,8 @@ class WorkflowHandle:
             on_followed=self._tell_handlers,
         )
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
-        with self._runs_lock:
-            self._runs.add(run)
+        known = self._runs
+        known[weakref.ref(run, lambda gone: known.pop(gone, None))] = None
         return run
 
     async def submit_sync_monitor_async(
@@ -360,10 +358,8 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        with self._runs_lock:
-            runs = [self._latest(None), *self._runs]
-        for run in runs:
-            if run.aio.live.state.item_of_session(session_id) is not None:
+        for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
+            if run is not None and run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
