@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.documents import edge, node
 
-from benchmarks.live import latency, submissions, throughput
+from benchmarks.live import gathered, latency, real_server, submissions, throughput
 from benchmarks.show import show
 from benchmarks.timing import median_seconds, paired_seconds, python
 from benchmarks.transfers import transfers
@@ -104,5 +104,7 @@ if __name__ == "__main__":
     workflows()
     throughput()
     submissions()
-    latency()
+    with real_server() as url:
+        latency(url)
+        gathered(url)
     transfers()
