@@ -455,3 +455,43 @@ def test_an_item_that_nobody_called_is_no_child() -> None:
     assert run.lacking_details() == [7]
     assert run.apply_snapshot(record(7, "pending")) == []
     assert (run.view().children, run.unsettled(), run.needs_requests) == ((), [1], False)
+
+
+def test_a_child_that_waits_for_unknown_children_is_asked_about() -> None:
+    run = run_of(has_gap=True)
+    run.apply_snapshot(summary(1, "waiting"))
+    run.apply_snapshot(record(1, "waiting", waits_for=(2,), graph=CALLER))
+    run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
+    assert run.lacking_details() == []
+    run.apply_snapshot(summary(2, "waiting", parent=1))
+    assert (run.lacking_details(), run.needs_requests) == ([2], True)
+    run.apply_snapshot(record(2, "waiting", parent=1, path=("call",), waits_for=(3,), graph=CALLER))
+    assert run.lacking_details() == [3]
+
+
+def test_the_error_of_a_child_is_awaited() -> None:
+    run = calling()
+    run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
+    run.apply_event(status(2, "failed", 2, error_type="E"))
+    assert run.awaits_error()
+    run.apply_event(node("invocation_error", 2, "a", error_type="E", error_message="no"))
+    assert not run.awaits_error()
+
+
+def test_an_item_that_is_run_again_leaves_nothing_to_ask_about() -> None:
+    run = calling()
+    assert run.lacking_details() == [2]
+    run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
+    run.apply_event(status(3, "pending", 0))
+    run.apply_snapshot(record(3, "pending", parent=2, path=("call", "call")))
+    run.missed()
+    run.apply_event(status(3, "failed", 1, error_type="E"))
+    assert run.lacking_details() == [3]
+    run.replaced(1, 5)
+    assert (run.lacking_details(), run.unsettled(), run.view().children) == ([], [5], ())
+
+
+def test_the_end_of_a_child_that_is_gone_is_told() -> None:
+    run = calling()
+    assert known(run.apply_gone(2)) == [("queue_item_status_changed", 2), ("session_complete", 2)]
+    assert [child.status for child in run.view().children] == ["canceled"]

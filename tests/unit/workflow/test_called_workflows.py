@@ -120,6 +120,14 @@ def test_a_value_and_its_input_stay_while_the_label_is_renewed(templates: NodeTe
     assert (call.inputs["call", RADIUS].label, call.sent()[RADIUS]) == ("How much", 9.0)
 
 
+def test_the_description_is_the_called_workflows_own_else_the_servers(templates: NodeTemplates) -> None:
+    callee = blur_callee()
+    next(n for n in callee["nodes"] if n["id"] == "blur")["data"]["inputs"]["radius"]["description"] = "How soft"
+    call = Call(caller("w"), templates, made_with={"w": callee})
+    assert call.inputs["call", RADIUS].description == "How soft"
+    assert call.inputs["call", WIDTH].description == templates["blank_image"].inputs["width"].description
+
+
 def test_nothing_is_changed_where_nothing_is_called(templates: NodeTemplates) -> None:
     definition = WorkflowDefinition.from_dict(blur_callee())
     assert with_called_inputs(definition, {}, templates) is definition
@@ -288,8 +296,8 @@ def test_a_workflow_that_calls_one_that_is_gone(templates: NodeTemplates) -> Non
 
 def test_workflows_that_call_each_other_are_looked_at_once(templates: NodeTemplates) -> None:
     # An `if` may end it; the server has a limit of its own.
-    both = {"w": calling("v"), "v": calling("w")}
-    assert Call(caller("w"), templates, made_with={}, now=dict(both)).problems() == []
+    library: dict[str, Any] = {"w": calling("v"), "v": calling("u"), "u": calling("v")}
+    assert Call(caller("w"), templates, made_with={}, now=library).problems() == []
 
 
 def test_a_workflow_that_an_edge_chooses_is_not_known_beforehand(templates: NodeTemplates) -> None:
