@@ -330,8 +330,17 @@ class Submissions:
                 # The batch may have more items than were taken: those of called workflows, and of retries.
                 known = taken.union(state.items)
                 part = await enqueue_once(
-                    self._http, state.queue_id, state.batch_id, rest, known=frozenset(known), times=self._times
+                    self._http,
+                    state.queue_id,
+                    state.batch_id,
+                    rest,
+                    known=frozenset(known),
+                    is_unwanted=lambda: run.cancel_asked,
+                    times=self._times,
                 )
+                if run.cancel_asked and part.item_ids:
+                    # The cancel came while they were on their way, and did not reach them.
+                    await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
                 self._took(run, part)
                 taken.update(part.item_ids)
                 if state.is_enqueued:
