@@ -101,6 +101,7 @@ class ScriptedServer:
         app.router.add_get(f"{queue}/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
         app.router.add_get(f"{queue}/status", self._status)
+        app.router.add_get(queue + "/b/{batch_id}/status", self._batch_status)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -153,6 +154,19 @@ class ScriptedServer:
         for item in unfinished:
             item["status"] = "canceled"
         return await _json({"canceled": len(unfinished)})
+
+    async def _batch_status(self, request: web.Request) -> web.Response:
+        batch_id = request.match_info["batch_id"]
+        statuses = [item["status"] for item in self.items.values() if item["batch_id"] == batch_id]
+        names = ("pending", "in_progress", "completed", "failed", "canceled")
+        return await _json(
+            {
+                "queue_id": "default",
+                "batch_id": batch_id,
+                "total": len(statuses),
+                **{name: statuses.count(name) for name in names},
+            }
+        )
 
     async def _by_ids(self, request: web.Request) -> web.Response:
         wanted = (await request.json())["item_ids"]
