@@ -142,6 +142,24 @@ async def test_what_does_not_fit_is_sent_as_room_appears() -> None:
 
 
 @in_virtual_time
+async def test_a_part_that_is_on_its_way_when_the_run_is_canceled_is_canceled_too() -> None:
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(6))
+    client.server.finish(1, 2)
+    client.server.storing_takes = 2.0
+    await asyncio.sleep(1)
+    assert len(client.server.asked("enqueue_batch")) == 2
+    # As `run.cancel()` does.
+    run.cancel_asked = True
+    run.state.cancel_asked()
+    assert client.server.to_run(run.state.batch_id) == []
+    await asyncio.sleep(30)
+    assert client.server.ids_of(run.state.batch_id) == [1, 2, 3, 4]
+    assert client.server.to_run(run.state.batch_id) == []
+    assert run.state.is_enqueued
+
+
+@in_virtual_time
 async def test_items_of_called_workflows_do_not_count_as_sent() -> None:
     client = Client(QueueServer(capacity=2))
     run = await client.submit(of(3))
