@@ -238,6 +238,20 @@ def test_a_handler_that_is_stopped_is_called_no_more(stage: Stage, client: Invok
     assert seen == STORY
 
 
+async def test_a_handler_that_stops_itself_on_a_loop_is_called_no_more(stage: Stage, client: InvokeAIClient) -> None:
+    wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+    seen: list[str] = []
+
+    def handler(event: Event) -> None:
+        seen.append(event.type)
+        stop()
+
+    stop = wf.on_event(handler)
+    await (await wf.submit()).aio.wait(30)
+    await asyncio.sleep(0)
+    assert seen == STORY[:1]
+
+
 @pytest.mark.parametrize(
     ("types", "wanted"),
     [

@@ -11,12 +11,13 @@ from tests.support.live import GRAPH, FakeQueue
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
-from invokeai_py_client.errors import ProcessorStoppedError, ServerError
+from invokeai_py_client.errors import NotFoundError, ProcessorStoppedError, ServerError
 from invokeai_py_client.live.processor import ProcessorWatch
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.calls import queue
 
 
 class BrokenQueue(FakeQueue):
@@ -75,6 +76,46 @@ async def test_a_second_look_confirms_it_where_the_item_cannot_be_read() -> None
     assert (stopped.item_id, stopped.queue_id) == (7, "default")
     assert "item 7 of the queue 'default' is in progress" in str(stopped)
     assert "Restart the server" in str(stopped)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ServerError("busy", status=503, method="GET", url="u"),
+        NotFoundError("gone", status=404, method="GET", url="u"),
+    ],
+)
+@in_virtual_time
+async def test_another_failure_to_read_the_item_proves_nothing(answer: Exception) -> None:
+    server = FakeQueue()
+    server.put(7, status="in_progress")
+    server.is_processor_dead = True
+    watch = ProcessorWatch(server)
+    status = await server.send(queue.get_queue_status("default"))
+    assert await watch.check("default", status) is None
+    await asyncio.sleep(1)
+    server.failures = [answer]
+    assert await watch.check("default", status) is None
+    assert server.failures == []
+    assert watch.is_suspected("default")
+
+
+@in_virtual_time
+async def test_an_item_of_another_user_is_not_named() -> None:
+    server = FakeQueue()
+    server.put(7, status="in_progress")
+    server.is_processor_dead = True
+    status = await server.send(queue.get_queue_status("default"))
+    status = status.model_copy(update={"queue": status.queue.model_copy(update={"item_id": None})})
+    watch = ProcessorWatch(server)
+    assert await watch.check("default", status) is None
+    await asyncio.sleep(59)
+    assert await watch.check("default", status) is None
+    await asyncio.sleep(1)
+    stopped = await watch.check("default", status)
+    assert stopped is not None
+    assert stopped.item_id is None
+    assert "an item of the queue 'default' is in progress" in str(stopped)
 
 
 @in_virtual_time
