@@ -307,7 +307,8 @@ def test_a_called_workflows_input_without_a_value_is_absent(templates: NodeTempl
 
 def test_inputs_that_the_document_describes_itself_are_inputs(templates: NodeTemplates) -> None:
     name = "saved_workflow_input::n::seed"
-    call = node("call", "call_saved_workflow", templates["call_saved_workflow"].version, **{name: 3})
+    call = node("call", "call_saved_workflow", templates["call_saved_workflow"].version)
+    call["data"]["inputs"][name] = {"name": name, "label": "", "value": 3}
     described = {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}
     call["data"]["dynamicInputTemplates"] = {
         name: {

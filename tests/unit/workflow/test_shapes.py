@@ -98,5 +98,6 @@ def test_an_object_has_its_parts_and_no_others() -> None:
     read = object_of(a=number, b=optional(text), c=nullish(text), d=Part(number, 5))
     assert read({"a": 1, "x": 2}) == {"a": 1, "d": 5}
     assert read({"a": 1, "b": "b", "c": None, "d": 6}) == {"a": 1, "b": "b", "c": None, "d": 6}
+    broken: Any
     for broken in ({}, {"a": "1"}, {"a": 1, "b": None}, {"a": 1, "c": 3}, {"a": 1, "d": None}, [], None):
         assert read(broken) is UNSET
