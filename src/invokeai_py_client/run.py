@@ -96,7 +96,7 @@ class AsyncRun:
     @property
     def children(self) -> tuple[QueueItem, ...]:
         """The items of the workflows that the run calls; see `Run.children`."""
-        return self.now.children()
+        return self._snapshot.children()
 
     async def wait(
         self,
