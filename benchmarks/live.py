@@ -26,12 +26,15 @@ ROOT = Path(__file__).parents[1]
 
 RUNS = 500
 EVENTS = 100_000
+FEW, MANY = 100, 10_000
+MEASURED = 300
 
 
 @contextmanager
-def scripted_server() -> Iterator[str]:
+def scripted_server(runs: int = RUNS) -> Iterator[str]:
+    """A server that pushes its events when so many runs have been submitted."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scripted_server", str(RUNS), str(EVENTS)],
+        [sys.executable, "-m", "benchmarks.scripted_server", str(runs), str(EVENTS)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -63,7 +66,67 @@ def throughput() -> None:
     show("... the client's CPU for one of them", 1e6 * used / events, "us", "wanted: 60 at most")
 
 
-def latency() -> None:
+def submissions() -> None:
+    """The client's CPU for one submission, beside few and beside many live runs that are all pending."""
+    with scripted_server(runs=2 * MANY) as url, InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+
+        async def submit(count: int) -> None:
+            for start in range(0, count, 50):
+                await asyncio.gather(*(wf.submit() for _ in range(min(50, count - start))))
+
+        def cpu_of_one() -> float:
+            cpu = time.process_time()
+            for _ in range(MEASURED):
+                wf.submit_sync()
+            return (time.process_time() - cpu) / MEASURED
+
+        asyncio.run(submit(FEW))
+        few = cpu_of_one()
+        asyncio.run(submit(MANY - FEW - MEASURED))
+        many = cpu_of_one()
+    show(f"CPU of one submission beside {FEW} live runs", 1000 * few, "ms", "")
+    show(f"... beside {MANY:,}", 1000 * many, "ms", f"{many / few:.2f} x; allowed: 2 x")
+
+
+@contextmanager
+def real_server() -> Iterator[str]:
+    """A real server, on which a trivial item takes about 30 ms."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = LocalServer(Path(folder) / "root")
+        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
+        with server:
+            yield server.url
+
+
+def _nothing(client: InvokeAIClient) -> WorkflowHandle:
+    """A workflow of one node that does nothing."""
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SLEEP))
+    wf.set_many({"Steps": 1, "Seconds": 0.0})
+    return wf
+
+
+def gathered(url: str, pairs: int = 3) -> None:
+    """500 runs that are submitted and awaited together, against one batch of 500 items, in turn."""
+
+    async def seconds_of(wf: WorkflowHandle, submissions: int, items: int) -> float:
+        began = time.perf_counter()
+        runs = await asyncio.gather(*(wf.submit(runs=items) for _ in range(submissions)))
+        ends = await asyncio.gather(*(run.aio.wait() for run in runs))
+        assert all(end.status == "completed" for end in ends)
+        return time.perf_counter() - began
+
+    with InvokeAIClient.from_url(url) as client:
+        wf = _nothing(client)
+        asyncio.run(seconds_of(wf, 10, 1))
+        measured = [(asyncio.run(seconds_of(wf, RUNS, 1)), asyncio.run(seconds_of(wf, 1, RUNS))) for _ in range(pairs)]
+    ratio = statistics.median(each / together for each, together in measured)
+    show(f"{RUNS} gathered runs", statistics.median(each for each, _ in measured), "s", "")
+    batch = statistics.median(together for _, together in measured)
+    show("... the same items in one batch", batch, "s", f"{ratio:.2f} x; allowed: 1.1 x")
+
+
+def latency(url: str) -> None:
     """From the arrival of a run's last event at the client's socket to the return of the wait."""
     arrived: dict[int, float] = {}
     received = Following.received
@@ -74,14 +137,13 @@ def latency() -> None:
         received(self, name, payload)
 
     Following.received = noted  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as folder:
-        server = LocalServer(Path(folder) / "root")
-        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
-        with server, InvokeAIClient.from_url(server.url) as client:
-            wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SLEEP))
-            wf.set_many({"Steps": 1, "Seconds": 0.0})
+    try:
+        with InvokeAIClient.from_url(url) as client:
+            wf = _nothing(client)
             blocking = [_blocking(wf, arrived) for _ in range(60)]
             awaited = asyncio.run(_awaited(wf, arrived))
+    finally:
+        Following.received = received  # type: ignore[method-assign]
     show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
     show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
 

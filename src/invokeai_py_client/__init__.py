@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         SessionComplete,
     )
     from invokeai_py_client.workflow.document import WorkflowDefinition
-    from invokeai_py_client.workflow.outputs import OutputMapping
+    from invokeai_py_client.workflow.outputs import NodePath, OutputMapping
 
 __all__ = [
     "BatchEnqueued",
@@ -59,6 +59,7 @@ __all__ = [
     "InvocationStarted",
     "InvokeAIClient",
     "InvokeAIError",
+    "NodePath",
     "OutputMapping",
     "Priority",
     "QueueCleared",
@@ -85,6 +86,7 @@ _HOMES = {
     "InvocationError": "wire.events",
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
+    "NodePath": "workflow.outputs",
     "OutputMapping": "workflow.outputs",
     "Priority": "live.priority",
     "QueueCleared": "wire.events",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -13,7 +14,9 @@ from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.items import item_id_of
 from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp, Health
@@ -50,8 +53,14 @@ class AsyncClient:
     def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
         catalog = Catalog(http, engine)
 
-        def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
-            return WorkflowHandle(definition, templates, engine, http, following, catalog)
+        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
+            called = await catalog.workflows_called_by(definition, templates)
+
+            def make() -> WorkflowHandle:
+                return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
+
+            # All other calls of the client wait for the engine.
+            return await asyncio.to_thread(make) if definition.is_large else make()
 
         self.app = AsyncApp(engine, http)
         self.style_preset_repo = AsyncStylePresets(engine, http)
@@ -77,11 +86,13 @@ class AsyncClient:
         session_id: str | None = None,
         queue_id: str = "default",
     ) -> Run:
-        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
+        """Return a run that was submitted earlier, by this or another program.
 
-        Events from before are not told again; what its nodes have made is known when it has ended.
+        The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
+        events are not available. The `invocation_complete` of each node that had ended before is told when its item has
+        ended, marked `recovered`.
 
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
+        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}, and the queue's lists of items.
 
         Args:
             item_id: one item; or
@@ -90,19 +101,74 @@ class AsyncClient:
             queue_id: its queue.
 
         Raises:
+            TypeError: not exactly one of the ids is given, or one of a wrong type, such as a text as `item_id`.
             NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
 
         Example:
             >>> client.run(batch_id="5f9c...").wait(timeout=600)
         """
         if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
-            raise TypeError("run() takes an item_id, a batch_id or a session_id")
+            raise TypeError("run() takes exactly one of item_id, batch_id and session_id")
+        if item_id is not None:
+            item_id = item_id_of(item_id)
+        for name, given in (("batch_id", batch_id), ("session_id", session_id)):
+            if not isinstance(given, str | None):
+                raise TypeError(f"{name} must be a str, not {type(given).__name__} ({given!r})")
         live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
+        return self._run_of(live)
 
+    @on_engine
+    async def runs(
+        self,
+        batch_ids: Iterable[str] | None = None,
+        *,
+        destination: str | None = None,
+        origin: str | None = None,
+        queue_id: str = "default",
+    ) -> dict[str, Run]:
+        """Find runs that were submitted earlier, by any program, with one look at the queue.
+
+        Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
+        batches were submitted, however many there are. The states of all items, and the outputs of those that have
+        ended, are fetched before this returns.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
+
+        Args:
+            batch_ids: only these batches.
+            destination: only what was submitted with this `destination`.
+            origin: only what was submitted with this `origin`.
+            queue_id: the queue.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+
+        Raises:
+            TypeError: none of `batch_ids`, `destination` and `origin` is given, or `batch_ids` is a single `str`.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> runs = client.runs(["5f9c...", "77aa..."])
+            >>> [run.wait().status for run in runs.values()]
+        """
+        if batch_ids is None and destination is None and origin is None:
+            raise TypeError("runs() takes batch_ids, a destination or an origin")
+        if isinstance(batch_ids, str):
+            raise TypeError("batch_ids must be several ids; run(batch_id=...) takes a single one")
+        found = await self._following.attach_many(
+            queue_id,
+            batch_ids=None if batch_ids is None else [*batch_ids],
+            destination=destination,
+            origin=origin,
+        )
+        return {batch_id: self._run_of(live) for batch_id, live in found.items()}
+
+    def _run_of(self, live: LiveRun) -> Run:
         def images_of(item: QueueItem) -> list[Image]:
-            results = ((output.node_id, output.result) for output in item.outputs)
-            names = images_in(live.state.graph or {"nodes": {}}, results)
-            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+            made = images_in((*item.own_results(), *item.called_results()))
+            return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
 
         return Run(AsyncRun(self._engine, self._http, self._following, live, images_of))
 
@@ -176,7 +242,9 @@ class AsyncClient:
         `repositories/raw.py` has the table of the few routes that mean more here than on the server.
 
         Args:
-            method: the HTTP method. GET and HEAD are sent again after a passing failure.
+            method: the HTTP method. GET, HEAD, OPTIONS and DELETE are sent again after a transient failure; any other
+                only if the server has certainly not carried it out. A DELETE whose repeat finds nothing more has
+                succeeded: its response has the status 204.
             path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
             json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
                 neither.
@@ -281,6 +349,7 @@ class InvokeAIClient:
         return cls(settings)
 
     run = blocking(AsyncClient.run)
+    runs = blocking(AsyncClient.runs)
     cancel_workflow = blocking(AsyncClient.cancel_workflow)
     health_check = blocking(AsyncClient.health_check)
     wait_until_ready = blocking(AsyncClient.wait_until_ready)
@@ -307,8 +376,8 @@ class InvokeAIClient:
     def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own. The
-        socket is opened by the first submission, stream or re-attached run.
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
+        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
 
         Args:
             handler: a function, or an `async` one. What it raises is logged once.
@@ -327,10 +396,12 @@ class InvokeAIClient:
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
         self._engine.close()
+        self._following.connection.close()
 
     async def aclose(self) -> None:
         """`close`, awaited from any loop."""
         await self._engine.aclose()
+        self._following.connection.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotSubmittedError
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
+from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
-from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
@@ -45,7 +44,11 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
 
-_Handler = tuple[Delivery[Event], frozenset[str] | None]
+DESTINATION = "gallery"
+"""The destination with which the web UI submits a workflow."""
+
+ORIGIN = "workflows"
+"""Its origin."""
 
 
 class WorkflowHandle:
@@ -69,18 +72,21 @@ class WorkflowHandle:
         http: HttpTransport,
         following: Following,
         catalog: Catalog,
+        called: CalledWorkflows | None = None,
     ) -> None:
         self.definition = definition
+        current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
         self._http = http
         self._following = following
-        self._fields = WorkflowFields(definition, templates)
-        self._composer = Composer(definition, templates, self._fields, http, catalog)
+        self._fields = WorkflowFields(current, templates)
+        self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: Run | None = None
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._handlers: list[_Handler] = []
-        self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
+        # The engine adds to it while user threads search it: unlike a WeakSet, a dictionary is copied atomically.
+        self._runs: dict[weakref.ref[Run], None] = {}
+        self._handlers = EventHandlers(engine, following)
+        self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
 
     # Inputs
 
@@ -149,7 +155,8 @@ class WorkflowHandle:
     def validate_inputs(self) -> dict[InputKey, list[str]]:
         """What keeps the workflow from running: values that are missing, models, images and boards that are gone.
 
-        Asks the server what it has. A submit checks the same, and raises one error for all.
+        Asks the server what it has, the workflows that this one calls among it. A submit checks the same, and raises
+        one error for all.
 
         Returns:
             The problems of each input, by its index; those of inputs that the form does not show by (node id, field
@@ -223,12 +230,26 @@ class WorkflowHandle:
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
 
-        Rests on `POST /api/v1/queue/{queue_id}/enqueue_batch`. The batch's id is made here, and if the answer is lost
-        the server is asked for it, so that nothing is enqueued twice. If the queue has room for a part of the batch
-        only, the rest is sent as room appears.
+        The client chooses the id of the batch. If a response is lost or cannot be understood, the server is asked for
+        the batch, so that nothing is enqueued twice. If the queue has room for a part of the batch only, the rest is
+        sent as room appears.
+
+        Once it is its turn (see `priority`), sending the batch takes at most the client's `timeout`, with retries and
+        what the server wants to be waited (`Retry-After`). If it is not known then whether the batch arrived, finding
+        out takes as long again, but at least 10 and at most 30 s.
+
+        A submission that is given up (Ctrl-C, a cancelled task, `asyncio.timeout`) is withdrawn: what the server has
+        stored, or stores within the same time, is canceled. The caller is released after 1.5 s; the withdrawal goes on
+        in the background until it is done, or until a second after the client is closed. If that is not enough, a
+        warning that names the batch is logged (`invokeai_py_client.live`).
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
             queue_id: the queue.
@@ -239,6 +260,12 @@ class WorkflowHandle:
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
+            batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
+                already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
+                for a new id.
+            destination: is stored with each item, so that they can be told apart from others and canceled together
+                (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
+            origin: likewise, says what submitted them.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
@@ -247,12 +274,26 @@ class WorkflowHandle:
             SettingsError: there is no such priority.
             UnknownNodeError: the server lacks nodes of it.
             BatchError: its batch nodes make no batch.
-            InputsNotReadyError: values or edges are missing, or name what the server does not have; it lists all.
+            InputsNotReadyError: values or edges are missing, or name what the server does not have, or a workflow that
+                it calls is gone or takes other inputs; it lists all.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
-            NotEnqueuedError: the queue has no room.
-            InvokeAIError: as any request. Nothing is in the queue then.
+            NotEnqueuedError: the queue has no room, or the batch has no items.
+            EnqueueInDoubtError: it could not be found out whether the batch is in the queue. Submit again with its
+                `batch_id`, or follow it with `client.run(batch_id=...)`.
+            InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
+                of it if `may_have_been_applied` is false.
         """
-        return self._engine.block(self._submit(queue_id, priority, runs, on_server_loss))
+        sent: list[LiveRun] = []
+        try:
+            return self._engine.block(
+                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+            )
+        except BaseException:
+            # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
+            with contextlib.suppress(ClientClosedError):
+                for live in sent:
+                    self._engine.block(self._following.submissions.withdraw(live))
+            raise
 
     async def submit(
         self,
@@ -262,6 +303,9 @@ class WorkflowHandle:
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> Run:
         """`submit_sync`, awaited from any loop.
 
@@ -270,72 +314,121 @@ class WorkflowHandle:
                 be read whenever they are wanted.
             queue_id: the others are as in `submit_sync`.
         """
-        return await self._engine.call(self._submit(queue_id, priority, runs, on_server_loss))
+        sent: list[LiveRun] = []
+        try:
+            return await self._engine.call(
+                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+            )
+        except BaseException:
+            # It may be cancelled when the submission has just succeeded: the caller never sees the run.
+            with contextlib.suppress(ClientClosedError):
+                for live in sent:
+                    await self._engine.call(self._following.submissions.withdraw(live))
+            raise
 
-    async def _submit(self, queue_id: str, priority: str | None, runs: int, on_server_loss: OnServerLoss) -> Run:
+    async def _submit(
+        self,
+        queue_id: str,
+        priority: str | None,
+        runs: int,
+        on_server_loss: OnServerLoss,
+        batch_id: str | None,
+        destination: str,
+        origin: str,
+        on_sent: Callable[[LiveRun], None],
+    ) -> Run:
         wanted = Priority.of(priority)
-        body = await self._composer.compose(check=True, runs=runs)
-        live = await self._following.submissions.submit(
-            queue_id,
-            body,
-            resubmits=on_server_loss == "resubmit",
-            priority=wanted,
-            on_followed=self._tell_handlers,
+        submissions = self._following.submissions
+        resubmits = on_server_loss == "resubmit"
+
+        async def send(on_followed: Callable[[LiveRun], None]) -> LiveRun:
+            body = await self._composer.compose(check=True, runs=runs)
+            body["batch"] |= {"destination": destination, "origin": origin}
+            return await submissions.submit(
+                queue_id,
+                body,
+                batch_id=batch_id,
+                resubmits=resubmits,
+                priority=wanted,
+                on_followed=on_followed,
+                on_sent=on_sent,
+            )
+
+        with self._handlers.submission() as on_followed:
+            if batch_id is None:
+                live = await send(on_followed)
+            else:
+                async with submissions.attach_or(queue_id, batch_id) as there:
+                    if there is None:
+                        live = await send(on_followed)
+                    else:
+                        live = there
+                        live.state.resubmits = live.state.resubmits or resubmits
+                        on_followed(live)
+        run = self._run = Run(
+            AsyncRun(self._engine, self._http, self._following, live, self._image_mapper(), self._handlers)
         )
-        run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
-        self._runs.add(run)
+        known = self._runs
+        known[weakref.ref(run, lambda gone: known.pop(gone, None))] = None
         return run
 
     async def submit_sync_monitor_async(
-        self, *, queue_id: str = "default", priority: Priority | PriorityName | None = Priority.NORMAL
+        self,
+        *,
+        queue_id: str = "default",
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> AsyncIterator[Event]:
         """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 
         Raises:
             InvokeAIError: as `submit_sync`.
         """
-        run = await self.submit(queue_id=queue_id, priority=priority)
+        run = await self.submit(
+            queue_id=queue_id,
+            priority=priority,
+            runs=runs,
+            on_server_loss=on_server_loss,
+            batch_id=batch_id,
+            destination=destination,
+            origin=origin,
+        )
         async with run.stream() as events:
             async for event in events:
                 yield event
 
     # Events
 
-    def on_event(self, handler: Callable[[Event], Any], *, types: Collection[str] | None = None) -> Callable[[], None]:
-        """Call `handler` with each event of this handle's runs: of the latest one from its start, and of later ones.
+    def on_event(
+        self, handler: Callable[[Event], Any], *, types: str | Collection[str] | None = None
+    ) -> Callable[[], None]:
+        """Call `handler` with each event of this handle's runs, in order: of the latest run from its start, and later.
 
-        It is called where you are, in the order of the events: on the loop that runs when it is registered, or, where
-        none does, in the thread (or on the loop) that waits for the run. What it raises is logged once.
+        It is called on the loop that runs when it is registered. Where none does, it is called by whatever waits for
+        one of the runs: `run.wait()`, `run.result()`, `wait_for_completion_sync()` in their thread, the awaited ones
+        on their loop. It has seen a run's last event when such a wait returns. What it raises is logged once.
+
+        Progress events of a slow handler give way to newer ones of the same node. If no thread ever waits, the oldest
+        events are dropped when 100,000 are waiting.
 
         Args:
             handler: a function, or an `async` one, which is awaited before the next event.
-            types: only events of these types, such as `{"generator_progress"}`.
+            types: only events of this type, such as `"generator_progress"`, or of these types.
 
         Returns:
             A function that ends it.
 
+        Raises:
+            SettingsError: `types` names an event that no run has; the message lists those that there are.
+
         Example:
             >>> stop = wf.on_event(lambda event: print(event.type))
         """
-        delivery: Delivery[Event] = Delivery(handler, losses=self._following.losses)
-        entry = (delivery, None if types is None else frozenset(types))
-        self._handlers.append(entry)
-        if self._run is not None:
-            self._engine.block(self._tell_latest(self._run, entry))
-
-        def stop() -> None:
-            delivery.close()
-            if entry in self._handlers:
-                self._handlers.remove(entry)
-
-        return stop
-
-    async def _tell_latest(self, run: Run, entry: _Handler) -> None:
-        self._following.tell(run.aio.live, entry[0].mailbox, types=entry[1])
-
-    def _tell_handlers(self, live: LiveRun) -> None:
-        for delivery, types in self._handlers:
-            self._following.tell(live, delivery.mailbox, types=types)
+        return self._handlers.add(handler, types)
 
     def stream_events(self, session_id: str | None = None) -> EventStream:
         """The events of a run, from its start, until it has ended; called late, it still tells the whole story.
@@ -356,8 +449,8 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        for run in [self._latest(None), *self._runs]:
-            if session_id in run.session_ids:
+        for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
+            if run is not None and run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
@@ -397,16 +490,7 @@ class WorkflowHandle:
             NotSubmittedError: nothing was submitted yet.
         """
         run = self._latest(submission)
-        deliveries = [delivery for delivery, _ in self._handlers]
-
-        def on_change(item: QueueItem) -> None:
-            for delivery in deliveries:
-                delivery.drain()
-            if progress_callback is not None:
-                progress_callback(item)
-
-        callback = on_change if deliveries else progress_callback
-        return run.wait(timeout, poll_interval=poll_interval, progress_callback=callback)
+        return run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
     async def wait_for_completion(
         self,
@@ -419,17 +503,7 @@ class WorkflowHandle:
         Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
         than `timeout`.
         """
-        began = time.monotonic()
-        run = self._latest(submission)
-        deliveries = [delivery for delivery, _ in self._handlers]
-        for delivery in deliveries:
-            delivery.adopt()
-        item = await run.aio.wait(timeout)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout is None else max(0.0, began + timeout - time.monotonic())):
-                for delivery in deliveries:
-                    await delivery.caught_up()
-        return item
+        return await self._latest(submission).aio.wait(timeout)
 
     async def cancel(self, submission: Run | None = None) -> None:
         """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
@@ -465,7 +539,8 @@ class WorkflowHandle:
         Returns:
             For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
             `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
-            form's order.
+            form's order. Then come the output nodes of called workflows that made something: their `call_path` has
+            the ids of the call nodes that lead to them, and their `node_id` is that in the called workflow.
         """
         return map_outputs(
             self.definition,
@@ -473,12 +548,13 @@ class WorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
+            result.called_results(),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[Image]]:
         def images_of(item: QueueItem) -> list[Image]:
             return [
-                Image(AsyncImage(self._engine, self._http, name))
+                Image(AsyncImage(self._engine, self._http, name, mapping.path))
                 for mapping in self.map_outputs_to_images(item)
                 for name in mapping.image_names
             ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from collections.abc import Iterable
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
@@ -26,6 +27,9 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Composer:
     """Composes the submissions of one handle. All coroutines run on the engine.
@@ -36,6 +40,7 @@ class Composer:
         fields: the handle's values.
         http: for what the server must be asked.
         catalog: what the server has.
+        original: the document as its author saved it, if its calls of other workflows were brought up to date.
     """
 
     def __init__(
@@ -45,25 +50,43 @@ class Composer:
         fields: WorkflowFields,
         http: Sender,
         catalog: Catalog,
+        *,
+        original: WorkflowDefinition | None = None,
     ) -> None:
         self._definition = definition
         self._templates = templates
         self._fields = fields
         self._http = http
         self._catalog = catalog
+        self._original = definition if original is None else original
+        self._kept: tuple[tuple[Edge, ...], tuple[str, ...]] | None = None
 
     @property
     def edges(self) -> tuple[Edge, ...]:
         """Those of the document's edges that hold."""
         return self._kept_edges[0]
 
-    @cached_property
+    @property
     def _kept_edges(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
-        return kept_edges(self._definition, self._templates)
+        if self._kept is None:
+            self._kept = kept_edges(self._definition, self._templates)
+        return self._kept
+
+    async def _check_edges(self) -> None:
+        """Check the edges once, so that what follows finds them checked."""
+        if self._kept is None:
+            self._kept = await self._worked_out(kept_edges, self._definition, self._templates)
+
+    async def _worked_out(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run pure work, that on a large document in a thread: all other calls of the client wait for the engine."""
+        if self._definition.is_large:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        return work(*args, **kwargs)
 
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
         installed = [dict(model) for model in await self._catalog.models()]
+        await self._check_edges()
         binding = bind_models(self._fields.of_models(self.edges), installed, by_name=by_name, by_base=by_base)
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
@@ -82,8 +105,9 @@ class Composer:
             InputsNotReadyError: a name stands for nothing on the server; or `check`, and inputs have problems.
             InvokeAIError: as any request.
         """
+        await self._check_edges()
         edges, edge_warnings = self._kept_edges
-        batches = batch_nodes(self._definition, self._fields, edges)
+        batches = await self._worked_out(batch_nodes, self._definition, self._fields, edges)
         made = {batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)}
         answers, problems = await self._answers()
         if check:
@@ -92,12 +116,14 @@ class Composer:
             problems = await self._problems(problems)
         check_ready(problems, source=self._source)
         default_board = await self._default_board()
-        built = build_graph(self._definition, self._templates, self._fields, edges, default_board=default_board)
+        built = await self._worked_out(
+            build_graph, self._definition, self._templates, self._fields, edges, default_board=default_board
+        )
         for warning in (*edge_warnings, *built.warnings):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
-            "workflow": with_values(self._definition, self._fields),
+            "workflow": await self._worked_out(with_values, self._definition, self._fields),
             "runs": runs,
             "origin": "workflows",
             "destination": "gallery",
@@ -108,6 +134,7 @@ class Composer:
     async def problems(self) -> list[InputProblem]:
         """Everything that keeps the workflow from running that can be known before it runs."""
         _, problems = await self._answers()
+        await self._check_edges()
         return await self._problems(problems)
 
     async def _problems(self, unresolved: Iterable[InputProblem]) -> list[InputProblem]:
@@ -118,7 +145,14 @@ class Composer:
         named = [*things_named(self._definition, self._templates, self._fields, self.edges)]
         for thing in await self._catalog.missing(named):
             found.append(InputProblem(thing.place, f"the server does not have {thing}"))
-        return found
+        return [*found, *await self._call_problems()]
+
+    async def _call_problems(self) -> list[InputProblem]:
+        """What would make the call of a saved workflow fail; asks the server if there are such calls."""
+        called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
+        for warning in ignored_inputs(called, self._templates):
+            logger.warning("%s: %s", self._definition.name or "workflow", warning)
+        return call_problems(self._original, self._definition, self._templates, self._fields, self.edges, called)
 
     async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
         """What the references among the values stand for, and those that stand for nothing."""

@@ -7,18 +7,19 @@ import contextlib
 import copy
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError, SettingsError
 from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.items import item_of_session, items_of_batch
+from invokeai_py_client.live.items import all_ids, item_of_session, items_of_batch, records_of, summaries_of
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.queue_item import QueueItem
-from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Router, Watcher
+from invokeai_py_client.live.reconciler import POLL_INTERVAL, Reconciler
+from invokeai_py_client.live.router import REDACTED, LiveRun, Polling, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.turns import Turn
@@ -28,7 +29,16 @@ from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.events import Event, GeneratorProgress, Reconnected
+from invokeai_py_client.wire.events import (
+    TERMINAL_STATUSES,
+    BulkChange,
+    Event,
+    GeneratorProgress,
+    QueueItemsCanceled,
+    QueueItemsRetried,
+    Reconnected,
+)
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -51,11 +61,24 @@ class Following:
         self._queue_streams: dict[Mailbox[Event], Callable[[InvokeAIError], None]] = {}
         self.connection = ConnectionWatch()
         self.kinds = Kinds()
-        self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
+        self.durations = NodeDurations()
+        self.router = Router(
+            followed=lambda run: self.reconciler.schedule(run),
+            bulk_change=self._bulk_changed,
+            needs_requests=lambda: self.reconciler.wake(),
+        )
         self._socket = Socket(http, engine, listener=self)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
         self.submissions = Submissions(
-            http, engine, self.router, self.reconciler, self.kinds, start=self._start, make_turn=self._make_turn
+            http,
+            engine,
+            self.router,
+            self.reconciler,
+            self.kinds,
+            self.durations,
+            start=self._start,
+            make_turn=self._make_turn,
+            attach=self._attach_if_there,
         )
 
     async def turn(self, priority: Priority, queue_id: str) -> Turn:
@@ -69,7 +92,9 @@ class Following:
     async def attach(
         self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
     ) -> LiveRun:
-        """Follow a run that was begun elsewhere, or earlier: register it, ask how it is, and go on from there.
+        """Follow a run that was begun elsewhere, or earlier.
+
+        When this returns, the state of each of its items is known, and the outputs of those that have ended.
 
         Args:
             queue_id: the queue.
@@ -79,30 +104,99 @@ class Following:
 
         Raises:
             NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
         """
         await self._start(queue_id)
         if session_id is not None:
             item_id = await item_of_session(self._http, queue_id, session_id)
+        record: QueueItemRecord | None = None
         if batch_id is None:
             assert item_id is not None
-            batch_id = (await self._http.send(queue.get_queue_item(queue_id, item_id))).batch_id
+            record = await self._http.send(queue.get_queue_item(queue_id, item_id))
+            batch_id = record.batch_id
         only = None if item_id is None else frozenset({item_id})
         followed = self.router.followed(batch_id) if only is None else None
         if followed is not None:
             return followed
-        run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only))
+        run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self.durations))
         try:
-            item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
-            first = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+            items = [record] if record is not None else await self._items_of(queue_id, batch_id)
+            item_ids = [item.item_id for item in items]
+            run.destination = items[0].destination
             run.state.enqueued(item_ids)
-            self.router.apply(run, run.state.apply_snapshot(first))
+            await self.reconciler.bring_up_to_date(run)
+            if run.state.graph is None:
+                # None of its items has ended. Only full records contain the graph.
+                if record is None:
+                    record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+                run.state.learned_graph(record.session.get("graph"))
+                self.router.apply(run, run.state.apply_snapshot(record))
         except BaseException:
             self.router.forget(run)
             raise
-        self._resync()
         return run
 
-    async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
+    async def _attach_if_there(self, queue_id: str, batch_id: str) -> LiveRun | None:
+        """Follow a batch, unless the queue has no item of it."""
+        followed = self.router.followed(batch_id)
+        if followed is not None and followed.state.queue_id == queue_id:
+            return followed
+        if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
+            return None
+        return await self.attach(queue_id, batch_id=batch_id)
+
+    async def attach_many(
+        self,
+        queue_id: str,
+        *,
+        batch_ids: Collection[str] | None = None,
+        destination: str | None = None,
+        origin: str | None = None,
+    ) -> dict[str, LiveRun]:
+        """Follow the batches that fit all of the given criteria, with one look at the queue.
+
+        When this returns, the state of each item is known, and the outputs of those that have ended.
+
+        Args:
+            queue_id: the queue.
+            batch_ids: only these batches.
+            destination: only batches with this destination.
+            origin: only batches with this origin.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+        """
+        await self._start(queue_id)
+        wanted = None if batch_ids is None else frozenset(batch_ids)
+        found: dict[str, list[QueueItemSummary]] = {}
+        for item in await summaries_of(self._http, queue_id, (await all_ids(self._http, queue_id))[::-1]):
+            if (
+                item.parent_item_id is None
+                and (item.batch_id in wanted if wanted is not None else item.batch_id != REDACTED)
+                and destination in (None, item.destination)
+                and origin in (None, item.origin)
+            ):
+                found.setdefault(item.batch_id, []).append(item)
+        runs = {batch_id: self.router.followed(batch_id) for batch_id in found}
+        new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
+        # Only whole items have the outputs and the graph.
+        whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]
+        whole += [items[0].item_id for items in new.values() if items[0].status not in TERMINAL_STATUSES]
+        records = {record.item_id: record for record in await records_of(self._http, queue_id, whole)}
+        for batch_id, items in new.items():
+            run = runs[batch_id] = self.router.follow(
+                RunState(batch_id, queue_id, None, has_gap=True, durations=self.durations)
+            )
+            run.destination = items[0].destination
+            run.state.enqueued([item.item_id for item in items])
+            for item in items:
+                self.router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
+            if not run.is_over:
+                # It may have gone on meanwhile.
+                self.reconciler.check(run)
+        return {batch_id: run for batch_id, run in runs.items() if run is not None}
+
+    async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
         items = await items_of_batch(self._http, queue_id, batch_id)
         if not items:
             call = queue.get_batch_status(queue_id, batch_id)
@@ -112,7 +206,7 @@ class Following:
                 url=self._http.url_of(call.path),
                 hint="Check the id; items that have ended are deleted after a while.",
             )
-        return [item.item_id for item in items]
+        return items
 
     async def wait(self, run: LiveRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
@@ -120,12 +214,11 @@ class Following:
         Raises:
             TimeoutError: it had not ended after so many `seconds`.
         """
-        if pauses:
-            run.wants_polling(pauses)
         if not run.is_over:
-            async with asyncio.timeout(seconds):
-                await self._start(run.state.queue_id)
-                await self._end_of(run)
+            with self.polling(run, pauses):
+                async with asyncio.timeout(seconds):
+                    await self._start(run.state.queue_id)
+                    await self._end_of(run)
         if run.failure is not None:
             # One failure may end many waits, each with an error of its own.
             raise copy.copy(run.failure)
@@ -140,14 +233,34 @@ class Following:
             finally:
                 run.waiters.discard(waiter)
 
-    async def watch(self, run: LiveRun, watcher: Watcher) -> None:
-        """Call `watcher` on the engine with each burst of a run's events, until `unwatch`."""
-        await self._start(run.state.queue_id)
-        run.watchers.append(watcher)
+    @contextlib.contextmanager
+    def polling(self, run: LiveRun, pauses: tuple[float, ...]) -> Iterator[None]:
+        """While this is open, ask about a run after these pauses in seconds if there is no socket; the last repeats."""
+        polling = Polling(pauses or (POLL_INTERVAL,))
+        run.pollings.append(polling)
+        self.reconciler.schedule(run)
+        try:
+            yield
+        finally:
+            run.pollings.remove(polling)
 
-    async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
-        """Undo `watch`."""
-        run.unwatch(watcher)
+    @contextlib.asynccontextmanager
+    async def watching(self, run: LiveRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
+        """While this is open, call `watcher` on the engine with each burst of a run's events.
+
+        Args:
+            run: the run.
+            watcher: it must not block.
+            pauses: as for `polling`.
+        """
+        with self.polling(run, pauses):
+            if not run.is_over:
+                await self._start(run.state.queue_id)
+            run.watchers.append(watcher)
+            try:
+                yield
+            finally:
+                run.unwatch(watcher)
 
     async def stream(
         self, run: LiveRun, mailbox: Mailbox[Event], *, item_id: int | None = None
@@ -184,8 +297,7 @@ class Following:
             )
 
         def is_over() -> bool:
-            item = None if item_id is None else run.state.items.get(item_id)
-            return run.is_over or (item is not None and item.is_settled)
+            return run.is_over or (item_id is not None and run.state.is_settled(item_id))
 
         def watcher(events: list[Event]) -> None:
             for event in events:
@@ -196,10 +308,8 @@ class Following:
             if mailbox.is_closed or run.is_over:
                 run.unwatch(watcher)
 
-        for event in run.story:
-            if is_wanted(event):
-                # All that was kept is told, however much it is.
-                mailbox.put(event)
+        # All that was kept is told, however much it is.
+        mailbox.put_backlog(event for event in run.story if is_wanted(event))
         if not is_over():
             run.watchers.append(watcher)
             if closes:
@@ -309,12 +419,14 @@ class Following:
 
     def cancel_asked(self, run: LiveRun | None = None, *, item_id: int | None = None) -> None:
         """Remember that it is this client that cancels a run, or an item of whatever run."""
-        for other in [run] if run is not None else [*self.router.live()]:
-            other.state.cancel_asked(None if item_id is None else [item_id])
-            if item_id is None:
-                other.cancel_asked = True
-                other.last_heard = time.monotonic()
-                self.reconciler.wake()
+        if item_id is not None:
+            for other in self.router.having(item_id):
+                other.state.cancel_asked([item_id])
+        if run is not None:
+            run.state.cancel_asked()
+            run.cancel_asked = True
+            run.checked_at = time.monotonic()
+            self.reconciler.schedule(run)
 
     def cancel_of_queue_asked(self, queue_id: str, *, pending_only: bool) -> None:
         """Remember that it is this client that cancels what is in a queue, or waits in it."""
@@ -324,6 +436,12 @@ class Following:
             if pending_only:
                 run.state.cancel_asked(run.state.pending_ids())
             else:
+                self.cancel_asked(run)
+
+    def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
+        """Remember that it is this client that cancels what has a destination."""
+        for run in [*self.router.live()]:
+            if (run.state.queue_id, run.destination) == (queue_id, destination):
                 self.cancel_asked(run)
 
     # What the socket tells.
@@ -346,8 +464,7 @@ class Following:
         if self._deaf_since is not None:
             self.router.reconnected(time.monotonic() - self._deaf_since)
             self._deaf_since = None
-        if runs:
-            self._resync()
+        self.reconciler.check_all()
 
     def refused(self) -> None:
         """Nothing listens at the server's address: when it is back, it will have canceled what was running."""
@@ -368,13 +485,13 @@ class Following:
         self.connection.tell(ConnectionChange("disconnected", reason=reason))
         for run in self.router.live():
             run.state.missed()
-        self._resync()
+        self.reconciler.check_all()
 
-    def _resync(self) -> None:
-        self.reconciler.wake(everything=True)
-
-    def _fill_in(self) -> None:
-        self.reconciler.wake()
+    def _bulk_changed(self, event: BulkChange) -> None:
+        if isinstance(event, QueueItemsCanceled | QueueItemsRetried) and event.item_ids:
+            self.reconciler.check_items(event.queue_id, event.item_ids)
+        else:
+            self.reconciler.check_all_soon()
 
 
 def _of_the_parent(run: LiveRun) -> RunError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
 from invokeai_py_client.transport.answers import not_there
@@ -18,6 +19,20 @@ _FEW = 20
 """So many items are asked for one by one where a server has no route for several; for more it is asked for all."""
 
 R = TypeVar("R", bound=QueueItemSummary)
+
+
+def item_id_of(value: object) -> int:
+    """Return a queue item's id as an `int`, which may come as another integer type, such as numpy's.
+
+    Raises:
+        TypeError: it is not an integer. A text in its place would match no item of the server's responses.
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return operator.index(value)
+    raise TypeError(
+        f"item_id must be an int, such as run.item_id, not {type(value).__name__} ({value!r}). "
+        "client.run() takes the id of a batch as batch_id=..., and that of a session as session_id=..."
+    )
 
 
 def lacks_route(error: InvokeAIError) -> bool:
@@ -70,10 +85,26 @@ async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> li
     return _in_order(found, item_ids)
 
 
-async def items_of_batch(http: Sender, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
-    """Every item of a batch that the queue still knows, ascending."""
-    items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
-    return [item for item in items if item.batch_id == batch_id]
+async def items_of_batch(
+    http: Sender, queue_id: str, batch_id: str, *, total: int | None = None
+) -> list[QueueItemSummary]:
+    """Return the items of a batch that the queue still has, ascending.
+
+    Items that run a workflow which one of the batch calls are left out: the server makes those itself.
+
+    Args:
+        http: sends the requests.
+        queue_id: the queue.
+        batch_id: the batch.
+        total: how many items it has, those that are left out included, if that is known: the search, from the newest
+            item on, ends when all are found.
+    """
+    found: list[QueueItemSummary] = []
+    for part in _parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
+        found += [item for item in await summaries_of(http, queue_id, part) if item.batch_id == batch_id]
+        if total is not None and len(found) >= total:
+            break
+    return sorted((item for item in found if item.parent_item_id is None), key=lambda item: item.item_id)
 
 
 async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:

@@ -31,7 +31,8 @@ class Story:
                 self._add_progress(place, event)
 
     def __iter__(self) -> Iterator[Event]:
-        return iter([*self._events.values()])
+        # Other threads read while the engine adds; copying a dictionary is atomic.
+        return iter(self._events.copy().values())
 
     def _add_progress(self, place: int, event: GeneratorProgress) -> None:
         node = (event.item_id, event.invocation_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ logger = logging.getLogger("invokeai_py_client.workflow")
 
 _PER_PAGE = 100
 
-HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], WorkflowHandle]
+HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[WorkflowHandle]]
 
 
 class AsyncWorkflows:
@@ -52,7 +53,12 @@ class AsyncWorkflows:
     async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
         """Make a workflow that can be run on this server.
 
-        The first call reads the server's node templates (`GET /openapi.json`), which are then kept.
+        The first call reads the server's node templates, which are then kept. If the workflow calls saved workflows,
+        these are fetched, and the inputs that they expose become inputs of the call nodes, as in the web UI:
+        `wf.inputs["call node", "saved_workflow_input::<node id>::<field name>"]`.
+
+        Endpoint: GET /openapi.json
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
             definition: the document, which many handles may share; or the id or name of a workflow in the server's
@@ -69,24 +75,25 @@ class AsyncWorkflows:
         """
         if isinstance(definition, str):
             definition = await self._download(await self._find(definition))
-        return self._make_handle(_checked(definition), await self.get_templates())
+        return await self._make_handle(_checked(definition), await self.get_templates())
 
     @on_engine
     async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
-        return await self.create_workflow(WorkflowDefinition.from_file(filepath))
+        return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_file, filepath))
 
     @on_engine
     async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
-        return await self.create_workflow(WorkflowDefinition.from_dict(data))
+        return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
         """The templates of the server's nodes: fetched once a client, parsed once a server version and content."""
         if self._templates is None:
             version = await AsyncApp(self._engine, self._http).get_version()
-            self._templates = _parsed(version, await self._http.send(app.get_openapi()), self._http.settings.url)
+            document = await self._http.send(app.get_openapi())
+            self._templates = await asyncio.to_thread(_parsed, version, document, self._http.settings.url)
         return self._templates
 
     @on_engine
@@ -291,7 +298,8 @@ class AsyncWorkflows:
 
     async def _download(self, workflow_id: str) -> WorkflowDefinition:
         record = await self._http.send(workflows.get_workflow(workflow_id))
-        return WorkflowDefinition.from_dict(record.workflow, source=f"workflow {record.name!r} of the library")
+        source = f"workflow {record.name!r} of the library"
+        return await asyncio.to_thread(WorkflowDefinition.from_dict, record.workflow, source=source)
 
     async def _check_has_picture(self, workflow_id: str) -> None:
         """The server would answer with an internal error for one that has none."""

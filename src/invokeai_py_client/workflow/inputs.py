@@ -10,12 +10,14 @@ from typing import Any, SupportsIndex, overload
 from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_kinds import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.saved_values import saved_value
-from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+from invokeai_py_client.workflow.saved_values import board_images, saved_value
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
 
 InputKey = int | str | tuple[str, str]
 """How an input is named: by index, label, or (node id or label, field name)."""
@@ -33,24 +35,30 @@ class WorkflowFields:
         self._definition = definition
         self._templates = templates
         self._fields: dict[tuple[str, str], Field[Any]] = {}
-        self._inputs: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+        self._inputs: dict[int, Mapping[str, Mapping[str, Any]]] = {}
+        self._fed: dict[str, set[str]] | None = None
 
     def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
         """The inputs of a node as the document has them, brought to the server's version of its type."""
-        inputs = self._inputs.get(node.id)
+        # By the node, not by its id, which another node may have too.
+        inputs = self._inputs.get(id(node))
         if inputs is None:
             template = self._templates.get(node.type)
             saved: Mapping[str, Mapping[str, Any]] = {
-                name: _as_loaded(node, name, given) for name, given in node.inputs.items()
+                name: _as_loaded(node, given, self._templates.model_terms) for name, given in node.inputs.items()
             }
             if template is not None:
                 saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
-            inputs = self._inputs[node.id] = saved
+            inputs = self._inputs[id(node)] = saved
         return inputs
 
     def _connected(self, node: Node) -> set[str]:
-        edges, _ = kept_edges(self._definition, self._templates)
-        return {edge.target_field for edge in edges if edge.target == node.id}
+        if self._fed is None:
+            self._fed = {}
+            edges, _ = kept_edges(self._definition, self._templates)
+            for edge in edges:
+                self._fed.setdefault(edge.target, set()).add(edge.target_field)
+        return self._fed.get(node.id, set())
 
     def get(self, node_id: str, name: str) -> Field[Any] | None:
         """The field of an input; None where the document has no such input.
@@ -60,30 +68,45 @@ class WorkflowFields:
         field = self._fields.get((node_id, name))
         if field is not None:
             return field
-        node = self._definition.nodes.get(node_id)
-        inputs = {} if node is None else self.inputs_of(node)
-        if node is None or name not in inputs:
+        node = self._holder(node_id, name)
+        if node is None:
             return None
+        inputs = self.inputs_of(node)
         template = self._templates.get(node.type)
-        known = template.inputs.get(name) if template is not None else None
+        known = input_template(node, template, name) if template is not None else None
         if known is None:
             known = unknown_input(name)
         place = FieldPlace(node_id, node.type, node.label, name)
         field = self._fields[node_id, name] = field_for(place, known, inputs[name].get("value", UNSET))
         return field
 
+    def _holder(self, node_id: str, name: str) -> Node | None:
+        """Return the node that has an input: the one that runs, else, where ids repeat, the one that a form means."""
+        for nodes in (self._definition.nodes, self._definition.first_invocations):
+            node = nodes.get(node_id)
+            if node is not None and node.kind == "invocation" and name in self.inputs_of(node):
+                return node
+        return None
+
+    def given(self, node_id: str, name: str) -> Mapping[str, Any]:
+        """Return what the document says of an input, {} if it has none of that name."""
+        node = self._holder(node_id, name)
+        return {} if node is None else self.inputs_of(node)[name]
+
     def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
         """The value that an input has now: its field's, if one was made, else what the document gives."""
         field = self._fields.get((node_id, name))
-        return given.get("value", UNSET) if field is None else field.raw
+        # Where ids repeat, the field is of one of the nodes only.
+        return given.get("value", UNSET) if field is None or self.given(node_id, name) is not given else field.raw
 
     def made(self) -> Iterator[Field[Any]]:
         """The fields that were asked for so far, whose values alone can differ from the document's."""
-        yield from self._fields.values()
+        # A copy: another thread may ask for a further field meanwhile.
+        yield from [*self._fields.values()]
 
     def changed(self) -> Iterator[tuple[str, str, Any]]:
         """(node id, name, value) of the fields that have another value than the document."""
-        for (node_id, name), field in self._fields.items():
+        for (node_id, name), field in [*self._fields.items()]:
             if field.is_changed:
                 yield node_id, name, field.raw
 
@@ -95,7 +118,7 @@ class WorkflowFields:
             if template is None:
                 continue
             for name in self.inputs_of(node):
-                known = template.inputs.get(name)
+                known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
                 field = self.get(node.id, name)
@@ -201,7 +224,8 @@ class WorkflowInputs(Sequence[WorkflowInput]):
             raise self._not_found(f"There is no input {key!r}: this workflow has {len(self)}.", key) from None
 
     def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
-        if len(found) == 1:
+        # A form may show one field twice.
+        if len({id(entry.field) for entry in found}) == 1:
             return found[0]
         if found:
             raise InputNotFoundError(
@@ -234,34 +258,34 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
         fields: which holds the values.
     """
     inputs: list[WorkflowInput] = []
-    seen = set()
-    # A form shows what its node has; of the exposed fields, only those that the server knows become inputs.
     shown: Iterable[tuple[str, str]] = definition.form_fields
     if definition.is_form_empty:
+        # Of the exposed fields, only those that the server knows become inputs.
         shown = [
             (node_id, name)
-            for node_id, name in definition.exposed_fields
+            for node_id, name in (
+                (node_id, _renamed(definition, node_id, name, fields)) for node_id, name in definition.exposed_fields
+            )
             if _is_known(definition, node_id, name, templates)
         ]
     for node_id, name in shown:
-        field = fields.get(node_id, _renamed(definition, node_id, name, fields))
-        if field is None or (field.place.node_id, field.place.name) in seen:
-            continue
-        seen.add((field.place.node_id, field.place.name))
-        inputs.append(_input(field, len(inputs), definition, fields))
+        name = _renamed(definition, node_id, name, fields)
+        node = definition.first_invocations.get(node_id)
+        # The form shows what its node has.
+        field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
+        if field is not None:
+            inputs.append(_input(field, len(inputs), fields))
 
     def hidden(node: str, name: str) -> list[WorkflowInput]:
         meant = [n.id for n in definition.nodes.values() if node in (n.id, n.label)]
         found = (fields.get(node_id, name) for node_id in meant)
-        return [_input(field, None, definition, fields) for field in found if field is not None]
+        return [_input(field, None, fields) for field in found if field is not None]
 
     return WorkflowInputs(inputs, hidden)
 
 
-def _input(
-    field: Field[Any], index: int | None, definition: WorkflowDefinition, fields: WorkflowFields
-) -> WorkflowInput:
-    given = fields.inputs_of(definition.nodes[field.place.node_id])[field.place.name]
+def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> WorkflowInput:
+    given = fields.given(field.place.node_id, field.place.name)
     return WorkflowInput(
         index=index,
         label=str(given.get("label") or field.template.title),
@@ -292,19 +316,21 @@ def check_nodes(definition: WorkflowDefinition, templates: NodeTemplates) -> Non
         )
 
 
-def _as_loaded(node: Node, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An input as the web UI has it after loading a file."""
+def _as_loaded(node: Node, given: Mapping[str, Any], terms: ModelTerms) -> Mapping[str, Any]:
+    """Return an input as the web UI has it after loading a file."""
     raw = given.get("value", UNSET)
-    if name == "generator" and node.type.endswith("_generator"):
-        # By its shape alone an image generator's value would be read as a board, and its batch be lost.
-        return given
-    value = saved_value(raw)
-    if value is UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
-        # These carry whatever metadata there is.
-        value = raw
+    value = UNSET
+    if node.type == "image_generator" and isinstance(raw, Mapping) and raw.get("type") is not None:
+        # By its shape alone the web UI reads this value as a board, and then refuses to run what it saved itself.
+        value = board_images(raw)
     if value is UNSET:
-        return {name: part for name, part in given.items() if name != "value"}
-    return given if value is raw else {**given, "value": value}
+        value = saved_value(raw, terms)
+    if value is UNSET and raw is not UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
+        # These carry whatever metadata there is.
+        value = as_javascript(raw)
+    if value is UNSET:
+        return {part: said for part, said in given.items() if part != "value"}
+    return {**given, "value": value}
 
 
 def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any]) -> None:
@@ -330,13 +356,15 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any]) -> None:
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
-    node = definition.nodes.get(node_id)
-    return node is not None and node.type in templates and name in templates[node.type].inputs
+    node = definition.first_nodes.get(node_id)
+    if node is None or node.kind != "invocation" or node.type not in templates:
+        return False
+    return input_template(node, templates[node.type], name) is not None
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
     """`image_collection` renamed an input: what shows the old name means the new one."""
-    node = definition.nodes.get(node_id)
+    node = definition.first_invocations.get(node_id)
     if node is not None and node.type == "image_collection" and name == "collection":
         return "images" if "images" in fields.inputs_of(node) else name
     return name

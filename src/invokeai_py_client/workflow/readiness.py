@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from invokeai_py_client.errors import InputsNotReadyError
-from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import dynamic_template
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.inputs import WorkflowFields
@@ -38,14 +39,17 @@ def missing_inputs(
         fields: the values.
         edges: those of the document's edges that hold.
     """
-    fed = {(edge.target, edge.target_field) for edge in edges if origin_of(edge, definition.nodes, edges) is not None}
+    origins = Origins(definition.first_nodes, edges)
+    fed = {(edge.target, edge.target_field) for edge in edges if origins.of(edge) is not None}
     problems = []
     for node in definition.nodes.values():
         if not is_executable(node) or node.type not in templates:
             continue
         inputs = fields.inputs_of(node)
-        for name, template in templates[node.type].inputs.items():
-            if not template.required or (node.id, name) in fed:
+        known = templates[node.type].inputs
+        described = {name: dynamic_template(node, name) for name in inputs if name not in known}
+        for name, template in (*known.items(), *described.items()):
+            if template is None or not template.required or (node.id, name) in fed:
                 continue
             value = fields.value_of(node.id, name, inputs[name]) if name in inputs else UNSET
             if value is UNSET or value is None or value == "":

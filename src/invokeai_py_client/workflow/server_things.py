@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
 from invokeai_py_client.workflow.inputs import WorkflowFields
@@ -47,7 +48,7 @@ def things_named(
         if template is None:
             continue
         for name, given in fields.inputs_of(node).items():
-            known = template.inputs.get(name)
+            known = input_template(node, template, name)
             if known is None or (node.id, name) in fed:
                 continue
             place = FieldPlace(node.id, node.type, node.label, name)
@@ -78,7 +79,7 @@ def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[Serv
 def _board_of(generator: Any) -> dict[str, str] | None:
     """The board from which an image generator takes its images."""
     try:
-        made: list[Any] | ServerGenerator = generate(generator)
+        made: list[Any] | ServerGenerator = generate(generator, "image")
     except ValueError:
         return None
     # Images on no board are asked for as those of the board `none`, which always exists.

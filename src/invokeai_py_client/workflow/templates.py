@@ -6,7 +6,7 @@ The rules are those of the web UI (`parseSchema.ts`, `parseFieldType.ts`, `build
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -15,6 +15,7 @@ from invokeai_py_client.errors import WorkflowError
 
 _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "StringField", "boolean": "BooleanField"}
 
+_MODEL_ENUMS = ("BaseModelType", "ModelType", "SubModelType")
 _DENIED_NODES = {"graph", "linear_ui_output"}
 _RESERVED_INPUTS = {"id", "type", "use_cache"}
 _BATCH_PORTS = {
@@ -37,10 +38,13 @@ _SINGLE_DEFAULTS: dict[str, Any] = {
     "StringGeneratorField": {"type": "string_generator_parse_string", "input": "foo,bar,baz,qux", "splitOn": ","},
     "ImageGeneratorField": {"type": "image_generator_images_from_board", "category": "images"},
 }
+_GENERATOR_FIELDS = {f"{kind}GeneratorField" for kind in ("Float", "Integer", "String", "Image")}
+_METADATA_FIELDS = {f"{kind}MetadataField" for kind in ("LoRA", "ControlNet", "IPAdapter", "T2IAdapter")}
 _STATEFUL_COLLECTIONS = {"ImageField", "StringField", "IntegerField", "FloatField", "LoRAField"}
 STATEFUL_FIELDS = {
     *_SINGLE_DEFAULTS,
     *_STATEFUL_COLLECTIONS,
+    *_METADATA_FIELDS,
     "EnumField",
     "ModelIdentifierField",
     "VideoField",
@@ -162,6 +166,19 @@ class NodeTemplate:
     outputs: Mapping[str, OutputTemplate]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelTerms:
+    """The bases, types and submodel types of models that a server knows; None where its document does not list them."""
+
+    bases: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    submodels: frozenset[str] | None = None
+
+
+ANY_MODEL = ModelTerms()
+"""Terms that take every model."""
+
+
 class NodeTemplates(Mapping[str, NodeTemplate]):
     """The templates of all node types that a server has, custom nodes among them; each is read when it is asked for.
 
@@ -171,9 +188,16 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         8
     """
 
-    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Mapping[str, Any]],
+        outputs: Mapping[str, Mapping[str, Any]],
+        models: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._nodes = nodes
         self._outputs = outputs
+        self._models = models or {}
+        self.model_terms = ModelTerms(*(_terms(self._models, name) for name in _MODEL_ENUMS))
         self._read: dict[str, NodeTemplate] = {}
 
     @classmethod
@@ -198,18 +222,21 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
             raise WorkflowError(
                 "The OpenAPI document describes no nodes.", hint="Is it an InvokeAI server's /openapi.json?"
             )
-        return cls(nodes, outputs)
+        models = {name: schemas[name]["enum"] for name in _MODEL_ENUMS if schemas.get(name, {}).get("enum")}
+        return cls(nodes, outputs, models)
 
     @classmethod
     def from_json(cls, text: bytes) -> NodeTemplates:
         """What `to_json` wrote."""
         stored = json.loads(text)
-        return cls(stored["nodes"], stored["outputs"])
+        return cls(stored["nodes"], stored["outputs"], stored["models"])
 
     def to_json(self) -> bytes:
         """The part of the OpenAPI document that describes nodes, for a cache."""
         return json.dumps(
-            {"nodes": self._nodes, "outputs": self._outputs}, ensure_ascii=False, separators=(",", ":")
+            {"nodes": self._nodes, "outputs": self._outputs, "models": self._models},
+            ensure_ascii=False,
+            separators=(",", ":"),
         ).encode()
 
     def __getitem__(self, node_type: str) -> NodeTemplate:
@@ -227,6 +254,10 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     def __contains__(self, node_type: object) -> bool:
         return node_type in self._nodes
+
+
+def _terms(models: Mapping[str, Sequence[str]], name: str) -> frozenset[str] | None:
+    return frozenset(models[name]) if name in models else None
 
 
 def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> NodeTemplate:
@@ -371,12 +402,18 @@ def _options(prop: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _default(prop: Mapping[str, Any], field_type: FieldType, options: tuple[Any, ...]) -> Any:
+    if field_type.name in _GENERATOR_FIELDS:
+        return _SINGLE_DEFAULTS[field_type.name]
+    if field_type.name in _METADATA_FIELDS:
+        return None
     default = prop.get("default")
     if default is not None:
         return default
-    if field_type.cardinality is not Cardinality.SINGLE and field_type.name in _STATEFUL_COLLECTIONS:
+    if field_type.name == "LoRAField":
         # No LoRA at all is a choice too, whether or not the list is required.
-        return [] if prop.get("orig_required") or field_type.name == "LoRAField" else None
+        return []
+    if field_type.cardinality is Cardinality.COLLECTION and field_type.name in _STATEFUL_COLLECTIONS:
+        return [] if prop.get("orig_required") else None
     if field_type.name == "EnumField":
         return options[0] if options else None
     return _SINGLE_DEFAULTS.get(field_type.name)
