@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -75,11 +76,15 @@ def calls_made(function: Callable[[], object]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    # A collection would count the finalizers of what other tests have left.
+    gc.collect()
+    gc.disable()
     sys.setprofile(profile)
     try:
         function()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 
