@@ -76,7 +76,8 @@ def calls_made(function: Callable[[], object]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    # A collection calls whatever has registered for it, at a moment that has nothing to do with the function.
+    # A collection would count the finalizers of what other tests have left.
+    gc.collect()
     gc.disable()
     sys.setprofile(profile)
     try:

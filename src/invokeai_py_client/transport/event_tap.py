@@ -51,8 +51,8 @@ class TappedSession:
         """Open the websocket."""
         # The library's client closes a session that is not closed yet when it is collected, in whatever thread.
         self.closed = True
-        self._websocket = await self._session.ws_connect(url, **options)
-        return TappedWebSocket(self._websocket, self._handler)
+        websocket = self._websocket = await self._session.ws_connect(url, **options)
+        return TappedWebSocket(websocket, self._handler)
 
     async def close_websocket(self) -> None:
         """Close the websocket if it is still open, as after a failed handshake, which the library leaves to itself."""
