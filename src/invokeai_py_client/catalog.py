@@ -123,14 +123,16 @@ class Catalog:
                 continue
         return found
 
+    async def check_image(self, image: LocalImage) -> None:
+        """See that an image can be uploaded, without uploading it.
+
+        Raises:
+            Unresolved: it cannot be read, or is not an image file.
+        """
+        await _content(image, 16)
+
     async def _uploaded(self, image: LocalImage) -> str:
-        try:
-            content = image.source if isinstance(image.source, bytes) else await asyncio.to_thread(_read, image.source)
-        except OSError as error:
-            raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
-        content_type = image_type(content[:16])
-        if content_type is None:
-            raise Unresolved("it is no image file of a known kind")
+        content, content_type = await _content(image)
         filename = image.source.name if isinstance(image.source, Path) else f"image.{content_type.split('/')[1]}"
 
         async def upload() -> str:
@@ -177,5 +179,24 @@ def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:
     return {thing.name for thing in things if thing.kind == kind}
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+async def _content(image: LocalImage, size: int = -1) -> tuple[bytes, str]:
+    """The first bytes of an image, or all, and its content type.
+
+    Raises:
+        Unresolved: it cannot be read, or is not an image file.
+    """
+    try:
+        content = (
+            image.source if isinstance(image.source, bytes) else await asyncio.to_thread(_read, image.source, size)
+        )
+    except OSError as error:
+        raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
+    content_type = image_type(content[:16])
+    if content_type is None:
+        raise Unresolved("it is not an image file of a known kind")
+    return content, content_type
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)

@@ -41,10 +41,18 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
         BatchError: a generator's value cannot be understood.
     """
     return [
-        BatchNode(node, str(_value(node, "batch_group_id", fields)), _items(node, definition, fields, edges))
-        for node in definition.nodes.values()
-        if node.kind == "invocation" and node.type in _LISTS
+        batch_node(node, definition, fields, edges) for node in definition.nodes.values() if takes_part(node, fields)
     ]
+
+
+def takes_part(node: Node, fields: WorkflowFields) -> bool:
+    """Whether a node is a batch node that feeds others, and not cut off because values override all its edges."""
+    return node.kind == "invocation" and node.type in _LISTS and not fields.is_cut_off(node.id)
+
+
+def batch_node(node: Node, definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]) -> BatchNode:
+    """Read one batch node; arguments and errors as for `batch_nodes`."""
+    return BatchNode(node, str(_value(node, "batch_group_id", fields)), _items(node, definition, fields, edges))
 
 
 def batch_data(
@@ -73,34 +81,35 @@ def batch_data(
     return [data for data in ordered if data]
 
 
-def check_batches(nodes: Sequence[BatchNode], answers: Mapping[str, list[Any]], *, source: str | None) -> None:
-    """Check that the batch nodes make a batch; the web UI does before it offers to run a workflow.
+def batch_faults(
+    nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
+) -> list[tuple[Node, str, str]]:
+    """Find what keeps batch nodes from making a batch, as the web UI does before it offers to run a workflow.
 
-    Raises:
-        BatchError: one is empty, or those of one group differ in length.
+    Args:
+        nodes: the batch nodes.
+        edges: those of the document's edges that hold.
+        answers: the items that the server made, by the id of the batch node.
+
+    Returns:
+        (node, input name, reason) for each fault; the name is "" where the whole node is meant.
     """
-    empty = [batch.node for batch in nodes if not items_of(batch, answers)]
-    if empty:
-        raise BatchError(
-            f"{_named(empty)} of {source or 'the workflow'} would make an empty batch.",
-            node_ids=tuple(node.id for node in empty),
-            source=source,
-            hint="Give each at least one item, or a generator that makes some.",
-        )
+    faults: list[tuple[Node, str, str]] = []
     groups: dict[str, list[BatchNode]] = {}
     for batch in nodes:
+        name = _LISTS[batch.node.type]
+        if not any(edge.source == batch.node.id for edge in edges):
+            faults.append((batch.node, "", "no edge leads from this batch node to another node"))
+        if not items_of(batch, answers):
+            faults.append((batch.node, name, "it has no items, which makes an empty batch"))
         if batch.group != UNGROUPED:
             groups.setdefault(batch.group, []).append(batch)
     for group, members in groups.items():
         lengths = [len(items_of(batch, answers)) for batch in members]
         if len(set(lengths)) > 1:
-            raise BatchError(
-                f"The batches of {group!r} of {source or 'the workflow'} have {lengths} items, "
-                f"and are to be taken one by one: {_named([batch.node for batch in members])}.",
-                node_ids=tuple(batch.node.id for batch in members),
-                source=source,
-                hint="Give them equally many items, or put them in different groups.",
-            )
+            why = f"the batch nodes of {group!r} must have equally many items, but have {', '.join(map(str, lengths))}"
+            faults += [(batch.node, _LISTS[batch.node.type], why) for batch in members]
+    return faults
 
 
 def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
+from invokeai_py_client.workflow.references import SavedModel, saved_models
 
 LATEST_VERSION = "4.0.0"
 _TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
@@ -43,6 +44,12 @@ class Node:
         """The inputs by name: each has `value`, if one is set, and `label`."""
         inputs: Mapping[str, Mapping[str, Any]] = self.data.get("inputs") or {}
         return inputs
+
+    @property
+    def node_pack(self) -> str:
+        """The node pack that the document says the node came from, "" if it does not."""
+        pack = self.data.get("nodePack")
+        return pack if isinstance(pack, str) else ""
 
     @property
     def is_intermediate(self) -> bool:
@@ -100,9 +107,17 @@ class WorkflowDefinition:
         'empty'
     """
 
-    def __init__(self, document: dict[str, Any], *, source: str | None = None) -> None:
+    def __init__(
+        self,
+        document: dict[str, Any],
+        *,
+        source: str | None = None,
+        saved_models: Mapping[tuple[str, str], SavedModel] | None = None,
+    ) -> None:
         self._document = document
         self.source = source
+        self.saved_models = saved_models or {}
+        """The models that the file names in another form than today's, by (node id, input name)."""
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
@@ -151,7 +166,8 @@ class WorkflowDefinition:
                 source=source,
                 hint="Pass the parsed content of a file that the web UI exported.",
             ) from error
-        return cls(_Checker(source).check(copied), source=source)
+        models = saved_models(copied)
+        return cls(_Checker(source).check(copied), source=source, saved_models=models)
 
     @classmethod
     def from_image(
@@ -210,7 +226,8 @@ class WorkflowDefinition:
                 source=source,
                 hint="Export the workflow from the web UI again.",
             )
-        return cls(_Checker(source).check(document), source=source)
+        models = saved_models(document)
+        return cls(_Checker(source).check(document), source=source, saved_models=models)
 
     @property
     def name(self) -> str:

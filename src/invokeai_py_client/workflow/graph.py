@@ -79,8 +79,14 @@ def is_executable(node: Node) -> bool:
 
 
 def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
-    """The document with the values that its fields have, for the server to keep beside the images that it makes."""
+    """The document with the values that its fields have, for the server to keep beside the images that it makes.
+
+    Edges that values override are left out, so that who loads the workflow of an image runs the same.
+    """
     document = definition.to_dict()
+    document["edges"] = [
+        edge for edge in document["edges"] if not fields.is_overridden(edge["target"], edge.get("targetHandle", ""))
+    ]
     # An embedded workflow has no id: it is no longer the library's.
     document.pop("id", None)
     nodes = {node["id"]: node for node in document["nodes"]}

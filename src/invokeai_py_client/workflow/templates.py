@@ -112,7 +112,8 @@ class FieldType:
 class InputTemplate:
     """What a node type says of one of its inputs.
 
-    `input` is `any`, `direct` or `connection`: where a value may come from. Bounds are None where there is none.
+    `input` is `any`, `direct` or `connection`: where a value may come from. `nullable` says whether the node runs with
+    null in place of a value. Bounds are None where there is none.
     """
 
     name: str
@@ -122,6 +123,7 @@ class InputTemplate:
     required: bool
     default: Any
     input: str
+    nullable: bool = False
     minimum: float | None = None
     maximum: float | None = None
     exclusive_minimum: float | None = None
@@ -333,6 +335,7 @@ def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -
         required=bool(prop.get("orig_required", False)),
         default=_default(prop, field_type, options) if stateful else None,
         input=str(prop.get("input") or "any") if stateful else "connection",
+        nullable=not prop.get("orig_required", False) and prop.get("default") is None,
         min_items=items.get("minItems"),
         max_items=items.get("maxItems"),
         options=options,
@@ -400,4 +403,5 @@ def unknown_input(name: str) -> InputTemplate:
         required=False,
         default=None,
         input="any",
+        nullable=True,
     )
