@@ -4,7 +4,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check bench faults compat coverage clean
+.PHONY: help demo test unit check bench faults compat coverage clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,6 +23,9 @@ demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and l
 
 test: check  ## Pass the tests, on a real InvokeAI server
 	$(RUN) -m pytest
+
+unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
+	$(RUN) -m pytest -q tests/unit tests/properties tests/test_architecture.py
 
 check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff format --check .

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import SLEEP
-from tests.faults.fake_server import WORKFLOW
+from tests.support.scripted_server import WORKFLOW
 
 from benchmarks.show import show
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle

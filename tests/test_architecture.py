@@ -64,8 +64,3 @@ def test_a_pure_room_touches_no_thread_loop_or_socket(path: Path) -> None:
 
 def test_every_room_has_its_floor() -> None:
     assert {room_of(path) for path in modules()} == set(FLOOR_OF)
-
-
-def test_every_module_fits_on_a_few_screens() -> None:
-    long = {str(path.relative_to(PACKAGE)): n for path in modules() if (n := len(path.read_text().splitlines())) > 500}
-    assert long == {}

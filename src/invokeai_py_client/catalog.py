@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from invokeai_py_client.errors import NotFoundError, RejectedError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, images, models
 from invokeai_py_client.wire.records import BoardRecord, ModelRecord
 from invokeai_py_client.workflow.references import (
@@ -41,7 +41,7 @@ class Catalog:
         engine: whose loop it is used on.
     """
 
-    def __init__(self, http: HttpTransport, engine: Engine) -> None:
+    def __init__(self, http: Sender, engine: Engine) -> None:
         self._http = http
         self._engine = engine
         self._known_models: _Shared[list[ModelRecord]] = _Shared(engine)

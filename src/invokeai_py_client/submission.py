@@ -9,7 +9,7 @@ from typing import Any
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import BatchError, NotFoundError, SettingsError
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_node, batch_nodes, takes_part
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -54,7 +54,7 @@ class Composer:
         definition: WorkflowDefinition,
         templates: NodeTemplates,
         fields: WorkflowFields,
-        http: HttpTransport,
+        http: Sender,
         catalog: Catalog,
     ) -> None:
         self._definition = definition

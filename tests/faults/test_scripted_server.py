@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from tests.faults.conftest import Told
-from tests.faults.fake_server import WORKFLOW, FakeServer, Message, invocation, status, whole_story
+from tests.support.scripted_server import WORKFLOW, Message, ScriptedServer, invocation, status, whole_story
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
 from invokeai_py_client.wire.events import Event
 
-Script = Callable[[FakeServer, int, str], Awaitable[None]]
+Script = Callable[[ScriptedServer, int, str], Awaitable[None]]
 
 
 def submit(client: InvokeAIClient, count: int = 1) -> list[Run]:
@@ -40,7 +40,7 @@ def test_events_doubled_reordered_and_dropped(seed: int, told: Told, monkeypatch
     choose = random.Random(seed)
     dropped = doubled = moved = 0
 
-    async def play(server: FakeServer, item_id: int, batch_id: str) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
         nonlocal dropped, doubled, moved
         messages: list[Message] = []
         for message in whole_story(item_id, batch_id):
@@ -58,20 +58,20 @@ def test_events_doubled_reordered_and_dropped(seed: int, told: Told, monkeypatch
         server.finish(item_id)
         await server.play_all(messages)
 
-    with FakeServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
         check(submit(client, 20))
     told(f"events at random, seed {seed}", f"20 ended; {dropped} dropped, {doubled} doubled, {moved} moved")
 
 
 def test_unknown_events_and_fields(told: Told, caplog: pytest.LogCaptureFixture) -> None:
-    async def play(server: FakeServer, item_id: int, batch_id: str) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
         server.finish(item_id)
         for name, payload in whole_story(item_id, batch_id):
             await server.emit("something_new", {"queue_id": "default", "whatever": [1]})
             await server.emit("invocation_started", {"queue_id": "default", "item_id": "?"})
             await server.emit(name, {**payload, "a_new_field": {"deep": [None]}})
 
-    with FakeServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
         runs = submit(client, 3)
         check(runs)
         assert runs[0].events[0]["a_new_field"] == {"deep": [None]}
@@ -80,13 +80,13 @@ def test_unknown_events_and_fields(told: Told, caplog: pytest.LogCaptureFixture)
 
 
 def test_an_event_of_eight_megabytes(told: Told) -> None:
-    async def play(server: FakeServer, item_id: int, batch_id: str) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
         server.finish(item_id)
         story = whole_story(item_id, batch_id)
         story[-2][1]["result"]["value"] = "x" * (8 * 1024 * 1024)
         await server.play_all(story)
 
-    with FakeServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
         (run,) = submit(client)
         end = run.wait(60)
         assert len(end.outputs[0].result["value"]) == 8 * 1024 * 1024
@@ -123,12 +123,12 @@ async def test_a_slow_consumer_under_a_flood(told: Told) -> None:
     began = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    async def play(server: FakeServer, item_id: int, batch_id: str) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
         server.finish(item_id)
         await server.play_all(flood(item_id, batch_id))
         loop.call_soon_threadsafe(began.set)
 
-    with FakeServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
         wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
         run = await wf.submit()
         stream = wf.stream_events()
@@ -158,7 +158,7 @@ async def test_a_slow_consumer_under_a_flood(told: Told) -> None:
 
 
 async def test_many_consumers_do_not_slow_one_another(told: Told) -> None:
-    async def play(server: FakeServer, item_id: int, batch_id: str) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
         await asyncio.sleep(0.2)
         server.finish(item_id)
         await server.play_all(whole_story(item_id, batch_id))
@@ -166,7 +166,7 @@ async def test_many_consumers_do_not_slow_one_another(told: Told) -> None:
     async def all_of(stream: Any) -> list[str]:
         return [event.type async for event in stream]
 
-    with FakeServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
         wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
         run = await wf.submit()
         abandoned = run.stream()

@@ -17,7 +17,8 @@ from invokeai_py_client.errors import (
     TransportError,
 )
 from invokeai_py_client.live.items import items_of_batch
-from invokeai_py_client.transport.http import PASSING_STATUSES, HttpTransport, is_passing
+from invokeai_py_client.transport.http import PASSING_STATUSES, is_passing
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
@@ -43,7 +44,7 @@ class Enqueued:
 
 
 async def enqueue_once(
-    http: HttpTransport, queue_id: str, batch_id: str, body: dict[str, Any], *, known: frozenset[int] = frozenset()
+    http: Sender, queue_id: str, batch_id: str, body: dict[str, Any], *, known: frozenset[int] = frozenset()
 ) -> Enqueued:
     """Enqueue a batch, or the rest of one, under an id of the client's choosing.
 
@@ -88,7 +89,7 @@ async def enqueue_once(
 
 
 async def _what_arrived(
-    http: HttpTransport, queue_id: str, batch_id: str, known: frozenset[int], lost: InvokeAIError | None
+    http: Sender, queue_id: str, batch_id: str, known: frozenset[int], lost: InvokeAIError | None
 ) -> list[int] | None:
     """The new items of a batch whose answer was `lost`, or named none; None if it did not arrive.
 

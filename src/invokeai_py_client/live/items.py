@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
 from invokeai_py_client.transport.answers import not_there
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
 
@@ -28,7 +28,7 @@ def lacks_route(error: InvokeAIError) -> bool:
     return isinstance(error, NotInvokeAIError) or (isinstance(error, ApiError) and error.status in {404, 405})
 
 
-async def all_ids(http: HttpTransport, queue_id: str) -> list[int]:
+async def all_ids(http: Sender, queue_id: str) -> list[int]:
     """The ids of every item that the queue still knows, the newest first."""
     try:
         item_ids = (await http.send(queue.list_item_ids(queue_id))).item_ids
@@ -40,7 +40,7 @@ async def all_ids(http: HttpTransport, queue_id: str) -> list[int]:
     return sorted(item_ids, reverse=True)
 
 
-async def summaries_of(http: HttpTransport, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
+async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
     """Items in the order of their ids here, light where the server can; those that are gone are left out."""
     found: list[QueueItemSummary] = []
     for part in _parts(item_ids, queue.MAX_IDS_PER_REQUEST):
@@ -55,7 +55,7 @@ async def summaries_of(http: HttpTransport, queue_id: str, item_ids: Sequence[in
     return _in_order(found, item_ids)
 
 
-async def records_of(http: HttpTransport, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
     """Whole items in the order of their ids here; those that are gone are left out."""
     found: list[QueueItemRecord] = []
     for part in _parts(item_ids, _RECORDS_PER_REQUEST):
@@ -70,13 +70,13 @@ async def records_of(http: HttpTransport, queue_id: str, item_ids: Sequence[int]
     return _in_order(found, item_ids)
 
 
-async def items_of_batch(http: HttpTransport, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
+async def items_of_batch(http: Sender, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
     """Every item of a batch that the queue still knows, ascending."""
     items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
     return [item for item in items if item.batch_id == batch_id]
 
 
-async def item_of_session(http: HttpTransport, queue_id: str, session_id: str) -> int:
+async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:
     """The item of a session, looked for from the newest on.
 
     Raises:
@@ -95,7 +95,7 @@ async def item_of_session(http: HttpTransport, queue_id: str, session_id: str) -
     )
 
 
-async def _one_by_one(http: HttpTransport, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+async def _one_by_one(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
     if len(item_ids) > _FEW:
         return await http.send(queue.list_all_items(queue_id))
     found = []

@@ -11,7 +11,8 @@ from typing import Any
 from invokeai_py_client.errors import InvokeAIError, RequestTimeout
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.runtime.waiting import set_within
-from invokeai_py_client.transport.http import HttpTransport, is_passing
+from invokeai_py_client.transport.http import is_passing
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusChanged, Reconnected
 
@@ -36,7 +37,7 @@ def nothing_at_all(counts: Counts) -> bool:
 
 
 async def until_counts(
-    http: HttpTransport,
+    http: Sender,
     router: Router,
     queue_id: str,
     are_so: AreSo,
@@ -105,7 +106,7 @@ async def until_counts(
         router.unwatch_queue(queue_id, watcher)
 
 
-async def _ask(http: HttpTransport, queue_id: str, deadline: float | None) -> Counts:
+async def _ask(http: Sender, queue_id: str, deadline: float | None) -> Counts:
     call = queue.get_queue_status(queue_id)
     if deadline is not None:
         left = max(_LEAST, deadline - time.monotonic())

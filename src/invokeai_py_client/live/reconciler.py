@@ -22,7 +22,7 @@ from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.waiting import set_within
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import QueueItemSummary
 
@@ -69,7 +69,7 @@ class Reconciler:
         connection: tells whether events arrive.
     """
 
-    def __init__(self, http: HttpTransport, engine: Engine, router: Router, connection: Connection) -> None:
+    def __init__(self, http: Sender, engine: Engine, router: Router, connection: Connection) -> None:
         self._http = http
         self._engine = engine
         self._router = router

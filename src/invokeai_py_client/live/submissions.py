@@ -20,7 +20,7 @@ from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.turns import Turn
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
 
@@ -48,7 +48,7 @@ class Submissions:
 
     def __init__(
         self,
-        http: HttpTransport,
+        http: Sender,
         engine: Engine,
         router: Router,
         reconciler: Reconciler,

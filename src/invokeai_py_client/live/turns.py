@@ -13,7 +13,7 @@ from invokeai_py_client.live.queue_counts import Counts, nothing_pending, until_
 from invokeai_py_client.live.reconciler import Connection
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.waiting import set_within
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.events import Event
 
 logger = logging.getLogger("invokeai_py_client.live")
@@ -39,9 +39,7 @@ class Turn:
         queue_id: the queue, which must be subscribed to.
     """
 
-    def __init__(
-        self, http: HttpTransport, router: Router, connection: Connection, priority: Priority, queue_id: str
-    ) -> None:
+    def __init__(self, http: Sender, router: Router, connection: Connection, priority: Priority, queue_id: str) -> None:
         self._http = http
         self._router = router
         self._connection = connection

@@ -342,7 +342,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
             what,
             key=key,
             choices=choices,
-            hint=f"{hint}The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes has all nodes and their inputs.",
+            hint=f"{hint}The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes lists those of all nodes.",
         )
 
 

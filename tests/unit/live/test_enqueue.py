@@ -11,14 +11,13 @@ from invokeai_py_client import errors
 from invokeai_py_client.live import enqueue
 from invokeai_py_client.live.enqueue import enqueue_once
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.records import BatchStatus, EnqueueResult, ItemIds, QueueItemSummary
 
 BODY = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
 
 
-class Queue(HttpTransport):
+class Queue:
     """A queue that stores what is sent, and loses answers as it is told."""
 
     def __init__(self, faults: list[Callable[[Queue, Any], None]]) -> None:
@@ -28,6 +27,9 @@ class Queue(HttpTransport):
         self.stored_late: str | None = None
         self.settings = Settings()
         self._faults = faults
+
+    def url_of(self, path: str, query: Query | None = None) -> str:
+        return f"{self.settings.url}{path}"
 
     async def send(self, call: Call[Any]) -> Any:
         self.asked.append(call.path.rsplit("/", 1)[-1])

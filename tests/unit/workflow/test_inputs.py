@@ -140,7 +140,7 @@ def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemp
 
 
 def connected(templates: NodeTemplates) -> tuple[WorkflowDefinition, WorkflowFields, WorkflowInputs]:
-    """The noise's seed is fed by a random number, its width by a batch, its height by a connector that nothing feeds."""
+    """A noise: its seed fed by a random number, its width by a batch, its height by a connector that nothing feeds."""
     wires = [("r", "value", "x", "seed"), ("b", "value", "x", "width"), ("c", "out", "x", "height")]
     edges = [
         {"source": source, "sourceHandle": output, "target": target, "targetHandle": field}

@@ -23,19 +23,19 @@ OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.
 Message = tuple[str, dict[str, Any]]
 
 
-class FakeServer:
+class ScriptedServer:
     """`play` is called with each item that is enqueued, on the server's loop, and plays its events."""
 
-    def __init__(self, play: Callable[[FakeServer, int, str], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, play: Callable[[ScriptedServer, int, str], Coroutine[Any, Any, None]]) -> None:
         self._play = play
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fake server", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
         self._socket = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
         self._tasks: set[asyncio.Task[None]] = set()
         self.items: dict[int, dict[str, Any]] = {}
         self.url = ""
 
-    def __enter__(self) -> FakeServer:
+    def __enter__(self) -> ScriptedServer:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(20)
         return self
