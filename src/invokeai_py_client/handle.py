@@ -145,8 +145,8 @@ class WorkflowHandle:
         """Bind every model input to a model that the server has installed.
 
         A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
-        base and type, else by name alone; else it is the only one of that base and type. Files of formats 1 and 2, whose
-        references the web UI cannot read, are bound by what they say.
+        base and type, else by name alone; else it is the only one of that base and type. The references of formats 1
+        and 2, which the web UI cannot read, are bound by the name, base and type that they give.
 
         Endpoint: GET /api/v2/models/
 

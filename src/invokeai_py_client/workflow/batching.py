@@ -162,8 +162,7 @@ def _items(
 
 
 def _value(node: Node, name: str, fields: WorkflowFields) -> Any:
-    given = fields.inputs_of(node).get(name)
-    value = UNSET if given is None else fields.value_of(node.id, name, given)
+    value = fields.value_of(node.id, name, fields.inputs_of(node).get(name, {}))
     return None if value is UNSET else value
 
 

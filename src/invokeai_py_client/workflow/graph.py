@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ _NOT_EXECUTABLE = {
     *(f"{kind}_generator" for kind in ("float", "integer", "string", "image")),
 }
 _SAVED_WORKFLOW_INPUT = "saved_workflow_input::"
+_NO_INPUT: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ def build_graph(
     """
     warnings: list[str] = []
     nodes: dict[str, dict[str, Any]] = {}
+    added = fields.added()
     for node in definition.nodes.values():
         if is_executable(node):
             if node.type not in templates:
                 warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
                 continue
-            nodes[node.id] = _graph_node(node, templates, fields, default_board, warnings)
+            nodes[node.id] = _graph_node(node, templates, fields, added.get(node.id, ()), default_board, warnings)
     wires = []
     for edge in _flattened(edges, definition):
         if edge.source in nodes and edge.target in nodes:
@@ -103,6 +105,7 @@ def _graph_node(
     node: Node,
     templates: NodeTemplates,
     fields: WorkflowFields,
+    added: Iterable[str],
     default_board: str | None,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _graph_node(
         )
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
-    for name, given in fields.inputs_of(node).items():
+    for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
         # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
         value = copied(fields.value_of(node.id, name, given))
         known = template.inputs.get(name)

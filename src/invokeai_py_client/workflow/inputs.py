@@ -113,8 +113,21 @@ class WorkflowFields:
     def _connected(self, node: Node) -> set[str]:
         return {edge.target_field for edge in self._kept[0] if edge.target == node.id}
 
+    def names_of(self, node: Node) -> Sequence[str]:
+        """Return the names of a node's inputs: those of the document, and the others of its type, which can be set."""
+        template = self._templates.get(node.type)
+        return [*dict.fromkeys([*self.inputs_of(node), *(() if template is None else template.inputs)])]
+
+    def added(self) -> dict[str, list[str]]:
+        """Return the inputs that were set although the document's nodes do not have them: names by node id."""
+        found: dict[str, list[str]] = {}
+        for (node_id, name), field in self._fields.items():
+            if field.is_set and name not in self.inputs_of(self._definition.nodes[node_id]):
+                found.setdefault(node_id, []).append(name)
+        return found
+
     def get(self, node_id: str, name: str) -> Field[Any] | None:
-        """The field of an input; None where the document has no such input.
+        """The field of an input; None where neither the document nor the node's type has such an input.
 
         Where the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
         """
@@ -128,14 +141,17 @@ class WorkflowFields:
 
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
         node = self._definition.nodes.get(node_id)
-        inputs = {} if node is None else self.inputs_of(node)
-        if node is None or name not in inputs:
+        if node is None:
             return None
+        given = self.inputs_of(node).get(name)
         template = self._templates.get(node.type)
         known = template.inputs.get(name) if template is not None else None
         if known is None:
+            if given is None:
+                return None
             known = unknown_input(name)
-        field = field_for(self.place(node, name), known, inputs[name].get("value", UNSET), edges=self)
+        initial = UNSET if given is None else given.get("value", UNSET)
+        field = field_for(self.place(node, name), known, initial, edges=self)
         if isinstance(field, ModelField):
             field.saved = self._definition.saved_models.get((node_id, name))
         return field
@@ -180,7 +196,7 @@ class WorkflowFields:
             template = self._templates.get(node.type) if node.kind == "invocation" else None
             if template is None:
                 continue
-            for name in self.inputs_of(node):
+            for name in self.names_of(node):
                 known = template.inputs.get(name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
@@ -359,7 +375,7 @@ class NodeInputs(Sequence[WorkflowInput]):
     @property
     def names(self) -> tuple[str, ...]:
         """The field names."""
-        return tuple(self._fields.inputs_of(self._node.node))
+        return tuple(self._fields.names_of(self._node.node))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -548,7 +564,9 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
             if _is_known(definition, node_id, name, templates)
         ]
     for node_id, name in shown:
-        field = fields.get(node_id, _renamed(definition, node_id, name, fields))
+        name = _renamed(definition, node_id, name, fields)
+        node = definition.nodes.get(node_id)
+        field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
         if field is None or (field.place.node_id, field.place.name) in seen:
             continue
         seen.add((field.place.node_id, field.place.name))
@@ -557,7 +575,7 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
 
 
 def _input(field: Field[Any], index: int | None, node: Node, fields: WorkflowFields) -> WorkflowInput:
-    given = fields.inputs_of(node)[field.place.name]
+    given = fields.inputs_of(node).get(field.place.name, {})
     return WorkflowInput(
         index=index,
         label=str(given.get("label") or field.template.title),

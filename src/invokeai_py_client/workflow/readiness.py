@@ -100,7 +100,10 @@ def _problems_of(
     for name, template in known.items():
         if fields.into(node.id, name):
             continue
-        if template.required and (name not in inputs or _is_empty(fields.value_of(node.id, name, inputs[name]))):
+        if template.type.batch and not fields.value_of(node.id, name, inputs.get(name, {})):
+            # An empty batch is found where its items are counted.
+            continue
+        if template.required and _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
             yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
         elif (fault := fields.fault_of(node.id, name)) is not None:
             yield InputProblem(fields.place(node, name), fault)

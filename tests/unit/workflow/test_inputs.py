@@ -261,3 +261,27 @@ def test_a_field_that_the_form_shows_twice_is_one_input(templates: NodeTemplates
     inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
     inputs["SEED"].value = 5
     assert inputs["x", "seed"].value == 5
+
+
+def test_an_input_that_the_files_node_lacks_can_be_set(templates: NodeTemplates) -> None:
+    bare = [{"id": "b", "type": "invocation", "data": {"type": "img_blur", "version": "1.2.2"}}]
+    definition = WorkflowDefinition.from_dict(
+        {"name": "bare", "meta": {"version": "3.0.0"}, "nodes": bare, "edges": []}
+    )
+    fields = WorkflowFields(definition, templates)
+    inputs = shown_inputs(definition, templates, fields)
+    assert {"image", "radius", "board"} <= set(inputs.nodes["b"].inputs.names)
+    assert inputs["b", "radius"].value is None
+    inputs["img_blur", "radius"].value = 3
+    inputs["img_blur", "image"].value = "a.png"
+    inputs["img_blur", "board"].value = "none"
+    graph = build_graph(definition, templates, fields, fields.edges, default_board="x").graph
+    assert graph["nodes"]["b"] == {
+        "id": "b",
+        "type": "img_blur",
+        "radius": 3,
+        "image": {"image_name": "a.png"},
+        "is_intermediate": False,
+        "use_cache": True,
+    }
+    assert with_values(definition, fields)["nodes"][0]["data"]["inputs"]["radius"]["value"] == 3
