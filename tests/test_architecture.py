@@ -17,7 +17,7 @@ FLOORS = [
     {"runtime", "schema_drift"},
     {"transport"},
     {"image", "live", "catalog"},
-    {"run", "submission"},
+    {"run", "submission", "catalog_changes"},
     {"handle"},
     {"repositories"},
     {"client"},

@@ -99,6 +99,8 @@ class HttpTransport:
         self._proxy, self.proxy_headers = _proxy(settings)
         self._open_line = OpenLine(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
+        self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
+        """Called after each exchange with the call and its response, None if it failed."""
         self._quiet_until = 0.0
 
     def session(self) -> aiohttp.ClientSession:
@@ -269,6 +271,7 @@ class HttpTransport:
             await asyncio.sleep(quiet)
         opened = contextlib.ExitStack()
         outcome = "no answer"
+        response: Response | None = None
         limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
             if call.parts:
@@ -311,6 +314,8 @@ class HttpTransport:
         finally:
             opened.close()
             self.answers[_kind(call), outcome] += 1
+            for listener in self.on_exchange:
+                listener(call, response)
         if response.status_code == 500:
             # A server that did not expect its own error hangs up after telling it. What is sent on the connection
             # meanwhile would be lost.

@@ -73,7 +73,7 @@ def test_a_workflow_that_is_ready_has_no_problems(document: dict[str, Any], temp
 def test_a_value_of_the_file_is_checked(
     templates: NodeTemplates, node_type: str, name: str, value: Any, why: str
 ) -> None:
-    inputs = {"image": {"image_name": "a.png"}} if node_type == "img_blur" else {}
+    inputs: dict[str, Any] = {"image": {"image_name": "a.png"}} if node_type == "img_blur" else {}
     document = {**BLUR, "nodes": [node("n", node_type, "1.0.0", **inputs, **{name: value})], "edges": []}
     (problem,) = problems(document, templates)
     assert (problem.place.node_id, problem.place.name) == ("n", name)
