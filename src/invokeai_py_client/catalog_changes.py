@@ -1,4 +1,4 @@
-"""Which requests of this client change what the catalog knows: models, boards and images that are deleted or renamed."""
+"""Finds the requests of this client that change what the catalog knows, such as deleting or renaming a model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What this client deletes, renames or installs is not believed to be as it was: `validate_inputs` asks anew at once."""
+"""What this client deletes, renames or installs is asked for anew by the next `validate_inputs`."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from tests.documents import node
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 
 OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
 MODEL = {"key": "k", "hash": "h", "name": "Tiny", "base": "sd-1", "type": "main"}
@@ -115,10 +116,8 @@ async def test_what_this_client_deletes_is_missed_at_once(
     client: InvokeAIClient, wf: WorkflowHandle, change: Change, gone: set[tuple[str, str]]
 ) -> None:
     assert await wf.validate_inputs_async() == {}
-    try:
+    with contextlib.suppress(errors.ServerError):
         await change(client.aio)  # type: ignore[arg-type]
-    except Exception as error:
-        assert "502" in str(error)
     assert set(await wf.validate_inputs_async()) == gone
 
 
@@ -130,7 +129,7 @@ async def test_what_was_seen_is_believed_for_a_while(
     assert await wf.validate_inputs_async() == {}
     assert server.asked == []
     # Of the images, only the one that was deleted is asked for again.
-    with pytest.raises(Exception, match="502"):
+    with pytest.raises(errors.ServerError):
         await client.aio.request("DELETE", "/api/v1/images/i/c.png")
     server.asked.clear()
     assert await wf.validate_inputs_async() == {}

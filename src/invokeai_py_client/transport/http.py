@@ -389,7 +389,7 @@ def _parsed(call: Call[T], response: Response) -> T:
         return call.parse(response)
     except InvokeAIError:
         raise
-    except (ValidationError, ValueError, LookupError, TypeError) as error:
+    except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         failure = ServerError(
             f"{call.method} {response.url} was answered in a shape that this client does not know: "
             f"{str(error).splitlines()[0]}.",

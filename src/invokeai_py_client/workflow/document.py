@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import image_type, whole_file
+from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
+from invokeai_py_client.workflow.other_formats import what_else
 from invokeai_py_client.workflow.references import SavedModel, saved_models
 
 LATEST_VERSION = "4.0.0"
@@ -124,25 +126,34 @@ class WorkflowDefinition:
         """Load a file that the web UI exported.
 
         Args:
-            path: of a JSON file.
+            path: of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
         Raises:
-            WorkflowFileError: it cannot be read, is no JSON, or no workflow; the message says where.
+            WorkflowFileError: it cannot be read, is not JSON, or is not a workflow; the message says where. Graphs for
+                the server's API, ComfyUI's files and images are recognised.
             WorkflowVersionError: it is written in a format this client does not know.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+            content = Path(path).read_bytes()
+            kind = image_type(content[:16])
+            text = "" if kind else decoded(content)
+        except (OSError, ValueError) as error:
             raise WorkflowFileError(
                 f"The workflow file {os.fspath(path)!r} cannot be read: {error}.",
                 source=os.fspath(path),
                 hint="Give the path of a JSON file that the web UI exported.",
             ) from error
+        if kind:
+            raise WorkflowFileError(
+                f"{os.fspath(path)!r} is an image ({kind}), not a workflow file.",
+                source=os.fspath(path),
+                hint="WorkflowDefinition.from_image() loads the workflow that InvokeAI wrote into a PNG.",
+            )
         return cls._from_text(text, os.fspath(path))
 
     @classmethod
-    def from_json(cls, text: str) -> WorkflowDefinition:
-        """Load a workflow from JSON text; errors as in `from_file`."""
+    def from_json(cls, text: str | bytes) -> WorkflowDefinition:
+        """Load a workflow from JSON text, encoded or not; errors as in `from_file`."""
         return cls._from_text(text, None)
 
     @classmethod
@@ -189,8 +200,11 @@ class WorkflowDefinition:
         `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))` makes it ready to run.
         """
         if isinstance(image, bytes):
+            _check_not_json(image, "The content", "WorkflowDefinition.from_json() loads it.")
             return cls._from_text(embedded_workflow(image, "The image"), "the image")
         source = os.fspath(image)
+        if isinstance(image, str):
+            _check_not_json(image, "What was given", "WorkflowDefinition.from_json() loads it.")
         if client is not None and isinstance(image, str) and not os.path.isfile(image):
             kept = client.image_repo.get_workflow(image)
             if kept is None:
@@ -208,17 +222,21 @@ class WorkflowDefinition:
                 source=source,
                 hint="Give the path of a PNG; for an image on a server, also the client.",
             ) from error
+        _check_not_json(content, repr(source), "WorkflowDefinition.from_file() loads it.")
         return cls._from_text(embedded_workflow(content, repr(source)), source)
 
     @classmethod
-    def _from_text(cls, text: str, source: str | None) -> WorkflowDefinition:
+    def _from_text(cls, text: str | bytes, source: str | None) -> WorkflowDefinition:
         try:
-            document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-        except (TypeError, ValueError, RecursionError) as error:
+            document = read_json(text, parse_constant=_refuse_constant, parse_float=_finite)
+        except (TypeError, AttributeError, ValueError) as error:
+            is_path = source is None and isinstance(text, str | os.PathLike) and os.fspath(text).endswith(".json")
             raise WorkflowFileError(
-                f"{source or 'The text'} is no JSON: {error}.",
+                f"{source or 'The text'} is not JSON: {error}.",
                 source=source,
-                hint="Export the workflow from the web UI again.",
+                hint="WorkflowDefinition.from_file() loads a file."
+                if is_path
+                else "Export the workflow from the web UI again.",
             ) from error
         if is_too_deep(document):
             raise WorkflowFileError(
@@ -342,6 +360,16 @@ def _form_fields(form: Any) -> Iterator[tuple[str, str]]:
                 yield node_id, field
 
 
+def _check_not_json(content: str | bytes, what: str, hint: str) -> None:
+    """Refuse the JSON of a workflow where an image is wanted."""
+    try:
+        text = decoded(content) if isinstance(content, bytes) else content
+    except ValueError:
+        return
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        raise WorkflowFileError(f"{what} is JSON text, not a PNG.", hint=hint)
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
@@ -363,6 +391,12 @@ class _Checker:
     def check(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, dict):
             self._refuse("it is no JSON object")
+        other = what_else(document)
+        if other is not None:
+            what, hint = other
+            raise WorkflowFileError(
+                f"{self._source or 'This'} is {what}, not an InvokeAI workflow.", source=self._source, hint=hint
+            )
         self._migrate(document)
         for name in _TEXTS:
             # The server wants all of them beside an image; a file made by hand may lack some.

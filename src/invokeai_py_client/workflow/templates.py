@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from invokeai_py_client.errors import WorkflowError
+from invokeai_py_client.json_text import read_json
 
 _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "StringField", "boolean": "BooleanField"}
 
@@ -204,8 +205,14 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     @classmethod
     def from_json(cls, text: bytes) -> NodeTemplates:
-        """What `to_json` wrote."""
-        stored = json.loads(text)
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        stored = read_json(text)
+        if not isinstance(stored, dict) or not all(isinstance(stored.get(part), dict) for part in ("nodes", "outputs")):
+            raise ValueError("it does not hold node templates")
         return cls(stored["nodes"], stored["outputs"])
 
     def to_json(self) -> bytes:
