@@ -156,6 +156,11 @@ class WorkflowFields:
             field.saved = self._definition.saved_models.get((node_id, name))
         return field
 
+    def title_of(self, node: Node) -> str:
+        """Return the title of a node's type, the type itself where the server lacks it."""
+        template = self._templates.get(node.type)
+        return node.type if template is None else template.title
+
     def place(self, node: Node, name: str) -> FieldPlace:
         """Return where an input of a node is, with the label that the web UI shows for it."""
         template = self._templates.get(node.type)
@@ -354,6 +359,13 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         labels = {i.label.casefold(): i.label for i in self}
         near = difflib.get_close_matches(key.casefold(), labels, n=1) if isinstance(key, str) else []
         hint = f"Did you mean {labels[near[0]]!r}? " if near else ""
+        hidden = self.nodes.places_of(key) if isinstance(key, str) else []
+        if hidden:
+            hint += (
+                "The form does not show it, but nodes have it: "
+                + ", ".join(f"wf.inputs[{place}]" for place in hidden[:5])
+                + ". "
+            )
         return InputNotFoundError(
             what,
             key=key,
@@ -407,6 +419,10 @@ class NodeInputs(Sequence[WorkflowInput]):
         except (IndexError, TypeError):
             raise _no_such_field([self._node], key, key) from None
 
+    def label_of(self, name: str) -> str:
+        """Return the label of the input of a field name."""
+        return self._fields.place(self._node.node, name).label
+
     def _named(self, name: str) -> WorkflowInput:
         node = self._node.node
         shown = self._shown.get((node.id, name))
@@ -430,6 +446,7 @@ class WorkflowNode:
     def __init__(self, node: Node, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]) -> None:
         self.node = node
         self.inputs = NodeInputs(self, fields, shown)
+        self._fields = fields
 
     @property
     def id(self) -> str:
@@ -445,6 +462,11 @@ class WorkflowNode:
     def label(self) -> str:
         """The label that the author gave the node, "" if none."""
         return self.node.label
+
+    @property
+    def title(self) -> str:
+        """What the web UI shows for the node: its label, else the title of its type."""
+        return self.label or self._fields.title_of(self.node)
 
     def __str__(self) -> str:
         return f"{self.label!r} ({self.type}, id {self.id})" if self.label else f"{self.type} (id {self.id})"
@@ -500,13 +522,24 @@ class WorkflowNodes(Sequence[WorkflowNode]):
         raise self.not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
-        """Return the node of that id, else those of that label, else those of that type."""
+        """Return the node of that id, else those of that label, else of that type, else of that title."""
         return (
             [node for node in self if node.id == name]
             or [node for node in self if node.label == name]
             or [node for node in self if _same(node.label, name) and node.label]
             or [node for node in self if node.type == name]
+            or [node for node in self if _same(node.title, name)]
         )
+
+    def places_of(self, name: str) -> list[tuple[str, str]]:
+        """Return (node id, field name) of the inputs, shown or not, that have a name as their field name or label."""
+        wanted = name.strip().casefold()
+        return [
+            (node.id, field)
+            for node in self
+            for field in node.inputs.names
+            if wanted in (field.casefold(), node.inputs.label_of(field).casefold())
+        ]
 
     def not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that no node answers to."""

@@ -95,7 +95,7 @@ def _problems_of(
             yield InputProblem(
                 fields.place(node, name),
                 f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
-                f"version {node.version}. Open the workflow in the web UI and update the node",
+                f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
             )
     for name, template in known.items():
         if fields.into(node.id, name):

@@ -285,3 +285,14 @@ def test_an_input_that_the_files_node_lacks_can_be_set(templates: NodeTemplates)
         "use_cache": True,
     }
     assert with_values(definition, fields)["nodes"][0]["data"]["inputs"]["radius"]["value"] == 3
+
+
+def test_a_label_that_the_form_does_not_show_is_found_on_the_nodes(inputs: WorkflowInputs) -> None:
+    with pytest.raises(InputNotFoundError, match=r"wf\.inputs\[\('x', 'height'\)\], wf\.inputs\[\('y', 'height'\)\]"):
+        inputs["Height"]
+
+
+def test_a_node_without_a_label_answers_to_its_title(inputs: WorkflowInputs) -> None:
+    assert inputs.nodes["x"].title == "Create Latent Noise"
+    assert inputs.nodes["p"].title == "Positive"
+    assert [one.id for one in inputs.nodes.answering_to("create latent noise")] == ["x", "y"]
