@@ -364,6 +364,8 @@ def _whole(value: Any) -> int | None:
     """A whole number as an int: 512, 512.0, and what acts like either, such as the numbers of numpy; else None."""
     if isinstance(value, bool | str | bytes):
         return None
+    if isinstance(value, int):
+        return operator.index(value)
     try:
         if isinstance(value, SupportsIndex):
             return operator.index(value)
@@ -374,7 +376,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _float(field: Field[Any], value: Any) -> float:
-    if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat | SupportsIndex):
+    if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
         field._refuse(value, f"a number{bounds(field.template)}")
     try:
         # A whole number stays one: 7 is sent as 7, as the web UI would.

@@ -175,7 +175,8 @@ class WorkflowFields:
             return made.fault()
         if (node_id, name) not in self._faults:
             # What the file holds does not change.
-            field = made or self._make(node_id, name)
+            given = self.inputs_of(self._definition.nodes[node_id]).get(name, {})
+            field = None if given.get("value", UNSET) is UNSET else made or self._make(node_id, name)
             self._faults[node_id, name] = None if field is None else field.fault()
         return self._faults[node_id, name]
 
