@@ -88,13 +88,12 @@ class Composer:
             InvokeAIError: as any request.
         """
         if check:
-            batches, made, problems = await self._all_problems()
+            batches, made, answers, problems = await self._checked()
         else:
             batches = batch_nodes(self._definition, self._fields, self._fields.edges)
             made = await self._made(batches)
-            problems = []
-        answers, unresolved = await self._answers()
-        check_ready([*problems, *unresolved], definition=self._definition, templates=self._templates)
+            answers, problems = await self._answers()
+        check_ready(problems, definition=self._definition, templates=self._templates)
         default_board = await self._default_board()
         edges = self._fields.edges
         built = build_graph(self._definition, self._templates, self._fields, edges, default_board=default_board)
@@ -113,12 +112,13 @@ class Composer:
 
     async def problems(self) -> list[InputProblem]:
         """Find everything that keeps the workflow from running and can be known before it runs; nothing is uploaded."""
-        _, _, problems = await self._all_problems()
-        _, unresolved = await self._answers()
-        return [*problems, *unresolved]
+        return (await self._checked())[-1]
 
-    async def _all_problems(self) -> tuple[list[BatchNode], dict[str, list[Any]], list[InputProblem]]:
-        """The batch nodes that can be read, the items that the server made for them, and all that is wrong."""
+    async def _checked(
+        self,
+    ) -> tuple[list[BatchNode], dict[str, list[Any]], dict[Reference, dict[str, str]], list[InputProblem]]:
+        """The batch nodes that can be read, the items that the server made for them, what references stand for, and
+        all that is wrong."""
         problems = input_problems(self._definition, self._templates, self._fields)
         batches: list[BatchNode] = []
         for node in self._definition.nodes.values():
@@ -129,10 +129,12 @@ class Composer:
                     problems.append(unreadable_batch(node, error))
         made = await self._made(batches)
         problems += batch_problems(batches, self._fields, made)
+        answers, unresolved = await self._answers()
+        problems += unresolved
         named = [*things_named(self._definition, self._templates, self._fields, self._fields.edges)]
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
-        return batches, made, problems
+        return batches, made, answers, problems
 
     async def _made(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
         """The items that only the server can make, by the id of the batch node."""

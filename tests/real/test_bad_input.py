@@ -57,7 +57,7 @@ def test_what_a_node_cannot_do_without_is_asked_for_before_submitting(
     blur["edges"] = []
     before = queue_size(client)
     with pytest.raises(
-        errors.InputsNotReadyError, match=r"'Image' \(img_blur\.image, node blur\): it needs a value"
+        errors.InputsNotReadyError, match=r"'Image' \(img_blur\.image of node blur\): it needs a value"
     ) as caught:
         client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur)).submit_sync()
     assert caught.value.problems == (("blur", "image", "it needs a value"),)

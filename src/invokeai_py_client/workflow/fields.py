@@ -43,18 +43,14 @@ class FieldPlace:
     name: str
     label: str = ""
 
-    def __str__(self) -> str:
-        path = f"{self.node_type}.{self.name}"
-        if self.node_label:
-            path = f"{path} of {self.node_label!r}"
-        return f"{self.label!r} ({path})" if self.label else path
-
     @property
-    def with_node(self) -> str:
-        """The same with the id of the node."""
-        names = f"{self.node_type}.{self.name}" if self.name else self.node_type
+    def path(self) -> str:
+        """The place without the label, such as `noise.width of node 5f0c`."""
         node = f"node {self.node_id}" + (f" {self.node_label!r}" if self.node_label else "")
-        return f"{self.label!r} ({names}, {node})" if self.label else f"{names} ({node})"
+        return f"{self.node_type}.{self.name} of {node}" if self.name else f"{self.node_type}, {node}"
+
+    def __str__(self) -> str:
+        return f"{self.label!r} ({self.path})" if self.label else self.path
 
 
 class InputEdges(Protocol):

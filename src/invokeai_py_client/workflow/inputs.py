@@ -276,7 +276,7 @@ class WorkflowInput:
 
     def __str__(self) -> str:
         place = f"[{self.index}] " if self.index is not None else ""
-        return f"{place}{self.label} ({self.field.place}: {self.type_name})"
+        return f"{place}{self.label} ({self.field.place.path}: {self.type_name})"
 
 
 class WorkflowInputs(Sequence[WorkflowInput]):

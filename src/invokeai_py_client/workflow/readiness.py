@@ -39,7 +39,7 @@ class InputProblem:
     is_batch: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place.with_node}: {self.why}" if self.place.node_id else self.why
+        return f"{self.place}: {self.why}" if self.place.node_id else self.why
 
 
 def input_problems(
@@ -206,5 +206,5 @@ def _grouped(problems: Iterable[InputProblem]) -> Iterator[str]:
     for problem in problems:
         places.setdefault(problem.why, []).append(problem)
     for why, those in places.items():
-        named = ", ".join(problem.place.with_node for problem in those if problem.place.node_id)
+        named = ", ".join(str(problem.place) for problem in those if problem.place.node_id)
         yield f"{named}: {why}" if named else why

@@ -277,7 +277,7 @@ def test_a_list_is_as_long_as_its_template_allows(templates: NodeTemplates) -> N
 
 def test_messages_name_the_label_that_the_web_ui_shows(templates: NodeTemplates) -> None:
     one = field_for(FieldPlace("id", "noise", "Start", "width", "Width"), templates["noise"].inputs["width"], 64)
-    with pytest.raises(InputValueError, match=r"'Width' \(noise\.width of 'Start'\) cannot be 65"):
+    with pytest.raises(InputValueError, match=r"'Width' \(noise\.width of node id 'Start'\) cannot be 65"):
         one.value = 65
 
 

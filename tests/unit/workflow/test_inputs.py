@@ -162,7 +162,7 @@ def connected(templates: NodeTemplates) -> tuple[WorkflowDefinition, WorkflowFie
 def test_an_input_with_an_edge_is_not_set_without_a_word(templates: NodeTemplates) -> None:
     _, _, inputs = connected(templates)
     with pytest.raises(
-        InputConnectedError, match=r"'SEED' \(noise\.seed\).*r\.value -> x\.seed.*override_edge"
+        InputConnectedError, match=r"'SEED' \(noise\.seed of node x\).*r\.value -> x\.seed.*override_edge"
     ) as caught:
         inputs["SEED"].value = 7
     assert caught.value.edge == "r.value -> x.seed"

@@ -148,7 +148,7 @@ def test_every_missing_node_type_is_told_with_its_node_and_pack(
     assert "'custom_11' (node n11) of the node pack 'my-pack'" in str(error)
     assert str(error).endswith("Install on the server: my-pack.")
     assert ("blur", "radius") in {(node_id, name) for node_id, name, _ in error.problems}
-    assert "'Radius' (img_blur.radius, node blur)" in str(error)
+    assert "'Radius' (img_blur.radius of node blur)" in str(error)
 
 
 @pytest.mark.parametrize(
