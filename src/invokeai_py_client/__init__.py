@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         WorkflowNodes,
     )
     from invokeai_py_client.workflow.model_binding import ModelBinding, ModelChange, UnboundModel
-    from invokeai_py_client.workflow.outputs import OutputMapping
+    from invokeai_py_client.workflow.outputs import NodePath, OutputMapping
     from invokeai_py_client.workflow.references import SavedModel
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "ModelBinding",
     "ModelChange",
     "NodeInputs",
+    "NodePath",
     "OutputMapping",
     "Priority",
     "QueueCleared",
@@ -106,6 +107,7 @@ _HOMES = {
     "ModelBinding": "workflow.model_binding",
     "ModelChange": "workflow.model_binding",
     "NodeInputs": "workflow.inputs",
+    "NodePath": "workflow.outputs",
     "OutputMapping": "workflow.outputs",
     "Priority": "live.priority",
     "QueueCleared": "wire.events",

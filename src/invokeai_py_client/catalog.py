@@ -10,12 +10,21 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.errors import ForbiddenError, NotFoundError, RejectedError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.calls import boards, images, models
+from invokeai_py_client.wire.calls import boards, images, models, workflows
 from invokeai_py_client.wire.records import BoardRecord, ModelRecord
+from invokeai_py_client.workflow.called_workflows import (
+    CalledWorkflow,
+    CalledWorkflows,
+    calls_in,
+    read_called_workflow,
+)
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
+from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.references import (
     BoardReference,
     LocalImage,
@@ -26,9 +35,13 @@ from invokeai_py_client.workflow.references import (
     find_model,
 )
 from invokeai_py_client.workflow.server_things import Kind, ServerThing
+from invokeai_py_client.workflow.templates import NodeTemplates
 
 _FRESH = 30.0
 """Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
+
+_DEEPEST_CALL = 4
+"""How deep the server lets workflows call each other (`max_workflow_call_depth`)."""
 
 T = TypeVar("T")
 
@@ -49,6 +62,7 @@ class Catalog:
         self._images: dict[str, float] = {}
         self._changed: dict[Kind, float] = {}
         self._uploads: dict[str, _Shared[str]] = {}
+        self._workflows: dict[str, _Shared[CalledWorkflow]] = {}
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
         """Every installed model, as of at most so many seconds ago."""
@@ -93,6 +107,56 @@ class Catalog:
             return await self._find(reference, max_age=_FRESH)
         except Unresolved:
             return await self._find(reference, max_age=0)
+
+    async def workflows_called_by(
+        self, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields | None = None
+    ) -> CalledWorkflows:
+        """Fetch the workflows of the library that a workflow calls, and those that they call, as they are now.
+
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}
+
+        Args:
+            definition: the caller.
+            templates: the server's node templates.
+            fields: the caller's values; those of the document if they are left out.
+
+        Returns:
+            Each workflow by its id. One that is gone or another user's has a `fault`. Nothing on servers that have
+            no such calls (before 6.14).
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        found: dict[str, CalledWorkflow] = {}
+        if CALL_NODE not in templates:
+            return found
+        todo = {workflow_id for _, workflow_id in calls_in(definition, fields or WorkflowFields(definition, templates))}
+        for _ in range(_DEEPEST_CALL):
+            todo = {workflow_id for workflow_id in todo if workflow_id and workflow_id not in found}
+            fetched = await asyncio.gather(*(self._called_workflow(one, templates) for one in sorted(todo)))
+            found.update((workflow.workflow_id, workflow) for workflow in fetched)
+            todo = {
+                workflow_id
+                for workflow in fetched
+                if workflow.definition is not None
+                for _, workflow_id in calls_in(workflow.definition, WorkflowFields(workflow.definition, templates))
+            }
+        return found
+
+    async def _called_workflow(self, workflow_id: str, templates: NodeTemplates) -> CalledWorkflow:
+        async def fetch() -> CalledWorkflow:
+            try:
+                record = await self._http.send(workflows.get_workflow(workflow_id))
+            except NotFoundError:
+                return CalledWorkflow(workflow_id, "", None, "the server's library does not have it (any more)")
+            except ForbiddenError:
+                return CalledWorkflow(workflow_id, "", None, "it is another user's, who does not share it")
+            verdict = record.call_saved_workflow_compatibility
+            return read_called_workflow(workflow_id, record.name, record.workflow, verdict, templates)
+
+        # Only those who ask at the same time share an answer: workflows are edited between two runs.
+        shared = self._workflows.setdefault(workflow_id, _Shared(self._engine))
+        return await shared.get(fetch, max_age=0)
 
     async def _find(self, reference: ModelReference | BoardReference, *, max_age: float) -> dict[str, str]:
         if isinstance(reference, ModelReference):

@@ -14,6 +14,7 @@ from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.items import item_id_of
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
@@ -52,8 +53,9 @@ class AsyncClient:
         catalog = Catalog(http, engine)
         http.on_exchange.append(lambda call, response: forget_changed(catalog, call, response))
 
-        def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
-            return WorkflowHandle(definition, templates, engine, http, following, catalog)
+        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
+            called = await catalog.workflows_called_by(definition, templates)
+            return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
 
         self.app = AsyncApp(engine, http)
         self.style_preset_repo = AsyncStylePresets(engine, http)
@@ -79,11 +81,12 @@ class AsyncClient:
         session_id: str | None = None,
         queue_id: str = "default",
     ) -> Run:
-        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
+        """Return a run that was submitted earlier, by this or another program.
 
-        Events from before are not told again; what its nodes have made is known when it has ended.
+        The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
+        events are not available, and what the nodes of a running item have made is known once the item has ended.
 
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
+        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}, and the queue's lists of items.
 
         Args:
             item_id: one item; or
@@ -92,19 +95,25 @@ class AsyncClient:
             queue_id: its queue.
 
         Raises:
+            TypeError: not exactly one of the ids is given, or one of a wrong type, such as a text as `item_id`.
             NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
 
         Example:
             >>> client.run(batch_id="5f9c...").wait(timeout=600)
         """
         if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
-            raise TypeError("run() takes an item_id, a batch_id or a session_id")
+            raise TypeError("run() takes exactly one of item_id, batch_id and session_id")
+        if item_id is not None:
+            item_id = item_id_of(item_id)
+        for name, given in (("batch_id", batch_id), ("session_id", session_id)):
+            if not isinstance(given, str | None):
+                raise TypeError(f"{name} must be a str, not {type(given).__name__} ({given!r})")
         live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
 
         def images_of(item: QueueItem) -> list[Image]:
-            results = ((output.node_id, output.result) for output in item.outputs)
-            names = images_in(live.state.graph or {"nodes": {}}, results)
-            return [Image(AsyncImage(self._engine, self._http, name)) for name in names]
+            made = images_in((*item.own_results(), *item.called_results()))
+            return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
 
         return Run(AsyncRun(self._engine, self._http, self._following, live, images_of))
 

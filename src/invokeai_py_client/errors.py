@@ -464,7 +464,11 @@ class RunError(InvokeAIError):
 
 
 class RunFailed(RunError):
-    """A node raised an error on the server: `node_id`, `node_type`, `error_type`, `error_message` and the traceback."""
+    """A node raised an error on the server: `node_id`, `node_type`, `error_type`, `error_message` and the traceback.
+
+    If the node is one of a called workflow, `call_path` has the ids of the call nodes that lead to it, the outermost
+    first; it is empty otherwise.
+    """
 
     def __init__(
         self,
@@ -477,6 +481,7 @@ class RunFailed(RunError):
         error_traceback: str | None = None,
         node_id: str | None = None,
         node_type: str | None = None,
+        call_path: tuple[str, ...] = (),
         hint: str = "",
     ) -> None:
         super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
@@ -485,6 +490,7 @@ class RunFailed(RunError):
         self.error_traceback = error_traceback
         self.node_id = node_id
         self.node_type = node_type
+        self.call_path = call_path
 
 
 class RunCanceled(RunError):

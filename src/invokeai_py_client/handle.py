@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
@@ -25,6 +26,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
@@ -70,18 +72,22 @@ class WorkflowHandle:
         http: HttpTransport,
         following: Following,
         catalog: Catalog,
+        called: CalledWorkflows | None = None,
     ) -> None:
         self.definition = definition
+        current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
         self._http = http
         self._following = following
-        self._fields = WorkflowFields(definition, templates)
-        self._composer = Composer(definition, templates, self._fields, http, catalog)
+        self._fields = WorkflowFields(current, templates)
+        self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
+        # The engine adds to it while user threads iterate.
+        self._runs_lock = threading.Lock()
         self._handlers: list[_Handler] = []
-        self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
+        self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
 
     # Inputs
 
@@ -304,7 +310,8 @@ class WorkflowHandle:
             on_followed=self._tell_handlers,
         )
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
-        self._runs.add(run)
+        with self._runs_lock:
+            self._runs.add(run)
         return run
 
     async def submit_sync_monitor_async(
@@ -377,8 +384,10 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        for run in [self._latest(None), *self._runs]:
-            if session_id in run.session_ids:
+        with self._runs_lock:
+            runs = [self._latest(None), *self._runs]
+        for run in runs:
+            if run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
@@ -486,7 +495,8 @@ class WorkflowHandle:
         Returns:
             For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
             `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
-            form's order.
+            form's order. Then come the output nodes of called workflows that made something: their `call_path` has
+            the ids of the call nodes that lead to them, and their `node_id` is that in the called workflow.
         """
         return map_outputs(
             self.definition,
@@ -494,12 +504,13 @@ class WorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
+            result.called_results(),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[Image]]:
         def images_of(item: QueueItem) -> list[Image]:
             return [
-                Image(AsyncImage(self._engine, self._http, name))
+                Image(AsyncImage(self._engine, self._http, name, mapping.path))
                 for mapping in self.map_outputs_to_images(item)
                 for name in mapping.image_names
             ]

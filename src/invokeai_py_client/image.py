@@ -13,6 +13,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
+from invokeai_py_client.workflow.outputs import NodePath
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 class AsyncImage:
     """The awaited face of an image; `Image` blocks."""
 
-    def __init__(self, engine: Engine, http: HttpTransport, name: str) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, name: str, node: NodePath | None = None) -> None:
         self._engine = engine
         self._http = http
         self.name = name
+        self.node = node
 
     @on_engine
     async def bytes(self) -> bytes:
@@ -84,6 +86,16 @@ class Image(Blocking[AsyncImage]):
     def name(self) -> str:
         """The server's name for it, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
         return self.aio.name
+
+    @property
+    def node(self) -> NodePath | None:
+        """The node that made it, if it is an image of a run: its id, and the call nodes that lead to its workflow.
+
+        Example:
+            >>> str(image.node)
+            'call/blur'
+        """
+        return self.aio.node
 
     def pil(self) -> PIL.Image.Image:
         """The image as a Pillow image, loaded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from invokeai_py_client.image import Image
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.run_state import RunSnapshot
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
@@ -21,6 +23,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.outputs import NodePath
 
 ProgressCallback = Callable[[QueueItem], object]
 
@@ -71,9 +74,14 @@ class AsyncRun:
         return self._live
 
     @property
+    def now(self) -> RunSnapshot:
+        """What is known now, without asking the server. Immutable: any thread may read it."""
+        return self._live.state.snapshot
+
+    @property
     def item(self) -> QueueItem:
         """What is known now, without asking the server."""
-        return self._presented(self._live.state.view())
+        return self._presented(self.now.item())
 
     async def wait(
         self,
@@ -141,9 +149,9 @@ class AsyncRun:
         )
 
     def _item_of(self, session_id: str) -> int:
-        for item_id, item in self._live.state.items.items():
-            if item.view.session_id == session_id:
-                return item_id
+        item_id = self._live.state.item_of_session(session_id)
+        if item_id is not None:
+            return item_id
         raise NotSubmittedError(
             f"No item of batch {self._live.state.batch_id} is known to have the session {session_id!r}.",
             hint="Take run.session_id, or leave it out to have the events of all its items.",
@@ -157,7 +165,8 @@ class AsyncRun:
             The completed item.
 
         Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
+                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
             RunCanceled: it was canceled.
             RunTimeout: it had not ended in time.
         """
@@ -172,7 +181,10 @@ class AsyncRun:
                 item_id=item.item_id,
                 hint="Submit again if that was not meant.",
             )
-        where = f" at node {item.error_node_id!r} ({item.error_node_type})" if item.error_node_id else ""
+        where = ""
+        if item.error_node_id:
+            path = NodePath(item.error_node_id, item.error_call_path)
+            where = f" at node {str(path)!r} ({item.error_node_type})"
         raise RunFailed(
             f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
             batch_id=item.batch_id,
@@ -182,6 +194,7 @@ class AsyncRun:
             error_traceback=item.error_traceback,
             node_id=item.error_node_id,
             node_type=item.error_node_type,
+            call_path=item.error_call_path,
             hint="The server's traceback is in `error_traceback`.",
         )
 
@@ -201,19 +214,19 @@ class AsyncRun:
         view = self._live.state.view()
         return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
 
-    @on_engine
-    async def watch(self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]) -> None:
-        """Call `watcher` on the engine with each burst of events; it must not block."""
-        self._live.wants_polling(pauses)
-        await self._following.watch(self._live, watcher)
+    def watching(
+        self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]
+    ) -> AbstractAsyncContextManager[None]:
+        """While this is open, call `watcher` with each burst of events. Enter and leave it on the engine.
 
-    @on_engine
-    async def unwatch(self, watcher: Callable[[list[Event]], None]) -> None:
-        """Undo `watch`."""
-        await self._following.unwatch(self._live, watcher)
+        Args:
+            watcher: called on the engine; it must not block.
+            pauses: seconds between two requests about the run while there is no socket; the last repeats.
+        """
+        return self._following.watching(self._live, watcher, pauses=pauses)
 
     def is_over(self) -> bool:
-        """Whether the run has ended, and all is known of its end.
+        """Return whether the run has ended, and its outputs or error are known.
 
         Raises:
             InvokeAIError: following it has failed for good, so that its end will not be learned.
@@ -221,7 +234,7 @@ class AsyncRun:
         failure = self._live.failure
         if failure is not None:
             raise copy.copy(failure)
-        return self._live.state.is_finished
+        return self.now.is_finished
 
     def timed_out(self, timeout: float) -> RunTimeout:
         """The error of a wait that ended before the run."""
@@ -270,7 +283,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its queue items, in the order in which they were made."""
-        return tuple(self.aio.live.state.items)
+        return self.aio.now.item_ids
 
     @property
     def item_id(self) -> int:
@@ -285,13 +298,12 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def session_id(self) -> str:
         """The session id of its first item. Asks the server (one request) if no event has told it yet."""
-        return self.item.session_id or self.aio._engine.block(self.aio.fetch_session_id())
+        return self.aio.now.base.session_id or self.aio._engine.block(self.aio.fetch_session_id())
 
     @property
     def session_ids(self) -> tuple[str, ...]:
         """The session ids of its items, as far as they are known without asking the server."""
-        views = [item.view for item in self.aio.live.state.items.values()]
-        return tuple(view.session_id for view in views if view.session_id is not None)
+        return self.aio.now.session_ids()
 
     @property
     def item(self) -> QueueItem:
@@ -301,17 +313,29 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def status(self) -> str:
         """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
-        return self.item.status
+        return self.aio.now.status
 
     @property
     def progress(self) -> float:
-        """How far it is, 0..100: the nodes that are done and the current one's share, over all that it will run."""
-        return self.item.progress_percentage
+        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
+        return self.aio.now.progress_percentage
 
     @property
     def started_at(self) -> str | None:
         """When its first item began, as the server tells it; None before."""
-        return self.item.started_at
+        return self.aio.now.started_at
+
+    @property
+    def children(self) -> tuple[QueueItem, ...]:
+        """The items of the workflows that the run calls, and of those that these call, as they are now.
+
+        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
+
+        Example:
+            >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
+            [(319, 318, ('call',), 'completed')]
+        """
+        return self.aio.now.children()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -359,7 +383,8 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
             bursts.put(None, key="changed")
 
         engine = self.aio._engine
-        engine.block(self.aio.watch(watcher, pauses=pauses))
+        watching = self.aio.watching(watcher, pauses=pauses)
+        engine.block(watching.__aenter__())
         try:
             while not self.aio.is_over():
                 progress_callback(self.item)
@@ -370,7 +395,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
                 pause = pauses[min(attempt, len(pauses) - 1)]
                 attempt += not bursts.take(pause if left is None else min(left, pause))
         finally:
-            engine.block(self.aio.unwatch(watcher))
+            engine.block(watching.__aexit__(None, None, None))
         item = self.item
         progress_callback(item)
         return item

@@ -12,6 +12,7 @@ from invokeai_py_client.errors import BatchError, NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_node, batch_nodes, takes_part
+from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
@@ -47,6 +48,7 @@ class Composer:
         fields: the handle's values.
         http: for what the server must be asked.
         catalog: what the server has.
+        original: the document as its author saved it, if its calls of other workflows were brought up to date.
     """
 
     def __init__(
@@ -56,12 +58,15 @@ class Composer:
         fields: WorkflowFields,
         http: Sender,
         catalog: Catalog,
+        *,
+        original: WorkflowDefinition | None = None,
     ) -> None:
         self._definition = definition
         self._templates = templates
         self._fields = fields
         self._http = http
         self._catalog = catalog
+        self._original = definition if original is None else original
 
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
@@ -134,7 +139,16 @@ class Composer:
         named = [*things_named(self._definition, self._templates, self._fields, self._fields.edges)]
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
+        problems += await self._call_problems()
         return batches, made, answers, problems
+
+    async def _call_problems(self) -> list[InputProblem]:
+        """What would make the call of a saved workflow fail; asks the server if there are such calls."""
+        called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
+        for warning in ignored_inputs(called, self._templates):
+            logger.warning("%s: %s", self._definition.name or "workflow", warning)
+        edges = self._fields.edges
+        return call_problems(self._original, self._definition, self._templates, self._fields, edges, called)
 
     async def _made(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
         """The items that only the server can make, by the id of the batch node."""

@@ -90,6 +90,7 @@ class ScriptedServer:
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
         app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
+        app.router.add_get(f"{queue}/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
@@ -123,6 +124,9 @@ class ScriptedServer:
     async def _by_ids(self, request: web.Request) -> web.Response:
         wanted = (await request.json())["item_ids"]
         return await _json([self.items[item_id] for item_id in wanted if item_id in self.items])
+
+    async def _item_ids(self, _: web.Request) -> web.Response:
+        return await _json({"item_ids": [*self.items][::-1], "total_count": len(self.items)})
 
     async def _item(self, request: web.Request) -> web.Response:
         return await _json(self.items[int(request.match_info["item_id"])])

@@ -1,4 +1,4 @@
-"""Asks the server in bulk what its pushes did not tell: on reconnect, on bulk events, and on silence.
+"""Asks the server in bulk what its events did not tell: after a reconnect, on bulk events, and on silence.
 
 There is one reconciler for all runs of a client, so a thousand waits cost no more than one.
 """
@@ -6,10 +6,12 @@ There is one reconciler for all runs of a client, so a thousand waits cost no mo
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
+import math
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from invokeai_py_client.errors import (
@@ -40,9 +42,13 @@ SILENCE_AFTER_CANCEL = 1.0
 ERROR_GRACE = 0.25
 """Seconds that the error of a failed node may take to follow the status, before it is asked for."""
 
-_DETAILS_PER_REQUEST = 50
+ALL_RUNS_PAUSE = 1.0
+"""Seconds at least between two rounds for all runs that bulk events of other users cause."""
 
-_RunsOfItems = defaultdict[int, list[LiveRun]]
+_SLACK = 0.1
+"""The part of its interval by which a run is asked about early, together with others, rather than by itself."""
+
+_DETAILS_PER_REQUEST = 50
 
 
 class Connection(Protocol):
@@ -62,6 +68,9 @@ class Connection(Protocol):
 class Reconciler:
     """Keeps every followed run true to the server.
 
+    A run is asked about when nothing has been heard of it for a while. When that is the case is kept in a heap, with
+    one entry for each run, so that neither an event nor a submission takes longer the more runs there are.
+
     Args:
         http: how to ask.
         engine: where to run.
@@ -76,7 +85,13 @@ class Reconciler:
         self._connection = connection
         self._generation = -1
         self._due = asyncio.Event()
-        self._everything = False
+        self._schedule: list[tuple[float, int, LiveRun]] = []
+        self._numbers = itertools.count()
+        self._runs: dict[LiveRun, None] = {}
+        self._items: dict[str, dict[int, None]] = {}
+        self._brought_up: set[LiveRun] = set()
+        self._all_from: float | None = None
+        self._all_asked_at = -math.inf
         self.rounds = 0
 
     def start(self) -> None:
@@ -86,97 +101,184 @@ class Reconciler:
             self._due = asyncio.Event()
             self._engine.spawn(self._run(), name="reconciler")
 
-    def wake(self, *, everything: bool = False) -> None:
-        """Have a round now: for the items that lack details, or for every item that has not ended."""
-        self._everything = self._everything or everything
+    def schedule(self, run: LiveRun) -> None:
+        """Ask about a run when its time has come, which may be earlier than it was."""
+        due = run.checked_at + self._interval(run)
+        if run.due_at is None or due < run.due_at:
+            run.due_at = due
+            heapq.heappush(self._schedule, (due, next(self._numbers), run))
+            if self._schedule[0][2] is run:
+                self._due.set()
+
+    def check(self, run: LiveRun) -> None:
+        """Ask about a run now."""
+        self._runs[run] = None
         self._due.set()
+
+    def check_items(self, queue_id: str, item_ids: Iterable[int]) -> None:
+        """Ask about some items now, as far as they belong to runs that are followed."""
+        followed = [item_id for item_id in item_ids if self._router.having(item_id)]
+        if followed:
+            self._items.setdefault(queue_id, {}).update(dict.fromkeys(followed))
+            self._due.set()
+
+    def check_all(self) -> None:
+        """Ask about every run now: events may have been missed."""
+        self._all_from = -math.inf
+        self._due.set()
+
+    def check_all_soon(self) -> None:
+        """Ask about every run, but not more than once in a while: others may change the queue again and again."""
+        if self._all_from is None:
+            self._all_from = max(time.monotonic(), self._all_asked_at + ALL_RUNS_PAUSE)
+            self._due.set()
+
+    def wake(self) -> None:
+        """Have a round now, for whatever must be asked."""
+        self._due.set()
+
+    async def bring_up_to_date(self, run: LiveRun) -> None:
+        """Ask about all of a run that is not settled, and return when the responses are taken in.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        run.was_asked()
+        self._brought_up.add(run)
+        try:
+            await self._refresh(run.state.queue_id, run.state.unsettled())
+            await self._fetch_details([run])
+        finally:
+            self._brought_up.discard(run)
+            if run.state.needs_requests:
+                self._due.set()
 
     async def _run(self) -> None:
         while True:
             await set_within(self._due, self._pause())
             self._due.clear()
-            everything, self._everything = self._everything, False
+            self._collect()
+            runs, self._runs = self._runs, {}
+            items, self._items = self._items, {}
             try:
-                await self._round(everything)
+                await self._round(runs, items)
+                continue
             except (AuthenticationError, ForbiddenError) as error:
-                # Asking again would get the same answer for ever: those who wait must know.
+                # The same request would be refused for ever: those who wait must know.
                 for run in self._router.live():
                     run.fail(error)
                     self._router.forget(run)
+                continue
             except InvokeAIError as error:
                 logger.info("the server could not be asked about its queue, will try again: %s", error)
-                await self._try_again(everything)
             except Exception:
-                # The safety net must hold whatever one answer may do to it.
+                # One bad response must not end the task that all waits rely on.
                 logger.exception("a round of asking the server about its queue failed, will try again")
-                await self._try_again(everything)
+            self._runs.update(runs)
+            for queue_id, item_ids in items.items():
+                self._items.setdefault(queue_id, {}).update(item_ids)
+            pause = min((run.pause(POLL_INTERVAL) for run in runs), default=POLL_INTERVAL)
+            await asyncio.sleep(min(pause, POLL_INTERVAL))
+            self._due.set()
 
-    async def _try_again(self, everything: bool) -> None:
-        await asyncio.sleep(min(self._pause() or POLL_INTERVAL, POLL_INTERVAL))
-        self.wake(everything=everything)
+    def _interval(self, run: LiveRun) -> float:
+        if not self._connection.is_connected:
+            return run.pause(POLL_INTERVAL)
+        return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
 
     def _pause(self) -> float | None:
-        """Seconds until the next round; None to wait until there is a reason."""
-        runs = [*self._router.live()]
-        if not runs:
-            return None
-        if self._connection.is_connected:
-            return min(_silence(run) for run in runs)
-        return min(run.pause(POLL_INTERVAL) for run in runs)
+        """Return the seconds until something must be asked; None to wait until there is a reason."""
+        due = [] if self._all_from is None else [self._all_from]
+        if self._schedule:
+            due.append(self._schedule[0][0])
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
-    async def _round(self, everything: bool) -> None:
-        self.rounds += 1
-        polling = everything or not self._connection.is_connected
+    def _collect(self) -> None:
+        """Add the runs whose time has come to those that are to be asked about."""
         now = time.monotonic()
-        ask: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
-        for run in self._router.live():
-            if polling or run.last_heard <= now - _silence(run):
-                run.asked += 1
-                for item_id in run.state.unsettled():
-                    ask[run.state.queue_id][item_id].append(run)
-        for queue_id, runs in ask.items():
-            for item_ids in _groups(runs, queue.MAX_IDS_PER_REQUEST):
-                await self._refresh(queue_id, item_ids, runs)
-        await self._fill_in_details()
-        for run in self._router.live():
+        if self._all_from is not None and self._all_from <= now:
+            self._runs.update(dict.fromkeys(self._router.live()))
+            self._all_from, self._all_asked_at = None, now
+        if not self._schedule or self._schedule[0][0] > now:
+            return
+        while self._schedule:
+            due, _, run = self._schedule[0]
+            # Those that would be due soon are asked about in the same request.
+            if due - _SLACK * self._interval(run) > now:
+                return
+            heapq.heappop(self._schedule)
+            if run.due_at != due:
+                continue
+            run.due_at = None
+            if not self._router.is_followed(run):
+                continue
+            if run.checked_at + (1 - _SLACK) * self._interval(run) <= now:
+                self._runs[run] = None
+            else:
+                self.schedule(run)
+
+    async def _round(self, runs: Iterable[LiveRun], items: Mapping[str, Iterable[int]]) -> None:
+        asked: dict[str, dict[int, None]] = {queue_id: dict.fromkeys(item_ids) for queue_id, item_ids in items.items()}
+        for run in runs:
+            if self._router.is_followed(run):
+                run.was_asked()
+                self.schedule(run)
+                asked.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.unsettled()))
+        for queue_id, item_ids in asked.items():
+            await self._refresh(queue_id, [*item_ids])
+        # What `bring_up_to_date` is at work on is not asked for twice.
+        incomplete = [run for run in self._router.incomplete if run not in self._brought_up]
+        self.rounds += any(asked.values()) or bool(incomplete)
+        await self._fetch_details(incomplete)
+        for run in incomplete:
             if run.state.lost_items():
                 await resubmit_lost(self._http, self._router, run)
+            if not run.state.needs_requests:
+                self._router.incomplete.pop(run, None)
 
-    async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: _RunsOfItems) -> None:
-        epoch = self._connection.epoch if self._connection.is_connected else None
-        records = await summaries_of(self._http, queue_id, item_ids)
-        watched = self._connection.is_connected and self._connection.epoch == epoch
-        for record in records:
-            for run in runs[record.item_id]:
-                self._router.apply(run, run.state.apply_snapshot(record, nothing_missed=watched))
-        self._tell_gone(item_ids, records, runs)
+    async def _refresh(self, queue_id: str, item_ids: Sequence[int]) -> None:
+        for ids in _groups(item_ids, queue.MAX_IDS_PER_REQUEST):
+            epoch = self._connection.epoch if self._connection.is_connected else None
+            records = await summaries_of(self._http, queue_id, ids)
+            watched = self._connection.is_connected and self._connection.epoch == epoch
+            self._take(ids, records, nothing_missed=watched)
 
-    async def _fill_in_details(self) -> None:
-        """Fetch the full record of each item of whose end not all is known."""
-        if any(run.state.awaits_error() for run in self._router.live()):
+    async def _fetch_details(self, runs: Sequence[LiveRun]) -> None:
+        """Fetch the full record of each item whose outputs or error may be incomplete, or whose calls are not known."""
+        if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
-        lacking: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
-        for run in self._router.live():
-            for item_id in run.state.lacking_details():
-                lacking[run.state.queue_id][item_id].append(run)
-        for queue_id, runs in lacking.items():
-            for item_ids in _groups(runs, _DETAILS_PER_REQUEST):
-                records = await records_of(self._http, queue_id, item_ids)
-                for record in records:
-                    for run in runs[record.item_id]:
-                        self._router.apply(run, run.state.apply_snapshot(record))
-                self._tell_gone(item_ids, records, runs)
+        asked: set[int] = set()
+        # A record may name further items: those of the workflows that were called.
+        while lacking := _lacking(runs, asked):
+            for queue_id, item_ids in lacking.items():
+                asked |= item_ids.keys()
+                for ids in _groups([*item_ids], _DETAILS_PER_REQUEST):
+                    self._take(ids, await records_of(self._http, queue_id, ids))
 
-    def _tell_gone(self, item_ids: Sequence[int], records: Iterable[QueueItemSummary], runs: _RunsOfItems) -> None:
-        for item_id in set(item_ids) - {record.item_id for record in records}:
-            for run in runs[item_id]:
-                self._router.apply(run, run.state.apply_gone(item_id))
+    def _take(
+        self, item_ids: Iterable[int], records: Sequence[QueueItemSummary], *, nothing_missed: bool = False
+    ) -> None:
+        """Apply the records to the runs that the items belong to; items without a record are gone."""
+        record_of = {record.item_id: record for record in records}
+        for item_id in item_ids:
+            record = record_of.get(item_id)
+            for run in self._router.having(item_id):
+                if record is None:
+                    events = run.state.apply_gone(item_id)
+                else:
+                    events = run.state.apply_snapshot(record, nothing_missed=nothing_missed)
+                self._router.apply(run, events)
 
 
-def _silence(run: LiveRun) -> float:
-    return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
+def _lacking(runs: Iterable[LiveRun], asked: Collection[int]) -> dict[str, dict[int, None]]:
+    """Return the items of which the full record must be fetched, by queue, without those that were asked for."""
+    lacking: dict[str, dict[int, None]] = {}
+    for run in runs:
+        item_ids = [item_id for item_id in run.state.lacking_details() if item_id not in asked]
+        if item_ids:
+            lacking.setdefault(run.state.queue_id, {}).update(dict.fromkeys(item_ids))
+    return lacking
 
 
-def _groups(item_ids: Iterable[int], size: int) -> Iterable[list[int]]:
-    ids = list(item_ids)
-    return (ids[start : start + size] for start in range(0, len(ids), size))
+def _groups(item_ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (item_ids[start : start + size] for start in range(0, len(item_ids), size))

@@ -15,6 +15,7 @@ from invokeai_py_client.live.enqueue import Enqueued, enqueue_once
 from invokeai_py_client.live.items import items_of_batch
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
@@ -42,6 +43,7 @@ class Submissions:
         router: who follows the runs.
         reconciler: who is told of new ones.
         kinds: where it is remembered what was sent.
+        durations: how long nodes are expected to take.
         start: sees to it that the events of a queue arrive; says whether they do.
         make_turn: the turn of a priority in a queue.
     """
@@ -53,6 +55,7 @@ class Submissions:
         router: Router,
         reconciler: Reconciler,
         kinds: Kinds,
+        durations: NodeDurations,
         start: Callable[[str], Awaitable[bool]],
         make_turn: Callable[[Priority, str], Turn],
     ) -> None:
@@ -61,6 +64,7 @@ class Submissions:
         self._router = router
         self._reconciler = reconciler
         self._kinds = kinds
+        self._durations = durations
         self._start = start
         self._make_turn = make_turn
 
@@ -101,9 +105,16 @@ class Submissions:
             body = {**body, "prepend": True}
         batch_id = str(uuid4())
         run = self._router.follow(
-            RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
+            RunState(
+                batch_id,
+                queue_id,
+                body["batch"]["graph"],
+                has_gap=not watched,
+                resubmits=resubmits,
+                durations=self._durations,
+            ),
+            is_urgent=priority is Priority.URGENT,
         )
-        run.is_urgent = priority is Priority.URGENT
         on_followed(run)
         try:
             first = await self._first_part(run, body)
@@ -118,11 +129,13 @@ class Submissions:
         self._took(run, first)
         if not run.state.is_enqueued:
             self._engine.spawn(self._feed(run, body, turn), name=f"rest of batch {batch_id}")
-        self._reconciler.wake()
         return run
 
     def _took(self, run: LiveRun, part: Enqueued) -> None:
-        run.state.enqueued(part.item_ids, all_of_them=part.took_all())
+        expected = None
+        if part.requested is not None:
+            expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)
+        run.state.enqueued(part.item_ids, all_of_them=part.took_all(), expected=expected)
         if run.state.is_finished:
             run.changed([])
             self._router.forget(run)
@@ -192,8 +205,7 @@ class Submissions:
         """
         await self._start(queue_id)
         # Its items are known only from the answer, and events about them may have come before.
-        run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()))
-        run.is_urgent = True
+        run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()), is_urgent=True)
 
         async def answered(item_ids: list[int] | None) -> None:
             if item_ids is None:
@@ -205,7 +217,7 @@ class Submissions:
                     return
             run.state.only = frozenset(item_ids)
             self._took(run, Enqueued(item_ids, len(item_ids)))
-            self._reconciler.wake(everything=True)
+            self._reconciler.check(run)
 
         try:
             yield answered

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.items import all_ids, records_of, summaries_of
+from invokeai_py_client.live.items import all_ids, item_id_of, records_of, summaries_of
 from invokeai_py_client.live.queue_counts import nothing_at_all, until_counts
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.queue_order import QueuePosition
@@ -110,7 +110,7 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        return await self._http.send(queue.get_queue_item(self.queue_id, item_id))
+        return await self._http.send(queue.get_queue_item(self.queue_id, item_id_of(item_id)))
 
     @on_engine
     async def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
@@ -118,7 +118,7 @@ class AsyncQueue:
 
         Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
         """
-        return await records_of(self._http, self.queue_id, item_ids)
+        return await records_of(self._http, self.queue_id, [item_id_of(item_id) for item_id in item_ids])
 
     @on_engine
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
@@ -155,7 +155,7 @@ class AsyncQueue:
             >>> client.queue.get_position(run.item_id).ahead_count
             2
         """
-        return await self._positions.of(item_id)
+        return await self._positions.of(item_id_of(item_id))
 
     # Steering
 
@@ -163,7 +163,9 @@ class AsyncQueue:
     async def cancel_item(self, item_id: int) -> QueueItemRecord:
         """Cancel an item; one that has ended stays as it is.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+        The server cancels an item of a called workflow together with the item that called it.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Returns:
             The item as it is now.
@@ -171,8 +173,13 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
+        item_id = item_id_of(item_id)
         self._following.cancel_asked(item_id=item_id)
-        return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
+        item = await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
+        if item.root_item_id is not None:
+            # Without a socket the run may not know its children yet.
+            self._following.cancel_asked(item_id=item.root_item_id)
+        return item
 
     @on_engine
     async def cancel_batch(self, batch_id: str) -> CancelResult:
@@ -208,6 +215,7 @@ class AsyncQueue:
 
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """
+        item_id = item_id_of(item_id)
         self._following.cancel_asked(item_id=item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
 
@@ -248,7 +256,7 @@ class AsyncQueue:
             >>> client.run(new.item_id).wait(timeout=60).status
             'completed'
         """
-        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
+        ids = [item_id_of(item_id) for item_id in (item_ids if isinstance(item_ids, Iterable) else [item_ids])]
         return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
 
     @on_engine

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ logger = logging.getLogger("invokeai_py_client.workflow")
 
 _PER_PAGE = 100
 
-HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], WorkflowHandle]
+HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[WorkflowHandle]]
 
 
 class AsyncWorkflows:
@@ -69,7 +69,7 @@ class AsyncWorkflows:
         """
         if isinstance(definition, str):
             definition = await self._download(await self._find(definition))
-        return self._make_handle(_checked(definition), await self.get_templates())
+        return await self._make_handle(_checked(definition), await self.get_templates())
 
     @on_engine
     async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_types import are_equal, can_feed, item_of, suit_each_other
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, NodeTemplates
+from invokeai_py_client.workflow.templates import FieldType, NodeTemplates
 
 CONNECTOR_INPUT = "in"
 CONNECTOR_OUTPUT = "out"
@@ -144,11 +144,8 @@ class _Checker:
         template = self._templates.get(node.type) if node.kind == "invocation" else None
         if template is None:
             return None
-        known = template.inputs.get(name)
-        if known is not None:
-            return Port(node, name, known.type, known.input)
-        # The inputs of a called workflow are described in the document itself.
-        return _dynamic_input(node, name)
+        known = input_template(node, template, name)
+        return None if known is None else Port(node, name, known.type, known.input)
 
     def _check_into_connector(self, edge: Edge, source: Port | None, kept: Sequence[Edge]) -> None:
         if edge.target_field != CONNECTOR_INPUT:
@@ -264,19 +261,3 @@ def _has_loop(edges: Sequence[Edge]) -> bool:
             return True
         left = still
     return False
-
-
-def _dynamic_input(node: Node, name: str) -> Port | None:
-    templates: Any = node.data.get("dynamicInputTemplates")
-    template = templates.get(name) if isinstance(templates, dict) else None
-    described = template.get("type") if isinstance(template, dict) else None
-    if not isinstance(template, dict) or not isinstance(described, dict):
-        return None
-    cardinality = described.get("cardinality")
-    known = {kind.value: kind for kind in Cardinality}
-    field_type = FieldType(
-        str(described.get("name")),
-        known.get(cardinality, Cardinality.SINGLE) if isinstance(cardinality, str) else Cardinality.SINGLE,
-        batch=bool(described.get("batch")),
-    )
-    return Port(node, name, field_type, str(template.get("input") or "any"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from invokeai_py_client.workflow.connections import origin_of
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, is_called_input
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.json_values import copied
@@ -18,7 +19,6 @@ _NOT_EXECUTABLE = {
     *(f"{kind}_batch" for kind in ("float", "integer", "string", "image")),
     *(f"{kind}_generator" for kind in ("float", "integer", "string", "image")),
 }
-_SAVED_WORKFLOW_INPUT = "saved_workflow_input::"
 _NO_INPUT: Mapping[str, Any] = {}
 
 
@@ -64,7 +64,7 @@ def build_graph(
         if edge.source in nodes and edge.target in nodes:
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
-            if definition.nodes[edge.target].type == "call_saved_workflow":
+            if definition.nodes[edge.target].type == CALL_NODE:
                 nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
             wires.append(
                 {
@@ -121,9 +121,11 @@ def _graph_node(
         # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
         value = copied(fields.value_of(node.id, name, given))
         known = template.inputs.get(name)
-        if node.type == "call_saved_workflow" and name.startswith(_SAVED_WORKFLOW_INPUT):
-            saved[name] = None if value is UNSET else value
-        elif node.type == "call_saved_workflow" and name == "workflow_inputs":
+        if is_called_input(node, name):
+            # The server overrides what the called workflow has saved with whatever is here, null included.
+            if value is not UNSET:
+                saved[name] = value
+        elif node.type == CALL_NODE and name == "workflow_inputs":
             continue
         elif known is None:
             if node.type in NODES_WITH_EXTRA_INPUTS and value is not UNSET:
@@ -134,7 +136,7 @@ def _graph_node(
             values[name] = _board(value, default_board)
         elif value is not UNSET:
             values[name] = value
-    if node.type == "call_saved_workflow":
+    if node.type == CALL_NODE:
         values["workflow_inputs"] = saved
     return {
         "type": node.type,

@@ -11,6 +11,7 @@ from typing import Any, SupportsIndex, overload
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
 from invokeai_py_client.workflow.connections import kept_edges, origin_of
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_kinds import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
@@ -145,7 +146,7 @@ class WorkflowFields:
             return None
         given = self.inputs_of(node).get(name)
         template = self._templates.get(node.type)
-        known = template.inputs.get(name) if template is not None else None
+        known = input_template(node, template, name) if template is not None else None
         if known is None:
             if given is None:
                 return None
@@ -164,7 +165,7 @@ class WorkflowFields:
     def place(self, node: Node, name: str) -> FieldPlace:
         """Return where an input of a node is, with the label that the web UI shows for it."""
         template = self._templates.get(node.type)
-        known = template.inputs.get(name) if template is not None else None
+        known = input_template(node, template, name) if template is not None else None
         label = self.inputs_of(node).get(name, {}).get("label") or ("" if known is None else known.title)
         return FieldPlace(node.id, node.type, node.label, name, str(label))
 
@@ -203,7 +204,7 @@ class WorkflowFields:
             if template is None:
                 continue
             for name in self.names_of(node):
-                known = template.inputs.get(name)
+                known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
                 field = self.get(node.id, name)
@@ -659,7 +660,9 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
     node = definition.nodes.get(node_id)
-    return node is not None and node.type in templates and name in templates[node.type].inputs
+    if node is None or node.kind != "invocation" or node.type not in templates:
+        return False
+    return input_template(node, templates[node.type], name) is not None
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:

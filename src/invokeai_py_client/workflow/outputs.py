@@ -15,9 +15,42 @@ from invokeai_py_client.workflow.templates import NodeTemplate, NodeTemplates
 _NAME_OF = {"ImageField": "image_name", "VideoField": "video_name"}
 
 
+@dataclass(frozen=True, slots=True)
+class NodePath:
+    """A node of a workflow, or of one that it calls.
+
+    `node_id` is the node's id in its own workflow, `call_path` the ids of the call nodes that lead to that workflow,
+    the outermost first; it is empty for a node of the workflow that was submitted.
+
+    Example:
+        >>> str(NodePath("blur", ("call",)))
+        'call/blur'
+    """
+
+    node_id: str
+    call_path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "/".join((*self.call_path, self.node_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeResult:
+    """The output of one node of a run: its `result` as the server sent it, and the board that it was told to use."""
+
+    path: NodePath
+    node_type: str
+    is_intermediate: bool
+    result: Mapping[str, Any]
+    board_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputMapping(ReadsAsMapping):
     """What one output node made.
+
+    `call_path` is empty for a node of the workflow itself; for one of a workflow that it calls, it has the ids of the
+    call nodes that lead there, the outermost first, and `node_id` is the node's id in the called workflow.
 
     `input_index` is the index of the node's board input, if the form shows it; `board_id` the board that the images
     went to, None for none. `image_names` and `video_names` are in the order in which they were made, empty if the
@@ -31,6 +64,12 @@ class OutputMapping(ReadsAsMapping):
     board_id: str | None
     image_names: tuple[str, ...]
     video_names: tuple[str, ...] = ()
+    call_path: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> NodePath:
+        """The node with its call path."""
+        return NodePath(self.node_id, self.call_path)
 
     def keys(self) -> Collection[str]:
         """The names of the attributes."""
@@ -57,6 +96,7 @@ def map_outputs(
     shown: WorkflowInputs,
     results: Iterable[tuple[str, Mapping[str, Any]]],
     boards: Mapping[str, str],
+    called: Iterable[NodeResult] = (),
 ) -> list[OutputMapping]:
     """Say what each output node made.
 
@@ -66,9 +106,11 @@ def map_outputs(
         shown: the inputs of its form.
         results: (node id in the workflow, the node's result as the server sent it), in the order in which they came.
         boards: the ids of the boards that were sent, by node id.
+        called: the results of the workflows that were called, in the order in which they came.
 
     Returns:
-        A mapping for each output node, those with a board input in the form first.
+        A mapping for each output node, those with a board input in the form first; then one for each output node of
+        a called workflow that made something.
     """
     made: dict[tuple[str, str], list[str]] = {}
     for node_id, result in results:
@@ -76,7 +118,7 @@ def map_outputs(
         if node is not None and node.type in templates:
             for kind, name in _names(result, templates[node.type]):
                 made.setdefault((node_id, kind), []).append(name)
-    return [
+    own = [
         OutputMapping(
             node_id=node.id,
             node_type=node.type,
@@ -87,6 +129,32 @@ def map_outputs(
             video_names=tuple(made.get((node.id, "video_name"), ())),
         )
         for node in output_nodes(definition, templates, shown)
+    ]
+    return own + _map_called(templates, called)
+
+
+def _map_called(templates: NodeTemplates, results: Iterable[NodeResult]) -> list[OutputMapping]:
+    """A mapping for each node of a called workflow that made something for the gallery."""
+    made: dict[tuple[NodePath, str], list[str]] = {}
+    makers: dict[NodePath, NodeResult] = {}
+    for one in results:
+        if one.is_intermediate or one.node_type not in templates:
+            continue
+        for kind, name in _names(one.result, templates[one.node_type]):
+            made.setdefault((one.path, kind), []).append(name)
+            makers.setdefault(one.path, one)
+    return [
+        OutputMapping(
+            node_id=path.node_id,
+            call_path=path.call_path,
+            node_type=one.node_type,
+            label=templates[one.node_type].title,
+            input_index=None,
+            board_id=one.board_id,
+            image_names=tuple(made.get((path, "image_name"), ())),
+            video_names=tuple(made.get((path, "video_name"), ())),
+        )
+        for path, one in makers.items()
     ]
 
 
@@ -106,22 +174,21 @@ def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def images_in(graph: Mapping[str, Any], results: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """The names of the images that the nodes of a graph made for the gallery, without its document.
+def images_in(results: Iterable[NodeResult]) -> dict[str, NodePath]:
+    """Return the names of the images that were made for the gallery, and the node that made each, without a document.
 
     Args:
-        graph: as it was sent.
-        results: (node id in the workflow, the node's result as the server sent it), in the order in which they came.
+        results: in the order in which they came.
     """
-    found: dict[str, None] = {}
-    for node_id, result in results:
-        if graph["nodes"].get(node_id, {}).get("is_intermediate", True):
+    found: dict[str, NodePath] = {}
+    for made in results:
+        if made.is_intermediate:
             continue
-        for value in result.values():
+        for value in made.result.values():
             for one in value if isinstance(value, list) else [value]:
                 if isinstance(one, Mapping) and isinstance(one.get("image_name"), str):
-                    found[one["image_name"]] = None
-    return [*found]
+                    found.setdefault(one["image_name"], made.path)
+    return found
 
 
 def _names(result: Mapping[str, Any], template: NodeTemplate) -> Iterator[tuple[str, str]]:

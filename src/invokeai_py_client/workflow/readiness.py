@@ -15,6 +15,7 @@ from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNo
 from invokeai_py_client.workflow.batching import BatchNode, batch_faults
 from invokeai_py_client.workflow.connections import origin_of
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.inputs import WorkflowFields
@@ -63,6 +64,21 @@ def input_problems(
     return problems
 
 
+def missing_inputs(
+    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
+) -> list[InputProblem]:
+    """Find the inputs that a node cannot do without, and that have neither a value nor an edge that brings one.
+
+    The server would take such a graph, and fail when it comes to the node. Arguments as for `input_problems`.
+    """
+    return [
+        problem
+        for node in definition.nodes.values()
+        if node.kind == "invocation" and node.type in templates
+        for problem in _missing_of(node, definition, templates, fields)
+    ]
+
+
 def batch_problems(
     batches: Sequence[BatchNode], fields: WorkflowFields, answers: Mapping[str, list[Any]]
 ) -> list[InputProblem]:
@@ -97,28 +113,42 @@ def _problems_of(
                 f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
                 f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
             )
-    for name, template in known.items():
-        if fields.into(node.id, name):
-            continue
+    yield from _missing_of(node, definition, templates, fields)
+    for name, template in _unfed(node, templates, fields):
+        # An empty batch is found where its items are counted.
         if template.type.batch and not fields.value_of(node.id, name, inputs.get(name, {})):
-            # An empty batch is found where its items are counted.
             continue
-        if template.required and _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
-            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
-        elif (fault := fields.fault_of(node.id, name)) is not None:
+        fault = fields.fault_of(node.id, name)
+        if fault is not None:
             yield InputProblem(fields.place(node, name), fault)
+
+
+def _missing_of(
+    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
+) -> Iterator[InputProblem]:
+    inputs = fields.inputs_of(node)
+    for name, template in _unfed(node, templates, fields):
+        if template.required and not template.type.batch:
+            value = fields.value_of(node.id, name, inputs.get(name, {}))
+            if value is UNSET or value is None:
+                yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
+
+
+def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
+    """The inputs of a node to which no edge brings a value, those of a called workflow among them."""
+    known = templates[node.type].inputs
+    described = ((name, dynamic_template(node, name)) for name in fields.inputs_of(node) if name not in known)
+    for name, template in (*known.items(), *described):
+        if template is not None and not fields.into(node.id, name):
+            yield name, template
 
 
 def _is_extra(node: Node, name: str) -> bool:
     """Whether a node takes inputs that its template does not name."""
     if node.type in NODES_WITH_EXTRA_INPUTS:
         return True
-    dynamic = node.data.get("dynamicInputTemplates")
-    return node.type == "call_saved_workflow" or (isinstance(dynamic, dict) and name in dynamic)
-
-
-def _is_empty(value: object) -> bool:
-    return value is UNSET or value is None
+    # What a called workflow does not expose is found with the other faults of the call.
+    return is_called_input(node, name) or dynamic_template(node, name) is not None
 
 
 def _why_missing(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
 from invokeai_py_client.workflow.inputs import WorkflowFields
@@ -48,7 +49,7 @@ def things_named(
         if template is None:
             continue
         for name, given in fields.inputs_of(node).items():
-            known = template.inputs.get(name)
+            known = input_template(node, template, name)
             if known is None or (node.id, name) in fed:
                 continue
             place = fields.place(node, name)

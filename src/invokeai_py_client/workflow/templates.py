@@ -124,7 +124,7 @@ class InputTemplate:
     required: bool
     default: Any
     input: str
-    nullable: bool = False
+    nullable: bool = field(default=False, compare=False)
     minimum: float | None = None
     maximum: float | None = None
     exclusive_minimum: float | None = None

@@ -46,7 +46,10 @@ class BatchStatus(Record):
 
 
 class QueueItemSummary(Record):
-    """The light form of a queue item: no graph, no results, no error text."""
+    """The light form of a queue item: no graph, no results, no error text.
+
+    `parent_item_id` is the item that called this one, if it runs a called workflow (servers from 6.14).
+    """
 
     item_id: int
     status: QueueItemStatus
@@ -57,10 +60,14 @@ class QueueItemSummary(Record):
     origin: str | None = None
     destination: str | None = None
     user_id: str = "system"
+    parent_item_id: int | None = None
 
 
 class QueueItemRecord(QueueItemSummary):
-    """A whole queue item. `session` has its graph and the results of its nodes."""
+    """A whole queue item. `session` has its graph and the results of its nodes.
+
+    `root_item_id` is the outermost caller of an item that runs a called workflow (servers from 6.14).
+    """
 
     queue_id: str
     session_id: str
@@ -68,6 +75,7 @@ class QueueItemRecord(QueueItemSummary):
     priority: int = 0
     status_sequence: int | None = None
     retried_from_item_id: int | None = None
+    root_item_id: int | None = None
     error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = None

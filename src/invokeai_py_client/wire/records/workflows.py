@@ -8,11 +8,15 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class WorkflowRecord(Record):
-    """A workflow of the server's library, with the document that a file would hold."""
+    """A workflow of the server's library, with the document that a file would hold.
+
+    `call_saved_workflow_compatibility` says whether other workflows can call it; servers before 6.14 do not.
+    """
 
     workflow_id: str
     name: str
     workflow: dict[str, Any]
+    call_saved_workflow_compatibility: dict[str, Any] | None = None
 
 
 class WorkflowSummary(Record):

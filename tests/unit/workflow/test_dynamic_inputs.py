@@ -1,0 +1,167 @@
+"""Inputs that a document describes itself: those of a called workflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.called_workflows import caller, field
+
+from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.workflow.connections import kept_edges
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, template_as_json
+from invokeai_py_client.workflow.graph import build_graph, with_values
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.readiness import missing_inputs
+from invokeai_py_client.workflow.server_things import things_named
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+RADIUS = field("blur", "radius")
+IMAGE = field("blur", "image")
+MODEL = field("loader", "model")
+
+
+def described(name: str, type_name: str, *, title: str = "", required: bool = False, **more: Any) -> dict[str, Any]:
+    """A template as the web UI writes it."""
+    return {
+        "name": name,
+        "title": title or name,
+        "description": "",
+        "fieldKind": "input",
+        "input": "any",
+        "required": required,
+        "ui_hidden": False,
+        "type": {"name": type_name, "cardinality": "SINGLE", "batch": False},
+        **more,
+    }
+
+
+def document(described_inputs: dict[str, dict[str, Any]], **values: Any) -> dict[str, Any]:
+    made = caller("w-1", values)
+    call = made["nodes"][-1]["data"]
+    call["dynamicInputTemplates"] = described_inputs
+    for name in described_inputs:
+        call["inputs"].setdefault(name, {"name": name, "label": ""})
+    made["exposedFields"] = [{"nodeId": "call", "fieldName": name} for name in described_inputs]
+    return made
+
+
+class Loaded:
+    def __init__(self, made: dict[str, Any], templates: NodeTemplates) -> None:
+        self.definition = WorkflowDefinition.from_dict(made)
+        self.templates = templates
+        self.fields = WorkflowFields(self.definition, templates)
+        self.inputs: WorkflowInputs = shown_inputs(self.definition, templates, self.fields)
+        self.edges, self.dropped = kept_edges(self.definition, templates)
+
+    def sent(self) -> dict[str, Any]:
+        graph = build_graph(self.definition, self.templates, self.fields, self.edges).graph
+        inputs: dict[str, Any] = graph["nodes"]["call"]["workflow_inputs"]
+        return inputs
+
+
+def test_an_exposed_input_of_a_called_workflow_is_a_typed_input(templates: NodeTemplates) -> None:
+    loaded = Loaded(
+        document({RADIUS: described(RADIUS, "FloatField", title="Radius", minimum=0)}, **{RADIUS: 2.5}), templates
+    )
+    (radius,) = loaded.inputs
+    assert (radius.label, radius.type_name, radius.value) == ("Radius", "FloatField", 2.5)
+    with pytest.raises(InputValueError, match="at least 0"):
+        radius.value = -1
+    radius.value = 7
+    assert loaded.sent() == {RADIUS: 7}
+
+
+def test_an_input_in_a_form_is_one_too(templates: NodeTemplates) -> None:
+    made = document({RADIUS: described(RADIUS, "FloatField")})
+    made["exposedFields"] = []
+    made["form"] = {
+        "rootElementId": "root",
+        "elements": {
+            "root": {"id": "root", "type": "container", "data": {"layout": "column", "children": ["radius"]}},
+            "radius": {
+                "id": "radius",
+                "type": "node-field",
+                "parentId": "root",
+                "data": {"fieldIdentifier": {"nodeId": "call", "fieldName": RADIUS}},
+            },
+        },
+    }
+    assert [(i.node_id, i.field_name, i.type_name) for i in Loaded(made, templates).inputs] == [
+        ("call", RADIUS, "FloatField")
+    ]
+
+
+def test_an_input_without_a_value_is_not_sent(templates: NodeTemplates) -> None:
+    # The server would override what the called workflow has saved with null.
+    loaded = Loaded(document({RADIUS: described(RADIUS, "FloatField")}), templates)
+    assert loaded.sent() == {}
+    loaded.inputs[0].value = 3.0
+    assert loaded.sent() == {RADIUS: 3.0}
+    loaded.inputs[0].field.reset()
+    assert loaded.sent() == {}
+
+
+def test_a_changed_value_goes_into_the_document_that_is_kept_with_the_images(templates: NodeTemplates) -> None:
+    loaded = Loaded(document({RADIUS: described(RADIUS, "FloatField")}), templates)
+    loaded.inputs[0].value = 3.0
+    call = next(node for node in with_values(loaded.definition, loaded.fields)["nodes"] if node["id"] == "call")
+    assert call["data"]["inputs"][RADIUS]["value"] == 3.0
+
+
+def test_a_required_input_without_a_value_is_missing(templates: NodeTemplates) -> None:
+    loaded = Loaded(document({IMAGE: described(IMAGE, "ImageField", required=True)}), templates)
+    (problem,) = missing_inputs(loaded.definition, templates, loaded.fields)
+    assert (problem.place.node_id, problem.place.name, problem.why) == ("call", IMAGE, "it needs a value")
+
+
+def test_models_and_images_of_a_called_workflow_are_bound_and_looked_for(templates: NodeTemplates) -> None:
+    model = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "main"}
+    loaded = Loaded(
+        document(
+            {
+                MODEL: described(MODEL, "ModelIdentifierField", ui_model_base=["sd-1"], ui_model_type=["main"]),
+                IMAGE: described(IMAGE, "ImageField"),
+            },
+            **{MODEL: model, IMAGE: {"image_name": "a.png"}},
+        ),
+        templates,
+    )
+    (bound,) = loaded.fields.of_models(loaded.edges)
+    assert (bound.place.name, bound.bases, bound.types) == (MODEL, ("sd-1",), ("main",))
+    named = things_named(loaded.definition, templates, loaded.fields, loaded.edges)
+    assert {(thing.kind, thing.name) for thing in named} == {("model", "k"), ("image", "a.png")}
+
+
+def test_the_documents_description_of_an_input_comes_before_the_servers(templates: NodeTemplates) -> None:
+    made = document({"workflow_id": described("workflow_id", "StringField", title="Which")})
+    assert Loaded(made, templates).inputs[0].label == "Which"
+
+
+@pytest.mark.parametrize("broken", [None, [], "text", {"type": None}, {"type": []}, {}])
+def test_a_description_that_cannot_be_read_is_as_good_as_none(broken: Any, templates: NodeTemplates) -> None:
+    made = document({RADIUS: broken}, **{RADIUS: 2})
+    loaded = Loaded(made, templates)
+    assert dynamic_template(loaded.definition.nodes["call"], RADIUS) is None
+    assert loaded.inputs[("call", RADIUS)].type_name == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("node_type", "name"),
+    [
+        ("img_blur", "radius"),
+        ("img_blur", "blur_type"),
+        ("noise", "width"),
+        ("denoise_latents", "scheduler"),
+        ("denoise_latents", "cfg_scale"),
+        ("main_model_loader", "model"),
+        ("string_join", "string_left"),
+        ("image_collection", "images"),
+        ("save_image", "board"),
+    ],
+)
+def test_a_written_template_is_read_back(node_type: str, name: str, templates: NodeTemplates) -> None:
+    template = templates[node_type].inputs[name]
+    made = document({name: template_as_json(template)})
+    assert dynamic_template(WorkflowDefinition.from_dict(made).nodes["call"], name) == template
