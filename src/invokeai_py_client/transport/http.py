@@ -271,7 +271,7 @@ class HttpTransport:
             await asyncio.sleep(quiet)
         opened = contextlib.ExitStack()
         outcome = "no answer"
-        response: Response | None = None
+        answered: Response | None = None
         limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
             if call.parts:
@@ -298,7 +298,7 @@ class HttpTransport:
                     content = b""
                     async for piece in answer.content.iter_any():
                         sink.write(piece)
-                response = Response(call.method, shown, answer.status, answer.headers, content)
+                response = answered = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
             if renewed and token is not None and self.credentials.token == token:
@@ -315,7 +315,7 @@ class HttpTransport:
             opened.close()
             self.answers[_kind(call), outcome] += 1
             for listener in self.on_exchange:
-                listener(call, response)
+                listener(call, answered)
         if response.status_code == 500:
             # A server that did not expect its own error hangs up after telling it. What is sent on the connection
             # meanwhile would be lost.
