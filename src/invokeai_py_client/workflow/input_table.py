@@ -62,7 +62,9 @@ def show(table: InputTable) -> None:
         ipython.display.display(table)
     else:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        print(str(table).encode(encoding, "backslashreplace").decode(encoding))
+        # Before the table is laid out: an escape is wider than what it stands for.
+        rows = [tuple(cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row) for row in table.rows]
+        print(InputTable(rows))
 
 
 def _node_name(entry: WorkflowInput) -> str:
