@@ -149,3 +149,17 @@ async def test_a_model_that_was_installed_is_known(client: InvokeAIClient, wf: W
     await client.aio.request("GET", "/api/v2/models/install/1")
     ((why,),) = (await wf.validate_inputs_async()).values()
     assert "2 models answer to 'Tiny'" in why
+
+
+async def test_node_packs_that_were_installed_are_known(
+    client: InvokeAIClient, wf: WorkflowHandle, server: Server
+) -> None:
+    for method, path, is_read_again in (
+        ("GET", "/api/v2/custom_nodes/", False),
+        ("POST", "/api/v2/custom_nodes/install", True),
+        ("DELETE", "/api/v2/custom_nodes/my-pack", True),
+    ):
+        await client.aio.request(method, path)
+        server.asked.clear()
+        await client.aio.workflow_repo.create_workflow(wf.definition)
+        assert ("GET /openapi.json" in server.asked) is is_read_again

@@ -26,6 +26,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -47,6 +48,7 @@ class AsyncWorkflows:
         self._http = http
         self._make_handle = make_handle
         self._templates: NodeTemplates | None = None
+        http.on_exchange.append(self._forget_changed_nodes)
 
     @on_engine
     async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
@@ -88,6 +90,11 @@ class AsyncWorkflows:
             version = await AsyncApp(self._engine, self._http).get_version()
             self._templates = _parsed(version, await self._http.send(app.get_openapi()), self._http.settings.url)
         return self._templates
+
+    def _forget_changed_nodes(self, call: Call[Any], _: Response | None) -> None:
+        """Forget the templates when this client installs, removes or reloads node packs."""
+        if call.method not in ("GET", "HEAD") and call.path.startswith("/api/v2/custom_nodes"):
+            self._templates = None
 
     @on_engine
     async def list_available_workflows(
