@@ -34,3 +34,26 @@ def edge(source: str, source_field: str, target: str, target_field: str) -> dict
         "target": target,
         "targetHandle": target_field,
     }
+
+
+def form(*elements: dict[str, Any]) -> dict[str, Any]:
+    return {"rootElementId": "root", "elements": {element["id"]: element for element in elements}}
+
+
+def container(element_id: str, *children: str, parent: str | None = None) -> dict[str, Any]:
+    data = {"layout": "column", "children": [*children]}
+    return _element(element_id, "container", data, parent if element_id != "root" else None)
+
+
+def shown(element_id: str, node_id: str, name: str, parent: str = "root") -> dict[str, Any]:
+    """A form's element that shows an input."""
+    data = {"fieldIdentifier": {"nodeId": node_id, "fieldName": name}, "showDescription": True}
+    return _element(element_id, "node-field", data, parent)
+
+
+def heading(element_id: str, parent: str = "root") -> dict[str, Any]:
+    return _element(element_id, "heading", {"content": "Hello"}, parent)
+
+
+def _element(element_id: str, kind: str, data: dict[str, Any], parent: str | None) -> dict[str, Any]:
+    return {"id": element_id, "type": kind, "data": data, **({} if parent is None else {"parentId": parent})}

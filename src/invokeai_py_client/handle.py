@@ -174,7 +174,8 @@ class WorkflowHandle:
         """Find everything that keeps the workflow from running: the checks that a submit makes, in one list.
 
         Checks what the web UI's Invoke button does (values, node types, batches), and what only the server knows:
-        models, images and boards that are gone, names that stand for nothing. Uploads nothing.
+        models, images and boards that are gone, names that stand for nothing, workflows that this one calls. Uploads
+        nothing.
 
         Returns:
             The problems of each input, by its index; those of inputs that the form does not show by (node id, field
@@ -273,8 +274,8 @@ class WorkflowHandle:
             SettingsError: there is no such priority.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
-            InputsNotReadyError: anything else that `validate_inputs` finds. It is the base class of the two above;
-                each lists all problems.
+            InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
+                takes other inputs. It is the base class of the two above; each lists all problems.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room.
             InvokeAIError: as any request. Nothing is in the queue then.

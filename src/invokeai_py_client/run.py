@@ -83,6 +83,11 @@ class AsyncRun:
         """What is known now, without asking the server."""
         return self._presented(self.now.item())
 
+    @property
+    def children(self) -> tuple[QueueItem, ...]:
+        """The items of the workflows that the run calls; see `Run.children`."""
+        return self.now.children()
+
     async def wait(
         self,
         timeout: float | None = None,  # noqa: ASYNC109
@@ -335,7 +340,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
             >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
             [(319, 318, ('call',), 'completed')]
         """
-        return self.aio.now.children()
+        return self.aio.children
 
     @property
     def events(self) -> tuple[Event, ...]:

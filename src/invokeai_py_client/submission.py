@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import BatchError, NotFoundError, SettingsError
+from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
-from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_node, batch_nodes, takes_part
+from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_nodes, read_batches
 from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
@@ -125,13 +125,8 @@ class Composer:
         """The batch nodes that can be read, the items that the server made for them, what references stand for, and
         all that is wrong."""
         problems = input_problems(self._definition, self._templates, self._fields)
-        batches: list[BatchNode] = []
-        for node in self._definition.nodes.values():
-            if takes_part(node, self._fields):
-                try:
-                    batches.append(batch_node(node, self._definition, self._fields, self._fields.edges))
-                except BatchError as error:
-                    problems.append(unreadable_batch(node, error))
+        batches, errors = read_batches(self._definition, self._fields, self._fields.edges)
+        problems += [unreadable_batch(node, error) for node, error in errors]
         made = await self._made(batches)
         problems += batch_problems(batches, self._fields, made)
         answers, unresolved = await self._answers()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.called_workflows import batch_callee, blur_callee, caller, field, returning, sleep_callee, workflow
 from tests.documents import edge, node
+from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import GeneratorProgress, InvokeAIClient, Run, WorkflowDefinition
 from invokeai_py_client.errors import InputsNotReadyError, RunFailed
@@ -22,11 +23,16 @@ RADIUS = field("blur", "radius")
 Saver = Callable[[dict[str, Any]], str]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def has_calls(server: LocalServer) -> None:
+    with InvokeAIClient.from_url(server.url) as client:
+        if "call_saved_workflow" not in client.workflow_repo.get_templates():
+            pytest.skip("the server has no call_saved_workflow")
+
+
 @pytest.fixture(params=["websocket", "polling"])
 def client(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[InvokeAIClient]:
     with InvokeAIClient.from_url(server.url, transport=request.param) as client:
-        if request.param == "websocket" and not client.workflow_repo.get_templates().get("call_saved_workflow"):
-            pytest.skip("the server has no call_saved_workflow")
         yield client
 
 
@@ -34,8 +40,6 @@ def client(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Invo
 def one_client(server: LocalServer) -> Iterator[InvokeAIClient]:
     """For what does not depend on the transport."""
     with InvokeAIClient.from_url(server.url) as client:
-        if "call_saved_workflow" not in client.workflow_repo.get_templates():
-            pytest.skip("the server has no call_saved_workflow")
         yield client
 
 
@@ -371,6 +375,25 @@ def test_the_socket_and_polling_tell_the_same(server: LocalServer, save: Saver) 
                 }
             )
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("when", ["before the call", "in the call"])
+def test_children_are_known_after_the_socket_was_lost(when: str, server: LocalServer, save: Saver) -> None:
+    document = caller(save(sleep_callee(seconds=1.0)))
+    if when == "before the call":
+        # The caller takes its time before it calls.
+        document["nodes"].insert(0, node("first", "test_sleep", "1.0.0", steps=4, seconds=1.0, fail_at=-1))
+    with FaultProxy(server.url) as proxy, InvokeAIClient.from_url(proxy.url) as client:
+        run = submitted(client, document)
+        if when == "in the call":
+            _until_a_child_runs(client, run)
+        proxy.reset_websockets()
+        item = run.result(60)
+        assert run.item_ids == (item.item_id,)
+        assert [(child.parent_item_id, child.call_path, child.status) for child in run.children] == [
+            (item.item_id, ("call",), "completed")
+        ]
+        assert {output.node_id for output in run.children[0].outputs} == {"sleep", "value", "return"}
 
 
 def _until_a_child_runs(client: InvokeAIClient, run: Run) -> int:

@@ -170,6 +170,7 @@ def test_everything_is_told_at_once(templates: NodeTemplates, server: Server, en
         ("two", "model"),
         ("empty", ""),
         ("empty", "integers"),
+        ("bad", "generator"),
         ("texts", ""),
         ("more", "board"),
     }

@@ -111,6 +111,10 @@ class CalledItems:
         """Take in a record of a child; see `RunState.apply_snapshot`."""
         item = self._items[record.item_id]
         if isinstance(record, QueueItemRecord) and not item.is_placed:
+            if record.parent_item_id is None:
+                # It was not called: somebody has put it into the batch.
+                self.forget(record.item_id)
+                return []
             self._place(item, record)
         events = item.state.apply_snapshot(record, nothing_missed=nothing_missed)
         self._note(record.item_id)
@@ -129,11 +133,18 @@ class CalledItems:
         item.is_placed = True
         self._unplaced.discard(record.item_id)
         item.call_path = call_path_of(record)
-        if record.parent_item_id is not None and item.call_path:
-            item.parent_item_id = record.parent_item_id
-            item.call = str(_frames(record)[-1].get("prepared_call_node_id"))
-            self._of_parent.setdefault(item.parent_item_id, []).append(item)
-            self._of_call.setdefault(item.call, []).append(item)
+        item.parent_item_id = record.parent_item_id
+        item.call = next((str(frame.get("prepared_call_node_id")) for frame in reversed(_frames(record))), "")
+        if record.parent_item_id is not None:
+            self._of_parent.setdefault(record.parent_item_id, []).append(item)
+        self._of_call.setdefault(item.call, []).append(item)
+
+    def forget(self, item_id: int) -> None:
+        """Take out an item that is not a child after all."""
+        gone = self._items.pop(item_id)
+        for ids in (self.open, self.lacking, self._unplaced):
+            ids.discard(item_id)
+        self.states = [state for state in self.states if state is not gone.state]
 
     def waits_for_unknown(self, item_id: int) -> bool:
         """Return whether an item that waits must have children that are not known."""
@@ -194,7 +205,7 @@ class CalledItems:
         The state of a caller must be brought up to date before the next call is taken.
         """
         item = self._items.get(item_id)
-        while item is not None and item.parent_item_id is not None:
+        while item is not None and item.parent_item_id is not None and item.call_path:
             calls = self._of_call[item.call]
             done = sum(other.state.snapshot.progress_percentage for other in calls) / len(calls)
             node = {"id": item.call, "type": CALL_NODE}

@@ -193,6 +193,9 @@ class RunState:
         """
         for item_id in sorted(item_ids):
             self._item(item_id)
+            if item_id in self.called:
+                self.called.forget(item_id)
+                self.items[item_id].has_gap = True
         self._expected = max(self._expected, expected or 0)
         self._sort_items()
         self.is_enqueued = all_of_them
@@ -447,6 +450,10 @@ class RunState:
         """
         if record.item_id in self.called:
             told = self.called.apply_snapshot(record, nothing_missed=nothing_missed)
+            if record.item_id not in self.called:
+                self.item_removed(record.item_id)
+                self._publish()
+                return []
             if isinstance(record, QueueItemRecord):
                 self._add_called(record)
             return self._take_called(record.item_id, told)

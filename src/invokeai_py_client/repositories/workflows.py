@@ -54,7 +54,12 @@ class AsyncWorkflows:
     async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
         """Make a workflow that can be run on this server.
 
-        The first call reads the server's node templates (`GET /openapi.json`), which are then kept.
+        The first call reads the server's node templates, which are then kept. If the workflow calls saved workflows,
+        these are fetched, and the inputs that they expose become inputs of the call nodes, as in the web UI:
+        `wf.inputs["call node", "saved_workflow_input::<node id>::<field name>"]`.
+
+        Endpoint: GET /openapi.json
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
             definition: the document, which many handles may share; or the id or name of a workflow in the server's

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.errors import BatchError
-from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import ServerGenerator, generate
 from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.references import LocalImage
+from invokeai_py_client.workflow.saved_values import LISTS
 
 UNGROUPED = "None"
 """The group of batch nodes that are multiplied with all others."""
@@ -38,21 +40,36 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
         edges: those of the document's edges that hold.
 
     Raises:
-        BatchError: a generator's value cannot be understood.
+        BatchError: a batch has no list of its kind, or what feeds it is not a generator that can be read.
     """
-    return [
-        batch_node(node, definition, fields, edges) for node in definition.nodes.values() if takes_part(node, fields)
-    ]
+    nodes, errors = read_batches(definition, fields, edges)
+    for _, error in errors:
+        raise error
+    return nodes
 
 
-def takes_part(node: Node, fields: WorkflowFields) -> bool:
-    """Whether a node is a batch node that feeds others, and not cut off because values override all its edges."""
-    return node.kind == "invocation" and node.type in _LISTS and not fields.is_cut_off(node.id)
+def read_batches(
+    definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
+) -> tuple[list[BatchNode], list[tuple[Node, BatchError]]]:
+    """Read the batch nodes of a document: those that can be read, and the others with what `batch_nodes` would raise.
 
-
-def batch_node(node: Node, definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]) -> BatchNode:
-    """Read one batch node; arguments and errors as for `batch_nodes`."""
-    return BatchNode(node, str(_value(node, "batch_group_id", fields)), _items(node, definition, fields, edges))
+    A batch node takes no part if values override all its edges.
+    """
+    origins = Origins(definition.first_nodes, edges)
+    feeds: dict[tuple[str, str], Edge] = {}
+    for edge in edges:
+        feeds.setdefault((edge.target, edge.target_field), edge)
+    nodes: list[BatchNode] = []
+    errors: list[tuple[Node, BatchError]] = []
+    for node in definition.all_nodes:
+        if node.kind == "invocation" and node.type in _LISTS and not fields.is_cut_off(node.id):
+            try:
+                items = _items(node, definition, fields, feeds, origins)
+            except BatchError as error:
+                errors.append((node, error))
+            else:
+                nodes.append(BatchNode(node, _group(node, fields), items))
+    return nodes, errors
 
 
 def batch_data(
@@ -66,17 +83,20 @@ def batch_data(
         answers: the items that the server made, by the id of the batch node.
     """
     groups: dict[str, list[list[dict[str, Any]]]] = {}
+    leaving: dict[tuple[str, str], list[Edge]] = {}
+    for edge in edges:
+        leaving.setdefault((edge.source, edge.source_field), []).append(edge)
     for batch in nodes:
         items = items_of(batch, answers)
         output = "image" if batch.node.type == "image_batch" else "value"
         data = [
             {"node_path": edge.target, "field_name": edge.target_field, "items": items}
-            for edge in edges
-            if edge.source == batch.node.id and edge.source_field == output
+            for edge in leaving.get((batch.node.id, output), ())
         ]
         groups.setdefault(batch.group, []).append(data)
     ordered: list[list[dict[str, Any]]] = []
-    for group, lists in groups.items():
+    for group in _in_javascript_order(groups):
+        lists = groups[group]
         ordered += lists if group == UNGROUPED else [[datum for data in lists for datum in data]]
     return [data for data in ordered if data]
 
@@ -138,32 +158,77 @@ def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:
 
 
 def _items(
-    node: Node, definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
+    node: Node,
+    definition: WorkflowDefinition,
+    fields: WorkflowFields,
+    feeds: Mapping[tuple[str, str], Edge],
+    origins: Origins,
 ) -> list[Any] | ServerGenerator:
     name = _LISTS[node.type]
-    wire = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
+    own = _value(node, name, fields)
+    if own is UNSET and name not in fields.inputs_of(node):
+        raise _unusable([node], f"has no input {name!r}", definition)
+    items = [] if own is UNSET else [*own] if isinstance(own, list) else [own]
+    # An image that is yet to be uploaded is one that the user has set, and was checked then.
+    if (
+        not (own is UNSET or isinstance(own, list))
+        or LISTS[name]([item for item in items if not isinstance(item, LocalImage)]) is UNSET
+    ):
+        raise _unusable([node], f"does not hold a list of {name} but {own!r:.80}", definition)
+    wire = feeds.get((node.id, name))
     if wire is None:
-        own = _value(node, name, fields)
-        return list(own) if isinstance(own, list) else []
-    origin = origin_of(wire, definition.nodes, edges)
-    if origin is None:
-        return []
-    generator = definition.nodes[origin.source]
+        return items
+    origin = origins.of(wire)
+    generator = None if origin is None else definition.first_invocations.get(origin.source)
+    if generator is None:
+        raise _unusable([node], "is fed by a connector that nothing feeds", definition)
+    value = _value(generator, "generator", fields)
     try:
-        return generate(_value(generator, "generator", fields))
+        return generate(value, node.type.removesuffix("_batch"))
     except ValueError as error:
-        raise BatchError(
-            f"The generator {_named([generator])} of {definition.source or definition.name or 'the workflow'} "
-            f"cannot be understood: {error}.",
-            node_ids=(generator.id,),
-            source=definition.source,
-            hint="Set it anew in the web UI.",
-        ) from error
+        raw = generator.inputs.get("generator", {}).get("value") if value is UNSET else None
+        why = error if raw is None else f"it has no generator's value but {raw!r:.200}"
+        raise _unusable([generator], f"cannot be read: {why}", definition) from error
+
+
+def _unusable(nodes: Sequence[Node], why: str, definition: WorkflowDefinition) -> BatchError:
+    return BatchError(
+        f"{_named(nodes)} of {definition.source or definition.name or 'the workflow'} {why}.",
+        node_ids=tuple(node.id for node in nodes),
+        source=definition.source,
+        hint="Set it again in the web UI.",
+    )
+
+
+def _group(node: Node, fields: WorkflowFields) -> str:
+    return _javascript_text(_value(node, "batch_group_id", fields))
+
+
+def _javascript_text(value: Any) -> str:
+    """Return what JavaScript makes of a value that is used as a key; the web UI groups batch nodes so."""
+    if value is UNSET:
+        return "undefined"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(_javascript_text, value))
+    if isinstance(value, Mapping):
+        return "[object Object]"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _in_javascript_order(groups: Iterable[str]) -> list[str]:
+    """Return keys in the order in which JavaScript lists them: whole numbers first, by size."""
+    indexes = [
+        key for key in groups if key.isdecimal() and key.isascii() and str(int(key)) == key and int(key) < 2**32 - 1
+    ]
+    return sorted(indexes, key=int) + [key for key in groups if key not in indexes]
 
 
 def _value(node: Node, name: str, fields: WorkflowFields) -> Any:
-    value = fields.value_of(node.id, name, fields.inputs_of(node).get(name, {}))
-    return None if value is UNSET else value
+    return fields.value_of(node.id, name, fields.inputs_of(node).get(name, {}))
 
 
 def _named(nodes: Sequence[Node]) -> str:

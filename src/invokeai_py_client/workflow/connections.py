@@ -1,14 +1,15 @@
 """Which edges of a document hold (`validateWorkflow.ts`, `validateConnection.ts`).
 
 Edges are checked in file order, each against those already kept. An edge from a connector counts as one from what
-feeds the chain of connectors.
+feeds the chain of connectors. Where ids repeat, an edge means the first node of that id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_types import are_equal, can_feed, item_of, suit_each_other
@@ -19,6 +20,7 @@ CONNECTOR_OUTPUT = "out"
 
 _IF_INPUTS = ("true_input", "false_input")
 _OTHER_INPUT = dict(zip(_IF_INPUTS, reversed(_IF_INPUTS), strict=True))
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,21 @@ class _Fault(Exception):
 
 
 def kept_edges(definition: WorkflowDefinition, templates: NodeTemplates) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
-    """Sort out the edges that do not hold.
+    """Sort out the edges that do not hold. The time it takes grows with the number of edges, not with its square.
 
     Args:
-        definition: the document.
-        templates: the server's node templates.
+        definition: The document.
+        templates: The server's node templates.
 
     Returns:
-        The edges that are kept, those of collapsed nodes left out, and a sentence for each that is not.
+        The edges that are kept, without those of collapsed nodes, and a sentence for each edge that is left out.
     """
-    checker = _Checker(definition.nodes, templates)
+    checker = _Checker(definition, templates)
     kept: list[Edge] = []
     warnings: list[str] = []
     for edge in definition.edges:
         try:
-            checker.check_ends(edge)
-            if not edge.is_collapsed:
-                checker.check(edge, kept)
+            checker.keep(edge)
         except _Fault as fault:
             warnings.append(f"edge {edge} is left out: {fault}")
         else:
@@ -60,67 +60,180 @@ def kept_edges(definition: WorkflowDefinition, templates: NodeTemplates) -> tupl
     return tuple(edge for edge in kept if not edge.is_collapsed), tuple(warnings)
 
 
-def origin_of(edge: Edge, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> Edge | None:
-    """The edge by which a value really comes: where this one comes from a connector, the one that feeds the chain.
+class Origins:
+    """Where the values of edges really come from: of an edge from a connector, the edge that feeds the chain.
 
-    Returns:
-        An edge whose source is no connector; None if nothing feeds the chain.
+    Args:
+        nodes: The nodes by id.
+        edges: The edges among them.
     """
-    passed = set()
-    found: Edge | None = edge
-    while found is not None and found.source in nodes and nodes[found.source].kind == "connector":
-        if found.source in passed:
-            return None
-        passed.add(found.source)
-        connector = found.source
-        found = next((e for e in edges if e.target == connector and e.target_field == CONNECTOR_INPUT), None)
-    return found if found is not None and found.source in nodes else None
+
+    def __init__(self, nodes: Mapping[str, Node], edges: Iterable[Edge]) -> None:
+        self._nodes = nodes
+        self._feeds: dict[str, Edge] = {}
+        self._upstream: dict[str, str] = {}
+        for edge in edges:
+            self.add(edge)
+
+    def add(self, edge: Edge) -> None:
+        """Add an edge. Of several into one connector, the first counts."""
+        if edge.target_field == CONNECTOR_INPUT and _is_connector(self._nodes, edge.target):
+            self._feeds.setdefault(edge.target, edge)
+
+    def of(self, edge: Edge, without: frozenset[str] = _NOTHING) -> Edge | None:
+        """Return the edge by which the value of an edge really comes.
+
+        Args:
+            edge: The edge.
+            without: The ids of edges that do not count.
+
+        Returns:
+            An edge whose source is an invocation; None if nothing feeds the chain.
+        """
+        passed: dict[str, None] = {}
+        found: Edge | None = edge
+        while found is not None and _is_connector(self._nodes, found.source):
+            connector = found.source
+            if not without:
+                connector = self._upstream.get(connector, connector)
+            if connector in passed:
+                return None
+            passed[connector] = None
+            found = self._feeds.get(connector)
+            if found is not None and found.id in without:
+                found = None
+        if not without:
+            # The next walk is shorter: all that was passed hangs on the connector that came last.
+            self._upstream.update(dict.fromkeys([edge.source, *passed], [*passed][-1]) if passed else {})
+        return found if found is not None and found.source in self._nodes else None
+
+
+def _is_connector(nodes: Mapping[str, Node], node_id: str) -> bool:
+    node = nodes.get(node_id)
+    return node is not None and node.kind == "connector"
+
+
+class _Kept:
+    """The edges kept so far, by what is asked of them. `without` names edges, by id, that do not count."""
+
+    def __init__(self, definition: WorkflowDefinition) -> None:
+        self._nodes = definition.first_nodes
+        self._edges: dict[Edge, list[Edge]] = {}
+        self._into: dict[tuple[str, str], list[Edge]] = {}
+        self._leaving: dict[str, list[Edge]] = {}
+        # What a connector leads to at once, by type of node and input: two inputs of one kind need no second look.
+        self._led_to: dict[str, dict[tuple[str, str], list[Edge]]] = {}
+        self.origins = Origins(self._nodes, ())
+        self.order = AcyclicOrder(definition.edges)
+        # From a collect to the one that it goes on from, however far; void when one gets an item of its own.
+        self.collect_sources: dict[str, str] = {}
+
+    def add(self, edge: Edge) -> None:
+        self.order.add(edge)
+        if edge.is_collapsed:
+            return
+        self._edges.setdefault(edge, []).append(edge)
+        self._into.setdefault((edge.target, edge.target_field), []).append(edge)
+        self.origins.add(edge)
+        if edge.source_field == CONNECTOR_OUTPUT and _is_connector(self._nodes, edge.source):
+            self._leaving.setdefault(edge.source, []).append(edge)
+            kind = (self._nodes[edge.target].type, edge.target_field)
+            self._led_to.setdefault(edge.source, {}).setdefault(kind, []).append(edge)
+        if edge.target_field == "item" and len(self._into[edge.target, "item"]) == 1:
+            self.collect_sources.clear()
+
+    def has(self, edge: Edge, without: frozenset[str]) -> bool:
+        return any(kept.id not in without for kept in self._edges.get(edge, ()))
+
+    def first_into(self, node_id: str, name: str, without: frozenset[str]) -> Edge | None:
+        return next((edge for edge in self._into.get((node_id, name), ()) if edge.id not in without), None)
+
+    def into(self, node_id: str, name: str, without: frozenset[str]) -> Iterator[Edge]:
+        return (edge for edge in self._into.get((node_id, name), ()) if edge.id not in without)
+
+    def downstream(self, connector: str, without: frozenset[str]) -> tuple[list[Edge], list[Edge]]:
+        """Return the edges of the chain that begins at a connector, and those of them that leave it."""
+        inside = [
+            edge
+            for passed in self._chain(connector, without)
+            for edge in self._leaving.get(passed, ())
+            if edge.id not in without
+        ]
+        return inside, [edge for edge in inside if not _is_connector(self._nodes, edge.target)]
+
+    def kinds_downstream(self, connector: str, but: Edge, without: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """Yield (node type, input) of what the chain that begins at a connector leads to, but for one input."""
+        for passed in self._chain(connector, without):
+            for kind, edges in self._led_to.get(passed, {}).items():
+                if not _is_connector(self._nodes, edges[0].target) and any(
+                    (edge.target, edge.target_field) != (but.target, but.target_field) and edge.id not in without
+                    for edge in edges
+                ):
+                    yield kind
+
+    def _chain(self, connector: str, without: frozenset[str]) -> Iterator[str]:
+        seen, todo = {connector}, [connector]
+        while todo:
+            passed = todo.pop()
+            yield passed
+            for (node_type, _), edges in self._led_to.get(passed, {}).items():
+                if node_type != "connector":
+                    continue
+                for edge in edges:
+                    if edge.target not in seen and edge.id not in without and _is_connector(self._nodes, edge.target):
+                        seen.add(edge.target)
+                        todo.append(edge.target)
 
 
 class _Checker:
-    def __init__(self, nodes: Mapping[str, Node], templates: NodeTemplates) -> None:
-        self._nodes = nodes
+    def __init__(self, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
+        self._nodes = definition.first_nodes
         self._templates = templates
+        self._kept = _Kept(definition)
 
-    def check_ends(self, edge: Edge) -> None:
+    def keep(self, edge: Edge) -> None:
+        """Keep an edge, or raise a _Fault."""
         for node_id in (edge.source, edge.target):
             node = self._nodes.get(node_id)
             if node is None:
                 raise _Fault(f"there is no node {node_id!r}")
             if node.kind == "invocation" and node.type not in self._templates:
                 raise _Fault(f"the server has no node type {node.type!r}")
+        if not edge.is_collapsed:
+            self._check(edge, _NOTHING)
+        self._kept.add(edge)
 
-    def check(self, edge: Edge, kept: Sequence[Edge]) -> None:
+    def _check(self, edge: Edge, without: frozenset[str]) -> None:
         if edge.source == edge.target:
             raise _Fault("it joins a node to itself")
-        if edge in kept:
+        if self._kept.has(edge, without):
             raise _Fault("it repeats another")
         target_node = self._nodes[edge.target]
-        source = self._source(edge, kept)
+        source = self._source(edge, without)
         if target_node.kind == "connector":
-            self._check_into_connector(edge, source, kept)
+            self._check_into_connector(edge, source, without)
             return
         target = self._target(edge)
         if target.input == "direct":
             raise _Fault(f"{target.name!r} takes no edge")
         if source is None:
-            self._check_unfed(edge, target, kept)
+            self._check_unfed(edge, target, without)
             return
-        self._check_collect(source, target, kept)
-        self._check_if_inputs(edge, source, target, kept)
-        is_taken = any((e.target, e.target_field) == (edge.target, edge.target_field) for e in kept)
+        self._check_collect(source, target, without)
+        self._check_if_inputs(edge, source, target, without)
+        is_taken = self._kept.first_into(edge.target, edge.target_field, without) is not None
         if is_taken and target.type.name != "CollectionItemField":
             raise _Fault(f"{target.name!r} has an edge already")
-        self._check_types(source, target, kept)
-        if _has_loop([*kept, edge]):
+        self._check_types(source, target, without)
+        if self._kept.order.would_loop(edge.source, edge.target, without):
             raise _Fault("it would close a loop")
 
-    def _source(self, edge: Edge, kept: Sequence[Edge]) -> Port | None:
-        """The output that an edge really comes from; None for a chain of connectors that nothing feeds."""
+    def _source(self, edge: Edge, without: frozenset[str]) -> Port | None:
+        """Return the output that an edge really comes from; None for a chain of connectors that nothing feeds."""
         node = self._nodes[edge.source]
         if node.kind == "connector" and edge.source_field != CONNECTOR_OUTPUT:
             raise _Fault(f"a connector has no {edge.source_field!r}")
-        origin = origin_of(edge, self._nodes, kept)
+        origin = self._kept.origins.of(edge, without)
         return None if origin is None else self._output(origin)
 
     def _output(self, edge: Edge) -> Port:
@@ -135,129 +248,103 @@ class _Checker:
 
     def _target(self, edge: Edge) -> Port:
         node = self._nodes[edge.target]
-        port = self._input(node, edge.target_field)
-        if port is None:
-            raise _Fault(f"a {node.type} takes no {edge.target_field!r}")
-        return port
-
-    def _input(self, node: Node, name: str) -> Port | None:
         template = self._templates.get(node.type) if node.kind == "invocation" else None
-        if template is None:
-            return None
-        known = input_template(node, template, name)
-        return None if known is None else Port(node, name, known.type, known.input)
+        known = None if template is None else input_template(node, template, edge.target_field)
+        if known is None:
+            raise _Fault(f"a {node.type} takes no {edge.target_field!r}")
+        return Port(node, edge.target_field, known.type, known.input)
 
-    def _check_into_connector(self, edge: Edge, source: Port | None, kept: Sequence[Edge]) -> None:
+    def _check_into_connector(self, edge: Edge, source: Port | None, without: frozenset[str]) -> None:
         if edge.target_field != CONNECTOR_INPUT:
             raise _Fault(f"a connector has no {edge.target_field!r}")
-        if any((e.target, e.target_field) == (edge.target, edge.target_field) for e in kept):
+        if self._kept.first_into(edge.target, edge.target_field, without) is not None:
             raise _Fault("the connector is fed already")
         if source is None:
             return
         # What is fed now must suit everything that the chain leads to.
-        inside, ends = _downstream(edge.target, self._nodes, kept)
-        others = [e for e in kept if e not in inside]
+        inside, ends = self._kept.downstream(edge.target, without)
+        left_out = without | {kept.id for kept in inside}
         for end in ends:
-            self.check(Edge(edge.source, edge.source_field, end.target, end.target_field), others)
+            self._check(Edge(edge.source, edge.source_field, end.target, end.target_field), left_out)
 
-    def _check_unfed(self, edge: Edge, target: Port, kept: Sequence[Edge]) -> None:
+    def _check_unfed(self, edge: Edge, target: Port, without: frozenset[str]) -> None:
         """A chain that nothing feeds may stay, as long as all that it leads to could be fed by one thing."""
-        _, ends = _downstream(edge.source, self._nodes, kept)
-        for end in ends:
-            if (end.target, end.target_field) == (edge.target, edge.target_field):
-                continue
-            other = self._input(self._nodes[end.target], end.target_field)
-            if other is None or not suit_each_other(other.type, target.type):
+        for node_type, name in self._kept.kinds_downstream(edge.source, edge, without):
+            # The web UI looks at the inputs of the node's type alone here, not at those that the document describes.
+            template = self._templates.get(node_type)
+            other = None if template is None else template.inputs.get(name)
+            if other is None:
+                raise _Fault(f"a {node_type} takes no {name!r}")
+            if not suit_each_other(other.type, target.type):
                 raise _Fault("what the connector leads to cannot be fed by one thing")
 
-    def _check_collect(self, source: Port, target: Port, kept: Sequence[Edge]) -> None:
+    def _check_collect(self, source: Port, target: Port, without: frozenset[str]) -> None:
         if target.node.type != "collect":
             return
         if target.name == "item":
-            held = self._collected(target.node, kept)
+            held = self._collected(target.node.id, without)
             if held is not None and not are_equal(source.type, held):
                 raise _Fault(f"the collect holds {held}, not {source.type}")
         elif target.name == "collection" and source.node.type == "collect" and source.name == "collection":
-            theirs, held = self._collected(source.node, kept), self._collected(target.node, kept)
+            theirs, held = self._collected(source.node.id, without), self._collected(target.node.id, without)
             if theirs is not None and held is not None and not are_equal(theirs, held):
                 raise _Fault(f"the collect holds {held}, not {theirs}")
 
-    def _collected(self, node: Node, kept: Sequence[Edge]) -> FieldType | None:
-        """What a collect holds, by the first of its items, else by the collect or list that it goes on from."""
-        passed = set()
-        while node.id not in passed:
-            passed.add(node.id)
-            first = next((e for e in kept if (e.target, e.target_field) == (node.id, "item")), None)
+    def _collected(self, node_id: str, without: frozenset[str]) -> FieldType | None:
+        """Return what a collect holds, by its first item, else by the collect or list that it goes on from."""
+        sources = {} if without else self._kept.collect_sources
+        passed: dict[str, None] = {}
+        first = None
+        while node_id not in passed:
+            passed[node_id] = None
+            if node_id in sources:
+                node_id = sources[node_id]
+                continue
+            first = self._kept.first_into(node_id, "item", without)
             if first is None:
-                first = next((e for e in kept if (e.target, e.target_field) == (node.id, "collection")), None)
-                if first is None:
-                    return None
-                if self._nodes[first.source].type == "collect" and first.source_field == "collection":
-                    node = self._nodes[first.source]
+                first = self._kept.first_into(node_id, "collection", without)
+                if (
+                    first is not None
+                    and self._nodes[first.source].type == "collect"
+                    and first.source_field == "collection"
+                ):
+                    node_id = first.source
+                    first = None
                     continue
-            template = self._templates.get(self._nodes[first.source].type)
-            output = None if template is None else template.outputs.get(first.source_field)
-            return None if output is None else item_of(output.type)
-        return None
+            break
+        # The next walk is shorter: all that was passed go on from the last, as far as this one does not go on itself.
+        sources.update((one, node_id) for one in passed if one != node_id)
+        if first is None:
+            return None
+        template = self._templates.get(self._nodes[first.source].type)
+        output = None if template is None else template.outputs.get(first.source_field)
+        return None if output is None else item_of(output.type)
 
-    def _check_if_inputs(self, edge: Edge, source: Port, target: Port, kept: Sequence[Edge]) -> None:
+    def _check_if_inputs(self, edge: Edge, source: Port, target: Port, without: frozenset[str]) -> None:
         if target.node.type != "if" or target.name not in _IF_INPUTS:
             return
-        other = next((e for e in kept if (e.target, e.target_field) == (edge.target, _OTHER_INPUT[target.name])), None)
+        other = self._kept.first_into(edge.target, _OTHER_INPUT[target.name], without)
         if other is None:
             return
-        sibling = self._source(other, kept)
+        sibling = self._source(other, without)
         if sibling is None or not suit_each_other(source.type, sibling.type):
             raise _Fault("the two inputs of an if must suit each other")
 
-    def _check_types(self, source: Port, target: Port, kept: Sequence[Edge]) -> None:
+    def _check_types(self, source: Port, target: Port, without: frozenset[str]) -> None:
         types = [source.type]
         if source.node.type == "if" and source.name == "value":
             # What comes out is what goes in.
-            types = [port.type for port in self._if_sources(source.node, kept)] or types
+            types = [port.type for port in self._if_sources(source.node, without)] or types
         for source_type in types:
             if not can_feed(source_type, target.type):
                 raise _Fault(f"{source_type} cannot feed {target.type}")
 
-    def _if_sources(self, node: Node, kept: Sequence[Edge]) -> Iterator[Port]:
-        for edge in kept:
-            if edge.target == node.id and edge.target_field in _IF_INPUTS:
+    def _if_sources(self, node: Node, without: frozenset[str]) -> Iterator[Port]:
+        for name in _IF_INPUTS:
+            for edge in self._kept.into(node.id, name, without):
                 try:
-                    source = self._source(edge, kept)
+                    source = self._source(edge, without)
                 except _Fault:
                     continue
                 if source is not None:
                     yield source
-
-
-def _downstream(connector: str, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> tuple[set[Edge], list[Edge]]:
-    """The edges of the chain that begins at a connector, and those of them that leave it."""
-    inside: set[Edge] = set()
-    ends: list[Edge] = []
-    passed = set()
-    todo = [connector]
-    while todo:
-        current = todo.pop(0)
-        if current in passed:
-            continue
-        passed.add(current)
-        for edge in edges:
-            if edge.source == current and edge.source_field == CONNECTOR_OUTPUT:
-                inside.add(edge)
-                if nodes[edge.target].kind == "connector":
-                    todo.append(edge.target)
-                else:
-                    ends.append(edge)
-    return inside, ends
-
-
-def _has_loop(edges: Sequence[Edge]) -> bool:
-    """Whether one can walk along the edges and come back: what is left when all that feeds nothing more is gone."""
-    left = {(edge.source, edge.target) for edge in edges}
-    while left:
-        sources = {source for source, _ in left}
-        still = {(source, target) for source, target in left if target in sources}
-        if len(still) == len(left):
-            return True
-        left = still
-    return False

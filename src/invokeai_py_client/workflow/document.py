@@ -8,23 +8,22 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
+from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.files import image_type, whole_file
 from invokeai_py_client.json_text import decoded, read_json
+from invokeai_py_client.workflow.document_checks import checked
 from invokeai_py_client.workflow.embedded import embedded_workflow
+from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
 from invokeai_py_client.workflow.other_formats import what_else
 from invokeai_py_client.workflow.references import SavedModel, saved_models
-
-LATEST_VERSION = "4.0.0"
-_TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
-KNOWN_VERSIONS = ("1.0.0", "2.0.0", "3.0.0", LATEST_VERSION)
+from invokeai_py_client.workflow.shapes import trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One edge: from an output field to an input field. One without fields only draws a collapsed node."""
+    """One edge: from an output field to an input field. One without fields only draws a collapsed node.
+
+    Two edges between the same fields are equal, whatever their ids.
+    """
 
     source: str
     source_field: str
     target: str
     target_field: str
+    id: str = field(default="", compare=False, repr=False)
 
     @property
     def is_collapsed(self) -> bool:
@@ -177,8 +180,7 @@ class WorkflowDefinition:
                 source=source,
                 hint="Pass the parsed content of a file that the web UI exported.",
             ) from error
-        models = saved_models(copied)
-        return cls(_Checker(source).check(copied), source=source, saved_models=models)
+        return cls._of(copied, source)
 
     @classmethod
     def from_image(
@@ -228,7 +230,7 @@ class WorkflowDefinition:
     @classmethod
     def _from_text(cls, text: str | bytes, source: str | None) -> WorkflowDefinition:
         try:
-            document = read_json(text, parse_constant=_refuse_constant, parse_float=_finite)
+            document = read_json(text, parse_constant=_refuse_constant, parse_float=_readable)
         except (TypeError, AttributeError, ValueError) as error:
             is_path = source is None and isinstance(text, str | os.PathLike) and os.fspath(text).endswith(".json")
             raise WorkflowFileError(
@@ -244,8 +246,19 @@ class WorkflowDefinition:
                 source=source,
                 hint="Export the workflow from the web UI again.",
             )
+        return cls._of(document, source)
+
+    @classmethod
+    def _of(cls, document: Any, source: str | None) -> WorkflowDefinition:
+        other = what_else(document) if isinstance(document, Mapping) else None
+        if other is not None:
+            what, hint = other
+            raise WorkflowFileError(
+                f"{source or 'This'} is {what}, not an InvokeAI workflow.", source=source, hint=hint
+            )
+        # Before the values are read as the web UI does, which drops them.
         models = saved_models(document)
-        return cls(_Checker(source).check(document), source=source, saved_models=models)
+        return cls(checked(document, source), source=source, saved_models=models)
 
     @property
     def name(self) -> str:
@@ -263,18 +276,37 @@ class WorkflowDefinition:
         return str(self._document["meta"]["version"])
 
     @cached_property
+    def all_nodes(self) -> tuple[Node, ...]:
+        """All nodes in document order; ids may repeat."""
+        return tuple(map(_node, self._document["nodes"]))
+
+    @cached_property
     def nodes(self) -> Mapping[str, Node]:
-        """All nodes by id, in document order."""
-        return {node.id: node for node in map(_node, self._document["nodes"])}
+        """All nodes by id, in document order. Of several with one id, the one that runs: the last invocation."""
+        nodes: dict[str, Node] = {}
+        for node in self.all_nodes:
+            if node.kind == "invocation" or node.id not in nodes or nodes[node.id].kind != "invocation":
+                nodes[node.id] = node
+        return nodes
+
+    @cached_property
+    def first_nodes(self) -> Mapping[str, Node]:
+        """The first node of each id: the one that an edge means."""
+        return {node.id: node for node in reversed(self.all_nodes)}
+
+    @cached_property
+    def first_invocations(self) -> Mapping[str, Node]:
+        """The first invocation of each id: the one that a form means."""
+        return {node.id: node for node in reversed(self.all_nodes) if node.kind == "invocation"}
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """All edges in document order."""
         return tuple(
-            Edge(edge["source"], edge["sourceHandle"], edge["target"], edge["targetHandle"])
-            if edge.get("type", "default") == "default"
-            else Edge(edge["source"], "", edge["target"], "")
-            for edge in self._document["edges"]
+            Edge(edge["source"], edge["sourceHandle"], edge["target"], edge["targetHandle"], _edge_id(edge, place))
+            if edge.get("type") in (None, "default")
+            else Edge(edge["source"], "", edge["target"], "", _edge_id(edge, place))
+            for place, edge in enumerate(self._document["edges"])
         )
 
     @cached_property
@@ -284,21 +316,13 @@ class WorkflowDefinition:
 
     @cached_property
     def is_form_empty(self) -> bool:
-        """Whether there is no form, or nothing in it at all, be it a heading (`getIsFormEmpty`)."""
-        form = self._document.get("form")
-        elements = form.get("elements") if isinstance(form, dict) else None
-        root_id = form.get("rootElementId") if isinstance(form, dict) else None
-        if not isinstance(elements, dict) or not isinstance(root_id, str):
-            return True
-        root = elements.get(root_id)
-        data = root.get("data") if isinstance(root, dict) and root.get("type") == "container" else None
-        children = data.get("children") if isinstance(data, dict) else None
-        return not isinstance(children, list) or (len(elements) == 1 and not children)
+        """Whether there is no form that the web UI could show, or nothing in it at all."""
+        return read_form(self._document.get("form")).is_empty
 
     @cached_property
     def form_fields(self) -> tuple[tuple[str, str], ...]:
         """(node id, field name) of the inputs that the form shows, depth first; () without a form."""
-        return tuple(_form_fields(self._document.get("form")))
+        return tuple(read_form(self._document.get("form")).fields())
 
     def to_dict(self) -> dict[str, Any]:
         """The document as a copy of its own, in the latest format."""
@@ -332,32 +356,10 @@ def _node(raw: Mapping[str, Any]) -> Node:
     )
 
 
-def _form_fields(form: Any) -> Iterator[tuple[str, str]]:
-    """Walk the form from its root; a loop is walked once.
-
-    What is malformed shows nothing. The web UI would forget the whole form for one malformed element; what runs is
-    the same, so the inputs that can be read are kept.
-    """
-    elements = form.get("elements") if isinstance(form, dict) else None
-    if not isinstance(elements, dict):
-        return
-    todo = [form.get("rootElementId")]
-    seen = set()
-    while todo:
-        element_id = todo.pop()
-        element = elements.get(element_id) if isinstance(element_id, str) else None
-        if not isinstance(element, dict) or element_id in seen:
-            continue
-        seen.add(element_id)
-        data = element.get("data")
-        if not isinstance(data, dict):
-            continue
-        if element.get("type") == "container" and isinstance(data.get("children"), list):
-            todo.extend(reversed(data["children"]))
-        elif element.get("type") == "node-field" and isinstance(data.get("fieldIdentifier"), dict):
-            node_id, field = (data["fieldIdentifier"].get(name) for name in ("nodeId", "fieldName"))
-            if isinstance(node_id, str) and isinstance(field, str):
-                yield node_id, field
+def _edge_id(raw: Mapping[str, Any], place: int) -> str:
+    """Return an edge's id; one of its own for an edge that has none."""
+    given = raw.get("id")
+    return trimmed(given) if isinstance(given, str) and trimmed(given) else f"edges[{place}]"
 
 
 def _check_not_json(content: str | bytes, what: str, hint: str) -> None:
@@ -374,118 +376,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _finite(text: str) -> float:
+def _readable(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
-        # 1e999 is good JSON, but becomes an infinity that no JSON can hold.
-        raise ValueError(f"{text} is too large a number")
-    return number
-
-
-class _Checker:
-    """Checks a parsed document and brings it to the latest version, in place."""
-
-    def __init__(self, source: str | None) -> None:
-        self._source = source
-
-    def check(self, document: Any) -> dict[str, Any]:
-        if not isinstance(document, dict):
-            self._refuse("it is no JSON object")
-        other = what_else(document)
-        if other is not None:
-            what, hint = other
-            raise WorkflowFileError(
-                f"{self._source or 'This'} is {what}, not an InvokeAI workflow.", source=self._source, hint=hint
-            )
-        self._migrate(document)
-        for name in _TEXTS:
-            # The server wants all of them beside an image; a file made by hand may lack some.
-            if not isinstance(document.setdefault(name, ""), str):
-                self._refuse(f"{name!r} is no text")
-        for name in ("nodes", "edges"):
-            if not isinstance(document.get(name), list):
-                self._refuse(f"{name!r} is no list")
-        document["exposedFields"] = self._exposed_fields(document.get("exposedFields"))
-        self._check_nodes(document["nodes"])
-        for place, edge in enumerate(document["edges"]):
-            self._check_edge(f"edges[{place}]", edge)
-        return document
-
-    def _migrate(self, document: dict[str, Any]) -> None:
-        meta = document.get("meta")
-        version = meta.get("version") if isinstance(meta, dict) else None
-        if not isinstance(meta, dict) or not isinstance(version, str):
-            self._refuse("it has no meta.version")
-        if version not in KNOWN_VERSIONS:
-            raise WorkflowVersionError(
-                f"{self._source or 'The workflow'} is of format version {version!r}; "
-                f"this client knows {', '.join(KNOWN_VERSIONS)}.",
-                version=version,
-                source=self._source,
-                hint="A newer client may know it; or export the workflow from an older web UI.",
-            )
-        if version == "1.0.0":
-            # Categories came with 2; only the server's own workflows are `default`.
-            meta["category"] = "user"
-        meta.setdefault("category", "user")
-        meta["version"] = LATEST_VERSION
-
-    def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:
-        if fields is None:
-            return []
-        if not isinstance(fields, list):
-            self._refuse("'exposedFields' is no list")
-        return [
-            field
-            for field in fields
-            if isinstance(field, dict)
-            and isinstance(field.get("nodeId"), str)
-            and isinstance(field.get("fieldName"), str)
-        ]
-
-    def _check_nodes(self, nodes: list[Any]) -> None:
-        seen: set[str] = set()
-        for place, node in enumerate(nodes):
-            where = f"nodes[{place}]"
-            if not isinstance(node, dict):
-                self._refuse(f"{where} is no object")
-            node_id = self._text(where, node, "id")
-            if node_id in seen:
-                self._refuse(f"{where} has the id {node_id!r}, which another node has too")
-            seen.add(node_id)
-            kind = self._text(where, node, "type")
-            if not isinstance(node.get("data"), dict):
-                self._refuse(f"{where}.data is no object")
-            if kind == "invocation":
-                self._check_invocation(f"{where}.data", node["data"])
-
-    def _check_invocation(self, where: str, data: dict[str, Any]) -> None:
-        self._text(where, data, "type")
-        inputs = data.setdefault("inputs", {})
-        if not isinstance(inputs, dict):
-            self._refuse(f"{where}.inputs is no object")
-        for name, value in inputs.items():
-            if not isinstance(value, dict):
-                self._refuse(f"{where}.inputs.{name} is no object")
-
-    def _check_edge(self, where: str, edge: Any) -> None:
-        if not isinstance(edge, dict):
-            self._refuse(f"{where} is no object")
-        names = ["source", "target"]
-        if edge.get("type", "default") == "default":
-            names += ["sourceHandle", "targetHandle"]
-        for name in names:
-            self._text(where, edge, name)
-
-    def _text(self, where: str, holder: Mapping[str, Any], name: str) -> str:
-        value = holder.get(name)
-        if not isinstance(value, str) or not value.strip():
-            self._refuse(f"{where}.{name} is no text")
-        return value
-
-    def _refuse(self, why: str) -> NoReturn:
-        raise WorkflowFileError(
-            f"{self._source or 'This'} is no workflow: {why}.",
-            source=self._source,
-            hint="Export the workflow from the web UI again.",
-        )
+    # A float would be an infinity, which JSON cannot hold. Every reader takes an integer of this size for one.
+    return number if math.isfinite(number) else 10**400 * (1 if number > 0 else -1)

@@ -40,7 +40,7 @@ class GeneratorField(Field[Mapping[str, Any]]):
 
     def _check(self, value: Any) -> Mapping[str, Any]:
         try:
-            generate(value)
+            generate(value, self.template.type.name.removesuffix("GeneratorField").lower())
         except ValueError as error:
             self._refuse(value, f"a generator as the web UI writes it; here {error}")
         return dict(value)

@@ -14,11 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.json_values import as_double
+from invokeai_py_client.workflow.shapes import integer, number, trimmed
+
 MOST_VALUES = 1_000_000
 """A generator that is told to make more is refused: no queue could hold them, and memory might not."""
 
-_JS_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_JS_INTEGER = re.compile(r"[+-]?\d+")
+_JS_FLOAT = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_JS_INTEGER = re.compile(r"[+-]?[0-9]+")
 _IMAGE_CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -43,23 +47,27 @@ class BoardImages:
 ServerGenerator = DynamicPrompts | BoardImages
 
 
-def generate(value: Any) -> list[Any] | ServerGenerator:
-    """What a generator's value stands for.
+def generate(value: Any, kind: str = "") -> list[Any] | ServerGenerator:
+    """Return what a generator's value stands for.
 
     Args:
-        value: of the `generator` input, with its `type`.
+        value: The value of the `generator` input, with its `type`.
+        kind: What is wanted: `float`, `integer`, `string` or `image`; anything if it is empty.
 
     Returns:
-        The list that it makes, or what must be asked of the server to have it.
+        The list that it makes, or what must be asked of the server to have it. A number that is too large is None.
 
     Raises:
-        ValueError: it is no generator that is known, or its parts are of the wrong type.
+        ValueError: It is not a generator of the kind, or its parts are of the wrong type.
     """
     if not isinstance(value, Mapping):
         raise ValueError("it has no value")
-    maker = _MAKERS.get(str(value.get("type")))
+    type_name = str(value.get("type"))
+    maker = _MAKERS.get(type_name)
     if maker is None:
         raise ValueError(f"its type {value.get('type')!r} is not known")
+    if not type_name.startswith(kind):
+        raise ValueError(f"its type {type_name!r} is not that of a generator of {kind} values")
     return maker(_Parts(value))
 
 
@@ -70,15 +78,15 @@ class _Parts:
         self._value = value
 
     def number(self, name: str, default: float) -> float:
-        value = self._value.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{name!r} is no number but {value!r}")
-        return value
+        value = number(self._value.get(name, default))
+        if value is UNSET:
+            raise ValueError(f"{name!r} is not a number but {self._value.get(name)!r:.80}")
+        return float(value)
 
     def integer(self, name: str, default: int) -> int:
-        value = self.number(name, default)
-        if value != int(value):
-            raise ValueError(f"{name!r} is no whole number but {value!r}")
+        value = integer(self._value.get(name, default))
+        if value is UNSET:
+            raise ValueError(f"{name!r} is not a whole number but {self._value.get(name)!r:.80}")
         return int(value)
 
     def count(self, name: str = "count") -> int:
@@ -93,7 +101,7 @@ class _Parts:
     def text(self, name: str, default: str) -> str:
         value = self._value.get(name, default)
         if not isinstance(value, str):
-            raise ValueError(f"{name!r} is no text but {value!r}")
+            raise ValueError(f"{name!r} is not a text but {value!r:.80}")
         return value
 
     def optional_text(self, name: str) -> str | None:
@@ -105,47 +113,68 @@ class _Parts:
         return values if isinstance(values, list) else None
 
 
+def _as_sent(value: float) -> float | None:
+    """Return a number as the web UI sends it: a whole one as an integer, one that is no longer a number as null."""
+    if not math.isfinite(value):
+        return None
+    return as_double(int(value) if value.is_integer() else value)
+
+
 def _float_sequence(parts: _Parts) -> list[Any]:
     start, step = parts.number("start", 0), parts.number("step", 0.1)
-    return [start] if step == 0 else [start + place * step for place in range(parts.count())]
+    return _sequence(start, step, parts.count())
 
 
 def _integer_sequence(parts: _Parts) -> list[Any]:
     start, step = parts.integer("start", 0), parts.integer("step", 1)
-    return [start] if step == 0 else [start + place * step for place in range(parts.count())]
+    return _sequence(start, step, parts.count())
+
+
+def _sequence(start: float, step: float, count: int) -> list[Any]:
+    # In floats even where both are integers, as JavaScript has no others.
+    return [_as_sent(float(start) + float(place) * float(step)) for place in range(count if step else 1)]
 
 
 def _float_line(parts: _Parts) -> list[Any]:
     start, end, count = parts.number("start", 0), parts.number("end", 1), parts.count()
-    return [start] if count == 1 else [start + (end - start) * (place / (count - 1)) for place in range(count)]
+    if count == 1:
+        return [_as_sent(start)]
+    return [_as_sent(start + (end - start) * (place / (count - 1))) for place in range(count)]
 
 
 def _integer_line(parts: _Parts) -> list[Any]:
     start, end, count = parts.integer("start", 0), parts.integer("end", 10), parts.count()
     if count == 1:
         return [start]
-    # JavaScript rounds a half up, Python to the even neighbour.
-    return [start + math.floor((end - start) * (place / (count - 1)) + 0.5) for place in range(count)]
+    length = float(end - start)
+    return [_as_sent(float(start) + _rounded(length * (place / (count - 1)))) for place in range(count)]
+
+
+def _rounded(value: float) -> float:
+    """Round as JavaScript does: a half goes up, where Python goes to the even neighbour."""
+    below = math.floor(value)
+    return float(below + 1 if value - below >= 0.5 else below)
 
 
 def _float_random(parts: _Parts) -> list[Any]:
     low, high, draw = parts.number("min", 0), parts.number("max", 1), _random(parts.seed())
-    return [draw() * (high - low) + low for _ in range(parts.count())]
+    return [_as_sent(draw() * (high - low) + low) for _ in range(parts.count())]
 
 
 def _integer_random(parts: _Parts) -> list[Any]:
     low, high, draw = parts.integer("min", 0), parts.integer("max", 10), _random(parts.seed())
-    return [math.floor(draw() * (high - low + 1)) + low for _ in range(parts.count())]
+    width = float(high) - float(low) + 1
+    return [_as_sent(math.floor(draw() * width) + float(low)) for _ in range(parts.count())]
 
 
 def _float_text(parts: _Parts) -> list[Any]:
     pieces = _split(parts.text("input", "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"), parts)
-    return [float(found[0]) for piece in pieces if (found := _JS_FLOAT.match(piece.strip()))]
+    return [_as_sent(float(found[0])) for piece in pieces if (found := _JS_FLOAT.match(trimmed(piece)))]
 
 
 def _integer_text(parts: _Parts) -> list[Any]:
     pieces = _split(parts.text("input", "1,2,3,4,5,6,7,8,9,10"), parts)
-    return [int(found[0]) for piece in pieces if (found := _JS_INTEGER.match(piece.strip()))]
+    return [_as_sent(float(found[0])) for piece in pieces if (found := _JS_INTEGER.match(trimmed(piece)))]
 
 
 def _string_text(parts: _Parts) -> list[Any]:
@@ -181,7 +210,7 @@ def _split(text: str, parts: _Parts) -> list[str]:
         mark = json.loads(f'"{written}"')
     except ValueError:
         mark = written
-    return text.split(mark) if mark else list(text)
+    return text.split(mark)
 
 
 def _random(seed: int | None) -> Callable[[], float]:

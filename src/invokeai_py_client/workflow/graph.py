@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
-from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, is_called_input
+from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, input_template, is_called_input
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.json_values import copied
@@ -53,18 +53,20 @@ def build_graph(
     warnings: list[str] = []
     nodes: dict[str, dict[str, Any]] = {}
     added = fields.added()
-    for node in definition.nodes.values():
+    runs: set[str] = set()
+    for node in definition.all_nodes:
         if is_executable(node):
+            runs.add(node.id)
             if node.type not in templates:
                 warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
                 continue
-            nodes[node.id] = _graph_node(node, templates, fields, added.get(node.id, ()), default_board, warnings)
+            nodes[node.id] = _graph_node(node, templates, fields, added.get(id(node), ()), default_board, warnings)
     wires = []
-    for edge in _flattened(edges, definition):
+    for edge in _flattened(edges, definition, runs):
         if edge.source in nodes and edge.target in nodes:
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
-            if definition.nodes[edge.target].type == CALL_NODE:
+            if nodes[edge.target]["type"] == CALL_NODE:
                 nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
             wires.append(
                 {
@@ -91,7 +93,7 @@ def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[
     ]
     # An embedded workflow has no id: it is no longer the library's.
     document.pop("id", None)
-    nodes = {node["id"]: node for node in document["nodes"]}
+    nodes = {node["id"]: node for node in document["nodes"] if node["type"] == "invocation"}
     for node_id, name, value in fields.changed():
         given = nodes[node_id]["data"]["inputs"].setdefault(name, {"name": name, "label": "", "description": ""})
         if value is UNSET:
@@ -120,7 +122,7 @@ def _graph_node(
     for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
         # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
         value = copied(fields.value_of(node.id, name, given))
-        known = template.inputs.get(name)
+        known = input_template(node, template, name)
         if is_called_input(node, name):
             # The server overrides what the called workflow has saved with whatever is here, null included.
             if value is not UNSET:
@@ -150,17 +152,19 @@ def _graph_node(
 def _board(value: Any, default_board: str | None) -> Any:
     if value == "none":
         return UNSET
-    if value is UNSET or not value or value == "auto":
+    if value is UNSET or value is None or value == "auto":
         return UNSET if default_board is None else {"board_id": default_board}
     return value
 
 
-def _flattened(edges: Sequence[Edge], definition: WorkflowDefinition) -> list[Edge]:
-    """The edges between nodes that run, each once: one from a connector comes from what feeds the chain."""
+def _flattened(edges: Sequence[Edge], definition: WorkflowDefinition, runs: Collection[str]) -> list[Edge]:
+    """Return the edges between nodes that run, each once: one from a connector comes from what feeds the chain."""
     flat: dict[Edge, None] = {}
+    origins = Origins(definition.first_nodes, edges)
     for edge in edges:
-        if definition.nodes[edge.target].kind == "invocation":
-            origin = origin_of(edge, definition.nodes, edges)
-            if origin is not None:
+        source = definition.first_nodes[edge.source]
+        if is_executable(definition.first_nodes[edge.target]) and (source.kind == "connector" or is_executable(source)):
+            origin = origins.of(edge)
+            if origin is not None and origin.source in runs:
                 flat[Edge(origin.source, origin.source_field, edge.target, edge.target_field)] = None
     return [*flat]

@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
-from invokeai_py_client.workflow.connections import kept_edges, origin_of
+from invokeai_py_client.workflow.connections import Origins, kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_kinds import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.saved_values import saved_value
-from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+from invokeai_py_client.workflow.saved_values import board_images, saved_value
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
 
 InputKey = int | str | tuple[str, str]
 """How an input is named: by index, label, or (node id, label or type, field name)."""
@@ -35,7 +36,7 @@ class WorkflowFields:
         self._definition = definition
         self._templates = templates
         self._fields: dict[tuple[str, str], Field[Any]] = {}
-        self._inputs: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+        self._inputs: dict[int, Mapping[str, Mapping[str, Any]]] = {}
         self._overridden: set[tuple[str, str]] = set()
         self._faults: dict[tuple[str, str], str | None] = {}
 
@@ -44,12 +45,21 @@ class WorkflowFields:
         return kept_edges(self._definition, self._templates)
 
     @cached_property
+    def _fed(self) -> Mapping[str, set[str]]:
+        """The names of the inputs that have an edge, by node id."""
+        found: dict[str, set[str]] = {}
+        for edge in self._kept[0]:
+            found.setdefault(edge.target, set()).add(edge.target_field)
+        return found
+
+    @cached_property
     def _into(self) -> Mapping[tuple[str, str], Sequence[Edge]]:
         """The edges that bring a value, by the input that they feed: a connector that nothing feeds brings none."""
         edges, _ = self._kept
+        origins = Origins(self._definition.first_nodes, edges)
         found: dict[tuple[str, str], list[Edge]] = {}
         for edge in edges:
-            if origin_of(edge, self._definition.nodes, edges) is not None:
+            if origins.of(edge) is not None:
                 found.setdefault((edge.target, edge.target_field), []).append(edge)
         return found
 
@@ -100,31 +110,32 @@ class WorkflowFields:
 
     def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
         """The inputs of a node as the document has them, brought to the server's version of its type."""
-        inputs = self._inputs.get(node.id)
+        # By the node, not by its id, which another node may have too.
+        inputs = self._inputs.get(id(node))
         if inputs is None:
             template = self._templates.get(node.type)
             saved: Mapping[str, Mapping[str, Any]] = {
-                name: _as_loaded(node, name, given) for name, given in node.inputs.items()
+                name: _as_loaded(node, given, self._templates.model_terms) for name, given in node.inputs.items()
             }
             if template is not None:
                 saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
-            inputs = self._inputs[node.id] = saved
+            inputs = self._inputs[id(node)] = saved
         return inputs
 
     def _connected(self, node: Node) -> set[str]:
-        return {edge.target_field for edge in self._kept[0] if edge.target == node.id}
+        return self._fed.get(node.id, set())
 
     def names_of(self, node: Node) -> Sequence[str]:
         """Return the names of a node's inputs: those of the document, and the others of its type, which can be set."""
         template = self._templates.get(node.type)
         return [*dict.fromkeys([*self.inputs_of(node), *(() if template is None else template.inputs)])]
 
-    def added(self) -> dict[str, list[str]]:
-        """Return the inputs that were set although the document's nodes do not have them: names by node id."""
-        found: dict[str, list[str]] = {}
+    def added(self) -> dict[int, list[str]]:
+        """Return the inputs that were set although the document's nodes do not have them: names by `id` of the node."""
+        found: dict[int, list[str]] = {}
         for (node_id, name), field in self._fields.items():
-            if field.is_set and name not in self.inputs_of(self._definition.nodes[node_id]):
-                found.setdefault(node_id, []).append(name)
+            if field.is_set and self._holder(node_id, name) is None:
+                found.setdefault(id(self._definition.nodes[node_id]), []).append(name)
         return found
 
     def get(self, node_id: str, name: str) -> Field[Any] | None:
@@ -141,10 +152,11 @@ class WorkflowFields:
         return field
 
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
-        node = self._definition.nodes.get(node_id)
+        holder = self._holder(node_id, name)
+        node = holder or self._definition.nodes.get(node_id)
         if node is None:
             return None
-        given = self.inputs_of(node).get(name)
+        given = None if holder is None else self.inputs_of(holder)[name]
         template = self._templates.get(node.type)
         known = input_template(node, template, name) if template is not None else None
         if known is None:
@@ -156,6 +168,19 @@ class WorkflowFields:
         if isinstance(field, ModelField):
             field.saved = self._definition.saved_models.get((node_id, name))
         return field
+
+    def _holder(self, node_id: str, name: str) -> Node | None:
+        """Return the node that has an input: the one that runs, else, where ids repeat, the one that a form means."""
+        for nodes in (self._definition.nodes, self._definition.first_invocations):
+            node = nodes.get(node_id)
+            if node is not None and node.kind == "invocation" and name in self.inputs_of(node):
+                return node
+        return None
+
+    def given(self, node_id: str, name: str) -> Mapping[str, Any]:
+        """Return what the document says of an input, {} if it has none of that name."""
+        node = self._holder(node_id, name)
+        return {} if node is None else self.inputs_of(node)[name]
 
     def title_of(self, node: Node) -> str:
         """Return the title of a node's type, the type itself where the server lacks it."""
@@ -176,15 +201,19 @@ class WorkflowFields:
             return made.fault()
         if (node_id, name) not in self._faults:
             # What the file holds does not change.
-            given = self.inputs_of(self._definition.nodes[node_id]).get(name, {})
-            field = None if given.get("value", UNSET) is UNSET else made or self._make(node_id, name)
+            has_value = self.given(node_id, name).get("value", UNSET) is not UNSET
+            field = made or self._make(node_id, name) if has_value else None
             self._faults[node_id, name] = None if field is None else field.fault()
         return self._faults[node_id, name]
 
     def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
         """The value that an input has now: its field's, if one was made, else what the document gives."""
         field = self._fields.get((node_id, name))
-        return given.get("value", UNSET) if field is None else field.raw
+        if field is None:
+            return given.get("value", UNSET)
+        # Where ids repeat, the field is of one of the nodes only.
+        held = self.given(node_id, name)
+        return field.raw if held is given or not (held or given) else given.get("value", UNSET)
 
     def made(self) -> Iterator[Field[Any]]:
         """The fields that were asked for so far, whose values alone can differ from the document's."""
@@ -432,7 +461,7 @@ class NodeInputs(Sequence[WorkflowInput]):
             return shown
         field = self._fields.get(node.id, name)
         assert field is not None, "the name is one of the node's"
-        return _input(field, None, node, self._fields)
+        return _input(field, None, self._fields)
 
     def __repr__(self) -> str:
         return f"<NodeInputs of {self._node}: {', '.join(self.names)}>"
@@ -589,28 +618,28 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
         fields: which holds the values.
     """
     inputs: list[WorkflowInput] = []
-    seen = set()
-    # A form shows what its node has; of the exposed fields, only those that the server knows become inputs.
     shown: Iterable[tuple[str, str]] = definition.form_fields
     if definition.is_form_empty:
+        # Of the exposed fields, only those that the server knows become inputs.
         shown = [
             (node_id, name)
-            for node_id, name in definition.exposed_fields
+            for node_id, name in (
+                (node_id, _renamed(definition, node_id, name, fields)) for node_id, name in definition.exposed_fields
+            )
             if _is_known(definition, node_id, name, templates)
         ]
     for node_id, name in shown:
         name = _renamed(definition, node_id, name, fields)
-        node = definition.nodes.get(node_id)
+        node = definition.first_invocations.get(node_id)
+        # The form shows what its node has.
         field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
-        if field is None or (field.place.node_id, field.place.name) in seen:
-            continue
-        seen.add((field.place.node_id, field.place.name))
-        inputs.append(_input(field, len(inputs), definition.nodes[field.place.node_id], fields))
+        if field is not None:
+            inputs.append(_input(field, len(inputs), fields))
     return WorkflowInputs(inputs, _nodes(definition, fields, inputs))
 
 
-def _input(field: Field[Any], index: int | None, node: Node, fields: WorkflowFields) -> WorkflowInput:
-    given = fields.inputs_of(node).get(field.place.name, {})
+def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> WorkflowInput:
+    given = fields.given(field.place.node_id, field.place.name)
     return WorkflowInput(
         index=index,
         label=str(given.get("label") or field.template.title),
@@ -619,19 +648,21 @@ def _input(field: Field[Any], index: int | None, node: Node, fields: WorkflowFie
     )
 
 
-def _as_loaded(node: Node, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An input as the web UI has it after loading a file."""
+def _as_loaded(node: Node, given: Mapping[str, Any], terms: ModelTerms) -> Mapping[str, Any]:
+    """Return an input as the web UI has it after loading a file."""
     raw = given.get("value", UNSET)
-    if name == "generator" and node.type.endswith("_generator"):
-        # By its shape alone an image generator's value would be read as a board, and its batch be lost.
-        return given
-    value = saved_value(raw)
-    if value is UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
-        # These carry whatever metadata there is.
-        value = raw
+    value = UNSET
+    if node.type == "image_generator" and isinstance(raw, Mapping) and raw.get("type") is not None:
+        # By its shape alone the web UI reads this value as a board, and then refuses to run what it saved itself.
+        value = board_images(raw)
     if value is UNSET:
-        return {name: part for name, part in given.items() if name != "value"}
-    return given if value is raw else {**given, "value": value}
+        value = saved_value(raw, terms)
+    if value is UNSET and raw is not UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
+        # These carry whatever metadata there is.
+        value = as_javascript(raw)
+    if value is UNSET:
+        return {part: said for part, said in given.items() if part != "value"}
+    return {**given, "value": value}
 
 
 def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge: bool = False) -> None:
@@ -659,7 +690,7 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
-    node = definition.nodes.get(node_id)
+    node = definition.first_nodes.get(node_id)
     if node is None or node.kind != "invocation" or node.type not in templates:
         return False
     return input_template(node, templates[node.type], name) is not None
@@ -667,7 +698,7 @@ def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
     """`image_collection` renamed an input: what shows the old name means the new one."""
-    node = definition.nodes.get(node_id)
+    node = definition.first_invocations.get(node_id)
     if node is not None and node.type == "image_collection" and name == "collection":
         return "images" if "images" in fields.inputs_of(node) else name
     return name

@@ -7,10 +7,27 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from invokeai_py_client.workflow.document import Node
+from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplate
 
 NODES_WITH_EXTRA_INPUTS = frozenset({"core_metadata"})
 """Nodes that take inputs which their template does not name, and pass them on."""
+
+# What the web UI gives an input of a type whose template has no default.
+_FALLBACKS: dict[str, Any] = {
+    "EnumField": "",
+    "BooleanField": False,
+    "ColorField": {"r": 0, "g": 0, "b": 0, "a": 1},
+    "FloatField": 0,
+    "IntegerField": 0,
+    "LoRAField": [],
+    "SchedulerField": "dpmpp_3m_k",
+    "SavedWorkflowField": "",
+    "StringField": "",
+}
+
+_VERSION = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,300}){2,3}")
+_IMAGES_HAVE_AN_INPUT_OF_THEIR_OWN = (1, 0, 2)
 
 
 def needs_update(node: Node, template: NodeTemplate) -> bool:
@@ -19,8 +36,9 @@ def needs_update(node: Node, template: NodeTemplate) -> bool:
 
 
 def may_update(node: Node, template: NodeTemplate) -> bool:
-    """Whether it can be brought to the template's version: within one major version, inputs keep their meaning."""
-    return _major(node.version) == _major(template.version)
+    """Whether the node can be brought to the template's version: within one major version inputs keep their meaning."""
+    version = _version(node.version)
+    return version is not None and version[:1] == (_version(template.version) or ())[:1]
 
 
 def updated_inputs(
@@ -30,16 +48,16 @@ def updated_inputs(
     *,
     connected: Callable[[], Collection[str]],
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The node's inputs by name, each with a `value` if it has one.
-
-    Args:
-        node: the node.
-        saved: its inputs as the file holds them.
-        template: the server's.
-        connected: tells the names of its inputs that an edge feeds; asked only where it matters.
+    """Return the node's inputs by name, each with a `value` if it has one.
 
     A node of another minor version gets the template's default where it has no value, and loses the inputs that the
     template lacks. A node of the same version, or of another major one, is left as it is.
+
+    Args:
+        node: The node.
+        saved: Its inputs as the file holds them.
+        template: The server's template of its type.
+        connected: Returns the names of the inputs that an edge feeds; called only where it matters.
     """
     if not needs_update(node, template) or not may_update(node, template):
         return saved
@@ -47,18 +65,22 @@ def updated_inputs(
     for name, given in saved.items():
         known = template.inputs.get(name)
         if known is not None:
-            inputs[name] = given if "value" in given else {**_fresh(known), **given}
+            fresh = _fresh(known)
+            inputs[name] = {**fresh, **given}
+            if "value" in given and "value" in fresh:
+                inputs[name] = {**inputs[name], "value": _with_defaults(given["value"], fresh["value"])}
         elif node.type in NODES_WITH_EXTRA_INPUTS:
             inputs[name] = given
     for name, known in template.inputs.items():
         inputs.setdefault(name, _fresh(known))
-    if node.type == "image_collection" and _version(node.version) < (1, 0, 2):
+    version = _version(node.version)
+    if node.type == "image_collection" and version is not None and version < _IMAGES_HAVE_AN_INPUT_OF_THEIR_OWN:
         _move_collection(inputs, connected)
     return inputs
 
 
 def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[], Collection[str]]) -> None:
-    """Since 1.0.2 the images that a user chose are in `images`, and `collection` is for edges alone."""
+    """Move the images that a user chose from `collection`, which is for edges alone since 1.0.2, to `images`."""
     old, new = inputs.get("collection"), inputs.get("images")
     if old is None or new is None or not isinstance(old.get("value"), list) or "collection" in connected():
         return
@@ -68,12 +90,27 @@ def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[
 
 
 def _fresh(template: InputTemplate) -> dict[str, Any]:
-    return {"name": template.name, "label": "", **({} if template.default is None else {"value": template.default})}
+    """Return the input that a new node has."""
+    value = template.default if template.default is not None else _FALLBACKS.get(template.type.name)
+    return {"name": template.name, "label": "", **({} if value is None else {"value": copied(value)})}
 
 
-def _major(version: str) -> str:
-    return version.split(".", 1)[0]
+def _with_defaults(value: Any, default: Any) -> Any:
+    """Return a value with what it lacks of the default, however deep: the web UI merges the two."""
+    if isinstance(value, Mapping) and isinstance(default, Mapping):
+        merged = {
+            name: _with_defaults(value[name], inner) if name in value else inner for name, inner in default.items()
+        }
+        return {**value, **merged}
+    if isinstance(value, list) and isinstance(default, list):
+        both = [
+            _with_defaults(*pair) if isinstance(pair[0], Mapping) else pair[0]
+            for pair in zip(value, default, strict=False)
+        ]
+        return [*both, *value[len(both) :], *default[len(both) :]]
+    return value
 
 
-def _version(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
+def _version(version: str) -> tuple[int, ...] | None:
+    """Return a version as numbers; None for a text that the web UI cannot compare with another version."""
+    return tuple(map(int, version.split("."))) if _VERSION.fullmatch(version) else None

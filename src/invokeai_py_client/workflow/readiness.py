@@ -13,7 +13,7 @@ from typing import Any
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
 from invokeai_py_client.workflow.batching import BatchNode, batch_faults
-from invokeai_py_client.workflow.connections import origin_of
+from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
@@ -163,7 +163,7 @@ def _why_missing(
         return f"{what}: {dropped}"
     edges = fields.edges
     unfed = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
-    if unfed is not None and origin_of(unfed, definition.nodes, edges) is None:
+    if unfed is not None and Origins(definition.first_nodes, edges).of(unfed) is None:
         return f"{what}: its edge comes from the connector {unfed.source}, which nothing feeds"
     return what
 

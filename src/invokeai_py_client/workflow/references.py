@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from invokeai_py_client.workflow.shapes import trimmed
+
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
 """What identifies a model in a graph."""
 
@@ -125,7 +127,7 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
         for name, given in inputs.items():
             value = given.get("value") if isinstance(given, Mapping) else None
             if isinstance(value, Mapping) and not is_model(value) and (model := saved_model(value)) is not None:
-                found[node_id.strip(), name] = model
+                found[trimmed(node_id), name] = model
     return found
 
 

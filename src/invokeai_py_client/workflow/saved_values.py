@@ -1,185 +1,140 @@
 """The values that a file may hold for an input, as the web UI reads them (`zFieldInputInstance` in `types/field.ts`).
 
-The web UI reads an input's value without looking at its template: by the first shape that it fits. Objects lose what
-their shape does not name, and what fits no shape counts as not set. So does null.
+The web UI reads an input's value without its template: the first shape that fits decides. Objects lose what their
+shape does not name, and a value that fits no shape counts as not set. So does null.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from invokeai_py_client.workflow.fields import UNSET
-
-Check = Callable[[Any], bool]
-
-_MISSING = object()
-
-
-def saved_value(value: Any) -> Any:
-    """A value as the web UI would have it after loading a file; UNSET if it would have none.
-
-    Example:
-        >>> saved_value({"image_name": "a.png", "width": 64})
-        {'image_name': 'a.png'}
-    """
-    if isinstance(value, bool | str | int | float):
-        return value
-    if isinstance(value, list):
-        return _saved_list(value)
-    if isinstance(value, Mapping):
-        return next((read for shape in _SHAPES if (read := shape(value)) is not UNSET), UNSET)
-    return UNSET
-
-
-def _saved_list(value: list[Any]) -> Any:
-    if all(map(_is_number, value)) or all(isinstance(item, str) for item in value):
-        return value
-    for shape in (_IMAGE, _lora):
-        read = [shape(item) if isinstance(item, Mapping) else UNSET for item in value]
-        if UNSET not in read:
-            return read
-    return UNSET
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_integer(value: Any) -> bool:
-    return _is_number(value) and value == int(value)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_integer(value) and value >= 1
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_channel(value: Any) -> bool:
-    return _is_integer(value) and 0 <= value <= 255
-
-
-def _is_numbers(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(map(_is_number, value)))
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: value is None or check(value)
-
-
-def _shape(**parts: Check | tuple[Check, Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """An object of these parts: a check alone must be met, one with a default may be missing."""
-
-    def read(value: Mapping[str, Any]) -> Any:
-        found: dict[str, Any] = {}
-        for name, part in parts.items():
-            check, default = part if isinstance(part, tuple) else (part, UNSET)
-            given = value.get(name, _MISSING)
-            if given is _MISSING:
-                if default is UNSET:
-                    return UNSET
-                if default is not _MISSING:
-                    found[name] = default
-            elif check(given):
-                found[name] = given.strip() if check is _is_name else given
-            else:
-                return UNSET
-        return found
-
-    return read
-
-
-def _generator(name: str, **parts: tuple[Check, Any]) -> Callable[[Mapping[str, Any]], Any]:
-    # Even its type has a default in the web UI, so an object that fits nothing else is read as the first of these.
-    return _shape(type=(lambda value: value == name, name), **parts)
-
-
-_IMAGE = _shape(image_name=_is_name)
-_MODEL = _shape(
-    key=_is_name,
-    hash=_is_name,
-    name=_is_name,
-    base=_is_name,
-    type=_is_name,
-    submodel_type=(_or_null(_is_text), _MISSING),
+from invokeai_py_client.workflow.shapes import (
+    Part,
+    Reader,
+    boolean,
+    first_of,
+    integer,
+    integer_from,
+    list_of,
+    name,
+    nullish,
+    number,
+    object_of,
+    one_of,
+    optional,
+    text,
+    text_from,
 )
-_LORA = _shape(lora=lambda value: isinstance(value, Mapping), weight=_is_number)
-_COUNT = (_is_integer, 10)
-_SEED = (_or_null(_is_integer), _MISSING)
-_VALUES = (_is_numbers, _MISSING)
-_SPLIT_ON = (_is_text, ",")
+from invokeai_py_client.workflow.templates import ANY_MODEL, ModelTerms
+
+image = object_of(image_name=name)
+color = object_of(**dict.fromkeys("rgba", integer_from(0, 255)))
+
+LISTS: dict[str, Reader] = {
+    "floats": list_of(number),
+    "integers": list_of(integer),
+    "strings": list_of(text),
+    "images": list_of(image),
+}
+"""What the list of a batch node may be, by the name of its input."""
 
 
-def _lora(value: Mapping[str, Any]) -> Any:
-    read = _LORA(value)
-    model = UNSET if read is UNSET else _MODEL(read["lora"])
-    return UNSET if model is UNSET else {**read, "lora": model}
+def _generator(type_name: str, **parts: Part) -> Reader:
+    # Even the type has a default in the web UI, so an object that fits no other shape is read as the first of these.
+    return object_of(type=Part(one_of((type_name,)), type_name), **parts)
 
 
-_SHAPES: tuple[Callable[[Mapping[str, Any]], Any], ...] = (
-    _IMAGE,
-    _shape(video_name=_is_name),
-    _shape(board_id=_is_name),
-    _shape(style_preset_id=_is_name),
-    _shape(system_prompt_id=_is_name),
-    _MODEL,
-    _shape(r=_is_channel, g=_is_channel, b=_is_channel, a=_is_channel),
+_COUNT = Part(integer, 10)
+_SEED = nullish(integer)
+_VALUES = nullish(list_of(number))
+_SPLIT_ON = Part(text, ",")
+_TEMPLATE = Part(text, "a super {cute|ferocious} {dog|cat}")
+
+_GENERATORS: tuple[Reader, ...] = (
     _generator(
         "float_generator_arithmetic_sequence",
-        start=(_is_number, 0),
-        step=(_is_number, 0.1),
+        start=Part(number, 0),
+        step=Part(number, 0.1),
         count=_COUNT,
         values=_VALUES,
     ),
     _generator(
-        "float_generator_linear_distribution", start=(_is_number, 0), end=(_is_number, 1), count=_COUNT, values=_VALUES
+        "float_generator_linear_distribution", start=Part(number, 0), end=Part(number, 1), count=_COUNT, values=_VALUES
     ),
     _generator(
         "float_generator_random_distribution_uniform",
-        min=(_is_number, 0),
-        max=(_is_number, 1),
+        min=Part(number, 0),
+        max=Part(number, 1),
         count=_COUNT,
         seed=_SEED,
         values=_VALUES,
     ),
     _generator(
         "float_generator_parse_string",
-        input=(_is_text, "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"),
+        input=Part(text, "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"),
         splitOn=_SPLIT_ON,
         values=_VALUES,
     ),
-    _generator("integer_generator_arithmetic_sequence", start=(_is_integer, 0), step=(_is_integer, 1), count=_COUNT),
-    _generator("integer_generator_linear_distribution", start=(_is_integer, 0), end=(_is_integer, 10), count=_COUNT),
+    _generator("integer_generator_arithmetic_sequence", start=Part(integer, 0), step=Part(integer, 1), count=_COUNT),
+    _generator("integer_generator_linear_distribution", start=Part(integer, 0), end=Part(integer, 10), count=_COUNT),
     _generator(
         "integer_generator_random_distribution_uniform",
-        min=(_is_integer, 0),
-        max=(_is_integer, 10),
+        min=Part(integer, 0),
+        max=Part(integer, 10),
         count=_COUNT,
         seed=_SEED,
     ),
-    _generator("integer_generator_parse_string", input=(_is_text, "1,2,3,4,5,6,7,8,9,10"), splitOn=_SPLIT_ON),
-    _generator("string_generator_parse_string", input=(_is_text, "foo,bar,baz,qux"), splitOn=_SPLIT_ON),
-    _generator(
-        "string_generator_dynamic_prompts_combinatorial",
-        input=(_is_text, "a super {cute|ferocious} {dog|cat}"),
-        maxPrompts=(_is_count, 10),
-    ),
-    _generator(
-        "string_generator_dynamic_prompts_random",
-        input=(_is_text, "a super {cute|ferocious} {dog|cat}"),
-        count=(_is_count, 10),
-        seed=_SEED,
-    ),
-    _generator(
-        "image_generator_images_from_board",
-        board_id=(_is_name, _MISSING),
-        category=(lambda value: value in ("images", "assets"), "images"),
-    ),
+    _generator("integer_generator_parse_string", input=Part(text, "1,2,3,4,5,6,7,8,9,10"), splitOn=_SPLIT_ON),
+    _generator("string_generator_parse_string", input=Part(text, "foo,bar,baz,qux"), splitOn=_SPLIT_ON),
+    _generator("string_generator_dynamic_prompts_combinatorial", input=_TEMPLATE, maxPrompts=Part(integer_from(1), 10)),
+    _generator("string_generator_dynamic_prompts_random", input=_TEMPLATE, count=Part(integer_from(1), 10), seed=_SEED),
 )
+board_images = _generator(
+    "image_generator_images_from_board", board_id=optional(name), category=Part(one_of(("images", "assets")), "images")
+)
+
+
+def saved_value(value: Any, terms: ModelTerms = ANY_MODEL) -> Any:
+    """Return a value as the web UI has it after loading a file; UNSET if it has none.
+
+    Args:
+        value: what the file holds.
+        terms: the bases and types of models that the server knows. A model of another one is not read as a model.
+
+    Example:
+        >>> saved_value({"image_name": "a.png", "width": 64})
+        {'image_name': 'a.png'}
+    """
+    return _reader(terms)(value)
+
+
+@lru_cache(maxsize=8)
+def _reader(terms: ModelTerms) -> Reader:
+    part = text_from(1)
+    model = object_of(
+        key=part,
+        hash=part,
+        name=part,
+        base=one_of(terms.bases),
+        type=one_of(terms.types),
+        submodel_type=nullish(one_of(terms.submodels)),
+    )
+    scalar = first_of(number, text, boolean)
+    collection = first_of(list_of(number), list_of(text), list_of(image), list_of(object_of(lora=model, weight=number)))
+    shape = first_of(
+        image,
+        *(object_of(**{part: name}) for part in ("video_name", "board_id", "style_preset_id", "system_prompt_id")),
+        model,
+        color,
+        *_GENERATORS,
+        board_images,
+    )
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return collection(value)
+        return shape(value) if isinstance(value, Mapping) else scalar(value)
+
+    return read

@@ -81,7 +81,7 @@ def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[Serv
 def _board_of(generator: Any) -> dict[str, str] | None:
     """The board from which an image generator takes its images."""
     try:
-        made: list[Any] | ServerGenerator = generate(generator)
+        made: list[Any] | ServerGenerator = generate(generator, "image")
     except ValueError:
         return None
     # Images on no board are asked for as those of the board `none`, which always exists.

@@ -6,7 +6,7 @@ The rules are those of the web UI (`parseSchema.ts`, `parseFieldType.ts`, `build
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -16,6 +16,7 @@ from invokeai_py_client.json_text import read_json
 
 _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "StringField", "boolean": "BooleanField"}
 
+_MODEL_ENUMS = ("BaseModelType", "ModelType", "SubModelType")
 _DENIED_NODES = {"graph", "linear_ui_output"}
 _RESERVED_INPUTS = {"id", "type", "use_cache"}
 _BATCH_PORTS = {
@@ -38,10 +39,13 @@ _SINGLE_DEFAULTS: dict[str, Any] = {
     "StringGeneratorField": {"type": "string_generator_parse_string", "input": "foo,bar,baz,qux", "splitOn": ","},
     "ImageGeneratorField": {"type": "image_generator_images_from_board", "category": "images"},
 }
+_GENERATOR_FIELDS = {f"{kind}GeneratorField" for kind in ("Float", "Integer", "String", "Image")}
+_METADATA_FIELDS = {f"{kind}MetadataField" for kind in ("LoRA", "ControlNet", "IPAdapter", "T2IAdapter")}
 _STATEFUL_COLLECTIONS = {"ImageField", "StringField", "IntegerField", "FloatField", "LoRAField"}
 STATEFUL_FIELDS = {
     *_SINGLE_DEFAULTS,
     *_STATEFUL_COLLECTIONS,
+    *_METADATA_FIELDS,
     "EnumField",
     "ModelIdentifierField",
     "VideoField",
@@ -165,6 +169,19 @@ class NodeTemplate:
     outputs: Mapping[str, OutputTemplate]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelTerms:
+    """The bases, types and submodel types of models that a server knows; None where its document does not list them."""
+
+    bases: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    submodels: frozenset[str] | None = None
+
+
+ANY_MODEL = ModelTerms()
+"""Terms that take every model."""
+
+
 class NodeTemplates(Mapping[str, NodeTemplate]):
     """The templates of all node types that a server has, custom nodes among them; each is read when it is asked for.
 
@@ -174,9 +191,16 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         8
     """
 
-    def __init__(self, nodes: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Mapping[str, Any]],
+        outputs: Mapping[str, Mapping[str, Any]],
+        models: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._nodes = nodes
         self._outputs = outputs
+        self._models = models or {}
+        self.model_terms = ModelTerms(*(_terms(self._models, name) for name in _MODEL_ENUMS))
         self._read: dict[str, NodeTemplate] = {}
 
     @classmethod
@@ -201,7 +225,8 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
             raise WorkflowError(
                 "The OpenAPI document describes no nodes.", hint="Is it an InvokeAI server's /openapi.json?"
             )
-        return cls(nodes, outputs)
+        models = {name: schemas[name]["enum"] for name in _MODEL_ENUMS if schemas.get(name, {}).get("enum")}
+        return cls(nodes, outputs, models)
 
     @classmethod
     def from_json(cls, text: bytes) -> NodeTemplates:
@@ -211,14 +236,17 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
             ValueError: it is something else.
         """
         stored = read_json(text)
-        if not isinstance(stored, dict) or not all(isinstance(stored.get(part), dict) for part in ("nodes", "outputs")):
+        parts = ("nodes", "outputs", "models")
+        if not isinstance(stored, dict) or not all(isinstance(stored.get(part), dict) for part in parts):
             raise ValueError("it does not hold node templates")
-        return cls(stored["nodes"], stored["outputs"])
+        return cls(*(stored[part] for part in parts))
 
     def to_json(self) -> bytes:
         """The part of the OpenAPI document that describes nodes, for a cache."""
         return json.dumps(
-            {"nodes": self._nodes, "outputs": self._outputs}, ensure_ascii=False, separators=(",", ":")
+            {"nodes": self._nodes, "outputs": self._outputs, "models": self._models},
+            ensure_ascii=False,
+            separators=(",", ":"),
         ).encode()
 
     def __getitem__(self, node_type: str) -> NodeTemplate:
@@ -236,6 +264,10 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     def __contains__(self, node_type: object) -> bool:
         return node_type in self._nodes
+
+
+def _terms(models: Mapping[str, Sequence[str]], name: str) -> frozenset[str] | None:
+    return frozenset(models[name]) if name in models else None
 
 
 def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> NodeTemplate:
@@ -381,12 +413,18 @@ def _options(prop: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _default(prop: Mapping[str, Any], field_type: FieldType, options: tuple[Any, ...]) -> Any:
+    if field_type.name in _GENERATOR_FIELDS:
+        return _SINGLE_DEFAULTS[field_type.name]
+    if field_type.name in _METADATA_FIELDS:
+        return None
     default = prop.get("default")
     if default is not None:
         return default
-    if field_type.cardinality is not Cardinality.SINGLE and field_type.name in _STATEFUL_COLLECTIONS:
+    if field_type.name == "LoRAField":
         # No LoRA at all is a choice too, whether or not the list is required.
-        return [] if prop.get("orig_required") or field_type.name == "LoRAField" else None
+        return []
+    if field_type.cardinality is Cardinality.COLLECTION and field_type.name in _STATEFUL_COLLECTIONS:
+        return [] if prop.get("orig_required") else None
     if field_type.name == "EnumField":
         return options[0] if options else None
     return _SINGLE_DEFAULTS.get(field_type.name)

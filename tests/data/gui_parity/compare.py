@@ -29,7 +29,8 @@ def canonical(graph, data):
         for e in graph["edges"]
     )
     groups = sorted(
-        sorted(([d["node_path"], d["field_name"], d["items"]] for d in group), key=json.dumps) for group in data or []
+        (sorted(([d["node_path"], d["field_name"], d["items"]] for d in group), key=json.dumps) for group in data or []),
+        key=json.dumps,
     )
     return json.loads(json.dumps({"nodes": nodes, "edges": edges, "data": groups}))
 

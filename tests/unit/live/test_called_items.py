@@ -435,3 +435,23 @@ def test_a_child_that_runs_while_a_run_is_attached_to_is_none_of_its_items() -> 
     run.enqueued([1])
     run.apply_snapshot(record(1, "waiting", waits_for=(2,), graph=CALLER))
     assert (run.snapshot.item_ids, [child.item_id for child in run.view().children]) == ((1,), [2])
+
+
+def test_an_item_that_was_taken_for_a_child_before_the_answer_named_it() -> None:
+    run = RunState("b", "default", CALLER)
+    run.apply_event(status(1, "pending", 0))
+    run.enqueued([1])
+    assert (run.snapshot.item_ids, run.view().children, run.unsettled()) == ((1,), (), [1])
+    run.apply_event(done(1, "a"))
+    run.apply_event(done(1, "call", "call_saved_workflow"))
+    run.apply_event(status(1, "completed", 2))
+    # Its first events went elsewhere.
+    assert run.lacking_details() == [1]
+
+
+def test_an_item_that_nobody_called_is_no_child() -> None:
+    run = run_of()
+    run.apply_event(status(7, "pending", 0))
+    assert run.lacking_details() == [7]
+    assert run.apply_snapshot(record(7, "pending")) == []
+    assert (run.view().children, run.unsettled(), run.needs_requests) == ((), [1], False)

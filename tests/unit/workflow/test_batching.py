@@ -95,7 +95,11 @@ def test_images_of_a_board_are_filled_in(templates: NodeTemplates) -> None:
     value = {"type": "image_generator_images_from_board", "board_id": "b"}
     made = Made(
         templates,
-        [node("g", "image_generator", generator=value), node("x", "image_batch", batch_group_id="None"), BLUR],
+        [
+            node("g", "image_generator", generator=value),
+            node("x", "image_batch", batch_group_id="None", images=[]),
+            BLUR,
+        ],
         [wire("g", "x", "images", "images"), wire("x", "blur", "image", "image")],
     )
     (batch,) = made.nodes
@@ -124,7 +128,7 @@ def test_a_group_of_unequal_lengths_is_refused(templates: NodeTemplates) -> None
 
 
 def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates) -> None:
-    with pytest.raises(BatchError, match=r"'integer_generator' \(node g\).*'count' is no number"):
+    with pytest.raises(BatchError, match=r"'integer_generator' \(node g\).*no generator's value but .*'count': 'x'"):
         Made(
             templates,
             [

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.documents import container, form, heading, shown
 
 from invokeai_py_client.errors import WorkflowError, WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -69,15 +70,15 @@ def test_an_unknown_version_says_which_are_known() -> None:
     [
         ({"meta": None}, "no meta.version"),
         ({"meta": {"version": 3}}, "no meta.version"),
-        ({"nodes": {}}, "'nodes' is no list"),
-        ({"edges": None}, "'edges' is no list"),
-        ({"nodes": [3]}, r"nodes\[0\] is no object"),
-        ({"nodes": [{"id": "a", "type": "invocation"}]}, r"nodes\[0\]\.data is no object"),
-        ({"nodes": [{"id": 5, "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is no text"),
-        ({"nodes": SMALL["nodes"] * 2}, "another node has too"),
-        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is no text"),
-        ({"name": 5}, "'name' is no text"),
-        ({"exposedFields": "a"}, "'exposedFields' is no list"),
+        ({"nodes": {}}, "'nodes' is not a list"),
+        ({"edges": None}, "'edges' is not a list"),
+        ({"nodes": [3]}, r"nodes\[0\] is not an object"),
+        ({"nodes": [{"id": "a", "type": "invocation"}]}, r"nodes\[0\]\.data is not an object"),
+        ({"nodes": [{"id": 5, "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is not a text"),
+        ({"nodes": [{"id": " ", "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is blank"),
+        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is not a text"),
+        ({"name": 5}, "'name' is not a text"),
+        ({"exposedFields": "a"}, "'exposedFields' is not a list"),
     ],
 )
 def test_what_is_no_workflow_says_why(change: dict[str, Any], why: str) -> None:
@@ -114,23 +115,23 @@ def test_a_dict_that_no_json_can_hold() -> None:
 
 
 def test_the_form_is_walked_depth_first_and_loops_end() -> None:
-    def field(name: str) -> dict[str, Any]:
-        return {"type": "node-field", "data": {"fieldIdentifier": {"nodeId": "a", "fieldName": name}}}
-
-    form = {
-        "rootElementId": "root",
-        "elements": {
-            "root": {"type": "container", "data": {"children": ["one", "box", "gone", "three", 5]}},
-            "one": field("one"),
-            "box": {"type": "container", "data": {"children": ["head", "two", "root"]}},
-            "head": {"type": "heading", "data": {"content": "Two"}},
-            "two": field("two"),
-            "three": field("three"),
-            "orphan": field("orphan"),
-        },
-    }
-    definition = WorkflowDefinition.from_dict({**SMALL, "form": form})
+    document = form(
+        container("root", "one", "box", "gone", "three"),
+        shown("one", "a", "one"),
+        container("box", "head", "two", "root", parent="root"),
+        heading("head", "box"),
+        shown("two", "a", "two", "box"),
+        shown("three", "a", "three"),
+        shown("orphan", "a", "orphan"),
+    )
+    definition = WorkflowDefinition.from_dict({**SMALL, "form": document})
     assert definition.form_fields == (("a", "one"), ("a", "two"), ("a", "three"))
+
+
+def test_containers_that_repeat_one_another_end() -> None:
+    boxes = [container(f"box{i}", f"box{i + 1}", f"box{i + 1}", parent="root") for i in range(60)]
+    document = form(container("root", "box0"), *boxes, shown("box60", "a", "one"))
+    assert 0 < len(WorkflowDefinition.from_dict({**SMALL, "form": document}).form_fields) <= 10_000
 
 
 @pytest.mark.parametrize(
@@ -140,25 +141,33 @@ def test_a_malformed_form_shows_nothing(form: Any) -> None:
     assert WorkflowDefinition.from_dict({**SMALL, "form": form}).form_fields == ()
 
 
-def test_numbers_too_large_and_nesting_too_deep_are_refused() -> None:
+def test_nesting_too_deep_is_refused() -> None:
     text = json.dumps({**SMALL, "odd": "HERE"})
-    with pytest.raises(WorkflowFileError, match="1e999 is too large"):
-        WorkflowDefinition.from_json(text.replace('"HERE"', "1e999"))
     with pytest.raises(WorkflowFileError, match="more than 100 deep"):
         WorkflowDefinition.from_json(text.replace('"HERE"', "[" * 900 + "]" * 900))
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400])
+def test_a_number_too_large_for_a_float_is_loaded_and_can_be_saved(number: str, tmp_path: Path) -> None:
+    # The web UI loads such a file too; what cannot hold the number has no value then.
+    definition = WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', number))
+    assert abs(WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"]) > 10**399
 
 
 @pytest.mark.parametrize(
     ("elements", "empty"),
     [
-        ({"root": {"type": "container", "data": {"children": []}}}, True),
-        ({"root": {"type": "heading", "data": {}}}, True),
-        ({"other": {"type": "container", "data": {"children": []}}}, True),
-        ({"root": {"type": "container", "data": {"children": ["h"]}}, "h": {"type": "heading", "data": {}}}, False),
+        ([container("root")], True),
+        ([heading("root")], True),
+        ([container("other", parent="root")], True),
+        ([container("root", "h"), heading("h")], False),
+        ([container("root", "h"), {**heading("h"), "data": {}}], True),
+        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root"}], False),
+        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root", "data": {}}], True),
     ],
 )
 def test_a_form_with_nothing_but_a_heading_is_not_empty(elements: Any, empty: bool) -> None:
-    definition = WorkflowDefinition.from_dict({**SMALL, "form": {"rootElementId": "root", "elements": elements}})
+    definition = WorkflowDefinition.from_dict({**SMALL, "form": form(*elements)})
     assert definition.is_form_empty is empty
     assert WorkflowDefinition.from_dict(SMALL).is_form_empty
 
@@ -210,3 +219,80 @@ def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
             WorkflowDefinition.from_image(given)
     with pytest.raises(WorkflowFileError, match="from_file"):
         WorkflowDefinition.from_json(str(path))
+
+
+def test_a_malformed_element_makes_the_web_ui_forget_the_form_which_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    document = form(container("root", "seed"), shown("seed", "a", "seed"), {"id": "odd", "type": "picture"})
+    definition = WorkflowDefinition.from_dict({**SMALL, "form": document}, source="odd.json")
+    assert definition.form_fields == ()
+    assert "odd.json: its form is ignored, as in the web UI: the element 'odd' is malformed" in caplog.messages
+
+
+def test_what_the_web_ui_would_refuse_for_its_shape_alone_is_forgiven_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    document = {
+        **SMALL,
+        "meta": {"version": "4.0.0", "category": "mine"},
+        "edges": [{"source": "a", "sourceHandle": "value", "target": "a", "targetHandle": "b"}],
+        "exposedFields": [{"nodeId": "a"}, 3],
+    }
+    WorkflowDefinition.from_dict(document, source="hand-written.json")
+    assert {message.removeprefix("hand-written.json: ") for message in caplog.messages} == {
+        "meta.category is neither 'user' nor 'default'; the web UI would refuse to load it",
+        "an edge is neither of the type 'default' nor 'collapsed'; the web UI would refuse to load it",
+        "an entry of 'exposedFields' does not name a node and a field (2 times); the web UI would refuse to load it",
+        *(
+            f"a node has no {name!r}, or not a {kind}; the web UI would refuse to load it"
+            for name, kind in (
+                ("label", "str"),
+                ("notes", "str"),
+                ("isOpen", "bool"),
+                ("isIntermediate", "bool"),
+                ("useCache", "bool"),
+            )
+        ),
+    }
+
+
+def test_ids_and_types_are_trimmed_as_javascript_trims() -> None:
+    data = {"type": "\ufeffadd\n", "inputs": {}}
+    document = {
+        **SMALL,
+        "nodes": [{"id": "\u00a0a ", "type": "invocation", "data": data}, {"id": "\x1cb", "type": "notes", "data": {}}],
+        "edges": [{"type": "default", "source": " a", "sourceHandle": "value ", "target": "a", "targetHandle": "\tb"}],
+        "exposedFields": [{"nodeId": "a ", "fieldName": " b"}],
+    }
+    definition = WorkflowDefinition.from_dict(document)
+    assert [(node.id, node.type) for node in definition.all_nodes] == [("a", "add"), ("\x1cb", "notes")]
+    assert [str(edge) for edge in definition.edges] == ["a.value -> a.b"]
+    assert definition.exposed_fields == (("a", "b"),)
+
+
+def test_where_ids_repeat_the_last_invocation_runs_and_an_edge_means_the_first_node() -> None:
+    nodes = [
+        {"id": "a", "type": "notes", "data": {}},
+        *({"id": "a", "type": "invocation", "data": {"type": kind}} for kind in ("add", "sub")),
+        {"id": "a", "type": "connector", "data": {}},
+    ]
+    definition = WorkflowDefinition.from_dict({**SMALL, "nodes": nodes})
+    assert len(definition.all_nodes) == 4
+    assert definition.nodes["a"].type == "sub"
+    assert definition.first_nodes["a"].kind == "notes"
+    assert definition.first_invocations["a"].type == "add"
+
+
+def test_a_workflow_returns_once_at_most() -> None:
+    nodes = [{"id": name, "type": "invocation", "data": {"type": "workflow_return"}} for name in "ab"]
+    assert len(WorkflowDefinition.from_dict({**SMALL, "nodes": nodes[:1]}).nodes) == 1
+    with pytest.raises(WorkflowFileError, match=r"2 'workflow_return' nodes \(a, b\)"):
+        WorkflowDefinition.from_dict({**SMALL, "nodes": nodes})
+
+
+def test_a_file_of_format_1_may_lack_nodes_and_edges() -> None:
+    definition = WorkflowDefinition.from_dict({"meta": {"version": "1.0.0"}})
+    assert (definition.nodes, definition.edges) == ({}, ())
+    with pytest.raises(WorkflowFileError, match="'nodes' is not a list"):
+        WorkflowDefinition.from_dict({"meta": {"version": "2.0.0"}})

@@ -106,7 +106,7 @@ def test_a_generator_without_a_value_gets_the_web_uis_first_when_it_is_updated(t
         **DOCUMENT,
         "nodes": [
             node("make", "integer_generator", "1.0.7"),
-            node("batch", "integer_batch", templates["integer_batch"].version, batch_group_id="None"),
+            node("batch", "integer_batch", templates["integer_batch"].version, batch_group_id="None", integers=[]),
             node("add", "add", templates["add"].version, a=1, b=2),
         ],
         "edges": [edge("make", "integers", "batch", "integers"), edge("batch", "integers", "add", "a")],

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+from tests.documents import container, form, heading, shown
 
 from invokeai_py_client.errors import InputConnectedError, InputNotFoundError, InputValueError
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes
@@ -54,8 +55,10 @@ def test_the_exposed_fields_are_the_inputs_as_far_as_they_exist(inputs: Workflow
         (2, "Width"),
         (3, "Width"),
         (4, "SEED"),
+        (5, "SEED"),
     ]
-    assert len(inputs) == 5
+    assert inputs[4].field is inputs[5].field
+    assert len(inputs) == 6
     assert [i.index for i in inputs[1:3]] == [1, 2]
     assert inputs[-1].label == "SEED"
 
@@ -75,7 +78,7 @@ def test_an_input_answers_to_its_label(inputs: WorkflowInputs) -> None:
 def test_an_unknown_label_lists_the_choices_and_the_nearest(inputs: WorkflowInputs) -> None:
     with pytest.raises(InputNotFoundError, match="Did you mean 'Positive Prompt'") as caught:
         inputs["Positiv Promt"]
-    assert len(caught.value.choices) == 5
+    assert len(caught.value.choices) == 6
     assert "Negative Prompt" in str(caught.value)
 
 
@@ -86,7 +89,7 @@ def test_an_ambiguous_label_lists_those_it_could_mean(inputs: WorkflowInputs) ->
 
 
 def test_an_index_out_of_range_is_a_lookup_error(inputs: WorkflowInputs) -> None:
-    for index in (5, -6, 10**30):
+    for index in (6, -7, 10**30):
         with pytest.raises(LookupError):
             inputs[index]
     with pytest.raises(InputNotFoundError):
@@ -95,13 +98,7 @@ def test_an_index_out_of_range_is_a_lookup_error(inputs: WorkflowInputs) -> None
 
 def test_a_form_goes_before_exposed_fields(templates: NodeTemplates) -> None:
     document = copy.deepcopy(DOCUMENT)
-    document["form"] = {
-        "rootElementId": "root",
-        "elements": {
-            "root": {"type": "container", "data": {"children": ["seed"]}},
-            "seed": {"type": "node-field", "data": {"fieldIdentifier": {"nodeId": "x", "fieldName": "seed"}}},
-        },
-    }
+    document["form"] = form(container("root", "seed"), shown("seed", "x", "seed"))
     definition = WorkflowDefinition.from_dict(document)
     inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
     assert [i.label for i in inputs] == ["SEED"]
@@ -132,10 +129,8 @@ def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
 
 
 def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemplates) -> None:
-    root = {"type": "container", "data": {"children": ["head"]}}
-    head = {"type": "heading", "data": {"content": "Hello"}}
-    form = {"rootElementId": "root", "elements": {"root": root, "head": head}}
-    definition = WorkflowDefinition.from_dict({**DOCUMENT, "form": form})
+    only_a_heading = form(container("root", "head"), heading("head"))
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "form": only_a_heading})
     assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 0
 
 

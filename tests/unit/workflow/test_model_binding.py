@@ -65,9 +65,9 @@ def test_what_is_right_already_is_no_change(templates: NodeTemplates) -> None:
 OLD = {"model_name": "dream", "base_model": "sd-1", "model_type": "main"}
 
 
-def of_file(templates: NodeTemplates, version: str, value: Any) -> ModelField:
+def of_file(templates: NodeTemplates, version: str, value: Any, declared: str = "MainModelField") -> ModelField:
     """The model field of a workflow file."""
-    model_input = {"id": "x", "name": "model", "fieldKind": "input", "type": "MainModelField", "value": value}
+    model_input = {"id": "x", "name": "model", "fieldKind": "input", "type": declared, "value": value}
     data = {"id": "m", "type": "main_model_loader", "version": "1.0.0", "inputs": {"model": model_input}}
     document = {
         "name": "old",
@@ -81,20 +81,20 @@ def of_file(templates: NodeTemplates, version: str, value: Any) -> ModelField:
     return field
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0.0"])
 @pytest.mark.parametrize(
-    "value",
+    ("version", "declared", "value"),
     [
-        OLD,
-        {"model_name": "dream", "base_model": "sd-1"},
-        {"name": "dream", "base": "sd-1"},
-        {"name": "dream", "base_model": "sd-1", "model_type": "main"},
+        *((version, "MainModelField", OLD) for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0")),
+        ("1.0.0", "VaeModelField", {"model_name": "dream", "base_model": "sd-1"}),
+        ("2.0.0", "VAEModelField", {"model_name": "dream", "base_model": "sd-1"}),
+        ("3.0.0", "ModelIdentifierField", {"name": "dream", "base": "sd-1"}),
+        ("4.0.0", "ModelIdentifierField", {"name": "dream", "base_model": "sd-1", "model_type": "main"}),
     ],
 )
 def test_a_reference_of_an_old_format_is_bound_by_what_it_says(
-    templates: NodeTemplates, version: str, value: dict[str, str]
+    templates: NodeTemplates, version: str, declared: str, value: dict[str, str]
 ) -> None:
-    field = of_file(templates, version, value)
+    field = of_file(templates, version, value, declared)
     assert field.saved is not None
     assert (field.saved.name, field.saved.base) == ("dream", "sd-1")
     installed = [model("x", "other"), model("y", "dream"), model("z", "dream", "sd-2")]

@@ -1,0 +1,126 @@
+"""Whether an edge would close a loop, without walking the whole graph for each edge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+from invokeai_py_client.workflow.document import Edge
+
+
+class AcyclicOrder:
+    """An order of the nodes in which all edges lead forward, kept up to date as edges are added (Pearce and Kelly).
+
+    An edge that leads forward cannot close a loop. Only for one that leads backward is the part of the graph between
+    its ends searched. The first order is a topological one of all edges that may be added, so that in a document
+    without loops every edge leads forward.
+
+    Args:
+        candidates: The edges that may be added.
+    """
+
+    def __init__(self, candidates: Iterable[Edge]) -> None:
+        self._rank = {node: rank for rank, node in enumerate(_topological(candidates))}
+        self._out: dict[str, list[Edge]] = {}
+        self._into: dict[str, list[Edge]] = {}
+        self._edges: list[Edge] = []
+        self._has_loop = False
+        self.visited = 0
+        """How many nodes all searches visited: the work that was done."""
+
+    def add(self, edge: Edge) -> None:
+        """Add an edge, whether or not it closes a loop: the web UI checks some edges for other things only."""
+        if not self._has_loop and self._leads_backward(edge.source, edge.target):
+            self._has_loop = self._reaches(edge.target, edge.source, ())
+            if not self._has_loop:
+                self._reorder(edge.source, edge.target)
+        self._edges.append(edge)
+        self._out.setdefault(edge.source, []).append(edge)
+        self._into.setdefault(edge.target, []).append(edge)
+
+    def would_loop(self, source: str, target: str, without: Collection[str] = ()) -> bool:
+        """Whether the edges and one more have a loop.
+
+        Args:
+            source: The node that the further edge begins at.
+            target: The node that it leads to.
+            without: The ids of edges that do not count.
+        """
+        if not self._has_loop:
+            return self._leads_backward(source, target) and self._reaches(target, source, without)
+        left = [(edge.source, edge.target) for edge in self._edges if edge.id not in without]
+        self.visited += len(left)
+        ends: dict[str, list[str]] = {}
+        for start, end in [*left, (source, target)]:
+            ends.setdefault(start, []).append(end)
+        return has_loop(ends)
+
+    def _leads_backward(self, source: str, target: str) -> bool:
+        return self._rank[source] >= self._rank[target]
+
+    def _reaches(self, start: str, end: str, without: Collection[str]) -> bool:
+        last = self._rank[end]
+        return any(node == end for node in self._walk(start, lambda node: self._forward(node, last, without)))
+
+    def _forward(self, node: str, last: int, without: Collection[str]) -> Iterator[str]:
+        for edge in self._out.get(node, ()):
+            if self._rank[edge.target] <= last and edge.id not in without:
+                yield edge.target
+
+    def _backward(self, node: str, first: int) -> Iterator[str]:
+        for edge in self._into.get(node, ()):
+            if self._rank[edge.source] >= first:
+                yield edge.source
+
+    def _walk(self, start: str, onward: Callable[[str], Iterable[str]]) -> Iterator[str]:
+        seen, todo = {start}, [start]
+        while todo:
+            node = todo.pop()
+            self.visited += 1
+            yield node
+            for following in onward(node):
+                if following not in seen:
+                    seen.add(following)
+                    todo.append(following)
+
+    def _reorder(self, source: str, target: str) -> None:
+        """Move what leads to the source before what the target leads to."""
+        first, last = self._rank[target], self._rank[source]
+        before = sorted(self._walk(source, lambda node: self._backward(node, first)), key=self._rank.__getitem__)
+        after = sorted(self._walk(target, lambda node: self._forward(node, last, ())), key=self._rank.__getitem__)
+        moved = [*before, *after]
+        for node, rank in zip(moved, sorted(self._rank[node] for node in moved), strict=True):
+            self._rank[node] = rank
+
+
+def has_loop(ends: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a graph, given as the ends of the edges that begin at each node, has a loop."""
+    order = {node: rank for rank, node in enumerate(_reverse_postorder(ends))}
+    return any(order[start] >= order[end] for start, reached in ends.items() for end in reached)
+
+
+def _topological(edges: Iterable[Edge]) -> Iterator[str]:
+    ends: dict[str, list[str]] = {}
+    for edge in edges:
+        ends.setdefault(edge.source, []).append(edge.target)
+    return _reverse_postorder(ends)
+
+
+def _reverse_postorder(ends: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Return the nodes in reverse postorder of a depth-first search: a topological order of a graph without loops."""
+    seen: set[str] = set()
+    left: list[str] = []
+    for start in ends:
+        if start in seen:
+            continue
+        seen.add(start)
+        todo = [(start, iter(ends[start]))]
+        while todo:
+            node, onward = todo[-1]
+            following = next((end for end in onward if end not in seen), None)
+            if following is None:
+                left.append(node)
+                todo.pop()
+            else:
+                seen.add(following)
+                todo.append((following, iter(ends.get(following, ()))))
+    return reversed(left)

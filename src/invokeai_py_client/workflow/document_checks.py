@@ -1,0 +1,214 @@
+"""Checks of a parsed workflow document, which bring it to the latest format (`migrations.ts`, `types/workflow.ts`).
+
+What the web UI refuses a file for is refused, where it changes what runs. A document that only lacks what does not
+matter, such as a flag or a label, is taken with a warning: it may be written by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.form import field_identifier, malformed_elements
+from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, declared_type, read_format_1, read_format_2
+from invokeai_py_client.workflow.shapes import trimmed
+
+logger = logging.getLogger("invokeai_py_client.workflow")
+
+LATEST_VERSION = "4.0.0"
+_OLD_VERSIONS = ("1.0.0", "2.0.0")
+KNOWN_VERSIONS = (*_OLD_VERSIONS, "3.0.0", LATEST_VERSION)
+
+_TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
+_FLAGS = {"label": str, "notes": str, "isOpen": bool, "isIntermediate": bool, "useCache": bool, "version": str}
+"""What the web UI demands of every node, and this client can do without."""
+
+_KINDS = ("invocation", "connector", "notes", "current_image")
+_ONLY_ONE_OF = "workflow_return"
+
+
+def checked(document: Any, source: str | None) -> dict[str, Any]:
+    """Check a parsed document and bring it to the latest version, in place.
+
+    Args:
+        document: The parsed JSON, which nobody else uses.
+        source: How errors and warnings name it.
+
+    Returns:
+        The document.
+
+    Raises:
+        WorkflowFileError: It is not a workflow.
+        WorkflowVersionError: It is of a format that this client does not know.
+    """
+    return _Checker(source).check(document)
+
+
+class _Checker:
+    """Checks a parsed document and brings it to the latest version, in place."""
+
+    def __init__(self, source: str | None) -> None:
+        self._source = source
+        self._forgiven: Counter[str] = Counter()
+
+    def check(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, dict):
+            self._refuse("it is not a JSON object")
+        version = self._migrate(document)
+        for name in _TEXTS:
+            # The server wants all of them beside an image; a file made by hand may lack some.
+            if not isinstance(document.setdefault(name, ""), str):
+                self._refuse(f"{name!r} is not a text")
+        for name in ("nodes", "edges"):
+            if version == "1.0.0":
+                document.setdefault(name, [])
+            if not isinstance(document.get(name), list):
+                self._refuse(f"{name!r} is not a list")
+        if version in _OLD_VERSIONS:
+            # There were no forms yet.
+            document.pop("form", None)
+        document["exposedFields"] = self._exposed_fields(document.get("exposedFields"))
+        self._check_nodes(document["nodes"], version)
+        for place, edge in enumerate(document["edges"]):
+            self._check_edge(f"edges[{place}]", edge)
+        for element_id in malformed_elements(document.get("form")):
+            logger.warning(
+                "%s: its form is ignored, as in the web UI: the element %r is malformed", self._name_it(), element_id
+            )
+        self._warn()
+        return document
+
+    def _migrate(self, document: dict[str, Any]) -> str:
+        meta = document.get("meta")
+        version = meta.get("version") if isinstance(meta, dict) else None
+        if not isinstance(meta, dict) or not isinstance(version, str):
+            self._refuse("it has no meta.version")
+        if version not in KNOWN_VERSIONS:
+            raise WorkflowVersionError(
+                f"{self._name_it()} is of format version {version!r}; this client knows {', '.join(KNOWN_VERSIONS)}.",
+                version=version,
+                source=self._source,
+                hint="A newer client may know it; or export the workflow from an older web UI.",
+            )
+        if version == "1.0.0":
+            # Categories came with 2; only the server's own workflows are `default`.
+            meta["category"] = "user"
+        if meta.setdefault("category", "user") not in ("user", "default"):
+            self._forgive("meta.category is neither 'user' nor 'default'")
+        meta["version"] = LATEST_VERSION
+        return version
+
+    def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:
+        if fields is None:
+            return []
+        if not isinstance(fields, list):
+            self._refuse("'exposedFields' is not a list")
+        read = [field_identifier(field) for field in fields]
+        for _ in range(read.count(UNSET)):
+            self._forgive("an entry of 'exposedFields' does not name a node and a field")
+        return [field for field in read if field is not UNSET]
+
+    def _check_nodes(self, nodes: list[Any], version: str) -> None:
+        for place, node in enumerate(nodes):
+            where = f"nodes[{place}]"
+            if not isinstance(node, dict):
+                self._refuse(f"{where} is not an object")
+            node["id"] = self._name(where, node, "id")
+            kind = self._text(where, node, "type")
+            if kind not in _KINDS:
+                self._forgive(f"a node is of the unknown kind {kind!r}")
+            if not isinstance(node.get("data"), dict):
+                self._refuse(f"{where}.data is not an object")
+            if kind == "invocation":
+                self._check_invocation(f"{where}.data", node["data"], version)
+        returns = [
+            node["id"] for node in nodes if node["type"] == "invocation" and node["data"]["type"] == _ONLY_ONE_OF
+        ]
+        if len(returns) > 1:
+            self._refuse(f"it has {len(returns)} {_ONLY_ONE_OF!r} nodes ({', '.join(returns)}), and may have one")
+
+    def _check_invocation(self, where: str, data: dict[str, Any], version: str) -> None:
+        data["type"] = self._name(where, data, "type")
+        for name, wanted in _FLAGS.items():
+            if not isinstance(data.get(name), wanted) and not (version == "1.0.0" and name in ("useCache", "version")):
+                self._forgive(f"a node has no {name!r}, or not a {wanted.__name__}")
+        inputs = data.setdefault("inputs", {})
+        if not isinstance(inputs, dict):
+            self._refuse(f"{where}.inputs is not an object")
+        for name, given in inputs.items():
+            if not isinstance(given, dict):
+                self._refuse(f"{where}.inputs.{name} is not an object")
+            if version in _OLD_VERSIONS:
+                self._read_old(f"{where}.inputs.{name}", given, version)
+        if version in _OLD_VERSIONS:
+            # No node called another workflow yet.
+            data.pop("dynamicInputTemplates", None)
+        if version == "1.0.0" and isinstance(data.get("outputs"), dict):
+            for name, output in data["outputs"].items():
+                declared = declared_type(output) if isinstance(output, dict) else None
+                if declared is not None and declared not in FORMAT_1_TYPES:
+                    self._refuse(f"{where}.outputs.{name} is of the type {declared!r}, which format 1 does not have")
+
+    def _read_old(self, where: str, given: dict[str, Any], version: str) -> None:
+        """Read the value of an input of format 1 or 2 by its declared type; today's files declare none."""
+        declared = declared_type(given)
+        if declared is None:
+            self._forgive(f"an input of format {version} does not declare its type")
+            return
+        if version == "1.0.0" and declared not in FORMAT_1_TYPES:
+            self._refuse(f"{where} is of the type {declared!r}, which format 1 does not have")
+        if "value" not in given:
+            return
+        try:
+            value = (read_format_1 if version == "1.0.0" else read_format_2)(given["value"], declared)
+        except ValueError as error:
+            self._refuse(f"{where} cannot be read: {error}")
+        if value is UNSET:
+            del given["value"]
+        else:
+            given["value"] = value
+
+    def _check_edge(self, where: str, edge: Any) -> None:
+        if not isinstance(edge, dict):
+            self._refuse(f"{where} is not an object")
+        kind = edge.get("type")
+        if kind not in ("default", "collapsed"):
+            self._forgive("an edge is neither of the type 'default' nor 'collapsed'")
+        names = ["source", "target"]
+        if kind in ("default", None):
+            names += ["sourceHandle", "targetHandle"]
+        for name in names:
+            edge[name] = self._name(where, edge, name)
+
+    def _name(self, where: str, holder: Mapping[str, Any], name: str) -> str:
+        """Return a text without the blanks around it, which must not be all of it."""
+        return trimmed(self._text(where, holder, name)) or self._refuse(f"{where}.{name} is blank")
+
+    def _text(self, where: str, holder: Mapping[str, Any], name: str) -> str:
+        value = holder.get(name)
+        if not isinstance(value, str):
+            self._refuse(f"{where}.{name} is not a text")
+        return value
+
+    def _forgive(self, what: str) -> None:
+        self._forgiven[what] += 1
+
+    def _warn(self) -> None:
+        """Log what the web UI would refuse the file for, each kind once."""
+        for what, count in self._forgiven.items():
+            times = "" if count == 1 else f" ({count} times)"
+            logger.warning("%s: %s%s; the web UI would refuse to load it", self._name_it(), what, times)
+
+    def _name_it(self) -> str:
+        return self._source or "The workflow"
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise WorkflowFileError(
+            f"{self._name_it()} cannot be loaded: {why}.",
+            source=self._source,
+            hint="Export the workflow from the web UI again.",
+        )

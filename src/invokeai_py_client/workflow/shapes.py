@@ -1,0 +1,152 @@
+"""Readers of JSON values: what a schema of the web UI keeps of a value, or UNSET where the value does not fit.
+
+The web UI checks files with zod schemas. A reader does what such a schema does: it takes a value, drops the keys that
+the schema does not name, fills in defaults, trims names, and returns UNSET for a value of another shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.json_values import MAX_SAFE_INTEGER, as_double
+
+Reader = Callable[[Any], Any]
+
+# What String.prototype.trim removes. It is not what str.strip removes.
+_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_OUTER_BLANKS = re.compile(f"^[{_BLANKS}]+|[{_BLANKS}]+\\Z")
+
+
+def trimmed(value: str) -> str:
+    """Return a text without the blanks around it, as JavaScript's `trim` does."""
+    return _OUTER_BLANKS.sub("", value)
+
+
+def number(value: Any) -> Any:
+    """Read a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNSET
+    read = as_double(value)
+    return UNSET if read is None else read
+
+
+def integer(value: Any) -> Any:
+    """Read a whole number that JavaScript can hold exactly; 3.0 is one."""
+    read = number(value)
+    return read if read is not UNSET and abs(read) <= MAX_SAFE_INTEGER and read == int(read) else UNSET
+
+
+def integer_from(low: int, high: int = MAX_SAFE_INTEGER) -> Reader:
+    """Make a reader of whole numbers within bounds."""
+
+    def read(value: Any) -> Any:
+        found = integer(value)
+        return found if found is not UNSET and low <= found <= high else UNSET
+
+    return read
+
+
+def text(value: Any) -> Any:
+    """Read a text."""
+    return value if isinstance(value, str) else UNSET
+
+
+def text_from(length: int) -> Reader:
+    """Make a reader of texts of at least so many UTF-16 units, blanks included."""
+
+    def read(value: Any) -> Any:
+        fits = isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) // 2 >= length
+        return value if fits else UNSET
+
+    return read
+
+
+def name(value: Any) -> Any:
+    """Read a text that is not blank, without the blanks around it."""
+    return UNSET if not isinstance(value, str) else trimmed(value) or UNSET
+
+
+def boolean(value: Any) -> Any:
+    """Read True or False."""
+    return value if isinstance(value, bool) else UNSET
+
+
+def anything(value: Any) -> Any:
+    """Read any value."""
+    return value
+
+
+def record(value: Any) -> Any:
+    """Read an object of any keys and values."""
+    return value if isinstance(value, Mapping) else UNSET
+
+
+def one_of(options: Collection[str] | None) -> Reader:
+    """Make a reader of one of some texts; None takes any."""
+    return lambda value: value if isinstance(value, str) and (options is None or value in options) else UNSET
+
+
+def list_of(item: Reader) -> Reader:
+    """Make a reader of lists all of whose items fit."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            return UNSET
+        found = [item(one) for one in value]
+        return UNSET if any(one is UNSET for one in found) else found
+
+    return read
+
+
+def first_of(*readers: Reader) -> Reader:
+    """Make a reader that takes the first shape that fits."""
+
+    def read(value: Any) -> Any:
+        return next((found for reader in readers if (found := reader(value)) is not UNSET), UNSET)
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an object that may be absent; `default` then stands for it, or nothing if that is UNSET."""
+
+    reader: Reader
+    default: Any = UNSET
+
+
+def optional(reader: Reader) -> Part:
+    """Make a part that may be absent, but not null."""
+    return Part(reader)
+
+
+def nullish(reader: Reader) -> Part:
+    """Make a part that may be absent or null."""
+    return Part(lambda value: None if value is None else reader(value))
+
+
+def object_of(**parts: Reader | Part) -> Reader:
+    """Make a reader of objects of these parts; the result has no others."""
+    described = [(key, part if isinstance(part, Part) else None, part) for key, part in parts.items()]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return UNSET
+        found: dict[str, Any] = {}
+        for key, may_lack, part in described:
+            if key in value:
+                reader = part.reader if isinstance(part, Part) else part
+                found[key] = reader(value[key])
+                if found[key] is UNSET:
+                    return UNSET
+            elif may_lack is None:
+                return UNSET
+            elif may_lack.default is not UNSET:
+                found[key] = may_lack.default
+        return found
+
+    return read
