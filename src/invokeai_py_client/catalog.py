@@ -152,7 +152,10 @@ class Catalog:
             except ForbiddenError:
                 return CalledWorkflow(workflow_id, "", None, "it is another user's, who does not share it")
             verdict = record.call_saved_workflow_compatibility
-            return read_called_workflow(workflow_id, record.name, record.workflow, verdict, templates)
+            # A large document takes its time, and all other calls of the client wait for the engine.
+            return await asyncio.to_thread(
+                read_called_workflow, workflow_id, record.name, record.workflow, verdict, templates
+            )
 
         # Only those who ask at the same time share an answer: workflows are edited between two runs.
         shared = self._workflows.setdefault(workflow_id, _Shared(self._engine))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from types import TracebackType
@@ -55,7 +56,12 @@ class AsyncClient:
 
         async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
             called = await catalog.workflows_called_by(definition, templates)
-            return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
+
+            def make() -> WorkflowHandle:
+                return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
+
+            # All other calls of the client wait for the engine.
+            return await asyncio.to_thread(make) if definition.is_large else make()
 
         self.app = AsyncApp(engine, http)
         self.style_preset_repo = AsyncStylePresets(engine, http)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, SettingsError
@@ -38,6 +39,9 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Composer:
     """Composes the submissions of one handle. All coroutines run on the engine.
@@ -68,10 +72,17 @@ class Composer:
         self._catalog = catalog
         self._original = definition if original is None else original
 
+    async def _worked_out(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run pure work, that on a large document in a thread: all other calls of the client wait for the engine."""
+        if self._definition.is_large:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        return work(*args, **kwargs)
+
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
         installed = [dict(model) for model in await self._catalog.models()]
-        binding = bind_models(self._fields.of_models(self._fields.edges), installed, by_name=by_name, by_base=by_base)
+        edges = await self._worked_out(self._fields.check_edges)
+        binding = bind_models(self._fields.of_models(edges), installed, by_name=by_name, by_base=by_base)
         for change in binding.renamed:
             logger.warning("another model takes the place of the file's: %s", change)
         for unbound in binding.unbound:
@@ -92,21 +103,24 @@ class Composer:
                 `check`, the error lists all problems, whatever its class.
             InvokeAIError: as any request.
         """
+        await self._worked_out(self._fields.check_edges)
         if check:
             batches, made, answers, problems = await self._checked()
         else:
-            batches = batch_nodes(self._definition, self._fields, self._fields.edges)
+            batches = await self._worked_out(batch_nodes, self._definition, self._fields, self._fields.edges)
             made = await self._made(batches)
             answers, problems = await self._answers()
         check_ready(problems, definition=self._definition, templates=self._templates)
         default_board = await self._default_board()
         edges = self._fields.edges
-        built = build_graph(self._definition, self._templates, self._fields, edges, default_board=default_board)
+        built = await self._worked_out(
+            build_graph, self._definition, self._templates, self._fields, edges, default_board=default_board
+        )
         for warning in (*self._fields.edge_warnings, *built.warnings):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
-            "workflow": with_values(self._definition, self._fields),
+            "workflow": await self._worked_out(with_values, self._definition, self._fields),
             "runs": runs,
             "origin": "workflows",
             "destination": "gallery",
@@ -124,14 +138,15 @@ class Composer:
     ) -> tuple[list[BatchNode], dict[str, list[Any]], dict[Reference, dict[str, str]], list[InputProblem]]:
         """The batch nodes that can be read, the items that the server made for them, what references stand for, and
         all that is wrong."""
-        problems = input_problems(self._definition, self._templates, self._fields)
-        batches, errors = read_batches(self._definition, self._fields, self._fields.edges)
+        problems = await self._worked_out(input_problems, self._definition, self._templates, self._fields)
+        edges = self._fields.edges
+        batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
         problems += [unreadable_batch(node, error) for node, error in errors]
         made = await self._made(batches)
         problems += batch_problems(batches, self._fields, made)
         answers, unresolved = await self._answers()
         problems += unresolved
-        named = [*things_named(self._definition, self._templates, self._fields, self._fields.edges)]
+        named = [*things_named(self._definition, self._templates, self._fields, edges)]
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
         problems += await self._call_problems()

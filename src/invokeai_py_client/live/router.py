@@ -223,12 +223,13 @@ class Router:
 
     def apply(self, run: LiveRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
-        if not events and not run.state.is_finished:
+        state = run.state
+        if not events and not state.is_finished and (not state.needs_requests or run in self.incomplete):
             return
         run.changed(events)
-        if run.state.is_finished:
+        if state.is_finished:
             self.forget(run)
-        elif run.state.needs_requests:
+        elif state.needs_requests:
             self.incomplete[run] = None
             self._needs_requests()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -81,19 +82,20 @@ class AsyncWorkflows:
     @on_engine
     async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
-        return await self.create_workflow(WorkflowDefinition.from_file(filepath))
+        return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_file, filepath))
 
     @on_engine
     async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
-        return await self.create_workflow(WorkflowDefinition.from_dict(data))
+        return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
         """The templates of the server's nodes: fetched once a client, parsed once a server version and content."""
         if self._templates is None:
             version = await AsyncApp(self._engine, self._http).get_version()
-            self._templates = _parsed(version, await self._http.send(app.get_openapi()), self._http.settings.url)
+            document = await self._http.send(app.get_openapi())
+            self._templates = await asyncio.to_thread(_parsed, version, document, self._http.settings.url)
         return self._templates
 
     def _forget_changed_nodes(self, call: Call[Any], _: Response | None) -> None:
@@ -303,7 +305,8 @@ class AsyncWorkflows:
 
     async def _download(self, workflow_id: str) -> WorkflowDefinition:
         record = await self._http.send(workflows.get_workflow(workflow_id))
-        return WorkflowDefinition.from_dict(record.workflow, source=f"workflow {record.name!r} of the library")
+        source = f"workflow {record.name!r} of the library"
+        return await asyncio.to_thread(WorkflowDefinition.from_dict, record.workflow, source=source)
 
     async def _check_has_picture(self, workflow_id: str) -> None:
         """The server would answer with an internal error for one that has none."""

@@ -73,7 +73,7 @@ def read_called_workflow(
     verdict: Mapping[str, Any] | None,
     templates: NodeTemplates,
 ) -> CalledWorkflow:
-    """Read a workflow of the library, and check what no input of its caller can mend.
+    """Read a workflow of the library, and check what no input of its caller can correct.
 
     Args:
         workflow_id: its id.
@@ -203,7 +203,7 @@ def call_problems(
     for node, workflow_id in calls_in(definition, fields):
         call = _Call(node, original, templates, fields, edges)
         if not workflow_id:
-            problems.append(call.problem("workflow_id", "no workflow is chosen: set it to the id of a saved workflow"))
+            problems.append(call.problem("workflow_id", "no workflow is chosen; set it to the id of a saved workflow"))
             continue
         workflow = called.get(workflow_id)
         if workflow is None:
@@ -273,8 +273,8 @@ class _Call:
             if name not in exposed:
                 yield self.problem(
                     name,
-                    f"the workflow {workflow} no longer exposes it: expose it there again, or open and save this "
-                    "workflow in the web UI, which takes the input away",
+                    f"the workflow {workflow} no longer exposes it; expose it there again, or open this workflow in "
+                    "the web UI, which removes the input, and save it",
                 )
                 continue
             now = exposed[name].template.type
@@ -282,13 +282,14 @@ class _Call:
             if known is not None and known.type != now:
                 yield self.problem(
                     name,
-                    f"the workflow {workflow} was changed and takes a {now} here, no longer a {known.type}: "
+                    f"the workflow {workflow} was changed: the type of this input is now {now}, not {known.type}; "
                     "make this workflow again with create_workflow(), and set the input",
                 )
             elif saved is not None and saved.type != now and name not in self._fed and not self._is_changed(name):
                 yield self.problem(
                     name,
-                    f"it was saved as a {saved.type}, and the workflow {workflow} takes a {now} now: set it anew",
+                    f"its value was saved with the type {saved.type}, and the workflow {workflow} now takes {now}: "
+                    "set the input again",
                 )
 
     def inputs_that_are_missing(self, callee: WorkflowDefinition, workflow: CalledWorkflow) -> Iterator[InputProblem]:
@@ -302,7 +303,7 @@ class _Call:
                 continue
             if name in exposed:
                 why = (
-                    f"the workflow {workflow} now needs a value for it: make this workflow again with "
+                    f"the workflow {workflow} now needs a value for it; make this workflow again with "
                     "create_workflow(), and set the input"
                 )
                 yield self.problem(name, why)
@@ -321,7 +322,7 @@ class _Call:
                 inner = called.get(workflow_id)
                 if not workflow_id or (inner is not None and inner.fault):
                     fault = "no workflow is chosen" if inner is None else f"{inner} cannot be called: {inner.fault}"
-                    why = f"the workflow {caller} calls another at its node {node.id!r}, but {fault}; mend it there"
+                    why = f"the workflow {caller} calls another at its node {node.id!r}, but {fault}; correct it there"
                     yield self.problem("workflow_id", why)
                 elif inner is not None and workflow_id not in seen:
                     seen.add(workflow_id)

@@ -25,6 +25,9 @@ from invokeai_py_client.workflow.other_formats import what_else
 from invokeai_py_client.workflow.references import SavedModel, saved_models
 from invokeai_py_client.workflow.shapes import trimmed
 
+_LARGE = 200
+"""How many nodes and edges take about ten milliseconds to check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -288,6 +291,12 @@ class WorkflowDefinition:
             if node.kind == "invocation" or node.id not in nodes or nodes[node.id].kind != "invocation":
                 nodes[node.id] = node
         return nodes
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether work on the document takes so long that an event loop should not wait for it."""
+        generates = any(node.type.endswith("_generator") for node in self.all_nodes)
+        return generates or len(self.all_nodes) + len(self.edges) > _LARGE
 
     @cached_property
     def first_nodes(self) -> Mapping[str, Node]:

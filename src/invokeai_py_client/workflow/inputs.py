@@ -66,6 +66,10 @@ class WorkflowFields:
     @property
     def edges(self) -> tuple[Edge, ...]:
         """The document's edges that hold, without those that a value overrides."""
+        return self.check_edges()
+
+    def check_edges(self) -> tuple[Edge, ...]:
+        """Return `edges`. The first call checks them, which takes its time on a large document."""
         edges, _ = self._kept
         if not self._overridden:
             return edges
@@ -217,11 +221,12 @@ class WorkflowFields:
 
     def made(self) -> Iterator[Field[Any]]:
         """The fields that were asked for so far, whose values alone can differ from the document's."""
-        yield from self._fields.values()
+        # A copy: another thread may ask for a further field meanwhile.
+        yield from [*self._fields.values()]
 
     def changed(self) -> Iterator[tuple[str, str, Any]]:
         """(node id, name, value) of the fields that have another value than the document."""
-        for (node_id, name), field in self._fields.items():
+        for (node_id, name), field in [*self._fields.items()]:
             if field.is_changed:
                 yield node_id, name, field.raw
 

@@ -26,7 +26,7 @@ class Link:
 class Room:
     """A run of item 1 that calls item 2, with all that follows it."""
 
-    def __init__(self, engine: Engine, *, only: frozenset[int] | None = None) -> None:
+    def __init__(self, engine: Engine, *, only: frozenset[int] | None = None, resubmits: bool = False) -> None:
         self.engine = engine
         self.queue = FakeQueue()
         self.link = Link()
@@ -37,7 +37,9 @@ class Room:
         )
         self.reconciler = Reconciler(self.queue, engine, self.router, self.link)
         self.queue.put(1, status="in_progress")
-        self.run: LiveRun = self.router.follow(RunState("b", "default", GRAPH, has_gap=only is not None, only=only))
+        self.run: LiveRun = self.router.follow(
+            RunState("b", "default", GRAPH, has_gap=only is not None, only=only, resubmits=resubmits)
+        )
         self.run.state.enqueued([1])
         self.router.dispatch(CHANGED, status_payload("in_progress", 1))
 
@@ -160,3 +162,25 @@ def test_a_child_that_is_gone_keeps_no_wait(engine: Engine) -> None:
 
     room.play(test)
     assert room.children() == [(2, None, "completed")]
+
+
+def test_an_item_that_a_restarted_server_canceled_is_run_again_without_its_children(engine: Engine) -> None:
+    room = Room(engine, resubmits=True)
+
+    async def test() -> None:
+        room.put_child("in_progress")
+        room.router.dispatch(CHANGED, status_payload("pending", 2))
+        await until(lambda: room.children() == [(2, 1, "pending")])
+        room.run.state.missed()
+        room.run.state.server_was_away()
+        room.queue.put(1, status="canceled", started_at="t")
+        room.put_child("canceled")
+        room.reconciler.check(room.run)
+        await until(lambda: room.run.state.snapshot.item_ids == (3,))
+        assert room.children() == []
+        room.queue.put(3, status="completed", retried_from_item_id=1)
+        room.reconciler.check(room.run)
+        await until(lambda: room.run.is_over)
+
+    room.play(test)
+    assert (room.run.state.view().item_id, room.run.state.view().status) == (3, "completed")

@@ -134,7 +134,7 @@ def test_a_document_is_not_changed_by_bringing_it_up_to_date(templates: NodeTemp
 
 def test_no_workflow_is_chosen(templates: NodeTemplates) -> None:
     assert Call(caller(""), templates, made_with={}).problems() == [
-        ("workflow_id", "no workflow is chosen: set it to the id of a saved workflow")
+        ("workflow_id", "no workflow is chosen; set it to the id of a saved workflow")
     ]
 
 
@@ -225,7 +225,7 @@ def test_an_exposed_input_that_has_another_type_since_the_file_was_saved(templat
     was["nodes"][1] = node("blur", "integer", "1.0.1", value=5)
     call = Call(saved_with(was, templates), templates, made_with={"w": retyped()})
     ((place, why),) = call.problems()
-    assert (place, "saved as a IntegerField" in why, "takes a StringField now" in why) == (name, True, True)
+    assert (place, "saved with the type IntegerField" in why, "now takes StringField" in why) == (name, True, True)
     call.inputs["call", name].value = "soft"
     assert (call.problems(), call.sent()[name]) == ([], "soft")
 
