@@ -125,7 +125,7 @@ class WorkflowDefinition:
         self._document = document
         self.source = source
         self.saved_models = saved_models or {}
-        """The models that the file names in another form than today's, by (node id, input name)."""
+        """The models that the file names, in whatever form, by (node id, input name)."""
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:

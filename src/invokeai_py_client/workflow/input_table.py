@@ -87,8 +87,8 @@ def _current(entry: WorkflowInput) -> str:
     if entry.edge is not None:
         return f"<- {entry.edge.source}.{entry.edge.source_field}"
     field = entry.field
-    if isinstance(field, ModelField) and field.saved is not None and not field.is_changed:
-        return f"{field.saved}, not bound"
+    if isinstance(field, ModelField) and field.unbound is not None:
+        return f"{field.unbound}, not bound"
     return _shown(field.raw)
 
 

@@ -204,8 +204,9 @@ class WorkflowFields:
         if made is not None and made.is_changed:
             return made.fault()
         if (node_id, name) not in self._faults:
-            # What the file holds does not change.
+            # What the file holds does not change. Most inputs hold nothing that could be wrong.
             has_value = self.given(node_id, name).get("value", UNSET) is not UNSET
+            has_value = has_value or (node_id, name) in self._definition.saved_models
             field = made or self._make(node_id, name) if has_value else None
             self._faults[node_id, name] = None if field is None else field.fault()
         return self._faults[node_id, name]

@@ -89,7 +89,7 @@ def bind_models(
             # The user has named one; it is looked up at submit, and an error if it is not there.
             continue
         current = field.value if is_model(field.value) else None
-        wanted = current or _saved(field)
+        wanted = current or (None if field.unbound is None else field.unbound.parts())
         if wanted is None and not field.template.required:
             continue
         fitting = [model for model in installed if field.accepts(model)]
@@ -127,14 +127,6 @@ def _find(
         if len(same) == 1:
             return same[0]
     return f"none of the {len(fitting)} installed models of a fitting base and type can be identified as it"
-
-
-def _saved(field: ModelField) -> Mapping[str, Any] | None:
-    """The model that the file names in another form than today's, as long as the user has not set the field."""
-    if field.is_changed:
-        return None
-    saved = field.saved or saved_model(field.value)
-    return None if saved is None else saved.parts()
 
 
 def _name(model: Mapping[str, Any] | None) -> str:

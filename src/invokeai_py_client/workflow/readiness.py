@@ -115,8 +115,9 @@ def _problems_of(
             )
     yield from _missing_of(node, definition, templates, fields)
     for name, template in _unfed(node, templates, fields):
-        # An empty batch is found where its items are counted.
-        if template.type.batch and not fields.value_of(node.id, name, inputs.get(name, {})):
+        value = fields.value_of(node.id, name, inputs.get(name, {}))
+        # What is missing is found above, and an empty batch where its items are counted.
+        if (template.required and _is_empty(value)) or (template.type.batch and not value):
             continue
         fault = fields.fault_of(node.id, name)
         if fault is not None:
@@ -128,10 +129,10 @@ def _missing_of(
 ) -> Iterator[InputProblem]:
     inputs = fields.inputs_of(node)
     for name, template in _unfed(node, templates, fields):
-        if template.required and not template.type.batch:
-            value = fields.value_of(node.id, name, inputs.get(name, {}))
-            if value is UNSET or value is None:
-                yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
+        if not template.required or template.type.batch:
+            continue
+        if _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
+            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
 
 
 def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
@@ -151,13 +152,17 @@ def _is_extra(node: Node, name: str) -> bool:
     return is_called_input(node, name) or dynamic_template(node, name) is not None
 
 
+def _is_empty(value: object) -> bool:
+    return value is UNSET or value is None
+
+
 def _why_missing(
     node: Node, name: str, template: InputTemplate, definition: WorkflowDefinition, fields: WorkflowFields
 ) -> str:
     what = "it needs an edge" if template.input == "connection" else "it needs a value"
     field = fields.get(node.id, name)
-    if isinstance(field, ModelField) and field.saved is not None:
-        return f"{what}: {field.unbound_reason(field.saved)}"
+    if isinstance(field, ModelField) and field.unbound is not None:
+        return f"{what}: {field.fault()}"
     dropped = fields.why_dropped(node.id, name)
     if dropped is not None:
         return f"{what}: {dropped}"

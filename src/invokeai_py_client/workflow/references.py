@@ -112,7 +112,7 @@ def saved_model(value: Any) -> SavedModel | None:
 
 
 def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
-    """Find the model references in a workflow document that are not in today's form, by node id and input name.
+    """Find the model references of any form in a workflow document, by node id and input name.
 
     Args:
         document: the parsed document as it came, of any format and not yet checked.
@@ -126,7 +126,7 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
             continue
         for name, given in inputs.items():
             value = given.get("value") if isinstance(given, Mapping) else None
-            if isinstance(value, Mapping) and not is_model(value) and (model := saved_model(value)) is not None:
+            if isinstance(value, Mapping) and (model := saved_model(value)) is not None:
                 found[trimmed(node_id), name] = model
     return found
 

@@ -128,7 +128,14 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
     """
 
     saved: SavedModel | None = None
-    """The model that the file names, where it does so in another form than today's: `sync_dnn_model` binds by it."""
+    """The model that the file names, in whatever form."""
+
+    @property
+    def unbound(self) -> SavedModel | None:
+        """The model that the file names in a form that InvokeAI does not read, until it is bound or another is set."""
+        if self.is_changed or is_model(self._value):
+            return None
+        return self.saved or (saved_model(self._value) if isinstance(self._value, str) else None)
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -164,19 +171,15 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     def fault(self) -> str | None:
         """Say why the value is not a model that could be sent; a model of the file that is not bound yet is named."""
-        if not self.is_set or is_model(self._value) or isinstance(self._value, ModelReference):
-            return None
-        named = self.saved or saved_model(self._value)
-        if named is not None and (self.saved is not None or not isinstance(self._value, Mapping)):
-            return self.unbound_reason(named)
-        return super().fault()
-
-    def unbound_reason(self, named: SavedModel) -> str:
-        """Say that the file names a model that is not bound to one of the server yet."""
-        return f"the file names the model {named} in an old form; bind it with sync_dnn_model(), or set a model"
+        if self.unbound is None:
+            return super().fault()
+        return (
+            f"the file names the model {self.unbound} in a form that InvokeAI does not read; bind it with "
+            "sync_dnn_model(), or set a model"
+        )
 
     def _check_sendable(self, value: Any) -> None:
-        if not is_model(value):
+        if not is_model(value) and not isinstance(value, ModelReference):
             self._refuse(value, "a model: a mapping with " + ", ".join(MODEL_PARTS))
 
 

@@ -202,6 +202,17 @@ def test_a_model_reference_of_an_old_format_is_told_by_its_name(templates: NodeT
     assert "sync_dnn_model()" in why
 
 
+def test_an_optional_model_that_the_file_names_is_not_left_out_without_a_word(templates: NodeTemplates) -> None:
+    unknown = {"key": "k", "hash": "h", "name": "Old one", "base": "sd-0", "type": "vae"}
+    name, version = "z_image_model_loader", templates["z_image_model_loader"].version
+    main = {**unknown, "base": "z-image", "type": "main"}
+    document = {**BLUR, "nodes": [node("z", name, version, model=main, vae_model=unknown)], "edges": []}
+    assert not templates[name].inputs["vae_model"].required
+    ((node_id, field, why),) = told(document, templates)
+    assert (node_id, field) == ("z", "vae_model")
+    assert "the model 'Old one' (sd-0 vae)" in why
+
+
 @pytest.mark.parametrize(
     "value", [5, "dreamshaper", {"type": "float_generator_arithmetic_sequence"}, {"key": "k"}, ["a"]]
 )
