@@ -119,6 +119,9 @@ def _problems_of(
         # What is missing is found above, and an empty batch where its items are counted.
         if (template.required and _is_empty(value)) or (template.type.batch and not value):
             continue
+        # The group of a batch node is not sent: any name makes one.
+        if template.type.name == "EnumField" and not is_executable(node):
+            continue
         fault = fields.fault_of(node.id, name)
         if fault is not None:
             yield InputProblem(fields.place(node, name), fault)

@@ -98,7 +98,7 @@ class BoardField(Field[Any]):
     def _check_sendable(self, value: Any) -> None:
         # Whatever is empty means 'auto'.
         if value and not isinstance(value, BoardReference) and value not in ("auto", "none"):
-            _check_named(self, value, "board_id")
+            _check_named(self, value, "board_id", "'auto', 'none' or ")
 
 
 class StylePresetField(Field[Mapping[str, str]]):
@@ -217,10 +217,10 @@ def _named(field: Field[Any], value: Any, key: str, wants: str) -> Mapping[str, 
     return {key: name}
 
 
-def _check_named(field: Field[Any], value: Any, key: str) -> None:
+def _check_named(field: Field[Any], value: Any, key: str, others: str = "") -> None:
     name = value.get(key) if isinstance(value, Mapping) else None
     if not isinstance(name, str) or not name:
-        field._refuse(value, f"{{{key!r}: a name or id}}")
+        field._refuse(value, f"{others}{{{key!r}: a name or id}}")
 
 
 def _model(value: Any) -> dict[str, Any]:

@@ -180,6 +180,13 @@ def test_a_batch_that_makes_nothing_is_told_with_the_rest(document: dict[str, An
     ]
 
 
+def test_the_group_of_a_batch_may_have_any_name(document: dict[str, Any], templates: NodeTemplates) -> None:
+    version = templates["integer_batch"].version
+    document["nodes"].append(node("b", "integer_batch", version, integers=[64], batch_group_id="mine"))
+    document["edges"].append(edge("b", "value", "blank", "width"))
+    assert told(document, templates) == []
+
+
 def test_one_reason_of_several_inputs_is_told_once(document: dict[str, Any], templates: NodeTemplates) -> None:
     for place in (0, 1):
         document["nodes"].append(node(f"b{place}", "img_blur", "1.2.2"))
