@@ -47,6 +47,8 @@ class AcyclicOrder:
         """
         if not self._has_loop:
             return self._leads_backward(source, target) and self._reaches(target, source, without)
+        if not without:
+            return True
         left = [(edge.source, edge.target) for edge in self._edges if edge.id not in without]
         self.visited += len(left)
         ends: dict[str, list[str]] = {}

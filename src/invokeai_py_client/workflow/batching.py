@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from invokeai_py_client.workflow.generators import ServerGenerator, generate
 from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.references import LocalImage
 from invokeai_py_client.workflow.saved_values import LISTS
+
+_ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 
 UNGROUPED = "None"
 """The group of batch nodes that are multiplied with all others."""
@@ -168,16 +171,14 @@ def _items(
     own = _value(node, name, fields)
     if own is UNSET and name not in fields.inputs_of(node):
         raise _unusable([node], f"has no input {name!r}", definition)
-    items = [] if own is UNSET else [*own] if isinstance(own, list) else [own]
+    items = [] if own is UNSET else own
     # An image that is yet to be uploaded is one that the user has set, and was checked then.
-    if (
-        not (own is UNSET or isinstance(own, list))
-        or LISTS[name]([item for item in items if not isinstance(item, LocalImage)]) is UNSET
-    ):
+    read = [item for item in items if not isinstance(item, LocalImage)] if isinstance(items, list) else items
+    if LISTS[name](read) is UNSET:
         raise _unusable([node], f"does not hold a list of {name} but {own!r:.80}", definition)
     wire = feeds.get((node.id, name))
     if wire is None:
-        return items
+        return [*items]
     origin = origins.of(wire)
     generator = None if origin is None else definition.first_invocations.get(origin.source)
     if generator is None:
@@ -221,10 +222,8 @@ def _javascript_text(value: Any) -> str:
 
 def _in_javascript_order(groups: Iterable[str]) -> list[str]:
     """Return keys in the order in which JavaScript lists them: whole numbers first, by size."""
-    indexes = [
-        key for key in groups if key.isdecimal() and key.isascii() and str(int(key)) == key and int(key) < 2**32 - 1
-    ]
-    return sorted(indexes, key=int) + [key for key in groups if key not in indexes]
+    indexes = {key for key in groups if _ARRAY_INDEX.fullmatch(key) and int(key) < 2**32 - 1}
+    return [*sorted(indexes, key=int), *(key for key in groups if key not in indexes)]
 
 
 def _value(node: Node, name: str, fields: WorkflowFields) -> Any:

@@ -198,10 +198,10 @@ class _Checker:
         self._forgiven[what] += 1
 
     def _warn(self) -> None:
-        """Log what the web UI would refuse the file for, each kind once."""
-        for what, count in self._forgiven.items():
-            times = "" if count == 1 else f" ({count} times)"
-            logger.warning("%s: %s%s; the web UI would refuse to load it", self._name_it(), what, times)
+        """Log what the web UI would refuse the file for."""
+        if self._forgiven:
+            faults = (what if count == 1 else f"{what} ({count} times)" for what, count in self._forgiven.items())
+            logger.warning("%s: the web UI would refuse to load it: %s", self._name_it(), "; ".join(faults))
 
     def _name_it(self) -> str:
         return self._source or "The workflow"

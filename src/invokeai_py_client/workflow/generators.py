@@ -249,3 +249,6 @@ _MAKERS: dict[str, Callable[[_Parts], list[Any] | ServerGenerator]] = {
     "string_generator_dynamic_prompts_random": _prompts(combinatorial=False),
     "image_generator_images_from_board": _board,
 }
+
+GENERATORS = frozenset(_MAKERS)
+"""The types of generators."""

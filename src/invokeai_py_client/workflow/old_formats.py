@@ -164,6 +164,9 @@ _FORMAT_1: dict[str, tuple[Reader, str]] = {
 FORMAT_1_TYPES = frozenset(_FORMAT_1)
 """The types that an input or output of format 1 may declare."""
 
+FORMAT_2_TYPES = frozenset(_FORMAT_2)
+"""The types of which an input of format 2 may have a value."""
+
 
 def read_format_1(value: Any, declared: str) -> Any:
     """Return the value of an input of format 1; UNSET if it has none today.

@@ -141,6 +141,97 @@ def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates
         )
 
 
+@pytest.mark.parametrize(
+    ("groups", "zipped"),
+    [
+        # Without a group, or with a null one, batches are zipped with one another: JavaScript's group "undefined".
+        (["", None], [["x"], ["y"]]),
+        ([None, None], [["x", "y"]]),
+        (["None", None], [["x"], ["y"]]),
+        (["None", "None"], [["x"], ["y"]]),
+        ([3.0, 3], [["x", "y"]]),
+        ([True, "true"], [["x", "y"]]),
+        ([[1, 2], "1,2"], [["x", "y"]]),
+        # JavaScript lists whole numbers before other keys, by size.
+        (["Group 1", "7"], [["y"], ["x"]]),
+        (["10", 9], [["y"], ["x"]]),
+        (["07", "a"], [["x"], ["y"]]),
+    ],
+)
+def test_batches_are_grouped_and_ordered_as_javascript_would(
+    templates: NodeTemplates, groups: list[Any], zipped: list[list[str]]
+) -> None:
+    nodes = [
+        node(name, "integer_batch", integers=[1], batch_group_id=group)
+        for name, group in zip("xy", groups, strict=True)
+    ]
+    made = Made(
+        templates,
+        [*nodes, node("add_x", "add"), node("add_y", "add")],
+        [wire(name, f"add_{name}", "a") for name in "xy"],
+    )
+    assert [[path.removeprefix("add_") for path, _, _ in group] for group in made.data()] == zipped
+
+
+@pytest.mark.parametrize(
+    ("kind", "items"),
+    [
+        ("integer", "1"),
+        ("integer", [1.5]),
+        ("integer", ["a"]),
+        ("float", ["1"]),
+        ("float", {"type": "float_generator_arithmetic_sequence"}),
+        ("string", [1]),
+        ("image", ["a.png"]),
+    ],
+)
+def test_a_batch_whose_list_is_of_another_kind_is_refused(templates: NodeTemplates, kind: str, items: Any) -> None:
+    with pytest.raises(BatchError, match=rf"'{kind}_batch' \(node x\) of w does not hold a list of {kind}s") as caught:
+        Made(templates, [node("x", f"{kind}_batch", **{f"{kind}s": items})], [])
+    assert caught.value.node_ids == ("x",)
+
+
+def test_a_list_that_fits_nothing_at_all_counts_as_none(templates: NodeTemplates) -> None:
+    made = Made(templates, [node("x", "integer_batch", integers=[None])], [])
+    assert made.nodes[0].items == []
+
+
+def test_a_batch_without_a_list_is_refused(templates: NodeTemplates) -> None:
+    with pytest.raises(BatchError, match=r"'integer_batch' \(node x\) of w has no input 'integers'"):
+        Made(templates, [node("x", "integer_batch", batch_group_id="None")], [])
+
+
+def test_a_batch_that_a_connector_feeds_which_nothing_feeds_is_refused(templates: NodeTemplates) -> None:
+    connector = {"id": "c", "type": "connector", "data": {"type": "connector"}}
+    with pytest.raises(BatchError, match=r"\(node x\) of w is fed by a connector that nothing feeds"):
+        Made(templates, [connector, integers("x", [1])], [wire("c", "x", "integers", "out")])
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        # An object without a type is read as the first generator of all, which is one of floats.
+        ({}, [0.1 * place for place in range(10)]),
+        ({"start": 1, "count": 1}, [1]),
+    ],
+)
+def test_a_float_generator_without_a_type_takes_the_default(
+    templates: NodeTemplates, value: Any, items: list[float]
+) -> None:
+    generator = node("g", "float_generator", generator=value)
+    made = Made(templates, [generator, node("x", "float_batch", floats=[])], [wire("g", "x", "floats", "floats")])
+    assert made.nodes[0].items == items
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"type": "float_generator_arithmetic_sequence"}, 5, None, [1], {"image_name": "a"}]
+)
+def test_a_generators_value_of_another_kind_is_refused(templates: NodeTemplates, value: Any) -> None:
+    generator = node("g", "integer_generator", generator=value)
+    with pytest.raises(BatchError, match=r"'integer_generator' \(node g\) of w cannot be read"):
+        Made(templates, [generator, integers("x", [1])], [wire("g", "x", "integers", "integers")])
+
+
 @pytest.mark.parametrize("taken", range(13))
 def test_the_rest_of_a_batch_is_what_the_server_has_not_taken(taken: int) -> None:
     batch = {

@@ -27,10 +27,36 @@ from invokeai_py_client.workflow.generators import BoardImages, DynamicPrompts, 
         ({"type": "string_generator_parse_string", "input": 'a"b', "splitOn": '"'}, ["a", "b"]),
         ({"type": "string_generator_parse_string", "input": "a,b", "splitOn": ""}, ["a,b"]),
         ({"type": "image_generator_images_from_board"}, []),
+        # ASCII digits only, and what JavaScript's parseFloat and parseInt take.
+        ({"type": "integer_generator_parse_string", "input": "\u0663,4"}, [4]),
+        ({"type": "float_generator_parse_string", "input": "\u0663,.5.5,\ufeff6 "}, [0.5, 6]),
+        # What is no longer a number is null in JSON.
+        ({"type": "float_generator_parse_string", "input": "1e400,Infinity,-Infinityx,2"}, [None, None, None, 2]),
+        ({"type": "integer_generator_parse_string", "input": "9" * 400 + ",2"}, [None, 2]),
+        ({"type": "integer_generator_parse_string", "input": "12345678901234567891"}, [12345678901234567000]),
+        (
+            {"type": "float_generator_arithmetic_sequence", "start": 1.7e308, "step": 1.7e308, "count": 2},
+            [1.7e308, None],
+        ),
+        ({"type": "float_generator_arithmetic_sequence", "step": 0.5, "count": -1}, []),
     ],
 )
 def test_what_a_generator_makes(value: dict[str, Any], made: list[Any]) -> None:
     assert generate(value) == made
+
+
+def test_a_generator_of_another_kind_is_refused() -> None:
+    value = {"type": "integer_generator_arithmetic_sequence"}
+    assert generate(value, "integer") == [*range(10)]
+    with pytest.raises(ValueError, match="not that of a generator of float values"):
+        generate(value, "float")
+
+
+@pytest.mark.parametrize("part", ["start", "step", "count"])
+@pytest.mark.parametrize("kind", ["float", "integer"])
+def test_a_number_too_large_is_a_value_error(kind: str, part: str) -> None:
+    with pytest.raises(ValueError, match=f"'{part}' is not a"):
+        generate({"type": f"{kind}_generator_arithmetic_sequence", part: 10**400})
 
 
 def test_seeded_numbers_are_those_of_the_web_uis_mersenne_twister() -> None:
@@ -83,5 +109,5 @@ def test_what_only_the_server_can_make_is_described() -> None:
     ],
 )
 def test_what_cannot_be_understood_is_a_value_error(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"it has no value|is not known|is no|are more than|is neither"):
+    with pytest.raises(ValueError, match=r"it has no value|is not known|is not a|are more than|is neither"):
         generate(value)

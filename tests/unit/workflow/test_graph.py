@@ -290,3 +290,67 @@ def test_metadata_may_have_any_name(templates: NodeTemplates) -> None:
         "exposedFields": [],
     }
     assert Workflow(document, templates).build().graph["nodes"]["m"]["workflow_inputs"] == "mine"
+
+
+def graph_of(templates: NodeTemplates, *nodes: dict[str, Any], edges: Any = ()) -> dict[str, Any]:
+    document = {"meta": {"version": "4.0.0"}, "nodes": [*nodes], "edges": [*edges]}
+    return Workflow(document, templates).build().graph
+
+
+def test_a_called_workflows_input_without_a_value_is_absent(templates: NodeTemplates) -> None:
+    # The server would override what the called workflow has saved with null.
+    call = node("call", "call_saved_workflow", templates["call_saved_workflow"].version)
+    for name, given in (("set", {"value": 3}), ("unset", {}), ("null", {"value": None})):
+        call["data"]["inputs"][f"saved_workflow_input::n::{name}"] = {"name": name, **given}
+    assert graph_of(templates, call)["nodes"]["call"]["workflow_inputs"] == {"saved_workflow_input::n::set": 3}
+
+
+def test_inputs_that_the_document_describes_itself_are_inputs(templates: NodeTemplates) -> None:
+    name = "saved_workflow_input::n::seed"
+    call = node("call", "call_saved_workflow", templates["call_saved_workflow"].version)
+    call["data"]["inputs"][name] = {"name": name, "label": "", "value": 3}
+    described = {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}
+    call["data"]["dynamicInputTemplates"] = {
+        name: {
+            "name": name,
+            "title": "The seed",
+            "type": described,
+            "input": "any",
+            "required": True,
+            "fieldKind": "input",
+        }
+    }
+    document = {
+        "meta": {"version": "4.0.0"},
+        "nodes": [call],
+        "edges": [],
+        "exposedFields": [{"nodeId": "call", "fieldName": name}, {"nodeId": "call", "fieldName": "gone"}],
+    }
+    workflow = Workflow(document, templates)
+    assert [(entry.label, entry.type_name) for entry in workflow.inputs] == [("The seed", "IntegerField")]
+    workflow.inputs["The seed"].value = 5
+    assert workflow.build().graph["nodes"]["call"]["workflow_inputs"] == {name: 5}
+
+
+def test_where_ids_repeat_the_last_node_runs_and_edges_are_checked_against_the_first(templates: NodeTemplates) -> None:
+    number = node("number", "integer", templates["integer"].version, value=3)
+    first, last = (node("twice", kind, templates[kind].version, value=1) for kind in ("integer", "float"))
+    graph = graph_of(templates, number, first, last, edges=[edge("number", "value", "twice", "value")])
+    assert graph["nodes"]["twice"]["type"] == "float"
+    assert [wire["destination"]["node_id"] for wire in graph["edges"]] == ["twice"]
+    assert "value" not in graph["nodes"]["twice"]
+    mask = node("twice", "img_blur", templates["img_blur"].version)
+    assert graph_of(templates, number, mask, last, edges=[edge("number", "value", "twice", "value")])["edges"] == []
+
+
+@pytest.mark.parametrize("value", [0, "", "gone", [1], {"image_name": "a"}])
+def test_a_board_of_another_shape_is_sent_as_it_is(templates: NodeTemplates, value: Any) -> None:
+    blur = node("blur", "img_blur", templates["img_blur"].version, board=value)
+    assert graph_of(templates, blur)["nodes"]["blur"]["board"] == value
+
+
+def test_metadata_is_sent_as_javascript_would_write_it(templates: NodeTemplates) -> None:
+    metadata = node("meta", "core_metadata", templates["core_metadata"].version, extra=[{"a": 10**400, "b": 2**60 + 1}])
+    sent = graph_of(templates, metadata)["nodes"]["meta"]
+    assert sent["extra"] == [{"a": None, "b": 1152921504606847000}]
+    json.dumps(sent, allow_nan=False)

@@ -291,3 +291,37 @@ def test_a_node_without_a_label_answers_to_its_title(inputs: WorkflowInputs) -> 
     assert inputs.nodes["x"].title == "Create Latent Noise"
     assert inputs.nodes["p"].title == "Positive"
     assert [one.id for one in inputs.nodes.answering_to("create latent noise")] == ["x", "y"]
+
+
+def test_an_input_that_is_listed_twice_is_one_and_answers_to_its_label(inputs: WorkflowInputs) -> None:
+    inputs["SEED"].value = 7
+    assert (inputs[4].value, inputs[5].value) == (7, 7)
+    assert inputs["x", "seed"].index == 4
+
+
+def test_the_two_inputs_of_an_image_collection_are_shown_as_one_twice(templates: NodeTemplates) -> None:
+    data = {
+        "type": "image_collection",
+        "version": templates["image_collection"].version,
+        "inputs": {name: {"name": name, "label": ""} for name in ("collection", "images")},
+    }
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [{"id": "c", "type": "invocation", "data": data}],
+        "edges": [],
+        "exposedFields": [{"nodeId": "c", "fieldName": name} for name in ("collection", "images")],
+    }
+    definition = WorkflowDefinition.from_dict(document)
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert [i.field_name for i in inputs] == ["images", "images"]
+
+
+def test_an_exposed_field_of_a_node_that_is_no_invocation_shows_nothing(templates: NodeTemplates) -> None:
+    nodes = [{"id": "a", "type": "notes", "data": {}}, *({**node, "id": "a"} for node in DOCUMENT["nodes"][:1])]
+    exposed = [{"nodeId": "a", "fieldName": "prompt"}]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "exposedFields": exposed})
+    assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 0
+    # A form, in contrast, means the first invocation.
+    document = form(container("root", "p"), shown("p", "a", "prompt"))
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "form": document})
+    assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 1
