@@ -358,6 +358,7 @@ def _integer(field: Field[Any], value: Any) -> int:
 
 def _whole(value: Any) -> int | None:
     """A whole number as an int: 512, 512.0, and what acts like either, such as the numbers of numpy; else None."""
+    value = _plain(value)
     if isinstance(value, bool | str | bytes):
         return None
     if isinstance(value, int):
@@ -371,7 +372,14 @@ def _whole(value: Any) -> int | None:
         return None
 
 
+def _plain(value: Any) -> Any:
+    """A scalar of another library, such as numpy's, as the Python number or boolean that it stands for."""
+    is_scalar = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
+    return value.item() if is_scalar else value
+
+
 def _float(field: Field[Any], value: Any) -> float:
+    value = _plain(value)
     if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
         field._refuse(value, f"a number{bounds(field.template)}")
     try:
@@ -387,9 +395,10 @@ def _float(field: Field[Any], value: Any) -> float:
 
 
 def _boolean(field: Field[Any], value: Any) -> bool:
-    if not isinstance(value, bool):
+    plain = _plain(value)
+    if not isinstance(plain, bool):
         field._refuse(value, "True or False")
-    return value
+    return plain
 
 
 def _string(field: Field[Any], value: Any) -> str:

@@ -43,6 +43,21 @@ class Like:
         return self._value.is_integer()
 
 
+class Scalar:
+    """A scalar of another library, such as numpy's `bool_`, which also can be an index."""
+
+    shape = ()
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def item(self) -> Any:
+        return self._value
+
+    def __index__(self) -> int:
+        return int(self._value)
+
+
 class Index:
     def __index__(self) -> int:
         return 64
@@ -59,6 +74,9 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
         ("noise", "width", Index(), 64),
         ("noise", "width", 64.0, 64),
         ("noise", "width", Like(64.0), 64),
+        ("noise", "width", Scalar(64.0), 64),
+        ("img_blur", "radius", Scalar(2.5), 2.5),
+        ("l2i", "tiled", Scalar(True), True),
         ("blank_image", "color", (1.0, 2, Index(), 4.0), {"r": 1, "g": 2, "b": 64, "a": 4}),
         ("noise", "seed", 2**32 - 1, 2**32 - 1),
         ("img_blur", "radius", 2, 2),
@@ -116,6 +134,9 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("noise", "width", 64.5, "a whole number"),
         ("noise", "width", float("inf"), "a whole number"),
         ("noise", "width", Like(64.5), "a whole number"),
+        ("noise", "seed", Scalar(True), "a whole number"),
+        ("img_blur", "radius", Scalar(True), "a number"),
+        ("l2i", "tiled", Scalar(1), "True or False"),
         ("noise", "width", True, "a whole number"),
         ("noise", "width", 0, "above 0"),
         ("noise", "width", 65, "a multiple of 8"),
