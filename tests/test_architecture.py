@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
     {"errors"},
-    {"files", "mapping"},
+    {"files", "json_text", "mapping"},
     {"settings", "local", "wire", "workflow"},
     {"runtime", "schema_drift"},
     {"transport"},
     {"image", "live", "catalog"},
-    {"run", "submission"},
+    {"run", "submission", "catalog_changes"},
     {"handle"},
     {"repositories"},
     {"client"},

@@ -47,7 +47,16 @@ if TYPE_CHECKING:
         SessionComplete,
     )
     from invokeai_py_client.workflow.document import WorkflowDefinition
+    from invokeai_py_client.workflow.inputs import (
+        NodeInputs,
+        WorkflowInput,
+        WorkflowInputs,
+        WorkflowNode,
+        WorkflowNodes,
+    )
+    from invokeai_py_client.workflow.model_binding import ModelBinding, ModelChange, UnboundModel
     from invokeai_py_client.workflow.outputs import NodePath, OutputMapping
+    from invokeai_py_client.workflow.references import SavedModel
 
 __all__ = [
     "BatchEnqueued",
@@ -59,6 +68,9 @@ __all__ = [
     "InvocationStarted",
     "InvokeAIClient",
     "InvokeAIError",
+    "ModelBinding",
+    "ModelChange",
+    "NodeInputs",
     "NodePath",
     "OutputMapping",
     "Priority",
@@ -69,11 +81,17 @@ __all__ = [
     "QueueItemsRetried",
     "Reconnected",
     "Run",
+    "SavedModel",
     "SessionComplete",
     "Settings",
+    "UnboundModel",
     "WorkflowDefinition",
     "WorkflowHandle",
+    "WorkflowInput",
+    "WorkflowInputs",
     "WorkflowMonitor",
+    "WorkflowNode",
+    "WorkflowNodes",
     "errors",
 ]
 
@@ -86,6 +104,9 @@ _HOMES = {
     "InvocationError": "wire.events",
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
+    "ModelBinding": "workflow.model_binding",
+    "ModelChange": "workflow.model_binding",
+    "NodeInputs": "workflow.inputs",
     "NodePath": "workflow.outputs",
     "OutputMapping": "workflow.outputs",
     "Priority": "live.priority",
@@ -96,11 +117,17 @@ _HOMES = {
     "QueueItemsRetried": "wire.events",
     "Reconnected": "wire.events",
     "Run": "run",
+    "SavedModel": "workflow.references",
     "SessionComplete": "wire.events",
     "Settings": "settings",
+    "UnboundModel": "workflow.model_binding",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "handle",
+    "WorkflowInput": "workflow.inputs",
+    "WorkflowInputs": "workflow.inputs",
     "WorkflowMonitor": "monitor",
+    "WorkflowNode": "workflow.inputs",
+    "WorkflowNodes": "workflow.inputs",
 }
 
 

@@ -60,18 +60,39 @@ class Catalog:
         self._known_models: _Shared[list[ModelRecord]] = _Shared(engine)
         self._known_boards: _Shared[list[BoardRecord]] = _Shared(engine)
         self._images: dict[str, float] = {}
+        self._changed: dict[Kind, float] = {}
         self._uploads: dict[str, _Shared[str]] = {}
         self._workflows: dict[str, _Shared[CalledWorkflow]] = {}
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
         """Every installed model, as of at most so many seconds ago."""
-        return await self._known_models.get(lambda: self._http.send(models.list_models()), max_age=max_age)
+        return await self._known_models.get(
+            lambda: self._http.send(models.list_models()), max_age=self._since_change("model", max_age)
+        )
 
     async def boards(self, *, max_age: float = 0) -> list[BoardRecord]:
         """Every board, archived ones too, as of at most so many seconds ago."""
         return await self._known_boards.get(
-            lambda: self._http.send(boards.list_boards(include_archived=True)), max_age=max_age
+            lambda: self._http.send(boards.list_boards(include_archived=True)),
+            max_age=self._since_change("board", max_age),
         )
+
+    def forget(self, kind: Kind, name: str | None = None) -> None:
+        """Believe nothing that was seen before this moment.
+
+        Args:
+            kind: of the things that may have changed.
+            name: only the image of that name; None for all of the kind.
+        """
+        if kind == "image" and name is not None:
+            self._images.pop(name, None)
+        elif kind == "image":
+            self._images.clear()
+        self._changed[kind] = time.monotonic()
+
+    def _since_change(self, kind: Kind, max_age: float) -> float:
+        """An age in seconds, but not more than has passed since this client changed things of the kind."""
+        return min(max_age, time.monotonic() - self._changed.get(kind, -math.inf))
 
     async def answer(self, reference: Reference) -> dict[str, str]:
         """What a reference stands for, as a graph names it; a local image is uploaded, once for each content.
@@ -172,7 +193,8 @@ class Catalog:
         for start in range(0, len(ask), images.MAX_NAMES_PER_REQUEST):
             found |= await self._existing_images(ask[start : start + images.MAX_NAMES_PER_REQUEST])
         self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
-        self._images.update(dict.fromkeys(found, now))
+        if self._changed.get("image", -math.inf) <= now:
+            self._images.update(dict.fromkeys(found, now))
         return set(ask) - found
 
     async def _existing_images(self, names: Sequence[str]) -> set[str]:
@@ -190,14 +212,16 @@ class Catalog:
                 continue
         return found
 
+    async def check_image(self, image: LocalImage) -> None:
+        """See that an image can be uploaded, without uploading it.
+
+        Raises:
+            Unresolved: it cannot be read, or is not an image file.
+        """
+        await _content(image, 16)
+
     async def _uploaded(self, image: LocalImage) -> str:
-        try:
-            content = image.source if isinstance(image.source, bytes) else await asyncio.to_thread(_read, image.source)
-        except OSError as error:
-            raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
-        content_type = image_type(content[:16])
-        if content_type is None:
-            raise Unresolved("it is no image file of a known kind")
+        content, content_type = await _content(image)
         filename = image.source.name if isinstance(image.source, Path) else f"image.{content_type.split('/')[1]}"
 
         async def upload() -> str:
@@ -244,5 +268,24 @@ def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:
     return {thing.name for thing in things if thing.kind == kind}
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+async def _content(image: LocalImage, size: int = -1) -> tuple[bytes, str]:
+    """The first bytes of an image, or all, and its content type.
+
+    Raises:
+        Unresolved: it cannot be read, or is not an image file.
+    """
+    try:
+        content = (
+            image.source if isinstance(image.source, bytes) else await asyncio.to_thread(_read, image.source, size)
+        )
+    except OSError as error:
+        raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
+    content_type = image_type(content[:16])
+    if content_type is None:
+        raise Unresolved("it is not an image file of a known kind")
+    return content, content_type
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)

@@ -24,11 +24,12 @@ InvokeAIError
 ├── WorkflowError (ValueError)              a workflow that cannot be used
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
-│   ├── UnknownNodeError                        has nodes that the server lacks
-│   ├── BatchError                              has batch nodes that make no batch
-│   └── InputsNotReadyError                     has inputs that need a value or an edge
-├── InputNotFoundError (LookupError)        no such input, or several of that name
+│   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
+│       ├── UnknownNodeError                        has nodes that the server lacks
+│       └── BatchError                              has batch nodes that make no batch
+├── InputNotFoundError (LookupError)        no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
+│   └── InputConnectedError                     an edge feeds the input, and would override the value
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
@@ -82,6 +83,7 @@ __all__ = [
     "EnqueueInDoubtError",
     "ForbiddenError",
     "GraphRejectedError",
+    "InputConnectedError",
     "InputNotFoundError",
     "InputValueError",
     "InputsNotReadyError",
@@ -359,8 +361,21 @@ class WorkflowVersionError(WorkflowError):
         self.version = version
 
 
-class UnknownNodeError(WorkflowError):
-    """The server has no such node types: `node_types`, with the ids of the nodes in `node_ids`."""
+class InputsNotReadyError(WorkflowError):
+    """The workflow cannot run yet: `problems` has a (node id, field, reason) for each reason why.
+
+    The field is "" where the reason concerns a whole node, the node id too where it concerns the whole workflow.
+    """
+
+    def __init__(
+        self, what: str, *, problems: tuple[tuple[str, str, str], ...] = (), source: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.problems = problems
+
+
+class UnknownNodeError(InputsNotReadyError):
+    """The server lacks node types: `node_types`, used by the nodes `node_ids`. There may be other `problems` too."""
 
     def __init__(
         self,
@@ -368,33 +383,32 @@ class UnknownNodeError(WorkflowError):
         *,
         node_types: tuple[str, ...],
         node_ids: tuple[str, ...],
+        problems: tuple[tuple[str, str, str], ...] = (),
         source: str | None = None,
         hint: str = "",
     ) -> None:
-        super().__init__(what, source=source, hint=hint)
+        super().__init__(what, problems=problems, source=source, hint=hint)
         self.node_types = node_types
         self.node_ids = node_ids
 
 
-class BatchError(WorkflowError):
+class BatchError(InputsNotReadyError):
     """Batch nodes that make no batch: empty ones, a group of unequal lengths, a generator that makes nothing.
 
-    `node_ids` are the nodes.
+    `node_ids` are the nodes. There may be other `problems` too.
     """
 
-    def __init__(self, what: str, *, node_ids: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
-        super().__init__(what, source=source, hint=hint)
-        self.node_ids = node_ids
-
-
-class InputsNotReadyError(WorkflowError):
-    """Nodes lack what they cannot do without: `problems` has (node id, field, why) for each."""
-
     def __init__(
-        self, what: str, *, problems: tuple[tuple[str, str, str], ...], source: str | None = None, hint: str = ""
+        self,
+        what: str,
+        *,
+        node_ids: tuple[str, ...],
+        problems: tuple[tuple[str, str, str], ...] = (),
+        source: str | None = None,
+        hint: str = "",
     ) -> None:
-        super().__init__(what, source=source, hint=hint)
-        self.problems = problems
+        super().__init__(what, problems=problems, source=source, hint=hint)
+        self.node_ids = node_ids
 
 
 class InputNotFoundError(InvokeAIError, LookupError):
@@ -407,14 +421,38 @@ class InputNotFoundError(InvokeAIError, LookupError):
 
 
 class InputValueError(InvokeAIError, ValueError):
-    """The template of `node_type`.`field` does not allow `value`; the input keeps what it had."""
+    """The template of `node_type`.`field` does not allow `value`; the input keeps what it had.
 
-    def __init__(self, what: str, *, node_id: str, node_type: str, field: str, value: object, hint: str = "") -> None:
+    `expected` says what the input takes, such as "a whole number at least 0".
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        node_id: str,
+        node_type: str,
+        field: str,
+        value: object,
+        expected: str = "",
+        hint: str = "",
+    ) -> None:
         super().__init__(what, hint=hint)
         self.node_id = node_id
         self.node_type = node_type
         self.field = field
         self.value = value
+        self.expected = expected
+
+
+class InputConnectedError(InputValueError):
+    """An edge feeds the input, so that a value of its own would not be used. `edge` names it."""
+
+    def __init__(
+        self, what: str, *, node_id: str, node_type: str, field: str, value: object, edge: str, hint: str = ""
+    ) -> None:
+        super().__init__(what, node_id=node_id, node_type=node_type, field=field, value=value, hint=hint)
+        self.edge = edge
 
 
 class AmbiguousNameError(InvokeAIError, LookupError):

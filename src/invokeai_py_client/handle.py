@@ -33,6 +33,7 @@ from invokeai_py_client.workflow.inputs import (
     WorkflowFields,
     WorkflowInput,
     WorkflowInputs,
+    WorkflowNodes,
     set_all,
     shown_inputs,
 )
@@ -90,6 +91,15 @@ class WorkflowHandle:
 
     # Inputs
 
+    @property
+    def nodes(self) -> WorkflowNodes:
+        """The workflow's nodes with all their inputs, whether or not the form shows them.
+
+        Example:
+            >>> wf.nodes["noise"].inputs["seed"].value = 7
+        """
+        return self.inputs.nodes
+
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return list(self.inputs)
@@ -112,39 +122,47 @@ class WorkflowHandle:
 
     # A mapping of some kinds of keys is, for a type checker, none of all kinds.
     @overload
-    def set_many(self, values: Mapping[InputKey, Any]) -> None: ...
+    def set_many(self, values: Mapping[InputKey, Any], *, override_edge: bool = False) -> None: ...
     @overload
-    def set_many(self, values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]) -> None: ...
-    def set_many(self, values: Mapping[Any, Any]) -> None:
+    def set_many(
+        self,
+        values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any],
+        *,
+        override_edge: bool = False,
+    ) -> None: ...
+    def set_many(self, values: Mapping[Any, Any], *, override_edge: bool = False) -> None:
         """Set several inputs, or, if one of the values is not allowed, none of them.
 
         Args:
-            values: by index, label, or (node id or label, field name).
+            values: by index, label, or (node id, label or type, field name).
+            override_edge: remove the edges that feed the inputs, in what this handle submits.
 
         Raises:
             InputNotFoundError: one is not there.
+            InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
             InputValueError: one of the values is not allowed. Every input keeps what it had.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
         """
-        set_all(self.inputs, values)
+        set_all(self.inputs, values, override_edge=override_edge)
 
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input to a model that the server has installed.
 
-        A file names models of its author's server. An input's model is looked for by key, else hash, else name, base
-        and type, else name alone, else it is the only one of that base and type.
+        A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
+        base and type, else by name alone; else it is the only one of that base and type. The references of formats 1
+        and 2, which the web UI cannot read, are bound by the name, base and type that they give.
 
-        Rests on `GET /api/v2/models/`.
+        Endpoint: GET /api/v2/models/
 
         Args:
             by_name: take the rules that go by name.
             by_base: take the rule that goes by base and type; an input without a model takes the only one that fits.
 
         Returns:
-            The list of changes; its `unbound` says for which inputs there is no model, and why. These are also logged
-            as warnings.
+            The changes. Their `renamed` are those that took a model of another name than the file's, and `unbound` the
+            inputs for which there is no model, with the reason. Both are also logged as warnings.
         """
         return self._engine.block(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
@@ -153,21 +171,23 @@ class WorkflowHandle:
         return await self._engine.call(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
     def validate_inputs(self) -> dict[InputKey, list[str]]:
-        """What keeps the workflow from running: values that are missing, models, images and boards that are gone.
+        """Find everything that keeps the workflow from running: the checks that a submit makes, in one list.
 
-        Asks the server what it has, the workflows that this one calls among it. A submit checks the same, and raises
-        one error for all.
+        Checks what the web UI's Invoke button does (values, node types, batches), and what only the server knows:
+        models, images and boards that are gone, names that stand for nothing, workflows that this one calls. Uploads
+        nothing.
 
         Returns:
             The problems of each input, by its index; those of inputs that the form does not show by (node id, field
-            name). Empty if there is none.
+            name), those of a whole node by (node id, ""), those of the whole workflow by ("", ""). Empty if there is
+            none.
 
         Raises:
             InvokeAIError: as any request.
 
         Example:
             >>> wf.validate_inputs()
-            {0: ["the server does not have the model 'dreamshaper' (59f0...)"]}
+            {0: ["the server does not have the model 'dreamshaper' (sd-1 main, key 59f0...)"]}
         """
         return self._by_input(self._engine.block(self._composer.problems()))
 
@@ -272,10 +292,10 @@ class WorkflowHandle:
 
         Raises:
             SettingsError: there is no such priority.
-            UnknownNodeError: the server lacks nodes of it.
-            BatchError: its batch nodes make no batch.
-            InputsNotReadyError: values or edges are missing, or name what the server does not have, or a workflow that
-                it calls is gone or takes other inputs; it lists all.
+            UnknownNodeError: the server lacks node types; there may be other problems too.
+            BatchError: the batch nodes make no batch; there may be other problems too.
+            InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
+                takes other inputs. It is the base class of the two above; each lists all problems.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
             NotEnqueuedError: the queue has no room, or the batch has no items.
             EnqueueInDoubtError: it could not be found out whether the batch is in the queue. Submit again with its

@@ -5,23 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, utilities
-from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_nodes, read_batches
 from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
-from invokeai_py_client.workflow.connections import kept_edges
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, check_nodes
+from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
-from invokeai_py_client.workflow.readiness import InputProblem, check_ready, missing_inputs
-from invokeai_py_client.workflow.references import BoardReference, Reference, Unresolved, references_in, with_answers
+from invokeai_py_client.workflow.readiness import (
+    InputProblem,
+    batch_problems,
+    check_ready,
+    input_problems,
+    unreadable_batch,
+)
+from invokeai_py_client.workflow.references import (
+    BoardReference,
+    LocalImage,
+    Reference,
+    Unresolved,
+    references_in,
+    with_answers,
+)
 from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -59,23 +71,6 @@ class Composer:
         self._http = http
         self._catalog = catalog
         self._original = definition if original is None else original
-        self._kept: tuple[tuple[Edge, ...], tuple[str, ...]] | None = None
-
-    @property
-    def edges(self) -> tuple[Edge, ...]:
-        """Those of the document's edges that hold."""
-        return self._kept_edges[0]
-
-    @property
-    def _kept_edges(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
-        if self._kept is None:
-            self._kept = kept_edges(self._definition, self._templates)
-        return self._kept
-
-    async def _check_edges(self) -> None:
-        """Check the edges once, so that what follows finds them checked."""
-        if self._kept is None:
-            self._kept = await self._worked_out(kept_edges, self._definition, self._templates)
 
     async def _worked_out(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run pure work, that on a large document in a thread: all other calls of the client wait for the engine."""
@@ -86,40 +81,42 @@ class Composer:
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
         installed = [dict(model) for model in await self._catalog.models()]
-        await self._check_edges()
-        binding = bind_models(self._fields.of_models(self.edges), installed, by_name=by_name, by_base=by_base)
+        edges = await self._worked_out(self._fields.check_edges)
+        binding = bind_models(self._fields.of_models(edges), installed, by_name=by_name, by_base=by_base)
+        for change in binding.renamed:
+            logger.warning("another model takes the place of the file's: %s", change)
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
         return binding
 
     async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:
-        """The body of `enqueue_batch`.
+        """Compose the body of `enqueue_batch`. Images are uploaded last, once nothing stands against the submission.
 
         Args:
-            check: refuse what could not run: unknown nodes, empty batches, inputs with problems.
+            check: refuse what could not run.
             runs: how often the server is to run each item.
 
         Raises:
-            UnknownNodeError: `check`, and the server lacks nodes of it.
-            BatchError: a generator cannot be understood; or `check`, and its batch nodes make no batch.
-            InputsNotReadyError: a name stands for nothing on the server; or `check`, and inputs have problems.
+            UnknownNodeError: `check`, and the server lacks node types.
+            BatchError: a generator cannot be understood; or `check`, and the batch nodes make no batch.
+            InputsNotReadyError: a name stands for nothing on the server; or `check`, and there are other problems. With
+                `check`, the error lists all problems, whatever its class.
             InvokeAIError: as any request.
         """
-        await self._check_edges()
-        edges, edge_warnings = self._kept_edges
-        batches = await self._worked_out(batch_nodes, self._definition, self._fields, edges)
-        made = {batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)}
-        answers, problems = await self._answers()
+        await self._worked_out(self._fields.check_edges)
         if check:
-            check_nodes(self._definition, self._templates)
-            check_batches(batches, made, source=self._source)
-            problems = await self._problems(problems)
-        check_ready(problems, source=self._source)
+            batches, made, answers, problems = await self._checked()
+        else:
+            batches = await self._worked_out(batch_nodes, self._definition, self._fields, self._fields.edges)
+            made = await self._made(batches)
+            answers, problems = await self._answers()
+        check_ready(problems, definition=self._definition, templates=self._templates)
         default_board = await self._default_board()
+        edges = self._fields.edges
         built = await self._worked_out(
             build_graph, self._definition, self._templates, self._fields, edges, default_board=default_board
         )
-        for warning in (*edge_warnings, *built.warnings):
+        for warning in (*self._fields.edge_warnings, *built.warnings):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
@@ -129,42 +126,74 @@ class Composer:
             "destination": "gallery",
             "data": batch_data(batches, edges, made),
         }
+        await self._upload(batch, answers)
         return {"prepend": False, "batch": with_answers(batch, answers) if answers else batch}
 
     async def problems(self) -> list[InputProblem]:
-        """Everything that keeps the workflow from running that can be known before it runs."""
-        _, problems = await self._answers()
-        await self._check_edges()
-        return await self._problems(problems)
+        """Find everything that keeps the workflow from running and can be known before it runs; nothing is uploaded."""
+        return (await self._checked())[-1]
 
-    async def _problems(self, unresolved: Iterable[InputProblem]) -> list[InputProblem]:
-        found = [
-            *missing_inputs(self._definition, self._templates, self._fields, self.edges),
-            *unresolved,
-        ]
-        named = [*things_named(self._definition, self._templates, self._fields, self.edges)]
+    async def _checked(
+        self,
+    ) -> tuple[list[BatchNode], dict[str, list[Any]], dict[Reference, dict[str, str]], list[InputProblem]]:
+        """The batch nodes that can be read, the items that the server made for them, what references stand for, and
+        all that is wrong."""
+        problems = await self._worked_out(input_problems, self._definition, self._templates, self._fields)
+        edges = self._fields.edges
+        batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
+        problems += [unreadable_batch(node, error) for node, error in errors]
+        made = await self._made(batches)
+        problems += batch_problems(batches, self._fields, made)
+        answers, unresolved = await self._answers()
+        problems += unresolved
+        named = [*things_named(self._definition, self._templates, self._fields, edges)]
         for thing in await self._catalog.missing(named):
-            found.append(InputProblem(thing.place, f"the server does not have {thing}"))
-        return [*found, *await self._call_problems()]
+            problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
+        problems += await self._call_problems()
+        return batches, made, answers, problems
 
     async def _call_problems(self) -> list[InputProblem]:
         """What would make the call of a saved workflow fail; asks the server if there are such calls."""
         called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
         for warning in ignored_inputs(called, self._templates):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
-        return call_problems(self._original, self._definition, self._templates, self._fields, self.edges, called)
+        edges = self._fields.edges
+        return call_problems(self._original, self._definition, self._templates, self._fields, edges, called)
+
+    async def _made(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
+        """The items that only the server can make, by the id of the batch node."""
+        return {batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)}
 
     async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
-        """What the references among the values stand for, and those that stand for nothing."""
+        """What the references among the values stand for, and those that stand for nothing; nothing is uploaded."""
         answers: dict[Reference, dict[str, str]] = {}
         problems = []
         for field in self._fields.made():
             for reference in references_in(field.raw):
                 try:
-                    answers[reference] = await self._catalog.answer(reference)
+                    if isinstance(reference, LocalImage):
+                        await self._catalog.check_image(reference)
+                    else:
+                        answers[reference] = await self._catalog.answer(reference)
                 except Unresolved as error:
                     problems.append(InputProblem(field.place, f"{reference}: {error}"))
         return answers, problems
+
+    async def _upload(self, batch: dict[str, Any], answers: dict[Reference, dict[str, str]]) -> None:
+        """Upload the images of this machine that a batch uses, and add their names to the answers.
+
+        Raises:
+            InputsNotReadyError: a file cannot be read any more.
+            InvokeAIError: as any request.
+        """
+        for reference in {*references_in(batch)}:
+            if isinstance(reference, LocalImage):
+                try:
+                    answers[reference] = await self._catalog.answer(reference)
+                except Unresolved as error:
+                    places = [one.place for one in self._fields.made() if reference in references_in(one.raw)]
+                    problems = [InputProblem(place, f"{reference}: {error}") for place in places]
+                    check_ready(problems, definition=self._definition, templates=self._templates)
 
     async def _default_board(self) -> str | None:
         board = self._http.settings.default_board
@@ -203,7 +232,3 @@ class Composer:
             logger.warning("the dynamic prompt %r cannot be read: %s", generator.prompt, result.error)
             return []
         return list(result.prompts)
-
-    @property
-    def _source(self) -> str:
-        return self._definition.source or self._definition.name

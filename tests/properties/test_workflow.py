@@ -16,7 +16,7 @@ from tests.gui_parity import GIVEN
 
 from invokeai_py_client.errors import InputValueError, InvokeAIError
 from invokeai_py_client.workflow.acyclic_order import has_loop
-from invokeai_py_client.workflow.batching import batch_data, batch_nodes, check_batches
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_types import can_feed
@@ -24,10 +24,10 @@ from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import GENERATORS, generate
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.input_table import input_table
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, check_nodes, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, shown_inputs
 from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, FORMAT_2_TYPES, read_format_2
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
-from invokeai_py_client.workflow.readiness import missing_inputs
+from invokeai_py_client.workflow.readiness import batch_problems, check_ready, input_problems
 from invokeai_py_client.workflow.references import Reference, references_in, with_answers
 from invokeai_py_client.workflow.saved_values import saved_value
 from invokeai_py_client.workflow.server_things import things_named
@@ -139,7 +139,7 @@ def use(definition: WorkflowDefinition, assign: Callable[[WorkflowInput], None] 
     edges, _ = kept_edges(definition, TEMPLATES)
     list(fields.of_models(edges))
     list(things_named(definition, TEMPLATES, fields, edges))
-    missing_inputs(definition, TEMPLATES, fields, edges)
+    problems = input_problems(definition, TEMPLATES, fields)
     built = build_graph(definition, TEMPLATES, fields, edges)
     map_outputs(definition, TEMPLATES, shown, [], boards_sent(built.graph))
     batches = batch_nodes(definition, fields, edges)
@@ -148,6 +148,7 @@ def use(definition: WorkflowDefinition, assign: Callable[[WorkflowInput], None] 
     body = [built.graph, data, with_values(definition, fields)]
     stand_ins: dict[Reference, dict[str, str]] = {reference: {"stands": "in"} for reference in references_in(body)}
     json.dumps(with_answers(body, stand_ins), allow_nan=False)
+    problems += batch_problems(batches, fields, answers)
     nodes = built.graph["nodes"]
     for wire in built.graph["edges"]:
         assert wire["source"]["node_id"] in nodes
@@ -157,9 +158,7 @@ def use(definition: WorkflowDefinition, assign: Callable[[WorkflowInput], None] 
         ends.setdefault(wire["source"]["node_id"], []).append(wire["destination"]["node_id"])
     assert not has_loop(ends)
     with contextlib.suppress(InvokeAIError):
-        check_batches(batches, answers, source=None)
-    with contextlib.suppress(InvokeAIError):
-        check_nodes(definition, TEMPLATES)
+        check_ready(problems, definition=definition, templates=TEMPLATES)
     return built.graph, data, [(entry.node_id, entry.field_name) for entry in shown]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.documents import node
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.local import LocalServer
@@ -44,7 +45,7 @@ def test_nodes_that_the_server_lacks_are_refused_at_submit(client: InvokeAIClien
     blur["nodes"][1]["data"]["type"] = "img_blurr"
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur, source="my.json"))
     before = queue_size(client)
-    with pytest.raises(errors.UnknownNodeError, match=r"my\.json .*'img_blurr' \(node blur\).*img_blur") as caught:
+    with pytest.raises(errors.UnknownNodeError, match=r"my\.json .*'img_blurr' \(node blur\).*: img_blur\.") as caught:
         wf.submit_sync()
     assert caught.value.node_types == ("img_blurr",)
     assert queue_size(client) == before
@@ -55,7 +56,9 @@ def test_what_a_node_cannot_do_without_is_asked_for_before_submitting(
 ) -> None:
     blur["edges"] = []
     before = queue_size(client)
-    with pytest.raises(errors.InputsNotReadyError, match=r"img_blur\.image \(node blur\): it needs a value") as caught:
+    with pytest.raises(
+        errors.InputsNotReadyError, match=r"'Image' \(img_blur\.image of node blur\): it needs a value"
+    ) as caught:
         client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur)).submit_sync()
     assert caught.value.problems == (("blur", "image", "it needs a value"),)
     with pytest.raises(errors.InputsNotReadyError, match=r"main_model_loader\.model .*sync_dnn_model"):
@@ -64,15 +67,29 @@ def test_what_a_node_cannot_do_without_is_asked_for_before_submitting(
 
 
 def test_what_the_server_refuses_names_the_node_and_the_field(client: InvokeAIClient, blur: dict[str, Any]) -> None:
-    # A file's own value is its author's word: it is sent, and the server judges.
     blur["nodes"][1]["data"]["inputs"]["radius"]["value"] = "wide"
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
     before = queue_size(client)
+    # Unchecked, as a submit would refuse it itself.
     with pytest.raises(errors.GraphRejectedError, match=r"node 'blur'.*'radius'") as caught:
-        wf.submit_sync()
+        client.request("POST", "/api/v1/queue/default/enqueue_batch", json=wf._build_submission())
     error = caught.value
     assert (error.status, error.node_id, error.node_type, error.field) == (422, "blur", "img_blur", "radius")
     assert pickle.loads(pickle.dumps(error)).node_id == "blur"
+    assert queue_size(client) == before
+
+
+def test_a_value_of_the_file_is_checked_before_it_is_sent(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    blur["nodes"][0]["data"]["inputs"]["width"]["value"] = "64"
+    blur["nodes"][1]["data"]["inputs"]["radius"]["value"] = -5
+    blur["nodes"].append(node("noise", "noise", "1.0.3", seed=4545345345, width=0, height=64))
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    before = queue_size(client)
+    with pytest.raises(errors.InputsNotReadyError) as caught:
+        wf.submit_sync()
+    places = {(node_id, name) for node_id, name, _ in caught.value.problems}
+    assert places == {("blank", "width"), ("blur", "radius"), ("noise", "seed"), ("noise", "width")}
+    assert set(wf.validate_inputs()) == {0, 1, ("noise", "seed"), ("noise", "width")}
     assert queue_size(client) == before
 
 

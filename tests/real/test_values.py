@@ -158,7 +158,7 @@ def test_what_is_gone_is_told_by_validate_and_sent_by_build(
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
     told = [why for whys in wf.validate_inputs().values() for why in whys]
     assert sorted(told, reverse=True) == [
-        "the server does not have the model 'Gone' (gone)",
+        "the server does not have the model 'Gone' (sd-1 main, key gone)",
         "the server does not have the board 'gone too'",
     ]
     nodes = wf._build_submission()["batch"]["graph"]["nodes"].values()
@@ -194,3 +194,56 @@ def test_iterated_nodes_map_their_images_in_order(client: InvokeAIClient) -> Non
     (mapping,) = wf.map_outputs_to_images(run.result(timeout=30))
     assert [client.image_repo.get_image(name).width for name in mapping.image_names] == [64, 96, 128, 160]
     assert len({io.BytesIO(image.bytes()).getvalue() for image in run.images}) == 4
+
+
+def test_nothing_is_uploaded_for_a_submission_that_is_refused(
+    blurring: WorkflowHandle, picture: Path, requests: list[str]
+) -> None:
+    blurring.inputs["Image"].value = picture
+    assert blurring.validate_inputs() == {}
+    blurring.inputs["Board"].value = "No Such Board"
+    with pytest.raises(errors.InputsNotReadyError):
+        blurring.submit_sync()
+    assert "POST /api/v1/images/upload" not in requests
+
+
+def test_a_value_takes_the_place_of_an_edge(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    blur["nodes"].append(node("random", "rand_int", "1.0.1", low=512, high=1024))
+    blur["edges"].append(edge("random", "value", "blank", "width"))
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    with pytest.raises(errors.InputConnectedError, match=r"random\.value -> blank\.width"):
+        wf.inputs["blank_image", "width"].value = 72
+    wf.set_many({("blank", "width"): 72, "Radius": 1}, override_edge=True)
+    run = wf.submit_sync()
+    run.result(timeout=30)
+    (image,) = run.images
+    assert client.image_repo.get_image(image.name).width == 72
+    # The workflow that the server keeps with the image runs the same.
+    kept = client.workflow_repo.create_workflow(WorkflowDefinition.from_image(image.name, client))
+    assert kept.inputs["blank", "width"].value == 72
+    assert kept.inputs["blank", "width"].edge is None
+
+
+def test_a_model_reference_of_an_old_file_is_bound_and_runs(
+    client: InvokeAIClient, text_to_image: WorkflowDefinition
+) -> None:
+    document = text_to_image.to_dict()
+    for one in document["nodes"]:
+        if one["data"]["type"] == "main_model_loader":
+            value = {"model_name": "tiny-sd-1", "base_model": "sd-1", "model_type": "main"}
+            one["data"]["inputs"]["model"]["value"] = value
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+    with pytest.raises(errors.InputsNotReadyError, match=r"'tiny-sd-1' \(sd-1 main\) in a form"):
+        wf.submit_sync()
+    (change,) = wf.sync_dnn_model(by_base=False)
+    assert not change.is_renamed
+    assert wf.validate_inputs() == {}
+    wf.submit_sync().result(timeout=60)
+
+
+def test_numbers_that_are_whole_run(client: InvokeAIClient, blur: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    wf.inputs["Width"].value = 128.0
+    run = wf.submit_sync()
+    run.result(timeout=30)
+    assert client.image_repo.get_image(run.images[0].name).width == 128

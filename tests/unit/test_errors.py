@@ -33,6 +33,7 @@ FACTS = {
     "enqueued": 1,
     "name": "../x",
     "problems": (("1", "a", "it needs a value"),),
+    "edge": "a.value -> b.seed",
 }
 ALL = [getattr(errors, name) for name in errors.__all__]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import LocalServerError
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.local.environment import Report, ServerEnvironment
 from invokeai_py_client.local.locking import FileLock
 
@@ -103,7 +104,7 @@ def _ask(url: str, *, body: Any = None) -> Any:
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
     try:
         with _open(request, timeout=30) as answer:
-            return json.load(answer)
+            return read_json(answer.read())
     except (OSError, ValueError) as error:
         raise LocalServerError(
             f"The server did not answer {url} as it should: {error}.", hint="The server's log says more."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from invokeai_py_client.errors import (
     ServerError,
     TransportError,
 )
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
@@ -108,8 +108,8 @@ class AsyncApp:
         call = app.get_openapi()
         document = await self._http.send(call)
         try:
-            return schema_drift(json.loads(document))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            return schema_drift(read_json(document))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise NotInvokeAIError(
                 f"{self._http.url_of(call.path)} does not describe an InvokeAI server: {error}.",
                 url=self._http.url_of(call.path),

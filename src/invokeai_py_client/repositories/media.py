@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 from collections import defaultdict
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotFoundError, UnsafePathError
+from invokeai_py_client.errors import NotFoundError, UnsafePathError, WorkflowFileError
 from invokeai_py_client.files import FileKind, path_of, shown_name
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.media_names import is_one
 from invokeai_py_client.repositories.several import in_parts, several
@@ -223,8 +223,18 @@ def parts_of(names: Sequence[str]) -> list[Sequence[str]]:
 
 
 def document_of(text: str | None) -> dict[str, Any] | None:
-    """A workflow or a graph of its JSON text."""
-    document: dict[str, Any] | None = None if text is None else json.loads(text)
+    """Read the workflow or graph that the server keeps with an image, as JSON text.
+
+    Raises:
+        WorkflowFileError: it is not JSON.
+    """
+    try:
+        document: dict[str, Any] | None = None if text is None else read_json(text)
+    except ValueError as error:
+        raise WorkflowFileError(
+            f"What the server keeps as the workflow or graph of the image is not JSON: {error}.",
+            hint="The server stores whatever was in the uploaded file; this one cannot be run again.",
+        ) from error
     return document
 
 

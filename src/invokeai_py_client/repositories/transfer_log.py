@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from invokeai_py_client.errors import TransferRefusedError
+from invokeai_py_client.json_text import read_json
 
 logger = logging.getLogger("invokeai_py_client")
 
@@ -88,7 +89,7 @@ class TransferLog:
             file.seek(0)
             for line in file:
                 with contextlib.suppress(ValueError, KeyError, TypeError):
-                    entry = json.loads(line)
+                    entry = read_json(line)
                     self._entries[str(entry["key"])] = entry
 
     def _no_log(self) -> TransferRefusedError:

@@ -27,6 +27,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -48,6 +49,7 @@ class AsyncWorkflows:
         self._http = http
         self._make_handle = make_handle
         self._templates: NodeTemplates | None = None
+        http.on_exchange.append(self._forget_changed_nodes)
 
     @on_engine
     async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
@@ -95,6 +97,11 @@ class AsyncWorkflows:
             document = await self._http.send(app.get_openapi())
             self._templates = await asyncio.to_thread(_parsed, version, document, self._http.settings.url)
         return self._templates
+
+    def _forget_changed_nodes(self, call: Call[Any], _: Response | None) -> None:
+        """Forget the templates when this client installs, removes or reloads node packs."""
+        if call.method not in ("GET", "HEAD") and call.path.startswith("/api/v2/custom_nodes"):
+            self._templates = None
 
     @on_engine
     async def list_available_workflows(

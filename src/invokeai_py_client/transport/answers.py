@@ -17,7 +17,9 @@ from invokeai_py_client.errors import (
     RejectedError,
     ServerError,
 )
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.wire.call import Response
+from invokeai_py_client.workflow.json_values import is_too_deep
 
 _LONGEST_DETAIL = 500
 
@@ -91,8 +93,10 @@ def nearest(name: str, names: Iterable[str], what: str) -> str:
 
 
 def _detail(response: Response) -> Any:
-    with contextlib.suppress(ValueError, RecursionError):
-        body = json.loads(response.content)
+    with contextlib.suppress(ValueError):
+        body = read_json(response.content)
+        if is_too_deep(body):
+            return response.text
         return body.get("detail", body) if isinstance(body, dict) else body
     return response.text
 

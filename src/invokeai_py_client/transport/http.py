@@ -126,6 +126,8 @@ class HttpTransport:
         self._proxy, self.proxy_headers = _proxy(settings)
         self._open_line = OpenLine(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
+        self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
+        """Called after each exchange with the call and its response, None if it failed."""
         self._quiet_until = 0.0
 
     def session(self) -> aiohttp.ClientSession:
@@ -344,6 +346,7 @@ class HttpTransport:
             await asyncio.sleep(quiet)
         opened = contextlib.ExitStack()
         outcome = "no answer"
+        answered: Response | None = None
         try:
             if call.parts:
                 data, size = as_form(call.parts, files, opened)
@@ -371,7 +374,7 @@ class HttpTransport:
                     content = b""
                     async for piece in answer.content.iter_any():
                         sink.write(piece)
-                response = Response(call.method, shown, answer.status, answer.headers, content)
+                response = answered = Response(call.method, shown, answer.status, answer.headers, content)
             outcome = str(answer.status)
             renewed = answer.headers.get("X-Refreshed-Token")
             if renewed and token is not None and self.credentials.token == token:
@@ -389,6 +392,8 @@ class HttpTransport:
         finally:
             opened.close()
             self.answers[_kind(call), outcome] += 1
+            for listener in self.on_exchange:
+                listener(call, answered)
         if response.status_code == 500:
             # A server that did not expect its own error hangs up after telling it. What is sent on the connection
             # meanwhile would be lost.
@@ -464,7 +469,7 @@ def _parsed(call: Call[T], response: Response) -> T:
         return call.parse(response)
     except InvokeAIError:
         raise
-    except (ValidationError, ValueError, LookupError, TypeError) as error:
+    except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         failure = ServerError(
             f"{call.method} {response.url} was answered in a shape that this client does not know: "
             f"{str(error).splitlines()[0]}.",

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, ServerError, UnsafePathError
+from invokeai_py_client.json_text import read_json
 
 T = TypeVar("T")
 
@@ -49,8 +50,8 @@ class Response:
             ServerError: it is something else that is no JSON, such as an image.
         """
         try:
-            return json.loads(self.content)
-        except (ValueError, RecursionError):
+            return read_json(self.content)
+        except ValueError:
             if "html" in self._kind:
                 raise self._not_invokeai("JSON") from None
             raise ServerError(

@@ -45,15 +45,34 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
     Raises:
         BatchError: a batch has no list of its kind, or what feeds it is not a generator that can be read.
     """
+    nodes, errors = read_batches(definition, fields, edges)
+    for _, error in errors:
+        raise error
+    return nodes
+
+
+def read_batches(
+    definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
+) -> tuple[list[BatchNode], list[tuple[Node, BatchError]]]:
+    """Read the batch nodes of a document: those that can be read, and the others with what `batch_nodes` would raise.
+
+    A batch node takes no part if values override all its edges.
+    """
     origins = Origins(definition.first_nodes, edges)
     feeds: dict[tuple[str, str], Edge] = {}
     for edge in edges:
         feeds.setdefault((edge.target, edge.target_field), edge)
-    return [
-        BatchNode(node, _group(node, fields), _items(node, definition, fields, feeds, origins))
-        for node in definition.all_nodes
-        if node.kind == "invocation" and node.type in _LISTS
-    ]
+    nodes: list[BatchNode] = []
+    errors: list[tuple[Node, BatchError]] = []
+    for node in definition.all_nodes:
+        if node.kind == "invocation" and node.type in _LISTS and not fields.is_cut_off(node.id):
+            try:
+                items = _items(node, definition, fields, feeds, origins)
+            except BatchError as error:
+                errors.append((node, error))
+            else:
+                nodes.append(BatchNode(node, _group(node, fields), items))
+    return nodes, errors
 
 
 def batch_data(
@@ -85,34 +104,35 @@ def batch_data(
     return [data for data in ordered if data]
 
 
-def check_batches(nodes: Sequence[BatchNode], answers: Mapping[str, list[Any]], *, source: str | None) -> None:
-    """Check that the batch nodes make a batch; the web UI does before it offers to run a workflow.
+def batch_faults(
+    nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
+) -> list[tuple[Node, str, str]]:
+    """Find what keeps batch nodes from making a batch, as the web UI does before it offers to run a workflow.
 
-    Raises:
-        BatchError: one is empty, or those of one group differ in length.
+    Args:
+        nodes: the batch nodes.
+        edges: those of the document's edges that hold.
+        answers: the items that the server made, by the id of the batch node.
+
+    Returns:
+        (node, input name, reason) for each fault; the name is "" where the whole node is meant.
     """
-    empty = [batch.node for batch in nodes if not items_of(batch, answers)]
-    if empty:
-        raise BatchError(
-            f"{_named(empty)} of {source or 'the workflow'} would make an empty batch.",
-            node_ids=tuple(node.id for node in empty),
-            source=source,
-            hint="Give each at least one item, or a generator that makes some.",
-        )
+    faults: list[tuple[Node, str, str]] = []
     groups: dict[str, list[BatchNode]] = {}
     for batch in nodes:
+        name = _LISTS[batch.node.type]
+        if not any(edge.source == batch.node.id for edge in edges):
+            faults.append((batch.node, "", "no edge leads from this batch node to another node"))
+        if not items_of(batch, answers):
+            faults.append((batch.node, name, "it has no items, which makes an empty batch"))
         if batch.group != UNGROUPED:
             groups.setdefault(batch.group, []).append(batch)
     for group, members in groups.items():
         lengths = [len(items_of(batch, answers)) for batch in members]
         if len(set(lengths)) > 1:
-            raise BatchError(
-                f"The batches of {group!r} of {source or 'the workflow'} have {lengths} items, "
-                f"and are to be taken one by one: {_named([batch.node for batch in members])}.",
-                node_ids=tuple(batch.node.id for batch in members),
-                source=source,
-                hint="Give them equally many items, or put them in different groups.",
-            )
+            why = f"the batch nodes of {group!r} must have equally many items, but have {', '.join(map(str, lengths))}"
+            faults += [(batch.node, _LISTS[batch.node.type], why) for batch in members]
+    return faults
 
 
 def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
@@ -148,9 +168,9 @@ def _items(
     origins: Origins,
 ) -> list[Any] | ServerGenerator:
     name = _LISTS[node.type]
-    if name not in fields.inputs_of(node):
-        raise _unusable([node], f"has no input {name!r}", definition)
     own = _value(node, name, fields)
+    if own is UNSET and name not in fields.inputs_of(node):
+        raise _unusable([node], f"has no input {name!r}", definition)
     items = [] if own is UNSET else own
     # An image that is yet to be uploaded is one that the user has set, and was checked then.
     read = [item for item in items if not isinstance(item, LocalImage)] if isinstance(items, list) else items
@@ -207,8 +227,7 @@ def _in_javascript_order(groups: Iterable[str]) -> list[str]:
 
 
 def _value(node: Node, name: str, fields: WorkflowFields) -> Any:
-    given = fields.inputs_of(node).get(name)
-    return UNSET if given is None else fields.value_of(node.id, name, given)
+    return fields.value_of(node.id, name, fields.inputs_of(node).get(name, {}))
 
 
 def _named(nodes: Sequence[Node]) -> str:

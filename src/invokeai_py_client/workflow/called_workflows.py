@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client.errors import WorkflowError
-from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import (
     CALL_NODE,
@@ -20,7 +19,7 @@ from invokeai_py_client.workflow.dynamic_inputs import (
     is_called_input,
     template_as_json,
 )
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace
+from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.readiness import InputProblem, missing_inputs
@@ -179,7 +178,7 @@ def with_called_inputs(
                 if exposed.value is not None:
                     given["value"] = copied(exposed.value)
             given |= {"label": exposed.label, "description": exposed.description}
-    return WorkflowDefinition(document, source=definition.source)
+    return WorkflowDefinition(document, source=definition.source, saved_models=definition.saved_models)
 
 
 def call_problems(
@@ -263,7 +262,7 @@ class _Call:
         self._fed = {edge.target_field for edge in edges if edge.target == node.id}
 
     def problem(self, name: str, why: str) -> InputProblem:
-        return InputProblem(FieldPlace(self._node.id, self._node.type, self._node.label, name), why)
+        return InputProblem(self._fields.place(self._node, name), why)
 
     def inputs_that_do_not_fit(
         self, workflow: CalledWorkflow, exposed: Mapping[str, ExposedInput]
@@ -297,8 +296,7 @@ class _Call:
         """What the called workflow lacks, as far as this caller does not supply it."""
         exposed = exposed_inputs(callee, self._templates)
         inputs = self._fields.inputs_of(self._node)
-        edges, _ = kept_edges(callee, self._templates)
-        for lack in missing_inputs(callee, self._templates, WorkflowFields(callee, self._templates), edges):
+        for lack in missing_inputs(callee, self._templates, WorkflowFields(callee, self._templates)):
             name = called_input_name(lack.place.node_id, lack.place.name)
             if name in exposed and name in inputs:
                 # The input of the call node itself is required too, and checked with all other inputs.

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import image_type, whole_file
+from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
 from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
+from invokeai_py_client.workflow.other_formats import what_else
+from invokeai_py_client.workflow.references import SavedModel, saved_models
 from invokeai_py_client.workflow.shapes import trimmed
 
 _LARGE = 200
@@ -45,6 +48,12 @@ class Node:
         """The inputs by name: each has `value`, if one is set, and `label`."""
         inputs: Mapping[str, Mapping[str, Any]] = self.data.get("inputs") or {}
         return inputs
+
+    @property
+    def node_pack(self) -> str:
+        """The node pack that the document says the node came from, "" if it does not."""
+        pack = self.data.get("nodePack")
+        return pack if isinstance(pack, str) else ""
 
     @property
     def is_intermediate(self) -> bool:
@@ -106,34 +115,51 @@ class WorkflowDefinition:
         'empty'
     """
 
-    def __init__(self, document: dict[str, Any], *, source: str | None = None) -> None:
+    def __init__(
+        self,
+        document: dict[str, Any],
+        *,
+        source: str | None = None,
+        saved_models: Mapping[tuple[str, str], SavedModel] | None = None,
+    ) -> None:
         self._document = document
         self.source = source
+        self.saved_models = saved_models or {}
+        """The models that the file names, in whatever form, by (node id, input name)."""
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
         """Load a file that the web UI exported.
 
         Args:
-            path: of a JSON file.
+            path: of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
         Raises:
-            WorkflowFileError: it cannot be read, is no JSON, or no workflow; the message says where.
+            WorkflowFileError: it cannot be read, is not JSON, or is not a workflow; the message says where. Graphs for
+                the server's API, ComfyUI's files and images are recognised.
             WorkflowVersionError: it is written in a format this client does not know.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+            content = Path(path).read_bytes()
+            kind = image_type(content[:16])
+            text = "" if kind else decoded(content)
+        except (OSError, ValueError) as error:
             raise WorkflowFileError(
                 f"The workflow file {os.fspath(path)!r} cannot be read: {error}.",
                 source=os.fspath(path),
                 hint="Give the path of a JSON file that the web UI exported.",
             ) from error
+        if kind:
+            raise WorkflowFileError(
+                f"{os.fspath(path)!r} is an image ({kind}), not a workflow file.",
+                source=os.fspath(path),
+                hint="WorkflowDefinition.from_image() loads the workflow that InvokeAI wrote into a PNG.",
+            )
         return cls._from_text(text, os.fspath(path))
 
     @classmethod
-    def from_json(cls, text: str) -> WorkflowDefinition:
-        """Load a workflow from JSON text; errors as in `from_file`."""
+    def from_json(cls, text: str | bytes) -> WorkflowDefinition:
+        """Load a workflow from JSON text, encoded or not; errors as in `from_file`."""
         return cls._from_text(text, None)
 
     @classmethod
@@ -157,7 +183,7 @@ class WorkflowDefinition:
                 source=source,
                 hint="Pass the parsed content of a file that the web UI exported.",
             ) from error
-        return cls(checked(copied, source), source=source)
+        return cls._of(copied, source)
 
     @classmethod
     def from_image(
@@ -179,8 +205,11 @@ class WorkflowDefinition:
         `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))` makes it ready to run.
         """
         if isinstance(image, bytes):
+            _check_not_json(image, "The content", "WorkflowDefinition.from_json() loads it.")
             return cls._from_text(embedded_workflow(image, "The image"), "the image")
         source = os.fspath(image)
+        if isinstance(image, str):
+            _check_not_json(image, "What was given", "WorkflowDefinition.from_json() loads it.")
         if client is not None and isinstance(image, str) and not os.path.isfile(image):
             kept = client.image_repo.get_workflow(image)
             if kept is None:
@@ -198,17 +227,21 @@ class WorkflowDefinition:
                 source=source,
                 hint="Give the path of a PNG; for an image on a server, also the client.",
             ) from error
+        _check_not_json(content, repr(source), "WorkflowDefinition.from_file() loads it.")
         return cls._from_text(embedded_workflow(content, repr(source)), source)
 
     @classmethod
-    def _from_text(cls, text: str, source: str | None) -> WorkflowDefinition:
+    def _from_text(cls, text: str | bytes, source: str | None) -> WorkflowDefinition:
         try:
-            document = json.loads(text, parse_constant=_refuse_constant, parse_float=_readable)
-        except (TypeError, ValueError, RecursionError) as error:
+            document = read_json(text, parse_constant=_refuse_constant, parse_float=_readable)
+        except (TypeError, AttributeError, ValueError) as error:
+            is_path = source is None and isinstance(text, str | os.PathLike) and os.fspath(text).endswith(".json")
             raise WorkflowFileError(
-                f"{source or 'The text'} is no JSON: {error}.",
+                f"{source or 'The text'} is not JSON: {error}.",
                 source=source,
-                hint="Export the workflow from the web UI again.",
+                hint="WorkflowDefinition.from_file() loads a file."
+                if is_path
+                else "Export the workflow from the web UI again.",
             ) from error
         if is_too_deep(document):
             raise WorkflowFileError(
@@ -216,7 +249,19 @@ class WorkflowDefinition:
                 source=source,
                 hint="Export the workflow from the web UI again.",
             )
-        return cls(checked(document, source), source=source)
+        return cls._of(document, source)
+
+    @classmethod
+    def _of(cls, document: Any, source: str | None) -> WorkflowDefinition:
+        other = what_else(document) if isinstance(document, Mapping) else None
+        if other is not None:
+            what, hint = other
+            raise WorkflowFileError(
+                f"{source or 'This'} is {what}, not an InvokeAI workflow.", source=source, hint=hint
+            )
+        # Before the values are read as the web UI does, which drops them.
+        models = saved_models(document)
+        return cls(checked(document, source), source=source, saved_models=models)
 
     @property
     def name(self) -> str:
@@ -324,6 +369,16 @@ def _edge_id(raw: Mapping[str, Any], place: int) -> str:
     """Return an edge's id; one of its own for an edge that has none."""
     given = raw.get("id")
     return trimmed(given) if isinstance(given, str) and trimmed(given) else f"edges[{place}]"
+
+
+def _check_not_json(content: str | bytes, what: str, hint: str) -> None:
+    """Refuse the JSON of a workflow where an image is wanted."""
+    try:
+        text = decoded(content) if isinstance(content, bytes) else content
+    except ValueError:
+        return
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        raise WorkflowFileError(f"{what} is JSON text, not a PNG.", hint=hint)
 
 
 def _refuse_constant(name: str) -> NoReturn:

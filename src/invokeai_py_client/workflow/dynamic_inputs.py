@@ -101,6 +101,8 @@ def _read(name: str, described: Mapping[str, Any]) -> InputTemplate:
         required=described.get("required") is True,
         default=described.get("default"),
         input=str(described.get("input") or "any"),
+        # Without a value, nothing is passed, and the called workflow runs with its own.
+        nullable=described.get("required") is not True,
         options=_list(described.get("options")),
         option_labels=labels if isinstance(labels, Mapping) else {},
         model_bases=_list(described.get("ui_model_base")),

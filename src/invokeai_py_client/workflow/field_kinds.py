@@ -14,6 +14,7 @@ from invokeai_py_client.workflow.fields import (
     Field,
     FieldPlace,
     FloatField,
+    InputEdges,
     IntegerField,
     SchedulerField,
     StringField,
@@ -44,6 +45,9 @@ class GeneratorField(Field[Mapping[str, Any]]):
             self._refuse(value, f"a generator as the web UI writes it; here {error}")
         return dict(value)
 
+    def _check_sendable(self, value: Any) -> None:
+        """Nothing to check: it is not sent, and checked where a batch takes its items from it."""
+
 
 class ListField(Field[Any], Generic[T]):
     """A list of what another field takes, such as a list of numbers or of images.
@@ -53,8 +57,10 @@ class ListField(Field[Any], Generic[T]):
         allows_single: one element may stand for itself, as in `cfg_scale`.
     """
 
-    def __init__(self, item: Field[T], *, allows_single: bool, initial: Any = UNSET) -> None:
-        super().__init__(item.place, item.template, initial)
+    def __init__(
+        self, item: Field[T], *, allows_single: bool, initial: Any = UNSET, edges: InputEdges | None = None
+    ) -> None:
+        super().__init__(item.place, item.template, initial, edges=edges)
         self._item = item
         self._allows_single = allows_single
 
@@ -64,10 +70,23 @@ class ListField(Field[Any], Generic[T]):
                 # Sent as it is: the server takes one or a list.
                 return self._item._check(value)
             self._refuse(value, f"a {self.type_name}")
+        self._check_count(value)
+        return [self._item._check(element) for element in value]
+
+    def _check_sendable(self, value: Any) -> None:
+        if isinstance(value, list):
+            self._check_count(value)
+            for element in value:
+                self._item._check_sendable(element)
+        elif self._allows_single:
+            self._item._check_sendable(value)
+        else:
+            self._refuse(value, f"a {self.type_name}")
+
+    def _check_count(self, value: Sequence[Any]) -> None:
         low, high = self.template.min_items or 0, self.template.max_items
         if len(value) < low or (high is not None and len(value) > high):
             self._refuse(value, f"{low} to {'any number of' if high is None else high} elements")
-        return [self._item._check(element) for element in value]
 
 
 class RawField(Field[Any]):
@@ -104,13 +123,15 @@ _KINDS: dict[str, type[Field[Any]]] = {
 }
 
 
-def field_for(place: FieldPlace, template: InputTemplate, initial: Any = UNSET) -> Field[Any]:
-    """The field for an input, by its template's type; a `RawField` for a type that this client does not know."""
+def field_for(
+    place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
+) -> Field[Any]:
+    """Make the field for an input, by its template's type: a `RawField` for a type that this client does not know."""
     kind = _kind(template.type)
     if template.type.cardinality is Cardinality.SINGLE or kind is RawField:
-        return kind(place, template, initial)
+        return kind(place, template, initial, edges=edges)
     allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
-    return ListField(kind(place, template), allows_single=allows_single, initial=initial)
+    return ListField(kind(place, template), allows_single=allows_single, initial=initial, edges=edges)
 
 
 def _kind(field_type: FieldType) -> type[Field[Any]]:

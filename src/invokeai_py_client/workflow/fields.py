@@ -11,11 +11,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, SupportsFloat, SupportsIndex, TypeVar, cast
 
-from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.errors import InputConnectedError, InputValueError
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
+
+if TYPE_CHECKING:
+    from invokeai_py_client.workflow.document import Edge
 
 T = TypeVar("T")
 
@@ -32,16 +35,38 @@ UNSET = Unset()
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
-    """Where a field is: its node's id, type and label, and its name."""
+    """Where a field is: its node's id, type and label, its name, and the label that the web UI shows for it."""
 
     node_id: str
     node_type: str
     node_label: str
     name: str
+    label: str = ""
+
+    @property
+    def path(self) -> str:
+        """The place without the label, such as `noise.width of node 5f0c`."""
+        node = f"node {self.node_id}" + (f" {self.node_label!r}" if self.node_label else "")
+        return f"{self.node_type}.{self.name} of {node}" if self.name else f"{self.node_type}, {node}"
 
     def __str__(self) -> str:
-        node = f"{self.node_label!r} ({self.node_type})" if self.node_label else self.node_type
-        return f"{node}.{self.name}"
+        return f"{self.label!r} ({self.path})" if self.label else self.path
+
+
+class InputEdges(Protocol):
+    """The edges of one handle's workflow, as far as a field needs them."""
+
+    def into(self, node_id: str, name: str) -> Sequence[Edge]:
+        """Return the edges that feed an input."""
+        ...
+
+    def is_overridden(self, node_id: str, name: str) -> bool:
+        """Return whether the edges into an input were removed in favour of its value."""
+        ...
+
+    def override(self, node_id: str, name: str, removed: bool) -> None:
+        """Remove the edges into an input, or bring them back."""
+        ...
 
 
 class Field(ABC, Generic[T]):
@@ -51,11 +76,15 @@ class Field(ABC, Generic[T]):
         place: where it is.
         template: what the server says of it.
         initial: what the file holds for it; UNSET if nothing.
+        edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
 
-    def __init__(self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET) -> None:
+    def __init__(
+        self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
+    ) -> None:
         self.place = place
         self.template = template
+        self._edges = edges
         self._initial = initial
         # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
         self._value: Any = copied(initial)
@@ -65,14 +94,62 @@ class Field(ABC, Generic[T]):
         """The value that would be sent, None where there is none.
 
         Raises:
+            InputConnectedError: on assignment, if an edge feeds the field; `set` can override it.
             InputValueError: on assignment, if the template does not allow the value; the field keeps what it had.
         """
         return None if self._value is UNSET else self._value
 
     @value.setter
     def value(self, value: Any) -> None:
-        # None empties a field that need not be filled: nothing is sent, and the server uses its own default.
-        self._value = UNSET if value is None and not self.template.required else self._check(value)
+        self.set(value)
+
+    def set(self, value: Any, *, override_edge: bool = False) -> None:
+        """Set the value, as assigning `value` does.
+
+        Args:
+            value: the value. None empties an input that may be null, and brings back the file's value of one that has
+                a default; an input that the node requires cannot be None.
+            override_edge: remove the edges that feed the input, in what this handle submits. `reset` restores them.
+
+        Raises:
+            InputConnectedError: an edge feeds the field, and `override_edge` is False.
+            InputValueError: the template does not allow the value; the field keeps what it had.
+        """
+        feeding = self._feeding()
+        if feeding and not override_edge:
+            raise InputConnectedError(
+                f"{self.place} takes its value from the edge {feeding[0]}; a value of its own would not be used.",
+                node_id=self.place.node_id,
+                node_type=self.place.node_type,
+                field=self.place.name,
+                value=value,
+                edge=str(feeding[0]),
+                hint="Call set(value, override_edge=True) to remove the edge, or set the inputs of the node that "
+                f"feeds it ({feeding[0].source}).",
+            )
+        if value is None and not self.template.required:
+            if not self.template.nullable:
+                self.reset()
+                return
+            checked: Any = UNSET
+        else:
+            checked = self._check(value)
+        self._value = checked
+        if feeding and self._edges is not None:
+            self._edges.override(self.place.node_id, self.place.name, removed=True)
+
+    @property
+    def edge(self) -> Edge | None:
+        """The edge that feeds the field, None where it uses its own value."""
+        feeding = self._feeding()
+        return feeding[0] if feeding else None
+
+    def _feeding(self) -> Sequence[Edge]:
+        return () if self._edges is None else self._edges.into(self.place.node_id, self.place.name)
+
+    @property
+    def _is_edge_overridden(self) -> bool:
+        return self._edges is not None and self._edges.is_overridden(self.place.node_id, self.place.name)
 
     @property
     def raw(self) -> Any:
@@ -91,30 +168,56 @@ class Field(ABC, Generic[T]):
 
     @property
     def is_changed(self) -> bool:
-        """Whether it has another value than the file."""
+        """Whether it has another value than the file, or replaces an edge of the file."""
         # Without the types, True would be 1.
-        return type(self._value) is not type(self._initial) or self._value != self._initial
+        return type(self._value) is not type(self._initial) or self._value != self._initial or self._is_edge_overridden
 
     def reset(self) -> None:
-        """Back to what the file holds."""
+        """Go back to what the file holds: its value, and its edge if that was overridden."""
         self._value = copied(self._initial)
+        if self._edges is not None:
+            self._edges.override(self.place.node_id, self.place.name, removed=False)
 
-    def restore(self, raw: Any) -> None:
-        """Back to an earlier `raw`, unchecked."""
-        self._value = raw
+    def snapshot(self) -> tuple[Any, bool]:
+        """Return what `restore` takes to undo later assignments."""
+        return self._value, self._is_edge_overridden
+
+    def restore(self, state: tuple[Any, bool]) -> None:
+        """Go back to an earlier `snapshot`, unchecked."""
+        self._value, overridden = state
+        if self._edges is not None:
+            self._edges.override(self.place.node_id, self.place.name, removed=overridden)
+
+    def fault(self) -> str | None:
+        """Say why the server would not accept the value, None if it would or if there is no value.
+
+        Assigned values were checked when they were assigned; this finds the faults of what a file holds. It is as
+        lenient as the server: what that converts, such as a number for a text, is no fault.
+        """
+        if not self.is_set or self.template.input == "connection":
+            return None
+        try:
+            self._check_sendable(self._value)
+        except InputValueError as error:
+            return f"its value {_shortened(error.value)} is not allowed: it takes {error.expected}"
+        return None
 
     @abstractmethod
     def _check(self, value: Any) -> T:
         """The value as it is to be sent, or an InputValueError."""
 
+    def _check_sendable(self, value: Any) -> None:
+        """Refuse a value that the server would not accept as it is."""
+        self._check(value)
+
     def _refuse(self, value: object, wants: str) -> NoReturn:
-        shown = repr(value)
         raise InputValueError(
-            f"{self.place} cannot be {shown if len(shown) <= 80 else shown[:77] + '...'}: it takes {wants}.",
+            f"{self.place} cannot be {_shortened(value)}: it takes {wants}.",
             node_id=self.place.node_id,
             node_type=self.place.node_type,
             field=self.place.name,
             value=value,
+            expected=wants,
             hint="The input keeps the value that it had.",
         )
 
@@ -128,12 +231,19 @@ class IntegerField(Field[int]):
     def _check(self, value: Any) -> int:
         return _integer(self, value)
 
+    def _check_sendable(self, value: Any) -> None:
+        # The server takes true for 1.
+        _integer(self, int(value) if isinstance(value, bool) else value)
+
 
 class FloatField(Field[float]):
     """A finite number within the template's bounds."""
 
     def _check(self, value: Any) -> float:
         return _float(self, value)
+
+    def _check_sendable(self, value: Any) -> None:
+        _float(self, int(value) if isinstance(value, bool) else value)
 
 
 class BooleanField(Field[bool]):
@@ -142,12 +252,20 @@ class BooleanField(Field[bool]):
     def _check(self, value: Any) -> bool:
         return _boolean(self, value)
 
+    def _check_sendable(self, value: Any) -> None:
+        if value not in (0, 1):
+            _boolean(self, value)
+
 
 class StringField(Field[str]):
     """Text within the template's length."""
 
     def _check(self, value: Any) -> str:
         return _string(self, value)
+
+    def _check_sendable(self, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _string(self, value)
 
 
 class EnumField(Field[str]):
@@ -163,8 +281,17 @@ class EnumField(Field[str]):
             return cast("str", value)
         by_label = {label: option for option, label in self.template.option_labels.items() if option in self.options}
         if not isinstance(value, str) or value not in by_label:
-            self._refuse(value, "one of " + ", ".join(repr(option) for option in self.options))
+            self._refuse(value, self._choices)
         return by_label[value]
+
+    def _check_sendable(self, value: Any) -> None:
+        # The label of an option is translated on assignment only.
+        if self.options and value not in self.options:
+            self._refuse(value, self._choices)
+
+    @property
+    def _choices(self) -> str:
+        return "one of " + ", ".join(repr(option) for option in self.options)
 
 
 class SchedulerField(EnumField):
@@ -185,9 +312,15 @@ class ColorField(Field[Mapping[str, int]]):
             parts = value
         else:
             self._refuse(value, wants)
-        if not all(isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= 255 for part in parts):
+        numbers = [_whole(part) for part in parts]
+        if not all(number is not None and 0 <= number <= 255 for number in numbers):
             self._refuse(value, wants)
-        return dict(zip("rgba", [*parts, 255][:4], strict=True))
+        return dict(zip("rgba", [*cast("list[int]", numbers), 255][:4], strict=True))
+
+    def _check_sendable(self, value: Any) -> None:
+        if not isinstance(value, Mapping) or not set(value) >= set("rgba"):
+            self._refuse(value, "a color: {'r', 'g', 'b', 'a'} in 0..255")
+        self._check({name: value[name] for name in "rgba"})
 
 
 class BoundingBoxField(Field[Mapping[str, Any]]):
@@ -205,8 +338,9 @@ class BoundingBoxField(Field[Mapping[str, Any]]):
             parts, score = [*value], None
         else:
             self._refuse(value, wants)
-        if not all(isinstance(part, int) and not isinstance(part, bool) for part in parts):
+        if any(_whole(part) is None for part in parts):
             self._refuse(value, wants)
+        parts = [_whole(part) for part in parts]
         if parts[0] > parts[2] or parts[1] > parts[3]:
             self._refuse(value, f"{wants}, the least before the greatest")
         if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
@@ -215,19 +349,38 @@ class BoundingBoxField(Field[Mapping[str, Any]]):
 
 
 def _integer(field: Field[Any], value: Any) -> int:
-    if isinstance(value, bool | str | float) or not isinstance(value, SupportsIndex):
-        field._refuse(value, f"a whole number{bounds(field.template)}")
-    try:
-        number = operator.index(value)
-    except (TypeError, ValueError):
-        # Arrays have the method, but only those of one element an answer.
+    number = _whole(value)
+    if number is None:
         field._refuse(value, f"a whole number{bounds(field.template)}")
     _checkbounds(field, number, "a whole number")
     return number
 
 
+def _whole(value: Any) -> int | None:
+    """A whole number as an int: 512, 512.0, and what acts like either, such as the numbers of numpy; else None."""
+    value = _plain(value)
+    if isinstance(value, bool | str | bytes):
+        return None
+    if isinstance(value, int):
+        return operator.index(value)
+    try:
+        if isinstance(value, SupportsIndex):
+            return operator.index(value)
+        # Arrays and decimals have no `is_integer`, or not one that takes no argument.
+        return int(value) if value.is_integer() is True else None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of another library, such as numpy's, as the Python number or boolean that it stands for."""
+    is_scalar = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
+    return value.item() if is_scalar else value
+
+
 def _float(field: Field[Any], value: Any) -> float:
-    if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat | SupportsIndex):
+    value = _plain(value)
+    if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
         field._refuse(value, f"a number{bounds(field.template)}")
     try:
         # A whole number stays one: 7 is sent as 7, as the web UI would.
@@ -242,9 +395,10 @@ def _float(field: Field[Any], value: Any) -> float:
 
 
 def _boolean(field: Field[Any], value: Any) -> bool:
-    if not isinstance(value, bool):
+    plain = _plain(value)
+    if not isinstance(plain, bool):
         field._refuse(value, "True or False")
-    return value
+    return plain
 
 
 def _string(field: Field[Any], value: Any) -> str:
@@ -276,6 +430,11 @@ def _is_multiple(number: float, step: float) -> bool:
         return math.isclose(number / step, round(number / step), abs_tol=1e-9)
     except OverflowError:
         return False
+
+
+def _shortened(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def bounds(limits: InputTemplate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ _NOT_EXECUTABLE = {
     *(f"{kind}_batch" for kind in ("float", "integer", "string", "image")),
     *(f"{kind}_generator" for kind in ("float", "integer", "string", "image")),
 }
+_NO_INPUT: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def build_graph(
     """
     warnings: list[str] = []
     nodes: dict[str, dict[str, Any]] = {}
+    added = fields.added()
     runs: set[str] = set()
     for node in definition.all_nodes:
         if is_executable(node):
@@ -58,7 +60,7 @@ def build_graph(
             if node.type not in templates:
                 warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
                 continue
-            nodes[node.id] = _graph_node(node, templates, fields, default_board, warnings)
+            nodes[node.id] = _graph_node(node, templates, fields, added.get(id(node), ()), default_board, warnings)
     wires = []
     for edge in _flattened(edges, definition, runs):
         if edge.source in nodes and edge.target in nodes:
@@ -81,8 +83,14 @@ def is_executable(node: Node) -> bool:
 
 
 def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
-    """The document with the values that its fields have, for the server to keep beside the images that it makes."""
+    """The document with the values that its fields have, for the server to keep beside the images that it makes.
+
+    Edges that values override are left out, so that who loads the workflow of an image runs the same.
+    """
     document = definition.to_dict()
+    document["edges"] = [
+        edge for edge in document["edges"] if not fields.is_overridden(edge["target"], edge.get("targetHandle", ""))
+    ]
     # An embedded workflow has no id: it is no longer the library's.
     document.pop("id", None)
     nodes = {node["id"]: node for node in document["nodes"] if node["type"] == "invocation"}
@@ -99,6 +107,7 @@ def _graph_node(
     node: Node,
     templates: NodeTemplates,
     fields: WorkflowFields,
+    added: Iterable[str],
     default_board: str | None,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def _graph_node(
         )
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
-    for name, given in fields.inputs_of(node).items():
+    for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
         # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
         value = copied(fields.value_of(node.id, name, given))
         known = input_template(node, template, name)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.files import whole_file
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.workflow.inputs import WorkflowInput
 
 _FORMAT = "invokeai-py-client input index map 1"
@@ -97,7 +98,7 @@ def _mapped(entry: WorkflowInput) -> MappedInput:
 def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
     source = os.fspath(path)
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_json(Path(path).read_bytes())
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         return [MappedInput(**entry) for entry in document["inputs"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,36 +37,66 @@ class InputTable:
 
 
 def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
-    """The table of some inputs: index, label, type, range or choices, default and current value."""
-    return InputTable([_row(entry) for entry in inputs])
+    """Make the table of some inputs: index, label, type, range or choices, default and current value.
+
+    Inputs of one label are told apart by their nodes.
+    """
+    entries = [*inputs]
+    labels = Counter(entry.label for entry in entries)
+    nodes = Counter((entry.label, _node_name(entry)) for entry in entries)
+    rows = []
+    for entry in entries:
+        label = entry.label
+        if labels[label] > 1:
+            name = _node_name(entry)
+            label += f" ({name})" if nodes[label, name] == 1 else f" ({name} {entry.node_id})"
+        rows.append(_row(entry, label))
+    return InputTable(rows)
 
 
 def show(table: InputTable) -> None:
-    """Print a table, or show it where a notebook can."""
+    """Print a table, or show it where a notebook can; what the output cannot encode is printed as an escape."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if ipython is not None and shell is not None and hasattr(shell, "kernel"):
         ipython.display.display(table)
     else:
-        print(table)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        # Before the table is laid out: an escape is wider than what it stands for.
+        rows = [tuple(cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row) for row in table.rows]
+        print(InputTable(rows))
 
 
-def _row(entry: WorkflowInput) -> tuple[str, ...]:
+def _node_name(entry: WorkflowInput) -> str:
+    return entry.field.place.node_label or entry.field.place.node_type
+
+
+def _row(entry: WorkflowInput, label: str) -> tuple[str, ...]:
     field = entry.field
     return (
         "" if entry.index is None else str(entry.index),
-        entry.label + (" *" if entry.required and not field.is_set else ""),
+        label + (" *" if entry.required and not field.is_set and entry.edge is None else ""),
         entry.type_name.replace("Field", ""),
         _takes(entry),
         _shown(field.template.default),
-        _shown(field.raw),
+        _current(entry),
     )
+
+
+def _current(entry: WorkflowInput) -> str:
+    if entry.edge is not None:
+        return f"<- {entry.edge.source}.{entry.edge.source_field}"
+    field = entry.field
+    if isinstance(field, ModelField) and field.unbound is not None:
+        return f"{field.unbound}, not bound"
+    return _shown(field.raw)
 
 
 def _takes(entry: WorkflowInput) -> str:
     field = entry.field
     if isinstance(field, ModelField):
-        return " or ".join(filter(None, (", ".join(field.bases), ", ".join(field.types))))
+        parts = (("base", field.bases), ("type", field.types))
+        return "; ".join(f"{name}: {', '.join(names)}" for name, names in parts if names)
     if field.template.options:
         return ", ".join(map(str, field.template.options))
     return bounds(field.template).strip()

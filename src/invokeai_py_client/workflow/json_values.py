@@ -7,6 +7,8 @@ import sys
 from decimal import Decimal
 from typing import Any
 
+from invokeai_py_client.json_text import read_json
+
 MAX_DEPTH = 100
 """How deep values may nest. Workflows nest about ten deep; Python gives up at its recursion limit, wherever it is."""
 
@@ -65,7 +67,7 @@ def as_json(value: Any) -> Any:
         ValueError: JSON cannot hold it; the message says why.
     """
     try:
-        read = json.loads(json.dumps(value, allow_nan=False))
+        read = read_json(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if is_too_deep(read):

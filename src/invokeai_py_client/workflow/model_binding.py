@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.workflow.fields import FieldPlace
-from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference
+from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference, is_model, saved_model
 from invokeai_py_client.workflow.resource_fields import ModelField
 
 
@@ -18,6 +18,11 @@ class ModelChange:
     place: FieldPlace
     old: Mapping[str, Any] | None
     new: Mapping[str, Any]
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether the new model has another name than the old one; not where no name was given."""
+        return self.old is not None and self.old.get("name") not in (None, self.new["name"])
 
     def __str__(self) -> str:
         return f"{self.place}: {_name(self.old)} -> {_name(self.new)}"
@@ -36,11 +41,20 @@ class UnboundModel:
 
 
 class ModelBinding(Sequence[ModelChange]):
-    """What `sync_dnn_model` changed, and in `unbound` what it could not. Reads as the list of the changes."""
+    """The changes that `sync_dnn_model` made, as a sequence.
+
+    `renamed` are those of the changes that took a model of another name than the file's; `unbound` the inputs for which
+    no model was found.
+    """
 
     def __init__(self, changes: Iterable[ModelChange], unbound: Iterable[UnboundModel]) -> None:
         self._changes = tuple(changes)
         self.unbound = tuple(unbound)
+
+    @property
+    def renamed(self) -> tuple[ModelChange, ...]:
+        """The changes that took a model of another name than the one that was asked for."""
+        return tuple(change for change in self if change.is_renamed)
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -74,7 +88,8 @@ def bind_models(
         if isinstance(field.value, ModelReference):
             # The user has named one; it is looked up at submit, and an error if it is not there.
             continue
-        wanted = field.value if isinstance(field.value, Mapping) else None
+        current = field.value if is_model(field.value) else None
+        wanted = current or (None if field.unbound is None else field.unbound.parts())
         if wanted is None and not field.template.required:
             continue
         fitting = [model for model in installed if field.accepts(model)]
@@ -83,9 +98,9 @@ def bind_models(
             unbound.append(UnboundModel(field.place, wanted, found))
             continue
         new = {part: found[part] for part in MODEL_PARTS}
-        if wanted is None or any(wanted.get(part) != new[part] for part in MODEL_PARTS):
+        if current is None or any(current.get(part) != new[part] for part in MODEL_PARTS):
             # What the file says beside the identity, such as the part of the model that is meant, stays.
-            field.value = {**(wanted or {}), **new}
+            field.value = {**(current or {}), **new}
             changes.append(ModelChange(field.place, wanted, new))
     return ModelBinding(changes, unbound)
 
@@ -104,11 +119,15 @@ def _find(
     rules += [("name", "base", "type"), ("name",)] if by_name else []
     rules += [("base", "type")] if by_base else []
     for rule in rules:
-        same = [model for model in fitting if all(wanted.get(part) and wanted[part] == model[part] for part in rule)]
+        # References of formats 1 and 2 lack parts: what the input takes stands for a type that is not given.
+        given = [part for part in rule if wanted.get(part)]
+        if rule[0] not in given:
+            continue
+        same = [model for model in fitting if all(wanted[part] == model[part] for part in given)]
         if len(same) == 1:
             return same[0]
-    return f"none of {len(fitting)} installed models that would fit is surely it"
+    return f"none of the {len(fitting)} installed models of a fitting base and type can be identified as it"
 
 
 def _name(model: Mapping[str, Any] | None) -> str:
-    return "no model" if model is None else f"{model.get('name')!r} ({model.get('base')} {model.get('type')})"
+    return "no model" if model is None else str(saved_model(model))

@@ -1,73 +1,248 @@
-"""What keeps a workflow from running that can be known without a server (`fieldValidators.ts`)."""
+"""What keeps a workflow from running that can be known without a server (`fieldValidators.ts`, `readiness.ts`).
+
+What the web UI's Invoke button refuses is refused here. So is what the server would reject or fail at for certain, such
+as a text where a number is wanted, which the web UI sends all the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from invokeai_py_client.errors import InputsNotReadyError
+from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
+from invokeai_py_client.workflow.batching import BatchNode, batch_faults
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
-from invokeai_py_client.workflow.dynamic_inputs import dynamic_template
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.inputs import WorkflowFields
-from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS
+from invokeai_py_client.workflow.resource_fields import ModelField
+from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
+
+_NEAR = 0.8
+"""How much alike two node types must be for one to be suggested for the other: a typo, not a word in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
-    """One input that keeps a workflow from running, and why."""
+    """One reason why a workflow cannot run: about an input, a node (the place has no name), or all (it has no node).
+
+    `unknown_type` is the node type where the server lacks it; `is_batch` marks a batch node that makes no batch.
+    """
 
     place: FieldPlace
     why: str
+    unknown_type: str | None = None
+    is_batch: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place} (node {self.place.node_id}): {self.why}"
+        return f"{self.place}: {self.why}" if self.place.node_id else self.why
 
 
-def missing_inputs(
-    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields, edges: Sequence[Edge]
+def input_problems(
+    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
 ) -> list[InputProblem]:
-    """The inputs that a node cannot do without, and that have neither a value nor an edge that brings one.
-
-    The server would take such a graph, and fail when it comes to the node.
+    """Find the reasons why a workflow cannot run, apart from its batches and from what only the server knows.
 
     Args:
         definition: the document.
         templates: the server's node templates.
-        fields: the values.
-        edges: those of the document's edges that hold.
+        fields: the values, and the edges that hold.
     """
-    origins = Origins(definition.first_nodes, edges)
-    fed = {(edge.target, edge.target_field) for edge in edges if origins.of(edge) is not None}
-    problems = []
+    if not any(is_executable(node) for node in definition.nodes.values()):
+        return [InputProblem(FieldPlace("", "", "", ""), "the workflow has no nodes that could run")]
+    problems: list[InputProblem] = []
     for node in definition.nodes.values():
-        if not is_executable(node) or node.type not in templates:
-            continue
-        inputs = fields.inputs_of(node)
-        known = templates[node.type].inputs
-        described = {name: dynamic_template(node, name) for name in inputs if name not in known}
-        for name, template in (*known.items(), *described.items()):
-            if template is None or not template.required or (node.id, name) in fed:
-                continue
-            value = fields.value_of(node.id, name, inputs[name]) if name in inputs else UNSET
-            if value is UNSET or value is None or value == "":
-                why = "it needs an edge" if template.input == "connection" else "it needs a value"
-                problems.append(InputProblem(FieldPlace(node.id, node.type, node.label, name), why))
+        if node.kind == "invocation" and node.type not in templates:
+            problems.append(_unknown_node(node, templates))
+        elif node.kind == "invocation":
+            problems += _problems_of(node, definition, templates, fields)
     return problems
 
 
-def check_ready(problems: Sequence[InputProblem], *, source: str | None) -> None:
-    """Refuse to run a workflow that is not ready, with everything that it lacks.
+def missing_inputs(
+    definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
+) -> list[InputProblem]:
+    """Find the inputs that a node cannot do without, and that have neither a value nor an edge that brings one.
+
+    The server would take such a graph, and fail when it comes to the node. Arguments as for `input_problems`.
+    """
+    return [
+        problem
+        for node in definition.nodes.values()
+        if node.kind == "invocation" and node.type in templates
+        for problem in _missing_of(node, definition, templates, fields)
+    ]
+
+
+def batch_problems(
+    batches: Sequence[BatchNode], fields: WorkflowFields, answers: Mapping[str, list[Any]]
+) -> list[InputProblem]:
+    """Find what keeps the batch nodes from making a batch.
+
+    Args:
+        batches: the batch nodes.
+        fields: the values, and the edges that hold.
+        answers: the items that the server made, by the id of the batch node.
+    """
+    return [
+        InputProblem(fields.place(node, name) if name else _place_of(node), why, is_batch=True)
+        for node, name, why in batch_faults(batches, fields.edges, answers)
+    ]
+
+
+def unreadable_batch(node: Node, error: BatchError) -> InputProblem:
+    """Return the problem of a batch node whose items cannot be read."""
+    return InputProblem(_place_of(node), str(error), is_batch=True)
+
+
+def _problems_of(
+    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
+) -> Iterator[InputProblem]:
+    inputs = fields.inputs_of(node)
+    known = templates[node.type].inputs
+    for name in inputs:
+        if name not in known and not _is_extra(node, name):
+            # Another version of the node had it; without it, the node may mean something else.
+            yield InputProblem(
+                fields.place(node, name),
+                f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
+                f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
+            )
+    yield from _missing_of(node, definition, templates, fields)
+    for name, template in _unfed(node, templates, fields):
+        value = fields.value_of(node.id, name, inputs.get(name, {}))
+        # What is missing is found above, and an empty batch where its items are counted.
+        if (template.required and _is_empty(value)) or (template.type.batch and not value):
+            continue
+        # The group of a batch node is not sent: any name makes one.
+        if template.type.name == "EnumField" and not is_executable(node):
+            continue
+        fault = fields.fault_of(node.id, name)
+        if fault is not None:
+            yield InputProblem(fields.place(node, name), fault)
+
+
+def _missing_of(
+    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
+) -> Iterator[InputProblem]:
+    inputs = fields.inputs_of(node)
+    for name, template in _unfed(node, templates, fields):
+        if not template.required or template.type.batch:
+            continue
+        if _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
+            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
+
+
+def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
+    """The inputs of a node to which no edge brings a value, those of a called workflow among them."""
+    known = templates[node.type].inputs
+    described = ((name, dynamic_template(node, name)) for name in fields.inputs_of(node) if name not in known)
+    for name, template in (*known.items(), *described):
+        if template is not None and not fields.into(node.id, name):
+            yield name, template
+
+
+def _is_extra(node: Node, name: str) -> bool:
+    """Whether a node takes inputs that its template does not name."""
+    if node.type in NODES_WITH_EXTRA_INPUTS:
+        return True
+    # What a called workflow does not expose is found with the other faults of the call.
+    return is_called_input(node, name) or dynamic_template(node, name) is not None
+
+
+def _is_empty(value: object) -> bool:
+    return value is UNSET or value is None
+
+
+def _why_missing(
+    node: Node, name: str, template: InputTemplate, definition: WorkflowDefinition, fields: WorkflowFields
+) -> str:
+    what = "it needs an edge" if template.input == "connection" else "it needs a value"
+    field = fields.get(node.id, name)
+    if isinstance(field, ModelField) and field.unbound is not None:
+        return f"{what}: {field.fault()}"
+    dropped = fields.why_dropped(node.id, name)
+    if dropped is not None:
+        return f"{what}: {dropped}"
+    edges = fields.edges
+    unfed = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
+    if unfed is not None and Origins(definition.first_nodes, edges).of(unfed) is None:
+        return f"{what}: its edge comes from the connector {unfed.source}, which nothing feeds"
+    return what
+
+
+def _unknown_node(node: Node, templates: NodeTemplates) -> InputProblem:
+    pack = f" of the node pack {node.node_pack!r}" if node.node_pack else ""
+    return InputProblem(_place_of(node), f"the server lacks the node type {node.type!r}{pack}", unknown_type=node.type)
+
+
+def _place_of(node: Node) -> FieldPlace:
+    return FieldPlace(node.id, node.type, node.label, "")
+
+
+def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
+    """Refuse to run a workflow that is not ready, with everything that keeps it from running.
 
     Raises:
-        InputsNotReadyError: there are problems.
+        UnknownNodeError: the server lacks node types; there may be other problems too.
+        BatchError: batch nodes make no batch; there may be other problems too.
+        InputsNotReadyError: there are other problems.
     """
-    if problems:
-        raise InputsNotReadyError(
-            f"{source or 'The workflow'} cannot run yet: " + "; ".join(map(str, problems)) + ".",
-            problems=tuple((problem.place.node_id, problem.place.name, problem.why) for problem in problems),
-            source=source,
-            hint="Set them and submit again; models are bound by sync_dnn_model().",
+    if not problems:
+        return
+    unknown = [definition.nodes[problem.place.node_id] for problem in problems if problem.unknown_type is not None]
+    sentences = [*_grouped(problem for problem in problems if problem.unknown_type is None)]
+    if unknown:
+        sentences.insert(0, "the server lacks the node types " + ", ".join(map(_with_pack, unknown)))
+    what = f"{definition.source or definition.name or 'The workflow'} cannot run yet: {'; '.join(sentences)}."
+    facts = tuple((problem.place.node_id, problem.place.name, problem.why) for problem in problems)
+    if unknown:
+        raise UnknownNodeError(
+            what,
+            node_types=tuple(dict.fromkeys(node.type for node in unknown)),
+            node_ids=tuple(node.id for node in unknown),
+            problems=facts,
+            source=definition.source,
+            hint=_remedy(unknown, templates),
         )
+    hint = "Set them and submit again; models are bound by sync_dnn_model()."
+    batches = tuple(dict.fromkeys(problem.place.node_id for problem in problems if problem.is_batch))
+    if batches:
+        raise BatchError(what, node_ids=batches, problems=facts, source=definition.source, hint=hint)
+    raise InputsNotReadyError(what, problems=facts, source=definition.source, hint=hint)
+
+
+def _with_pack(node: Node) -> str:
+    pack = f" of the node pack {node.node_pack!r}" if node.node_pack else ""
+    return f"{node.type!r} (node {node.id}){pack}"
+
+
+def _remedy(unknown: Sequence[Node], templates: NodeTemplates) -> str:
+    packs = dict.fromkeys(node.node_pack for node in unknown if node.node_pack not in ("", "invokeai"))
+    typos = {
+        node.type: near[0]
+        for node in unknown
+        if node.node_pack in ("", "invokeai")
+        and (near := difflib.get_close_matches(node.type, templates, n=1, cutoff=_NEAR))
+    }
+    hints = []
+    if packs:
+        hints.append(f"Install on the server: {', '.join(packs)}.")
+    if typos:
+        hints.append("The nearest that the server has: " + ", ".join(dict.fromkeys(typos.values())) + ".")
+    return " ".join(hints) or "Install the nodes on the server, or use a server of the version that has them."
+
+
+def _grouped(problems: Iterable[InputProblem]) -> Iterator[str]:
+    """The problems as sentences: one that several inputs have, such as a model that is not installed, is told once."""
+    places: dict[str, list[InputProblem]] = {}
+    for problem in problems:
+        places.setdefault(problem.why, []).append(problem)
+    for why, those in places.items():
+        named = ", ".join(str(problem.place) for problem in those if problem.place.node_id)
+        yield f"{named}: {why}" if named else why

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from invokeai_py_client.workflow.shapes import trimmed
+
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
 """What identifies a model in a graph."""
 
@@ -58,6 +60,80 @@ class LocalImage:
 
     def __repr__(self) -> str:
         return f"<LocalImage {self.source}>" if isinstance(self.source, Path) else "<LocalImage in memory>"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A model as a file names it, in the form of its time; parts that the file does not give are None.
+
+    Files of formats 1 and 2 name a model as `{"model_name", "base_model", "model_type"}`. The web UI cannot read that,
+    so it does not reach the graph, but it says which model was meant.
+    """
+
+    name: str | None = None
+    base: str | None = None
+    type: str | None = None
+    key: str | None = None
+    hash: str | None = None
+
+    def __str__(self) -> str:
+        kind = " ".join(filter(None, (self.base, self.type)))
+        return repr(self.name or self.key or self.hash) + (f" ({kind})" if kind else "")
+
+    def parts(self) -> dict[str, str]:
+        """Return what is known of it, by the names of `MODEL_PARTS`."""
+        found = {part: getattr(self, part) for part in MODEL_PARTS}
+        return {part: value for part, value in found.items() if value is not None}
+
+
+def saved_model(value: Any) -> SavedModel | None:
+    """Read a model reference of any format from a file's value; None if the value names no model.
+
+    Example:
+        >>> str(saved_model({"model_name": "dreamshaper", "base_model": "sd-1", "model_type": "main"}))
+        "'dreamshaper' (sd-1 main)"
+    """
+    if isinstance(value, str):
+        return SavedModel(name=value) if value.strip() else None
+    if not isinstance(value, Mapping):
+        return None
+
+    def text(*names: str) -> str | None:
+        return next((one for name in names if isinstance(one := value.get(name), str) and one.strip()), None)
+
+    found = SavedModel(
+        name=text("model_name", "name"),
+        base=text("base_model", "base"),
+        type=text("model_type", "type"),
+        key=text("key"),
+        hash=text("hash"),
+    )
+    return found if found.name or found.key or found.hash else None
+
+
+def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
+    """Find the model references of any form in a workflow document, by node id and input name.
+
+    Args:
+        document: the parsed document as it came, of any format and not yet checked.
+    """
+    nodes = document.get("nodes") if isinstance(document, Mapping) else None
+    found: dict[tuple[str, str], SavedModel] = {}
+    for node in nodes if isinstance(nodes, list) else ():
+        node_id, data = (node.get("id"), node.get("data")) if isinstance(node, Mapping) else (None, None)
+        inputs = data.get("inputs") if isinstance(data, Mapping) else None
+        if not isinstance(node_id, str) or not isinstance(inputs, Mapping):
+            continue
+        for name, given in inputs.items():
+            value = given.get("value") if isinstance(given, Mapping) else None
+            if isinstance(value, Mapping) and (model := saved_model(value)) is not None:
+                found[trimmed(node_id), name] = model
+    return found
+
+
+def is_model(value: Any) -> bool:
+    """Whether a value identifies a model as the server wants it."""
+    return isinstance(value, Mapping) and all(isinstance(value.get(part), str) and value[part] for part in MODEL_PARTS)
 
 
 Reference = ModelReference | BoardReference | LocalImage

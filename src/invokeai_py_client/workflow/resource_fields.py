@@ -19,7 +19,10 @@ from invokeai_py_client.workflow.references import (
     BoardReference,
     LocalImage,
     ModelReference,
+    SavedModel,
     is_accepted,
+    is_model,
+    saved_model,
 )
 
 
@@ -53,6 +56,11 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
             "an image: its name on the server, or a path, bytes or a Pillow image to upload",
         )
 
+    def _check_sendable(self, value: Any) -> None:
+        # A path in a file is its author's: it is neither read nor uploaded.
+        if not isinstance(value, LocalImage):
+            _check_named(self, value, "image_name")
+
     def _file(self, path: Path) -> LocalImage:
         try:
             with path.open("rb") as file:
@@ -70,6 +78,9 @@ class VideoField(Field[Mapping[str, str]]):
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "video_name", "a video on the server, by its name")
 
+    def _check_sendable(self, value: Any) -> None:
+        _check_named(self, value, "video_name")
+
 
 class BoardField(Field[Any]):
     """A board as `{"board_id"}`, "auto" for the client's default board, or "none".
@@ -84,12 +95,20 @@ class BoardField(Field[Any]):
             return BoardReference(value)
         return _named(self, value, "board_id", "'auto', 'none', or a board by its name or id")
 
+    def _check_sendable(self, value: Any) -> None:
+        # Whatever is empty means 'auto'.
+        if value and not isinstance(value, BoardReference) and value not in ("auto", "none"):
+            _check_named(self, value, "board_id", "'auto', 'none' or ")
+
 
 class StylePresetField(Field[Mapping[str, str]]):
     """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "style_preset_id", "a style preset, by its id")
+
+    def _check_sendable(self, value: Any) -> None:
+        _check_named(self, value, "style_preset_id")
 
 
 class SystemPromptField(Field[Mapping[str, str]]):
@@ -98,12 +117,25 @@ class SystemPromptField(Field[Mapping[str, str]]):
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "system_prompt_id", "a system prompt, by its id")
 
+    def _check_sendable(self, value: Any) -> None:
+        _check_named(self, value, "system_prompt_id")
+
 
 class ModelField(Field[Mapping[str, Any] | ModelReference]):
     """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it.
 
     A text is the key, hash or name of an installed model; the server is asked for it when the workflow is submitted.
     """
+
+    saved: SavedModel | None = None
+    """The model that the file names, in whatever form."""
+
+    @property
+    def unbound(self) -> SavedModel | None:
+        """The model that the file names in a form that InvokeAI does not read, until it is bound or another is set."""
+        if self.is_changed or is_model(self._value):
+            return None
+        return self.saved or (saved_model(self._value) if isinstance(self._value, str) else None)
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -137,6 +169,19 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         submodel = _part(value, "submodel_type")
         return {**model, "submodel_type": submodel} if submodel is not None else model
 
+    def fault(self) -> str | None:
+        """Say why the value is not a model that could be sent; a model of the file that is not bound yet is named."""
+        if self.unbound is None:
+            return super().fault()
+        return (
+            f"the file names the model {self.unbound} in a form that InvokeAI does not read; bind it with "
+            "sync_dnn_model(), or set a model"
+        )
+
+    def _check_sendable(self, value: Any) -> None:
+        if not is_model(value) and not isinstance(value, ModelReference):
+            self._refuse(value, "a model: a mapping with " + ", ".join(MODEL_PARTS))
+
 
 class LoRAField(Field[Mapping[str, Any]]):
     """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's.
@@ -159,12 +204,23 @@ class LoRAField(Field[Mapping[str, Any]]):
             self._refuse(value, "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}")
         return {"lora": model, "weight": number}
 
+    def _check_sendable(self, value: Any) -> None:
+        model = value.get("lora") if isinstance(value, Mapping) else None
+        if not is_model(model) and not isinstance(model, ModelReference):
+            self._refuse(value, "a LoRA: {'lora': a model, 'weight': a number}")
+
 
 def _named(field: Field[Any], value: Any, key: str, wants: str) -> Mapping[str, str]:
     name = value if isinstance(value, str) else _part(value, key)
     if not isinstance(name, str) or not name:
         field._refuse(value, wants)
     return {key: name}
+
+
+def _check_named(field: Field[Any], value: Any, key: str, others: str = "") -> None:
+    name = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or not name:
+        field._refuse(value, f"{others}{{{key!r}: a name or id}}")
 
 
 def _model(value: Any) -> dict[str, Any]:

@@ -20,15 +20,16 @@ _NAMES: tuple[tuple[str, Kind], ...] = (("image_name", "image"), ("video_name", 
 
 @dataclass(frozen=True, slots=True)
 class ServerThing:
-    """A thing that an input names: its kind, and its key, name or id on the server."""
+    """A thing that an input names: its kind, its key, name or id on the server, and what more tells it from others."""
 
     place: FieldPlace
     kind: Kind
     name: str
     label: str
+    about: str = ""
 
     def __str__(self) -> str:
-        return f"the {self.kind} {self.label!r}" + (f" ({self.name})" if self.label != self.name else "")
+        return f"the {self.kind} {self.label!r}" + (f" ({self.about})" if self.about else "")
 
 
 def things_named(
@@ -51,7 +52,7 @@ def things_named(
             known = input_template(node, template, name)
             if known is None or (node.id, name) in fed:
                 continue
-            place = FieldPlace(node.id, node.type, node.label, name)
+            place = fields.place(node, name)
             value = fields.value_of(node.id, name, given)
             if known.type.name == "ImageGeneratorField":
                 value = _board_of(value)
@@ -68,7 +69,8 @@ def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[Serv
     elif is_model:
         key = value.get("key")
         if isinstance(key, str):
-            yield ServerThing(place, "model", key, str(value.get("name") or key))
+            about = " ".join(str(value[part]) for part in ("base", "type") if value.get(part))
+            yield ServerThing(place, "model", key, str(value.get("name") or key), f"{about}, key {key}".lstrip(", "))
     else:
         for part, kind in _NAMES:
             name = value.get(part)

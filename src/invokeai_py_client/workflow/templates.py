@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from invokeai_py_client.errors import WorkflowError
+from invokeai_py_client.json_text import read_json
 
 _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "StringField", "boolean": "BooleanField"}
 
@@ -116,7 +117,8 @@ class FieldType:
 class InputTemplate:
     """What a node type says of one of its inputs.
 
-    `input` is `any`, `direct` or `connection`: where a value may come from. Bounds are None where there is none.
+    `input` is `any`, `direct` or `connection`: where a value may come from. `nullable` says whether the node runs with
+    null in place of a value. Bounds are None where there is none.
     """
 
     name: str
@@ -126,6 +128,7 @@ class InputTemplate:
     required: bool
     default: Any
     input: str
+    nullable: bool = field(default=False, compare=False)
     minimum: float | None = None
     maximum: float | None = None
     exclusive_minimum: float | None = None
@@ -227,9 +230,16 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     @classmethod
     def from_json(cls, text: bytes) -> NodeTemplates:
-        """What `to_json` wrote."""
-        stored = json.loads(text)
-        return cls(stored["nodes"], stored["outputs"], stored["models"])
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        stored = read_json(text)
+        parts = ("nodes", "outputs", "models")
+        if not isinstance(stored, dict) or not all(isinstance(stored.get(part), dict) for part in parts):
+            raise ValueError("it does not hold node templates")
+        return cls(*(stored[part] for part in parts))
 
     def to_json(self) -> bytes:
         """The part of the OpenAPI document that describes nodes, for a cache."""
@@ -364,6 +374,7 @@ def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -
         required=bool(prop.get("orig_required", False)),
         default=_default(prop, field_type, options) if stateful else None,
         input=str(prop.get("input") or "any") if stateful else "connection",
+        nullable=not prop.get("orig_required", False) and prop.get("default") is None,
         min_items=items.get("minItems"),
         max_items=items.get("maxItems"),
         options=options,
@@ -437,4 +448,5 @@ def unknown_input(name: str) -> InputTemplate:
         required=False,
         default=None,
         input="any",
+        nullable=True,
     )

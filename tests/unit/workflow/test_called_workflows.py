@@ -64,7 +64,7 @@ class Call:
 
     def problems(self) -> list[tuple[str, str]]:
         found = [
-            *missing_inputs(self.definition, self.templates, self.fields, self.edges),
+            *missing_inputs(self.definition, self.templates, self.fields),
             *call_problems(self.original, self.definition, self.templates, self.fields, self.edges, self.now),
         ]
         assert {problem.place.node_id for problem in found} <= {"call"}

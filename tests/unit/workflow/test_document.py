@@ -172,6 +172,55 @@ def test_a_form_with_nothing_but_a_heading_is_not_empty(elements: Any, empty: bo
     assert WorkflowDefinition.from_dict(SMALL).is_form_empty
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_file_of_any_json_encoding_is_loaded(tmp_path: Path, encoding: str) -> None:
+    text = json.dumps({**SMALL, "name": "Größe"}, ensure_ascii=False)
+    path = tmp_path / "small.json"
+    path.write_bytes(text.encode(encoding))
+    assert WorkflowDefinition.from_file(path).name == "Größe"
+    assert WorkflowDefinition.from_json(path.read_bytes()).name == "Größe"
+    assert WorkflowDefinition.from_json("\ufeff" + text).name == "Größe"
+
+
+GRAPH = {"id": "g", "nodes": {"a": {"id": "a", "type": "add", "a": 1}}, "edges": []}
+COMFY = {"nodes": [{"id": 1, "type": "KSampler", "widgets_values": [1]}], "links": [], "version": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("document", "what", "hint"),
+    [
+        (GRAPH, "a graph for the server's API", "enqueue_batch"),
+        ({"graph": GRAPH, "runs": 1}, "a graph for the server's API", "enqueue_batch"),
+        ({"batch": {"graph": GRAPH, "runs": 1}}, "a body of the server's enqueue_batch", "client.request"),
+        ({"3": {"class_type": "KSampler", "inputs": {}}}, "ComfyUI workflow in its API format", "InvokeAI's web UI"),
+        ({"prompt": {"3": {"class_type": "KSampler"}}}, "ComfyUI workflow in its API format", "InvokeAI's web UI"),
+        (COMFY, "a ComfyUI workflow", "InvokeAI's web UI"),
+        ({"last_node_id": 3, "nodes": [], "links": []}, "a ComfyUI workflow", "InvokeAI's web UI"),
+        ({"workflow_id": "w", "workflow": SMALL}, "a record that holds a workflow", "from_dict"),
+        ({"graph": None, "workflow": json.dumps(SMALL)}, "a record that holds a workflow", "from_json"),
+    ],
+)
+def test_what_is_given_in_place_of_a_workflow_is_recognised(document: Any, what: str, hint: str) -> None:
+    with pytest.raises(WorkflowFileError, match=f"mine.json is .*{what}, not an InvokeAI workflow.*{hint}"):
+        WorkflowDefinition.from_dict(document, source="mine.json")
+
+
+def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
+    picture = Path(__file__).parents[3] / "docs" / "demo.png"
+    with pytest.raises(WorkflowFileError, match=r"demo\.png' is an image \(image/png\).*from_image"):
+        WorkflowDefinition.from_file(picture)
+    text = json.dumps(SMALL)
+    path = tmp_path / "small.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(WorkflowFileError, match=r"small\.json' is JSON text, not a PNG\. .*from_file"):
+        WorkflowDefinition.from_image(path)
+    for given in (text, "\n" + text, text.encode(), text.encode("utf-16")):
+        with pytest.raises(WorkflowFileError, match=r"is JSON text, not a PNG\. .*from_json"):
+            WorkflowDefinition.from_image(given)
+    with pytest.raises(WorkflowFileError, match="from_file"):
+        WorkflowDefinition.from_json(str(path))
+
+
 def test_a_malformed_element_makes_the_web_ui_forget_the_form_which_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

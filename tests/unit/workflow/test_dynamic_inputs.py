@@ -112,7 +112,7 @@ def test_a_changed_value_goes_into_the_document_that_is_kept_with_the_images(tem
 
 def test_a_required_input_without_a_value_is_missing(templates: NodeTemplates) -> None:
     loaded = Loaded(document({IMAGE: described(IMAGE, "ImageField", required=True)}), templates)
-    (problem,) = missing_inputs(loaded.definition, templates, loaded.fields, loaded.edges)
+    (problem,) = missing_inputs(loaded.definition, templates, loaded.fields)
     assert (problem.place.node_id, problem.place.name, problem.why) == ("call", IMAGE, "it needs a value")
 
 

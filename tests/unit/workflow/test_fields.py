@@ -27,6 +27,37 @@ class Record:
     key, hash, name, base, type = "k", "h", "n", "sd-1", "main"
 
 
+class Like:
+    """A number such as numpy's float32: no float, but whole if its value is."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __float__(self) -> float:
+        return self._value
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def is_integer(self) -> bool:
+        return self._value.is_integer()
+
+
+class Scalar:
+    """A scalar of another library, such as numpy's `bool_`, which also can be an index."""
+
+    shape = ()
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def item(self) -> Any:
+        return self._value
+
+    def __index__(self) -> int:
+        return int(self._value)
+
+
 class Index:
     def __index__(self) -> int:
         return 64
@@ -41,6 +72,12 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
     [
         ("noise", "width", 64, 64),
         ("noise", "width", Index(), 64),
+        ("noise", "width", 64.0, 64),
+        ("noise", "width", Like(64.0), 64),
+        ("noise", "width", Scalar(64.0), 64),
+        ("img_blur", "radius", Scalar(2.5), 2.5),
+        ("l2i", "tiled", Scalar(True), True),
+        ("blank_image", "color", (1.0, 2, Index(), 4.0), {"r": 1, "g": 2, "b": 64, "a": 4}),
         ("noise", "seed", 2**32 - 1, 2**32 - 1),
         ("img_blur", "radius", 2, 2),
         ("img_blur", "radius", 2.5, 2.5),
@@ -94,7 +131,12 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
     ("node", "name", "given", "wants"),
     [
         ("noise", "width", "64", "a whole number above 0, a multiple of 8"),
-        ("noise", "width", 64.0, "a whole number"),
+        ("noise", "width", 64.5, "a whole number"),
+        ("noise", "width", float("inf"), "a whole number"),
+        ("noise", "width", Like(64.5), "a whole number"),
+        ("noise", "seed", Scalar(True), "a whole number"),
+        ("img_blur", "radius", Scalar(True), "a number"),
+        ("l2i", "tiled", Scalar(1), "True or False"),
         ("noise", "width", True, "a whole number"),
         ("noise", "width", 0, "above 0"),
         ("noise", "width", 65, "a multiple of 8"),
@@ -154,12 +196,110 @@ def test_what_the_file_holds_is_kept_and_can_be_had_back(templates: NodeTemplate
     assert (one.value, one.is_changed) == ("odd", False)
 
 
-def test_none_empties_what_need_not_be_filled(templates: NodeTemplates) -> None:
-    one = field(templates, "noise", "width", initial=64)
+def test_none_is_the_files_value_where_the_node_has_a_default(templates: NodeTemplates) -> None:
+    one = field(templates, "denoise_latents", "steps", initial=30)
+    one.value = 50
+    one.value = None
+    assert (one.value, one.is_changed) == (30, False)
+
+
+def test_none_empties_what_may_be_null(templates: NodeTemplates) -> None:
+    one = field(templates, "l2i", "board", initial={"board_id": "b"})
     one.value = None
     assert one.value is None
     assert one.raw is UNSET
     assert not one.is_set
+
+
+def test_none_is_refused_where_the_node_needs_a_value(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with pytest.raises(InputValueError):
+        one.value = None
+    assert one.value == {"image_name": "a"}
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "held", "why"),
+    [
+        ("noise", "seed", 4545345345, "at most 4294967295"),
+        ("noise", "seed", "7", "a whole number"),
+        ("noise", "width", 0, "above 0"),
+        ("noise", "width", 65, "a multiple of 8"),
+        ("noise", "width", 64.5, "a whole number"),
+        ("img_blur", "radius", -5, "at least 0"),
+        ("img_blur", "radius", "wide", "a number"),
+        ("img_blur", "blur_type", "soft", "one of 'gaussian', 'box'"),
+        ("denoise_latents", "scheduler", "eulr", "one of"),
+        ("denoise_latents", "cfg_scale", [1, "x"], "a number"),
+        ("compel", "prompt", ["a"], "text"),
+        ("l2i", "tiled", "x", "True or False"),
+        ("l2i", "board", "My board", "'board_id'"),
+        ("img_blur", "image", "/etc/passwd", "'image_name'"),
+        ("blank_image", "color", "#ffffff", "a color"),
+        ("main_model_loader", "model", {"type": "float_generator_arithmetic_sequence"}, "a model"),
+        ("main_model_loader", "model", {**MODEL, "hash": 5}, "a model"),
+        ("integer_collection", "collection", 5, "list of IntegerField"),
+        ("integer_collection", "collection", [1, "2"], "a whole number"),
+        ("lora_collection_loader", "loras", [{"weight": 1}], "a LoRA"),
+    ],
+)
+def test_a_file_may_hold_what_the_server_would_not_accept(
+    templates: NodeTemplates, node: str, name: str, held: Any, why: str
+) -> None:
+    told = field(templates, node, name, held).fault()
+    assert told is not None
+    assert why in told
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "held"),
+    [
+        ("noise", "seed", 7.0),
+        ("noise", "seed", True),
+        ("noise", "seed", UNSET),
+        ("img_blur", "radius", True),
+        ("compel", "prompt", 5),
+        ("compel", "prompt", ""),
+        ("l2i", "tiled", 1),
+        ("l2i", "board", "auto"),
+        ("l2i", "board", ""),
+        ("l2i", "board", {"board_id": "b", "more": 1}),
+        ("img_blur", "image", {"image_name": "a", "width": 3}),
+        ("blank_image", "color", {"r": 1.0, "g": 2, "b": 3, "a": 4}),
+        ("main_model_loader", "model", {**MODEL, "base": "flux", "submodel_type": None}),
+        ("denoise_latents", "cfg_scale", [1.5, 2]),
+        ("denoise_latents", "cfg_scale", 1.5),
+        ("lora_collection_loader", "loras", []),
+        ("string_generator", "generator", {"type": "unknown"}),
+    ],
+)
+def test_what_the_server_converts_is_no_fault(templates: NodeTemplates, node: str, name: str, held: Any) -> None:
+    assert field(templates, node, name, held).fault() is None
+
+
+def test_what_was_assigned_has_no_fault(templates: NodeTemplates) -> None:
+    for node, name, value in (
+        ("img_blur", "image", PNG),
+        ("l2i", "board", "My board"),
+        ("main_model_loader", "model", "dreamshaper"),
+        ("lora_collection_loader", "loras", ["ink"]),
+    ):
+        one = field(templates, node, name, "from the file")
+        one.value = value
+        assert one.fault() is None
+
+
+def test_a_list_is_as_long_as_its_template_allows(templates: NodeTemplates) -> None:
+    template = dataclasses.replace(templates["integer_collection"].inputs["collection"], min_items=2, max_items=3)
+    for count, is_good in ((1, False), (2, True), (3, True), (4, False)):
+        one = field_for(FieldPlace("id", "n", "", "x"), template, [1] * count)
+        assert (one.fault() is None) is is_good
+
+
+def test_messages_name_the_label_that_the_web_ui_shows(templates: NodeTemplates) -> None:
+    one = field_for(FieldPlace("id", "noise", "Start", "width", "Width"), templates["noise"].inputs["width"], 64)
+    with pytest.raises(InputValueError, match=r"'Width' \(noise\.width of node id 'Start'\) cannot be 65"):
+        one.value = 65
 
 
 def test_the_label_that_the_web_ui_shows_stands_for_its_option(templates: NodeTemplates) -> None:

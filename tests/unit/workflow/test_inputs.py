@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from tests.documents import container, form, heading, shown
 
-from invokeai_py_client.errors import InputNotFoundError, InputValueError, UnknownNodeError
+from invokeai_py_client.errors import InputConnectedError, InputNotFoundError, InputValueError
+from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, check_nodes, set_all, shown_inputs
+from invokeai_py_client.workflow.graph import build_graph, with_values
+from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, set_all, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -119,15 +121,6 @@ def test_several_are_set_together_or_not_at_all(inputs: WorkflowInputs) -> None:
     assert (inputs[0].value, inputs[2].value) == ("a tiger", 128)
 
 
-def test_nodes_that_the_server_lacks_are_named(templates: NodeTemplates) -> None:
-    document = copy.deepcopy(DOCUMENT)
-    document["nodes"][2]["data"]["type"] = "noize"
-    with pytest.raises(UnknownNodeError, match=r"'noize' \(node x\).*noise") as caught:
-        check_nodes(WorkflowDefinition.from_dict(document), templates)
-    assert (caught.value.node_types, caught.value.node_ids) == (("noize",), ("x",))
-    check_nodes(WorkflowDefinition.from_dict(DOCUMENT), templates)
-
-
 def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
     odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5]
     for key in odd:
@@ -139,6 +132,165 @@ def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemp
     only_a_heading = form(container("root", "head"), heading("head"))
     definition = WorkflowDefinition.from_dict({**DOCUMENT, "form": only_a_heading})
     assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 0
+
+
+def connected(templates: NodeTemplates) -> tuple[WorkflowDefinition, WorkflowFields, WorkflowInputs]:
+    """A noise: its seed fed by a random number, its width by a batch, its height by a connector that nothing feeds."""
+    wires = [("r", "value", "x", "seed"), ("b", "value", "x", "width"), ("c", "out", "x", "height")]
+    edges = [
+        {"source": source, "sourceHandle": output, "target": target, "targetHandle": field}
+        for source, output, target, field in wires
+    ]
+    nodes = [
+        node("r", "rand_int", low={"value": 0}, high={"value": 9}),
+        node("b", "integer_batch", integers={"value": [64, 128]}, batch_group_id={"value": "None"}),
+        {"id": "c", "type": "connector", "data": {}},
+        node("x", "noise", width={"value": 64}, height={"value": 64}, seed={"label": "SEED", "value": 1}),
+    ]
+    definition = WorkflowDefinition.from_dict(
+        {**DOCUMENT, "nodes": nodes, "edges": edges, "exposedFields": [{"nodeId": "x", "fieldName": "seed"}]}
+    )
+    fields = WorkflowFields(definition, templates)
+    return definition, fields, shown_inputs(definition, templates, fields)
+
+
+def test_an_input_with_an_edge_is_not_set_without_a_word(templates: NodeTemplates) -> None:
+    _, _, inputs = connected(templates)
+    with pytest.raises(
+        InputConnectedError, match=r"'SEED' \(noise\.seed of node x\).*r\.value -> x\.seed.*override_edge"
+    ) as caught:
+        inputs["SEED"].value = 7
+    assert caught.value.edge == "r.value -> x.seed"
+    assert (caught.value.node_id, caught.value.field, caught.value.value) == ("x", "seed", 7)
+    with pytest.raises(InputConnectedError):
+        inputs["SEED"].field.value = 7
+    with pytest.raises(InputConnectedError):
+        inputs["noise", "width"].value = 64
+    with pytest.raises(InputConnectedError):
+        set_all(inputs, {("noise", "height"): 256, "SEED": 7})
+    assert (inputs["SEED"].value, inputs["noise", "height"].value) == (1, 64)
+    assert str(inputs["SEED"].edge) == "r.value -> x.seed"
+    # A connector that nothing feeds brings no value, so the input's own is sent.
+    inputs["noise", "height"].value = 128
+    assert inputs["noise", "height"].edge is None
+
+
+def test_a_value_overrides_an_edge_on_request(templates: NodeTemplates) -> None:
+    definition, fields, inputs = connected(templates)
+    inputs["SEED"].set(7, override_edge=True)
+    set_all(inputs, {("noise", "width"): 256}, override_edge=True)
+    inputs["SEED"].value = 8
+    built = build_graph(definition, templates, fields, fields.edges)
+    assert built.graph["edges"] == []
+    assert (built.graph["nodes"]["x"]["seed"], built.graph["nodes"]["x"]["width"]) == (8, 256)
+    # The batch has nothing to feed any more; it neither multiplies the items nor counts as not connected.
+    assert batch_nodes(definition, fields, fields.edges) == []
+    saved = with_values(definition, fields)
+    assert [edge["target"] + "." + edge["targetHandle"] for edge in saved["edges"]] == ["x.height"]
+    assert saved["nodes"][3]["data"]["inputs"]["seed"]["value"] == 8
+
+
+def test_a_bad_value_leaves_the_edge_and_a_reset_brings_it_back(templates: NodeTemplates) -> None:
+    definition, fields, inputs = connected(templates)
+    with pytest.raises(InputValueError):
+        inputs["SEED"].set("7", override_edge=True)
+    assert len(fields.edges) == 3
+    with pytest.raises(InputValueError):
+        set_all(inputs, {"SEED": 7, ("noise", "width"): 65}, override_edge=True)
+    assert len(fields.edges) == 3
+    inputs["SEED"].set(1, override_edge=True)
+    assert inputs["SEED"].field.is_changed
+    assert len(fields.edges) == 2
+    inputs["SEED"].field.reset()
+    assert not inputs["SEED"].field.is_changed
+    assert len(fields.edges) == 3
+    (data,) = batch_data(batch_nodes(definition, fields, fields.edges), fields.edges, {})
+    assert data == [{"node_path": "x", "field_name": "width", "items": [64, 128]}]
+
+
+def test_a_node_is_named_by_id_label_or_type(inputs: WorkflowInputs) -> None:
+    assert [(one.id, one.type, one.label) for one in inputs.nodes] == [
+        ("p", "compel", "Positive"),
+        ("n", "compel", "Negative"),
+        ("x", "noise", ""),
+        ("y", "noise", ""),
+    ]
+    assert inputs["p", "prompt"] is inputs["Positive", "prompt"]
+    assert inputs["negative", "prompt"].index == 1
+    with pytest.raises(InputNotFoundError, match=r"2 inputs answer.*\('x', 'width'\)"):
+        inputs["noise", "width"]
+    with pytest.raises(InputNotFoundError, match=r"2 inputs answer.*\('y', 'height'\)"):
+        inputs["noise", "height"]
+    assert inputs.nodes["x"].inputs["seed"].label == "SEED"
+    assert inputs.nodes["x"].inputs["seed"] is inputs[4]
+    assert inputs.nodes["x"].inputs["SEED"] is inputs[4]
+    assert [one.field_name for one in inputs.nodes["Positive"].inputs] == ["prompt", "clip", "mask"]
+    assert inputs.nodes[-1].inputs.names == ("width", "noise_type", "seed", "height", "use_cpu")
+    assert len(inputs.nodes[1:3]) == 2
+    inputs.nodes["x"].inputs["height"].value = 8
+    assert inputs["x", "height"].value == 8
+
+
+def test_what_a_node_lacks_lists_what_it_has(inputs: WorkflowInputs) -> None:
+    with pytest.raises(
+        InputNotFoundError, match=r"noise \(id x\) has no field 'sed'.*'seed'.*width, height, seed, "
+    ) as caught:
+        inputs["x", "sed"]
+    assert caught.value.choices == inputs.nodes["x"].inputs.names
+    with pytest.raises(InputNotFoundError, match="has no field 'sed'"):
+        inputs.nodes["x"].inputs["sed"]
+    with pytest.raises(InputNotFoundError, match=r"No node answers to 'noize'.*'noise'.*'Positive' \(compel, id p\)"):
+        inputs["noize", "seed"]
+    with pytest.raises(InputNotFoundError, match=r"2 nodes answer to 'noise'"):
+        inputs.nodes["noise"]
+    for key in ("gone", 4, -5):
+        with pytest.raises(InputNotFoundError):
+            inputs.nodes[key]
+
+
+def test_a_field_that_the_form_shows_twice_is_one_input(templates: NodeTemplates) -> None:
+    shown = {"type": "node-field", "data": {"fieldIdentifier": {"nodeId": "x", "fieldName": "seed"}}}
+    root = {"type": "container", "data": {"children": ["one", "two"]}}
+    form = {"rootElementId": "root", "elements": {"root": root, "one": shown, "two": shown}}
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "form": form})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    inputs["SEED"].value = 5
+    assert inputs["x", "seed"].value == 5
+
+
+def test_an_input_that_the_files_node_lacks_can_be_set(templates: NodeTemplates) -> None:
+    bare = [{"id": "b", "type": "invocation", "data": {"type": "img_blur", "version": "1.2.2"}}]
+    definition = WorkflowDefinition.from_dict(
+        {"name": "bare", "meta": {"version": "3.0.0"}, "nodes": bare, "edges": []}
+    )
+    fields = WorkflowFields(definition, templates)
+    inputs = shown_inputs(definition, templates, fields)
+    assert {"image", "radius", "board"} <= set(inputs.nodes["b"].inputs.names)
+    assert inputs["b", "radius"].value is None
+    inputs["img_blur", "radius"].value = 3
+    inputs["img_blur", "image"].value = "a.png"
+    inputs["img_blur", "board"].value = "none"
+    graph = build_graph(definition, templates, fields, fields.edges, default_board="x").graph
+    assert graph["nodes"]["b"] == {
+        "id": "b",
+        "type": "img_blur",
+        "radius": 3,
+        "image": {"image_name": "a.png"},
+        "is_intermediate": False,
+        "use_cache": True,
+    }
+    assert with_values(definition, fields)["nodes"][0]["data"]["inputs"]["radius"]["value"] == 3
+
+
+def test_a_label_that_the_form_does_not_show_is_found_on_the_nodes(inputs: WorkflowInputs) -> None:
+    with pytest.raises(InputNotFoundError, match=r"wf\.inputs\[\('x', 'height'\)\], wf\.inputs\[\('y', 'height'\)\]"):
+        inputs["Height"]
+
+
+def test_a_node_without_a_label_answers_to_its_title(inputs: WorkflowInputs) -> None:
+    assert inputs.nodes["x"].title == "Create Latent Noise"
+    assert inputs.nodes["p"].title == "Positive"
+    assert [one.id for one in inputs.nodes.answering_to("create latent noise")] == ["x", "y"]
 
 
 def test_an_input_that_is_listed_twice_is_one_and_answers_to_its_label(inputs: WorkflowInputs) -> None:

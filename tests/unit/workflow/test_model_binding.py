@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
+from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.model_binding import bind_models
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -57,3 +60,74 @@ def test_what_is_right_already_is_no_change(templates: NodeTemplates) -> None:
     binding = bind_models([field], [model("a")], by_name=True, by_base=True)
     assert (len(binding), binding.unbound) == (0, ())
     assert not field.is_changed
+
+
+OLD = {"model_name": "dream", "base_model": "sd-1", "model_type": "main"}
+
+
+def of_file(templates: NodeTemplates, version: str, value: Any, declared: str = "MainModelField") -> ModelField:
+    """The model field of a workflow file."""
+    model_input = {"id": "x", "name": "model", "fieldKind": "input", "type": declared, "value": value}
+    data = {"id": "m", "type": "main_model_loader", "version": "1.0.0", "inputs": {"model": model_input}}
+    document = {
+        "name": "old",
+        "meta": {"version": version},
+        "nodes": [{"id": "m", "type": "invocation", "data": data}],
+        "edges": [],
+    }
+    definition = WorkflowDefinition.from_json(json.dumps(document))
+    field = WorkflowFields(definition, templates).get("m", "model")
+    assert isinstance(field, ModelField)
+    return field
+
+
+@pytest.mark.parametrize(
+    ("version", "declared", "value"),
+    [
+        *((version, "MainModelField", OLD) for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0")),
+        ("1.0.0", "VaeModelField", {"model_name": "dream", "base_model": "sd-1"}),
+        ("2.0.0", "VAEModelField", {"model_name": "dream", "base_model": "sd-1"}),
+        ("3.0.0", "ModelIdentifierField", {"name": "dream", "base": "sd-1"}),
+        ("4.0.0", "ModelIdentifierField", {"name": "dream", "base_model": "sd-1", "model_type": "main"}),
+    ],
+)
+def test_a_reference_of_an_old_format_is_bound_by_what_it_says(
+    templates: NodeTemplates, version: str, declared: str, value: dict[str, str]
+) -> None:
+    field = of_file(templates, version, value, declared)
+    assert field.saved is not None
+    assert (field.saved.name, field.saved.base) == ("dream", "sd-1")
+    installed = [model("x", "other"), model("y", "dream"), model("z", "dream", "sd-2")]
+    (change,) = bind_models([field], installed, by_name=True, by_base=True)
+    assert "'dream' (sd-1" in str(change)
+    assert not change.is_renamed
+    assert field.value == model("y", "dream")
+    assert field.fault() is None
+
+
+def test_an_old_reference_that_is_not_installed_is_named(templates: NodeTemplates) -> None:
+    field = of_file(templates, "2.0.0", OLD)
+    installed = [model("x", "other"), model("y", "more")]
+    (unbound,) = bind_models([field], installed, by_name=True, by_base=True).unbound
+    assert "'dream' (sd-1 main)" in str(unbound)
+    assert unbound.wanted == {"name": "dream", "base": "sd-1", "type": "main"}
+
+
+def test_what_the_user_sets_goes_before_the_old_reference(templates: NodeTemplates) -> None:
+    field = of_file(templates, "2.0.0", OLD)
+    field.value = model("x", "other")
+    binding = bind_models([field], [model("x", "other"), model("y", "dream")], by_name=True, by_base=True)
+    assert (len(binding), binding.unbound) == (0, ())
+
+
+def test_a_change_of_the_name_is_told(templates: NodeTemplates) -> None:
+    template = templates["main_model_loader"].inputs["model"]
+
+    def binding(wanted: Any, installed: dict[str, Any]) -> Any:
+        field = ModelField(FieldPlace("n", "t", "", "model"), template, wanted)
+        return bind_models([field], [installed], by_name=True, by_base=True)
+
+    (renamed,) = binding(model("a", "dreamshaper-8"), model("b", "tiny")).renamed
+    assert str(renamed).endswith("'dreamshaper-8' (sd-1 main) -> 'tiny' (sd-1 main)")
+    assert binding(model("a", "dream"), model("b", "dream", "sd-2")).renamed == ()
+    assert binding(UNSET, model("b", "tiny")).renamed == ()

@@ -8,7 +8,7 @@ import pytest
 
 from invokeai_py_client.workflow.templates import NodeTemplates
 
-OPENAPI = Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz"
+OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
 
 
 @pytest.fixture(scope="session")

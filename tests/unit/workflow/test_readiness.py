@@ -1,0 +1,241 @@
+"""What keeps a workflow from running is found all at once: values, node types, edges and batches."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from tests.documents import edge, node
+
+from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
+from invokeai_py_client.workflow.batching import batch_nodes
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.readiness import InputProblem, batch_problems, check_ready, input_problems
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+BLUR: dict[str, Any] = {
+    "name": "blur",
+    "meta": {"version": "3.0.0"},
+    "nodes": [
+        node("blank", "blank_image", "1.2.2", width=64, height=64),
+        node("blur", "img_blur", "1.2.2", radius=2, blur_type="gaussian"),
+    ],
+    "edges": [edge("blank", "image", "blur", "image")],
+}
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return copy.deepcopy(BLUR)
+
+
+def problems(document: dict[str, Any], templates: NodeTemplates) -> list[InputProblem]:
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    found = input_problems(definition, templates, fields)
+    return [*found, *batch_problems(batch_nodes(definition, fields, fields.edges), fields, {})]
+
+
+def told(document: dict[str, Any], templates: NodeTemplates) -> list[tuple[str, str, str]]:
+    return [(p.place.node_id, p.place.name, p.why) for p in problems(document, templates)]
+
+
+def refused(document: dict[str, Any], templates: NodeTemplates) -> InputsNotReadyError:
+    with pytest.raises(InputsNotReadyError) as caught:
+        check_ready(
+            problems(document, templates), definition=WorkflowDefinition.from_dict(document), templates=templates
+        )
+    return caught.value
+
+
+def test_a_workflow_that_is_ready_has_no_problems(document: dict[str, Any], templates: NodeTemplates) -> None:
+    assert told(document, templates) == []
+
+
+@pytest.mark.parametrize(
+    ("node_type", "name", "value", "why"),
+    [
+        (
+            "noise",
+            "seed",
+            4545345345,
+            "its value 4545345345 is not allowed: it takes a whole number at least 0, at most",
+        ),
+        ("noise", "seed", "7", "its value '7' is not allowed"),
+        ("noise", "width", 0, "above 0"),
+        ("noise", "width", 65, "a multiple of 8"),
+        ("img_blur", "radius", -5, "at least 0"),
+        ("img_blur", "blur_type", "soft", "one of 'gaussian', 'box'"),
+    ],
+)
+def test_a_value_of_the_file_is_checked(
+    templates: NodeTemplates, node_type: str, name: str, value: Any, why: str
+) -> None:
+    inputs: dict[str, Any] = {"image": {"image_name": "a.png"}} if node_type == "img_blur" else {}
+    document = {**BLUR, "nodes": [node("n", node_type, "1.0.0", **inputs, **{name: value})], "edges": []}
+    (problem,) = problems(document, templates)
+    assert (problem.place.node_id, problem.place.name) == ("n", name)
+    assert why in problem.why
+
+
+def test_what_an_edge_feeds_is_not_checked(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["nodes"].append(node("i", "integer", "1.0.1", value=64))
+    document["nodes"][0]["data"]["inputs"]["width"]["value"] = "wide"
+    assert len(told(document, templates)) == 1
+    document["edges"].append(edge("i", "value", "blank", "width"))
+    assert told(document, templates) == []
+
+
+def test_an_empty_text_is_a_value(templates: NodeTemplates) -> None:
+    # The web UI sends it, and a negative prompt often is empty.
+    document = {**BLUR, "nodes": [node("n", "cogview4_text_encoder", "1.0.0", prompt="")], "edges": []}
+    assert told(document, templates) == [("n", "glm_encoder", "it needs an edge")]
+
+
+def test_a_missing_value_says_why_its_edge_was_dropped(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["edges"] = [edge("blank", "width", "blur", "image")]
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("blur", "image")
+    assert why.startswith("it needs a value: edge blank.width -> blur.image is left out: ")
+    assert "IntegerField cannot feed ImageField" in why
+
+
+def test_a_missing_value_names_the_connector_that_nothing_feeds(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    document["nodes"].append({"id": "c", "type": "connector", "data": {}})
+    document["edges"] = [edge("c", "out", "blur", "image")]
+    assert told(document, templates) == [
+        ("blur", "image", "it needs a value: its edge comes from the connector c, which nothing feeds")
+    ]
+
+
+def test_an_input_that_the_server_does_not_know_is_a_problem(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    # Of the server's version, so the web UI does not update the node, and refuses to invoke.
+    document["nodes"][1]["data"]["inputs"]["sigma"] = {"name": "sigma", "value": 1}
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("blur", "sigma")
+    assert "img_blur (1.2.2) has no such input" in why
+
+
+def test_metadata_may_have_any_input(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["nodes"].append(node("m", "core_metadata", templates["core_metadata"].version, anything=1))
+    assert told(document, templates) == []
+
+
+@pytest.mark.parametrize("nodes", [[], [{"id": "n", "type": "notes", "data": {}}]])
+def test_a_workflow_without_nodes_cannot_run(nodes: list[Any], templates: NodeTemplates) -> None:
+    error = refused({**BLUR, "nodes": nodes, "edges": []}, templates)
+    assert error.problems == (("", "", "the workflow has no nodes that could run"),)
+    assert "blur cannot run yet: the workflow has no nodes" in str(error)
+
+
+def test_every_missing_node_type_is_told_with_its_node_and_pack(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    for number in range(12):
+        document["nodes"].append(node(f"n{number}", f"custom_{number}", "1.0.0"))
+        document["nodes"][-1]["data"]["nodePack"] = "my-pack"
+    document["nodes"][1]["data"]["inputs"]["radius"]["value"] = -5
+    error = refused(document, templates)
+    assert isinstance(error, UnknownNodeError)
+    assert error.node_ids == tuple(f"n{number}" for number in range(12))
+    assert error.node_types == tuple(f"custom_{number}" for number in range(12))
+    assert "'custom_11' (node n11) of the node pack 'my-pack'" in str(error)
+    assert str(error).endswith("Install on the server: my-pack.")
+    assert ("blur", "radius") in {(node_id, name) for node_id, name, _ in error.problems}
+    assert "'Radius' (img_blur.radius of node blur)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("img_blurr", "img_blur"), ("noize", "noise"), ("face_mask_detection", None)]
+)
+def test_only_a_typo_has_a_nearest_type(
+    document: dict[str, Any], templates: NodeTemplates, name: str, near: str | None
+) -> None:
+    document["nodes"].append(node("n", name, "1.0.0"))
+    assert ("The nearest" in refused(document, templates).hint) is (near is not None)
+    if near is not None:
+        assert f"that the server has: {near}." in str(refused(document, templates))
+
+
+def test_a_batch_that_makes_nothing_is_told_with_the_rest(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["nodes"] += [
+        node("empty", "integer_batch", templates["integer_batch"].version, integers=[], batch_group_id="None"),
+        node("loose", "integer_batch", templates["integer_batch"].version, integers=[1], batch_group_id="None"),
+    ]
+    document["nodes"][1]["data"]["inputs"]["radius"]["value"] = -5
+    document["edges"].append(edge("empty", "value", "blank", "width"))
+    error = refused(document, templates)
+    assert isinstance(error, BatchError)
+    assert error.node_ids == ("empty", "loose")
+    assert [(node_id, name) for node_id, name, _ in error.problems] == [
+        ("blur", "radius"),
+        ("empty", "integers"),
+        ("loose", ""),
+    ]
+
+
+def test_the_group_of_a_batch_may_have_any_name(document: dict[str, Any], templates: NodeTemplates) -> None:
+    version = templates["integer_batch"].version
+    document["nodes"].append(node("b", "integer_batch", version, integers=[64], batch_group_id="mine"))
+    document["edges"].append(edge("b", "value", "blank", "width"))
+    assert told(document, templates) == []
+
+
+def test_one_reason_of_several_inputs_is_told_once(document: dict[str, Any], templates: NodeTemplates) -> None:
+    for place in (0, 1):
+        document["nodes"].append(node(f"b{place}", "img_blur", "1.2.2"))
+    error = refused(document, templates)
+    assert str(error).count("it needs a value") == 1
+    assert len(error.problems) == 2
+
+
+OLD = {"model_name": "stable-diffusion-v1-5", "base_model": "sd-1", "model_type": "main"}
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0"])
+def test_a_model_reference_of_an_old_format_is_told_by_its_name(templates: NodeTemplates, version: str) -> None:
+    loader = node("m", "main_model_loader", "1.0.0", model=OLD)
+    loader["data"]["inputs"]["model"].update(id="x", fieldKind="input", type="MainModelField")
+    document = {**BLUR, "meta": {"version": version}, "nodes": [loader], "edges": []}
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("m", "model")
+    assert "the model 'stable-diffusion-v1-5' (sd-1 main)" in why
+    assert "sync_dnn_model()" in why
+
+
+def test_an_optional_model_that_the_file_names_is_not_left_out_without_a_word(templates: NodeTemplates) -> None:
+    unknown = {"key": "k", "hash": "h", "name": "Old one", "base": "sd-0", "type": "vae"}
+    name, version = "z_image_model_loader", templates["z_image_model_loader"].version
+    main = {**unknown, "base": "z-image", "type": "main"}
+    document = {**BLUR, "nodes": [node("z", name, version, model=main, vae_model=unknown)], "edges": []}
+    assert not templates[name].inputs["vae_model"].required
+    ((node_id, field, why),) = told(document, templates)
+    assert (node_id, field) == ("z", "vae_model")
+    assert "the model 'Old one' (sd-0 vae)" in why
+
+
+@pytest.mark.parametrize(
+    "value", [5, "dreamshaper", {"type": "float_generator_arithmetic_sequence"}, {"key": "k"}, ["a"]]
+)
+def test_what_is_not_a_model_is_a_problem(templates: NodeTemplates, value: Any) -> None:
+    document = {**BLUR, "nodes": [node("m", "main_model_loader", "1.0.4", model=value)], "edges": []}
+    assert [(node_id, name) for node_id, name, _ in told(document, templates)] == [("m", "model")]
+
+
+def test_a_value_that_was_set_is_ready(templates: NodeTemplates) -> None:
+    document = {**BLUR, "nodes": [node("n", "img_blur", "1.2.2", radius=-5)], "edges": []}
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    inputs = shown_inputs(definition, templates, fields)
+    assert len(input_problems(definition, templates, fields)) == 2
+    inputs["n", "radius"].value = 5
+    inputs["n", "image"].value = "a.png"
+    assert input_problems(definition, templates, fields) == []
+    inputs["n", "radius"].field.reset()
+    assert len(input_problems(definition, templates, fields)) == 1
