@@ -8,11 +8,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, images, models
 from invokeai_py_client.wire.records import BoardRecord, ModelRecord
@@ -30,8 +30,6 @@ from invokeai_py_client.workflow.server_things import Kind, ServerThing
 _FRESH = 30.0
 """Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
 
-T = TypeVar("T")
-
 
 class Catalog:
     """What one server has. All coroutines run on the engine; a hundred that ask at once cost one request.
@@ -44,10 +42,11 @@ class Catalog:
     def __init__(self, http: Sender, engine: Engine) -> None:
         self._http = http
         self._engine = engine
-        self._known_models: _Shared[list[ModelRecord]] = _Shared(engine)
-        self._known_boards: _Shared[list[BoardRecord]] = _Shared(engine)
+        self._known_models: SingleFlight[list[ModelRecord]] = SingleFlight(engine)
+        self._known_boards: SingleFlight[list[BoardRecord]] = SingleFlight(engine)
         self._images: dict[str, float] = {}
-        self._uploads: dict[str, _Shared[str]] = {}
+        self._image_checks: dict[tuple[str, ...], SingleFlight[set[str]]] = {}
+        self._uploads: dict[str, SingleFlight[str]] = {}
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
         """Every installed model, as of at most so many seconds ago."""
@@ -101,12 +100,26 @@ class Catalog:
     async def _missing_images(self, names: set[str]) -> set[str]:
         now = time.monotonic()
         ask = sorted(name for name in names if self._images.get(name, -_FRESH) <= now - _FRESH)
-        found: set[str] = set()
-        for start in range(0, len(ask), images.MAX_NAMES_PER_REQUEST):
-            found |= await self._existing_images(ask[start : start + images.MAX_NAMES_PER_REQUEST])
+        found = await self._existing(tuple(ask)) if ask else set()
         self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
         self._images.update(dict.fromkeys(found, now))
         return set(ask) - found
+
+    async def _existing(self, names: tuple[str, ...]) -> set[str]:
+        """Return those of some images that the server has; callers that ask for the same ones share the requests."""
+
+        async def fetch() -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(names), images.MAX_NAMES_PER_REQUEST):
+                found |= await self._existing_images(names[start : start + images.MAX_NAMES_PER_REQUEST])
+            return found
+
+        check = self._image_checks.setdefault(names, SingleFlight(self._engine))
+        try:
+            return await check.get(fetch, max_age=0)
+        finally:
+            if check.is_idle:
+                self._image_checks.pop(names, None)
 
     async def _existing_images(self, names: Sequence[str]) -> set[str]:
         try:
@@ -142,35 +155,12 @@ class Catalog:
             self._images[name] = time.monotonic()
             return name
 
-        uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), _Shared(self._engine))
+        uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), SingleFlight(self._engine))
         name = await uploaded.get(upload, max_age=math.inf)
         if await self._missing_images({name}):
             # It was deleted since.
             name = await uploaded.get(upload, max_age=0)
         return name
-
-
-class _Shared(Generic[T]):
-    """An answer that is fetched by the first who asks, and kept for those who ask meanwhile and soon after."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._generation = -1
-        self._lock = asyncio.Lock()
-        self._kept: tuple[float, T] | None = None
-
-    async def get(self, fetch: Callable[[], Awaitable[T]], *, max_age: float) -> T:
-        """The answer, fetched if there is none of that age, in seconds."""
-        if self._generation != self._engine.generation:
-            # A lock belongs to the loop on which it was first waited for.
-            self._generation = self._engine.generation
-            self._lock = asyncio.Lock()
-        asked = time.monotonic()
-        async with self._lock:
-            # What came while this caller waited for its turn is as fresh as can be.
-            if self._kept is None or self._kept[0] < asked - max_age:
-                self._kept = (time.monotonic(), await fetch())
-            return self._kept[1]
 
 
 def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:
