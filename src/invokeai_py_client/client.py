@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -14,6 +14,7 @@ from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import App, AsyncApp, Health
@@ -98,7 +99,55 @@ class AsyncClient:
         if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
             raise TypeError("run() takes an item_id, a batch_id or a session_id")
         live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
+        return self._run_of(live)
 
+    @on_engine
+    async def runs(
+        self,
+        batch_ids: Iterable[str] | None = None,
+        *,
+        destination: str | None = None,
+        origin: str | None = None,
+        queue_id: str = "default",
+    ) -> dict[str, Run]:
+        """Find runs that were submitted earlier, by any program, with one look at the queue.
+
+        Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
+        batches were submitted, however many there are.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
+
+        Args:
+            batch_ids: only these batches.
+            destination: only what was submitted with this `destination`.
+            origin: only what was submitted with this `origin`.
+            queue_id: the queue.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+
+        Raises:
+            TypeError: none of `batch_ids`, `destination` and `origin` is given, or `batch_ids` is a single `str`.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> runs = client.runs(["5f9c...", "77aa..."])
+            >>> [run.wait().status for run in runs.values()]
+        """
+        if batch_ids is None and destination is None and origin is None:
+            raise TypeError("runs() takes batch_ids, a destination or an origin")
+        if isinstance(batch_ids, str):
+            raise TypeError("batch_ids must be several ids; run(batch_id=...) takes a single one")
+        found = await self._following.attach_many(
+            queue_id,
+            batch_ids=None if batch_ids is None else [*batch_ids],
+            destination=destination,
+            origin=origin,
+        )
+        return {batch_id: self._run_of(live) for batch_id, live in found.items()}
+
+    def _run_of(self, live: LiveRun) -> Run:
         def images_of(item: QueueItem) -> list[Image]:
             results = ((output.node_id, output.result) for output in item.outputs)
             names = images_in(live.state.graph or {"nodes": {}}, results)
@@ -176,7 +225,9 @@ class AsyncClient:
         `repositories/raw.py` has the table of the few routes that mean more here than on the server.
 
         Args:
-            method: the HTTP method. GET and HEAD are sent again after a passing failure.
+            method: the HTTP method. GET, HEAD, OPTIONS and DELETE are sent again after a transient failure; any other
+                only if the server has certainly not carried it out. A DELETE whose repeat finds nothing more has
+                succeeded: its response has the status 204.
             path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
             json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
                 neither.
@@ -281,6 +332,7 @@ class InvokeAIClient:
         return cls(settings)
 
     run = blocking(AsyncClient.run)
+    runs = blocking(AsyncClient.runs)
     cancel_workflow = blocking(AsyncClient.cancel_workflow)
     health_check = blocking(AsyncClient.health_check)
     wait_until_ready = blocking(AsyncClient.wait_until_ready)

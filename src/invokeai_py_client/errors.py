@@ -49,6 +49,21 @@ InvokeAIError
 
 Each also inherits the builtin that a reader would catch, says in its message what happened, to what, and what to do
 next, carries the facts as attributes, and can be pickled.
+
+Two attributes decide whether a failed request should be retried, here and in the code of users:
+
+- `is_transient`: the same request may succeed if it is sent again a moment later.
+- `may_have_been_applied`: the server may have carried out the request all the same.
+
+A request may be retried if `is_transient`, and either the request is idempotent or `may_have_been_applied` is false.
+
+Example:
+    >>> try:
+    ...     board = client.board_repo.create_board("tigers")
+    ... except InvokeAIError as error:
+    ...     if not error.is_transient or error.may_have_been_applied:
+    ...         raise
+    ...     board = client.board_repo.create_board("tigers")
 """
 
 from __future__ import annotations
@@ -104,6 +119,12 @@ __all__ = [
 
 _E = TypeVar("_E", bound="InvokeAIError")
 
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530})
+"""Statuses of an overloaded, starting or unreachable server, or of the proxy in front of it."""
+
+_UNDECIDED_STATUSES = frozenset({408, 409, 425, 429})
+"""Client errors that do not prove that the request was not carried out."""
+
 
 class InvokeAIError(Exception):
     """The root of the tree: `except InvokeAIError` catches whatever this package raises.
@@ -111,7 +132,18 @@ class InvokeAIError(Exception):
     Args:
         what: what happened, and to what.
         hint: what to do next; becomes the end of the message.
+
+    Attributes:
+        is_transient: whether the same request may succeed if it is sent again a moment later.
+        may_have_been_applied: whether the server may have carried out the request that failed. False means that it
+            certainly did not, or that no request was made.
+        batch_id: the batch that could not be enqueued, for every error of a submission that was sent. If
+            `may_have_been_applied` is false, the queue has no item of it.
     """
+
+    is_transient: bool = False
+    may_have_been_applied: bool = False
+    batch_id: str | None = None
 
     def __init__(self, what: str, *, hint: str = "") -> None:
         super().__init__(f"{what} {hint}" if hint else what)
@@ -155,39 +187,60 @@ class TransportError(InvokeAIError, ConnectionError):
     `sent` tells whether the request may have reached the server all the same.
     """
 
+    is_transient = True
+
     def __init__(self, what: str, *, url: str, method: str = "", sent: bool = True, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.url = url
         self.method = method
         self.sent = sent
+        self.may_have_been_applied = sent
 
 
 class NotInvokeAIError(TransportError):
     """Something answers at `url`, but it does not speak InvokeAI's API."""
 
+    is_transient = False
+
 
 class RedirectedError(TransportError):
     """The server redirects to where what was sent must not go: `target`, without its query, as far as it told."""
 
+    is_transient = False
+
     def __init__(self, what: str, *, url: str, target: str | None, method: str = "", hint: str = "") -> None:
         super().__init__(what, url=url, method=method, hint=hint)
         self.target = target
+        self.may_have_been_applied = False
 
 
 class NotReadyError(TransportError, TimeoutError):
     """The server at `url` was not there for as long as it was waited for."""
 
+    def __init__(self, what: str, *, url: str, method: str = "", hint: str = "") -> None:
+        super().__init__(what, url=url, method=method, sent=False, hint=hint)
+
 
 class EnqueueInDoubtError(TransportError):
-    """No answer came to a batch, nor to the question whether it arrived: `batch_id` may be in the queue, or not."""
+    """It could not be found out whether the batch `batch_id` is in the queue.
+
+    Do not send the batch again under another id. `client.run(batch_id=error.batch_id)` follows it if it is there, and
+    a submission with `batch_id=error.batch_id` sends it only if it is not.
+    """
+
+    is_transient = False
+    batch_id: str
 
     def __init__(self, what: str, *, batch_id: str, url: str, method: str = "", hint: str = "") -> None:
         super().__init__(what, url=url, method=method, hint=hint)
-        self.batch_id = batch_id
+        self.batch_id = batch_id  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class RequestTimeout(InvokeAIError, TimeoutError):
-    """One request got no answer within `timeout` seconds."""
+    """One request, with all its retries, got no answer within `timeout` seconds."""
+
+    is_transient = True
+    may_have_been_applied = True
 
     def __init__(self, what: str, *, url: str, method: str, timeout: float, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -229,6 +282,9 @@ class ApiError(InvokeAIError):
         self.url = url
         self.detail = detail
         self.retry_after = retry_after
+        self.is_transient = status in _TRANSIENT_STATUSES
+        # A good status means that the response could not be understood.
+        self.may_have_been_applied = not 400 <= status < 500 or status in _UNDECIDED_STATUSES
 
 
 class AnswerTooLargeError(ApiError):
@@ -419,9 +475,11 @@ class NotSubmittedError(InvokeAIError, RuntimeError):
 class RunError(InvokeAIError):
     """A run without a good result: `batch_id`, and `item_id` where one item is meant."""
 
+    batch_id: str
+
     def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, hint: str = "") -> None:
         super().__init__(what, hint=hint)
-        self.batch_id = batch_id
+        self.batch_id = batch_id  # pyright: ignore[reportIncompatibleVariableOverride]
         self.item_id = item_id
 
 
@@ -462,12 +520,16 @@ class RunTimeout(RunError, TimeoutError):
 
 
 class NotEnqueuedError(RunError):
-    """The server's queue took `enqueued` of `requested` items and dropped the rest."""
+    """The server's queue took `enqueued` of `requested` items and dropped the rest.
+
+    It is transient if the queue had no room. If `requested` is 0, the batch has no items.
+    """
 
     def __init__(self, what: str, *, batch_id: str, requested: int, enqueued: int, hint: str = "") -> None:
         super().__init__(what, batch_id=batch_id, hint=hint)
         self.requested = requested
         self.enqueued = enqueued
+        self.is_transient = requested > 0
 
 
 class UnsafePathError(InvokeAIError, ValueError):

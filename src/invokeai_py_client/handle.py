@@ -45,6 +45,12 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
 
+DESTINATION = "gallery"
+"""The destination with which the web UI submits a workflow."""
+
+ORIGIN = "workflows"
+"""Its origin."""
+
 _Handler = tuple[Delivery[Event], frozenset[str] | None]
 
 
@@ -223,12 +229,26 @@ class WorkflowHandle:
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
 
-        Rests on `POST /api/v1/queue/{queue_id}/enqueue_batch`. The batch's id is made here, and if the answer is lost
-        the server is asked for it, so that nothing is enqueued twice. If the queue has room for a part of the batch
-        only, the rest is sent as room appears.
+        The client chooses the id of the batch. If a response is lost or cannot be understood, the server is asked for
+        the batch, so that nothing is enqueued twice. If the queue has room for a part of the batch only, the rest is
+        sent as room appears.
+
+        Once it is its turn (see `priority`), sending the batch takes at most the client's `timeout`, with retries and
+        what the server wants to be waited (`Retry-After`). If it is not known then whether the batch arrived, finding
+        out takes as long again, but at least 10 and at most 30 s.
+
+        A submission that is given up (Ctrl-C, a cancelled task, `asyncio.timeout`) is withdrawn: what the server has
+        stored, or stores within the same time, is canceled. The caller is released after 1.5 s; the withdrawal goes on
+        in the background until it is done, or until a second after the client is closed. If that is not enough, a
+        warning that names the batch is logged (`invokeai_py_client.live`).
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
             queue_id: the queue.
@@ -239,6 +259,12 @@ class WorkflowHandle:
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
+            batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
+                already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
+                for a new id.
+            destination: is stored with each item, so that they can be told apart from others and canceled together
+                (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
+            origin: likewise, says what submitted them.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
@@ -249,10 +275,13 @@ class WorkflowHandle:
             BatchError: its batch nodes make no batch.
             InputsNotReadyError: values or edges are missing, or name what the server does not have; it lists all.
             GraphRejectedError: the server refuses a node's value; it names the node and the field.
-            NotEnqueuedError: the queue has no room.
-            InvokeAIError: as any request. Nothing is in the queue then.
+            NotEnqueuedError: the queue has no room, or the batch has no items.
+            EnqueueInDoubtError: it could not be found out whether the batch is in the queue. Submit again with its
+                `batch_id`, or follow it with `client.run(batch_id=...)`.
+            InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
+                of it if `may_have_been_applied` is false.
         """
-        return self._engine.block(self._submit(queue_id, priority, runs, on_server_loss))
+        return self._engine.block(self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin))
 
     async def submit(
         self,
@@ -262,6 +291,9 @@ class WorkflowHandle:
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> Run:
         """`submit_sync`, awaited from any loop.
 
@@ -270,31 +302,75 @@ class WorkflowHandle:
                 be read whenever they are wanted.
             queue_id: the others are as in `submit_sync`.
         """
-        return await self._engine.call(self._submit(queue_id, priority, runs, on_server_loss))
-
-    async def _submit(self, queue_id: str, priority: str | None, runs: int, on_server_loss: OnServerLoss) -> Run:
-        wanted = Priority.of(priority)
-        body = await self._composer.compose(check=True, runs=runs)
-        live = await self._following.submissions.submit(
-            queue_id,
-            body,
-            resubmits=on_server_loss == "resubmit",
-            priority=wanted,
-            on_followed=self._tell_handlers,
+        return await self._engine.call(
+            self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin)
         )
+
+    async def _submit(
+        self,
+        queue_id: str,
+        priority: str | None,
+        runs: int,
+        on_server_loss: OnServerLoss,
+        batch_id: str | None,
+        destination: str,
+        origin: str,
+    ) -> Run:
+        wanted = Priority.of(priority)
+        submissions = self._following.submissions
+        resubmits = on_server_loss == "resubmit"
+
+        async def send() -> LiveRun:
+            body = await self._composer.compose(check=True, runs=runs)
+            body["batch"] |= {"destination": destination, "origin": origin}
+            return await submissions.submit(
+                queue_id,
+                body,
+                batch_id=batch_id,
+                resubmits=resubmits,
+                priority=wanted,
+                on_followed=self._tell_handlers,
+            )
+
+        if batch_id is None:
+            live = await send()
+        else:
+            async with submissions.attach_or(queue_id, batch_id) as there:
+                if there is None:
+                    live = await send()
+                else:
+                    live = there
+                    live.state.resubmits = live.state.resubmits or resubmits
+                    self._tell_handlers(live)
         run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
         self._runs.add(run)
         return run
 
     async def submit_sync_monitor_async(
-        self, *, queue_id: str = "default", priority: Priority | PriorityName | None = Priority.NORMAL
+        self,
+        *,
+        queue_id: str = "default",
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
     ) -> AsyncIterator[Event]:
         """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 
         Raises:
             InvokeAIError: as `submit_sync`.
         """
-        run = await self.submit(queue_id=queue_id, priority=priority)
+        run = await self.submit(
+            queue_id=queue_id,
+            priority=priority,
+            runs=runs,
+            on_server_loss=on_server_loss,
+            batch_id=batch_id,
+            destination=destination,
+            origin=origin,
+        )
         async with run.stream() as events:
             async for event in events:
                 yield event

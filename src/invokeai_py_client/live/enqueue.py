@@ -1,11 +1,11 @@
-"""Sends a batch so that each item of it is enqueued exactly once, whatever becomes of the answers."""
+"""Sends a batch so that each item of it is enqueued exactly once, whatever happens to the responses."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import math
-import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,135 +14,264 @@ from invokeai_py_client.errors import (
     EnqueueInDoubtError,
     InvokeAIError,
     RequestTimeout,
-    TransportError,
 )
 from invokeai_py_client.live.items import items_of_batch
-from invokeai_py_client.transport.http import PASSING_STATUSES, is_passing
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 4.0)
-"""Seconds between one try and the next; after the last the failure is the caller's."""
+_STILL_AT_WORK = frozenset({408, 504, 524})
+"""Statuses of a proxy that no longer waits for the server, which may be at work on the batch for any time."""
 
-_AT_WORK = 1.0
-"""Seconds that a server may be at work on a batch whose connection broke; ten thousand items take it less."""
+_SHORTEST = 0.001
+"""Seconds that a request gets at least."""
 
-_QUESTION = 10.0
-"""Seconds that one question whether a batch has arrived may take."""
+
+@dataclass(frozen=True, slots=True)
+class EnqueueTimes:
+    """How long `enqueue_once` waits, in seconds.
+
+    Args:
+        pauses: between two attempts, and between two questions whether a batch arrived; the last is repeated.
+        grace: for so long after a failed request the server may still store a batch, so that the batch's absence
+            proves nothing. 10,000 items take a busy server 2.2 s.
+        grace_per_item: what each item of the batch adds to that.
+        longest_grace: bounds the sum of both.
+        question: for one question.
+        least_doubt: for all questions about a batch, at least;
+        most_doubt: and at most. Between the two it is the client's timeout.
+    """
+
+    pauses: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
+    grace: float = 3.0
+    grace_per_item: float = 0.0005
+    longest_grace: float = 8.0
+    question: float = 10.0
+    least_doubt: float = 10.0
+    most_doubt: float = 30.0
+
+    def pause(self, attempt: int) -> float:
+        """Return the seconds after an attempt, counted from 0."""
+        return self.pauses[min(attempt, len(self.pauses) - 1)]
+
+    def grace_after(self, error: InvokeAIError, items: int) -> float:
+        """Return for how many seconds the server may still store so many items after a request failed."""
+        if isinstance(error, RequestTimeout) or (isinstance(error, ApiError) and error.status in _STILL_AT_WORK):
+            return math.inf
+        return min(self.grace + self.grace_per_item * items, self.longest_grace)
+
+    def doubt(self, timeout: float) -> float:
+        """Return the seconds for finding out whether a batch arrived."""
+        return min(max(timeout, self.least_doubt), self.most_doubt)
+
+
+DEFAULT_TIMES = EnqueueTimes()
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What the server took of a batch: these items, of so many that were sent."""
+    """The items of a batch that the server took, out of `requested` that were sent."""
 
     item_ids: list[int]
-    requested: int | None
+    requested: int
 
     def took_all(self) -> bool:
-        """Whether nothing is left to be sent. It is not known where the answer was lost."""
-        return self.requested is not None and len(self.item_ids) >= self.requested
+        """Return whether nothing is left to be sent."""
+        return len(self.item_ids) >= self.requested
+
+
+def item_count(batch: Mapping[str, Any]) -> int:
+    """Return how many queue items the server makes of a batch, by its own rule."""
+    count = int(batch["runs"])
+    for group in batch.get("data") or ():
+        count *= len(group[0]["items"]) if group else 0
+    return count
 
 
 async def enqueue_once(
-    http: Sender, queue_id: str, batch_id: str, body: dict[str, Any], *, known: frozenset[int] = frozenset()
+    http: Sender,
+    queue_id: str,
+    batch_id: str,
+    body: dict[str, Any],
+    *,
+    known: frozenset[int] = frozenset(),
+    seconds: float | None = None,
+    is_unwanted: Callable[[], bool] = lambda: False,
+    times: EnqueueTimes = DEFAULT_TIMES,
 ) -> Enqueued:
     """Enqueue a batch, or the rest of one, under an id of the client's choosing.
 
-    The server would take the same batch twice. So when an answer is lost, the batch's status tells whether it
-    arrived. It is sent again only when it has no more items than before though the server has had time for them.
+    The server would store the same batch twice. So after each failure that does not prove that the batch was not
+    stored, the batch's status is asked for, and the batch is sent again only if it has no more items than before
+    although the server has had time to store them.
+
+    Sending, with its retries and a `Retry-After` of the server, takes at most `seconds`. Finding out whether the batch
+    arrived takes at most `times.doubt()` more: as long as the client's timeout, but at least 10 and at most 30 s.
 
     Args:
-        http: how to send.
+        http: sends the requests.
         queue_id: the queue.
         batch_id: an id that no other batch has.
-        body: what `enqueue_batch` takes; the id is put into it.
+        body: the body of `enqueue_batch`; the id is put into it.
         known: the items that the batch has already.
+        seconds: for sending it; None for the client's timeout.
+        is_unwanted: the batch is not sent (again) when this is true.
+        times: how long to wait.
 
     Returns:
-        The new items, ascending. They may be fewer than were sent: the queue had no room.
+        The new items, ascending. They are fewer than requested if the queue has no room for all.
 
     Raises:
-        EnqueueInDoubtError: the answer was lost, and it could not be found out whether the batch arrived.
-        InvokeAIError: as any request. Nothing of this body is in the queue then.
+        EnqueueInDoubtError: it could not be found out whether the batch arrived.
+        InvokeAIError: the batch was not stored. `batch_id` is set, and `may_have_been_applied` is false.
     """
-    call = queue.enqueue_batch(queue_id, {**body, "batch": {**body["batch"], "batch_id": batch_id}})
-    for pause in (*_PAUSES, None):
+    attempt = _Attempt(http, queue_id, batch_id, body, known, times)
+    deadline = _now() + (http.settings.timeout if seconds is None else seconds)
+    give_up_at = deadline + times.doubt(http.settings.timeout)
+    if is_unwanted():
+        return Enqueued([], attempt.count)
+    tries = 0
+    while True:
         try:
-            result = await http.send(call)
-        except (TransportError, RequestTimeout, ApiError) as error:
-            if _fate_is_unknown(error):
-                arrived = await _what_arrived(http, queue_id, batch_id, known, error)
-                if arrived is not None:
-                    return Enqueued(arrived, None)
-            elif not _was_not_sent(error):
-                raise
-            if pause is None:
-                raise
-        else:
-            new = result.item_ids
-            if new is None and result.enqueued:
-                # Servers before 5.12 do not name them.
-                new = await _what_arrived(http, queue_id, batch_id, known, None)
-            return Enqueued(sorted({*(new or ())} - known), result.requested)
-        await asyncio.sleep(pause)
-    raise AssertionError("the last try returns or raises")
+            return await attempt.send(deadline - _now())
+        except EnqueueInDoubtError:
+            raise
+        except InvokeAIError as error:
+            failure = error
+        failed_at = _now()
+        failure.batch_id = batch_id
+        if failure.may_have_been_applied:
+            arrived = await attempt.arrived(failure, give_up_at)
+            if arrived is not None:
+                return Enqueued(arrived, attempt.count)
+            failure.may_have_been_applied = False
+        delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
+        if not failure.is_transient or is_unwanted() or _now() + delay >= deadline:
+            raise failure
+        await asyncio.sleep(delay)
+        if is_unwanted():
+            raise failure
+        tries += 1
 
 
-async def _what_arrived(
-    http: Sender, queue_id: str, batch_id: str, known: frozenset[int], lost: InvokeAIError | None
-) -> list[int] | None:
-    """The new items of a batch whose answer was `lost`, or named none; None if it did not arrive.
+class _Attempt:
+    """One batch that is being sent, and the questions whether it arrived."""
 
-    It is asked again and again: a server that hung up may still be at work on it for a moment, and one that took too
-    long for who knows how long. That nothing of it is there yet says nothing then.
+    def __init__(
+        self,
+        http: Sender,
+        queue_id: str,
+        batch_id: str,
+        body: dict[str, Any],
+        known: frozenset[int],
+        times: EnqueueTimes,
+    ) -> None:
+        self._http = http
+        self._queue_id = queue_id
+        self._batch_id = batch_id
+        self._known = known
+        self._times = times
+        batch = {**body["batch"], "batch_id": batch_id}
+        # It is sent again here, and not by the transport.
+        self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
+        self.count = item_count(batch)
 
-    Raises:
-        EnqueueInDoubtError: it could not be found out.
-    """
-    call = queue.get_batch_status(queue_id, batch_id)
-    # It is asked again here, and not by the transport as well.
-    asked = dataclasses.replace(call, idempotent=False, timeout=min(http.settings.timeout, _QUESTION))
-    began = time.monotonic()
-    grace = math.inf if lost is None else _grace(lost)
-    seen: InvokeAIError | str = ""
-    for pause in (*_PAUSES, None):
-        try:
-            elapsed = time.monotonic() - began
-            if (await http.send(asked)).total > len(known):
-                return sorted({item.item_id for item in await items_of_batch(http, queue_id, batch_id)} - known)
-            if elapsed >= grace:
-                return None
-            seen = "it is not there yet"
-        except (TransportError, RequestTimeout, ApiError) as error:
-            seen = error
-            if not (is_passing(error) or isinstance(error, RequestTimeout)):
+    async def send(self, seconds: float) -> Enqueued:
+        """Send the batch once."""
+        result = await self._http.send(dataclasses.replace(self._call, timeout=max(seconds, _SHORTEST)))
+        # The response names all items of the batch, those of the workflows that it calls among them. The new ones are
+        # the last, as the server stores them in one transaction.
+        new = sorted({*(result.item_ids or ())} - self._known)[-result.enqueued :] if result.enqueued > 0 else []
+        if len(new) < result.enqueued:
+            # Servers before 5.12 name none.
+            found = await self.arrived(None, _now() + self._times.doubt(self._http.settings.timeout))
+            assert found is not None
+            new = found
+        return Enqueued(new, result.requested)
+
+    async def arrived(self, lost: InvokeAIError | None, give_up_at: float) -> list[int] | None:
+        """Ask until it is known whether the batch arrived.
+
+        Args:
+            lost: the failure of the request; None if its response named no items.
+            give_up_at: the time at which it is in doubt.
+
+        Returns:
+            The new items; None if the batch did not arrive.
+
+        Raises:
+            EnqueueInDoubtError: it could not be found out.
+        """
+        asked_since = _now()
+        grace = math.inf if lost is None else self._times.grace_after(lost, self.count)
+        tries = 0
+        while True:
+            asked_at = _now()
+            seen: InvokeAIError | str = "it is not there yet"
+            failed = False
+            try:
+                found = await self._find(give_up_at - asked_at)
+                if found:
+                    return found
+                if asked_at - asked_since >= grace:
+                    return None
+            except InvokeAIError as error:
+                seen, failed = error, True
+                if not error.is_transient and not error.may_have_been_applied:
+                    # The server refuses to tell, and will not change its mind.
+                    break
+            pause = self._times.pause(tries)
+            if not failed:
+                # The question that counts is the first one after the grace.
+                pause = min(pause, max(asked_since + grace - _now(), _SHORTEST))
+            if _now() + pause >= give_up_at:
                 break
-        if pause is not None:
             await asyncio.sleep(pause)
-    answer = "its answer named no items" if lost is None else f"it got no answer ({lost})"
-    raise EnqueueInDoubtError(
-        f"Whether batch {batch_id} is in the queue {queue_id!r} is not known: {answer}, and the question whether it "
-        f"arrived ended so: {seen}.",
-        batch_id=batch_id,
-        url=http.url_of(call.path),
-        method=call.method,
-        hint=f"When the server is back, client.run(batch_id={batch_id!r}) follows it if it is there.",
-    ) from (seen if isinstance(seen, InvokeAIError) else lost)
+            tries += 1
+        what = "its response named no items" if lost is None else f"the request failed ({lost})"
+        raise EnqueueInDoubtError(
+            f"It is not known whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and asking "
+            f"for the batch ended with: {seen}.",
+            batch_id=self._batch_id,
+            url=self._http.url_of(self._call.path),
+            method=self._call.method,
+            hint=f"Follow it with client.run(batch_id={self._batch_id!r}), or submit again with "
+            f"batch_id={self._batch_id!r}: it is sent only if it is not there.",
+        ) from (seen if isinstance(seen, InvokeAIError) else lost)
+
+    async def _find(self, seconds: float) -> list[int]:
+        """Ask once which new items the batch has."""
+        question = queue.get_batch_status(self._queue_id, self._batch_id)
+        question = dataclasses.replace(
+            question, retries=0, timeout=max(_SHORTEST, min(self._times.question, self._http.settings.timeout, seconds))
+        )
+        total = (await self._http.send(question)).total
+        if total <= len(self._known):
+            return []
+        limit = asyncio.timeout(max(_SHORTEST, seconds))
+        try:
+            async with limit:
+                items = await items_of_batch(self._http, self._queue_id, self._batch_id, total=total)
+        except TimeoutError as error:
+            if not limit.expired() or isinstance(error, InvokeAIError):
+                raise
+            url = self._http.url_of(question.path)
+            raise RequestTimeout(
+                f"The items of batch {self._batch_id} could not be listed within {seconds:.1f} s.",
+                url=url,
+                method=question.method,
+                timeout=seconds,
+            ) from None
+        # A called workflow is an item of its own in the batch of its caller.
+        return _new(self._known, (item.item_id for item in items if item.parent_item_id is None))
 
 
-def _was_not_sent(error: InvokeAIError) -> bool:
-    return isinstance(error, TransportError) and not error.sent
+def _new(known: frozenset[int], item_ids: Iterable[int]) -> list[int]:
+    return sorted({*item_ids} - known)
 
 
-def _grace(error: InvokeAIError) -> float:
-    """For how many seconds the server may still be at work on what got no answer."""
-    if isinstance(error, ApiError):
-        return {502: _AT_WORK, 504: math.inf}.get(error.status, 0.0)
-    return math.inf if isinstance(error, RequestTimeout) else _AT_WORK
+def _retry_after(error: InvokeAIError) -> float:
+    return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
 
 
-def _fate_is_unknown(error: InvokeAIError) -> bool:
-    """Whether the batch may be in the queue although its answer did not come."""
-    if isinstance(error, ApiError):
-        return error.status in PASSING_STATUSES
-    return isinstance(error, RequestTimeout) or (type(error) is TransportError and error.sent)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -13,12 +13,12 @@ from typing import Any
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError, SettingsError
 from invokeai_py_client.live.changes import changes_in
 from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
-from invokeai_py_client.live.items import item_of_session, items_of_batch
+from invokeai_py_client.live.items import all_ids, item_of_session, items_of_batch, records_of, summaries_of
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Router, Watcher
+from invokeai_py_client.live.router import REDACTED, LiveRun, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.turns import Turn
@@ -29,6 +29,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event, GeneratorProgress, Reconnected
+from invokeai_py_client.wire.records import QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -55,7 +56,14 @@ class Following:
         self._socket = Socket(http, engine, listener=self)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
         self.submissions = Submissions(
-            http, engine, self.router, self.reconciler, self.kinds, start=self._start, make_turn=self._make_turn
+            http,
+            engine,
+            self.router,
+            self.reconciler,
+            self.kinds,
+            start=self._start,
+            make_turn=self._make_turn,
+            attach=self._attach_if_there,
         )
 
     async def turn(self, priority: Priority, queue_id: str) -> Turn:
@@ -101,6 +109,57 @@ class Following:
             raise
         self._resync()
         return run
+
+    async def _attach_if_there(self, queue_id: str, batch_id: str) -> LiveRun | None:
+        """Follow a batch, unless the queue has no item of it."""
+        followed = self.router.followed(batch_id)
+        if followed is not None and followed.state.queue_id == queue_id:
+            return followed
+        if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
+            return None
+        return await self.attach(queue_id, batch_id=batch_id)
+
+    async def attach_many(
+        self,
+        queue_id: str,
+        *,
+        batch_ids: Collection[str] | None = None,
+        destination: str | None = None,
+        origin: str | None = None,
+    ) -> dict[str, LiveRun]:
+        """Follow the batches that fit all of the given criteria, with one look at the queue.
+
+        Args:
+            queue_id: the queue.
+            batch_ids: only these batches.
+            destination: only batches with this destination.
+            origin: only batches with this origin.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+        """
+        await self._start(queue_id)
+        wanted = None if batch_ids is None else frozenset(batch_ids)
+        found: dict[str, list[QueueItemSummary]] = {}
+        for item in await summaries_of(self._http, queue_id, (await all_ids(self._http, queue_id))[::-1]):
+            if (
+                (item.batch_id in wanted if wanted is not None else item.batch_id != REDACTED)
+                and destination in (None, item.destination)
+                and origin in (None, item.origin)
+            ):
+                found.setdefault(item.batch_id, []).append(item)
+        runs = {batch_id: self.router.followed(batch_id) for batch_id in found}
+        new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
+        # Only whole items have the graph.
+        firsts = await records_of(self._http, queue_id, [items[0].item_id for items in new.values()])
+        graphs = {record.batch_id: record for record in firsts}
+        for batch_id, items in new.items():
+            run = runs[batch_id] = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True))
+            run.state.enqueued([item.item_id for item in items])
+            for snapshot in [graphs[batch_id], *items] if batch_id in graphs else items:
+                self.router.apply(run, run.state.apply_snapshot(snapshot))
+        self._resync()
+        return {batch_id: run for batch_id, run in runs.items() if run is not None}
 
     async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
         items = await items_of_batch(self._http, queue_id, batch_id)

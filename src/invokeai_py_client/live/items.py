@@ -70,10 +70,23 @@ async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> li
     return _in_order(found, item_ids)
 
 
-async def items_of_batch(http: Sender, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
-    """Every item of a batch that the queue still knows, ascending."""
-    items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
-    return [item for item in items if item.batch_id == batch_id]
+async def items_of_batch(
+    http: Sender, queue_id: str, batch_id: str, *, total: int | None = None
+) -> list[QueueItemSummary]:
+    """Return every item of a batch that the queue still knows, ascending.
+
+    Args:
+        http: sends the requests.
+        queue_id: the queue.
+        batch_id: the batch.
+        total: how many items it has, if that is known: the search, from the newest item on, ends when all are found.
+    """
+    found: list[QueueItemSummary] = []
+    for part in _parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
+        found += [item for item in await summaries_of(http, queue_id, part) if item.batch_id == batch_id]
+        if total is not None and len(found) >= total:
+            break
+    return sorted(found, key=lambda item: item.item_id)
 
 
 async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:

@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from invokeai_py_client.errors import InvokeAIError, RequestTimeout
+from invokeai_py_client.errors import ApiError, InvokeAIError
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.runtime.waiting import set_within
-from invokeai_py_client.transport.http import is_passing
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusChanged, Reconnected
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds until the server is asked again after a passing failure; the last is repeated."""
+"""Seconds until the server is asked again after a transient failure; the last is repeated."""
 
 _LEAST = 1.0
 """Seconds that one question gets, however little of a wait's time is left."""
@@ -49,7 +48,7 @@ async def until_counts(
 ) -> bool:
     """Wait until a queue's counts are so. The queue must be subscribed to.
 
-    A passing failure of a question is waited out. The server is asked at least once, however short the time.
+    Transient failures are waited out. The server is asked at least once, however short the time.
 
     Args:
         http: how to ask.
@@ -65,7 +64,7 @@ async def until_counts(
         Whether they are so; False if the time was over first, or `unless` ended it.
 
     Raises:
-        InvokeAIError: a failure that does not pass; one that does when the time was over before the server answered.
+        InvokeAIError: a failure that is not transient; a transient one if the time is over before the server answered.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     changed = asyncio.Event()
@@ -87,14 +86,14 @@ async def until_counts(
                     return True
                 on_wait(counts)
             except InvokeAIError as error:
-                if not (is_passing(error) or isinstance(error, RequestTimeout)):
+                if not error.is_transient:
                     raise
                 failure = error
                 failures += 1
                 on_wait(error)
             if unless():
                 return False
-            wanted = _PAUSES[min(failures, len(_PAUSES)) - 1] if failures else pause()
+            wanted = _pause_after(failure, failures) if failure is not None else pause()
             left = None if deadline is None else deadline - time.monotonic()
             if left is None or left > 0:
                 await set_within(changed, wanted if left is None else min(wanted, left))
@@ -106,13 +105,19 @@ async def until_counts(
         router.unwatch_queue(queue_id, watcher)
 
 
+def _pause_after(failure: InvokeAIError, failures: int) -> float:
+    pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
+    wanted = failure.retry_after if isinstance(failure, ApiError) else None
+    return pause if wanted is None else max(pause, wanted)
+
+
 async def _ask(http: Sender, queue_id: str, deadline: float | None) -> Counts:
     call = queue.get_queue_status(queue_id)
     if deadline is not None:
         left = max(_LEAST, deadline - time.monotonic())
         call = dataclasses.replace(call, timeout=min(http.settings.timeout, left))
-    # Whoever waits asks again himself.
-    return dict((await http.send(dataclasses.replace(call, idempotent=False))).queue)
+    # Not retried here: the caller polls again.
+    return dict((await http.send(dataclasses.replace(call, retries=0))).queue)
 
 
 def _may_make_it_so(event: Event, are_so: AreSo) -> bool:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError
-from invokeai_py_client.live.enqueue import Enqueued, enqueue_once
+from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.items import items_of_batch
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.turns import Turn
-from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
 
-_WITHDRAWAL = 1.5
-"""Seconds; less than what a cancelled call gets for its clean-up."""
+_RELEASE = 1.5
+"""Seconds after which a caller who gives a submission up is released, while its withdrawal goes on. A cancelled call
+gets two for its clean-up."""
+
+_AT_CLOSE = 1.0
+"""Seconds that closing the client waits for the withdrawals that still go on."""
 
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 """Seconds between two looks whether a full queue has room; the last is repeated."""
@@ -33,28 +35,52 @@ _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 logger = logging.getLogger("invokeai_py_client.live")
 
 
+class Background(Protocol):
+    """The part of the engine that submissions need."""
+
+    def spawn(self, coro: Coroutine[Any, Any, None], *, name: str) -> object:
+        """Run a coroutine until the engine closes."""
+        ...
+
+    def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Await `cleanup` when the engine closes, unless the returned function is called before."""
+        ...
+
+
+class Waker(Protocol):
+    """The part of the reconciler that submissions need."""
+
+    def wake(self, *, everything: bool = False) -> None:
+        """Ask the server about the runs now."""
+        ...
+
+
 class Submissions:
     """What one client puts into the server's queues. All methods run on the engine.
 
     Args:
-        http: how to send.
+        http: sends the requests.
         engine: where the rest of a batch waits for room.
-        router: who follows the runs.
-        reconciler: who is told of new ones.
-        kinds: where it is remembered what was sent.
-        start: sees to it that the events of a queue arrive; says whether they do.
-        make_turn: the turn of a priority in a queue.
+        router: follows the runs.
+        reconciler: is told of new ones.
+        kinds: remembers what was sent.
+        start: sees to it that the events of a queue arrive, and tells whether they do.
+        make_turn: makes the turn of a priority in a queue.
+        attach: follows a batch that is in the queue already; None if it is not.
+        times: how long an enqueue waits.
     """
 
     def __init__(
         self,
         http: Sender,
-        engine: Engine,
+        engine: Background,
         router: Router,
-        reconciler: Reconciler,
+        reconciler: Waker,
         kinds: Kinds,
         start: Callable[[str], Awaitable[bool]],
         make_turn: Callable[[Priority, str], Turn],
+        attach: Callable[[str, str], Awaitable[LiveRun | None]],
+        times: EnqueueTimes = DEFAULT_TIMES,
     ) -> None:
         self._http = http
         self._engine = engine
@@ -63,12 +89,17 @@ class Submissions:
         self._kinds = kinds
         self._start = start
         self._make_turn = make_turn
+        self._attach = attach
+        self._times = times
+        self._withdrawals: set[asyncio.Task[None]] = set()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
         self,
         queue_id: str,
         body: dict[str, Any],
         *,
+        batch_id: str | None = None,
         resubmits: bool = False,
         priority: Priority = Priority.NORMAL,
         on_followed: Callable[[LiveRun], None] = lambda run: None,
@@ -77,29 +108,43 @@ class Submissions:
 
         The order matters: subscribe and wait for the ack, follow the run, then send it. So no event of it is missed.
 
+        A cancelled submission is withdrawn: when the fate of the request is known, what the queue has of the batch is
+        canceled. The caller is released after 1.5 s at most. The withdrawal goes on for as long as the request and the
+        questions about it may take (see `enqueue_once`), or until a second after the client is closed. If that is not
+        enough, a warning is logged that names the batch.
+
         Args:
             queue_id: the queue.
-            body: what `enqueue_batch` takes.
+            body: the body of `enqueue_batch`.
+            batch_id: of the batch, for which `attach_or` was asked before; None for a new one.
             resubmits: run anew what a restarted server canceled.
             priority: when it is sent, and whether it goes before what waits; see `Priority`.
             on_followed: called when the run is followed, before it is sent.
 
         Returns:
-            The run, with the ids of its items; if the queue had room for a part only, of that part, and the rest is
+            The run, with the ids of its items. If the queue has room for a part only, those of that part; the rest is
             sent as room appears.
 
         Raises:
-            NotEnqueuedError: the queue had no room at all for as long as a request may take.
-            InvokeAIError: as any request. Nothing is followed, and nothing enqueued, then.
+            NotEnqueuedError: the queue had no room at all for as long as a request may take, or the batch is empty.
+            EnqueueInDoubtError: it could not be found out whether the batch is in the queue.
+            InvokeAIError: as any request. Nothing is followed, and nothing enqueued.
         """
         await self._start(queue_id)
         turn = self._make_turn(priority, queue_id)
         await turn.comes()
         # The socket may have gone, or come, while it waited.
         watched = await self._start(queue_id)
+        if batch_id is None:
+            batch_id = str(uuid4())
+        elif priority in (Priority.LOW, Priority.HIGH):
+            # Another process may have sent it while it waited.
+            there = await self._attach(queue_id, batch_id)
+            if there is not None:
+                on_followed(there)
+                return there
         if priority.goes_first:
             body = {**body, "prepend": True}
-        batch_id = str(uuid4())
         run = self._router.follow(
             RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
         )
@@ -107,19 +152,38 @@ class Submissions:
         on_followed(run)
         try:
             first = await self._first_part(run, body)
-        except asyncio.CancelledError:
-            self._router.forget(run)
-            await self._withdraw(queue_id, batch_id)
-            raise
         except BaseException:
             self._router.forget(run)
             raise
         self._kinds.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
         if not run.state.is_enqueued:
-            self._engine.spawn(self._feed(run, body, turn), name=f"rest of batch {batch_id}")
+            self._engine.spawn(self._feed(run, body, turn, first.item_ids), name=f"rest of batch {batch_id}")
         self._reconciler.wake()
         return run
+
+    @asynccontextmanager
+    async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[LiveRun | None]:
+        """Follow a batch if it is in the queue; else the caller sends it, before anybody else of this client can.
+
+        Args:
+            queue_id: the queue.
+            batch_id: the batch.
+
+        Returns:
+            The run; None if the queue has no item of the batch.
+
+        Raises:
+            InvokeAIError: as any request; `batch_id` is set.
+        """
+        lock = self._locks.setdefault(batch_id, asyncio.Lock())
+        async with lock:
+            try:
+                there = await self._attach(queue_id, batch_id)
+            except InvokeAIError as error:
+                error.batch_id = batch_id
+                raise
+            yield there
 
     def _took(self, run: LiveRun, part: Enqueued) -> None:
         run.state.enqueued(part.item_ids, all_of_them=part.took_all())
@@ -129,53 +193,121 @@ class Submissions:
 
     async def _first_part(self, run: LiveRun, body: dict[str, Any]) -> Enqueued:
         state = run.state
-        deadline = time.monotonic() + self._http.settings.timeout
+        timeout = self._http.settings.timeout
+        deadline = _now() + timeout
         for pause in _endless(_ROOM_PAUSES):
-            part = await enqueue_once(self._http, state.queue_id, state.batch_id, body)
-            if part.item_ids or part.took_all():
-                return part
-            if time.monotonic() > deadline:
+            part = await self._enqueue_or_withdraw(state, body, max(deadline - _now(), _ROOM_PAUSES[-1]))
+            if not part.requested:
                 raise NotEnqueuedError(
-                    f"The queue {state.queue_id!r} had no room for {self._http.settings.timeout:g} s.",
+                    f"The server makes no items of batch {state.batch_id}: its batch data is empty.",
                     batch_id=state.batch_id,
-                    requested=part.requested or 0,
+                    requested=0,
+                    enqueued=0,
+                    hint="Give each list of the batch data at least one item.",
+                )
+            if part.item_ids:
+                return part
+            if _now() + pause > deadline:
+                raise NotEnqueuedError(
+                    f"The queue {state.queue_id!r} had no room for {timeout:g} s.",
+                    batch_id=state.batch_id,
+                    requested=part.requested,
                     enqueued=0,
                     hint="Submit again when it has emptied, or raise the server's max_queue_size.",
                 )
             await asyncio.sleep(pause)
         raise AssertionError("the loop above returns or raises")
 
-    async def _feed(self, run: LiveRun, body: dict[str, Any], turn: Turn) -> None:
+    async def _enqueue_or_withdraw(self, state: RunState, body: dict[str, Any], seconds: float) -> Enqueued:
+        """Enqueue the first part of a batch; if this is cancelled meanwhile, have the server cancel what it took."""
+        is_unwanted = False
+        sending = asyncio.create_task(
+            enqueue_once(
+                self._http,
+                state.queue_id,
+                state.batch_id,
+                body,
+                seconds=seconds,
+                is_unwanted=lambda: is_unwanted,
+                times=self._times,
+            )
+        )
+        try:
+            # The request goes on: only its response tells whether there is something to cancel.
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            is_unwanted = True
+            withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
+            self._finish_at_close(withdrawal)
+            await asyncio.wait([withdrawal], timeout=_RELEASE)
+            raise
+
+    def _finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
+        """Have the engine wait a moment for a withdrawal when it closes, while there still are connections."""
+
+        async def finish() -> None:
+            await asyncio.wait([withdrawal], timeout=_AT_CLOSE)
+
+        forget = self._engine.on_close(finish)
+        self._withdrawals.add(withdrawal)
+        withdrawal.add_done_callback(self._withdrawals.discard)
+        withdrawal.add_done_callback(lambda _: forget())
+
+    async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Task[Enqueued]) -> None:
+        try:
+            await self._cancel_stored(queue_id, batch_id, sending)
+        except InvokeAIError as error:
+            _warn_of_stray(queue_id, batch_id, str(error))
+        except asyncio.CancelledError:
+            _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
+            raise
+
+    async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Task[Enqueued]) -> None:
+        """Cancel what the server has stored of a batch, when that is known.
+
+        Raises:
+            InvokeAIError: it is not known, or could not be canceled.
+        """
+        doubt: InvokeAIError | None = None
+        try:
+            is_stored = bool((await sending).item_ids)
+        except InvokeAIError as error:
+            doubt, is_stored = error, error.may_have_been_applied
+        if is_stored:
+            result = await self._http.send(queue.cancel_batch(queue_id, batch_id))
+            if doubt is not None:
+                # What is not there yet was not canceled.
+                raise doubt
+            logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
+
+    async def _feed(self, run: LiveRun, body: dict[str, Any], turn: Turn, first: Collection[int]) -> None:
         """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled."""
         state = run.state
+        taken = {*first}
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
                 await turn.comes(unless=lambda: run.is_over or run.cancel_asked)
                 if run.is_over:
                     return
-                known = frozenset(state.items)
-                rest = {**body, "batch": rest_of(body["batch"], len(known))}
-                if run.cancel_asked or not _count(rest["batch"]):
+                rest = {**body, "batch": rest_of(body["batch"], len(taken))}
+                if run.cancel_asked or not item_count(rest["batch"]):
                     self._took(run, Enqueued([], 0))
                     return
-                part = await enqueue_once(self._http, state.queue_id, state.batch_id, rest, known=known)
+                # The batch may have more items than were taken: those of called workflows, and of retries.
+                known = taken.union(state.items)
+                part = await enqueue_once(
+                    self._http, state.queue_id, state.batch_id, rest, known=frozenset(known), times=self._times
+                )
             except InvokeAIError as error:
                 logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
                 run.fail(error)
                 self._router.forget(run)
                 return
             self._took(run, part)
+            taken.update(part.item_ids)
             if state.is_enqueued:
                 return
-
-    async def _withdraw(self, queue_id: str, batch_id: str) -> None:
-        """Cancel a batch whose sender gave up before the answer came: nobody would ever know of it."""
-        try:
-            async with asyncio.timeout(_WITHDRAWAL):
-                await self._http.send(queue.cancel_batch(queue_id, batch_id))
-        except (InvokeAIError, TimeoutError) as error:
-            logger.warning("batch %s may be in the queue although its submission was cancelled: %s", batch_id, error)
 
     @asynccontextmanager
     async def urgent(
@@ -214,13 +346,23 @@ class Submissions:
                 self._router.forget(run)
 
 
-def _count(batch: dict[str, Any]) -> int:
-    """How many items a rest, as `rest_of` makes it, has."""
-    data = batch.get("data") or []
-    return int(batch["runs"]) * (len(data[0][0]["items"]) if data and data[0] else 0 if data else 1)
-
-
-def _endless(pauses: tuple[float, ...]) -> Any:
+def _endless(pauses: tuple[float, ...]) -> Iterator[float]:
     yield from pauses
     while True:
         yield pauses[-1]
+
+
+def _warn_of_stray(queue_id: str, batch_id: str, why: str) -> None:
+    logger.warning(
+        "batch %s may be in the queue %r although its submission was given up: %s. "
+        "Cancel it with client.queue_repo.get_queue(%r).cancel_batch(%r).",
+        batch_id,
+        queue_id,
+        why,
+        queue_id,
+        batch_id,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

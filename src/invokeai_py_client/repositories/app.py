@@ -173,7 +173,7 @@ class AsyncApp:
         began = time.monotonic()
         deadline = began + checked_seconds("timeout", timeout)
         while True:
-            call = dataclasses.replace(app.get_version(), idempotent=False)
+            call = dataclasses.replace(app.get_version(), retries=0)
             try:
                 async with asyncio.timeout(max(deadline - time.monotonic(), _LEAST_TRY)):
                     return await self._version(call)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import ForbiddenError
+from invokeai_py_client.errors import ForbiddenError, NotFoundError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.board_names import BoardLike, board_id_of
 from invokeai_py_client.repositories.image_transfers import AsyncImageTransfers
@@ -319,9 +319,15 @@ class AsyncImages(AsyncImageTransfers):
         name = image_name_of(image_name)
         try:
             answer = await self._http.send(images.delete_image(name))
-        except ForbiddenError:
+        except ForbiddenError as error:
             # So the server also refuses, except to administrators, what is not there; asking for it tells.
-            await self._http.send(images.get_image(name))
+            try:
+                await self._http.send(images.get_image(name))
+            except NotFoundError:
+                if error.may_have_been_applied:
+                    # An earlier attempt, whose response was lost, has deleted it.
+                    return
+                raise
             raise
         self._check_there(name, answer.deleted_images)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from invokeai_py_client.errors import InvalidRequestError, UnsafePathError
 from invokeai_py_client.settings import checked_seconds
-from invokeai_py_client.wire.call import Call, Query, Response, Scalar
+from invokeai_py_client.wire.call import GONE, Call, Query, Response, Scalar
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What HTTP takes for the name of a method or a header."""
@@ -19,6 +20,9 @@ _NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SECRET = re.compile(r"token|password|secret|api.?key|credential", re.IGNORECASE)
 _DEPTH_OF_NAMES = 3
 """So deep are names looked at; what is below them in a batch is a graph, which may be large, and has no secrets."""
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""PUT is not among them: with some routes of the server it makes something new, as with retry_items_by_id."""
 
 _NEEDS_NO_TOKEN = {
     "/api/v1/app/version",
@@ -62,15 +66,23 @@ def raw_call(
     return Call(
         method=method.upper(),
         path=route,
-        parse=lambda response: response,
+        parse=_as_success,
         query={name: tuple(values) for name, values in query.items()},
         body=body,
         headers=sent,
-        idempotent=method.upper() in {"GET", "HEAD"},
+        idempotent=method.upper() in _IDEMPOTENT,
+        done_statuses=GONE if method.upper() == "DELETE" else frozenset(),
         timeout=None if timeout is None else checked_seconds("timeout", timeout),
         needs_token=not is_somebody and route not in _NEEDS_NO_TOKEN,
         has_secrets=is_somebody or route.startswith("/api/v1/auth/") or _names_secrets(query) or _names_secrets(body),
     )
+
+
+def _as_success(response: Response) -> Response:
+    if response.status_code < 400:
+        return response
+    # The repeat of a deletion found nothing: an earlier attempt, whose response was lost, has deleted it.
+    return dataclasses.replace(response, status_code=204, content=b"")
 
 
 def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:

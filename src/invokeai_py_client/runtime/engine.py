@@ -424,7 +424,9 @@ def _closed() -> ClientClosedError:
 
 
 def _closed_at_work() -> ClientClosedError:
-    return ClientClosedError("The client was closed while it was at work on this call.")
+    error = ClientClosedError("The client was closed while it was at work on this call.")
+    error.may_have_been_applied = True
+    return error
 
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()

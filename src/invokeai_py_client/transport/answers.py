@@ -21,6 +21,9 @@ from invokeai_py_client.wire.call import Response
 
 _LONGEST_DETAIL = 500
 
+_REFUSALS = frozenset({401, 403})
+"""A request is authenticated before it is carried out, by whatever server or proxy does so."""
+
 
 def error_for(response: Response, *, has_secrets: bool = False) -> ApiError:
     """The error of our tree for an answer with a status of 400 or more.
@@ -32,6 +35,14 @@ def error_for(response: Response, *, has_secrets: bool = False) -> ApiError:
         response: the answer.
         has_secrets: what was sent is not to be seen: pydantic's faults quote it.
     """
+    error = _error_for(response, has_secrets)
+    if error.status not in _REFUSALS and not _is_explained(response):
+        # InvokeAI explains its refusals. Whatever else answered may have passed the request on before.
+        error.may_have_been_applied = True
+    return error
+
+
+def _error_for(response: Response, has_secrets: bool) -> ApiError:
     detail = _without_inputs(_detail(response)) if has_secrets else _detail(response)
     status = response.status_code
     facts: dict[str, Any] = {
@@ -62,7 +73,9 @@ def error_for(response: Response, *, has_secrets: bool = False) -> ApiError:
 
 def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None) -> NotFoundError:
     """The error for a thing that a good answer shows not to be there; `method` and `url` are of the request."""
-    return NotFoundError(what, status=200, method=method, url=url, detail=detail, hint=hint)
+    error = NotFoundError(what, status=200, method=method, url=url, detail=detail, hint=hint)
+    error.may_have_been_applied = False
+    return error
 
 
 def nearest(name: str, names: Iterable[str], what: str) -> str:
@@ -82,6 +95,13 @@ def _detail(response: Response) -> Any:
         body = json.loads(response.content)
         return body.get("detail", body) if isinstance(body, dict) else body
     return response.text
+
+
+def _is_explained(response: Response) -> bool:
+    with contextlib.suppress(ValueError, RecursionError):
+        body = json.loads(response.content)
+        return isinstance(body, dict) and "detail" in body
+    return False
 
 
 def _without_inputs(detail: Any) -> Any:

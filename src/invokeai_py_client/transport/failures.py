@@ -28,6 +28,17 @@ def failure(method: str, shown: str, error: Exception, limit: float) -> Transpor
     return made
 
 
+def timed_out(method: str, shown: str, limit: float) -> RequestTimeout:
+    """The error for a request that got no answer within `limit` seconds."""
+    return RequestTimeout(
+        f"{method} {shown} got no answer within {limit:g} s.",
+        url=shown,
+        method=method,
+        timeout=limit,
+        hint="Give a longer `timeout` if the server is just slow.",
+    )
+
+
 def reason(error: BaseException) -> str:
     """What an error says, without URLs and headers."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -57,13 +68,7 @@ def _failure(method: str, shown: str, error: Exception, limit: float) -> Transpo
             hint="Is it running, and is this its address?",
         )
     if isinstance(error, TimeoutError):
-        return RequestTimeout(
-            f"{method} {shown} got no answer within {limit:g} s.",
-            url=shown,
-            method=method,
-            timeout=limit,
-            hint="Give a longer `timeout` if the server is just slow.",
-        )
+        return timed_out(method, shown, limit)
     return TransportError(
         f"{method} {shown}: the connection broke before the answer was whole ({reason(error)}).",
         url=shown,

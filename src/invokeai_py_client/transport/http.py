@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,29 +27,27 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     RequestBodyError,
     ServerError,
-    TransportError,
 )
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for
 from invokeai_py_client.transport.bodies import NO_FILES, Downloaded, FileError, OpenFile, OpenFiles, Sink, as_form
 from invokeai_py_client.transport.credentials import Credentials
-from invokeai_py_client.transport.failures import failure
+from invokeai_py_client.transport.failures import failure, timed_out
 from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
+from invokeai_py_client.transport.single_sending import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
 
-PASSING_STATUSES = frozenset({429, 502, 503, 504})
-"""What a busy or restarting server, or the proxy before it, answers: worth another try."""
-
 _SLOWEST_UPLOAD = 64 * 1024
 """Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
 
-_LONGEST_RETRY_AFTER = 60.0
+_SHORTEST = 0.001
+"""Seconds that an attempt gets at least."""
 
 _KEPT_OPEN = 4.0
 """Seconds; the server closes what was idle for five, which must not meet the next request."""
@@ -57,15 +56,8 @@ _HANG_UP = 0.05
 """Seconds that it takes a server, at most, to hang up."""
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether a failure may be gone in a moment, so that a request that may be repeated should be."""
-    if isinstance(error, ApiError):
-        return error.status in PASSING_STATUSES
-    return type(error) is TransportError
-
-
 class RetryWait(wait_base):
-    """Twice as long with each try, and a little more by chance, unless the server itself said how long.
+    """Exponential back-off with jitter, unless the server itself said how long to wait (`Retry-After`).
 
     Four retries take 3 s at least. Were all of the wait left to chance, they could be over in a moment, while the
     server is still away.
@@ -75,11 +67,46 @@ class RetryWait(wait_base):
         self._growing = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0, 0.2)
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        """The seconds until the next try."""
+        """Return the seconds until the next try."""
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, ApiError) and error.retry_after is not None:
-            return min(error.retry_after, _LONGEST_RETRY_AFTER)
+            return error.retry_after
         return self._growing(retry_state)
+
+
+class _Attempts:
+    """What the attempts of one call share: their time, and what is known of the earlier ones.
+
+    Args:
+        seconds: for the whole call.
+        is_streamed: the seconds bound each pause of the response instead, and each delay between two attempts.
+    """
+
+    def __init__(self, seconds: float, *, is_streamed: bool = False) -> None:
+        self.seconds = seconds
+        self.is_streamed = is_streamed
+        self.may_have_been_applied = False
+        self._deadline = _now() + seconds
+        self._extra = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds left for the next attempt, or for the delay before it."""
+        return self.seconds if self.is_streamed else max(0.0, self._deadline - _now())
+
+    def allow(self, seconds: float) -> None:
+        """Add time for an upload; the same upload of a later attempt adds nothing."""
+        self._deadline += max(0.0, seconds - self._extra)
+        self._extra = max(self._extra, seconds)
+
+    def failed(self, error: InvokeAIError) -> None:
+        """Remember whether the attempt may have been applied, and tell it in the error of a later one."""
+        earlier, self.may_have_been_applied = (
+            self.may_have_been_applied,
+            self.may_have_been_applied or error.may_have_been_applied,
+        )
+        if earlier:
+            error.may_have_been_applied = True
 
 
 class HttpTransport:
@@ -114,7 +141,7 @@ class HttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
                 proxy=self._proxy,
-                middlewares=(staying_at(self.settings.url),),
+                middlewares=(staying_at(self.settings.url), sent_once),
             )
             self._engine.on_close(session.close)
         return self._session
@@ -123,7 +150,8 @@ class HttpTransport:
         """Send a call and read its answer.
 
         Args:
-            call: what to send. One that is idempotent is sent again after a passing failure.
+            call: what to send. After a transient failure it is sent again if it is idempotent, or was certainly not
+                carried out. All attempts, and the delays between them, are within its timeout.
 
         Returns:
             What the call's own `parse` makes of the answer.
@@ -140,10 +168,11 @@ class HttpTransport:
         files = {
             part.name: OpenFile(part.content) for part in call.parts if not isinstance(part.content, str | bytes | Path)
         }
-        return await self._again_and_again(call, lambda: self._attempt(call, files=files))
+        attempts = _Attempts(self._seconds(call))
+        return await self._with_retries(call, attempts, lambda: self._attempt(call, attempts, files=files))
 
     async def download(self, call: Call[Any], path: Path) -> Downloaded:
-        """Stream the body of an answer into a file; if the call is idempotent, start over after a passing failure.
+        """Stream the body of an answer into a file; if the call is idempotent, start over after a transient failure.
 
         Args:
             call: what to send.
@@ -158,26 +187,45 @@ class HttpTransport:
             OSError: the file cannot be written; and errors as in `send`.
         """
 
+        attempts = _Attempts(self._seconds(call), is_streamed=True)
+
         async def attempt() -> Downloaded:
             with contextlib.ExitStack() as opened:
                 sink = Sink(path, opened)
-                await self._attempt(call, sink)
+                await self._attempt(call, attempts, sink)
             return sink.got
 
-        return await self._again_and_again(call, attempt)
+        return await self._with_retries(call, attempts, attempt)
 
-    async def _again_and_again(self, call: Call[Any], attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make an attempt, and after a passing failure more of them, if the call may be repeated."""
+    def _seconds(self, call: Call[Any]) -> float:
+        return self.settings.timeout if call.timeout is None else call.timeout
+
+    async def _with_retries(self, call: Call[Any], attempts: _Attempts, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make an attempt, and more of them after a failure that a retry may mend."""
+        retries = self.settings.retries if call.retries is None else call.retries
+
+        def is_retried(error: BaseException) -> bool:
+            return (
+                isinstance(error, InvokeAIError)
+                and error.is_transient
+                and (call.idempotent or not error.may_have_been_applied)
+            )
+
+        def is_late(state: RetryCallState) -> bool:
+            # A delay that outlasts the call's timeout is not begun.
+            return state.upcoming_sleep >= attempts.left
+
         try:
             return await attempt()
         except InvokeAIError as error:
-            if not call.idempotent or not self.settings.retries or not is_passing(error):
+            attempts.failed(error)
+            if not retries or not is_retried(error):
                 raise
             first: InvokeAIError | None = error
         # Only what has failed pays for this: the first attempt's failure counts as the first of its tries.
         tries = AsyncRetrying(
-            retry=retry_if_exception(is_passing),
-            stop=stop_after_attempt(self.settings.retries + 1),
+            retry=retry_if_exception(is_retried),
+            stop=lambda state: stop_after_attempt(retries + 1)(state) or is_late(state),
             wait=RetryWait(),
             reraise=True,
         )
@@ -186,26 +234,47 @@ class HttpTransport:
                 failure, first = first, None
                 if failure is not None:
                     raise failure
-                return await attempt()
+                try:
+                    return await attempt()
+                except InvokeAIError as error:
+                    attempts.failed(error)
+                    raise
         raise AssertionError("the loop above returns or raises")
 
-    async def _attempt(self, call: Call[Any], sink: Sink | None = None, files: OpenFiles = NO_FILES) -> Response:
+    async def _attempt(
+        self, call: Call[Any], attempts: _Attempts, sink: Sink | None = None, files: OpenFiles = NO_FILES
+    ) -> Response:
         """Send a call as who the client is, logging in before, or once more, where that is needed."""
         credentials = self.credentials
         if not call.needs_token:
-            return await self._exchange(call, credentials.token, sink, files)
+            return await self._exchange(call, attempts, credentials.token, sink, files)
         if credentials.wants_login:
-            await credentials.renew(None, self._send_login)
+            await self._renew(call, attempts, None)
         token = credentials.token
         try:
-            return await self._exchange(call, token, sink, files)
+            return await self._exchange(call, attempts, token, sink, files)
         except AuthenticationError:
-            if not await credentials.renew(token, self._send_login) or credentials.token == token:
+            if not await self._renew(call, attempts, token) or credentials.token == token:
                 raise
-        return await self._exchange(call, credentials.token, sink, files)
+        return await self._exchange(call, attempts, credentials.token, sink, files)
+
+    async def _renew(self, call: Call[Any], attempts: _Attempts, refused: str | None) -> bool:
+        """Log in before a call is sent, within the call's time."""
+        try:
+            async with asyncio.timeout(attempts.left):
+                return await self.credentials.renew(refused, self._send_login)
+        except TimeoutError as error:
+            # Some of our errors are a TimeoutError as well.
+            late = error if isinstance(error, InvokeAIError) else timed_out(call.method, call.path, attempts.seconds)
+            late.may_have_been_applied = False
+            raise late from error.__cause__
+        except InvokeAIError as error:
+            # It is the login that failed; the call itself was not sent, or was refused.
+            error.may_have_been_applied = False
+            raise
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
-        return _parsed(call, await self._exchange(call, None))
+        return _parsed(call, await self._exchange(call, _Attempts(self._seconds(call)), None))
 
     async def log_in(self, email: str, password: str, *, remember_me: bool | None = None) -> UserRecord | None:
         """Be this user from now on, remembered as long as before if it is not said; None where there are no users."""
@@ -240,13 +309,19 @@ class HttpTransport:
         """
         try:
             # Of the routes that need a token, where there are users, one that a server without users has as well.
-            await self._exchange(queue.get_queue_status("default"), token)
+            call = queue.get_queue_status("default")
+            await self._exchange(call, _Attempts(self._seconds(call)), token)
         except AuthenticationError:
             if not await self.credentials.renew(token, self._send_login, is_asked=is_asked):
                 raise
 
     async def _exchange(
-        self, call: Call[Any], token: str | None, sink: Sink | None = None, files: OpenFiles = NO_FILES
+        self,
+        call: Call[Any],
+        attempts: _Attempts,
+        token: str | None,
+        sink: Sink | None = None,
+        files: OpenFiles = NO_FILES,
     ) -> Response:
         url = self.url_of(call.path, call.query)
         shown = self.url_of(call.path) if call.has_secrets else url
@@ -269,11 +344,12 @@ class HttpTransport:
             await asyncio.sleep(quiet)
         opened = contextlib.ExitStack()
         outcome = "no answer"
-        limit = self.settings.timeout if call.timeout is None else call.timeout
         try:
             if call.parts:
                 data, size = as_form(call.parts, files, opened)
-                limit += size / _SLOWEST_UPLOAD
+                attempts.allow(size / _SLOWEST_UPLOAD)
+            # aiohttp takes 0 for no limit.
+            limit = max(attempts.left, _SHORTEST)
             async with self.session().request(
                 call.method,
                 yarl.URL(url, encoded=True),
@@ -302,11 +378,13 @@ class HttpTransport:
                 self.credentials.adopt(renewed)
         except FileError as error:
             raise error.error from None
-        except (LedElsewhere, aiohttp.ClientError, OSError) as error:
+        except (LedElsewhere, HungUp, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, HungUp):
+                error = error.error
             unreadable = next((file.error for file in files.values() if file.error), None)
             if unreadable is not None:
                 raise unreadable from None
-            gone_wrong = failure(call.method, shown, error, limit)
+            gone_wrong = failure(call.method, shown, error, attempts.seconds)
             raise gone_wrong from gone_wrong.__cause__
         finally:
             opened.close()
@@ -316,12 +394,14 @@ class HttpTransport:
             # meanwhile would be lost.
             self._quiet_until = time.monotonic() + _HANG_UP
         if response.status_code >= 400:
+            if attempts.may_have_been_applied and response.status_code in call.done_statuses:
+                return dataclasses.replace(response, is_repeat=True)
             raise error_for(response, has_secrets=call.has_secrets)
         if response.status_code >= 300:
             raise redirected(call.method, shown, answer.headers.get("Location"), "what it carries is not sent again")
         if sink is not None:
             response.check_file(sink.got.size)
-        return response
+        return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response
 
     async def _read(self, answer: aiohttp.ClientResponse, shown: str) -> bytes:
         """The whole body, unless it is larger than the limit: what is packed shows its size only as it is read."""
@@ -408,6 +488,10 @@ def _query_text(value: Scalar | Sequence[Scalar]) -> str | list[str]:
 
 def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _kind(call: Call[Any]) -> str:

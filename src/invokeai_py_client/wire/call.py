@@ -24,7 +24,8 @@ Query = Mapping[str, Scalar | Sequence[Scalar] | None]
 class Response:
     """A whole answer: status, headers and body, and the request it belongs to.
 
-    `headers` compare without regard to case; a renewed token and cookies are among them.
+    `headers` compare without regard to case; a renewed token and cookies are among them. `is_repeat` tells that the
+    same request was sent before without a response, so that the server may have carried it out twice.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Response:
     status_code: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
+    is_repeat: bool = field(default=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -111,9 +113,13 @@ class Call(Generic[T]):
         query: what follows the `?`; None is left out, booleans become `true` and `false`, of several each is told.
         body: sent as JSON, unless None.
         parts: sent as a multipart form, in place of a body.
-        idempotent: it may be sent again when its fate is unknown.
+        idempotent: carrying it out twice is as good as once, so it may be sent again when its fate is unknown. Any
+            other call is sent again only after a failure that proves that it was not carried out.
+        done_statuses: error statuses of a repeat which mean that an earlier attempt was carried out, such as 404 for a
+            deletion. `parse` then gets that response, with `is_repeat`.
+        retries: how often it is sent again at most; None for the client's setting.
         headers: sent beside the client's own, and in place of one of the same name.
-        timeout: seconds, where the client's own time-out does not fit.
+        timeout: seconds for the call with all its retries, where the client's own timeout does not fit.
         needs_token: where there is none, but an email and a password, there is a login before it.
         has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.
     """
@@ -125,10 +131,16 @@ class Call(Generic[T]):
     body: Any = None
     parts: Sequence[Part] = ()
     idempotent: bool = False
+    done_statuses: frozenset[int] = frozenset()
+    retries: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     needs_token: bool = True
     has_secrets: bool = False
+
+
+GONE = frozenset({404})
+"""The `done_statuses` of a deletion."""
 
 
 def json_of(value: Any, what: str) -> bytes:

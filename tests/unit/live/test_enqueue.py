@@ -1,204 +1,381 @@
-"""An enqueue is exactly once: the answers that a network can lose, one by one."""
+"""An enqueue is exactly once, and truthfully told: whatever response comes, or does not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.queue_server import (
+    Fault,
+    QueueServer,
+    answered,
+    dropped,
+    lost,
+    refused,
+    status,
+    swallowed,
+    unanswered,
+)
+from tests.support.virtual_time import in_virtual_time, now, run_in_virtual_time
 
 from invokeai_py_client import errors
-from invokeai_py_client.live import enqueue
-from invokeai_py_client.live.enqueue import enqueue_once
+from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, enqueue_once, item_count
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.records import BatchStatus, EnqueueResult, ItemIds, QueueItemSummary
 
-BODY = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
+BODY: dict[str, Any] = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
 
-
-class Queue:
-    """A queue that stores what is sent, and loses answers as it is told."""
-
-    def __init__(self, faults: list[Callable[[Queue, Any], None]]) -> None:
-        self.stored: list[str] = []
-        self.asked: list[str] = []
-        self.questions_lost = 0
-        self.stored_late: str | None = None
-        self.settings = Settings()
-        self._faults = faults
-
-    def url_of(self, path: str, query: Query | None = None) -> str:
-        return f"{self.settings.url}{path}"
-
-    async def send(self, call: Call[Any]) -> Any:
-        self.asked.append(call.path.rsplit("/", 1)[-1])
-        if call.path.endswith("/enqueue_batch"):
-            batch_id = call.body["batch"]["batch_id"]
-            if self._faults:
-                self._faults.pop(0)(self, batch_id)
-            self.stored.append(batch_id)
-            return EnqueueResult(enqueued=1, requested=1, item_ids=[len(self.stored)])
-        if call.path.endswith("/status"):
-            if self.questions_lost:
-                self.questions_lost -= 1
-                raise errors.TransportError("still away", url="u", sent=False)
-            total = self.stored.count("mine")
-            if self.stored_late is not None:
-                self.stored.append(self.stored_late)
-                self.stored_late = None
-            return BatchStatus(
-                batch_id="mine", pending=total, in_progress=0, completed=0, failed=0, canceled=0, total=total
-            )
-        if call.path.endswith("/item_ids"):
-            return ItemIds(item_ids=[*range(1, len(self.stored) + 1)], total_count=len(self.stored))
-        assert call.path.endswith("/item_summaries_by_ids")
-        return [
-            QueueItemSummary(item_id=item_id, status="pending", batch_id=self.stored[item_id - 1])
-            for item_id in call.body["item_ids"]
-        ]
+HTML = answered(b"<html></html>", content_type="text/html")
+CUT = answered(b'{"enqueued": 1, "item_')
+ANOTHER_SHAPE = answered(b'{"status": "ok"}')
+NOTHING = answered(b"")
+NO_CONTENT = answered(b"", code=204)
+NO_NAMES = answered(b'{"enqueued": 1, "requested": 1, "item_ids": []}')
 
 
-def never_sent(_: Queue, __: str) -> None:
-    raise errors.TransportError("refused", url="u", sent=False)
+async def enqueue(server: QueueServer, body: dict[str, Any] = BODY, **more: Any) -> Enqueued:
+    return await enqueue_once(server, "default", "mine", body, **more)
 
 
-def lost_before(_: Queue, __: str) -> None:
-    raise errors.TransportError("reset", url="u")
+# Stored, and not told so.
 
 
-def lost_after(queue: Queue, batch_id: str) -> None:
-    queue.stored.append(batch_id)
-    raise errors.RequestTimeout("slow", url="u", method="POST", timeout=1)
+@pytest.mark.parametrize("code", [408, 409, 425, 429, 500, 502, 503, 504, 507, 520, 524])
+@in_virtual_time
+async def test_a_batch_that_was_stored_is_found_whatever_the_status(code: int) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(code, applied=True))
+    assert (await enqueue(server)).item_ids == [1]
+    assert server.ids_of("mine") == [1]
 
 
-def busy(_: Queue, __: str) -> None:
-    raise errors.ServerError("busy", status=503, method="POST", url="u")
+@pytest.mark.parametrize("fault", [lost, unanswered, HTML, CUT, ANOTHER_SHAPE, NOTHING, NO_CONTENT, NO_NAMES])
+@in_virtual_time
+async def test_a_batch_that_was_stored_is_found_whatever_the_response(fault: Fault) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", fault)
+    part = await enqueue(server)
+    assert (part.item_ids, part.took_all()) == ([1], True)
+    assert server.ids_of("mine") == [1]
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enqueue, "_PAUSES", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(enqueue, "_AT_WORK", 0.0)
+@pytest.mark.parametrize("code", [404, 413, 422])
+@in_virtual_time
+async def test_a_refusal_that_is_not_the_servers_own_proves_nothing(code: int) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(code, applied=True, content=b"<html>no</html>"))
+    assert (await enqueue(server)).item_ids == [1]
+    assert server.ids_of("mine") == [1]
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503])
+@pytest.mark.parametrize("late", [0.1, 1.0, 2.5])
+@in_virtual_time
+async def test_a_batch_that_is_stored_after_the_bad_status_is_not_sent_again(code: int, late: float) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(code, late=late))
+    assert (await enqueue(server)).item_ids == [1]
+    await asyncio.sleep(60)
+    assert server.ids_of("mine") == [1]
+
+
+@in_virtual_time
+async def test_a_large_batch_gets_more_time_to_be_stored() -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(503, late=6.0))
+    large = {"batch": {"graph": {}, "runs": 10_000}}
+    assert len((await enqueue(server, large)).item_ids) == 10_000
+    await asyncio.sleep(60)
+    assert len(server.ids_of("mine")) == 10_000
+
+
+# Not stored.
+
+
+@pytest.mark.parametrize("faults", [[refused], [dropped], [status(503)], [refused, dropped, status(429), lost]])
+@in_virtual_time
+async def test_a_batch_that_was_not_stored_is_sent_again(faults: list[Fault]) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", *faults)
+    assert (await enqueue(server)).item_ids == [1]
+    assert server.ids_of("mine") == [1]
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 422])
+@in_virtual_time
+async def test_a_refusal_of_the_server_is_raised_at_once(code: int) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(code))
+    began = now()
+    with pytest.raises(errors.ApiError) as caught:
+        await enqueue(server)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", False)
+    assert now() == began
+    assert [request.route for request in server.requests] == ["enqueue_batch"]
+
+
+@pytest.mark.parametrize("fault", [status(500), status(409), status(507), answered(b"<html>", applied=False)])
+@in_virtual_time
+async def test_a_failure_that_no_retry_mends_is_raised_when_the_batch_is_known_not_to_be_there(fault: Fault) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", fault)
+    with pytest.raises(errors.ApiError) as caught:
+        await enqueue(server)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", False)
+    assert len(server.asked("enqueue_batch")) == 1
+    assert server.asked("batch_status")[-1].at - server.asked("enqueue_batch")[0].at >= 3.0
+
+
+@in_virtual_time
+async def test_a_server_that_stays_away_is_the_error_after_the_timeout() -> None:
+    server = QueueServer(settings=Settings(timeout=8.0))
+    server.always("enqueue_batch", refused)
+    began = now()
+    with pytest.raises(errors.TransportError, match="refused") as caught:
+        await enqueue(server)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", False)
+    assert 4.0 < now() - began <= 8.0
+    assert server.items == {}
+
+
+# Retry-After.
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@in_virtual_time
+async def test_retry_after_is_honoured(code: int) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(code, retry_after=20))
+    await enqueue(server)
+    first, second = server.asked("enqueue_batch")
+    assert 20 <= second.at - first.at < 21
+    assert server.ids_of("mine") == [1]
+
+
+@in_virtual_time
+async def test_a_retry_after_beyond_the_timeout_is_not_waited_for() -> None:
+    server = QueueServer(settings=Settings(timeout=8.0))
+    server.next("enqueue_batch", status(503, retry_after=60))
+    began = now()
+    with pytest.raises(errors.ServerError) as caught:
+        await enqueue(server)
+    assert now() - began < 8.0
+    assert (caught.value.retry_after, caught.value.batch_id) == (60.0, "mine")
+
+
+# In doubt.
+
+
+@pytest.mark.parametrize("question", [refused, dropped, swallowed, status(500), status(503), HTML, NOTHING])
+@in_virtual_time
+async def test_what_cannot_be_settled_is_in_doubt(question: Fault) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", lost)
+    server.always("batch_status", question)
+    with pytest.raises(errors.EnqueueInDoubtError, match=r"client\.run\(batch_id='mine'\)") as caught:
+        await enqueue(server)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", True)
+    assert len(server.asked("enqueue_batch")) == 1
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@in_virtual_time
+async def test_a_server_that_refuses_to_tell_is_not_asked_again(code: int) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", lost)
+    server.always("batch_status", status(code))
+    with pytest.raises(errors.EnqueueInDoubtError):
+        await enqueue(server)
+    assert len(server.asked("batch_status")) == 1
+
+
+@in_virtual_time
+async def test_questions_that_get_no_answer_are_asked_again() -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", lost)
+    server.next("batch_status", refused, status(503), HTML, lost)
+    assert (await enqueue(server)).item_ids == [1]
+    assert server.ids_of("mine") == [1]
+
+
+@pytest.mark.parametrize("fault", [swallowed, status(504), status(524), status(408)])
+@in_virtual_time
+async def test_the_absence_of_what_a_server_may_be_at_work_on_proves_nothing(fault: Fault) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", fault)
+    with pytest.raises(errors.EnqueueInDoubtError, match="not there yet"):
+        await enqueue(server)
+    assert len(server.asked("enqueue_batch")) == 1
+
+
+@pytest.mark.parametrize(("seconds", "doubt"), [(2.0, 10.0), (8.0, 10.0), (20.0, 20.0), (60.0, 30.0)])
+@pytest.mark.parametrize("question", [swallowed, refused, status(503), status(503, retry_after=100)])
+@in_virtual_time
+async def test_the_time_in_doubt_is_bounded(seconds: float, doubt: float, question: Fault) -> None:
+    server = QueueServer(settings=Settings(timeout=seconds))
+    server.always("enqueue_batch", swallowed)
+    server.always("batch_status", question)
+    began = now()
+    with pytest.raises(errors.EnqueueInDoubtError):
+        await enqueue(server)
+    assert seconds < now() - began <= seconds + doubt + 0.01
+    assert DEFAULT_TIMES.doubt(seconds) == doubt
+
+
+# The rest of a batch, and what else is in it.
+
+
+@in_virtual_time
+async def test_a_part_that_fits_is_told_as_a_part() -> None:
+    part = await enqueue(QueueServer(capacity=2), {"batch": {"graph": {}, "runs": 3}})
+    assert (part.item_ids, part.requested, part.took_all()) == ([1, 2], 3, False)
+
+
+@pytest.mark.parametrize("fault", [lost, HTML])
+@in_virtual_time
+async def test_it_is_known_without_the_response_whether_all_of_it_was_taken(fault: Fault) -> None:
+    server = QueueServer(capacity=2)
+    server.next("enqueue_batch", fault)
+    part = await enqueue(server, {"batch": {"graph": {}, "runs": 3}})
+    assert (part.item_ids, part.requested, part.took_all()) == ([1, 2], 3, False)
+
+
+@pytest.mark.parametrize("fault", [lost, dropped])
+@in_virtual_time
+async def test_of_the_rest_only_what_is_new_is_told(fault: Fault) -> None:
+    server = QueueServer()
+    server.add("mine")
+    server.add("other")
+    server.next("enqueue_batch", fault)
+    part = await enqueue(server, known=frozenset({1}))
+    assert (part.item_ids, part.took_all()) == ([3], True)
+    assert server.ids_of("mine") == [1, 3]
+
+
+@in_virtual_time
+async def test_the_item_of_a_called_workflow_is_not_taken_for_one_of_the_batch() -> None:
+    server = QueueServer()
+    server.add("mine")
+    server.add("mine", parent_item_id=1)
+    part = await enqueue(server, known=frozenset({1}))
+    assert part.item_ids == [3]
+    # Nor is it a sign that the rest has arrived.
+    server.next("enqueue_batch", dropped)
+    part = await enqueue(server, known=frozenset({1, 3}))
+    assert part.item_ids == [4]
+    assert server.ids_of("mine") == [1, 2, 3, 4]
+
+
+@in_virtual_time
+async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
+    server = QueueServer(names_items=False)
+    server.add("another")
+    server.next("batch_status", refused, status(503))
+    part = await enqueue(server)
+    assert (part.item_ids, part.took_all()) == ([2], True)
+    assert server.ids_of("mine") == [2]
+
+
+@in_virtual_time
+async def test_items_that_were_stored_but_cannot_be_found_are_in_doubt_and_not_sent_again() -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", answered(b'{"enqueued": 1, "requested": 1, "item_ids": []}', applied=False))
+    with pytest.raises(errors.EnqueueInDoubtError, match="named no items") as caught:
+        await enqueue(server)
+    assert caught.value.batch_id == "mine"
+    assert len(server.asked("enqueue_batch")) == 1
+
+
+@in_virtual_time
+async def test_only_as_much_of_the_queue_is_read_as_the_batch_needs() -> None:
+    server = QueueServer()
+    server.add("another", 5000)
+    server.next("enqueue_batch", lost)
+    assert (await enqueue(server)).item_ids == [5001]
+    assert len(server.asked("item_summaries_by_ids")) == 1
+
+
+@in_virtual_time
+async def test_what_is_not_wanted_any_more_is_not_sent() -> None:
+    server = QueueServer()
+    assert (await enqueue(server, is_unwanted=lambda: True)).item_ids == []
+    assert server.requests == []
+    answers = iter([False, True])
+    server.next("enqueue_batch", dropped)
+    with pytest.raises(errors.TransportError) as caught:
+        await enqueue(server, is_unwanted=lambda: next(answers))
+    assert not caught.value.may_have_been_applied
+    assert len(server.asked("enqueue_batch")) == 1
 
 
 @pytest.mark.parametrize(
-    "faults",
+    ("batch", "count"),
     [
-        [],
-        [never_sent],
-        [lost_before],
-        [lost_after],
-        [busy],
-        [never_sent, lost_before, busy],
-        [never_sent, lost_before, lost_after],
+        ({"runs": 3}, 3),
+        ({"runs": 3, "data": []}, 3),
+        ({"runs": 2, "data": [[{"items": [1, 2, 3]}, {"items": [4, 5, 6]}], [{"items": [7, 8]}]]}, 12),
+        ({"runs": 2, "data": [[{"items": []}]]}, 0),
+        ({"runs": 2, "data": [[]]}, 0),
     ],
 )
-async def test_a_batch_is_stored_once_whatever_is_lost(faults: list[Callable[[Queue, Any], None]]) -> None:
-    queue = Queue([*faults])
-    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
-    assert queue.stored == ["mine"]
+def test_the_items_of_a_batch_are_counted_as_the_server_does(batch: dict[str, Any], count: int) -> None:
+    assert item_count(batch) == count
 
 
-async def test_it_gives_up_after_its_last_try_with_the_failure() -> None:
-    queue = Queue([lost_before] * 4)
-    with pytest.raises(errors.TransportError, match="reset"):
-        await enqueue_once(queue, "default", "mine", BODY)
-    assert queue.stored == []
-    assert queue.asked.count("enqueue_batch") == 4
+# Any script of faults.
+
+FAULTS: dict[str, Fault] = {
+    "refused": refused,
+    "dropped": dropped,
+    "lost": lost,
+    "swallowed": swallowed,
+    "unanswered": unanswered,
+    "html": HTML,
+    "cut": CUT,
+    "nothing": NOTHING,
+    "no names": NO_NAMES,
+    **{f"{code}": status(code) for code in (401, 408, 409, 422, 429, 500, 503, 504, 524)},
+    **{f"{code} stored": status(code, applied=True) for code in (408, 409, 429, 500, 503, 504, 507, 524)},
+    **{f"{code} late": status(code, late=2.0) for code in (429, 500, 502, 503)},
+    "503 wait": status(503, retry_after=15),
+}
 
 
-@pytest.mark.parametrize("lost", [lost_before, lost_after])
-async def test_a_question_that_gets_no_answer_is_asked_again(lost: Callable[[Queue, Any], None]) -> None:
-    queue = Queue([lost])
-    queue.questions_lost = 3
-    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
-    assert queue.stored == ["mine"]
-
-
-async def test_a_batch_is_not_sent_again_while_its_fate_is_unknown() -> None:
-    queue = Queue([lost_after])
-    queue.questions_lost = 100
-    with pytest.raises(errors.EnqueueInDoubtError, match=r"slow.*still away.*client\.run\(batch_id='mine'\)") as caught:
-        await enqueue_once(queue, "default", "mine", BODY)
-    assert caught.value.batch_id == "mine"
-    assert isinstance(caught.value, ConnectionError)
-    assert queue.asked.count("enqueue_batch") == 1
-
-
-def too_slow(queue: Queue, _: str) -> None:
-    raise errors.RequestTimeout("slow", url="u", method="POST", timeout=1)
-
-
-def given_up_by_a_proxy(queue: Queue, _: str) -> None:
-    raise errors.ServerError("gateway", status=504, method="POST", url="u")
-
-
-@pytest.mark.parametrize("fault", [too_slow, given_up_by_a_proxy])
-async def test_what_a_server_may_still_be_at_work_on_is_not_sent_again(fault: Callable[[Queue, Any], None]) -> None:
-    queue = Queue([fault])
-    with pytest.raises(errors.EnqueueInDoubtError, match="not there yet"):
-        await enqueue_once(queue, "default", "mine", BODY)
-    assert queue.asked.count("enqueue_batch") == 1
-
-
-async def test_a_batch_that_comes_a_moment_after_its_connection_broke_is_not_sent_again(
-    monkeypatch: pytest.MonkeyPatch,
+@given(
+    enqueues=st.lists(st.sampled_from(sorted(FAULTS)), max_size=4),
+    questions=st.lists(st.sampled_from(sorted(FAULTS)), max_size=8),
+    timeout=st.sampled_from([1.0, 8.0, 60.0]),
+    runs=st.integers(1, 4),
+    capacity=st.sampled_from([2, 100]),
+)
+def test_after_any_faults_a_batch_is_stored_once_and_what_is_told_is_true(
+    enqueues: list[str], questions: list[str], timeout: float, runs: int, capacity: int
 ) -> None:
-    monkeypatch.setattr(enqueue, "_AT_WORK", 60.0)
-    queue = Queue([lost_before])
-    queue.stored_late = "mine"
-    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [1]
-    assert queue.stored == ["mine"]
+    async def script() -> None:
+        server = QueueServer(settings=Settings(timeout=timeout), capacity=capacity)
+        server.next("enqueue_batch", *(FAULTS[name] for name in enqueues))
+        server.next("batch_status", *(FAULTS[name] for name in questions))
+        began = now()
+        failure: errors.InvokeAIError | None = None
+        part: Enqueued | None = None
+        try:
+            part = await enqueue(server, {"batch": {"graph": {}, "runs": runs}})
+        except errors.InvokeAIError as error:
+            failure = error
+        assert now() - began <= timeout + DEFAULT_TIMES.doubt(timeout) + 0.1
+        await asyncio.sleep(600)
+        stored = server.ids_of("mine")
+        assert len(stored) in (0, min(runs, capacity))
+        if part is not None:
+            assert part.item_ids == stored
+            assert part.took_all() == (runs <= capacity)
+        else:
+            assert failure is not None
+            assert failure.batch_id == "mine"
+            assert isinstance(failure, errors.EnqueueInDoubtError) == failure.may_have_been_applied
+            if not failure.may_have_been_applied:
+                assert stored == []
 
-
-async def test_a_batch_whose_items_cannot_be_asked_for_is_not_sent_again() -> None:
-    class Old(Queue):
-        async def send(self, call: Call[Any]) -> Any:
-            answer = await super().send(call)
-            return EnqueueResult(enqueued=1, requested=1) if isinstance(answer, EnqueueResult) else answer
-
-    queue = Old([])
-    queue.questions_lost = 2
-    part = await enqueue_once(queue, "default", "mine", BODY)
-    assert (part.item_ids, part.took_all()) == ([1], True)
-    assert queue.stored == ["mine"]
-
-
-async def test_what_the_server_refuses_is_not_sent_again() -> None:
-    def refuse(_: Queue, __: str) -> None:
-        raise errors.GraphRejectedError("no", status=422, method="POST", url="u")
-
-    queue = Queue([refuse])
-    with pytest.raises(errors.GraphRejectedError):
-        await enqueue_once(queue, "default", "mine", BODY)
-    assert queue.asked == ["enqueue_batch"]
-
-
-async def test_of_the_rest_of_a_batch_only_what_is_new_is_told() -> None:
-    queue = Queue([lost_after])
-    queue.stored += ["mine", "other"]
-    part = await enqueue_once(queue, "default", "mine", BODY, known=frozenset({1}))
-    assert part.item_ids == [3]
-    assert not part.took_all()  # how many were asked for is not known without the answer
-    assert queue.stored == ["mine", "other", "mine"]
-
-
-async def test_a_queue_with_room_for_a_part_tells_so() -> None:
-    class Full(Queue):
-        async def send(self, call: Call[Any]) -> Any:
-            return EnqueueResult(enqueued=1, requested=3, item_ids=[1])
-
-    part = await enqueue_once(Full([]), "default", "mine", BODY)
-    assert (part.item_ids, part.requested, part.took_all()) == ([1], 3, False)
-
-
-async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
-    class Old(Queue):
-        async def send(self, call: Call[Any]) -> Any:
-            answer = await super().send(call)
-            return EnqueueResult(enqueued=1, requested=1) if isinstance(answer, EnqueueResult) else answer
-
-    queue = Old([])
-    queue.stored.append("another")
-    assert (await enqueue_once(queue, "default", "mine", BODY)).item_ids == [2]
+    run_in_virtual_time(script())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import AuthStatus, LoginResult, NewUser, UserRecord
 
@@ -99,7 +99,13 @@ def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[UserRecord]:
 
 def delete_user(user_id: str) -> Call[None]:
     """`DELETE /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call(method="DELETE", path=api_path("auth", "users", user_id), parse=nothing)
+    return Call(
+        method="DELETE",
+        path=api_path("auth", "users", user_id),
+        parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def _password(response: Response) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import record, records, texts
 from invokeai_py_client.wire.records import BoardAdditions, BoardRecord, BoardRemovals, DeletedBoard
 
@@ -52,13 +52,23 @@ def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[BoardRecord]
 
 
 def delete_board(board_id: str, *, include_images: bool) -> Call[DeletedBoard]:
-    """`DELETE /api/v1/boards/{board_id}`: its images go with it, or are on no board then."""
+    """`DELETE /api/v1/boards/{board_id}`: its images go with it, or are on no board then.
+
+    If the first response was lost, the names of the images are not known, and the lists are empty.
+    """
+
+    def read(response: Response) -> DeletedBoard:
+        if response.status_code in GONE:
+            return DeletedBoard(board_id=board_id, deleted_board_images=[], deleted_images=[])
+        return DeletedBoard.model_validate(response.json())
+
     return Call(
         method="DELETE",
         path=api_path("boards", board_id),
         query={"include_images": include_images},
-        parse=record(DeletedBoard),
+        parse=read,
         idempotent=True,
+        done_statuses=GONE,
     )
 
 

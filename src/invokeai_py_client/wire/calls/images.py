@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, api_path, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, number, record, records
 from invokeai_py_client.wire.records import (
@@ -112,7 +112,13 @@ def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[ImageRecor
 
 def delete_image(image_name: str) -> Call[DeletedImages]:
     """`DELETE /api/v1/images/i/{image_name}`: a name that is not there is no error; it is just not in the answer."""
-    return Call(method="DELETE", path=api_path("images", "i", image_name), parse=record(DeletedImages), idempotent=True)
+    return Call(
+        method="DELETE",
+        path=api_path("images", "i", image_name),
+        parse=_deleted([image_name]),
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
@@ -121,7 +127,7 @@ def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
         method="POST",
         path=api_path("images", "delete"),
         body={"image_names": list(image_names)},
-        parse=record(DeletedImages),
+        parse=_deleted(image_names),
         idempotent=True,
     )
 
@@ -176,3 +182,22 @@ def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = No
 def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
     """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip. The server deletes it when it was fetched."""
     return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)
+
+
+def _deleted(image_names: Sequence[str]) -> Callable[[Response], DeletedImages]:
+    """A reader of what a deletion did.
+
+    A repeat does not name what the first attempt has deleted, so every name that did not fail counts as deleted.
+    """
+    names = [*dict.fromkeys(image_names)]
+
+    def read(response: Response) -> DeletedImages:
+        if response.status_code in GONE:
+            return DeletedImages(deleted_images=names)
+        result = DeletedImages.model_validate(response.json())
+        if response.is_repeat:
+            failed = frozenset(result.failed_images)
+            result = result.model_copy(update={"deleted_images": [name for name in names if name not in failed]})
+        return result
+
+    return read

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records, texts
 from invokeai_py_client.wire.records import (
@@ -20,6 +20,9 @@ from invokeai_py_client.wire.records import (
     OrphanedModel,
     StarterModel,
 )
+
+_NO_FOLDER = "error: path does not exist"
+"""What the server says of an orphaned folder that is gone already."""
 
 
 def list_models(filters: Query | None = None) -> Call[list[ModelRecord]]:
@@ -83,11 +86,20 @@ def update_model(key: str, changes: Mapping[str, Any]) -> Call[ModelRecord]:
 
 def delete_model(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}`: and its files, where they are below the server's own folder."""
-    return Call(method="DELETE", path=api_path("models", "i", key, version=2), parse=nothing)
+    return Call(
+        method="DELETE",
+        path=api_path("models", "i", key, version=2),
+        parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def delete_models(keys: Sequence[str]) -> Call[DeletedModels]:
-    """`POST /api/v2/models/i/bulk_delete`: many at once. Servers from 6.11."""
+    """`POST /api/v2/models/i/bulk_delete`: many at once. Servers from 6.11.
+
+    Not repeated: the server reports what an earlier attempt has deleted like what it could not delete.
+    """
     return Call(
         method="POST",
         path=api_path("models", "i", "bulk_delete", version=2),
@@ -129,7 +141,13 @@ def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Ca
 
 def delete_cover_image(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}/image`."""
-    return Call(method="DELETE", path=api_path("models", "i", key, "image", version=2), parse=nothing)
+    return Call(
+        method="DELETE",
+        path=api_path("models", "i", key, "image", version=2),
+        parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def install_model(
@@ -277,7 +295,8 @@ def delete_orphaned_models(paths: Sequence[str]) -> Call[DeletedOrphans]:
         method="DELETE",
         path=api_path("models", "sync", "orphaned", version=2),
         body={"paths": list(paths)},
-        parse=record(DeletedOrphans),
+        parse=_deleted_orphans,
+        idempotent=True,
     )
 
 
@@ -327,6 +346,9 @@ def link_models(key: str, other_key: str) -> Call[None]:
         body={"model_key_1": key, "model_key_2": other_key},
         headers={"Accept-Encoding": "identity"},
         parse=nothing,
+        idempotent=True,
+        # The link is there already.
+        done_statuses=frozenset({409}),
     )
 
 
@@ -337,6 +359,19 @@ def unlink_models(key: str, other_key: str) -> Call[None]:
         path=api_path("model_relationships") + "/",
         body={"model_key_1": key, "model_key_2": other_key},
         parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
+
+
+def _deleted_orphans(response: Response) -> DeletedOrphans:
+    result = DeletedOrphans.model_validate(response.json())
+    if not response.is_repeat:
+        return result
+    gone = [path for path, why in result.errors.items() if why == _NO_FOLDER]
+    return DeletedOrphans(
+        deleted=[*result.deleted, *gone],
+        errors={path: why for path, why in result.errors.items() if path not in gone},
     )
 
 

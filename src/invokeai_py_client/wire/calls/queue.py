@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import (
     BatchStatus,
@@ -148,7 +148,13 @@ def get_next_item(queue_id: str) -> Call[QueueItemRecord | None]:
 
 def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
     """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels it, and takes it out of the queue."""
-    return Call(method="DELETE", path=api_path("queue", queue_id, "i", item_id), parse=nothing, idempotent=True)
+    return Call(
+        method="DELETE",
+        path=api_path("queue", queue_id, "i", item_id),
+        parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def cancel_by_destination(queue_id: str, destination: str) -> Call[CancelResult]:

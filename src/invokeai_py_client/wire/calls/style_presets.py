@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Part, api_path, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import StylePreset
@@ -44,7 +44,13 @@ def update_style_preset(style_preset_id: str, data: Mapping[str, Any], image: Pa
 
 def delete_style_preset(style_preset_id: str) -> Call[None]:
     """`DELETE /api/v1/style_presets/i/{style_preset_id}`."""
-    return Call(method="DELETE", path=api_path("style_presets", "i", style_preset_id), parse=nothing, idempotent=True)
+    return Call(
+        method="DELETE",
+        path=api_path("style_presets", "i", style_preset_id),
+        parse=nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def get_style_preset_image(style_preset_id: str) -> Call[bytes]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, api_path, json_of
+from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, nothing, record
 from invokeai_py_client.wire.records import (
@@ -101,7 +101,7 @@ def delete_videos(video_names: Sequence[str]) -> Call[DeletedVideos]:
         method="POST",
         path=api_path("videos", "delete"),
         body={"video_names": list(video_names)},
-        parse=record(DeletedVideos),
+        parse=_deleted(video_names),
         idempotent=True,
     )
 
@@ -148,3 +148,20 @@ def remove_video_from_board(video_name: str) -> Call[None]:
         parse=nothing,
         idempotent=True,
     )
+
+
+def _deleted(video_names: Sequence[str]) -> Callable[[Response], DeletedVideos]:
+    """A reader of what a deletion did.
+
+    A repeat does not name what the first attempt has deleted, so every name that did not fail counts as deleted.
+    """
+    names = [*dict.fromkeys(video_names)]
+
+    def read(response: Response) -> DeletedVideos:
+        result = DeletedVideos.model_validate(response.json())
+        if response.is_repeat:
+            failed = frozenset(result.failed_videos)
+            result = result.model_copy(update={"deleted_videos": [name for name in names if name not in failed]})
+        return result
+
+    return read

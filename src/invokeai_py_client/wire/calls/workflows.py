@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.wire.call import Call, Part, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Part, Response, api_path
 from invokeai_py_client.wire.records import WorkflowPage, WorkflowRecord
 
 
@@ -57,7 +57,13 @@ def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[Workf
 
 def delete_workflow(workflow_id: str) -> Call[None]:
     """`DELETE /api/v1/workflows/i/{workflow_id}`."""
-    return Call(method="DELETE", path=api_path("workflows", "i", workflow_id), parse=_nothing, idempotent=True)
+    return Call(
+        method="DELETE",
+        path=api_path("workflows", "i", workflow_id),
+        parse=_nothing,
+        idempotent=True,
+        done_statuses=GONE,
+    )
 
 
 def set_public(workflow_id: str, is_public: bool) -> Call[None]:
@@ -105,7 +111,12 @@ def set_thumbnail(workflow_id: str, content: bytes | Path, *, content_type: str)
 def delete_thumbnail(workflow_id: str) -> Call[None]:
     """`DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`."""
     return Call(
-        method="DELETE", path=api_path("workflows", "i", workflow_id, "thumbnail"), parse=_nothing, idempotent=True
+        method="DELETE",
+        path=api_path("workflows", "i", workflow_id, "thumbnail"),
+        parse=_nothing,
+        idempotent=True,
+        # The server answers 500 for a workflow that has no thumbnail.
+        done_statuses=frozenset({404, 500}),
     )
 
 

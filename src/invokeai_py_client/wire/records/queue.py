@@ -57,6 +57,7 @@ class QueueItemSummary(Record):
     origin: str | None = None
     destination: str | None = None
     user_id: str = "system"
+    parent_item_id: int | None = None
 
 
 class QueueItemRecord(QueueItemSummary):

@@ -1,0 +1,33 @@
+"""Keeps aiohttp from sending a request a second time by itself."""
+
+from __future__ import annotations
+
+import aiohttp
+
+_REPEATED = frozenset({"PUT", "DELETE"})
+"""Methods that change something and that aiohttp repeats. It also repeats GET, HEAD and OPTIONS, which is harmless."""
+
+
+class HungUp(Exception):
+    """The connection broke while a request was sent or answered: `error` is aiohttp's own."""
+
+    def __init__(self, error: aiohttp.ClientOSError | aiohttp.ServerDisconnectedError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Middleware for a session: sends each request once.
+
+    aiohttp repeats every PUT and DELETE when the server hangs up on a connection that was used before. It recognises
+    that failure by its type, so this raises another one.
+    """
+    if request.method not in _REPEATED:
+        return await handler(request)
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        # Nothing was sent, and aiohttp tries no second time.
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise HungUp(error) from error

@@ -1,0 +1,381 @@
+"""Submitting, giving up and submitting again, without a server or a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from tests.support.loop_engine import LoopEngine
+from tests.support.queue_server import (
+    Fault,
+    QueueServer,
+    answered,
+    dropped,
+    lost,
+    refused,
+    status,
+    swallowed,
+    unanswered,
+)
+from tests.support.virtual_time import in_virtual_time, now
+
+from invokeai_py_client import errors
+from invokeai_py_client.live.kinds import Kinds
+from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.submissions import Submissions
+from invokeai_py_client.live.turns import Turn
+from invokeai_py_client.settings import Settings
+
+ONE: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "runs": 1}}
+
+
+class Socket:
+    is_connected = True
+    epoch = 1
+
+
+class Client:
+    """What a client submits with: the real parts around a queue in memory."""
+
+    def __init__(self, server: QueueServer) -> None:
+        self.server = server
+        self.engine = LoopEngine()
+        self.woken = 0
+        self.router = Router(bulk_change=lambda: None, needs_details=lambda: None)
+        self.submissions = Submissions(
+            server,
+            self.engine,
+            self.router,
+            self,
+            Kinds(),
+            start=self._start,
+            make_turn=lambda priority, queue_id: Turn(server, self.router, Socket(), priority, queue_id),
+            attach=self._attach,
+        )
+
+    def wake(self, *, everything: bool = False) -> None:
+        self.woken += 1
+
+    async def _start(self, queue_id: str) -> bool:
+        return True
+
+    async def _attach(self, queue_id: str, batch_id: str) -> LiveRun | None:
+        item_ids = self.server.ids_of(batch_id)
+        if not item_ids:
+            return None
+        run = self.router.followed(batch_id)
+        if run is None:
+            run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True))
+            run.state.enqueued(item_ids)
+        return run
+
+    async def submit(self, body: dict[str, Any] = ONE, **more: Any) -> LiveRun:
+        return await self.submissions.submit("default", body, **more)
+
+    def followed(self) -> list[LiveRun]:
+        return [*self.router.live()]
+
+
+def of(count: int) -> dict[str, Any]:
+    return {"batch": {"graph": {"nodes": {}}, "runs": count}}
+
+
+async def give_up(submission: asyncio.Task[LiveRun]) -> float:
+    """Cancel a submission; how long that took."""
+    began = now()
+    submission.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submission
+    return now() - began
+
+
+@in_virtual_time
+async def test_a_run_is_followed_before_it_is_sent_and_knows_its_items() -> None:
+    client = Client(QueueServer())
+    seen: list[tuple[int, int]] = []
+    server = client.server
+    run = await client.submit(of(3), on_followed=lambda run: seen.append((len(run.state.items), len(server.items))))
+    assert seen == [(0, 0)]
+    assert [*run.state.items] == [1, 2, 3]
+    assert run.state.is_enqueued
+    assert client.followed() == [run]
+    assert client.woken == 1
+
+
+@in_virtual_time
+async def test_a_submission_that_fails_is_not_followed() -> None:
+    client = Client(QueueServer())
+    client.server.next("enqueue_batch", status(422))
+    with pytest.raises(errors.RejectedError) as caught:
+        await client.submit()
+    assert caught.value.batch_id is not None
+    assert client.followed() == []
+
+
+# The queue is full.
+
+
+@in_virtual_time
+async def test_what_does_not_fit_is_sent_as_room_appears() -> None:
+    client = Client(QueueServer(capacity=3))
+    run = await client.submit(of(7))
+    assert [*run.state.items] == [1, 2, 3]
+    assert not run.state.is_enqueued
+    client.server.finish(1, 2)
+    await asyncio.sleep(5)
+    assert [*run.state.items] == [1, 2, 3, 4, 5]
+    client.server.finish(3, 4, 5)
+    await asyncio.sleep(5)
+    assert [*run.state.items] == [*range(1, 8)]
+    assert run.state.is_enqueued
+    requests = len(client.server.requests)
+    await asyncio.sleep(60)
+    assert len(client.server.requests) == requests
+
+
+@in_virtual_time
+async def test_items_of_called_workflows_do_not_count_as_sent() -> None:
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(3))
+    client.server.finish(*client.server.add(run.state.batch_id, parent_item_id=1), 1)
+    await asyncio.sleep(5)
+    assert [*run.state.items] == [1, 2, 4]
+    assert run.state.is_enqueued
+
+
+@in_virtual_time
+async def test_a_queue_that_stays_full_is_an_error_after_the_timeout() -> None:
+    client = Client(QueueServer(capacity=0, settings=Settings(timeout=8.0)))
+    began = now()
+    with pytest.raises(errors.NotEnqueuedError, match="no room for 8 s") as caught:
+        await client.submit(of(2))
+    assert 7.0 <= now() - began <= 8.0
+    assert (caught.value.requested, caught.value.is_transient) == (2, True)
+    assert client.followed() == []
+
+
+@in_virtual_time
+async def test_a_batch_without_items_is_refused() -> None:
+    client = Client(QueueServer())
+    empty = {"batch": {"graph": {"nodes": {}}, "runs": 1, "data": [[{"items": []}]]}}
+    with pytest.raises(errors.NotEnqueuedError, match="empty") as caught:
+        await client.submit(empty)
+    assert (caught.value.requested, caught.value.is_transient) == (0, False)
+    assert client.followed() == []
+
+
+# Low priority.
+
+
+@pytest.mark.parametrize("fault", [lost, unanswered, answered(b"<html>"), status(500, applied=True)])
+@in_virtual_time
+async def test_a_low_batch_whose_response_was_lost_is_complete_though_others_keep_the_queue_busy(fault: Fault) -> None:
+    client = Client(QueueServer())
+    client.server.next("enqueue_batch", fault)
+    submission = asyncio.create_task(client.submit(priority=Priority.LOW))
+    await asyncio.sleep(0.1)
+    client.server.add("others", 5)
+    run = await submission
+    assert run.state.is_enqueued
+    assert client.server.ids_of(run.state.batch_id) == [*run.state.items]
+
+
+# Giving up.
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.5, 1.9])
+@in_virtual_time
+async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(after: float) -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = 2.0
+    submission = asyncio.create_task(client.submit(of(5000), batch_id="mine"))
+    await asyncio.sleep(after)
+    assert await give_up(submission) <= 1.5
+    await asyncio.sleep(60)
+    assert client.server.to_run("mine") == []
+    assert client.followed() == []
+    assert len(client.server.asked("enqueue_batch")) <= 1
+
+
+@pytest.mark.parametrize("fault", [lost, unanswered, status(503, late=2.0), answered(b"<html>"), status(500, late=1.0)])
+@in_virtual_time
+async def test_a_submission_that_is_given_up_is_withdrawn_although_its_response_was_lost(fault: Fault) -> None:
+    client = Client(QueueServer(settings=Settings(timeout=8.0)))
+    client.server.storing_takes = 0.5
+    client.server.next("enqueue_batch", fault)
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(0.1)
+    await give_up(submission)
+    await asyncio.sleep(60)
+    assert client.server.ids_of("mine") == [1]
+    assert client.server.to_run("mine") == []
+
+
+@pytest.mark.parametrize("fault", [refused, dropped, status(503)])
+@in_virtual_time
+async def test_what_was_not_stored_is_not_sent_after_it_was_given_up(
+    fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(QueueServer())
+    client.server.always("enqueue_batch", fault)
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(0.1)
+    await give_up(submission)
+    sent = len(client.server.asked("enqueue_batch"))
+    await asyncio.sleep(600)
+    assert len(client.server.asked("enqueue_batch")) == sent
+    assert client.server.items == {}
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@in_virtual_time
+async def test_a_withdrawal_that_cannot_settle_it_warns_with_the_batch_in_bounded_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = Client(QueueServer(settings=Settings(timeout=8.0)))
+    client.server.next("enqueue_batch", unanswered)
+    client.server.always("batch_status", refused)
+    client.server.always("cancel_by_batch_ids", refused)
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(0.1)
+    assert await give_up(submission) == pytest.approx(1.5)
+    # The request, the questions, and the attempts to cancel.
+    await asyncio.sleep(8 + 10 + 8)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "batch mine may be in the queue 'default'" in warning
+    assert "cancel_batch('mine')" in warning
+
+
+@pytest.mark.parametrize(("storing", "is_withdrawn"), [(0.3, True), (1.2, True), (30.0, False)])
+@in_virtual_time
+async def test_closing_waits_a_moment_for_a_withdrawal_and_warns_else(
+    storing: float, is_withdrawn: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = storing
+    submission = client.engine.spawn(_nothing(client.submit(batch_id="mine")), name="submission")
+    await asyncio.sleep(0.1)
+    began = now()
+    await client.engine.aclose()
+    assert submission.cancelled()
+    assert now() - began <= 4.0
+    assert bool(client.server.ids_of("mine")) == is_withdrawn
+    assert client.server.to_run("mine") == []
+    assert ("batch mine may be" in caplog.text) != is_withdrawn
+
+
+async def _nothing(coro: Any) -> None:
+    await coro
+
+
+@in_virtual_time
+async def test_a_submission_given_up_while_the_queue_is_full_ends_at_once() -> None:
+    client = Client(QueueServer(capacity=0))
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(3)
+    assert await give_up(submission) <= 0.01
+    client.server.capacity = 10
+    await asyncio.sleep(60)
+    assert client.server.items == {}
+
+
+@in_virtual_time
+async def test_a_low_submission_given_up_while_it_waits_sends_nothing() -> None:
+    client = Client(QueueServer())
+    others = client.server.add("others", 2)
+    submission = asyncio.create_task(client.submit(batch_id="mine", priority=Priority.LOW))
+    await asyncio.sleep(30)
+    assert await give_up(submission) == 0.0
+    client.server.finish(*others)
+    await asyncio.sleep(60)
+    assert client.server.ids_of("mine") == []
+
+
+# An id of the caller's choosing.
+
+
+async def submit_once(client: Client, **more: Any) -> LiveRun:
+    """As a handle does with a chosen id."""
+    async with client.submissions.attach_or("default", "mine") as there:
+        return there or await client.submit(batch_id="mine", **more)
+
+
+@in_virtual_time
+async def test_a_batch_that_is_there_is_followed_and_not_sent_again() -> None:
+    server = QueueServer()
+    server.add("mine", 2)
+    run = await submit_once(Client(server))
+    assert [*run.state.items] == [1, 2]
+    assert server.asked("enqueue_batch") == []
+
+
+@in_virtual_time
+async def test_a_batch_that_is_not_there_is_sent_under_the_chosen_id() -> None:
+    client = Client(QueueServer())
+    run = await submit_once(client)
+    assert run.state.batch_id == "mine"
+    assert client.server.ids_of("mine") == [1]
+    assert await submit_once(client) is run
+    assert len(client.server.asked("enqueue_batch")) == 1
+
+
+@in_virtual_time
+async def test_one_id_submitted_many_times_at_once_is_sent_once() -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = 1.0
+    runs = await asyncio.gather(*(submit_once(client) for _ in range(10)))
+    assert client.server.ids_of("mine") == [1]
+    assert {id(run) for run in runs} == {id(runs[0])}
+
+
+@pytest.mark.parametrize("priority", [Priority.LOW, Priority.HIGH])
+@in_virtual_time
+async def test_a_batch_that_came_while_its_submission_waited_is_followed(priority: Priority) -> None:
+    client = Client(QueueServer())
+    others = client.server.add("others")
+    urgent = await client.submit(priority=Priority.URGENT)
+    told: list[LiveRun] = []
+    submission = asyncio.create_task(submit_once(client, priority=priority, on_followed=told.append))
+    await asyncio.sleep(10)
+    client.server.finish(*others, *urgent.state.items, *client.server.add("mine"))
+    urgent.state.given_up(2)
+    client.router.forget(urgent)
+    run = await submission
+    assert told == [run]
+    assert len(client.server.asked("enqueue_batch")) == 1
+    assert client.server.ids_of("mine") == [*run.state.items]
+
+
+@in_virtual_time
+async def test_after_a_doubt_the_same_id_settles_it() -> None:
+    client = Client(QueueServer(settings=Settings(timeout=8.0)))
+    client.server.next("enqueue_batch", swallowed)
+    client.server.next("batch_status", *[refused] * 20)
+    with pytest.raises(errors.EnqueueInDoubtError) as caught:
+        await client.submit(batch_id="mine")
+    assert caught.value.batch_id == "mine"
+    client.server.next("batch_status")
+    await asyncio.sleep(60)
+    await submit_once(client)
+    assert client.server.ids_of("mine") == [1]
+
+
+# Urgent and high.
+
+
+@in_virtual_time
+async def test_what_is_high_waits_for_what_is_urgent() -> None:
+    client = Client(QueueServer())
+    urgent = await client.submit(priority=Priority.URGENT)
+    assert client.server.asked("enqueue_batch")[0].body["prepend"] is True
+    high = asyncio.create_task(client.submit(priority=Priority.HIGH))
+    await asyncio.sleep(10)
+    assert not high.done()
+    client.router.forget(urgent)
+    run = await high
+    assert client.server.asked("enqueue_batch")[1].body["prepend"] is True
+    assert client.followed() == [run]
