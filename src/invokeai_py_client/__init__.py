@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.live.queue_item import QueueItem
     from invokeai_py_client.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
+    from invokeai_py_client.secret import Secret
     from invokeai_py_client.settings import Settings
     from invokeai_py_client.wire.events import (
         BatchEnqueued,
@@ -68,6 +69,7 @@ __all__ = [
     "QueueItemsRetried",
     "Reconnected",
     "Run",
+    "Secret",
     "SessionComplete",
     "Settings",
     "WorkflowDefinition",
@@ -94,6 +96,7 @@ _HOMES = {
     "QueueItemsRetried": "wire.events",
     "Reconnected": "wire.events",
     "Run": "run",
+    "Secret": "secret",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "WorkflowDefinition": "workflow.document",

@@ -33,7 +33,8 @@ from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import blocking, on_engine
 from invokeai_py_client.schema_drift import Drift
-from invokeai_py_client.settings import Settings
+from invokeai_py_client.secret import Secret
+from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query, Response
 from invokeai_py_client.wire.records import QueueItemRecord
@@ -295,17 +296,19 @@ class InvokeAIClient:
         cls,
         url: str,
         *,
-        token: str | None = None,
+        token: str | Secret | None = None,
         email: str | None = None,
-        password: str | None = None,
+        password: str | Secret | None = None,
         timeout: float = 60.0,
         connect_timeout: float = 10.0,
         retries: int = 4,
         verify: bool | str | ssl.SSLContext = True,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         default_board: str | None = None,
         transport: Literal["websocket", "polling"] = "websocket",
-        max_answer_bytes: int = 256 * 1024 * 1024,
+        max_answer_bytes: int = MAX_RESPONSE_BYTES,
+        max_download_bytes: int = MAX_DOWNLOAD_BYTES,
+        max_zip_files: int = MAX_ZIP_FILES,
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -315,6 +318,8 @@ class InvokeAIClient:
         Raises:
             SettingsError: one of them cannot be used.
         """
+        # First of all, so that no frame of a traceback holds them as they were passed.
+        token, password, proxy = Secret.of(token), Secret.of(password), Secret.of(proxy)
         settings = Settings.from_environment(
             url=url,
             token=token,
@@ -328,6 +333,8 @@ class InvokeAIClient:
             default_board=default_board,
             transport=transport,
             max_answer_bytes=max_answer_bytes,
+            max_download_bytes=max_download_bytes,
+            max_zip_files=max_zip_files,
         )
         return cls(settings)
 

@@ -21,6 +21,7 @@ import socketio.exceptions
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.event_tap import TappedSession
 from invokeai_py_client.transport.failures import reason
 from invokeai_py_client.transport.http import HttpTransport
@@ -215,7 +216,7 @@ class Socket:
             )
         return None
 
-    async def _connect(self, token: str | None) -> _Opened:
+    async def _connect(self, token: Secret | None) -> _Opened:
         """Connect and subscribe.
 
         Raises:
@@ -242,7 +243,7 @@ class Socket:
                     f"{parts.scheme}://{parts.netloc}",
                     socketio_path=self._path,
                     transports=["websocket"],
-                    auth=None if token is None else {"token": token},
+                    auth=None if token is None else {"token": token.reveal()},
                     wait_timeout=ceil(timeout),
                 )
                 for queue_id in sorted(self._queues):

@@ -61,4 +61,6 @@ def test_any_body_makes_an_error(body: bytes) -> None:
     ("text", "seconds"), [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("Wed, 21 Oct", None), ("", None)]
 )
 def test_retry_after_is_read_where_it_is_seconds(text: str, seconds: float | None) -> None:
-    assert error_for(answer(429, {}, {"Retry-After": text})).retry_after == seconds
+    error = error_for(answer(429, {}, {"Retry-After": text}))
+    assert isinstance(error, errors.ApiError)
+    assert error.retry_after == seconds

@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from invokeai_py_client import errors
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
@@ -33,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Script:
-    """A server that answers each request with the next of its handlers, the last one for ever."""
+    """A server that answers each request with the next of its handlers, the last one for ever, and tells a version."""
 
     def __init__(self) -> None:
         self.handlers: list[Handler] = []
@@ -42,6 +43,8 @@ class Script:
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/v1/app/version":
+            return web.json_response({"version": "1"})
         self.requests.append(request)
         self.bodies.append(await request.read())
         handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
@@ -452,7 +455,7 @@ async def test_a_refused_password_is_not_sent_again_by_those_who_waited(
     assert len({id(refusal) for refusal in refusals}) == 20
     assert door.logins == 1
     with pytest.raises(errors.AuthenticationError):
-        await engine.call(http.token(is_asked=False) if token is None else http.confirm(token, is_asked=False))
+        await engine.call(http.token(is_asked=False) if token is None else http.confirm(Secret(token), is_asked=False))
     assert door.logins == 1, "nobody has asked for it"
     door.is_strict = False
     assert await engine.call(http.send(call())) == {"version": "1"}
