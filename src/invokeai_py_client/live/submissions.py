@@ -186,6 +186,10 @@ class Submissions:
             yield there
 
     def _took(self, run: LiveRun, part: Enqueued) -> None:
+        if part.item_ids:
+            where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
+            logger.info("enqueued %d items of %s", len(part.item_ids), where)
+            logger.debug("item ids of %s: %s", where, part.item_ids)
         run.state.enqueued(part.item_ids, all_of_them=part.took_all())
         if run.state.is_finished:
             run.changed([])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 from collections.abc import Awaitable, Callable
 
 from invokeai_py_client.errors import ApiError, AuthenticationError, ForbiddenError
@@ -13,6 +14,8 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import LoginResult, UserRecord
+
+logger = logging.getLogger("invokeai_py_client.auth")
 
 Send = Callable[[Call[LoginResult]], Awaitable[LoginResult]]
 
@@ -32,6 +35,7 @@ class Credentials:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._engine = engine
+        self._url = settings.url
         self._generation = -1
         self._lock = asyncio.Lock()
         self._token = settings.token
@@ -57,6 +61,7 @@ class Credentials:
 
     def adopt(self, token: str | Secret) -> None:
         """Take a token that the server gave in place of the one that it was shown."""
+        logger.debug("took the renewed token of %s", self._url)
         self._token = Secret.of(token)
         self._refusal = None
 
@@ -131,6 +136,7 @@ class Credentials:
         return result.user
 
     def _take(self, result: LoginResult) -> None:
+        logger.info("logged in to %s%s", self._url, "" if self._token is None else " again")
         self._token = result.token
         self._refusal = None
         self.on_login()

@@ -25,6 +25,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.event_tap import TappedSession
 from invokeai_py_client.transport.failures import reason
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.library_log import guard_messages, library_logger
 from invokeai_py_client.transport.redirects import LedElsewhere
 
 logger = logging.getLogger("invokeai_py_client.socket")
@@ -229,14 +230,16 @@ class Socket:
         client = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
-            logger=False,
-            engineio_logger=False,
+            logger=library_logger,
+            engineio_logger=library_logger,
             request_timeout=timeout,
             http_session=TappedSession(self._http.session(), self._listener.received),
             websocket_extra_options={"max_msg_size": MAX_EVENT_BYTES, "proxy_headers": self._http.proxy_headers},
         )
+        guard_messages(client)
         client.on("disconnect", lambda reason="unknown": None if gone.done() else gone.set_result(str(reason)))
         parts = urlsplit(settings.url)
+        logger.debug("opening a socket to %s", settings.url)
         try:
             async with asyncio.timeout(timeout):
                 await client.connect(
@@ -263,6 +266,7 @@ class Socket:
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
         await client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._http.settings.connect_timeout))
         self._joined.add(queue_id)
+        logger.debug("subscribed to the events of queue %r", queue_id)
 
 
 def _was_refused(error: BaseException) -> bool:
