@@ -25,6 +25,7 @@ from invokeai_py_client.wire.call import Call, Response
 
 _LONGEST_DETAIL = 500
 _LONGEST_TITLE = 100
+_MOST_NAMES = 10
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 _REFUSALS = frozenset({401, 403})
@@ -136,15 +137,15 @@ def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None
 
 
 def nearest(name: str, names: Iterable[str], what: str) -> str:
-    """A hint for a name that is not there: those that are nearest to it, else the first few."""
+    """Return a hint for a name that does not exist: the nearest names, and the first few of all."""
     known = sorted(set(names))
     if not known:
         return "It has none at all."
     folded = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(repr(folded[one]) for one in close)}?"
-    return f"{what} {', '.join(map(repr, known[:5]))}{' and others' if len(known) > 5 else ''}."
+    meant = f"Did you mean {' or '.join(repr(folded[one]) for one in close)}? " if close else ""
+    others = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f"{meant}{what} {', '.join(map(repr, known[:_MOST_NAMES]))}{others}."
 
 
 def _detail(response: Response) -> Any:

@@ -66,9 +66,7 @@ def test_retry_after_is_read_where_it_is_seconds(text: str, seconds: float | Non
     assert error.retry_after == seconds
 
 
-PAGE = (
-    b"<!DOCTYPE html>\n<html><head><title> 413 Request\nEntity &amp; Too Large</title></head><body>nginx</body></html>"
-)
+PAGE = b"<!DOCTYPE html>\n<html><title> 413 Request\nEntity &amp; Too Large</title><body>nginx</body></html>"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 413, 429, 500, 502, 503])

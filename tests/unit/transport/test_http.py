@@ -9,7 +9,7 @@ import json
 import os
 import traceback
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -699,7 +699,7 @@ async def test_a_server_of_another_kind_is_told_on_every_route(
 ) -> None:
     script.handlers, script.is_invokeai = [foreign], False
     http = HttpTransport(Settings(script.url, retries=0), engine)
-    what: dict[str, Callable[[], Awaitable[Any]]] = {
+    what: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
         "send": lambda: http.send(queue_calls.get_queue_status("default")),
         "me": lambda: http.send(auth_calls.get_me()),
         "login": lambda: http.send(auth_calls.login("a@b.c", Secret("word"), remember_me=False)),
