@@ -152,8 +152,16 @@ def what_was_sent(call: Call[Any], files: OpenFiles) -> str:
     return ", ".join(named)
 
 
-async def read_body(answer: aiohttp.ClientResponse, shown: str, limit: int) -> bytes:
+async def read_body(
+    answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None = "max_answer_bytes"
+) -> bytes:
     """Return the whole body; what is compressed counts as it is unpacked.
+
+    Args:
+        answer: the response.
+        shown: its URL, as errors may show it.
+        limit: the most bytes.
+        setting: where the limit comes from; None if it is the call's own.
 
     Raises:
         AnswerTooLargeError: it has more than `limit` bytes.
@@ -161,7 +169,7 @@ async def read_body(answer: aiohttp.ClientResponse, shown: str, limit: int) -> b
     if answer.method == "HEAD":
         return b""
     if answer.content_length is not None and answer.content_length > limit:
-        raise _too_large(answer, shown, limit, "max_answer_bytes")
+        raise _too_large(answer, shown, limit, setting)
     if answer.content_length is not None and "Content-Encoding" not in answer.headers:
         return await answer.read()
     parts, size = [], 0
@@ -169,7 +177,7 @@ async def read_body(answer: aiohttp.ClientResponse, shown: str, limit: int) -> b
         parts.append(chunk)
         size += len(chunk)
         if size > limit:
-            raise _too_large(answer, shown, limit, "max_answer_bytes")
+            raise _too_large(answer, shown, limit, setting)
     return b"".join(parts)
 
 
@@ -188,7 +196,7 @@ async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, li
         sink.write(piece)
 
 
-def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str) -> AnswerTooLargeError:
+def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None) -> AnswerTooLargeError:
     # The rest is not wanted: the connection cannot be used again.
     answer.close()
     return AnswerTooLargeError(
@@ -197,5 +205,7 @@ def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: 
         method=answer.method,
         url=shown,
         limit=limit,
-        hint=f"If that is as it should be, raise the setting {setting}, or stream the response into a file.",
+        hint="Is this the address of an InvokeAI server?"
+        if setting is None
+        else f"If that is as it should be, raise the setting {setting}, or stream the response into a file.",
     )

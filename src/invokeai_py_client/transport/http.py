@@ -496,7 +496,7 @@ class HttpTransport:
                 ),
             ) as answer:
                 if sink is None or answer.status >= 400:
-                    content = await read_body(answer, shown, self._most_bytes(call))
+                    content = await self._read(answer, shown, call.max_bytes)
                 else:
                     content = b""
                     await stream_body(answer, shown, sink, self.settings.max_download_bytes)
@@ -504,9 +504,11 @@ class HttpTransport:
                     content = HiddenBytes(content)
                 return Response(call.method, shown, answer.status, answer.headers, content)
 
-    def _most_bytes(self, call: Call[Any]) -> int:
+    async def _read(self, answer: aiohttp.ClientResponse, shown: str, max_bytes: int | None) -> bytes:
         limit = self.settings.max_answer_bytes
-        return limit if call.max_bytes is None else min(limit, call.max_bytes)
+        if max_bytes is not None and max_bytes < limit:
+            return await read_body(answer, shown, max_bytes, None)
+        return await read_body(answer, shown, limit)
 
     def url_of(self, path: str, query: Query | None = None) -> str:
         """The whole URL of a path below the server's root.

@@ -98,8 +98,8 @@ async def test_a_cancelled_one_stops_and_is_waited_for(tmp_path: Path, monkeypat
             assert go_on.wait(10)
         return whole_file(path)
 
+    monkeypatch.setattr(bulk_download, "whole_file", slowly)
     task = asyncio.create_task(bulk_download._unpacked(archive, tmp_path / "out", Settings()))
-    task = asyncio.create_task(bulk_download._unpacked(archive, tmp_path / "out"), Settings())
     assert await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     await asyncio.sleep(0)

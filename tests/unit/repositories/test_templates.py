@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
-from invokeai_py_client.errors import NotInvokeAIError
+from invokeai_py_client.errors import AnswerTooLargeError, NotInvokeAIError
 
 OPENAPI = gzip.decompress((Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz").read_bytes())
 WORKFLOW: dict[str, Any] = {"name": "w", "meta": {"version": "3.0.0"}, "nodes": [], "edges": [], "exposedFields": []}
@@ -26,12 +26,16 @@ class Studio:
         self.asked: list[str] = []
         self.document = OPENAPI
         self.version = "6.14.2"
+        self.is_packed = False
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
         if request.path == "/openapi.json":
-            return web.Response(body=self.document, content_type="application/json")
+            response = web.Response(body=self.document, content_type="application/json")
+            if self.is_packed:
+                response.enable_compression()
+            return response
         return web.json_response({"version": self.version})
 
 
@@ -143,4 +147,12 @@ async def test_a_version_that_cannot_be_a_file_name_is_no_obstacle(studio: Studi
 async def test_a_document_of_another_kind_of_server_is_told(studio: Studio, document: bytes) -> None:
     studio.document = document
     with pytest.raises(NotInvokeAIError):
+        await noise_multiple(studio)
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+async def test_an_openapi_document_of_absurd_size_is_not_read(studio: Studio, is_packed: bool) -> None:
+    studio.document = b'{"components":{"schemas":{"x":[' + b'{"a":1},' * 2_200_000 + b"{}]}}}"
+    studio.is_packed = is_packed
+    with pytest.raises(AnswerTooLargeError, match="InvokeAI server"):
         await noise_multiple(studio)
