@@ -55,7 +55,7 @@ class AsyncModelInstalls:
             RejectedError: there is no such source, or it is no model.
 
         Example:
-            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until().key
+            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True).wait_until().key
             '9c2e...'
         """
         access_token = Secret.of(access_token)
