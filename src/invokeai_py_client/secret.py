@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, overload
-
-T = TypeVar("T")
+from typing import overload
 
 _SHOWN = "<secret>"
 
@@ -38,10 +36,10 @@ class Secret:
     def of(cls, value: None) -> None: ...
     @overload
     @classmethod
-    def of(cls, value: T) -> T | Secret: ...
+    def of(cls, value: str | Secret | None) -> Secret | None: ...
     @classmethod
     def of(cls, value: object) -> object:
-        """Return a text as a secret; anything else as it is."""
+        """Return a text as a secret; anything else as it is, for its user to check."""
         return cls(value) if isinstance(value, str) else value
 
     def reveal(self) -> str:

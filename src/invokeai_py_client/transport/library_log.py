@@ -27,7 +27,8 @@ class _LibraryLogger(_Adapter):
             self.logger.debug(f"the Socket.IO library: {msg}", *args, **kwargs)
 
 
-library_logger = _LibraryLogger(logging.getLogger("invokeai_py_client.socket.library"), {})
+library_logger: Any = _LibraryLogger(logging.getLogger("invokeai_py_client.socket.library"), {})
+"""Its type is what the libraries' parameters are declared as, and what they take besides."""
 
 
 def guard_messages(client: socketio.AsyncClient) -> None:
