@@ -25,6 +25,7 @@ from invokeai_py_client.repositories.media_names import ImageLike
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
+from invokeai_py_client.repositories.raw_call import hidden
 from invokeai_py_client.repositories.style_presets import AsyncStylePresets, StylePresets
 from invokeai_py_client.repositories.videos import AsyncVideos, Videos
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
@@ -206,6 +207,8 @@ class AsyncClient:
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Response:
         """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
+        endpoint = Secret(endpoint).reveal()
         return await self.request(
             method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
         )
@@ -249,6 +252,9 @@ class AsyncClient:
         Example:
             >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
         """
+        # So that no frame of a traceback shows what may be secret in them.
+        json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
+        path = Secret(path).reveal() if isinstance(path, str) else path
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
 

@@ -169,6 +169,17 @@ CALLS: dict[str, Callable[[InvokeAIClient], object]] = {
 }
 
 
+RAW_CALLS: dict[str, Callable[[InvokeAIClient], object]] = {
+    "a raw body": lambda client: client.request("POST", "/api/v1/x", json={"a": [{"api_key": WORD}]}),
+    "a raw login": lambda client: client._make_request("POST", "/auth/login", json={"word": WORD}),
+    "a raw query": lambda client: client.request("GET", f"/api/v1/x?access_token={WORD}"),
+    "raw parameters": lambda client: client.request("GET", "/api/v1/x", params={"token": WORD, "b": [1]}),
+    "a raw header": lambda client: client.request("GET", "/api/v1/x", headers={"authorization": f"Bearer {WORD}"}),
+    "a bad raw header": lambda client: client.request("GET", "/x", headers={"Authorization": f"{WORD}\n"}),
+    "a bad raw body": lambda client: client.request("POST", "/x", json={"password": WORD, "a": float("nan")}),
+}
+
+
 def raised_by(call: Callable[[], object]) -> BaseException:
     try:
         call()
@@ -191,6 +202,16 @@ async def test_a_failed_call_leaves_no_secret_in_a_frame(
     timeout = 0.2 if answer is sleep else 5
     with InvokeAIClient.from_url(studio.url, retries=0, timeout=timeout, **who) as client:
         check(await asyncio.to_thread(raised_by, lambda: CALLS[name](client)))
+
+
+@pytest.mark.parametrize("answer", [refuse, echo_as_invalid, renew_and_fail, hang_up])
+@pytest.mark.parametrize("name", RAW_CALLS)
+async def test_a_failed_raw_request_leaves_no_secret_in_a_frame(
+    studio: Studio, name: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> None:
+    studio.answer = answer
+    with InvokeAIClient.from_url(studio.url, retries=0, timeout=5, **LOGGED_IN) as client:
+        check(await asyncio.to_thread(raised_by, lambda: RAW_CALLS[name](client)))
 
 
 @pytest.mark.parametrize("who", [LOGGED_IN, TO_LOG_IN], ids=["token", "password"])

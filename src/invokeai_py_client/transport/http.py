@@ -396,9 +396,10 @@ class HttpTransport:
         files: OpenFiles = NO_FILES,
     ) -> Response:
         """Send a call once, and see what its response means."""
-        if any(name.lower() == "authorization" for name in call.headers):
+        is_authorized = any(name.lower() == "authorization" for name in call.headers)
+        if is_authorized:
             token = None
-        if self._open_line.is_watched and (call.has_secrets or token is not None or "Authorization" in call.headers):
+        if self._open_line.is_watched and (call.has_secrets or token is not None or is_authorized):
             self._open_line.warn()
         quiet = self._quiet_until - time.monotonic()
         if quiet > 0:

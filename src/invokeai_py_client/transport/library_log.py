@@ -28,7 +28,7 @@ class _LibraryLogger(_Adapter):
 
 
 library_logger: Any = _LibraryLogger(logging.getLogger("invokeai_py_client.socket.library"), {})
-"""Its type is what the libraries' parameters are declared as, and what they take besides."""
+"""To be passed to the libraries, whose parameters are declared as bool but take a logger too."""
 
 
 def guard_messages(client: socketio.AsyncClient) -> None:
