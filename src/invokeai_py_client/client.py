@@ -300,7 +300,7 @@ class InvokeAIClient:
     @classmethod
     def from_url(
         cls,
-        url: str,
+        url: str | Secret,
         *,
         token: str | Secret | None = None,
         email: str | None = None,
@@ -325,7 +325,7 @@ class InvokeAIClient:
             SettingsError: one of them cannot be used.
         """
         # First of all, so that no frame of a traceback holds them as they were passed.
-        token, password, proxy = Secret.of(token), Secret.of(password), Secret.of(proxy)
+        url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
         settings = Settings.from_environment(
             url=url,
             token=token,

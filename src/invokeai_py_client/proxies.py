@@ -34,7 +34,7 @@ def proxy_from_environment(url: str) -> str | None:
         return None
     found = proxies.get(parts.scheme)
     # The variables of many machines hold an address without its scheme.
-    return found if not found or "://" in found else f"http://{found}"
+    return f"http://{found}" if found and "://" not in found else found or None
 
 
 def is_loopback(host: str) -> bool:

@@ -19,7 +19,8 @@ TOKEN_VARIABLE = "INVOKEAI_TOKEN"
 EMAIL_VARIABLE = "INVOKEAI_EMAIL"
 PASSWORD_VARIABLE = "INVOKEAI_PASSWORD"
 _CREDENTIALS = {"token": TOKEN_VARIABLE, "email": EMAIL_VARIABLE, "password": PASSWORD_VARIABLE}
-_SECRETS = ("token", "password", "proxy")
+_SECRETS = ("url", "token", "password", "proxy")
+"""A URL that is refused may hold a password."""
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024**3
@@ -75,7 +76,7 @@ class Settings:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | Secret = DEFAULT_URL,
         *,
         token: str | Secret | None = None,
         email: str | None = None,
@@ -92,7 +93,7 @@ class Settings:
         max_zip_files: int = MAX_ZIP_FILES,
     ) -> None:
         # First of all, so that no frame of a traceback holds them as they were passed.
-        token, password, proxy = Secret.of(token), Secret.of(password), Secret.of(proxy)
+        url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
         for name, value in {
             "url": "",
             "token": token,
@@ -177,7 +178,7 @@ class Settings:
         """
         settings |= {name: Secret.of(settings[name]) for name in _SECRETS if name in settings}
         found: dict[str, Any] = {}
-        url = os.environ.get(URL_VARIABLE)
+        url = Secret.of(os.environ.get(URL_VARIABLE))
         if url and "url" not in settings:
             found["url"] = url
         if all(settings.get(name) is None for name in _CREDENTIALS) and (
@@ -228,12 +229,26 @@ def checked_seconds(name: str, seconds: object) -> float:
 
 
 def _clean_url(url: object) -> str:
-    if not isinstance(url, str):
-        raise _unusable(f"it is {type(url).__name__}, not text")
-    text = url.strip()
+    """Return the server's root.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+    cleaned = _cleaned(url)
+    if isinstance(cleaned, SettingsError):
+        # Raised here, where no frame holds the parts of the URL, one of which may be a password.
+        raise cleaned
+    return cleaned
+
+
+def _cleaned(url: object) -> str | SettingsError:
+    """Return the server's root, or why the URL cannot be used."""
+    if not isinstance(url, Secret):
+        return _unusable(f"it is {type(url).__name__}, not text")
+    text = url.reveal().strip()
     if "@" in text:
         # Not shown: a URL reaches logs and errors, a password must not. It may hold what begins a path or a query.
-        raise SettingsError(
+        return SettingsError(
             "The server's URL holds a user name or password, or another '@'.",
             setting="url",
             hint="Pass token=..., or email=... and password=..., instead; in a sub-path write %40.",
@@ -246,27 +261,25 @@ def _clean_url(url: object) -> str:
         port = parts.port
         host = parts.hostname
     except ValueError:
-        raise _unusable("it cannot be read", shown) from None
+        return _unusable("it cannot be read", shown)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"}:
-        raise _unusable(f"its scheme is {scheme!r}, not http or https", shown)
+        return _unusable(f"its scheme is {scheme!r}, not http or https", shown)
     if not host or (port is not None and port == 0):
-        raise _unusable("it names no host or port", shown)
+        return _unusable("it names no host or port", shown)
     if parts.query or parts.fragment:
-        raise _unusable("it has a query or a fragment", shown)
+        return _unusable("it has a query or a fragment", shown)
     # Some clients want the API's root here; the server's own root is the one thing both can mean.
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
-def _is_same_server(one: object, other: object) -> bool:
+def _is_same_server(one: Secret, other: object) -> bool:
     """Whether two URLs have the same scheme, host and port; one that cannot be used is like no other."""
-    try:
-        parts = [urlsplit(_clean_url(url)) for url in (one, other)]
-    except SettingsError:
-        return False
+    roots = [_cleaned(url) for url in (one, other)]
+    parts = [urlsplit(root) for root in roots if isinstance(root, str)]
     origins = {(url.scheme, url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]) for url in parts}
-    return len(origins) == 1
+    return len(parts) == 2 and len(origins) == 1
 
 
 def _unusable(why: str, url: str = "") -> SettingsError:

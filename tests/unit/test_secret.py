@@ -217,7 +217,8 @@ async def test_a_failed_raw_request_leaves_no_secret_in_a_frame(
 @pytest.mark.parametrize("who", [LOGGED_IN, TO_LOG_IN], ids=["token", "password"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_refused_connection_leaves_no_secret_in_a_frame(name: str, who: dict[str, Any]) -> None:
-    with InvokeAIClient.from_url("http://127.0.0.1:9", retries=1, **who) as client:
+    retries = int(name == "a request")
+    with InvokeAIClient.from_url("http://127.0.0.1:9", retries=retries, **who) as client:
         check(raised_by(lambda: CALLS[name](client)))
 
 
@@ -254,6 +255,9 @@ async def test_an_awaited_call_leaves_no_secret_in_a_frame(studio: Studio) -> No
         {"password": WORD, "email": "a@b.c", "retries": -1},
         {"proxy": f"ftp://u:{WORD}@proxy"},
         {"proxy": f"http://u:{WORD}@proxy", "timeout": 0},
+        {"url": f"http://u:{WORD}@127.0.0.1:9"},
+        {"url": f"http://127.0.0.1:9/?token={WORD}"},
+        {"url": f"ftp://127.0.0.1:99999/#{WORD}"},
     ],
 )
 @pytest.mark.parametrize("make", [Settings, InvokeAIClient.from_url, Settings.from_environment])
@@ -266,4 +270,9 @@ def test_settings_that_are_refused_leave_no_secret_in_a_frame(
 
 def test_half_a_login_in_the_environment_leaves_no_secret_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOKEAI_PASSWORD", WORD)
+    check(raised_by(InvokeAIClient))
+
+
+def test_a_url_with_a_password_in_the_environment_leaves_it_in_no_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_URL", f"http://u:{WORD}@127.0.0.1:9")
     check(raised_by(InvokeAIClient))
