@@ -13,6 +13,7 @@ from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.items import item_id_of
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stats import ClientStats, client_stats
@@ -80,11 +81,13 @@ class AsyncClient:
         session_id: str | None = None,
         queue_id: str = "default",
     ) -> Run:
-        """A run that was begun earlier, by whatever program: wait for it, stream its events, have its images.
+        """Return a run that was submitted earlier, by this or another program.
 
-        Events from before are not told again; what its nodes have made is known when it has ended.
+        The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
+        events are not available. The `invocation_complete` of each node that had ended before is told when its item has
+        ended, marked `recovered`.
 
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}` and the queue's lists of items.
+        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}, and the queue's lists of items.
 
         Args:
             item_id: one item; or
@@ -93,13 +96,20 @@ class AsyncClient:
             queue_id: its queue.
 
         Raises:
+            TypeError: not exactly one of the ids is given, or one of a wrong type, such as a text as `item_id`.
             NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
 
         Example:
             >>> client.run(batch_id="5f9c...").wait(timeout=600)
         """
         if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
-            raise TypeError("run() takes an item_id, a batch_id or a session_id")
+            raise TypeError("run() takes exactly one of item_id, batch_id and session_id")
+        if item_id is not None:
+            item_id = item_id_of(item_id)
+        for name, given in (("batch_id", batch_id), ("session_id", session_id)):
+            if not isinstance(given, str | None):
+                raise TypeError(f"{name} must be a str, not {type(given).__name__} ({given!r})")
         live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
         return self._run_of(live)
 
@@ -372,8 +382,8 @@ class InvokeAIClient:
     def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own. The
-        socket is opened by the first submission, stream or re-attached run.
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
+        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
 
         Args:
             handler: a function, or an `async` one. What it raises is logged once.
@@ -392,10 +402,12 @@ class InvokeAIClient:
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
         self._engine.close()
+        self._following.connection.close()
 
     async def aclose(self) -> None:
         """`close`, awaited from any loop."""
         await self._engine.aclose()
+        self._following.connection.close()
 
     def __enter__(self) -> Self:
         return self

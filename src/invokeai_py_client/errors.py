@@ -41,6 +41,7 @@ InvokeAIError
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
 │   ├── RunTimeout (TimeoutError)               the wait ended before the run did
 │   └── NotEnqueuedError                        the server took fewer items than were sent
+├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
 ├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
 └── LocalServerError (RuntimeError)         a managed server that could not be installed or run
@@ -96,6 +97,7 @@ __all__ = [
     "NotInvokeAIError",
     "NotReadyError",
     "NotSubmittedError",
+    "ProcessorStoppedError",
     "PromptTemplateError",
     "RedirectedError",
     "RejectedError",
@@ -530,6 +532,15 @@ class NotEnqueuedError(RunError):
         self.requested = requested
         self.enqueued = enqueued
         self.is_transient = requested > 0
+
+
+class ProcessorStoppedError(InvokeAIError, RuntimeError):
+    """The server answers requests, but its queue processor has died: `item_id` was in progress then, if it is known."""
+
+    def __init__(self, what: str, *, queue_id: str, item_id: int | None = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.queue_id = queue_id
+        self.item_id = item_id
 
 
 class UnsafePathError(InvokeAIError, ValueError):

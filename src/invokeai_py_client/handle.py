@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import time
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Any, Literal, overload
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
+from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
-from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
@@ -50,8 +48,6 @@ DESTINATION = "gallery"
 
 ORIGIN = "workflows"
 """Its origin."""
-
-_Handler = tuple[Delivery[Event], frozenset[str] | None]
 
 
 class WorkflowHandle:
@@ -85,7 +81,9 @@ class WorkflowHandle:
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        self._handlers: list[_Handler] = []
+        # The engine adds to it while user threads iterate.
+        self._runs_lock = threading.Lock()
+        self._handlers = EventHandlers(engine, following)
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
     # Inputs
@@ -320,7 +318,7 @@ class WorkflowHandle:
         submissions = self._following.submissions
         resubmits = on_server_loss == "resubmit"
 
-        async def send() -> LiveRun:
+        async def send(on_followed: Callable[[LiveRun], None]) -> LiveRun:
             body = await self._composer.compose(check=True, runs=runs)
             body["batch"] |= {"destination": destination, "origin": origin}
             return await submissions.submit(
@@ -329,21 +327,25 @@ class WorkflowHandle:
                 batch_id=batch_id,
                 resubmits=resubmits,
                 priority=wanted,
-                on_followed=self._tell_handlers,
+                on_followed=on_followed,
             )
 
-        if batch_id is None:
-            live = await send()
-        else:
-            async with submissions.attach_or(queue_id, batch_id) as there:
-                if there is None:
-                    live = await send()
-                else:
-                    live = there
-                    live.state.resubmits = live.state.resubmits or resubmits
-                    self._tell_handlers(live)
-        run = self._run = Run(AsyncRun(self._engine, self._http, self._following, live, self._image_mapper()))
-        self._runs.add(run)
+        with self._handlers.submission() as on_followed:
+            if batch_id is None:
+                live = await send(on_followed)
+            else:
+                async with submissions.attach_or(queue_id, batch_id) as there:
+                    if there is None:
+                        live = await send(on_followed)
+                    else:
+                        live = there
+                        live.state.resubmits = live.state.resubmits or resubmits
+                        on_followed(live)
+        run = self._run = Run(
+            AsyncRun(self._engine, self._http, self._following, live, self._image_mapper(), self._handlers)
+        )
+        with self._runs_lock:
+            self._runs.add(run)
         return run
 
     async def submit_sync_monitor_async(
@@ -377,41 +379,32 @@ class WorkflowHandle:
 
     # Events
 
-    def on_event(self, handler: Callable[[Event], Any], *, types: Collection[str] | None = None) -> Callable[[], None]:
-        """Call `handler` with each event of this handle's runs: of the latest one from its start, and of later ones.
+    def on_event(
+        self, handler: Callable[[Event], Any], *, types: str | Collection[str] | None = None
+    ) -> Callable[[], None]:
+        """Call `handler` with each event of this handle's runs, in order: of the latest run from its start, and later.
 
-        It is called where you are, in the order of the events: on the loop that runs when it is registered, or, where
-        none does, in the thread (or on the loop) that waits for the run. What it raises is logged once.
+        It is called on the loop that runs when it is registered. Where none does, it is called by whatever waits for
+        one of the runs: `run.wait()`, `run.result()`, `wait_for_completion_sync()` in their thread, the awaited ones
+        on their loop. It has seen a run's last event when such a wait returns. What it raises is logged once.
+
+        Progress events of a slow handler give way to newer ones of the same node. If no thread ever waits, the oldest
+        events are dropped when 100,000 are waiting.
 
         Args:
             handler: a function, or an `async` one, which is awaited before the next event.
-            types: only events of these types, such as `{"generator_progress"}`.
+            types: only events of this type, such as `"generator_progress"`, or of these types.
 
         Returns:
             A function that ends it.
 
+        Raises:
+            SettingsError: `types` names an event that no run has; the message lists those that there are.
+
         Example:
             >>> stop = wf.on_event(lambda event: print(event.type))
         """
-        delivery: Delivery[Event] = Delivery(handler, losses=self._following.losses)
-        entry = (delivery, None if types is None else frozenset(types))
-        self._handlers.append(entry)
-        if self._run is not None:
-            self._engine.block(self._tell_latest(self._run, entry))
-
-        def stop() -> None:
-            delivery.close()
-            if entry in self._handlers:
-                self._handlers.remove(entry)
-
-        return stop
-
-    async def _tell_latest(self, run: Run, entry: _Handler) -> None:
-        self._following.tell(run.aio.live, entry[0].mailbox, types=entry[1])
-
-    def _tell_handlers(self, live: LiveRun) -> None:
-        for delivery, types in self._handlers:
-            self._following.tell(live, delivery.mailbox, types=types)
+        return self._handlers.add(handler, types)
 
     def stream_events(self, session_id: str | None = None) -> EventStream:
         """The events of a run, from its start, until it has ended; called late, it still tells the whole story.
@@ -432,8 +425,10 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        for run in [self._latest(None), *self._runs]:
-            if session_id in run.session_ids:
+        with self._runs_lock:
+            runs = [self._latest(None), *self._runs]
+        for run in runs:
+            if run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
@@ -473,16 +468,7 @@ class WorkflowHandle:
             NotSubmittedError: nothing was submitted yet.
         """
         run = self._latest(submission)
-        deliveries = [delivery for delivery, _ in self._handlers]
-
-        def on_change(item: QueueItem) -> None:
-            for delivery in deliveries:
-                delivery.drain()
-            if progress_callback is not None:
-                progress_callback(item)
-
-        callback = on_change if deliveries else progress_callback
-        return run.wait(timeout, poll_interval=poll_interval, progress_callback=callback)
+        return run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
     async def wait_for_completion(
         self,
@@ -495,17 +481,7 @@ class WorkflowHandle:
         Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
         than `timeout`.
         """
-        began = time.monotonic()
-        run = self._latest(submission)
-        deliveries = [delivery for delivery, _ in self._handlers]
-        for delivery in deliveries:
-            delivery.adopt()
-        item = await run.aio.wait(timeout)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout is None else max(0.0, began + timeout - time.monotonic())):
-                for delivery in deliveries:
-                    await delivery.caught_up()
-        return item
+        return await self._latest(submission).aio.wait(timeout)
 
     async def cancel(self, submission: Run | None = None) -> None:
         """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.

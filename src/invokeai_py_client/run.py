@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from invokeai_py_client.errors import NotSubmittedError, RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
 from invokeai_py_client.image import Image
+from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.run_state import RunSnapshot
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
@@ -58,12 +63,19 @@ class AsyncRun:
         following: Following,
         live: LiveRun,
         images_of: Callable[[QueueItem], Sequence[Image]],
+        handlers: EventHandlers | None = None,
     ) -> None:
         self._engine = engine
         self._http = http
         self._following = following
         self._live = live
         self._images_of = images_of
+        self._handlers = EventHandlers(engine, following) if handlers is None else handlers
+
+    @property
+    def handlers(self) -> EventHandlers:
+        """What a wait calls the user's event handlers with."""
+        return self._handlers
 
     @property
     def live(self) -> LiveRun:
@@ -71,9 +83,14 @@ class AsyncRun:
         return self._live
 
     @property
+    def now(self) -> RunSnapshot:
+        """What is known now, without asking the server. Immutable: any thread may read it."""
+        return self._live.state.snapshot
+
+    @property
     def item(self) -> QueueItem:
         """What is known now, without asking the server."""
-        return self._presented(self._live.state.view())
+        return self._presented(self.now.item())
 
     async def wait(
         self,
@@ -83,7 +100,9 @@ class AsyncRun:
     ) -> QueueItem:
         """Wait until the run has ended, however it ended.
 
-        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is.
+        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is. Handlers
+        that are called on this loop have seen the run's last event when it returns, unless they take longer than
+        `timeout`.
 
         Args:
             timeout: seconds; None waits as long as it takes.
@@ -96,9 +115,16 @@ class AsyncRun:
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
-        return await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+        began = time.monotonic()
+        self._handlers.adopt()
+        item = await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if timeout is None else max(0.0, began + timeout - time.monotonic())):
+                await self._handlers.caught_up()
+        return item
 
     async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109
         """`wait` for those who are on the engine."""
@@ -141,15 +167,14 @@ class AsyncRun:
         )
 
     def _item_of(self, session_id: str) -> int:
-        for item_id, item in self._live.state.items.items():
-            if item.view.session_id == session_id:
-                return item_id
+        item_id = self._live.state.item_of_session(session_id)
+        if item_id is not None:
+            return item_id
         raise NotSubmittedError(
             f"No item of batch {self._live.state.batch_id} is known to have the session {session_id!r}.",
             hint="Take run.session_id, or leave it out to have the events of all its items.",
         )
 
-    @on_engine
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
         """Wait for the run's good end.
 
@@ -161,7 +186,15 @@ class AsyncRun:
             RunCanceled: it was canceled.
             RunTimeout: it had not ended in time.
         """
-        item = await self.ended(timeout)
+        return self.completed(await self.wait(timeout))
+
+    def completed(self, item: QueueItem) -> QueueItem:
+        """Return a finished item if it has completed.
+
+        Raises:
+            RunFailed: a node raised an error.
+            RunCanceled: it was canceled.
+        """
         if item.status == "completed":
             return item
         name = f"Item {item.item_id} of batch {item.batch_id}"
@@ -201,19 +234,19 @@ class AsyncRun:
         view = self._live.state.view()
         return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
 
-    @on_engine
-    async def watch(self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]) -> None:
-        """Call `watcher` on the engine with each burst of events; it must not block."""
-        self._live.wants_polling(pauses)
-        await self._following.watch(self._live, watcher)
+    def watching(
+        self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]
+    ) -> AbstractAsyncContextManager[None]:
+        """While this is open, call `watcher` with each burst of events. Enter and leave it on the engine.
 
-    @on_engine
-    async def unwatch(self, watcher: Callable[[list[Event]], None]) -> None:
-        """Undo `watch`."""
-        await self._following.unwatch(self._live, watcher)
+        Args:
+            watcher: called on the engine; it must not block.
+            pauses: seconds between two requests about the run while there is no socket; the last repeats.
+        """
+        return self._following.watching(self._live, watcher, pauses=pauses)
 
     def is_over(self) -> bool:
-        """Whether the run has ended, and all is known of its end.
+        """Return whether the run has ended, and its outputs or error are known.
 
         Raises:
             InvokeAIError: following it has failed for good, so that its end will not be learned.
@@ -221,7 +254,7 @@ class AsyncRun:
         failure = self._live.failure
         if failure is not None:
             raise copy.copy(failure)
-        return self._live.state.is_finished
+        return self.now.is_finished
 
     def timed_out(self, timeout: float) -> RunTimeout:
         """The error of a wait that ended before the run."""
@@ -250,8 +283,20 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         >>> [image.save("out") for image in run.images]
     """
 
-    result = blocking(AsyncRun.result)
     cancel = blocking(AsyncRun.cancel)
+
+    def result(self, timeout: float | None = None) -> QueueItem:
+        """Wait for the run's good end.
+
+        Returns:
+            The completed item.
+
+        Raises:
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
+            RunCanceled: it was canceled.
+            RunTimeout: it had not ended in time.
+        """
+        return self.aio.completed(self.wait(timeout))
 
     def stream(self, session_id: str | None = None) -> EventStream:
         """The run's events from its start, for `for` and for `async for`; see `AsyncRun.stream`."""
@@ -270,7 +315,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its queue items, in the order in which they were made."""
-        return tuple(self.aio.live.state.items)
+        return self.aio.now.item_ids
 
     @property
     def item_id(self) -> int:
@@ -285,13 +330,12 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def session_id(self) -> str:
         """The session id of its first item. Asks the server (one request) if no event has told it yet."""
-        return self.item.session_id or self.aio._engine.block(self.aio.fetch_session_id())
+        return self.aio.now.base.session_id or self.aio._engine.block(self.aio.fetch_session_id())
 
     @property
     def session_ids(self) -> tuple[str, ...]:
         """The session ids of its items, as far as they are known without asking the server."""
-        views = [item.view for item in self.aio.live.state.items.values()]
-        return tuple(view.session_id for view in views if view.session_id is not None)
+        return self.aio.now.session_ids()
 
     @property
     def item(self) -> QueueItem:
@@ -301,17 +345,17 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def status(self) -> str:
         """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
-        return self.item.status
+        return self.aio.now.status
 
     @property
     def progress(self) -> float:
-        """How far it is, 0..100: the nodes that are done and the current one's share, over all that it will run."""
-        return self.item.progress_percentage
+        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
+        return self.aio.now.progress_percentage
 
     @property
     def started_at(self) -> str | None:
         """When its first item began, as the server tells it; None before."""
-        return self.item.started_at
+        return self.aio.now.started_at
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -346,33 +390,47 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         Raises:
             RunTimeout: it had not ended in time.
             AuthenticationError: the server no longer accepts the token.
+            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
             ClientClosedError: the client was closed meanwhile.
         """
         pauses = poll_pauses(poll_interval)
-        if progress_callback is None:
-            return self.aio._engine.block(self.aio.ended(timeout, pauses))
+        handlers, live = self.aio.handlers, self.aio.live
         deadline = None if timeout is None else time.monotonic() + timeout
         attempt = 0
         bursts: Mailbox[None] = Mailbox(capacity=1)
 
         def watcher(_: list[Event]) -> None:
-            bursts.put(None, key="changed")
+            if progress_callback is not None or handlers or live.is_over:
+                bursts.put(None, key="changed")
+
+        def tell() -> None:
+            handlers.drain()
+            if progress_callback is not None:
+                progress_callback(self.item)
 
         engine = self.aio._engine
-        engine.block(self.aio.watch(watcher, pauses=pauses))
+        watching = self.aio.watching(watcher, pauses=pauses)
+        engine.block(watching.__aenter__())
         try:
             while not self.aio.is_over():
-                progress_callback(self.item)
+                tell()
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     assert timeout is not None
                     raise self.aio.timed_out(timeout)
+                if progress_callback is None:
+                    bursts.take(left)
+                    continue
                 pause = pauses[min(attempt, len(pauses) - 1)]
                 attempt += not bursts.take(pause if left is None else min(left, pause))
         finally:
-            engine.block(self.aio.unwatch(watcher))
+            # By the time that this returns the handlers' mailboxes have the run's last event.
+            with contextlib.suppress(ClientClosedError):
+                engine.block(watching.__aexit__(None, None, None))
+        handlers.drain()
         item = self.item
-        progress_callback(item)
+        if progress_callback is not None:
+            progress_callback(item)
         return item
 
     def keys(self) -> Collection[str]:

@@ -37,10 +37,11 @@ class Settings:
         email: a user's, in place of a token: the client logs in when it is first needed, and again when the token has
             expired.
         password: the user's. It is held as a `Secret`.
-        timeout: seconds that one request may take in all; a download, between two pieces of the file; an upload,
-            beyond what its file takes at 64 KB a second.
+        timeout: seconds that one request may take with all its retries and their delays; a download, between two
+            pieces of the file; an upload, beyond what its file takes at 64 KB a second.
         connect_timeout: seconds to reach the server, and to open its socket.
-        retries: how often a request that may be repeated is sent again after a passing failure.
+        retries: how often a request is sent again at most after a transient failure (`InvokeAIError.is_transient`), if
+            that is safe.
         verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
         proxy: an HTTP proxy's URL, with user:password@ if it wants them; it is held as a `Secret`. An empty string
             means no proxy. None means what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), and none for

@@ -55,13 +55,17 @@ def work(through: InvokeAIClient, sleep: dict[str, Any]) -> Callable[..., Workfl
 
 
 def check_all_there_once(client: InvokeAIClient, runs: list[Run], ends: list[QueueItem]) -> str:
-    """Each run has one item of its own, all completed with their output, and the server has no other of them."""
+    """Each run has one item of its own, all completed, their outputs told once, and the server has no other of them."""
     ids = [item_id for run in runs for item_id in run.item_ids]
     assert len(set(ids)) == len(ids) == len(runs)
     assert [end.item_id for end in ends] == ids
     assert [end.status for end in ends] == ["completed"] * len(ends)
     assert [[output.node_id for output in end.outputs] for end in ends] == [["sleep"]] * len(ends)
     for run in runs:
+        story = [event.type for event in run.events]
+        assert story.count("invocation_complete") == 1, "an output was not told, or twice"
+        assert story.count("session_complete") == 1
+        assert story.index("invocation_complete") < story.index("session_complete") == len(story) - 1
         status = client._make_request("GET", f"/queue/default/b/{run.batch_id}/status").json()
         assert status["total"] == 1, "an item was enqueued twice"
     return f"{len(ends)} submitted, {len(ends)} completed, 0 lost, 0 twice"

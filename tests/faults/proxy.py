@@ -16,13 +16,20 @@ T = TypeVar("T")
 
 _CHUNK = 64 * 1024
 
+_MOMENT = 0.05
+
+_LATE = 1.5
+"""Seconds between the proxy's answer and the delivery of a late request."""
+
 
 @dataclass
 class Rule:
     """What to do to the next requests whose first line has a text in it.
 
     `action` is `cut` (the answer breaks off), `swallow` (the server gets the request, the client no answer), `drop`
-    (the server gets nothing), or a status such as `503` (the proxy answers itself).
+    (the server gets nothing), `open_and_drop` (the connection breaks a moment after it was opened), or a status such as
+    `503` (the proxy answers itself). With `stored ` before a status or `html` the server carries the request out first;
+    with `late ` before a status it does so a moment afterwards.
     """
 
     text: str
@@ -46,6 +53,7 @@ class FaultProxy:
         self._rules: list[Rule] = []
         self._thawed = asyncio.Event()
         self._frozen: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
         self.latency = 0.0
         self.websocket_latency = 0.0
         self.bytes_per_second: float | None = None
@@ -112,6 +120,15 @@ class FaultProxy:
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
+    async def _deliver(self, request: bytes, after: float = 0.0) -> None:
+        """Have the server carry a request out, on a connection of its own."""
+        await asyncio.sleep(after)
+        reader, writer = await asyncio.open_connection(*self._target)
+        writer.write(request)
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
     async def _down(self) -> None:
         if self._server is not None:
             self._server.close()
@@ -166,19 +183,24 @@ class FaultProxy:
         while data := await reader.read(_CHUNK):
             line = data.split(b"\r\n", 1)[0].decode("latin-1") if b" HTTP/1.1\r\n" in data[:4000] else ""
             action = self._action_for(line) if line else None
-            if action is not None and action.isdigit():
-                body = b'{"detail": "a fault"}'
-                writer.write(
-                    f"HTTP/1.1 {action} Fault\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n".encode()
-                    + body
-                )
+            if action is not None and action.startswith("stored "):
+                await self._deliver(await _whole(reader, data))
+                action = action.removeprefix("stored ")
+            elif action is not None and action.startswith("late "):
+                late = asyncio.create_task(self._deliver(await _whole(reader, data), _LATE))
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+                action = action.removeprefix("late ")
+            if action is not None and (action.isdigit() or action == "html"):
+                writer.write(_response(action))
                 await writer.drain()
                 writer.close()
                 raise ConnectionAbortedError
             if action == "drop":
                 raise ConnectionAbortedError
-            if action is not None:
+            if action == "open_and_drop":
+                asyncio.get_running_loop().call_later(_MOMENT, task.cancel)
+            elif action is not None:
                 swallowing.append(action)
             if " /ws/" in line:
                 self._websockets.add(task)
@@ -226,6 +248,25 @@ class FaultProxy:
                 self.done[rule.action] += 1
                 return rule.action
         return None
+
+
+async def _whole(reader: asyncio.StreamReader, data: bytes) -> bytes:
+    """The rest of a request, as far as its headers tell its length."""
+    while b"\r\n\r\n" not in data:
+        data += await reader.read(_CHUNK)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    length = int(lengths[0]) if lengths else 0
+    return data + (await reader.readexactly(length - len(body)) if length > len(body) else b"")
+
+
+def _response(action: str) -> bytes:
+    if action == "html":
+        status, kind, body = "200 OK", "text/html", b"<html><body>Back soon</body></html>"
+    else:
+        status, kind, body = f"{action} Fault", "application/json", b'{"detail": "a fault"}'
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 Fault = Callable[[FaultProxy], object]

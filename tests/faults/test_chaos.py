@@ -16,9 +16,26 @@ from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 
+LOST_ENQUEUES = ["stored 500", "stored html", "late 503"]
+"""The server stores the batch, and the client is told something else."""
+
 
 def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
-    match choose.choice(["down", "reset", "websockets", "swallow", "drop", "cut", "503", "slow", "freeze"]):
+    match choose.choice(
+        [
+            "down",
+            "reset",
+            "websockets",
+            "swallow",
+            "drop",
+            "cut",
+            "503",
+            "slow",
+            "freeze",
+            "open and drop",
+            *LOST_ENQUEUES,
+        ]
+    ):
         case "down":
             proxy.down()
             time.sleep(choose.uniform(0.05, 1.0))
@@ -30,6 +47,10 @@ def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
         case "websockets":
             proxy.reset_websockets()
             return "websockets"
+        case "open and drop":
+            proxy.next("/ws/", "open_and_drop", 3)
+            proxy.reset_websockets()
+            return "open and drop"
         case "slow":
             proxy.latency = 0.3
             time.sleep(0.6)
@@ -40,6 +61,9 @@ def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
             time.sleep(0.5)
             proxy.thaw()
             return "freeze"
+        case action if action in LOST_ENQUEUES:
+            proxy.next("enqueue_batch", action)
+            return action
         case action:
             proxy.next(choose.choice(["enqueue_batch", "/api/"]), action)
             return action

@@ -18,6 +18,7 @@ from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle, errors
 from invokeai_py_client.live import reconciler
+from invokeai_py_client.transport import socketio_connection
 
 Work = Callable[..., WorkflowHandle]
 
@@ -65,18 +66,39 @@ def test_a_submission_waits_out_a_short_refusal(
         ("502", "502 for the enqueue"),
         ("503", "503 for the enqueue"),
         ("429", "429 for the enqueue"),
+        ("stored 500", "500 for the enqueue after the server stored it"),
+        ("stored 507", "507 for the enqueue after the server stored it"),
+        ("stored 520", "520 for the enqueue after the server stored it"),
+        ("stored 524", "524 for the enqueue after the server stored it"),
+        ("stored 408", "408 for the enqueue after the server stored it"),
+        ("stored 409", "409 for the enqueue after the server stored it"),
+        ("stored 425", "425 for the enqueue after the server stored it"),
+        ("stored html", "a web page for the enqueue after the server stored it"),
+        ("late 503", "503 for the enqueue, and the server stores it afterwards"),
+        ("late 429", "429 for the enqueue, and the server stores it afterwards"),
     ],
 )
 def test_an_enqueue_is_exactly_once(
     action: str, what: str, proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told
 ) -> None:
-    runs = []
-    for _ in range(3):
-        wf = work()
-        proxy.next("enqueue_batch", action)
-        runs.append(wf.submit_sync())
+    handles = [work() for _ in range(3)]
+    proxy.next("enqueue_batch", action, 3)
+    with ThreadPoolExecutor(3) as pool:
+        runs = [*pool.map(lambda wf: wf.submit_sync(), handles)]
     assert proxy.done[action] == 3
     told(f"{what}, 3 times", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+
+
+@pytest.mark.parametrize("action", ["swallow", "503", "stored 503"])
+def test_a_deletion_whose_response_is_lost_succeeds(
+    action: str, proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, told: Told
+) -> None:
+    board = client.board_repo.create_board("to be deleted")
+    proxy.next("DELETE /api/v1/boards/", action, 2)
+    through.board_repo.delete_board(board.board_id)
+    assert proxy.done[action] == 2
+    assert board.board_id not in {one.board_id for one in client.board_repo.list_boards()}
+    told(f"a deletion meets {action}, twice", "deleted, no error")
 
 
 @pytest.mark.parametrize("action", ["swallow", "drop"])
@@ -131,6 +153,39 @@ def test_a_half_open_socket(
     proxy.freeze_websockets()
     ends = [run.wait(60) for run in runs]
     told("a half-open websocket (no FIN, no data)", check_all_there_once(client, runs, ends))
+
+
+def test_a_half_open_socket_is_noticed_by_ping(
+    proxy: FaultProxy,
+    through: InvokeAIClient,
+    client: InvokeAIClient,
+    work: Work,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The real figures are 10 s, and so 15 s until the loss is noticed.
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 1.0)
+    monkeypatch.setattr(reconciler, "SILENCE", 60.0)
+    changes: list[str] = []
+    through.on_connection(lambda change: changes.append(change.state))
+    runs = [work(steps=2, seconds=0.1).submit_sync() for _ in range(3)]
+    proxy.freeze_websockets()
+    began = time.monotonic()
+    ends = [run.wait(60) for run in runs]
+    assert time.monotonic() - began < 8
+    assert "disconnected" in changes
+    told("a half-open websocket, noticed by ping", check_all_there_once(client, runs, ends))
+
+
+def test_sockets_that_are_dropped_right_after_opening(
+    proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, work: Work, told: Told
+) -> None:
+    proxy.next("/ws/", "open_and_drop", 10**6)
+    runs = [work(steps=2, seconds=0.5).submit_sync() for _ in range(8)]
+    ends = [run.wait(60) for run in runs]
+    opened = proxy.websockets_opened
+    assert 2 <= opened <= 12, "the client backs off although each socket can be opened"
+    told(f"sockets dropped right after opening ({opened} in {len(runs)} s)", check_all_there_once(client, runs, ends))
 
 
 def test_two_seconds_of_latency(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.faults.conftest import Told
+from tests.faults.proxy import FaultProxy
 from tests.support.scripted_server import WORKFLOW, Message, ScriptedServer, invocation, status, whole_story
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
-from invokeai_py_client.wire.events import Event
+from invokeai_py_client.errors import ProcessorStoppedError
+from invokeai_py_client.live import reconciler
+from invokeai_py_client.transport import socketio_connection
+from invokeai_py_client.wire.events import Event, InvocationComplete
 
 Script = Callable[[ScriptedServer, int, str], Awaitable[None]]
 
@@ -174,3 +180,94 @@ async def test_many_consumers_do_not_slow_one_another(told: Told) -> None:
         stories = await asyncio.gather(*(all_of(run.stream()) for _ in range(50)))
         assert all(story == stories[0] for story in stories)
     told("50 consumers of one run, and one that reads no further", "50 equal stories")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_outputs_that_no_event_told_are_told_from_the_record(
+    transport: Literal["websocket", "polling"], told: Told
+) -> None:
+    curtain, gone = threading.Event(), threading.Event()
+
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+        story = whole_story(item_id, batch_id)
+        await server.play_all(story[:2])
+        await asyncio.to_thread(curtain.wait, 30)
+        server.finish(item_id)
+        await server.play_all(story[2:])
+
+    with (
+        ScriptedServer(play) as server,
+        FaultProxy(server.url) as proxy,
+        InvokeAIClient.from_url(proxy.url, transport=transport) as client,
+    ):
+        client.on_connection(lambda change: gone.set() if change.state == "disconnected" else None)
+        (run,) = submit(client)
+        stream = run.stream()
+        seen: list[Event] = []
+        if transport == "websocket":
+            seen += [next(stream), next(stream)]
+            proxy.next("/ws/", "503", 10**6)
+            proxy.reset_websockets()
+            assert gone.wait(30)
+        curtain.set()
+        assert run.wait(30, poll_interval=0.05).status == "completed"
+        seen += stream
+    wanted = ["invocation_complete", "queue_item_status_changed", "session_complete"]
+    assert [event.type for event in seen[-3:]] == wanted
+    assert [event.type for event in seen].count("invocation_complete") == 1
+    output = seen[-3]
+    assert isinstance(output, InvocationComplete)
+    assert (output.recovered, output.node_id, output.result["value"]) == (True, "add", 1)
+    told(f"a node's end that no event told, {transport}", "told from the record, marked recovered")
+
+
+def test_a_half_open_socket_is_found_by_ping(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.4)
+    curtain, gone = threading.Event(), threading.Event()
+
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+        await asyncio.to_thread(curtain.wait, 30)
+        server.finish(item_id)
+        await server.play_all(whole_story(item_id, batch_id))
+
+    with (
+        ScriptedServer(play) as server,
+        FaultProxy(server.url) as proxy,
+        InvokeAIClient.from_url(proxy.url) as client,
+    ):
+        client.on_connection(lambda change: gone.set() if change.state == "disconnected" else None)
+        (run,) = submit(client)
+        time.sleep(1.0)
+        assert not gone.is_set(), "a server that is merely silent answers the ping"
+        proxy.freeze_websockets()
+        began = time.monotonic()
+        curtain.set()
+        check([run])
+        late = time.monotonic() - began
+        assert gone.is_set()
+        assert late < 5
+    told("a half-open socket, pinged after 0.4 s", f"noticed, and the run ended {late:.1f} s late")
+
+
+def test_a_wait_ends_when_the_processor_has_died(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+    monkeypatch.setattr(reconciler, "SILENCE", 0.3)
+
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+        server.items[item_id]["status"] = "in_progress"
+        await server.play_all(whole_story(item_id, batch_id)[:2])
+        server.kill_processor(item_id)
+
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+        assert client.health_check().is_usable
+        (run,) = submit(client)
+        with pytest.raises(ProcessorStoppedError, match=r"item 1 of the queue 'default'.*Restart the server") as info:
+            run.wait(30)
+        assert info.value.item_id == run.item_id
+        with pytest.raises(ProcessorStoppedError):
+            [*run.stream()]
+        with pytest.raises(ProcessorStoppedError):
+            asyncio.run(run.aio.result(30))
+        health = client.health_check()
+        assert (health.is_reachable, health.is_usable) == (True, False)
+        assert isinstance(health.error, ProcessorStoppedError)
+    told("the server's processor has died", "told as an error that names the item")

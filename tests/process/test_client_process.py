@@ -9,11 +9,13 @@ import subprocess
 import sys
 import textwrap
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -103,8 +105,7 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_is_sending(
     wf = handle()
     wf.submit_sync().wait(30)
     async def sending():
-        run = client._following.router.follow(RunState("of the parent", "default", None))
-        run.is_urgent = True
+        client._following.router.follow(RunState("of the parent", "default", None), is_urgent=True)
     client._engine.block(sending())
     child = os.fork()
     if child == 0:
@@ -231,3 +232,42 @@ def test_two_hundred_threads_wait_at_once(server: LocalServer, blur: dict[str, A
         timeout=120,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("200 {'completed'}\n", "", 0)
+
+
+@posix_only
+@pytest.mark.parametrize("after", [0.02, 0.1, 0.2])
+def test_ctrl_c_in_a_submission_leaves_nothing_to_run(
+    server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any], after: float
+) -> None:
+    code = (
+        HEAD
+        + """
+    wf = handle(seconds=0.0, steps=1)
+    client.queue.get_status()
+    print("submitting", flush=True)
+    wf.submit_sync(runs=10_000, batch_id=sys.argv[3])
+    """
+    )
+    batch_id = str(uuid.uuid4())
+    client.queue.pause()
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), server.url, json.dumps(sleep), batch_id],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdout is not None
+        assert program.stdout.readline() == "submitting\n"
+        time.sleep(after)
+        program.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, err = program.communicate(timeout=20)
+        assert time.monotonic() - began < 8
+        assert "KeyboardInterrupt" in err
+        status = client.queue.get_batch_status(batch_id)
+        assert status.total in (0, 10_000)
+        assert status.pending == status.in_progress == 0
+    finally:
+        client.queue.clear()
+        client.queue.resume()

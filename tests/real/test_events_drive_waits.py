@@ -6,10 +6,12 @@ import asyncio
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import socketio
+from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -93,44 +95,46 @@ def test_a_run_costs_one_request(
     assert asked == ["/api/v1/queue/default/enqueue_batch"] * 2
 
 
-def test_without_a_socket_polling_carries_the_run(server: LocalServer, sleep: dict[str, Any]) -> None:
-    with InvokeAIClient.from_url(server.url) as client:
-        # No server speaks here: the socket's attempts fail, while REST goes where it should.
-        client._following._socket._path = "nowhere/socket.io"
-        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
-        run = wf.submit_sync()
-        result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1)
-        assert not client._following._socket.is_connected
+@pytest.fixture
+def deaf(server: LocalServer) -> Iterator[InvokeAIClient]:
+    """A client whose socket never opens: something on the way refuses every websocket."""
+    with FaultProxy(server.url) as proxy:
+        proxy.next("/ws/", "400", 10**6)
+        with InvokeAIClient.from_url(proxy.url) as client:
+            yield client
+
+
+def test_without_a_socket_polling_carries_the_run(deaf: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = deaf.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    run = wf.submit_sync()
+    result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1)
+    assert deaf.stats().events == 0
     assert result.status == "completed"
     assert [output.result["value"] for output in result.outputs] == [4]
     assert run.session_id == result.session_id
 
 
-def test_without_a_socket_a_failure_is_told_with_its_node(server: LocalServer, sleep: dict[str, Any]) -> None:
-    with InvokeAIClient.from_url(server.url) as client:
-        client._following._socket._path = "nowhere/socket.io"
-        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
-        wf.inputs["Fail At"].value = 0
-        wf.submit_sync()
-        result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1, progress_callback=lambda _: None)
+def test_without_a_socket_a_failure_is_told_with_its_node(deaf: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = deaf.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Fail At"].value = 0
+    wf.submit_sync()
+    result = wf.wait_for_completion_sync(timeout=30, poll_interval=0.1, progress_callback=lambda _: None)
     assert (result.status, result.error) == ("failed", "RuntimeError: told to fail at step 0")
     assert (result.error_node_id, result.error_node_type) == ("sleep", "test_sleep")
 
 
-def test_a_lost_socket_is_opened_again_and_nothing_is_missed(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
-    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
-    wf.inputs["Seconds"].value = 1.0
-    run = wf.submit_sync()
-    socket = client._following._socket
-    assert socket.epoch == 1
-    assert socket._client is not None
-    client._engine.block(socket._client.disconnect())
-    result = run.wait(timeout=30, poll_interval=0.1)
-    assert result.status == "completed"
-    assert [output.result["value"] for output in result.outputs] == [4]
-    again = wf.submit_sync()
-    assert again.wait(timeout=30).status == "completed"
-    assert socket.epoch >= 2
+def test_a_lost_socket_is_opened_again_and_nothing_is_missed(server: LocalServer, sleep: dict[str, Any]) -> None:
+    with FaultProxy(server.url) as proxy, InvokeAIClient.from_url(proxy.url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        wf.inputs["Seconds"].value = 1.0
+        run = wf.submit_sync()
+        proxy.reset_websockets()
+        result = run.wait(timeout=30, poll_interval=0.1)
+        assert result.status == "completed"
+        assert [output.result["value"] for output in result.outputs] == [4]
+        again = wf.submit_sync()
+        assert again.wait(timeout=30).status == "completed"
+        assert proxy.websockets_opened >= 2
 
 
 def test_items_that_are_deleted_end_their_wait(client: InvokeAIClient, sleep: dict[str, Any]) -> None:

@@ -240,6 +240,7 @@ def test_a_run_is_taken_up_by_another_client(
         done = handle(client, blur).submit_sync()
         done.result(timeout=30)
         ended = other.run(done.item_id)
+        assert (ended.status, ended.progress) == ("completed", 100)
         assert ended.result(timeout=30).status == "completed"
         assert [image.name for image in ended.images] == [image.name for image in done.images]
         assert [event.type for event in ended.stream()][-1] == "session_complete"
@@ -247,6 +248,15 @@ def test_a_run_is_taken_up_by_another_client(
             other.run(10**9)
         with pytest.raises(errors.NotFoundError):
             other.run(batch_id="no such batch")
+
+
+def test_a_finished_batch_is_known_when_it_is_taken_up(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    begun = handle(client, sleep, steps=1, seconds=0.01).submit_sync(runs=3)
+    begun.wait(30)
+    with InvokeAIClient.from_url(client.settings.url) as other:
+        again = other.run(batch_id=begun.batch_id)
+        assert (again.status, again.progress, again.item_ids) == ("completed", 100, begun.item_ids)
+        assert [output.item_id for output in again.item.outputs] == [*begun.item_ids]
 
 
 def test_a_run_of_several_items_is_one(client: InvokeAIClient, sleep: dict[str, Any]) -> None:

@@ -92,6 +92,8 @@ class QueueServer:
         self.requests: list[Request] = []
         self.storing_takes = 0.0
         """Seconds between the arrival of a batch and its being stored."""
+        self.is_processor_dead = False
+        """Nothing is being processed, and the items in progress cannot be read."""
         self._faults: dict[str, list[Fault]] = {}
         self._always: dict[str, Fault] = {}
         self._ids = itertools.count(1)
@@ -197,13 +199,19 @@ class QueueServer:
                 batch_id = call.path.split("/")[-2]
                 return {"batch_id": batch_id, **self._counts(self.ids_of(batch_id))}
             case "status":
-                return {"queue": self._counts([*self.items]), "processor": {"is_started": True, "is_processing": True}}
+                running = [item_id for item_id, item in self.items.items() if item["status"] == "in_progress"]
+                return {
+                    "queue": {**self._counts([*self.items]), "item_id": next(iter(running), None)},
+                    "processor": {"is_started": True, "is_processing": not self.is_processor_dead},
+                }
             case "item_ids":
                 return {"item_ids": sorted(self.items, reverse=True), "total_count": len(self.items)}
             case "item_summaries_by_ids" | "items_by_ids":
                 return [self.items[item_id] for item_id in call.body["item_ids"] if item_id in self.items]
             case "item":
                 return self.items[int(call.path.split("/")[-1])]
+            case "retry_items_by_id":
+                return {"retried_item_ids": self._retry(call.body)}
             case "cancel_by_batch_ids":
                 return {"canceled": self._cancel(item for one in call.body["batch_ids"] for item in self.ids_of(one))}
         raise AssertionError(f"this server has no route {call.path}")
@@ -222,6 +230,13 @@ class QueueServer:
         )
         answer = {"enqueued": len(new), "requested": requested}
         return answer | {"item_ids": self.ids_of(batch["batch_id"])[::-1]} if self.names_items else answer
+
+    def _retry(self, item_ids: list[int]) -> list[int]:
+        retried = [item_id for item_id in item_ids if self.items[item_id]["status"] in ("failed", "canceled")]
+        for item_id in retried:
+            first = self.items[item_id].get("retried_from_item_id") or item_id
+            self.add(self.items[item_id]["batch_id"], retried_from_item_id=first)
+        return retried
 
     def _counts(self, item_ids: list[int]) -> dict[str, int]:
         statuses = [self.items[item_id]["status"] for item_id in item_ids]

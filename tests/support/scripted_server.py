@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +33,10 @@ class ScriptedServer:
         self._socket = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
         self._tasks: set[asyncio.Task[None]] = set()
         self.items: dict[int, dict[str, Any]] = {}
+        self._unreadable: int | None = None
         self.url = ""
+        self.before_response: Callable[[], Awaitable[object]] | None = None
+        """Awaited when a batch was stored, before the response to it is sent."""
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
@@ -72,6 +75,10 @@ class ScriptedServer:
             "execution_graph": {"nodes": {prepared["id"]: prepared}},
         }
 
+    def kill_processor(self, item_id: int) -> None:
+        """From now on nothing is processed any more, and whatever must read this item is answered with 500."""
+        self._unreadable = item_id
+
     async def _end(self) -> None:
         await self._socket.shutdown()
         await self._runner.cleanup()
@@ -90,7 +97,9 @@ class ScriptedServer:
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
         app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
+        app.router.add_get(f"{queue}/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
+        app.router.add_get(f"{queue}/status", self._status)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -118,13 +127,35 @@ class ScriptedServer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         count = len(item_ids)
+        if self.before_response is not None:
+            await self.before_response()
         return await _json({"enqueued": count, "requested": count, "item_ids": item_ids[::-1]})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        statuses = [item["status"] for item in self.items.values()]
+        names = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
+        running = next((item["item_id"] for item in self.items.values() if item["status"] == "in_progress"), None)
+        counts = {name: statuses.count(name) for name in names}
+        is_processing = running is not None and self._unreadable is None
+        return await _json(
+            {
+                "queue": {**counts, "total": len(statuses), "item_id": running},
+                "processor": {"is_started": True, "is_processing": is_processing},
+            }
+        )
 
     async def _by_ids(self, request: web.Request) -> web.Response:
         wanted = (await request.json())["item_ids"]
+        if self._unreadable in wanted:
+            raise web.HTTPInternalServerError
         return await _json([self.items[item_id] for item_id in wanted if item_id in self.items])
 
+    async def _item_ids(self, _: web.Request) -> web.Response:
+        return await _json({"item_ids": [*self.items][::-1], "total_count": len(self.items)})
+
     async def _item(self, request: web.Request) -> web.Response:
+        if self._unreadable == int(request.match_info["item_id"]):
+            raise web.HTTPInternalServerError
         return await _json(self.items[int(request.match_info["item_id"])])
 
 

@@ -19,6 +19,7 @@ from typing import Any, assert_type
 from invokeai_py_client import (
     Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
 )
+from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
 from invokeai_py_client.repositories.queue_order import QueuePosition
 from invokeai_py_client.repositories.transfers import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
@@ -40,6 +41,15 @@ def use(client: InvokeAIClient) -> None:
     assert_type(wf.submit_sync().images[0].bytes(), bytes)
     assert_type(client.run(3), Run)
     assert_type(client.run(batch_id="b"), Run)
+    assert_type(client.runs(["a", "b"], destination="d", origin="o"), dict[str, Run])
+    assert_type(wf.submit_sync(batch_id="b", destination="d", origin="o").batch_id, str)
+    try:
+        wf.submit_sync()
+    except EnqueueInDoubtError as error:
+        assert_type(error.batch_id, str)
+    except InvokeAIError as error:
+        assert_type(error.batch_id, str | None)
+        assert_type(error.is_transient and not error.may_have_been_applied, bool)
     assert_type(wf.on_event(lambda event: print(event.type), types={"session_complete"}), Callable[[], None])
     for image in client.image_repo.list_images(board="a", starred=True):
         assert_type(image, ImageRecord)
@@ -82,6 +92,10 @@ async def use_awaited(client: InvokeAIClient) -> None:
     async for event in wf.stream_events():
         assert_type(event, Event)
     await wf.cancel()
+    assert_type(await client.aio.runs(origin="o"), dict[str, Run])
+    assert_type(await wf.submit(batch_id="b", destination="d", origin="o"), Run)
+    async for event in wf.submit_sync_monitor_async(batch_id="b", destination="d"):
+        assert_type(event, Event)
     async for image in client.aio.image_repo.list_images():
         assert_type(image, ImageRecord)
     awaited = client.aio.image_repo
@@ -134,6 +148,10 @@ WRONG = [
     "wf.on_event(lambda: None)",
     "wf.stream_events(3)",
     "wf.submit_sync(on_server_loss='retry')",
+    "wf.submit_sync(batch_id=3)",
+    "wf.submit_sync(destination=None)",
+    "client.runs(3)",
+    "client.runs(['a'])[0]",
     "for event in wf.stream_events_sync(): event.staus",
 ]
 

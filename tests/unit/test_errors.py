@@ -24,6 +24,7 @@ FACTS = {
     "field": "a",
     "value": 3,
     "batch_id": "b",
+    "queue_id": "default",
     "item_id": 7,
     "requested": 2,
     "limit": 1000,
@@ -93,3 +94,35 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         del stack[depth:]
         stack.append(kind)
     assert len(drawn) + 1 == len(errors.__all__)
+
+
+def api_error(status: int) -> errors.ApiError:
+    return errors.ApiError("It broke.", status=status, method="POST", url="u")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_transient", "may_have_been_applied"),
+    [
+        (errors.TransportError("x", url="u", sent=False), True, False),
+        (errors.TransportError("x", url="u"), True, True),
+        (errors.RequestTimeout("x", url="u", method="GET", timeout=1), True, True),
+        (errors.NotInvokeAIError("x", url="u"), False, True),
+        (errors.RedirectedError("x", url="u", target=None), False, False),
+        (errors.NotReadyError("x", url="u"), True, False),
+        (errors.EnqueueInDoubtError("x", url="u", batch_id="b"), False, True),
+        (errors.NotEnqueuedError("x", batch_id="b", requested=2, enqueued=0), True, False),
+        (errors.NotEnqueuedError("x", batch_id="b", requested=0, enqueued=0), False, False),
+        (errors.SettingsError("x", setting="url"), False, False),
+        (errors.RunTimeout("x", batch_id="b", timeout=1), False, False),
+        (api_error(200), False, True),
+        *((api_error(status), False, False) for status in (400, 401, 403, 404, 413, 415, 422)),
+        *((api_error(status), True, True) for status in (408, 425, 429, 502, 503, 504, 520, 524)),
+        *((api_error(status), False, True) for status in (409, 500, 507)),
+    ],
+)
+def test_every_error_tells_whether_a_retry_may_help_and_is_safe(
+    error: errors.InvokeAIError, is_transient: bool, may_have_been_applied: bool
+) -> None:
+    assert (error.is_transient, error.may_have_been_applied) == (is_transient, may_have_been_applied)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.is_transient, copied.may_have_been_applied) == (is_transient, may_have_been_applied)

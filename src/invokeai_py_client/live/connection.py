@@ -1,7 +1,8 @@
-"""Tells those who want to know that the socket comes and goes."""
+"""Tells handlers when the socket is connected, lost and connected again."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
@@ -29,21 +30,38 @@ class ConnectionChange(ReadsAsMapping):
 
 
 class ConnectionWatch:
-    """Those who want to know, and how often it went and came back."""
+    """The mailboxes that are told of each change, and how often the socket was lost and came back."""
 
     def __init__(self) -> None:
+        # Mailboxes are added by the user's threads, while the engine tells them of a change.
+        self._lock = threading.Lock()
         self._mailboxes: list[Mailbox[Any]] = []
+        self._is_closed = False
         self.losses = 0
         self.reconnects = 0
 
     def add(self, mailbox: Mailbox[Any]) -> None:
-        """Put each change into a mailbox from now on, until its consumer closes it."""
-        self._mailboxes.append(mailbox)
+        """Put each change into a mailbox from now on, until its consumer closes it. From any thread."""
+        with self._lock:
+            self._mailboxes = [other for other in self._mailboxes if not other.is_closed]
+            self._mailboxes.append(mailbox)
+            is_closed = self._is_closed
+        if is_closed:
+            mailbox.close()
 
     def tell(self, change: ConnectionChange) -> None:
-        """Tell all of them."""
+        """Put a change into all of them."""
         self.losses += change.state == "disconnected"
         self.reconnects += change.state == "reconnected"
-        self._mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.is_closed]
-        for mailbox in self._mailboxes:
+        with self._lock:
+            mailboxes = self._mailboxes = [mailbox for mailbox in self._mailboxes if not mailbox.is_closed]
+        for mailbox in mailboxes:
             mailbox.put(change)
+
+    def close(self) -> None:
+        """Nothing will change any more: close the mailboxes, so that the threads of their consumers end."""
+        with self._lock:
+            self._is_closed = True
+            mailboxes, self._mailboxes = self._mailboxes, []
+        for mailbox in mailboxes:
+            mailbox.close()

@@ -7,7 +7,7 @@ import contextlib
 import copy
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError, SettingsError
@@ -16,9 +16,10 @@ from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.items import all_ids, item_of_session, items_of_batch, records_of, summaries_of
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.queue_item import QueueItem
-from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import REDACTED, LiveRun, Router, Watcher
+from invokeai_py_client.live.reconciler import POLL_INTERVAL, Reconciler
+from invokeai_py_client.live.router import REDACTED, LiveRun, Polling, Router, Watcher
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.turns import Turn
@@ -28,8 +29,15 @@ from invokeai_py_client.transport.answers import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.events import Event, GeneratorProgress, Reconnected
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.events import (
+    BulkChange,
+    Event,
+    GeneratorProgress,
+    QueueItemsCanceled,
+    QueueItemsRetried,
+    Reconnected,
+)
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -52,7 +60,12 @@ class Following:
         self._queue_streams: dict[Mailbox[Event], Callable[[InvokeAIError], None]] = {}
         self.connection = ConnectionWatch()
         self.kinds = Kinds()
-        self.router = Router(bulk_change=self._resync, needs_details=self._fill_in)
+        self.durations = NodeDurations()
+        self.router = Router(
+            followed=lambda run: self.reconciler.schedule(run),
+            bulk_change=self._bulk_changed,
+            needs_requests=lambda: self.reconciler.wake(),
+        )
         self._socket = Socket(http, engine, listener=self)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
         self.submissions = Submissions(
@@ -61,6 +74,7 @@ class Following:
             self.router,
             self.reconciler,
             self.kinds,
+            self.durations,
             start=self._start,
             make_turn=self._make_turn,
             attach=self._attach_if_there,
@@ -77,7 +91,9 @@ class Following:
     async def attach(
         self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
     ) -> LiveRun:
-        """Follow a run that was begun elsewhere, or earlier: register it, ask how it is, and go on from there.
+        """Follow a run that was begun elsewhere, or earlier.
+
+        When this returns, the state of each of its items is known, and the outputs of those that have ended.
 
         Args:
             queue_id: the queue.
@@ -87,27 +103,36 @@ class Following:
 
         Raises:
             NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
         """
         await self._start(queue_id)
         if session_id is not None:
             item_id = await item_of_session(self._http, queue_id, session_id)
+        record: QueueItemRecord | None = None
         if batch_id is None:
             assert item_id is not None
-            batch_id = (await self._http.send(queue.get_queue_item(queue_id, item_id))).batch_id
+            record = await self._http.send(queue.get_queue_item(queue_id, item_id))
+            batch_id = record.batch_id
         only = None if item_id is None else frozenset({item_id})
         followed = self.router.followed(batch_id) if only is None else None
         if followed is not None:
             return followed
-        run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only))
+        run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self.durations))
         try:
-            item_ids = [item_id] if item_id is not None else await self._ids_of(queue_id, batch_id)
-            first = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+            items = [record] if record is not None else await self._items_of(queue_id, batch_id)
+            item_ids = [item.item_id for item in items]
+            run.destination = items[0].destination
             run.state.enqueued(item_ids)
-            self.router.apply(run, run.state.apply_snapshot(first))
+            await self.reconciler.bring_up_to_date(run)
+            if run.state.graph is None:
+                # None of its items has ended. Only full records contain the graph.
+                if record is None:
+                    record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+                run.state.learned_graph(record.session.get("graph"))
+                self.router.apply(run, run.state.apply_snapshot(record))
         except BaseException:
             self.router.forget(run)
             raise
-        self._resync()
         return run
 
     async def _attach_if_there(self, queue_id: str, batch_id: str) -> LiveRun | None:
@@ -154,14 +179,17 @@ class Following:
         firsts = await records_of(self._http, queue_id, [items[0].item_id for items in new.values()])
         graphs = {record.batch_id: record for record in firsts}
         for batch_id, items in new.items():
-            run = runs[batch_id] = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True))
+            run = runs[batch_id] = self.router.follow(
+                RunState(batch_id, queue_id, None, has_gap=True, durations=self.durations)
+            )
+            run.destination = items[0].destination
             run.state.enqueued([item.item_id for item in items])
             for snapshot in [graphs[batch_id], *items] if batch_id in graphs else items:
                 self.router.apply(run, run.state.apply_snapshot(snapshot))
-        self._resync()
+            self.reconciler.check(run)
         return {batch_id: run for batch_id, run in runs.items() if run is not None}
 
-    async def _ids_of(self, queue_id: str, batch_id: str) -> list[int]:
+    async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
         items = await items_of_batch(self._http, queue_id, batch_id)
         if not items:
             call = queue.get_batch_status(queue_id, batch_id)
@@ -171,7 +199,7 @@ class Following:
                 url=self._http.url_of(call.path),
                 hint="Check the id; items that have ended are deleted after a while.",
             )
-        return [item.item_id for item in items]
+        return items
 
     async def wait(self, run: LiveRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
         """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
@@ -179,12 +207,11 @@ class Following:
         Raises:
             TimeoutError: it had not ended after so many `seconds`.
         """
-        if pauses:
-            run.wants_polling(pauses)
         if not run.is_over:
-            async with asyncio.timeout(seconds):
-                await self._start(run.state.queue_id)
-                await self._end_of(run)
+            with self.polling(run, pauses):
+                async with asyncio.timeout(seconds):
+                    await self._start(run.state.queue_id)
+                    await self._end_of(run)
         if run.failure is not None:
             # One failure may end many waits, each with an error of its own.
             raise copy.copy(run.failure)
@@ -199,14 +226,34 @@ class Following:
             finally:
                 run.waiters.discard(waiter)
 
-    async def watch(self, run: LiveRun, watcher: Watcher) -> None:
-        """Call `watcher` on the engine with each burst of a run's events, until `unwatch`."""
-        await self._start(run.state.queue_id)
-        run.watchers.append(watcher)
+    @contextlib.contextmanager
+    def polling(self, run: LiveRun, pauses: tuple[float, ...]) -> Iterator[None]:
+        """While this is open, ask about a run after these pauses in seconds if there is no socket; the last repeats."""
+        polling = Polling(pauses or (POLL_INTERVAL,))
+        run.pollings.append(polling)
+        self.reconciler.schedule(run)
+        try:
+            yield
+        finally:
+            run.pollings.remove(polling)
 
-    async def unwatch(self, run: LiveRun, watcher: Watcher) -> None:
-        """Undo `watch`."""
-        run.unwatch(watcher)
+    @contextlib.asynccontextmanager
+    async def watching(self, run: LiveRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
+        """While this is open, call `watcher` on the engine with each burst of a run's events.
+
+        Args:
+            run: the run.
+            watcher: it must not block.
+            pauses: as for `polling`.
+        """
+        with self.polling(run, pauses):
+            if not run.is_over:
+                await self._start(run.state.queue_id)
+            run.watchers.append(watcher)
+            try:
+                yield
+            finally:
+                run.unwatch(watcher)
 
     async def stream(
         self, run: LiveRun, mailbox: Mailbox[Event], *, item_id: int | None = None
@@ -255,10 +302,8 @@ class Following:
             if mailbox.is_closed or run.is_over:
                 run.unwatch(watcher)
 
-        for event in run.story:
-            if is_wanted(event):
-                # All that was kept is told, however much it is.
-                mailbox.put(event)
+        # All that was kept is told, however much it is.
+        mailbox.put_backlog(event for event in run.story if is_wanted(event))
         if not is_over():
             run.watchers.append(watcher)
             if closes:
@@ -368,12 +413,14 @@ class Following:
 
     def cancel_asked(self, run: LiveRun | None = None, *, item_id: int | None = None) -> None:
         """Remember that it is this client that cancels a run, or an item of whatever run."""
-        for other in [run] if run is not None else [*self.router.live()]:
-            other.state.cancel_asked(None if item_id is None else [item_id])
-            if item_id is None:
-                other.cancel_asked = True
-                other.last_heard = time.monotonic()
-                self.reconciler.wake()
+        if item_id is not None:
+            for other in self.router.having(item_id):
+                other.state.cancel_asked([item_id])
+        if run is not None:
+            run.state.cancel_asked()
+            run.cancel_asked = True
+            run.checked_at = time.monotonic()
+            self.reconciler.schedule(run)
 
     def cancel_of_queue_asked(self, queue_id: str, *, pending_only: bool) -> None:
         """Remember that it is this client that cancels what is in a queue, or waits in it."""
@@ -383,6 +430,12 @@ class Following:
             if pending_only:
                 run.state.cancel_asked(run.state.pending_ids())
             else:
+                self.cancel_asked(run)
+
+    def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
+        """Remember that it is this client that cancels what has a destination."""
+        for run in [*self.router.live()]:
+            if (run.state.queue_id, run.destination) == (queue_id, destination):
                 self.cancel_asked(run)
 
     # What the socket tells.
@@ -407,8 +460,7 @@ class Following:
         if self._deaf_since is not None:
             self.router.reconnected(time.monotonic() - self._deaf_since)
             self._deaf_since = None
-        if runs:
-            self._resync()
+        self.reconciler.check_all()
 
     def refused(self) -> None:
         """Nothing listens at the server's address: when it is back, it will have canceled what was running."""
@@ -429,14 +481,13 @@ class Following:
         self.connection.tell(ConnectionChange("disconnected", reason=reason))
         for run in self.router.live():
             run.state.missed()
-        self._resync()
+        self.reconciler.check_all()
 
-    def _resync(self) -> None:
-        logger.debug("asking the server about all live runs")
-        self.reconciler.wake(everything=True)
-
-    def _fill_in(self) -> None:
-        self.reconciler.wake()
+    def _bulk_changed(self, event: BulkChange) -> None:
+        if isinstance(event, QueueItemsCanceled | QueueItemsRetried) and event.item_ids:
+            self.reconciler.check_items(event.queue_id, event.item_ids)
+        else:
+            self.reconciler.check_all_soon()
 
 
 def _of_the_parent(run: LiveRun) -> RunError:

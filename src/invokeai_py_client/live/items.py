@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -18,6 +19,20 @@ _FEW = 20
 """So many items are asked for one by one where a server has no route for several; for more it is asked for all."""
 
 R = TypeVar("R", bound=QueueItemSummary)
+
+
+def item_id_of(value: object) -> int:
+    """Return a queue item's id as an `int`, which may come as another integer type, such as numpy's.
+
+    Raises:
+        TypeError: it is not an integer. A text in its place would match no item of the server's responses.
+    """
+    if not isinstance(value, bool) and hasattr(value, "__index__"):
+        return operator.index(value)
+    raise TypeError(
+        f"item_id must be an int, such as run.item_id, not {type(value).__name__} ({value!r}). "
+        "client.run() takes the id of a batch as batch_id=..., and that of a session as session_id=..."
+    )
 
 
 def lacks_route(error: InvokeAIError) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import ApiError, InvokeAIError
+from invokeai_py_client.live.processor import ProcessorWatch
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.runtime.waiting import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusChanged, Reconnected
+from invokeai_py_client.wire.records import QueueStatus
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds until the server is asked again after a transient failure; the last is repeated."""
@@ -64,6 +66,7 @@ async def until_counts(
         Whether they are so; False if the time was over first, or `unless` ended it.
 
     Raises:
+        ProcessorStoppedError: the server runs no items any more.
         InvokeAIError: a failure that is not transient; a transient one if the time is over before the server answered.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -74,17 +77,22 @@ async def until_counts(
             changed.set()
 
     router.watch_queue(queue_id, watcher)
+    processor = ProcessorWatch(http)
     failures = 0
     try:
         while True:
             changed.clear()
             failure: InvokeAIError | None = None
             try:
-                counts = await _ask(http, queue_id, deadline)
+                status = await _ask(http, queue_id, deadline)
                 failures = 0
+                counts = dict(status.queue)
                 if are_so(counts):
                     return True
                 on_wait(counts)
+                stopped = await processor.check(queue_id, status)
+                if stopped is not None:
+                    raise stopped
             except InvokeAIError as error:
                 if not error.is_transient:
                     raise
@@ -111,13 +119,13 @@ def _pause_after(failure: InvokeAIError, failures: int) -> float:
     return pause if wanted is None else max(pause, wanted)
 
 
-async def _ask(http: Sender, queue_id: str, deadline: float | None) -> Counts:
+async def _ask(http: Sender, queue_id: str, deadline: float | None) -> QueueStatus:
     call = queue.get_queue_status(queue_id)
     if deadline is not None:
         left = max(_LEAST, deadline - time.monotonic())
         call = dataclasses.replace(call, timeout=min(http.settings.timeout, left))
     # Not retried here: the caller polls again.
-    return dict((await http.send(dataclasses.replace(call, retries=0))).queue)
+    return await http.send(dataclasses.replace(call, retries=0))
 
 
 def _may_make_it_so(event: Event, are_so: AreSo) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from operator import attrgetter
+from typing import Any, overload
 
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
@@ -12,29 +13,81 @@ from invokeai_py_client.wire.events import TERMINAL_STATUSES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOutput:
-    """The output of one prepared node: `node_id` is the workflow's node, `result` what the server sent."""
+    """The output of one prepared node.
+
+    `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy, `result` the output as the
+    server sent it, and `item_id` the queue item that ran the node.
+    """
 
     node_id: str
     invocation_id: str
     result: Mapping[str, Any] = field(repr=False)
+    item_id: int = 0
+
+
+class OutputsSoFar(Sequence[NodeOutput]):
+    """The outputs of a run at one moment: item by item, those of one item in the order in which its nodes ended.
+
+    Making one takes constant time, whatever the number of outputs: it remembers how long the list was, and puts the
+    outputs in order when they are first read.
+
+    Args:
+        outputs: a list that is only ever appended to.
+    """
+
+    __slots__ = ("_count", "_ordered", "_outputs")
+
+    def __init__(self, outputs: list[NodeOutput]) -> None:
+        self._outputs = outputs
+        self._count = len(outputs)
+        self._ordered: tuple[NodeOutput, ...] | None = None
+
+    def _in_order(self) -> tuple[NodeOutput, ...]:
+        if self._ordered is None:
+            self._ordered = tuple(sorted(self._outputs[: self._count], key=attrgetter("item_id")))
+        return self._ordered
+
+    @overload
+    def __getitem__(self, index: int) -> NodeOutput: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[NodeOutput, ...]: ...
+    def __getitem__(self, index: int | slice) -> NodeOutput | tuple[NodeOutput, ...]:
+        return self._in_order()[index]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._in_order() == tuple(other)
+
+    def __repr__(self) -> str:
+        return repr(self._in_order())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (self._in_order(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueItem(ReadsAsMapping):
     """A queue item, built from pushed events: attributes that also read as a mapping.
 
-    `progress_percentage` (0..100) is the whole item's: the nodes that are done and the current one's share.
-    `current_step` of `total_steps` are those of the node that last told of steps, 0 before there is one. `error` is
+    `progress_percentage` estimates which part of the item's run time is over, 0..100. Each node counts by the time
+    that it is expected to take: by what nodes of its type took in earlier runs of this client, else by a built-in
+    estimate (a denoising step counts for more than a whole simple node). It never falls, and is 100 only once the
+    item has completed; an item that fails or is canceled keeps the percentage that it had reached.
+
+    `current_step` of `total_steps` are those of the node that last reported steps, 0 before there is one. `error` is
     one line, None unless the item failed; `error_type`, `error_message` and `error_traceback` are the server's, and
     `error_node_id` and `error_node_type` say where it happened, if that is known. `outputs` are in the order in
-    which the nodes ended; `boards` are the ids of the boards that they were told to use, by node id.
+    which the nodes ended; `boards` are the ids of the boards that the nodes were told to use, by node id.
 
     `canceled_by` says who canceled a canceled item: `client` (this one), `server` (it was restarted while the item
     ran), or `unknown` (another client, or the web UI).
 
-    `item["session"]` is the one part that events do not tell: it is fetched from the server when it is read.
+    `item["session"]` is the one part that events do not contain: it is fetched from the server when it is read.
 
-    A run of several items is told of as one: the first item's ids, the worst status, all outputs.
+    A run of several items is shown as one: the first item's ids, the worst status, the mean of the percentages, and
+    all outputs.
     """
 
     item_id: int
@@ -54,7 +107,7 @@ class QueueItem(ReadsAsMapping):
     error_traceback: str | None = field(default=None, repr=False)
     error_node_id: str | None = None
     error_node_type: str | None = None
-    outputs: tuple[NodeOutput, ...] = field(default=(), repr=False)
+    outputs: Sequence[NodeOutput] = field(default=(), repr=False)
     boards: Mapping[str, str] = field(default_factory=dict, repr=False)
     canceled_by: str | None = None
     fetch_session: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)

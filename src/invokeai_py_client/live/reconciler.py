@@ -1,4 +1,4 @@
-"""Asks the server in bulk what its pushes did not tell: on reconnect, on bulk events, and on silence.
+"""Asks the server in bulk what its events did not tell: after a reconnect, on bulk events, and on silence.
 
 There is one reconciler for all runs of a client, so a thousand waits cost no more than one.
 """
@@ -6,18 +6,22 @@ There is one reconciler for all runs of a client, so a thousand waits cost no mo
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
+import math
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from invokeai_py_client.errors import (
     AuthenticationError,
     ForbiddenError,
     InvokeAIError,
+    ServerError,
 )
 from invokeai_py_client.live.items import records_of, summaries_of
+from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
@@ -40,9 +44,15 @@ SILENCE_AFTER_CANCEL = 1.0
 ERROR_GRACE = 0.25
 """Seconds that the error of a failed node may take to follow the status, before it is asked for."""
 
-_DETAILS_PER_REQUEST = 50
+ALL_RUNS_PAUSE = 1.0
+"""Seconds at least between two rounds for all runs that bulk events of other users cause."""
 
-_RunsOfItems = defaultdict[int, list[LiveRun]]
+_SLACK = 0.1
+"""The part of its interval by which a run is asked about early, together with others, rather than by itself."""
+
+_MOST_DOUBLINGS = 16
+
+_DETAILS_PER_REQUEST = 50
 
 
 class Connection(Protocol):
@@ -62,6 +72,9 @@ class Connection(Protocol):
 class Reconciler:
     """Keeps every followed run true to the server.
 
+    A run is asked about when nothing has been heard of it for a while. When that is the case is kept in a heap, with
+    one entry for each run, so that neither an event nor a submission takes longer the more runs there are.
+
     Args:
         http: how to ask.
         engine: where to run.
@@ -76,7 +89,16 @@ class Reconciler:
         self._connection = connection
         self._generation = -1
         self._due = asyncio.Event()
-        self._everything = False
+        self._schedule: list[tuple[float, int, LiveRun]] = []
+        self._numbers = itertools.count()
+        self._runs: dict[LiveRun, None] = {}
+        self._items: dict[str, dict[int, None]] = {}
+        self._brought_up: set[LiveRun] = set()
+        self._all_from: float | None = None
+        self._all_asked_at = -math.inf
+        self._processor = ProcessorWatch(http)
+        self._processor_asked_at = -math.inf
+        self._failures = 0
         self.rounds = 0
 
     def start(self) -> None:
@@ -86,97 +108,222 @@ class Reconciler:
             self._due = asyncio.Event()
             self._engine.spawn(self._run(), name="reconciler")
 
-    def wake(self, *, everything: bool = False) -> None:
-        """Have a round now: for the items that lack details, or for every item that has not ended."""
-        self._everything = self._everything or everything
+    def schedule(self, run: LiveRun) -> None:
+        """Ask about a run when its time has come, which may be earlier than it was."""
+        due = run.checked_at + self._interval(run)
+        if run.due_at is None or due < run.due_at:
+            run.due_at = due
+            heapq.heappush(self._schedule, (due, next(self._numbers), run))
+            if self._schedule[0][2] is run:
+                self._due.set()
+
+    def check(self, run: LiveRun) -> None:
+        """Ask about a run now."""
+        self._runs[run] = None
         self._due.set()
+
+    def check_items(self, queue_id: str, item_ids: Iterable[int]) -> None:
+        """Ask about some items now, as far as they belong to runs that are followed."""
+        followed = [item_id for item_id in item_ids if self._router.having(item_id)]
+        if followed:
+            self._items.setdefault(queue_id, {}).update(dict.fromkeys(followed))
+            self._due.set()
+
+    def check_all(self) -> None:
+        """Ask about every run now: events may have been missed."""
+        logger.debug("asking the server about every live run")
+        self._all_from = -math.inf
+        self._due.set()
+
+    def check_all_soon(self) -> None:
+        """Ask about every run, but not more than once in a while: others may change the queue again and again."""
+        if self._all_from is None:
+            self._all_from = max(time.monotonic(), self._all_asked_at + ALL_RUNS_PAUSE)
+            self._due.set()
+
+    def wake(self) -> None:
+        """Have a round now, for whatever must be asked."""
+        self._due.set()
+
+    async def bring_up_to_date(self, run: LiveRun) -> None:
+        """Ask about all of a run that is not settled, and return when the responses are taken in.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        run.was_asked()
+        self._brought_up.add(run)
+        try:
+            await self._refresh(run.state.queue_id, run.state.unsettled())
+            await self._fetch_details([run])
+        finally:
+            self._brought_up.discard(run)
+            if run.state.needs_requests:
+                self._due.set()
 
     async def _run(self) -> None:
         while True:
-            await set_within(self._due, self._pause())
-            self._due.clear()
-            everything, self._everything = self._everything, False
             try:
-                await self._round(everything)
-            except (AuthenticationError, ForbiddenError) as error:
-                # Asking again would get the same answer for ever: those who wait must know.
-                for run in self._router.live():
-                    run.fail(error)
-                    self._router.forget(run)
-            except InvokeAIError as error:
-                logger.info("the server could not be asked about its queue, will try again: %s", error)
-                await self._try_again(everything)
+                await self._next_round()
             except Exception:
-                # The safety net must hold whatever one answer may do to it.
-                logger.exception("a round of asking the server about its queue failed, will try again")
-                await self._try_again(everything)
+                # Without this task no wait would ever notice what its events did not tell.
+                logger.exception("the reconciler met an error, and goes on")
+                await asyncio.sleep(POLL_INTERVAL)
 
-    async def _try_again(self, everything: bool) -> None:
-        await asyncio.sleep(min(self._pause() or POLL_INTERVAL, POLL_INTERVAL))
-        self.wake(everything=everything)
+    async def _next_round(self) -> None:
+        """Wait until something must be asked, and ask it."""
+        await set_within(self._due, self._pause())
+        self._due.clear()
+        self._collect()
+        runs, self._runs = self._runs, {}
+        items, self._items = self._items, {}
+        try:
+            try:
+                await self._round(runs, items)
+            except ServerError:
+                await self._check_processor(runs)
+                raise
+            await self._check_processor(runs)
+            self._failures = 0
+            return
+        except (AuthenticationError, ForbiddenError) as error:
+            # The same request would be refused for ever: those who wait must know.
+            for run in self._router.live():
+                run.fail(error)
+                self._router.forget(run)
+            return
+        except Exception as error:
+            # One bad response must not end the task that all waits rely on.
+            self._log_failure(error)
+        self._runs.update(runs)
+        for queue_id, item_ids in items.items():
+            self._items.setdefault(queue_id, {}).update(item_ids)
+        pause = min([POLL_INTERVAL, *(run.pause(POLL_INTERVAL) for run in runs)])
+        # A server that stays away is asked less and less often, unless there is news: the socket is back, say.
+        longest = min(SILENCE, pause * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
+        self._failures += 1
+        self._due.clear()
+        await asyncio.sleep(pause)
+        if self._all_from is None:
+            await set_within(self._due, longest - pause)
+        self._due.set()
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log the first of several failures; a server may be away for days."""
+        is_expected = isinstance(error, InvokeAIError)
+        level = logging.DEBUG if self._failures else logging.INFO if is_expected else logging.ERROR
+        logger.log(
+            level,
+            "asking the server about its queue failed, trying again: %s",
+            error,
+            exc_info=None if is_expected else error,
+        )
+
+    def _interval(self, run: LiveRun) -> float:
+        if not self._connection.is_connected:
+            return run.pause(POLL_INTERVAL)
+        return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
 
     def _pause(self) -> float | None:
-        """Seconds until the next round; None to wait until there is a reason."""
-        runs = [*self._router.live()]
-        if not runs:
-            return None
-        if self._connection.is_connected:
-            return min(_silence(run) for run in runs)
-        return min(run.pause(POLL_INTERVAL) for run in runs)
+        """Return the seconds until something must be asked; None to wait until there is a reason."""
+        due = [] if self._all_from is None else [self._all_from]
+        if self._schedule:
+            due.append(self._schedule[0][0])
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
-    async def _round(self, everything: bool) -> None:
-        self.rounds += 1
-        polling = everything or not self._connection.is_connected
+    def _collect(self) -> None:
+        """Add the runs whose time has come to those that are to be asked about."""
         now = time.monotonic()
-        ask: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
-        for run in self._router.live():
-            if polling or run.last_heard <= now - _silence(run):
-                run.asked += 1
-                for item_id in run.state.unsettled():
-                    ask[run.state.queue_id][item_id].append(run)
-        for queue_id, runs in ask.items():
-            for item_ids in _groups(runs, queue.MAX_IDS_PER_REQUEST):
-                await self._refresh(queue_id, item_ids, runs)
-        await self._fill_in_details()
-        for run in self._router.live():
+        if self._all_from is not None and self._all_from <= now:
+            self._runs.update(dict.fromkeys(self._router.live()))
+            self._all_from, self._all_asked_at = None, now
+        if not self._schedule or self._schedule[0][0] > now:
+            return
+        while self._schedule:
+            due, _, run = self._schedule[0]
+            # Those that would be due soon are asked about in the same request.
+            if due - _SLACK * self._interval(run) > now:
+                return
+            heapq.heappop(self._schedule)
+            if run.due_at != due:
+                continue
+            run.due_at = None
+            if not self._router.is_followed(run):
+                continue
+            if run.checked_at + (1 - _SLACK) * self._interval(run) <= now:
+                self._runs[run] = None
+            else:
+                self.schedule(run)
+
+    async def _round(self, runs: Iterable[LiveRun], items: Mapping[str, Iterable[int]]) -> None:
+        asked: dict[str, dict[int, None]] = {queue_id: dict.fromkeys(item_ids) for queue_id, item_ids in items.items()}
+        for run in runs:
+            if self._router.is_followed(run):
+                run.was_asked()
+                self.schedule(run)
+                asked.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.unsettled()))
+        for queue_id, item_ids in asked.items():
+            await self._refresh(queue_id, [*item_ids])
+        # What `bring_up_to_date` is at work on is not asked for twice.
+        incomplete = [run for run in self._router.incomplete if run not in self._brought_up]
+        self.rounds += any(asked.values()) or bool(incomplete)
+        await self._fetch_details(incomplete)
+        for run in incomplete:
             if run.state.lost_items():
                 await resubmit_lost(self._http, self._router, run)
+            if not run.state.needs_requests:
+                self._router.incomplete.pop(run, None)
 
-    async def _refresh(self, queue_id: str, item_ids: Sequence[int], runs: _RunsOfItems) -> None:
-        epoch = self._connection.epoch if self._connection.is_connected else None
-        records = await summaries_of(self._http, queue_id, item_ids)
-        watched = self._connection.is_connected and self._connection.epoch == epoch
-        for record in records:
-            for run in runs[record.item_id]:
-                self._router.apply(run, run.state.apply_snapshot(record, nothing_missed=watched))
-        self._tell_gone(item_ids, records, runs)
+    async def _check_processor(self, runs: Iterable[LiveRun]) -> None:
+        """Fail every run if the server runs no items any more: their waits would never end."""
+        now, silence = time.monotonic(), (1 - _SLACK) * SILENCE
+        silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - silence]
+        if not silent or self._processor_asked_at > now - silence:
+            return
+        self._processor_asked_at = now
+        queue_id = silent[0].state.queue_id
+        stopped = await self._processor.check(queue_id)
+        if stopped is None and self._processor.is_suspected(queue_id):
+            await asyncio.sleep(CONFIRMED_AFTER)
+            stopped = await self._processor.check(queue_id)
+        if stopped is not None:
+            logger.error("%s", stopped)
+            for run in self._router.live():
+                run.fail(stopped)
+                self._router.forget(run)
 
-    async def _fill_in_details(self) -> None:
-        """Fetch the full record of each item of whose end not all is known."""
-        if any(run.state.awaits_error() for run in self._router.live()):
+    async def _refresh(self, queue_id: str, item_ids: Sequence[int]) -> None:
+        for ids in _groups(item_ids, queue.MAX_IDS_PER_REQUEST):
+            epoch = self._connection.epoch if self._connection.is_connected else None
+            records = await summaries_of(self._http, queue_id, ids)
+            watched = self._connection.is_connected and self._connection.epoch == epoch
+            self._take(ids, records, nothing_missed=watched)
+
+    async def _fetch_details(self, runs: Sequence[LiveRun]) -> None:
+        """Fetch the full record of each item whose outputs or error may be incomplete."""
+        if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
-        lacking: dict[str, _RunsOfItems] = defaultdict(lambda: defaultdict(list))
-        for run in self._router.live():
-            for item_id in run.state.lacking_details():
-                lacking[run.state.queue_id][item_id].append(run)
-        for queue_id, runs in lacking.items():
-            for item_ids in _groups(runs, _DETAILS_PER_REQUEST):
-                records = await records_of(self._http, queue_id, item_ids)
-                for record in records:
-                    for run in runs[record.item_id]:
-                        self._router.apply(run, run.state.apply_snapshot(record))
-                self._tell_gone(item_ids, records, runs)
+        lacking: dict[str, dict[int, None]] = {}
+        for run in runs:
+            lacking.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.lacking_details()))
+        for queue_id, item_ids in lacking.items():
+            for ids in _groups([*item_ids], _DETAILS_PER_REQUEST):
+                self._take(ids, await records_of(self._http, queue_id, ids))
 
-    def _tell_gone(self, item_ids: Sequence[int], records: Iterable[QueueItemSummary], runs: _RunsOfItems) -> None:
-        for item_id in set(item_ids) - {record.item_id for record in records}:
-            for run in runs[item_id]:
-                self._router.apply(run, run.state.apply_gone(item_id))
+    def _take(
+        self, item_ids: Iterable[int], records: Sequence[QueueItemSummary], *, nothing_missed: bool = False
+    ) -> None:
+        """Apply the records to the runs that the items belong to; items without a record are gone."""
+        record_of = {record.item_id: record for record in records}
+        for item_id in item_ids:
+            record = record_of.get(item_id)
+            for run in self._router.having(item_id):
+                if record is None:
+                    events = run.state.apply_gone(item_id)
+                else:
+                    events = run.state.apply_snapshot(record, nothing_missed=nothing_missed)
+                self._router.apply(run, events)
 
 
-def _silence(run: LiveRun) -> float:
-    return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
-
-
-def _groups(item_ids: Iterable[int], size: int) -> Iterable[list[int]]:
-    ids = list(item_ids)
-    return (ids[start : start + size] for start in range(0, len(ids), size))
+def _groups(item_ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (item_ids[start : start + size] for start in range(0, len(item_ids), size))

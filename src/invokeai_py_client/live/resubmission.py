@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
-from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.errors import InvokeAIError, NotFoundError, RejectedError
+from invokeai_py_client.live.enqueue import DEFAULT_TIMES
 from invokeai_py_client.live.items import items_of_batch, records_of
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.transport.sender import Sender
@@ -30,7 +32,13 @@ async def resubmit_lost(http: Sender, router: Router, run: LiveRun) -> None:
         try:
             await http.send(queue.retry_items(state.queue_id, missing))
         except (NotFoundError, RejectedError) as error:
+            if error.is_transient or error.may_have_been_applied:
+                await _let_it_settle(error)
+                raise
             logger.warning("items %s cannot be run anew: %s", missing, error)
+        except InvokeAIError as error:
+            await _let_it_settle(error)
+            raise
         found = await _replacements(http, run)
     for item_id in lost:
         if item_id in found:
@@ -38,6 +46,12 @@ async def resubmit_lost(http: Sender, router: Router, run: LiveRun) -> None:
             state.replaced(item_id, found[item_id])
         else:
             router.apply(run, state.given_up(item_id))
+
+
+async def _let_it_settle(error: InvokeAIError) -> None:
+    """Give the server the time to store what it may still be storing: the next round looks for it first."""
+    if error.may_have_been_applied:
+        await asyncio.sleep(DEFAULT_TIMES.grace)
 
 
 async def _replacements(http: Sender, run: LiveRun) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Finds the run that an event belongs to, applies it there, and tells those who wait."""
+"""Finds the runs that an event belongs to, applies it to their states, and tells their waits and watchers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.run_state import RunState
@@ -23,28 +23,56 @@ Watcher = Callable[[list[Event]], None]
 """Called on the engine with each burst of events; it must not block."""
 
 
+class Polling:
+    """How often one wait wants the server to be asked while the socket is down.
+
+    Args:
+        pauses: seconds before each request; the last is repeated.
+    """
+
+    def __init__(self, pauses: tuple[float, ...]) -> None:
+        self._pauses = pauses
+        self.attempts = 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next request."""
+        return self._pauses[min(self.attempts, len(self._pauses) - 1)]
+
+
 class LiveRun:
-    """A run that is being followed: its state, those who wait for its end, and those who watch it."""
+    """A run that is being followed: its state, the waits for its end, and its watchers.
+
+    Args:
+        state: what is known of it.
+    """
 
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.waiters: set[asyncio.Future[None]] = set()
         self.watchers: list[Watcher] = []
         self.story = Story()
-        self.last_heard = time.monotonic()
+        self.checked_at = time.monotonic()
+        """When something was last heard of it, or the server was last asked about it."""
+        self.heard_at = self.checked_at
+        """When something was last heard of it."""
         self.cancel_asked = False
-        self.is_urgent = False
-        self.asked = 0
-        self._pauses: set[tuple[float, ...]] = set()
+        self.destination: str | None = None
+        self.pollings: list[Polling] = []
+        self.due_at: float | None = None
+        """When the reconciler will look at it next."""
         self.failure: InvokeAIError | None = None
-
-    def wants_polling(self, pauses: tuple[float, ...]) -> None:
-        """While the socket is down, ask the server about the run after these pauses in seconds; the last repeats."""
-        self._pauses.add(pauses)
+        self._has_watcher_failed = False
 
     def pause(self, default: float) -> float:
-        """Seconds until the server is to be asked again."""
-        return min((pauses[min(self.asked, len(pauses) - 1)] for pauses in self._pauses), default=default)
+        """Return the seconds between two requests about the run while the socket is down."""
+        return min((polling.pause for polling in self.pollings), default=default)
+
+    def was_asked(self) -> None:
+        """Take in that the server is being asked about the run."""
+        self.checked_at = time.monotonic()
+        for polling in self.pollings:
+            polling.attempts += 1
 
     @property
     def is_over(self) -> bool:
@@ -53,10 +81,9 @@ class LiveRun:
 
     def changed(self, events: list[Event]) -> None:
         """Hand events to the watchers, and end the waits if the run has ended."""
-        self.last_heard = time.monotonic()
+        self.heard_at = self.checked_at = time.monotonic()
         self.story.add(events)
-        for watcher in [*self.watchers]:
-            watcher(events)
+        self._tell_watchers(events)
         if self.state.is_finished:
             self._release()
 
@@ -68,9 +95,18 @@ class LiveRun:
     def fail(self, failure: InvokeAIError) -> None:
         """End the waits with an error, for example when the server no longer accepts the client's token."""
         self.failure = failure
-        for watcher in [*self.watchers]:
-            watcher([])
+        self._tell_watchers([])
         self._release()
+
+    def _tell_watchers(self, events: list[Event]) -> None:
+        for watcher in [*self.watchers]:
+            try:
+                watcher(events)
+            except Exception:
+                # The other watchers, and those who wait for the run's end, must be told all the same.
+                if not self._has_watcher_failed:
+                    self._has_watcher_failed = True
+                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
 
     def _release(self) -> None:
         for waiter in self.waiters:
@@ -80,47 +116,92 @@ class LiveRun:
 
 
 class Router:
-    """All runs being followed, found by `batch_id`, else by `item_id`. Used on the engine only.
+    """All runs being followed, found by `batch_id` or `item_id`. Used on the engine only.
+
+    No method but `live` takes longer the more runs there are.
 
     Args:
-        bulk_change: called for an event that tells of many items at once and of none in particular.
-        needs_details: called when an item has ended whose events may not all have been seen.
+        followed: called with each run from when on it is followed.
+        bulk_change: called with each event about many items at once.
+        needs_requests: called when an item has ended of which more must be fetched.
     """
 
-    def __init__(self, *, bulk_change: Callable[[], None], needs_details: Callable[[], None]) -> None:
-        self._runs: dict[str, list[LiveRun]] = {}
+    def __init__(
+        self,
+        *,
+        followed: Callable[[LiveRun], None],
+        bulk_change: Callable[[BulkChange], None],
+        needs_requests: Callable[[], None],
+    ) -> None:
+        self._runs: dict[LiveRun, None] = {}
+        self._urgent: dict[LiveRun, None] = {}
+        self._of_batch: dict[str, list[LiveRun]] = {}
+        self._of_item: dict[int, list[LiveRun]] = {}
         self._queue_watchers: dict[str, list[Watcher]] = {}
+        self._followed = followed
         self._bulk_change = bulk_change
-        self._needs_details = needs_details
+        self._needs_requests = needs_requests
         self._faults: set[str] = set()
+        self.incomplete: dict[LiveRun, None] = {}
+        """The runs with items that have ended, but of which more must be fetched, or that are to be run again."""
         self.received = 0
 
-    def follow(self, state: RunState) -> LiveRun:
-        """Follow a run from now on. Do it before the batch is sent: its first events outrun the answer."""
+    def follow(self, state: RunState, *, is_urgent: bool = False) -> LiveRun:
+        """Follow a run from now on. Do it before the batch is sent: its first events may come before the response.
+
+        Args:
+            state: what is known of the run.
+            is_urgent: whether submissions of high priority wait for it.
+        """
         run = LiveRun(state)
-        self._runs.setdefault(state.batch_id, []).append(run)
+        self._runs[run] = None
+        if is_urgent:
+            self._urgent[run] = None
+        if state.only is None:
+            self._of_batch.setdefault(state.batch_id, []).append(run)
+        state.item_added = lambda item_id: _add(self._of_item, item_id, run)
+        state.item_removed = lambda item_id: _remove(self._of_item, item_id, run)
+        for item_id in {*state.items, *(state.only or ())}:
+            state.item_added(item_id)
+        self._followed(run)
         return run
 
     def forget(self, run: LiveRun) -> None:
         """Stop following a run."""
-        runs = self._runs.get(run.state.batch_id, [])
-        if run in runs:
-            runs.remove(run)
-            if not runs:
-                del self._runs[run.state.batch_id]
+        if run not in self._runs:
+            return
+        state = run.state
+        del self._runs[run]
+        self._urgent.pop(run, None)
+        self.incomplete.pop(run, None)
+        _remove(self._of_batch, state.batch_id, run)
+        for item_id in {*state.items, *(state.only or ())}:
+            state.item_removed(item_id)
+        state.item_added = state.item_removed = _ignore
+
+    def is_followed(self, run: LiveRun) -> bool:
+        """Return whether a run is being followed."""
+        return run in self._runs
 
     def live(self) -> Iterator[LiveRun]:
-        """The runs that have not ended."""
-        return iter([run for runs in self._runs.values() for run in runs])
+        """Iterate over all runs that are being followed, as they are now."""
+        return iter([*self._runs])
+
+    def urgent(self, queue_id: str) -> list[LiveRun]:
+        """Return the urgent runs of a queue."""
+        return [run for run in self._urgent if run.state.queue_id == queue_id]
 
     def followed(self, batch_id: str) -> LiveRun | None:
-        """The run of a whole batch, if it is followed."""
-        return next((run for run in self._runs.get(batch_id, ()) if run.state.only is None), None)
+        """Return the run of a whole batch, if it is followed."""
+        return next(iter(self._of_batch.get(batch_id, ())), None)
+
+    def having(self, item_id: int) -> list[LiveRun]:
+        """Return the runs that an item belongs to."""
+        return [*self._of_item.get(item_id, ())]
 
     def batches_of(self, item_ids: Collection[int]) -> Mapping[int, str]:
-        """The batches of those of some items that are followed."""
-        wanted = frozenset(item_ids)
-        return {item_id: run.state.batch_id for run in self.live() for item_id in run.state.items if item_id in wanted}
+        """Return the batches of those of some items that are followed."""
+        return {item_id: run.state.batch_id for item_id in item_ids for run in self._of_item.get(item_id, ())}
 
     def watch_queue(self, queue_id: str, watcher: Watcher) -> None:
         """Call `watcher` with each event of a queue, whose ever it is."""
@@ -154,13 +235,15 @@ class Router:
 
     def apply(self, run: LiveRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
-        if not events:
-            return
-        run.changed(events)
+        if events:
+            run.changed(events)
         if run.state.is_finished:
             self.forget(run)
-        elif run.state.lacking_details():
-            self._needs_details()
+        elif run.state.needs_requests:
+            self.incomplete[run] = None
+            self._needs_requests()
+        else:
+            self.incomplete.pop(run, None)
 
     def _take(self, event: Event) -> None:
         self.received += 1
@@ -173,13 +256,37 @@ class Router:
 
     def _tell_runs(self, event: Event) -> None:
         if isinstance(event, ItemEvent):
-            runs = self._runs.get(event.batch_id, ())
-            if not runs and event.batch_id == REDACTED:
-                runs = [run for run in self.live() if event.item_id in run.state.items]
-            for run in [*runs]:
+            for run in self._runs_of(event):
                 self.apply(run, run.state.apply_event(event))
         elif isinstance(event, BulkChange):
-            self._bulk_change()
+            self._bulk_change(event)
         elif isinstance(event, UnknownEvent) and event.fault and event.name not in self._faults:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
+
+    def _runs_of(self, event: ItemEvent) -> list[LiveRun]:
+        batch_id = event.batch_id
+        runs = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
+        # A batch's first events may come before the server's response names its items.
+        return runs + [run for run in self._of_batch.get(batch_id, ()) if run not in runs]
+
+
+def _ignore(item_id: int) -> None:
+    pass
+
+
+K = TypeVar("K")
+
+
+def _add(index: dict[K, list[LiveRun]], key: K, run: LiveRun) -> None:
+    runs = index.setdefault(key, [])
+    if run not in runs:
+        runs.append(run)
+
+
+def _remove(index: dict[K, list[LiveRun]], key: K, run: LiveRun) -> None:
+    runs = index.get(key, [])
+    if run in runs:
+        runs.remove(run)
+        if not runs:
+            del index[key]

@@ -35,7 +35,8 @@ class ClientStats(ReadsAsMapping):
 def client_stats(http: HttpTransport, following: Following) -> ClientStats:
     """The counts as they are now."""
     requests: dict[str, dict[str, int]] = {}
-    for (kind, outcome), count in [*http.answers.items()]:
+    # The engine adds to it meanwhile; copying a dictionary is atomic.
+    for (kind, outcome), count in dict(http.answers).items():
         requests.setdefault(kind, {})[outcome] = count
     return ClientStats(
         events=following.router.received,

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError
+from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.items import items_of_batch
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.turns import Turn
@@ -50,8 +51,8 @@ class Background(Protocol):
 class Waker(Protocol):
     """The part of the reconciler that submissions need."""
 
-    def wake(self, *, everything: bool = False) -> None:
-        """Ask the server about the runs now."""
+    def check(self, run: LiveRun) -> None:
+        """Ask the server about a run now."""
         ...
 
 
@@ -64,6 +65,7 @@ class Submissions:
         router: follows the runs.
         reconciler: is told of new ones.
         kinds: remembers what was sent.
+        durations: how long nodes are expected to take.
         start: sees to it that the events of a queue arrive, and tells whether they do.
         make_turn: makes the turn of a priority in a queue.
         attach: follows a batch that is in the queue already; None if it is not.
@@ -77,6 +79,7 @@ class Submissions:
         router: Router,
         reconciler: Waker,
         kinds: Kinds,
+        durations: NodeDurations,
         start: Callable[[str], Awaitable[bool]],
         make_turn: Callable[[Priority, str], Turn],
         attach: Callable[[str, str], Awaitable[LiveRun | None]],
@@ -87,6 +90,7 @@ class Submissions:
         self._router = router
         self._reconciler = reconciler
         self._kinds = kinds
+        self._durations = durations
         self._start = start
         self._make_turn = make_turn
         self._attach = attach
@@ -146,9 +150,17 @@ class Submissions:
         if priority.goes_first:
             body = {**body, "prepend": True}
         run = self._router.follow(
-            RunState(batch_id, queue_id, body["batch"]["graph"], has_gap=not watched, resubmits=resubmits)
+            RunState(
+                batch_id,
+                queue_id,
+                body["batch"]["graph"],
+                has_gap=not watched,
+                resubmits=resubmits,
+                durations=self._durations,
+            ),
+            is_urgent=priority is Priority.URGENT,
         )
-        run.is_urgent = priority is Priority.URGENT
+        run.destination = body["batch"].get("destination")
         on_followed(run)
         try:
             first = await self._first_part(run, body)
@@ -159,7 +171,6 @@ class Submissions:
         self._took(run, first)
         if not run.state.is_enqueued:
             self._engine.spawn(self._feed(run, body, turn, first.item_ids), name=f"rest of batch {batch_id}")
-        self._reconciler.wake()
         return run
 
     @asynccontextmanager
@@ -190,7 +201,10 @@ class Submissions:
             where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
             logger.info("enqueued %d items of %s", len(part.item_ids), where)
             logger.debug("item ids of %s: %s", where, part.item_ids)
-        run.state.enqueued(part.item_ids, all_of_them=part.took_all())
+        expected = None
+        if part.requested is not None:
+            expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)
+        run.state.enqueued(part.item_ids, all_of_them=part.took_all(), expected=expected)
         if run.state.is_finished:
             run.changed([])
             self._router.forget(run)
@@ -285,9 +299,13 @@ class Submissions:
             logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
 
     async def _feed(self, run: LiveRun, body: dict[str, Any], turn: Turn, first: Collection[int]) -> None:
-        """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled."""
+        """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled.
+
+        A server that is away for a while is waited for. Any other error ends the run's waits.
+        """
         state = run.state
         taken = {*first}
+        is_failing = False
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
@@ -303,15 +321,28 @@ class Submissions:
                 part = await enqueue_once(
                     self._http, state.queue_id, state.batch_id, rest, known=frozenset(known), times=self._times
                 )
+                self._took(run, part)
+                taken.update(part.item_ids)
+                if state.is_enqueued:
+                    return
+                is_failing = False
             except InvokeAIError as error:
-                logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
-                run.fail(error)
-                self._router.forget(run)
+                is_away = error.is_transient and not error.may_have_been_applied
+                if not (is_away and is_failing):
+                    logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
+                is_failing = True
+                if not is_away:
+                    self._give_up(run, error)
+                    return
+            except Exception as error:
+                # Nobody else would ever send the rest, and the run would be waited for without end.
+                logger.exception("the rest of batch %s could not be sent", state.batch_id)
+                self._give_up(run, _not_sent(run, error))
                 return
-            self._took(run, part)
-            taken.update(part.item_ids)
-            if state.is_enqueued:
-                return
+
+    def _give_up(self, run: LiveRun, error: InvokeAIError) -> None:
+        run.fail(error)
+        self._router.forget(run)
 
     @asynccontextmanager
     async def urgent(
@@ -328,8 +359,7 @@ class Submissions:
         """
         await self._start(queue_id)
         # Its items are known only from the answer, and events about them may have come before.
-        run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()))
-        run.is_urgent = True
+        run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()), is_urgent=True)
 
         async def answered(item_ids: list[int] | None) -> None:
             if item_ids is None:
@@ -341,13 +371,22 @@ class Submissions:
                     return
             run.state.only = frozenset(item_ids)
             self._took(run, Enqueued(item_ids, len(item_ids)))
-            self._reconciler.wake(everything=True)
+            self._reconciler.check(run)
 
         try:
             yield answered
         finally:
             if not run.state.is_enqueued:
                 self._router.forget(run)
+
+
+def _not_sent(run: LiveRun, error: Exception) -> RunError:
+    return RunError(
+        f"The rest of batch {run.state.batch_id} could not be sent: {type(error).__name__}: {error}. "
+        f"{len(run.state.items)} items of it are in the queue.",
+        batch_id=run.state.batch_id,
+        hint=f"Wait for those with client.run(batch_id={run.state.batch_id!r}).",
+    )
 
 
 def _endless(pauses: tuple[float, ...]) -> Iterator[float]:

@@ -73,11 +73,7 @@ class Turn:
                 await _change_of(urgent[0])
 
     def _urgent(self) -> list[LiveRun]:
-        return [
-            run
-            for run in self._router.live()
-            if run.is_urgent and run.state.queue_id == self._queue_id and run.state.is_waiting
-        ]
+        return [run for run in self._router.urgent(self._queue_id) if run.state.is_waiting]
 
     def _saw(self, seen: Counts | InvokeAIError) -> None:
         if isinstance(seen, InvokeAIError):

@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
     ServerError,
     TransportError,
 )
+from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.schema_drift import Drift, schema_drift
@@ -43,8 +44,10 @@ _LEAST_TRY = 0.05
 class Health:
     """How a server is: reachable, and usable by this client; what it is not, `error` explains.
 
-    `latency` is how many seconds it took to tell its version, for which nobody need log in, and
-    `is_processing_started` whether its queue is not paused.
+    A server whose queue processor has died is reachable, but not usable: `error` is a `ProcessorStoppedError`.
+
+    `latency` is the seconds that the server took to answer with its version, which needs no login.
+    `is_processing_started` is False while the queue is paused.
     """
 
     is_reachable: bool
@@ -136,7 +139,13 @@ class AsyncApp:
                 began = time.perf_counter()
                 version = await self.get_version()
                 latency = time.perf_counter() - began
-                processor = (await self._http.send(queue.get_queue_status("default"))).processor
+                status = await self._http.send(queue.get_queue_status("default"))
+                processor_watch = ProcessorWatch(self._http)
+                stopped = await processor_watch.check("default", status)
+                if processor_watch.is_suspected("default"):
+                    # Between two items that is normal for a moment.
+                    await asyncio.sleep(CONFIRMED_AFTER)
+                    stopped = await processor_watch.check("default")
         except ClientClosedError:
             raise
         except InvokeAIError as error:
@@ -148,7 +157,7 @@ class AsyncApp:
                 hint="Give a longer `timeout` if the server is just slow.",
             )
             return Health(version is not None, False, version, latency, None, late)
-        return Health(True, True, version, latency, processor.is_started, None)
+        return Health(True, stopped is None, version, latency, status.processor.is_started, stopped)
 
     @on_engine
     async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.items import all_ids, records_of, summaries_of
+from invokeai_py_client.live.items import all_ids, item_id_of, records_of, summaries_of
 from invokeai_py_client.live.queue_counts import nothing_at_all, until_counts
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.queue_order import QueuePosition
@@ -110,7 +110,7 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        return await self._http.send(queue.get_queue_item(self.queue_id, item_id))
+        return await self._http.send(queue.get_queue_item(self.queue_id, item_id_of(item_id)))
 
     @on_engine
     async def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
@@ -118,7 +118,7 @@ class AsyncQueue:
 
         Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
         """
-        return await records_of(self._http, self.queue_id, item_ids)
+        return await records_of(self._http, self.queue_id, [item_id_of(item_id) for item_id in item_ids])
 
     @on_engine
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
@@ -155,7 +155,7 @@ class AsyncQueue:
             >>> client.queue.get_position(run.item_id).ahead_count
             2
         """
-        return await self._positions.of(item_id)
+        return await self._positions.of(item_id_of(item_id))
 
     # Steering
 
@@ -171,6 +171,7 @@ class AsyncQueue:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
+        item_id = item_id_of(item_id)
         self._following.cancel_asked(item_id=item_id)
         return await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
 
@@ -191,6 +192,7 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_by_destination`.
         """
+        self._following.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
@@ -208,6 +210,7 @@ class AsyncQueue:
 
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """
+        item_id = item_id_of(item_id)
         self._following.cancel_asked(item_id=item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
 
@@ -217,6 +220,7 @@ class AsyncQueue:
 
         Rests on `DELETE .../d/{destination}`.
         """
+        self._following.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
@@ -248,7 +252,7 @@ class AsyncQueue:
             >>> client.run(new.item_id).wait(timeout=60).status
             'completed'
         """
-        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
+        ids = [item_id_of(item_id) for item_id in (item_ids if isinstance(item_ids, Iterable) else [item_ids])]
         return (await self._http.send(queue.retry_items(self.queue_id, ids))).retried_item_ids
 
     @on_engine

@@ -24,7 +24,7 @@ from uuid import uuid4
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
-from invokeai_py_client.errors import NotInvokeAIError, RejectedError, RequestTimeout, ServerError
+from invokeai_py_client.errors import InvokeAIError, NotInvokeAIError, RejectedError, RequestTimeout, ServerError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.repositories.queue import AsyncQueue
@@ -112,6 +112,15 @@ class RawRequests:
         return Response("GET", url, 200, headers, json.dumps(dict(position)).encode())
 
     async def _enqueue(self, call: Call[Response], queue_id: str) -> Response:
+        try:
+            return await self._enqueue_in_turn(call, queue_id)
+        except InvokeAIError as error:
+            batch = call.body.get("batch") if isinstance(call.body, Mapping) else None
+            batch_id = batch.get("batch_id") if isinstance(batch, Mapping) else None
+            error.batch_id = batch_id if isinstance(batch_id, str) else error.batch_id
+            raise
+
+    async def _enqueue_in_turn(self, call: Call[Response], queue_id: str) -> Response:
         body = call.body
         if not isinstance(body, Mapping) or "priority" not in body:
             return self._remembered(body, await self._http.send(call))
@@ -127,7 +136,11 @@ class RawRequests:
         batch_id = str(body["batch"].get("batch_id") or uuid4())
         body["batch"] = {**body["batch"], "batch_id": batch_id}
         async with self._following.submissions.urgent(queue_id, batch_id) as answered:
-            response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
+            try:
+                response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
+            except InvokeAIError as error:
+                error.batch_id = batch_id
+                raise
             await answered(_of_answer(response, "item_ids"))
         return response
 
@@ -152,14 +165,16 @@ class RawRequests:
         except TimeoutError as error:
             if not limit.expired() or call.timeout is None:
                 raise
-            raise RequestTimeout(
+            late = RequestTimeout(
                 f"{call.method} {self._http.url_of(call.path)} waited {call.timeout:g} s for the turn of its "
                 f"priority {priority.value!r}, and was not sent: {waits_for}.",
                 url=self._http.url_of(call.path),
                 method=call.method,
                 timeout=call.timeout,
                 hint="Give it longer, or a higher priority.",
-            ) from error
+            )
+            late.may_have_been_applied = False
+            raise late from error
 
 
 def _of_answer(response: Response, name: str) -> Any:

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -21,15 +22,23 @@ class _Marker:
     """Put behind what is to be delivered; done when the handler has seen all before it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.reached: asyncio.Future[None] = loop.create_future()
+
+    def reach(self) -> None:
+        """The handler has seen all before it, or will see no more. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            self._loop.call_soon_threadsafe(lambda: None if self.reached.done() else self.reached.set_result(None))
 
 
 class Delivery(Generic[T]):
     """Takes items out of a mailbox and calls a handler, plain or `async`, with each.
 
     A handler made while a loop runs is called on that loop. Another is called by whoever waits (`drain` in a thread,
-    `adopt` on a loop), or, with `own_thread`, on a thread of its own. One that raises is logged once, and called
-    again all the same.
+    `adopt` on a loop), or, with `own_thread`, on a thread of its own, which ends when the mailbox is closed. One that
+    raises is logged once, and called again all the same.
+
+    On a loop a task exists only while there is something to deliver, so a delivery can be dropped at any time.
 
     Args:
         handler: called with each item; if it returns an awaitable, that is awaited before the next item.
@@ -44,13 +53,16 @@ class Delivery(Generic[T]):
             getattr(handler, "__call__", None)  # noqa: B004 - an object whose call is a coroutine
         )
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pump_task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._taken: deque[Any] = deque()
+        self._calling = threading.RLock()
+        self._is_calling = False
         self._has_raised = False
         try:
             self.adopt()
         except RuntimeError:
             if own_thread:
-                threading.Thread(target=self._pump_thread, name="invokeai-handler", daemon=True).start()
+                threading.Thread(target=self._call_in_thread, name="invokeai-handler", daemon=True).start()
 
     def adopt(self) -> None:
         """Call the handler on this thread's running loop from now on, unless another living loop does.
@@ -59,57 +71,107 @@ class Delivery(Generic[T]):
             RuntimeError: no loop runs in this thread.
         """
         loop = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed() or self._pump_task is None or self._pump_task.done():
+        if self._loop is None or self._loop.is_closed():
             self._loop = loop
-            self._pump_task = loop.create_task(self._pump(), name="invokeai event handler")
+            self._await_items()
 
     def drain(self) -> None:
         """Call the handler here and now with all that waits, unless a loop of another thread does."""
         running: asyncio.AbstractEventLoop | None = None
         with contextlib.suppress(RuntimeError):
             running = asyncio.get_running_loop()
-        pumped_elsewhere = self._loop is not None and not self._loop.is_closed() and self._loop is not running
-        if pumped_elsewhere or (running is not None and self._is_async):
+        called_elsewhere = self._loop is not None and not self._loop.is_closed() and self._loop is not running
+        if called_elsewhere or (running is not None and self._is_async):
             # A loop that is blocked cannot run a coroutine; it will do so when it is free.
             return
-        with contextlib.suppress(MailboxClosed):
-            for item in self.mailbox.take(0):
-                self._call_here(item)
+        # Several threads may wait for runs of one handler: it sees the items one after another all the same.
+        with self._calling:
+            if self._is_calling:
+                # It is the handler itself that waits.
+                return
+            self._is_calling = True
+            try:
+                while self._take():
+                    self._call_here(self._taken.popleft())
+            finally:
+                self._is_calling = False
 
     async def caught_up(self) -> None:
         """Wait until the handler has seen what is there now, if it is called on this loop."""
-        task, loop = self._pump_task, asyncio.get_running_loop()
-        if self._loop is not loop or task is None or task.done() or task is asyncio.current_task():
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop or self._task is asyncio.current_task():
             return
         marker = _Marker(loop)
         self.mailbox.put(marker)
-        await asyncio.wait([marker.reached, task], return_when=asyncio.FIRST_COMPLETED)
+        if not self.mailbox.is_closed:
+            await marker.reached
 
     def close(self) -> None:
         """Call the handler no more."""
         self.mailbox.close()
         with contextlib.suppress(MailboxClosed):
-            self.mailbox.take(0)
+            for item in self.mailbox.take(0):
+                if isinstance(item, _Marker):
+                    item.reach()
 
-    async def _pump(self) -> None:
-        with contextlib.suppress(MailboxClosed):
-            while True:
-                for item in await self.mailbox.take_async():
-                    if isinstance(item, _Marker):
-                        if not item.reached.done():
-                            item.reached.set_result(None)
-                    elif not self.mailbox.is_closed:
-                        await self._call(item)
+    def _await_items(self) -> None:
+        """Begin to call the handler on its loop as soon as there is something for it."""
+        loop = self._loop
+        assert loop is not None
+
+        def begin() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: whoever waits next calls the handler
+                loop.call_soon_threadsafe(self._begin)
+
+        self.mailbox.when_filled(begin)
+
+    def _begin(self) -> None:
+        if self._take():
+            self._task = asyncio.get_running_loop().create_task(self._call_all(), name="invokeai event handler")
+            self._task.add_done_callback(self._called_all)
+        elif not self.mailbox.is_closed:
+            self._await_items()
+
+    async def _call_all(self) -> None:
+        while self._take():
+            item = self._taken.popleft()
+            if isinstance(item, _Marker):
+                item.reach()
+            elif not self.mailbox.is_closed:
+                await self._call(item)
+
+    def _called_all(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            # The loop is ending: whoever waits next, in a thread or on another loop, calls the handler.
+            self._loop = None
+        elif not self.mailbox.is_closed:
+            self._await_items()
+
+    def _take(self) -> bool:
+        """Whether there is something to deliver; it is moved to where only this delivery takes it."""
+        if not self._taken:
+            with contextlib.suppress(MailboxClosed):
+                self._taken.extend(self.mailbox.take(0))
+        return bool(self._taken)
 
     async def _call(self, item: T) -> None:
+        self._is_calling = True
         try:
             result = self._handler(item)
             if inspect.isawaitable(result):
                 await result
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Something that the handler awaited was cancelled, not the delivery.
+            self._tell_once()
         except Exception:
             self._tell_once()
+        finally:
+            self._is_calling = False
 
-    def _pump_thread(self) -> None:
+    def _call_in_thread(self) -> None:
         with contextlib.suppress(MailboxClosed):
             while True:
                 for item in self.mailbox.take():

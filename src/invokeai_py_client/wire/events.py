@@ -43,11 +43,16 @@ class Event(ReadsAsMapping):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemEvent(Event):
-    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item."""
+    """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
+
+    `recovered` is True for an event that was missed, while the socket was away say, and that the client has made from
+    the server's record of the item. Its `raw` is empty, and it has no `timestamp`.
+    """
 
     item_id: int
     batch_id: str
     session_id: str | None = None
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +76,8 @@ class InvocationEvent(ItemEvent):
     """An event of one node.
 
     `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy (an iterated node has
-    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is how far the whole
-    item is.
+    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is the progress of the
+    whole item after the event, as `QueueItem.progress_percentage` defines it; the end of the last node makes it 100.
     """
 
     node_id: str
@@ -205,6 +210,21 @@ class UnknownEvent(Event):
     fault: str | None = None
 
 
+RUN_EVENT_TYPES = frozenset(
+    kind.type
+    for kind in (
+        QueueItemStatusChanged,
+        InvocationStarted,
+        GeneratorProgress,
+        InvocationComplete,
+        InvocationError,
+        SessionComplete,
+        Reconnected,
+    )
+)
+"""The types of the events that a run has."""
+
+
 def decode(name: str, payload: Any) -> Event:
     """Read one message of the server's socket.
 
@@ -274,7 +294,7 @@ def _ids(payload: Mapping[str, Any], name: str) -> tuple[int, ...]:
 def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
     share = payload.get("percentage")
     percentage = None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
-    total = _steps_of(payload["invocation"])
+    total = steps_of(payload["invocation"])
     return GeneratorProgress(
         **_invocation(payload),
         message=str(payload.get("message") or ""),
@@ -285,8 +305,8 @@ def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
     )
 
 
-def _steps_of(node: Mapping[str, Any]) -> int:
-    """How many steps a node takes: its `steps`, less what its denoising range leaves out."""
+def steps_of(node: Mapping[str, Any]) -> int:
+    """Return how many steps a node takes: its `steps`, less those outside its denoising range; 0 if it has none."""
     steps = node.get("steps")
     if not isinstance(steps, int):
         return 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.items import all_ids, item_of_session, items_of_batch, records_of, summaries_of
+from invokeai_py_client.live.items import all_ids, item_id_of, item_of_session, items_of_batch, records_of, summaries_of
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
@@ -113,3 +113,20 @@ async def test_an_id_that_is_none_is_refused() -> None:
     ids: list[Any] = ["x", 1]
     with pytest.raises(errors.RejectedError):
         await records_of(Server(), "default", ids)
+
+
+class Integer:
+    """An integer type of another library."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+def test_an_item_id_is_an_integer_of_any_type() -> None:
+    assert (item_id_of(7), item_id_of(Integer())) == (7, 7)
+
+
+@pytest.mark.parametrize("value", ["318", "5f9c", True, 3.0, None, b"3"])
+def test_what_is_not_an_integer_is_refused_as_an_item_id(value: object) -> None:
+    with pytest.raises(TypeError, match=f"not {type(value).__name__}.*batch_id="):
+        item_id_of(value)

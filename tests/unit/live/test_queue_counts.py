@@ -15,7 +15,7 @@ from invokeai_py_client.settings import Settings
 
 
 def router() -> Router:
-    return Router(bulk_change=lambda: None, needs_details=lambda: None)
+    return Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
 
 
 @in_virtual_time
@@ -102,3 +102,24 @@ async def test_the_time_ends_the_wait() -> None:
     assert not await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, seconds=12)
     assert now() - began == pytest.approx(12)
     assert not await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, unless=lambda: True)
+
+
+@in_virtual_time
+async def test_it_does_not_outlast_a_processor_that_has_died() -> None:
+    server = QueueServer()
+    server.add("others", status="in_progress")
+    server.is_processor_dead = True
+    server.always("item", status(500))
+    began = now()
+    with pytest.raises(errors.ProcessorStoppedError, match="item 1 of the queue 'default'"):
+        await until_counts(server, router(), "default", nothing_at_all, pause=lambda: 5.0)
+    assert now() - began < 30
+
+
+@in_virtual_time
+async def test_a_processor_that_is_at_work_is_waited_for() -> None:
+    server = QueueServer()
+    items = server.add("others", status="in_progress")
+    asyncio.get_running_loop().call_later(7200, server.finish, *items)
+    assert await until_counts(server, router(), "default", nothing_at_all, pause=lambda: 5.0)
+    assert server.asked("item") == []

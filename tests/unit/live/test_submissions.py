@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.loop_engine import LoopEngine
 from tests.support.queue_server import (
+    Exchange,
     Fault,
     QueueServer,
     answered,
@@ -24,11 +25,13 @@ from tests.support.virtual_time import in_virtual_time, now
 from invokeai_py_client import errors
 from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.turns import Turn
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.wire.call import Response
 
 ONE: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "runs": 1}}
 
@@ -45,19 +48,20 @@ class Client:
         self.server = server
         self.engine = LoopEngine()
         self.woken = 0
-        self.router = Router(bulk_change=lambda: None, needs_details=lambda: None)
+        self.router = Router(followed=self.check, bulk_change=lambda event: None, needs_requests=lambda: None)
         self.submissions = Submissions(
             server,
             self.engine,
             self.router,
             self,
             Kinds(),
+            NodeDurations(),
             start=self._start,
             make_turn=lambda priority, queue_id: Turn(server, self.router, Socket(), priority, queue_id),
             attach=self._attach,
         )
 
-    def wake(self, *, everything: bool = False) -> None:
+    def check(self, run: LiveRun) -> None:
         self.woken += 1
 
     async def _start(self, queue_id: str) -> bool:
@@ -379,3 +383,52 @@ async def test_what_is_high_waits_for_what_is_urgent() -> None:
     run = await high
     assert client.server.asked("enqueue_batch")[1].body["prepend"] is True
     assert client.followed() == [run]
+
+
+# The rest of a batch, whatever happens.
+
+
+@in_virtual_time
+async def test_a_server_that_is_away_for_hours_still_gets_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    async def carried_out(exchange: Exchange) -> Response:
+        return await exchange.carry_out()
+
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(3))
+    client.server.always("enqueue_batch", refused)
+    client.server.finish(1)
+    await asyncio.sleep(6 * 3600)
+    assert run.failure is None
+    assert len(caplog.records) == 1, "not a line for each attempt"
+    client.server.always("enqueue_batch", carried_out)
+    await asyncio.sleep(120)
+    assert [*run.state.items] == [1, 2, 3]
+    assert run.state.is_enqueued
+
+
+@in_virtual_time
+async def test_a_refusal_of_the_rest_is_told_to_those_who_wait() -> None:
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(3))
+    client.server.next("enqueue_batch", status(422))
+    client.server.finish(1)
+    await asyncio.sleep(10)
+    assert isinstance(run.failure, errors.RejectedError)
+    assert client.followed() == []
+
+
+@in_virtual_time
+async def test_an_error_of_any_kind_is_told_to_those_who_wait(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(3))
+
+    async def broken(exchange: Exchange) -> Response:
+        raise RecursionError("a deep answer")
+
+    client.server.next("enqueue_batch", broken)
+    client.server.finish(1)
+    await asyncio.sleep(10)
+    assert isinstance(run.failure, errors.RunError)
+    assert run.state.batch_id in str(run.failure)
+    assert "RecursionError" in str(run.failure)
+    assert client.followed() == []

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from invokeai_py_client import InvokeAIClient, errors
+from invokeai_py_client.live import processor
+from invokeai_py_client.repositories import app
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -90,6 +92,58 @@ async def test_a_wrong_password_does_not_make_a_server_unreachable() -> None:
         assert (health.is_reachable, health.is_usable, health.version) == (True, False, "1.2.3")
         assert health.latency is not None
         assert isinstance(health.error, errors.AuthenticationError)
+
+
+def queue_status(*, is_processing: bool, in_progress: int, item_id: int | None = 7) -> dict[str, object]:
+    counts = {"pending": 1, "in_progress": in_progress, "completed": 0, "failed": 0, "canceled": 0, "total": 2}
+    return {
+        "queue": {**counts, "item_id": item_id if in_progress else None},
+        "processor": {"is_started": True, "is_processing": is_processing},
+    }
+
+
+@pytest.mark.parametrize(
+    ("looks", "can_read", "is_usable"),
+    [
+        ([(True, 1)], False, True),
+        ([(False, 0)], False, True),
+        ([(False, 1), (True, 1)], False, True),
+        ([(False, 1), (False, 0)], False, True),
+        ([(False, 1), (False, 1)], True, True),
+        ([(False, 1), (False, 1)], False, False),
+    ],
+    ids=["at work", "idle", "just begins", "just ends", "takes long to begin", "dead"],
+)
+async def test_a_server_whose_processor_has_died_is_not_usable(
+    looks: list[tuple[bool, int]], can_read: bool, is_usable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "CONFIRMED_AFTER", 0.01)
+    monkeypatch.setattr(app, "CONFIRMED_AFTER", 0.02)
+    left = [*looks]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/version"):
+            return web.json_response({"version": "1.2.3"})
+        if request.path.endswith("/status"):
+            is_processing, in_progress = left.pop(0)
+            return web.json_response(queue_status(is_processing=is_processing, in_progress=in_progress))
+        if request.path.endswith("/login"):
+            return web.Response(status=404)
+        if not can_read:
+            return web.json_response({"detail": "inf"}, status=500)
+        item = {"item_id": 7, "status": "in_progress", "batch_id": "b", "queue_id": "default"}
+        return web.json_response({**item, "session_id": "s", "session": {}})
+
+    async with served(handler) as client:
+        health = await client.aio.app.health_check()
+    assert left == []
+    assert (health.is_reachable, health.is_usable, health.version) == (True, is_usable, "1.2.3")
+    assert health.is_processing_started
+    if is_usable:
+        assert health.error is None
+    else:
+        assert isinstance(health.error, errors.ProcessorStoppedError)
+        assert health.error.item_id == 7
 
 
 async def test_a_check_of_the_health_keeps_its_time_and_raises_when_the_client_is_closed() -> None:

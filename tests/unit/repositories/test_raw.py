@@ -21,12 +21,14 @@ class Echo:
     def __init__(self) -> None:
         self.requests: list[web.Request] = []
         self.status = 200
+        self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         detail = [{"loc": ["body"], "msg": "no", "input": (await request.read()).decode()}]
-        return web.json_response({"detail": detail}, status=self.status, headers=self.headers)
+        status = self.statuses.pop(0) if self.statuses else self.status
+        return web.json_response({"detail": detail}, status=status, headers=self.headers)
 
 
 @pytest.fixture
@@ -159,3 +161,24 @@ async def test_what_is_secret_is_known_by_its_name(client: InvokeAIClient, echo:
     with pytest.raises(errors.RejectedError) as caught:
         await client.aio.request("POST", "/api/x", params={name: SECRET}, json={"inner": {name: SECRET}})
     assert SECRET not in f"{caught.value} {caught.value.__dict__}"
+
+
+@pytest.mark.parametrize("lost", [502, 503, 504])
+async def test_a_deletion_is_repeated_and_what_is_gone_then_is_deleted(echo: Echo, url: str, lost: int) -> None:
+    echo.statuses = [lost, 404]
+    async with InvokeAIClient.from_url(url) as client:
+        response = await client.aio.request("DELETE", "/api/v1/images/i/a.png")
+        assert (response.status_code, response.content) == (204, b"")
+        echo.statuses = [404]
+        with pytest.raises(errors.NotFoundError):
+            await client.aio.request("DELETE", "/api/v1/images/i/a.png")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_what_may_make_something_is_not_repeated(echo: Echo, url: str, method: str) -> None:
+    echo.statuses = [503, 200]
+    async with InvokeAIClient.from_url(url) as client:
+        with pytest.raises(errors.ServerError) as caught:
+            await client.aio.request(method, "/api/v1/boards/", json={})
+    assert caught.value.may_have_been_applied
+    assert len(echo.requests) == 1

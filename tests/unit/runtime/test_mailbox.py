@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
-from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
+from invokeai_py_client.runtime.mailbox import Losses, Mailbox, MailboxClosed
 
 
 def test_one_that_keeps_up_sees_all() -> None:
@@ -91,3 +92,105 @@ def test_a_consumer_whose_loop_is_gone_does_not_hurt_the_producer() -> None:
     asyncio.run(give_up())
     mailbox.put(7)
     assert mailbox.take(0) == [7]
+
+
+def test_a_consumer_that_takes_nothing_does_not_fill_the_memory(caplog: pytest.LogCaptureFixture) -> None:
+    losses = Losses()
+    mailbox: Mailbox[int] = Mailbox(most=3, losses=losses)
+    for n in range(10):
+        mailbox.put(n, key="progress" if n == 7 else None)
+    assert mailbox.take(0) == [7, 8, 9]
+    assert (mailbox.dropped, losses.dropped) == (7, 7)
+    assert len(caplog.records) == 1
+    assert "3 behind" in caplog.text
+    for n in range(3):
+        mailbox.put(n, key="progress")
+    assert mailbox.take(0) == [0, 1, 2]
+
+
+def test_a_dropped_item_does_not_count_for_its_key_any_more() -> None:
+    mailbox: Mailbox[str] = Mailbox(capacity=1, most=2)
+    mailbox.put("old", key="a")
+    mailbox.put("plain")
+    mailbox.put("plain 2")
+    mailbox.put("new", key="a")
+    assert mailbox.take(0) == ["plain 2", "new"]
+    assert mailbox.coalesced == 0
+
+
+def test_a_backlog_does_not_count_against_the_limits() -> None:
+    mailbox: Mailbox[int] = Mailbox(capacity=1, most=2)
+    mailbox.put_backlog(range(5))
+    mailbox.put(5, key="a")
+    mailbox.put(6)
+    assert mailbox.take(0) == [0, 1, 2, 3, 4, 5, 6]
+    assert (mailbox.dropped, mailbox.coalesced) == (0, 0)
+    for n in range(3):
+        mailbox.put(n)
+    assert mailbox.take(0) == [1, 2], "the backlog was taken"
+    mailbox.close()
+    mailbox.put_backlog([1])
+    with pytest.raises(MailboxClosed):
+        mailbox.take()
+
+
+def test_losses_are_counted_for_many_mailboxes_together() -> None:
+    losses = Losses()
+    for _ in range(2):
+        mailbox: Mailbox[int] = Mailbox(capacity=1, losses=losses)
+        for n in range(3):
+            mailbox.put(n, key="same")
+        for n in range(3):
+            mailbox.put(n, key=n)
+    assert (losses.dropped, losses.coalesced) == (6, 4)
+
+
+def test_who_asks_is_called_once_when_something_waits() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    calls: list[str] = []
+    mailbox.when_filled(lambda: calls.append("filled"))
+    assert calls == []
+    mailbox.put(1)
+    mailbox.put(2)
+    assert calls == ["filled"]
+    mailbox.when_filled(lambda: calls.append("at once"))
+    assert calls == ["filled", "at once"]
+    mailbox.take()
+    mailbox.when_filled(lambda: calls.append("closed"))
+    mailbox.close()
+    assert calls == ["filled", "at once", "closed"]
+    mailbox.when_filled(lambda: calls.append("closed before"))
+    assert calls[-1] == "closed before"
+
+
+def test_who_asks_for_the_close_is_told_once() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    calls: list[str] = []
+    mailbox.when_closed(lambda: calls.append("then"))
+    assert not mailbox.is_closed
+    mailbox.close()
+    mailbox.close()
+    assert mailbox.is_closed
+    mailbox.when_closed(lambda: calls.append("now"))
+    assert calls == ["then", "now"]
+
+
+def test_a_take_with_a_timeout_ends_without_anything() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    began = time.monotonic()
+    assert mailbox.take(0.05) == []
+    assert 0.04 < time.monotonic() - began < 5
+
+
+def test_a_close_wakes_a_thread_that_waits() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    closed = threading.Event()
+
+    def consume() -> None:
+        with pytest.raises(MailboxClosed):
+            mailbox.take(30)
+        closed.set()
+
+    threading.Thread(target=consume).start()
+    mailbox.close()
+    assert closed.wait(10)

@@ -103,3 +103,15 @@ def test_the_files_that_were_sent_are_named() -> None:
 
 def test_deep_json_is_an_error_of_ours() -> None:
     assert isinstance(error_for(answer(500, b"[" * 200_000)), errors.ServerError)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+def test_only_a_refusal_that_invokeai_explains_proves_that_nothing_was_done(status: int) -> None:
+    assert not error_for(answer(status, {"detail": "no"})).may_have_been_applied
+    for body in (b"<html>no</html>", b"", b"no", {"error": "no"}, ["no"], b"[" * 10_000):
+        assert error_for(answer(status, body)).may_have_been_applied
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_whoever_refuses_a_user_has_done_nothing(status: int) -> None:
+    assert not error_for(answer(status, b"<html>no</html>")).may_have_been_applied

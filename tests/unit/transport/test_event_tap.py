@@ -83,3 +83,63 @@ async def test_the_shared_session_outlives_the_library_s_client(refused: bool) -
         gc.collect()
         async with session.get(f"{url}/nothing") as answer:
             assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["[" * 200_000 + "]" * 200_000, "{cut", "1" * 10_000],
+    ids=["nested too deeply", "no JSON", "a number of too many digits"],
+)
+async def test_an_unreadable_event_is_skipped_and_logged_once(rubbish: str, caplog: pytest.LogCaptureFixture) -> None:
+    heard: Heard = []
+    ended: list[object] = []
+    async with served() as (server, url), aiohttp.ClientSession() as session:
+
+        async def ask(sid: str, data: Any) -> Any:
+            for _ in range(2):
+                await server.eio.send(server.manager.eio_sid_from_sid(sid, "/"), f'2["odd",{rubbish}]')
+            await server.emit("told", {"number": 1}, to=sid)
+            return data
+
+        server.on("ask", ask)
+        client = await connected(url, session, heard)
+        client.on("disconnect", ended.append)
+        assert await client.call("ask", 1) == 1
+        assert ended == []
+        await client.disconnect()
+    assert heard == [("told", {"number": 1})]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
+    assert len(warnings) == 1
+    assert "'odd'" in warnings[0]
+
+
+async def test_a_websocket_is_closed_although_its_handshake_has_failed() -> None:
+    closed = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        async for _ in websocket:
+            pass
+        closed.set()
+        return websocket
+
+    app = web.Application()
+    app.router.add_get("/socket.io/", silent)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            tapped = TappedSession(session, lambda *_: None)
+            client = socketio.AsyncClient(reconnection=False, http_session=tapped)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await client.connect(f"http://127.0.0.1:{runner.addresses[0][1]}", transports=["websocket"])
+            await client.disconnect()
+            assert not closed.is_set(), "the library leaves it open"
+            await tapped.close_websocket()
+            await asyncio.wait_for(closed.wait(), 10)
+            await tapped.close_websocket()
+    finally:
+        await runner.cleanup()

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import time
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -163,6 +164,104 @@ async def test_no_answer_in_time_is_a_time_out(script: Script, engine: Engine) -
     with pytest.raises(TimeoutError):
         await send(script, engine, call(), timeout=0.2)
     never.set()
+
+
+@pytest.mark.parametrize("seconds", ["61", "0.9"])
+async def test_retries_and_their_delays_are_within_the_timeout(script: Script, engine: Engine, seconds: str) -> None:
+    script.handlers = [answer(503, {"detail": "busy"}, Retry_After=seconds)]
+    began = time.perf_counter()
+    with pytest.raises(errors.ServerError) as caught:
+        await send(script, engine, call(timeout=1.0), retries=10)
+    assert time.perf_counter() - began < 1.5
+    assert caught.value.retry_after == float(seconds)
+    assert len(script.requests) <= 2
+
+
+async def test_the_timeout_bounds_all_attempts_together(script: Script, engine: Engine) -> None:
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.6)
+        return web.json_response({"detail": "busy"}, status=503)
+
+    script.handlers = [slow]
+    began = time.perf_counter()
+    with pytest.raises((errors.RequestTimeout, errors.ServerError)):
+        await send(script, engine, call(timeout=1.0), retries=10)
+    assert time.perf_counter() - began < 1.4
+
+
+async def test_a_login_is_within_the_timeout_of_the_call(script: Script, engine: Engine) -> None:
+    over = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    script.handlers = [slow]
+    with pytest.raises(errors.RequestTimeout) as caught:
+        await send(script, engine, call("POST", timeout=0.3), email="a@b.c", password=SECRET)
+    assert not caught.value.may_have_been_applied
+    over.set()
+
+
+async def test_what_was_certainly_not_carried_out_is_sent_again_whatever_it_is(
+    script: Script, engine: Engine, unused_tcp_port: int
+) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(f"http://127.0.0.1:{unused_tcp_port}", retries=4), engine)
+    sending = asyncio.create_task(engine.call(http.send(call("POST", idempotent=False))))
+    await asyncio.sleep(0.3)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", script.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    assert await sending == 1
+    assert len(script.requests) == 1
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("lost", [hang_up, answer(503), answer(504), half_a_body])
+async def test_a_deletion_that_finds_nothing_when_repeated_has_succeeded(
+    script: Script, engine: Engine, lost: Handler
+) -> None:
+    script.handlers = [lost, answer(404, {"detail": "gone"})]
+    deletion = Call(
+        method="DELETE",
+        path="/x",
+        parse=lambda response: (response.status_code, response.is_repeat),
+        idempotent=True,
+        done_statuses=frozenset({404}),
+    )
+    assert await send(script, engine, deletion) == (404, True)
+    script.handlers = [answer(404, {"detail": "gone"})]
+    with pytest.raises(errors.NotFoundError):
+        await send(script, engine, deletion)
+
+
+async def test_an_error_after_a_lost_response_says_that_the_request_may_have_been_applied(
+    script: Script, engine: Engine
+) -> None:
+    script.handlers = [hang_up, answer(403, {"detail": "no"})]
+    with pytest.raises(errors.ForbiddenError) as caught:
+        await send(script, engine, call("DELETE"))
+    assert caught.value.may_have_been_applied
+    script.handlers = [answer(403, {"detail": "no"})]
+    with pytest.raises(errors.ForbiddenError) as caught:
+        await send(script, engine, call("DELETE"))
+    assert not caught.value.may_have_been_applied
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "PATCH"])
+async def test_a_used_connection_that_breaks_has_nothing_sent_twice(
+    script: Script, engine: Engine, method: str
+) -> None:
+    script.handlers = [answer(body=1), hang_up]
+    http = HttpTransport(Settings(script.url), engine)
+    await engine.call(http.send(call()))
+    with pytest.raises(errors.TransportError) as caught:
+        await engine.call(http.send(call(method, idempotent=False)))
+    assert caught.value.may_have_been_applied
+    assert len(script.requests) == 2
 
 
 async def test_a_body_that_breaks_off_is_a_transport_error(script: Script, engine: Engine) -> None:

@@ -1,0 +1,147 @@
+"""The event handlers of one workflow handle."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.runtime.delivery import Delivery
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.wire.events import RUN_EVENT_TYPES, Event
+
+_OTHER_NAMES = {"invocation_progress": "generator_progress"}
+"""The server's own name of an event that this client calls otherwise."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Handler:
+    delivery: Delivery[Event]
+    types: frozenset[str] | None
+
+
+class EventHandlers:
+    """Calls the handlers of one workflow handle with the events of its runs.
+
+    A handler is told of the latest run from its start, of every run whose submission is under way, and of later runs.
+    It is called on the loop that ran when it was registered, else by whoever waits for one of the runs.
+
+    Args:
+        engine: where the runs are followed.
+        following: tells a run's events.
+    """
+
+    def __init__(self, engine: Engine, following: Following) -> None:
+        self._engine = engine
+        self._following = following
+        self._lock = threading.Lock()
+        self._handlers: tuple[_Handler, ...] = ()
+        self._submitting: list[LiveRun] = []
+        self._latest: LiveRun | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is a handler."""
+        return bool(self._handlers)
+
+    def add(self, handler: Callable[[Event], Any], types: str | Collection[str] | None) -> Callable[[], None]:
+        """Register a handler.
+
+        Returns:
+            A function that unregisters it.
+
+        Raises:
+            SettingsError: `types` names an event that no run has.
+        """
+        wanted = event_types(types)
+        entry = _Handler(Delivery(handler, losses=self._following.losses), wanted)
+        with self._lock:
+            # Whoever is followed from here on tells it himself.
+            self._handlers = (*self._handlers, entry)
+            runs = [*self._submitting]
+            if self._latest is not None and self._latest not in runs:
+                runs.append(self._latest)
+        if runs:
+            self._engine.block(self._tell(runs, entry))
+
+        def stop() -> None:
+            entry.delivery.close()
+            with self._lock:
+                self._handlers = tuple(other for other in self._handlers if other is not entry)
+
+        return stop
+
+    async def _tell(self, runs: list[LiveRun], entry: _Handler) -> None:
+        for run in runs:
+            self._following.tell(run, entry.delivery.mailbox, types=entry.types)
+
+    @contextlib.contextmanager
+    def submission(self) -> Iterator[Callable[[LiveRun], None]]:
+        """On the engine, around a submission: to be called with the run as soon as it is followed."""
+        followed: list[LiveRun] = []
+
+        def on_followed(run: LiveRun) -> None:
+            with self._lock:
+                followed.append(run)
+                self._submitting.append(run)
+                handlers = self._handlers
+            for entry in handlers:
+                self._following.tell(run, entry.delivery.mailbox, types=entry.types)
+
+        try:
+            yield on_followed
+            with self._lock:
+                self._latest = followed[-1] if followed else self._latest
+        finally:
+            with self._lock:
+                self._submitting = [run for run in self._submitting if run not in followed]
+
+    def drain(self) -> None:
+        """Call the handlers in this thread with all that waits; those that belong to a loop are left to it."""
+        for entry in self._handlers:
+            entry.delivery.drain()
+
+    def adopt(self) -> None:
+        """Call the handlers that no loop calls yet on this thread's running loop."""
+        for entry in self._handlers:
+            entry.delivery.adopt()
+
+    async def caught_up(self) -> None:
+        """Wait until the handlers that are called on this loop have seen what is there now."""
+        for entry in self._handlers:
+            await entry.delivery.caught_up()
+
+
+def event_types(types: str | Collection[str] | None) -> frozenset[str] | None:
+    """Return the names of event types that `types` means; None for all.
+
+    Args:
+        types: one name, or several.
+
+    Raises:
+        SettingsError: one of them is not the type of an event that a run has.
+    """
+    if types is None:
+        return None
+    names = [types] if isinstance(types, str) else list(types)
+    known = sorted(RUN_EVENT_TYPES)
+    for name in names:
+        if not isinstance(name, str) or _OTHER_NAMES.get(name, name) not in RUN_EVENT_TYPES:
+            near = difflib.get_close_matches(name, known, n=1) if isinstance(name, str) else []
+            raise SettingsError(
+                f"Unknown event type {name!r} in `types`.",
+                setting="types",
+                hint=(f"Did you mean {near[0]!r}? " if near else "") + f"A run has the events {', '.join(known)}.",
+            )
+    if not names:
+        raise SettingsError(
+            "`types` names no event type, so the handler would never be called.",
+            setting="types",
+            hint=f"Leave it out for all events, or name some of {', '.join(known)}.",
+        )
+    return frozenset(_OTHER_NAMES.get(name, name) for name in names)

@@ -1,0 +1,164 @@
+"""A server that answers requests, but whose processor has died."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.support.live import GRAPH, FakeQueue
+from tests.support.virtual_engine import VirtualEngine
+from tests.support.virtual_time import in_virtual_time, now
+
+from invokeai_py_client.errors import ProcessorStoppedError, ServerError
+from invokeai_py_client.live.processor import ProcessorWatch
+from invokeai_py_client.live.reconciler import Reconciler
+from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.wire.call import Call
+
+
+class BrokenQueue(FakeQueue):
+    """Answers 500 to whatever would have to read the item in progress, as long as its processor is dead."""
+
+    can_read = False
+
+    async def send(self, call: Call[Any]) -> Any:
+        if self.is_processor_dead and not self.can_read and not call.path.endswith("/status"):
+            self.requests.append((call.path, ()))
+            raise ServerError("500", status=500, method=call.method, url=call.path)
+        return await super().send(call)
+
+
+@dataclass
+class Connection:
+    is_connected: bool = True
+    epoch: int = 1
+
+
+async def test_a_processor_that_is_at_work_is_no_cause_for_alarm() -> None:
+    server = BrokenQueue()
+    watch = ProcessorWatch(server)
+    assert await watch.check("default") is None
+    server.put(1, status="in_progress")
+    assert await watch.check("default") is None
+    assert not watch.is_suspected("default")
+
+
+@in_virtual_time
+async def test_one_look_is_not_believed() -> None:
+    server = BrokenQueue()
+    server.put(1, status="in_progress")
+    server.is_processor_dead = True
+    watch = ProcessorWatch(server)
+    assert await watch.check("default") is None
+    assert watch.is_suspected("default")
+    server.is_processor_dead = False
+    await asyncio.sleep(60)
+    assert await watch.check("default") is None
+    assert not watch.is_suspected("default")
+    server.is_processor_dead = True
+    assert await watch.check("default") is None, "it begins anew"
+
+
+@in_virtual_time
+async def test_a_second_look_confirms_it_where_the_item_cannot_be_read() -> None:
+    server = BrokenQueue()
+    server.put(7, status="in_progress")
+    server.is_processor_dead = True
+    watch = ProcessorWatch(server)
+    assert await watch.check("default") is None
+    await asyncio.sleep(1)
+    stopped = await watch.check("default")
+    assert stopped is not None
+    assert (stopped.item_id, stopped.queue_id) == (7, "default")
+    assert "item 7 of the queue 'default' is in progress" in str(stopped)
+    assert "Restart the server" in str(stopped)
+
+
+@in_virtual_time
+async def test_an_item_that_can_be_read_may_take_long_to_start() -> None:
+    server = BrokenQueue()
+    server.can_read = True
+    server.put(7, status="in_progress")
+    server.is_processor_dead = True
+    watch = ProcessorWatch(server)
+    for _ in range(6):
+        assert await watch.check("default") is None
+        await asyncio.sleep(10)
+    assert isinstance(await watch.check("default"), ProcessorStoppedError)
+
+
+@in_virtual_time
+async def test_another_item_in_progress_is_a_processor_that_works() -> None:
+    server = BrokenQueue()
+    server.can_read = True
+    server.is_processor_dead = True
+    watch = ProcessorWatch(server)
+    for item_id in range(1, 20):
+        server.items.clear()
+        server.put(item_id, status="in_progress")
+        assert await watch.check("default") is None
+        await asyncio.sleep(10)
+
+
+def followed(server: FakeQueue, connection: Connection) -> tuple[Reconciler, LiveRun]:
+    router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
+    reconciler = Reconciler(server, VirtualEngine(), router, connection)
+    run = router.follow(RunState("b", "default", GRAPH))
+    run.state.enqueued([1])
+    reconciler.schedule(run)
+    reconciler.start()
+    return reconciler, run
+
+
+async def end_of(run: LiveRun) -> None:
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    run.waiters.add(waiter)
+    await waiter
+
+
+@pytest.mark.parametrize("can_read", [False, True])
+@pytest.mark.parametrize("is_connected", [False, True])
+@in_virtual_time
+async def test_a_wait_does_not_outlast_a_processor_that_has_died(can_read: bool, is_connected: bool) -> None:
+    server = BrokenQueue()
+    server.can_read = can_read
+    server.put(1, status="in_progress")
+    server.is_processor_dead = True
+    _, run = followed(server, Connection(is_connected))
+    began = now()
+    async with asyncio.timeout(600):
+        await end_of(run)
+    assert isinstance(run.failure, ProcessorStoppedError)
+    assert now() - began < (95 if can_read else 20)
+
+
+@in_virtual_time
+async def test_a_node_that_takes_an_hour_is_waited_for() -> None:
+    server = BrokenQueue()
+    server.put(1, status="in_progress")
+    _, run = followed(server, Connection())
+    await asyncio.sleep(3600)
+    assert not run.is_over
+    server.put(1, status="completed")
+    async with asyncio.timeout(60):
+        await end_of(run)
+    assert run.failure is None
+    assert run.state.view().status == "completed"
+    assert len(server.asked("status")) <= 3600 / 13
+
+
+@in_virtual_time
+async def test_a_server_that_answers_500_for_a_while_is_asked_again() -> None:
+    server = BrokenQueue()
+    server.put(1, status="in_progress")
+    server.failures = [ServerError("500", status=500, method="POST", url="u") for _ in range(20)]
+    _, run = followed(server, Connection())
+    await asyncio.sleep(300)
+    assert not run.is_over
+    server.put(1, status="completed")
+    async with asyncio.timeout(60):
+        await end_of(run)
+    assert run.failure is None

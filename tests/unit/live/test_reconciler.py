@@ -1,0 +1,381 @@
+"""What the server is asked about followed runs, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from tests.support.live import GRAPH, FakeQueue, calls_made, messages, node_payload, status_payload
+
+from invokeai_py_client import errors
+from invokeai_py_client.live import reconciler as module
+from invokeai_py_client.live.reconciler import Reconciler
+from invokeai_py_client.live.router import LiveRun, Polling, Router
+from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.runtime.engine import Engine
+
+SUMMARIES, RECORDS = "item_summaries_by_ids", "items_by_ids"
+
+
+class Link:
+    """A socket that is up or down as the test says."""
+
+    def __init__(self) -> None:
+        self.is_connected = True
+        self.epoch = 1
+
+
+class Room:
+    """A reconciler with a router and a queue."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.queue = FakeQueue()
+        self.link = Link()
+        self.router = Router(
+            followed=lambda run: self.reconciler.schedule(run),
+            bulk_change=lambda event: None,
+            needs_requests=lambda: self.reconciler.wake(),
+        )
+        self.reconciler = Reconciler(self.queue, engine, self.router, self.link)
+
+    def follow(self, batch_id: str, *item_ids: int, has_gap: bool = False, resubmits: bool = False) -> LiveRun:
+        """Follow a run of items, which are pending."""
+        run = self.router.follow(RunState(batch_id, "default", GRAPH, has_gap=has_gap, resubmits=resubmits))
+        run.state.enqueued(item_ids)
+        self.queue.put(*item_ids, batch_id=batch_id)
+        return run
+
+    def tell(self, name: str, payload: dict[str, Any]) -> None:
+        self.router.dispatch(name, payload)
+
+    def play(self, test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a test on the engine, with the reconciler at work."""
+
+        async def played() -> None:
+            self.reconciler.start()
+            async with asyncio.timeout(10):
+                await test()
+
+        self.engine.block(played())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110 - what is waited for sets no event
+        await asyncio.sleep(0.001)
+
+
+async def a_few_turns() -> None:
+    """Let everything run that needs no more time."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    engine = Engine("reconciler test")
+    yield Room(engine)
+    engine.close()
+
+
+def test_a_silent_run_is_asked_about_again_and_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE", 0.05)
+
+    async def test() -> None:
+        began = time.monotonic()
+        room.follow("b", 1)
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 3)
+        # Up to a tenth earlier each time.
+        assert time.monotonic() - began >= 3 * 0.9 * 0.05
+        assert room.queue.asked(SUMMARIES) == [(1,)] * 3
+        assert room.reconciler.rounds == 3
+
+    room.play(test)
+
+
+def test_a_run_that_is_heard_of_is_not_asked_about(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE", 0.1)
+
+    async def test() -> None:
+        room.follow("b1", 1)
+        room.follow("b2", 2)
+        step = 0
+        while len(room.queue.asked(SUMMARIES)) < 3:
+            step += 1
+            room.tell("invocation_progress", node_payload(1, "b1", percentage=min(1, step / 1e6), message=str(step)))
+            await asyncio.sleep(0.005)
+        assert set(room.queue.asked(SUMMARIES)) == {(2,)}
+
+    room.play(test)
+
+
+def test_runs_that_fall_silent_together_are_asked_about_together(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE", 0.2)
+
+    async def test() -> None:
+        for item_id in range(1, 6):
+            room.follow(f"b{item_id}", item_id)
+            await asyncio.sleep(0.002)
+        await until(lambda: room.queue.asked(SUMMARIES))
+        assert room.queue.asked(SUMMARIES) == [(1, 2, 3, 4, 5)]
+
+    room.play(test)
+
+
+def test_a_canceled_run_is_asked_about_sooner(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_AFTER_CANCEL", 0.02)
+
+    async def test() -> None:
+        run = room.follow("b1", 1)
+        room.follow("b2", 2)
+        await a_few_turns()
+        run.cancel_asked = True
+        room.reconciler.schedule(run)
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+        assert set(room.queue.asked(SUMMARIES)) == {(1,)}
+
+    room.play(test)
+
+
+def test_without_a_socket_each_run_is_polled_at_its_own_pace(room: Room) -> None:
+    room.link.is_connected = False
+
+    async def test() -> None:
+        run = room.follow("b1", 1)
+        room.follow("b2", 2)
+        polling = Polling((0.01, 0.03))
+        run.pollings.append(polling)
+        room.reconciler.schedule(run)
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 3)
+        assert set(room.queue.asked(SUMMARIES)) == {(1,)}
+        assert (polling.attempts, polling.pause) == (3, 0.03)
+        assert run.pause(2.0) == 0.03
+        run.pollings.remove(polling)
+        assert run.pause(2.0) == 2.0
+
+    room.play(test)
+
+
+def test_a_run_is_asked_about_at_once_where_that_is_wanted(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b1", 1, 2)
+        room.follow("b2", 3)
+        room.reconciler.check(run)
+        await until(lambda: room.queue.asked(SUMMARIES))
+        room.reconciler.check_items("default", [2, 3, 99])
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+        room.reconciler.check_items("default", [99])
+        room.reconciler.check_all()
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 3)
+        assert room.queue.asked(SUMMARIES) == [(1, 2), (2, 3), (1, 2, 3)]
+
+    room.play(test)
+
+
+def test_the_names_of_one_request_are_a_thousand_at_most(room: Room) -> None:
+    async def test() -> None:
+        room.follow("b", *range(1, 1502))
+        room.reconciler.check_all()
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+        assert [len(ids) for ids in room.queue.asked(SUMMARIES)] == [1000, 501]
+
+    room.play(test)
+
+
+def test_bulk_changes_in_quick_succession_cost_one_round(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ALL_RUNS_PAUSE", 0.1)
+
+    async def test() -> None:
+        room.follow("b", 1)
+        began = time.monotonic()
+        while not room.queue.asked(SUMMARIES):
+            room.reconciler.check_all_soon()
+            await asyncio.sleep(0)
+        for _ in range(10):
+            room.reconciler.check_all_soon()
+            await a_few_turns()
+        assert len(room.queue.asked(SUMMARIES)) == 1
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+        assert time.monotonic() - began >= 0.1
+
+    room.play(test)
+
+
+def test_what_was_missed_is_learned_from_the_records(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, 2, has_gap=True)
+        room.queue.put(1, status="completed")
+        room.queue.put(2, status="failed", error_type="E", error_message="m")
+        room.reconciler.check_all()
+        await until(lambda: run.is_over)
+        assert (run.state.view().status, run.state.view().error) == ("failed", "E: m")
+        assert [output.item_id for output in run.state.view().outputs] == [1]
+        assert sorted(room.queue.asked(RECORDS)[0]) == [1, 2]
+        assert [*room.router.live()] == []
+
+    room.play(test)
+
+
+def test_the_error_of_a_failed_node_is_waited_for_and_then_asked_for(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ERROR_GRACE", 0.05)
+
+    async def test() -> None:
+        run, late = room.follow("b1", 1), room.follow("b2", 2)
+        for item_id, batch_id in ((1, "b1"), (2, "b2")):
+            room.queue.put(item_id, batch_id=batch_id, status="failed")
+            room.tell("queue_item_status_changed", status_payload("failed", item_id, batch_id))
+        await a_few_turns()
+        room.tell("invocation_error", node_payload(1, "b1", error_type="E", error_message="m"))
+        assert run.is_over
+        await until(lambda: late.is_over)
+        assert room.queue.asked(RECORDS) == [(2,)]
+
+    room.play(test)
+
+
+def test_items_that_are_gone_end_their_runs(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, 2)
+        room.queue.items.clear()
+        room.reconciler.check(run)
+        await until(lambda: run.is_over)
+        assert run.state.view().error_type == "QueueItemGone"
+
+    room.play(test)
+
+
+@pytest.mark.parametrize(
+    "failure", [errors.TransportError("away", url="u"), ZeroDivisionError("a fault of our own")], ids=["away", "fault"]
+)
+def test_after_a_failure_the_same_is_asked_again(
+    room: Room, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_INTERVAL", 0.01)
+
+    async def test() -> None:
+        run = room.follow("b1", 1)
+        room.follow("b2", 2, 3)
+        room.queue.failures = [failure]
+        room.reconciler.check_items("default", [2])
+        room.reconciler.check(run)
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+        assert [sorted(ids) for ids in room.queue.asked(SUMMARIES)] == [[1, 2], [1, 2]]
+
+    room.play(test)
+
+
+def test_a_refusal_ends_the_waits(room: Room) -> None:
+    async def test() -> None:
+        runs = [room.follow("b1", 1), room.follow("b2", 2)]
+        refusal = errors.AuthenticationError("no", status=401, method="POST", url="u")
+        room.queue.failures = [refusal]
+        room.reconciler.check(runs[0])
+        await until(lambda: runs[0].is_over)
+        assert [run.failure for run in runs] == [refusal, refusal]
+        assert [*room.router.live()] == []
+        # It goes on with what comes later.
+        later = room.follow("b3", 3)
+        room.reconciler.check(later)
+        await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+
+    room.play(test)
+
+
+@pytest.mark.parametrize("reconnects", [False, True])
+def test_an_item_that_was_watched_while_it_was_asked_about_has_no_gap(room: Room, reconnects: bool) -> None:
+    send = room.queue.send
+
+    async def sent(call: Any) -> Any:
+        room.link.epoch += reconnects
+        return await send(call)
+
+    async def test() -> None:
+        run = room.follow("b", 1, has_gap=True)
+        room.queue.send = sent  # type: ignore[method-assign]
+        await room.reconciler.bring_up_to_date(run)
+        for message in messages(1):
+            room.tell(*message)
+        assert run.is_over is not reconnects
+
+    room.play(test)
+
+
+def test_a_run_is_brought_up_to_date_before_its_caller_goes_on(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, 2, 3, has_gap=True)
+        room.queue.put(1, 3, status="completed")
+        await room.reconciler.bring_up_to_date(run)
+        assert [output.item_id for output in run.state.view().outputs] == [1, 3]
+        assert [item.view.status for item in run.state.items.values()] == ["completed", "pending", "completed"]
+        room.queue.failures = [errors.TransportError("away", url="u")]
+        with pytest.raises(errors.TransportError):
+            await room.reconciler.bring_up_to_date(run)
+
+    room.play(test)
+
+
+def test_a_lost_item_is_run_again(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, 2, resubmits=True)
+        run.state.missed()
+        run.state.server_was_away()
+        room.queue.put(1, status="canceled", started_at="t")
+        room.reconciler.check(run)
+        await until(lambda: run.state.snapshot.item_ids == (2, 3))
+        assert len(room.queue.asked("retry_items_by_id")) == 1
+        assert room.router.having(1) == []
+        assert room.router.having(3) == [run]
+        await until(lambda: not room.router.incomplete)
+
+    room.play(test)
+
+
+def test_scheduling_a_run_takes_the_same_work_beside_many(room: Room) -> None:
+    def work(runs: int) -> int:
+        for item_id in range(1, runs + 1):
+            room.follow(f"b{item_id}", item_id)
+        return calls_made(lambda: room.follow("new", runs + 1))
+
+    assert work(1000) == work(10)
+
+
+def test_a_round_takes_the_same_work_beside_many_runs_that_need_nothing(room: Room) -> None:
+    async def work(runs: int) -> int:
+        for item_id in range(1, runs + 1):
+            room.follow(f"b{item_id}", item_id)
+        await a_few_turns()
+        return await calls_made_by(a_round)
+
+    async def a_round() -> None:
+        room.reconciler.wake()
+        await a_few_turns()
+
+    async def test() -> None:
+        await work(10)
+        few = await work(10)
+        # Some of asyncio's own calls differ from time to time.
+        assert abs(await work(2000) - few) < 50
+
+    room.play(test)
+
+
+async def calls_made_by(function: Callable[[], Awaitable[None]]) -> int:
+    """`calls_made`, for a coroutine and what its loop does meanwhile."""
+    count = 0
+
+    def profile(frame: object, event: str, arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        await function()
+    finally:
+        sys.setprofile(None)
+    return count

@@ -1,0 +1,124 @@
+"""A run as user threads see it, without a server."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
+
+from invokeai_py_client import errors
+from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.run import AsyncRun, Run, poll_pauses
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine("run test")
+    yield engine
+    engine.close()
+
+
+def run_of(engine: Engine, live: LiveRun) -> Run:
+    """A run whose state is read only: nothing is sent or followed."""
+
+    def images_of(item: QueueItem) -> list[Any]:
+        return [output.invocation_id for output in item.outputs]
+
+    return Run(AsyncRun(engine, cast(HttpTransport, None), cast(Following, None), live, images_of))
+
+
+@pytest.fixture
+def eager_switches() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_switches: None) -> None:
+    live = LiveRun(RunState("b", "default", GRAPH))
+    run = run_of(engine, live)
+    faults: list[BaseException] = []
+    written = threading.Event()
+
+    def read() -> None:
+        progress = 0.0
+        try:
+            while not written.is_set():
+                item = run.item
+                assert item.progress_percentage >= progress
+                progress = item.progress_percentage
+                assert (item.status == "completed") == (progress == 100)
+                assert len(item.outputs) == len([*item.outputs])
+                assert run.status in {"pending", "in_progress", "completed"}
+                assert 0 <= run.progress <= 100
+                ids = run.item_ids
+                assert [*ids] == sorted(ids)
+                assert len(run.session_ids) <= run.enqueued
+                assert len(run.images) <= run.enqueued
+                assert "batch_id" in run
+                assert [event.type for event in run.events if event.type == "unknown"] == []
+                _ = run.started_at, repr(run), run["status"], run.aio.is_over()
+        except BaseException as error:
+            faults.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        # Events make the items: the server's response has not come.
+        for item_id in range(1, 301):
+            for message in messages(item_id):
+                live.changed(live.state.apply_event(item_event(*message)))
+        live.state.enqueued([])
+    finally:
+        written.set()
+        for reader in readers:
+            reader.join(30)
+    assert faults == []
+    assert (run.status, run.progress, run.enqueued, len(run.images)) == ("completed", 100, 300, 300)
+
+
+def test_what_a_run_shows(engine: Engine) -> None:
+    live = LiveRun(RunState("b", "default", GRAPH))
+    run = run_of(engine, live)
+    live.state.enqueued([2, 1])
+    assert (run.batch_id, run.queue_id, run.item_id, run.item_ids, run.enqueued) == ("b", "default", 1, (1, 2), 2)
+    assert (run.status, run.progress, run.started_at, run.session_ids) == ("pending", 0, None, ())
+    live.state.apply_event(item_event("queue_item_status_changed", status_payload("in_progress", 1, started_at="t")))
+    live.state.apply_event(item_event("invocation_progress", node_payload(1, percentage=0.5, message="")))
+    assert (run.status, run.progress, run.started_at) == ("in_progress", 25, "t")
+    assert (run.session_id, run.session_ids) == ("s-1", ("s-1",))
+    assert (run["status"], run["item_ids"], run["progress_percentage"]) == ("in_progress", (1, 2), 25)
+    assert repr(run) == "<Run b items=[1, 2] in_progress>"
+    with pytest.raises(errors.NotSubmittedError, match="'s-9'"):
+        run.stream("s-9")
+    with pytest.raises(KeyError):
+        run["nothing"]
+
+
+def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
+    live = LiveRun(RunState("b", "default", GRAPH))
+    run = run_of(engine, live)
+    assert not run.aio.is_over()
+    live.fail(errors.ClientClosedError("closed"))
+    with pytest.raises(errors.ClientClosedError):
+        run.aio.is_over()
+
+
+def test_poll_intervals() -> None:
+    assert poll_pauses(0.5) == (0.5,)
+    assert poll_pauses(lambda attempt: 2.0**attempt if attempt < 9 else 9)[:4] == (1, 2, 4, 8)
+    for bad in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="above 0"):
+            poll_pauses(bad)
