@@ -7,7 +7,7 @@ import gzip
 import json
 from pathlib import Path
 
-from benchmarks.live import latency, throughput
+from benchmarks.live import latency, submissions, throughput
 from benchmarks.show import show
 from benchmarks.timing import median_seconds, paired_seconds, python
 from benchmarks.transfers import transfers
@@ -94,5 +94,6 @@ if __name__ == "__main__":
     engine()
     workflows()
     throughput()
+    submissions()
     latency()
     transfers()

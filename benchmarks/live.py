@@ -26,12 +26,15 @@ ROOT = Path(__file__).parents[1]
 
 RUNS = 500
 EVENTS = 100_000
+FEW, MANY = 100, 10_000
+MEASURED = 300
 
 
 @contextmanager
-def scripted_server() -> Iterator[str]:
+def scripted_server(runs: int = RUNS) -> Iterator[str]:
+    """A server that pushes its events when so many runs have been submitted."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scripted_server", str(RUNS), str(EVENTS)],
+        [sys.executable, "-m", "benchmarks.scripted_server", str(runs), str(EVENTS)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -61,6 +64,29 @@ def throughput() -> None:
         assert events >= EVENTS
     show(f"events through one socket, {RUNS} live runs", events / elapsed, "/s", "wanted: 15,000 at least")
     show("... the client's CPU for one of them", 1e6 * used / events, "us", "wanted: 60 at most")
+
+
+def submissions() -> None:
+    """The client's CPU for one submission, beside few and beside many live runs that are all pending."""
+    with scripted_server(runs=2 * MANY) as url, InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+
+        async def submit(count: int) -> None:
+            for start in range(0, count, 50):
+                await asyncio.gather(*(wf.submit() for _ in range(min(50, count - start))))
+
+        def cpu_of_one() -> float:
+            cpu = time.process_time()
+            for _ in range(MEASURED):
+                wf.submit_sync()
+            return (time.process_time() - cpu) / MEASURED
+
+        asyncio.run(submit(FEW))
+        few = cpu_of_one()
+        asyncio.run(submit(MANY - FEW - MEASURED))
+        many = cpu_of_one()
+    show(f"CPU of one submission beside {FEW} live runs", 1000 * few, "ms", "")
+    show(f"... beside {MANY:,}", 1000 * many, "ms", f"{many / few:.2f} x; allowed: 2 x")
 
 
 def latency() -> None:

@@ -35,6 +35,7 @@ class ScriptedServer:
         app.router.add_get("/api/v1/app/version", self._version)
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_post("/api/v1/queue/default/enqueue_batch", self._enqueue)
+        app.router.add_post("/api/v1/queue/default/item_summaries_by_ids", self._summaries)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -66,6 +67,12 @@ class ScriptedServer:
         if len(self._batches) == self._runs:
             self._pushing = asyncio.create_task(self._push())
         return web.json_response({"enqueued": 1, "requested": 1, "item_ids": [len(self._batches)]})
+
+    async def _summaries(self, request: web.Request) -> web.Response:
+        item_ids = (await request.json())["item_ids"]
+        return web.json_response(
+            [{"item_id": item_id, "status": "pending", "batch_id": self._batches[item_id - 1]} for item_id in item_ids]
+        )
 
     async def _push(self) -> None:
         frames = [self._frame(n % self._runs, n // self._runs) for n in range(self._events)]

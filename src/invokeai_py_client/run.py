@@ -121,9 +121,11 @@ class AsyncRun:
         began = time.monotonic()
         self._handlers.adopt()
         item = await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout is None else max(0.0, began + timeout - time.monotonic())):
-                await self._handlers.caught_up()
+        if self._handlers:
+            left = None if timeout is None else max(0.0, began + timeout - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._handlers.caught_up()
         return item
 
     async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109

@@ -87,6 +87,9 @@ def test_the_end_is_the_same_however_it_is_learned(
     assert sorted(output.result["value"] for output in view.outputs) == list(NODES)
     assert (view.error, view.error_node_id) == (("E: m", "c") if end == "failed" else (None, None))
     assert seen.count("session_complete") == 1
+    assert seen[-1] == "session_complete"
+    assert seen.count("invocation_complete") == len(NODES), "each output is told once, by an event or from the record"
+    assert seen.count("invocation_error") == (end == "failed")
     assert progress == sorted(progress)
 
 

@@ -346,6 +346,9 @@ class RunState:
         return told
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
+        if isinstance(event, InvocationError) and item.view.error_node_id is not None:
+            # A repetition: an item ends with its first error.
+            return []
         if item.view.is_finished:
             if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
                 return []
@@ -615,19 +618,20 @@ class RunState:
             )
         return recovered
 
-    @staticmethod
-    def _recovered(item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
+    def _recovered(self, item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
         """Return what a recovered event of a node has in common with the others."""
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
+        node_id = source_of.get(invocation_id, invocation_id)
         prepared: Mapping[str, Any] = (record.session.get("execution_graph") or {}).get("nodes") or {}
+        sent: Mapping[str, Any] = {} if self.graph is None else self.graph["nodes"]
         return {
             "queue_id": item.view.queue_id,
             "item_id": item.view.item_id,
             "batch_id": item.view.batch_id,
             "session_id": record.session_id,
-            "node_id": source_of.get(invocation_id, invocation_id),
+            "node_id": node_id,
             "invocation_id": invocation_id,
-            "node": prepared.get(invocation_id) or {},
+            "node": prepared.get(invocation_id) or {**sent.get(node_id, {}), "id": invocation_id},
             "overall_percentage": item.percentage,
             "recovered": True,
         }

@@ -224,6 +224,19 @@ async def test_the_time_in_doubt_is_bounded(seconds: float, doubt: float, questi
     assert DEFAULT_TIMES.doubt(seconds) == doubt
 
 
+@pytest.mark.parametrize("route", ["item_ids", "item_summaries_by_ids"])
+@in_virtual_time
+async def test_a_list_of_items_that_does_not_come_is_no_reason_to_send_again(route: str) -> None:
+    server = QueueServer(settings=Settings(timeout=60.0))
+    server.next("enqueue_batch", lost)
+    server.always(route, swallowed)
+    began = now()
+    with pytest.raises(errors.EnqueueInDoubtError, match="could not be listed"):
+        await enqueue(server, seconds=8.0)
+    assert now() - began <= 8.0 + 30.0 + 0.1
+    assert server.ids_of("mine") == [1]
+
+
 # The rest of a batch, and what else is in it.
 
 

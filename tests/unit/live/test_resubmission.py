@@ -16,7 +16,7 @@ from invokeai_py_client.wire.records import QueueItemSummary
 
 
 def router() -> Router:
-    return Router(bulk_change=lambda: None, needs_details=lambda: None)
+    return Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
 
 
 def restarted(server: QueueServer, router: Router, count: int = 2) -> LiveRun:

@@ -240,8 +240,11 @@ def test_a_record_without_the_parts_of_a_session_settles_an_item_all_the_same() 
     run = started(has_gap=True)
     told = run.apply_snapshot(record("completed", results={"a-1": {"value": 1}}))
     assert types(told) == ["invocation_complete", "queue_item_status_changed", "session_complete"]
-    assert told[0]["node_id"] == "a-1"
+    assert (told[0]["node_id"], told[0]["node"]) == ("a-1", {"id": "a-1"})
     assert run.is_finished
+    run = started(has_gap=True)
+    told = run.apply_snapshot(record("completed", results={"a-1": {"value": 1}}, prepared_source_mapping={"a-1": "a"}))
+    assert (told[0]["node_id"], told[0]["node"]) == ("a", {"id": "a-1", "type": "add"})
 
 
 def test_an_item_that_is_seen_pending_while_watched_has_no_gap() -> None:

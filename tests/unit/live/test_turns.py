@@ -26,16 +26,14 @@ class Turns:
 
     def __init__(self) -> None:
         self.server = QueueServer()
-        self.router = Router(bulk_change=lambda: None, needs_details=lambda: None)
+        self.router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
         self.socket = Socket()
 
     def of(self, priority: Priority, queue_id: str = "default") -> Turn:
         return Turn(self.server, self.router, self.socket, priority, queue_id)
 
     def urgent(self, queue_id: str = "default") -> LiveRun:
-        run = self.router.follow(RunState("urgent", queue_id, None))
-        run.is_urgent = True
-        return run
+        return self.router.follow(RunState("urgent", queue_id, None), is_urgent=True)
 
 
 @pytest.mark.parametrize("priority", [Priority.NORMAL, Priority.URGENT])

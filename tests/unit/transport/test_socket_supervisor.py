@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
 import pytest
+import socketio.exceptions
+from aiohttp.client_reqrep import ConnectionKey
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -267,3 +270,75 @@ async def test_a_server_that_is_away_is_one_line_of_the_log_not_one_for_each_att
     await asyncio.sleep(24 * 3600)
     assert [record.getMessage() for record in caplog.records] == ["no socket to http://127.0.0.1:9: away"]
     assert len(server.attempts) > 1000
+
+
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def no_connection(error: OSError) -> Exception:
+    return aiohttp.ClientConnectorError(ConnectionKey("127.0.0.1", 9, False, True, None, None, None), error)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_refused"),
+    [
+        (ConnectionRefusedError("refused"), True),
+        (caused_by(socketio.exceptions.ConnectionError("x"), no_connection(ConnectionRefusedError("refused"))), True),
+        (caused_by(socketio.exceptions.ConnectionError("x"), no_connection(OSError("no route"))), False),
+        (socketio.exceptions.ConnectionError("x"), False),
+        (TimeoutError(), False),
+    ],
+    ids=["refused", "refused, wrapped", "no route, wrapped", "the library's own", "too late"],
+)
+@in_virtual_time
+async def test_only_a_refused_connection_means_that_the_server_is_restarted(error: Exception, is_refused: bool) -> None:
+    listener = Listener()
+    socket = socket_to(Server(raising(error)), listener)
+    assert not await socket.subscribe("default")
+    assert listener.told == (["refused"] if is_refused else [])
+    assert not socket.is_connected
+    assert socket.epoch == 0
+
+
+@in_virtual_time
+async def test_a_new_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "invokeai_py_client")
+    server = Server(raising(OSError("away")))
+    socket = socket_to(server)
+    await socket.subscribe("default")
+    await asyncio.sleep(100)
+    server.script = Connection
+    await asyncio.sleep(100)
+    server.script = raising(OSError("away"))
+    server.connections[-1].end("broken")
+    await asyncio.sleep(100)
+    said = [record.getMessage().split(":")[0].split(" after")[0] for record in caplog.records]
+    assert said == ["no socket to http", "socket lost", "no socket to http"]
+
+
+@in_virtual_time
+async def test_a_socket_that_is_closed_for_another_user_is_opened_at_once() -> None:
+    server, listener = Server(Connection), Listener()
+    socket = socket_to(server, listener)
+    await socket.subscribe("default")
+    await asyncio.sleep(1)
+    began = now()
+    await socket.reconnect()
+    while socket.epoch < 2:
+        listener.changed.clear()
+        await listener.changed.wait()
+    assert now() - began < 0.1
+    assert server.connections[0].ended.done()
+
+
+@in_virtual_time
+async def test_polling_opens_no_socket() -> None:
+    server = Server(Connection)
+    engine = VirtualEngine()
+    http = HttpTransport(Settings("http://127.0.0.1:9", transport="polling"), engine)
+    socket = Socket(http, engine, Listener(), open_connection=server)
+    assert not await socket.subscribe("default")
+    await asyncio.sleep(60)
+    assert server.attempts == []
