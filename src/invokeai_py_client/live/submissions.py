@@ -199,8 +199,8 @@ class Submissions:
     def _took(self, run: LiveRun, part: Enqueued) -> None:
         if part.item_ids:
             where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
-            logger.info("enqueued %d items of %s", len(part.item_ids), where)
-            logger.debug("item ids of %s: %s", where, part.item_ids)
+            logger.info("%s: enqueued %d", where, len(part.item_ids))
+            logger.debug("%s: its new items are %s", where, part.item_ids)
         expected = None
         if part.requested is not None:
             expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)

@@ -54,7 +54,8 @@ def _entry(version: str, document: bytes) -> Path | None:
         logger.info("no home directory, so node templates are not cached; INVOKEAI_CLIENT_CACHE can name a folder")
         return None
     name = re.sub(r"[^\w.+-]", "_", version)[:50]
-    return folder / "templates" / f"{name}-{hashlib.sha256(document).hexdigest()[:16]}.json"
+    # Not "templates", where earlier clients keep entries without a checksum under the same names.
+    return folder / "node-templates" / f"{name}-{hashlib.sha256(document).hexdigest()[:16]}.json"
 
 
 def _read(entry: Path) -> NodeTemplates | None:
@@ -68,7 +69,7 @@ def _read(entry: Path) -> NodeTemplates | None:
     checksum, _, text = content.partition(b"\n")
     # What has its checksum is what this client wrote, so that its shape need not be checked.
     if checksum != _checksum(text):
-        logger.info("the node templates in %s are damaged or of an older client; reading the server's", entry)
+        logger.info("the node templates in %s are damaged; reading the server's", entry)
         return None
     return NodeTemplates.from_json(text)
 

@@ -115,7 +115,7 @@ async def test_a_cache_entry_that_is_of_no_use_is_read_anew_from_the_server(
     studio: Studio, cache: Path, damage: Callable[[Path], object]
 ) -> None:
     assert await noise_multiple(studio) == 8
-    (entry,) = (cache / "templates").iterdir()
+    (entry,) = (cache / "node-templates").iterdir()
     damage(entry)
     async with asyncio.timeout(20):
         assert await noise_multiple(studio) == 8
@@ -140,7 +140,7 @@ async def test_no_home_directory_means_no_cache(studio: Studio, monkeypatch: pyt
 async def test_a_version_that_cannot_be_a_file_name_is_no_obstacle(studio: Studio, cache: Path) -> None:
     studio.version = "../../6.14.2\0" + "x" * 300
     assert await noise_multiple(studio) == 8
-    assert [entry.parent for entry in cache.rglob("*.json")] == [cache / "templates"]  # noqa: ASYNC240
+    assert [entry.parent for entry in cache.rglob("*.json")] == [cache / "node-templates"]  # noqa: ASYNC240
 
 
 @pytest.mark.parametrize("document", [b"[" * 200_000, b"{}", b"[]", b'{"components": {"schemas": {"a": 3}}}', b"no"])

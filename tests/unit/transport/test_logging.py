@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import socketio
 from aiohttp import web
+from tests.support.scripted_server import WORKFLOW, ScriptedServer, whole_story
 
-from invokeai_py_client import InvokeAIClient
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import InvokeAIError, ServerError
 
 WORD = "S3cret-W0rd"
@@ -62,7 +64,8 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 @pytest.fixture(autouse=True)
-def everything(caplog: pytest.LogCaptureFixture) -> None:
+def everything(caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path))
     caplog.set_level(logging.DEBUG, logger="invokeai_py_client")
 
 
@@ -116,6 +119,19 @@ async def test_the_life_of_a_socket_is_told_at_info(studio: Studio, caplog: pyte
     assert told[-1].startswith(f"reconnected to {studio.url} after ")
     assert len(told) <= 5
     assert "subscribed to the events of queue 'default'" in lines(caplog, logging.DEBUG)
+
+
+def test_an_enqueue_is_one_line_at_info_and_its_items_are_one_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+        server.finish(item_id)
+        await server.play_all(whole_story(item_id, batch_id))
+
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+        run = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW)).submit_sync()
+        run.wait(20)
+    where = f"batch {run.batch_id} in the queue 'default'"
+    assert lines(caplog, logging.INFO) == [f"connected to {server.url}", f"{where}: enqueued 1"]
+    assert f"{where}: its new items are [1]" in lines(caplog, logging.DEBUG)
 
 
 async def test_a_login_is_told_at_info(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
