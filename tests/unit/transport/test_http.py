@@ -858,3 +858,17 @@ async def test_a_call_may_have_a_smaller_limit_of_its_own(script: Script, engine
         await send(script, engine, call(max_bytes=1000))
     with pytest.raises(errors.AnswerTooLargeError, match=" 100 bytes"):
         await send(script, engine, call(max_bytes=1000), max_answer_bytes=100)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_server_of_another_kind_is_told_by_downloads_and_raw_requests_too(
+    script: Script, engine: Engine, tmp_path: Path, status: int
+) -> None:
+    script.handlers, script.is_invokeai = [answer(status, {"detail": {404: "Not Found"}.get(status)})], False
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(errors.NotInvokeAIError):
+        await engine.call(http.download(call(), tmp_path / "file"))
+    raw = Call(method="GET", path="/api/v1/x", parse=lambda response: response)
+    with pytest.raises(errors.NotInvokeAIError):
+        await engine.call(http.send(raw))
+    assert os.listdir(tmp_path) == []
