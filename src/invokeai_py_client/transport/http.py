@@ -31,6 +31,7 @@ from invokeai_py_client.errors import (
     ServerError,
 )
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.answers import error_for, is_of_any_server, not_invokeai, unknown_shape
@@ -67,6 +68,9 @@ _SHORTEST = 0.001
 
 _KEPT_OPEN = 4.0
 """Seconds; the server closes what was idle for five, which must not meet the next request."""
+
+_LOOK = 5.0
+"""Seconds for the question whether an InvokeAI server is there at all."""
 
 _HANG_UP = 0.05
 """Seconds that it takes a server, at most, to hang up."""
@@ -143,7 +147,7 @@ class HttpTransport:
         self._open_line = OpenLine(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
         self._quiet_until = 0.0
-        self._is_invokeai = False
+        self._is_invokeai: SingleFlight[bool] = SingleFlight(engine)
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
@@ -325,28 +329,32 @@ class HttpTransport:
         raise shape
 
     async def _check_server(self, error: ApiError) -> None:
-        """Find out, once for a client, whether an answer that any server may give is from an InvokeAI server.
+        """Find out whether an answer that any server may give is from an InvokeAI server; once known, it is kept.
 
         Raises:
             NotInvokeAIError: it is not: the server does not tell a version.
         """
-        if self._is_invokeai:
+        try:
+            is_invokeai = await self._is_invokeai.get(self._tells_version)
+        except InvokeAIError:
+            # It cannot be asked now: the error itself says more.
             return
+        if not is_invokeai:
+            self._is_invokeai.forget()
+            raise not_invokeai(error)
+
+    async def _tells_version(self) -> bool:
+        seconds = min(_LOOK, self.settings.timeout)
         call = app.get_version()
         try:
-            response = await self._exchange(call, _Attempts(self._seconds(call)), None)
-            self._is_invokeai = isinstance(call.parse(response).version, str)
-        except NotInvokeAIError:
-            pass
-        except ApiError as answer:
-            if not (is_of_any_server(answer) or answer.status < 400):
-                return
-        except InvokeAIError:
-            return
-        except (ValidationError, ValueError, LookupError, TypeError, RecursionError):
-            pass
-        if not self._is_invokeai:
-            raise not_invokeai(error)
+            response = await self._exchange(call, _Attempts(seconds), None)
+            return bool(call.parse(response).version)
+        except ApiError as error:
+            if is_of_any_server(error) or error.status < 400:
+                return False
+            raise
+        except (NotInvokeAIError, ValidationError, ValueError, LookupError, TypeError, RecursionError):
+            return False
 
     async def log_in(self, email: str, password: str | Secret, *, remember_me: bool | None = None) -> UserRecord | None:
         """Be this user from now on, remembered as long as before if it is not said; None where there are no users."""

@@ -44,10 +44,12 @@ class Script:
         self.requests: list[web.Request] = []
         self.bodies: list[bytes] = []
         self.is_invokeai = True
+        self.versions = 0
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/api/v1/app/version" and self.is_invokeai:
+            self.versions += 1
             return web.json_response({"version": "1"})
         self.requests.append(request)
         self.bodies.append(await request.read())
@@ -812,10 +814,13 @@ async def test_a_missing_thing_of_an_invokeai_server_is_not_found_and_asked_abou
 ) -> None:
     script.handlers = [answer(404, {"detail": "Not Found"})]
     http = HttpTransport(Settings(script.url), engine)
-    for _ in range(3):
-        with pytest.raises(errors.NotFoundError):
-            await engine.call(http.send(call()))
-    assert len(script.requests) == 3
+
+    async def twenty() -> list[Any]:
+        return await asyncio.gather(*(http.send(call()) for _ in range(20)), return_exceptions=True)
+
+    for _ in range(2):
+        assert [type(error) for error in await engine.call(twenty())] == [errors.NotFoundError] * 20
+    assert (len(script.requests), script.versions) == (40, 1)
 
 
 REFUSALS = [(413, errors.RejectedError), (415, errors.RejectedError), (500, errors.ServerError)]
