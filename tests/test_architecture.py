@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
-    {"errors"},
-    {"files", "json_text", "mapping"},
+    {"errors", "secret"},
+    {"files", "json_text", "mapping", "proxies"},
     {"settings", "local", "wire", "workflow"},
     {"runtime", "schema_drift"},
     {"transport"},

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.live.queue_item import QueueItem
     from invokeai_py_client.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
+    from invokeai_py_client.secret import Secret
     from invokeai_py_client.settings import Settings
     from invokeai_py_client.wire.events import (
         BatchEnqueued,
@@ -82,6 +83,7 @@ __all__ = [
     "Reconnected",
     "Run",
     "SavedModel",
+    "Secret",
     "SessionComplete",
     "Settings",
     "UnboundModel",
@@ -118,6 +120,7 @@ _HOMES = {
     "Reconnected": "wire.events",
     "Run": "run",
     "SavedModel": "workflow.references",
+    "Secret": "secret",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "UnboundModel": "workflow.model_binding",

@@ -8,11 +8,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from invokeai_py_client.errors import ForbiddenError, NotFoundError, RejectedError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import boards, images, models, workflows
 from invokeai_py_client.wire.records import BoardRecord, ModelRecord
@@ -43,8 +43,6 @@ _FRESH = 30.0
 _DEEPEST_CALL = 4
 """How deep the server lets workflows call each other (`max_workflow_call_depth`)."""
 
-T = TypeVar("T")
-
 
 class Catalog:
     """What one server has. All coroutines run on the engine; a hundred that ask at once cost one request.
@@ -57,24 +55,23 @@ class Catalog:
     def __init__(self, http: Sender, engine: Engine) -> None:
         self._http = http
         self._engine = engine
-        self._known_models: _Shared[list[ModelRecord]] = _Shared(engine)
-        self._known_boards: _Shared[list[BoardRecord]] = _Shared(engine)
+        self._known_models: SingleFlight[list[ModelRecord]] = SingleFlight(engine)
+        self._known_boards: SingleFlight[list[BoardRecord]] = SingleFlight(engine)
         self._images: dict[str, float] = {}
-        self._changed: dict[Kind, float] = {}
-        self._uploads: dict[str, _Shared[str]] = {}
-        self._workflows: dict[str, _Shared[CalledWorkflow]] = {}
+        self._images_changed_at = -math.inf
+        self._image_checks: dict[tuple[str, ...], SingleFlight[set[str]]] = {}
+        self._uploads: dict[str, SingleFlight[str]] = {}
+        self._workflows: dict[str, SingleFlight[CalledWorkflow]] = {}
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
         """Every installed model, as of at most so many seconds ago."""
-        return await self._known_models.get(
-            lambda: self._http.send(models.list_models()), max_age=self._since_change("model", max_age)
-        )
+        return await self._known_models.get(lambda: self._http.send(models.list_models()), max_age=max_age)
 
     async def boards(self, *, max_age: float = 0) -> list[BoardRecord]:
         """Every board, archived ones too, as of at most so many seconds ago."""
         return await self._known_boards.get(
             lambda: self._http.send(boards.list_boards(include_archived=True)),
-            max_age=self._since_change("board", max_age),
+            max_age=max_age,
         )
 
     def forget(self, kind: Kind, name: str | None = None) -> None:
@@ -84,15 +81,16 @@ class Catalog:
             kind: of the things that may have changed.
             name: only the image of that name; None for all of the kind.
         """
-        if kind == "image" and name is not None:
-            self._images.pop(name, None)
-        elif kind == "image":
-            self._images.clear()
-        self._changed[kind] = time.monotonic()
-
-    def _since_change(self, kind: Kind, max_age: float) -> float:
-        """An age in seconds, but not more than has passed since this client changed things of the kind."""
-        return min(max_age, time.monotonic() - self._changed.get(kind, -math.inf))
+        if kind == "model":
+            self._known_models.forget()
+        elif kind == "board":
+            self._known_boards.forget()
+        else:
+            self._images_changed_at = time.monotonic()
+            if name is None:
+                self._images.clear()
+            else:
+                self._images.pop(name, None)
 
     async def answer(self, reference: Reference) -> dict[str, str]:
         """What a reference stands for, as a graph names it; a local image is uploaded, once for each content.
@@ -158,7 +156,7 @@ class Catalog:
             )
 
         # Only those who ask at the same time share an answer: workflows are edited between two runs.
-        shared = self._workflows.setdefault(workflow_id, _Shared(self._engine))
+        shared = self._workflows.setdefault(workflow_id, SingleFlight(self._engine))
         return await shared.get(fetch, max_age=0)
 
     async def _find(self, reference: ModelReference | BoardReference, *, max_age: float) -> dict[str, str]:
@@ -189,13 +187,27 @@ class Catalog:
     async def _missing_images(self, names: set[str]) -> set[str]:
         now = time.monotonic()
         ask = sorted(name for name in names if self._images.get(name, -_FRESH) <= now - _FRESH)
-        found: set[str] = set()
-        for start in range(0, len(ask), images.MAX_NAMES_PER_REQUEST):
-            found |= await self._existing_images(ask[start : start + images.MAX_NAMES_PER_REQUEST])
+        found = await self._existing(tuple(ask)) if ask else set()
         self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
-        if self._changed.get("image", -math.inf) <= now:
+        if self._images_changed_at <= now:
             self._images.update(dict.fromkeys(found, now))
         return set(ask) - found
+
+    async def _existing(self, names: tuple[str, ...]) -> set[str]:
+        """Return those of some images that the server has; callers that ask for the same ones share the requests."""
+
+        async def fetch() -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(names), images.MAX_NAMES_PER_REQUEST):
+                found |= await self._existing_images(names[start : start + images.MAX_NAMES_PER_REQUEST])
+            return found
+
+        check = self._image_checks.setdefault(names, SingleFlight(self._engine))
+        try:
+            return await check.get(fetch, max_age=0)
+        finally:
+            if check.is_idle:
+                self._image_checks.pop(names, None)
 
     async def _existing_images(self, names: Sequence[str]) -> set[str]:
         try:
@@ -233,35 +245,12 @@ class Catalog:
             self._images[name] = time.monotonic()
             return name
 
-        uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), _Shared(self._engine))
+        uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), SingleFlight(self._engine))
         name = await uploaded.get(upload, max_age=math.inf)
         if await self._missing_images({name}):
             # It was deleted since.
             name = await uploaded.get(upload, max_age=0)
         return name
-
-
-class _Shared(Generic[T]):
-    """An answer that is fetched by the first who asks, and kept for those who ask meanwhile and soon after."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._generation = -1
-        self._lock = asyncio.Lock()
-        self._kept: tuple[float, T] | None = None
-
-    async def get(self, fetch: Callable[[], Awaitable[T]], *, max_age: float) -> T:
-        """The answer, fetched if there is none of that age, in seconds."""
-        if self._generation != self._engine.generation:
-            # A lock belongs to the loop on which it was first waited for.
-            self._generation = self._engine.generation
-            self._lock = asyncio.Lock()
-        asked = time.monotonic()
-        async with self._lock:
-            # What came while this caller waited for its turn is as fresh as can be.
-            if self._kept is None or self._kept[0] < asked - max_age:
-                self._kept = (time.monotonic(), await fetch())
-            return self._kept[1]
 
 
 def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:

@@ -28,6 +28,7 @@ from invokeai_py_client.repositories.media_names import ImageLike
 from invokeai_py_client.repositories.models import AsyncModels, Models
 from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
+from invokeai_py_client.repositories.raw_call import hidden
 from invokeai_py_client.repositories.style_presets import AsyncStylePresets, StylePresets
 from invokeai_py_client.repositories.videos import AsyncVideos, Videos
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
@@ -36,7 +37,8 @@ from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import blocking, on_engine
 from invokeai_py_client.schema_drift import Drift
-from invokeai_py_client.settings import Settings
+from invokeai_py_client.secret import Secret
+from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query, Response
 from invokeai_py_client.wire.records import QueueItemRecord
@@ -224,6 +226,8 @@ class AsyncClient:
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Response:
         """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
+        endpoint = Secret(endpoint).reveal()
         return await self.request(
             method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
         )
@@ -267,6 +271,9 @@ class AsyncClient:
         Example:
             >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
         """
+        # So that no frame of a traceback shows what may be secret in them.
+        json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
+        path = Secret(path).reveal() if isinstance(path, str) else path
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
 
@@ -312,19 +319,21 @@ class InvokeAIClient:
     @classmethod
     def from_url(
         cls,
-        url: str,
+        url: str | Secret,
         *,
-        token: str | None = None,
+        token: str | Secret | None = None,
         email: str | None = None,
-        password: str | None = None,
+        password: str | Secret | None = None,
         timeout: float = 60.0,
         connect_timeout: float = 10.0,
         retries: int = 4,
         verify: bool | str | ssl.SSLContext = True,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         default_board: str | None = None,
         transport: Literal["websocket", "polling"] = "websocket",
-        max_answer_bytes: int = 256 * 1024 * 1024,
+        max_answer_bytes: int = MAX_RESPONSE_BYTES,
+        max_download_bytes: int = MAX_DOWNLOAD_BYTES,
+        max_zip_files: int = MAX_ZIP_FILES,
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -334,6 +343,8 @@ class InvokeAIClient:
         Raises:
             SettingsError: one of them cannot be used.
         """
+        # First of all, so that no frame of a traceback holds them as they were passed.
+        url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
         settings = Settings.from_environment(
             url=url,
             token=token,
@@ -347,6 +358,8 @@ class InvokeAIClient:
             default_board=default_board,
             transport=transport,
             max_answer_bytes=max_answer_bytes,
+            max_download_bytes=max_download_bytes,
+            max_zip_files=max_zip_files,
         )
         return cls(settings)
 

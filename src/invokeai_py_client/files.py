@@ -37,23 +37,43 @@ _IMAGE_MARKS = (
 )
 
 
-def cache_folder() -> Path:
-    """The folder for what can be made again: servers, models, node templates.
+def cache_folder() -> Path | None:
+    """Return the folder for what can be made again: servers, models, node templates.
 
     Returns:
         `INVOKEAI_CLIENT_CACHE` where that is set, else `invokeai-py-client` in the user's cache folder of this
-        platform. It need not exist yet.
+        platform. It need not exist yet, and may turn out to be unusable. None if the user has no home directory.
     """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        chosen = os.environ.get(CACHE_VARIABLE)
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except (RuntimeError, OSError):
+        # pathlib's errors for a user without a home, and for a working directory that was deleted.
+        return None
     return base / "invokeai-py-client"
+
+
+def read_regular_file(path: Path, *, limit: int) -> bytes:
+    """Return the content of a regular file; anything else, such as a FIFO, is refused without waiting for it.
+
+    Raises:
+        OSError: the path is not a regular file, the file has more than `limit` bytes, or it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file", os.fspath(path))
+        if found.st_size > limit:
+            raise OSError(errno.EFBIG, "The file is too large", os.fspath(path))
+        return file.read()
 
 
 def safe_name(name: str) -> str:

@@ -371,7 +371,9 @@ def test_secrets_are_never_seen(
     seen: list[str] = []
     with client_of(shared, ANN) as client:
         client.auth.get_me()
-        token = str(client._http.credentials.token)
+        held = client._http.credentials.token
+        assert held is not None
+        token = held.reveal()
         wf = sleeper(client)
         run = wf.submit_sync()
         run.wait(30)

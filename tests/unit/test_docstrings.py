@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
-MODULES = ["files", "settings", "wire.call", "wire.events", "workflow.document", "runtime.engine"]
+MODULES = ["files", "secret", "settings", "wire.call", "wire.events", "workflow.document", "runtime.engine"]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -16,3 +18,29 @@ def test_examples_run(module: str) -> None:
     result = doctest.testmod(loaded)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+HARMFUL = re.compile(
+    r"""
+    client\.queue(\.aio)?\.(clear|prune|cancel_all|delete_all|cancel_by|delete_by)  # what others have enqueued
+    | (add_images|remove_images|delete_images?|unstar_images?)\(\s*client\.         # whole lists of the gallery
+    | delete_(board|model|workflow|uncategorized|intermediate)
+    | \b(empty_model_cache|clear_intermediates|update_config)\(
+    | install_model\((?![^)]*inplace=True)                                          # would move the user's file
+    """,
+    re.VERBOSE,
+)
+
+
+def test_no_example_harms_a_real_gallery_or_queue() -> None:
+    root = Path(__file__).parents[2]
+    examples = [
+        (str(path.relative_to(root)), example)
+        for path in (root / "src").rglob("*.py")
+        for example in re.findall(r"^ *>>> .*(?:\n *\.\.\. .*)*", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    for path in [root / "README.md", *(root / "docs").glob("*.md")]:
+        blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+        examples += [(path.name, block) for block in blocks]
+    assert len(examples) > 40
+    assert [(name, example) for name, example in examples if HARMFUL.search(example)] == []

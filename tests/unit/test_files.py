@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from invokeai_py_client.errors import UnsafePathError
-from invokeai_py_client.files import cache_folder, file_for, safe_name, shown_name, whole_file
+from invokeai_py_client.files import cache_folder, file_for, read_regular_file, safe_name, shown_name, whole_file
 
 
 @pytest.mark.parametrize("name", [".bashrc", ".", "..", "../x.png", ""])
@@ -120,4 +120,33 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("INVOKEAI_CLIENT_CACHE")
-    assert cache_folder().name == "invokeai-py-client"
+    found = cache_folder()
+    assert found is not None
+    assert found.name == "invokeai-py-client"
+
+
+@pytest.mark.parametrize("chosen", [None, "~nobody-of-that-name/cache"])
+def test_a_user_without_a_home_has_no_cache_folder(monkeypatch: pytest.MonkeyPatch, chosen: str | None) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if chosen is None:
+        monkeypatch.delenv("INVOKEAI_CLIENT_CACHE", raising=False)
+    else:
+        monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", chosen)
+    assert cache_folder() is None
+
+
+def test_a_fifo_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        read_regular_file(tmp_path / "pipe", limit=10)
+
+
+def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert read_regular_file(tmp_path / "file", limit=10) == b"0123456789"
+    with pytest.raises(OSError, match="too large"):
+        read_regular_file(tmp_path / "file", limit=9)

@@ -7,6 +7,7 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 
 
@@ -64,7 +65,7 @@ def test_the_environment_gives_what_is_not_passed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("INVOKEAI_URL", "http://127.0.0.1:1234")
     monkeypatch.setenv("INVOKEAI_TOKEN", "t0ken")
     settings = Settings.from_environment()
-    assert (settings.url, settings.token) == ("http://127.0.0.1:1234", "t0ken")
+    assert (settings.url, settings.token) == ("http://127.0.0.1:1234", Secret("t0ken"))
     assert Settings.from_environment(url="localhost").url == "http://localhost"
 
 
@@ -92,7 +93,7 @@ def test_a_login_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest
     monkeypatch.setenv("INVOKEAI_EMAIL", "ann@example.org")
     monkeypatch.setenv("INVOKEAI_PASSWORD", "secret-word")
     settings = Settings.from_environment()
-    assert (settings.email, settings.password) == ("ann@example.org", "secret-word")
+    assert (settings.email, settings.password) == ("ann@example.org", Secret("secret-word"))
     assert "secret-word" not in repr(settings)
 
 

@@ -454,10 +454,12 @@ class Following:
         """Events arrive from here on; what came before may have been missed."""
         runs = [*self.router.live()]
         if self._lost_at is None:
+            logger.info("connected to %s", self._http.settings.url)
             self.connection.tell(ConnectionChange("connected"))
         else:
             seconds = time.monotonic() - self._lost_at
             self._lost_at = None
+            logger.info("reconnected to %s after %.1f s; %d runs are live", self._http.settings.url, seconds, len(runs))
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
                 self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])

@@ -131,6 +131,7 @@ class Reconciler:
 
     def check_all(self) -> None:
         """Ask about every run now: events may have been missed."""
+        logger.debug("asking the server about every live run")
         self._all_from = -math.inf
         self._due.set()
 

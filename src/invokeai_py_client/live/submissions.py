@@ -201,6 +201,10 @@ class Submissions:
             yield there
 
     def _took(self, run: LiveRun, part: Enqueued) -> None:
+        if part.item_ids:
+            where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
+            logger.info("%s: enqueued %d", where, len(part.item_ids))
+            logger.debug("%s: its new items are %s", where, part.item_ids)
         expected = None
         if part.requested is not None:
             expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> None:
+    _PAUSE = 0.2
+    """Seconds between two tries to get the lock."""
+
+    def _try_lock(file: IO[str]) -> bool:
         file.seek(1024)  # past the text, which others must still be able to read
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EDEADLK, errno.EDEADLOCK}:
+                raise
+            return False
+        return True
 
     def _lock(file: IO[str]) -> None:
-        file.seek(1024)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        # LK_LOCK would give up after ten seconds.
+        while not _try_lock(file):
+            time.sleep(_PAUSE)
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _lock(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -42,21 +58,28 @@ class FileLock:
         """Take the lock.
 
         Args:
-            wait: until its holder frees it.
+            wait: wait until its holder frees it, however long that takes.
 
         Returns:
-            Whether it is ours now; always True if it was waited for.
+            Whether this object holds the lock now; always True with `wait`.
+
+        Raises:
+            OSError: the file cannot be opened, or its file system has no locks.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = open(self.path, "a+")  # noqa: SIM115 - held until release
         try:
-            _lock(file) if wait else _try_lock(file)
-        except OSError:
+            if wait:
+                _lock(file)
+            elif not _try_lock(file):
+                file.close()
+                return False
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        except BaseException:
             file.close()
-            return False
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            raise
         self._file = file
         return True
 

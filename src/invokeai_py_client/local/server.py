@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from invokeai_py_client.errors import LocalServerError, LocalServerInUseError
-from invokeai_py_client.files import cache_folder, whole_file
+from invokeai_py_client.files import CACHE_VARIABLE, cache_folder, whole_file
 from invokeai_py_client.local.environment import Report, ServerEnvironment
 from invokeai_py_client.local.locking import FileLock
 from invokeai_py_client.local.models import build_tiny_model, install_model
@@ -77,7 +77,7 @@ class LocalServer:
         start_timeout: float = 180.0,
         report: Report = print_progress,
     ) -> None:
-        self._cache = cache_folder() if cache is None else Path(cache).absolute()
+        self._cache = _cache_folder() if cache is None else Path(cache).absolute()
         self._environment = ServerEnvironment(self._cache, version, exclude_newer)
         self.version = version
         self.root = self._cache / "roots" / self._environment.folder.name if root is None else Path(root).absolute()
@@ -328,6 +328,16 @@ class LocalServer:
             return self.log_path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
+
+
+def _cache_folder() -> Path:
+    folder = cache_folder()
+    if folder is None:
+        raise LocalServerError(
+            "A local server needs a cache folder, and this user has no home directory.",
+            hint=f"Pass cache=..., or name a folder in the environment variable {CACHE_VARIABLE}.",
+        )
+    return folder
 
 
 def _free_port() -> int:

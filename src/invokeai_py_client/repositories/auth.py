@@ -8,6 +8,7 @@ from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFo
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import AuthStatus, UserRecord
@@ -30,7 +31,7 @@ class AsyncAuth:
         return await self._http.send(auth.get_status())
 
     @on_engine
-    async def setup(self, email: str, password: str, *, display_name: str | None = None) -> UserRecord:
+    async def setup(self, email: str, password: str | Secret, *, display_name: str | None = None) -> UserRecord:
         """Make the first administrator of a server. Log in after it.
 
         Rests on `POST /api/v1/auth/setup`.
@@ -39,10 +40,11 @@ class AsyncAuth:
             RejectedError: there is an administrator already, or the password is too weak; the server says which.
             ForbiddenError: the server is not in multi-user mode.
         """
+        password = Secret.of(password)
         return (await self._http.send(auth.setup(email, password, display_name=display_name))).user
 
     @on_engine
-    async def login(self, email: str, password: str, *, remember_me: bool = False) -> UserRecord:
+    async def login(self, email: str, password: str | Secret, *, remember_me: bool = False) -> UserRecord:
         """Be this user from now on, on the socket too. When the token has expired, the client logs in again.
 
         Rests on `POST /api/v1/auth/login`.
@@ -60,9 +62,10 @@ class AsyncAuth:
             >>> client.auth.login("ann@example.org", getpass.getpass()).display_name
             'Ann'
         """
+        password = Secret.of(password)
         user = await self._http.log_in(email, password, remember_me=remember_me)
         if user is None:
-            call = auth.login(email, "", remember_me=remember_me)
+            call = auth.login(email, Secret(""), remember_me=remember_me)
             raise ForbiddenError(
                 "The server has no users: nobody needs to log in.",
                 status=403,
@@ -104,7 +107,11 @@ class AsyncAuth:
 
     @on_engine
     async def update_me(
-        self, *, display_name: str | None = None, current_password: str | None = None, new_password: str | None = None
+        self,
+        *,
+        display_name: str | None = None,
+        current_password: str | Secret | None = None,
+        new_password: str | Secret | None = None,
     ) -> UserRecord:
         """Change the own name or password. A new password ends all tokens; the client goes on with a new one.
 
@@ -113,6 +120,7 @@ class AsyncAuth:
         Raises:
             RejectedError: the current password is wrong, or the new one is too weak; the server says which.
         """
+        current_password, new_password = Secret.of(current_password), Secret.of(new_password)
         changes = {"display_name": display_name, "current_password": current_password, "new_password": new_password}
         user = await self._http.send(auth.update_me(_given(changes)))
         if new_password is not None:
@@ -153,7 +161,7 @@ class AsyncAuth:
 
     @on_engine
     async def create_user(
-        self, email: str, password: str, *, display_name: str | None = None, is_admin: bool = False
+        self, email: str, password: str | Secret, *, display_name: str | None = None, is_admin: bool = False
     ) -> UserRecord:
         """Make a user.
 
@@ -163,6 +171,7 @@ class AsyncAuth:
             RejectedError: the email is taken, or the password is too weak; the server says which.
             ForbiddenError: the client is no administrator.
         """
+        password = Secret.of(password)
         return await self._http.send(auth.create_user(email, password, display_name=display_name, is_admin=is_admin))
 
     @on_engine
@@ -171,7 +180,7 @@ class AsyncAuth:
         user_id: str,
         *,
         display_name: str | None = None,
-        password: str | None = None,
+        password: str | Secret | None = None,
         is_admin: bool | None = None,
         is_active: bool | None = None,
     ) -> UserRecord:
@@ -184,6 +193,7 @@ class AsyncAuth:
             RejectedError: it would leave no administrator; or the password is too weak.
             ForbiddenError: the client is no administrator.
         """
+        password = Secret.of(password)
         changes = {
             "display_name": display_name,
             "password": password,

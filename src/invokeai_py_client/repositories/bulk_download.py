@@ -11,12 +11,14 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from invokeai_py_client.errors import TransferError, UnsafePathError
 from invokeai_py_client.files import check_target, file_for, safe_name, shown_name, whole_file
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.waiting import set_within
+from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.events import Event
@@ -25,6 +27,8 @@ _LONGEST = 3600.0
 """Seconds that the server may take to make a zip."""
 
 _CHUNK = 2**20
+
+_DOWNLOAD_MANY = "Download the images themselves, with download_many."
 
 _ENCRYPTED = 1
 
@@ -65,7 +69,7 @@ async def download_zip(
         if not following.is_listening:
             raise TransferError(
                 "A zip of images cannot be had: the server tells through its socket when it is made, and that is down.",
-                hint="Download the images themselves, with download_many.",
+                hint=_DOWNLOAD_MANY,
             )
         lost_before = following.connection.losses
         name = (await http.send(images.start_bulk_download(image_names, board_id=board_id))).bulk_download_item_name
@@ -79,7 +83,7 @@ async def download_zip(
             if time.monotonic() > deadline:
                 raise TransferError(
                     f"The server did not make the zip within {_LONGEST / 60:g} minutes.",
-                    hint="Download the images themselves, with download_many.",
+                    hint=_DOWNLOAD_MANY,
                 )
             await set_within(changed, _LOOK)
             changed.clear()
@@ -105,15 +109,16 @@ async def download_unzipped(
     archive = folder / f".{secrets.token_hex(8)}.zip.part"
     try:
         await download_zip(http, following, archive, image_names, board_id)
-        return await _unpacked(archive, folder)
+        return await _unpacked(archive, folder, http.settings)
     finally:
         archive.unlink(missing_ok=True)
 
 
-async def _unpacked(archive: Path, folder: Path) -> list[Path]:
+async def _unpacked(archive: Path, folder: Path, settings: Settings) -> list[Path]:
     """`unpack` in a thread, which has ended when this is cancelled."""
     stop = threading.Event()
-    work = asyncio.get_running_loop().run_in_executor(None, unpack, archive, folder, stop)
+    limits = ZipLimits(settings.max_zip_files, settings.max_download_bytes)
+    work = asyncio.get_running_loop().run_in_executor(None, unpack, archive, folder, stop, limits)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -124,18 +129,56 @@ async def _unpacked(archive: Path, folder: Path) -> list[Path]:
         raise
 
 
-def unpack(archive: Path, folder: Path, stop: threading.Event | None = None) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class ZipLimits:
+    """What a zip may unpack to.
+
+    Above `ratio_matters_from` bytes it may not be more than `ratio` times as large as the zip: images are compressed
+    already, and files in a zip that share their data give themselves away so.
+    """
+
+    files: int = MAX_ZIP_FILES
+    total_bytes: int = MAX_DOWNLOAD_BYTES
+    ratio: int = 200
+    ratio_matters_from: int = 2**30
+
+    def check(self, members: Sequence[zipfile.ZipInfo], packed: int) -> None:
+        """See that the members of a zip of `packed` bytes are within the limits.
+
+        Raises:
+            TransferError: they are not.
+        """
+        total = sum(member.file_size for member in members)
+        if len(members) > self.files:
+            self._refuse(f"has {len(members):,} files, and at most {self.files:,} are unpacked", "max_zip_files")
+        if total > self.total_bytes:
+            self._refuse(f"unpacks to {total:,} bytes, and at most {self.total_bytes:,} are", "max_download_bytes")
+        if total > self.ratio_matters_from and total > packed * self.ratio:
+            raise TransferError(
+                f"The zip that the server made has {packed:,} bytes and would unpack to {total:,}: it is not unpacked, "
+                "as no zip of images is compressed like that.",
+                hint=_DOWNLOAD_MANY,
+            )
+
+    def _refuse(self, what: str, setting: str) -> None:
+        raise TransferError(f"The zip that the server made {what}.", hint=f"Raise the setting {setting}.")
+
+
+def unpack(
+    archive: Path, folder: Path, stop: threading.Event | None = None, limits: ZipLimits = ZipLimits()
+) -> list[Path]:
     """Unpack the images of a zip into a folder, whatever folders the zip has.
 
     Args:
         archive: the zip.
         folder: it is made if it is missing.
         stop: once it is set, no more is unpacked, and no half file is left.
+        limits: what it may unpack to.
 
     Raises:
         UnsafePathError: a name would lead out of the folder, or is hidden; nothing is unpacked then.
-        TransferError: the zip is broken, encrypted, or has a name twice; nothing is unpacked for the last two. Or it
-            was to stop.
+        TransferError: the zip is broken, encrypted, has a name twice or is above the limits; nothing is unpacked
+            unless it is broken. Or it was to stop.
     """
     try:
         # It was written a moment ago: what keeps it from being opened is in it.
@@ -144,6 +187,8 @@ def unpack(archive: Path, folder: Path, stop: threading.Event | None = None) -> 
         raise _broken(error) from error
     with opened:
         members = [member for member in opened.infolist() if not member.is_dir()]
+        # zipfile unpacks no more of a member than it declares.
+        limits.check(members, archive.stat().st_size)
         names = _names_of(members)
         for member, name in zip(members, names, strict=True):
             with whole_file(folder / name) as file:
@@ -167,7 +212,7 @@ def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
 def _broken(error: Exception) -> TransferError:
     return TransferError(
         f"The zip that the server made cannot be unpacked: {error}.",
-        hint="Download the images themselves, with download_many.",
+        hint=_DOWNLOAD_MANY,
     )
 
 
@@ -181,7 +226,7 @@ def _names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
         if other is not member:
             raise TransferError(
                 f"The zip that the server made has two files of one name: {other.filename!r} and {member.filename!r}.",
-                hint="Download the images themselves, with download_many.",
+                hint=_DOWNLOAD_MANY,
             )
         if member.flag_bits & _ENCRYPTED:
             raise TransferError(f"The zip that the server made is encrypted: {member.filename!r} cannot be read.")
@@ -200,5 +245,5 @@ def _name_of(member: zipfile.ZipInfo) -> str:
             f"{member.filename!r}, a file of the zip that the server made, is not unpacked: it would be hidden, or "
             "could lead out of its folder.",
             name=member.filename,
-            hint="Download the images themselves, with download_many.",
+            hint=_DOWNLOAD_MANY,
         ) from error

@@ -157,8 +157,8 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
         """`download_zip`, unpacked into a folder: the images, each under its own name.
 
         Raises:
-            TransferError: as `download_zip`, or the zip is broken, encrypted, or has a name twice; nothing is unpacked
-                for the last two.
+            TransferError: as `download_zip`, or the zip is broken, encrypted, has a name twice, or is above the
+                settings max_zip_files and max_download_bytes; nothing is unpacked unless it is broken.
             UnsafePathError: a name in it would lead out of the folder, or is hidden; nothing is unpacked then.
         """
         names, board_id = await self._zipped(image_names, board)

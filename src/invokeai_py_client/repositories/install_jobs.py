@@ -225,7 +225,8 @@ class InstallJob(Blocking[AsyncInstallJob]):
     """The installation of a model. `job.aio` has the same verbs, awaited.
 
     Example:
-        >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until(timeout=600).name
+        >>> job = client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True)
+        >>> job.wait_until(timeout=600).name
         'tiger'
     """
 

@@ -10,6 +10,7 @@ from invokeai_py_client.live.following import Following
 from invokeai_py_client.repositories.install_jobs import AsyncInstallJob
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
@@ -32,7 +33,7 @@ class AsyncModelInstalls:
         source: str | os.PathLike[str],
         config: Mapping[str, Any] | None = None,
         inplace: bool | None = None,
-        access_token: str | None = None,
+        access_token: str | Secret | None = None,
     ) -> AsyncInstallJob:
         """Begin to install a model.
 
@@ -54,9 +55,10 @@ class AsyncModelInstalls:
             RejectedError: there is no such source, or it is no model.
 
         Example:
-            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors").wait_until().key
+            >>> client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True).wait_until().key
             '9c2e...'
         """
+        access_token = Secret.of(access_token)
         if not os.fspath(source).strip():
             raise ValueError("there is nothing to install: the source is empty")
         call = models.install_model(
@@ -66,9 +68,10 @@ class AsyncModelInstalls:
 
     @on_engine
     async def install_huggingface(
-        self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | None = None
+        self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | Secret | None = None
     ) -> AsyncInstallJob:
         """Begin to install a model from a Hugging Face repository: `install_model(repo_id)`."""
+        access_token = Secret.of(access_token)
         return await self.install_model(repo_id, config, access_token=access_token)
 
     @on_engine
@@ -160,11 +163,12 @@ class AsyncModelInstalls:
         return await self._http.send(models.get_hf_status())
 
     @on_engine
-    async def hf_login(self, token: str) -> bool:
+    async def hf_login(self, token: str | Secret) -> bool:
         """Give the server a Hugging Face token, which it keeps; whether huggingface.co says that it is valid.
 
         Rests on `POST /api/v2/models/hf_login`, for administrators.
         """
+        token = Secret.of(token)
         return await self._http.send(models.hf_login(token)) == "valid"
 
     @on_engine

@@ -263,12 +263,12 @@ class AsyncQueue:
 
     @on_engine
     async def clear(self) -> DeletedItems:
-        """Cancel what runs and empty the queue, its memory of ended items too; `deleted` says how many items it were.
+        """Cancel what runs and delete every item of the queue, whoever submitted it; `deleted` is their number.
 
-        Rests on `PUT .../clear`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/clear
 
         Example:
-            >>> client.queue.clear().deleted
+            >>> client.queue_repo.get_queue("my-experiments").clear().deleted
             3
         """
         self._following.cancel_of_queue_asked(self.queue_id, pending_only=False)

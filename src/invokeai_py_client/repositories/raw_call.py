@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from invokeai_py_client.errors import InvalidRequestError, UnsafePathError
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.wire.call import GONE, Call, Query, Response, Scalar
 
@@ -17,7 +18,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SECRET = re.compile(r"token|password|secret|api.?key|credential", re.IGNORECASE)
+_SECRET = re.compile(r"token|password|secret|api.?key|credential|authorization|cookie", re.IGNORECASE)
 _DEPTH_OF_NAMES = 3
 """So deep are names looked at; what is below them in a batch is a graph, which may be large, and has no secrets."""
 
@@ -85,6 +86,31 @@ def _as_success(response: Response) -> Response:
     return dataclasses.replace(response, status_code=204, content=b"")
 
 
+def hidden(value: Any, path: object = "", *, depth: int = _DEPTH_OF_NAMES) -> Any:
+    """Return a body, query or headers in which texts that may be secret hide themselves in `repr`.
+
+    Args:
+        value: the body, query or headers. It is returned as it is if it holds nothing secret.
+        path: the route; what is sent to log in is secret whatever its name.
+        depth: how deep to look.
+    """
+    is_login = isinstance(path, str) and "/auth/" in path
+    if depth < 1 or not (is_login or _names_secrets(value, depth)):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            name: _hidden_text(one) if is_login or _SECRET.search(str(name)) else hidden(one, depth=depth - 1)
+            for name, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [hidden(one, depth=depth - 1) for one in value]
+    return value
+
+
+def _hidden_text(value: Any) -> Any:
+    return Secret(value).reveal() if isinstance(value, str) else value
+
+
 def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
     """The path with what may not stand in it quoted, and the query that it held."""
     if not isinstance(path, str):
@@ -98,7 +124,7 @@ def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
         )
     query: dict[str, list[Scalar]] = {}
     for name, value in parse_qsl(written, keep_blank_values=True):
-        query.setdefault(name, []).append(value)
+        query.setdefault(name, []).append(_hidden_text(value))
     return "/" + quote(_NO_QUOTE.sub("%25", route.lstrip("/")), safe="/%:@!$&'()*+,;=~"), query
 
 

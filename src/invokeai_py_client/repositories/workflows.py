@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
-import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,15 +12,16 @@ from typing import Any
 from invokeai_py_client.errors import (
     AmbiguousNameError,
     NotFoundError,
-    NotInvokeAIError,
     RejectedError,
     UnsafePathError,
 )
-from invokeai_py_client.files import cache_folder, image_type_of, safe_name, whole_file
+from invokeai_py_client.files import image_type_of
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.several import several
+from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.transport.answers import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
@@ -33,8 +31,6 @@ from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.references import Unresolved, find_one
 from invokeai_py_client.workflow.templates import NodeTemplates
-
-logger = logging.getLogger("invokeai_py_client.workflow")
 
 _PER_PAGE = 100
 
@@ -48,7 +44,7 @@ class AsyncWorkflows:
         self._engine = engine
         self._http = http
         self._make_handle = make_handle
-        self._templates: NodeTemplates | None = None
+        self._templates: SingleFlight[NodeTemplates] = SingleFlight(engine)
         http.on_exchange.append(self._forget_changed_nodes)
 
     @on_engine
@@ -91,17 +87,26 @@ class AsyncWorkflows:
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
-        """The templates of the server's nodes: fetched once a client, parsed once a server version and content."""
-        if self._templates is None:
-            version = await AsyncApp(self._engine, self._http).get_version()
-            document = await self._http.send(app.get_openapi())
-            self._templates = await asyncio.to_thread(_parsed, version, document, self._http.settings.url)
-        return self._templates
+        """Return the templates of the server's nodes. They are fetched once for a client, however many ask at once.
+
+        Endpoint: GET /openapi.json
+
+        Raises:
+            TransportError: nothing can be reached at the server's address.
+            NotInvokeAIError: what answers there is not an InvokeAI server.
+            AnswerTooLargeError: the document is far larger than that of any InvokeAI server.
+        """
+        return await self._templates.get(self._fetch_templates)
+
+    async def _fetch_templates(self) -> NodeTemplates:
+        version = await AsyncApp(self._engine, self._http).get_version()
+        document = await self._http.send(app.get_openapi())
+        return await asyncio.to_thread(load_templates, version, document, self._http.settings.url)
 
     def _forget_changed_nodes(self, call: Call[Any], _: Response | None) -> None:
         """Forget the templates when this client installs, removes or reloads node packs."""
         if call.method not in ("GET", "HEAD") and call.path.startswith("/api/v2/custom_nodes"):
-            self._templates = None
+            self._templates.forget()
 
     @on_engine
     async def list_available_workflows(
@@ -372,37 +377,3 @@ def _as_own(definition: WorkflowDefinition) -> dict[str, Any]:
     document.pop("id", None)
     document["meta"]["category"] = "user"
     return document
-
-
-def _parsed(version: str, document: bytes, url: str) -> NodeTemplates:
-    """The templates in an OpenAPI document, from the disk if this very document was read before."""
-    digest = hashlib.sha256(document).hexdigest()[:16]
-    cached = cache_folder() / "templates" / safe_name(f"{version}-{digest}.json")
-    templates = _from_cache(cached)
-    if templates is not None:
-        return templates
-    try:
-        templates = NodeTemplates.from_openapi(json.loads(document))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise NotInvokeAIError(
-            f"{url}/openapi.json does not describe the nodes of an InvokeAI server: {error}.",
-            url=url,
-            method="GET",
-            hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
-        ) from error
-    try:
-        with whole_file(cached) as file:
-            file.write(templates.to_json())
-    except OSError as error:
-        logger.info("the node templates could not be kept in %s: %s", cached, error)
-    return templates
-
-
-def _from_cache(path: Path) -> NodeTemplates | None:
-    try:
-        return NodeTemplates.from_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        logger.info("the node templates in %s cannot be used and are read anew: %s", path, error)
-        return None

@@ -50,7 +50,10 @@ def on_engine(
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         read_args, read_kwargs = await read_awaited(args, kwargs)
-        return await self._engine.call(coroutine(self, *read_args, **read_kwargs))
+        work = coroutine(self, *read_args, **read_kwargs)
+        # One of them may be a password: this frame will be in the traceback of an error, and its locals in reports.
+        del args, kwargs, read_args, read_kwargs
+        return await self._engine.call(work)
 
     return awaited
 
@@ -104,8 +107,10 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
     def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         # The plain coroutine, not its awaited face: one hand-over to the engine is enough.
         aio = self.aio
-        read_args, read_kwargs = read_blocking(args, kwargs)
-        result: T = aio._engine.block(coroutine(aio, *read_args, **read_kwargs))
+        work = _work(aio, coroutine, args, kwargs)
+        # As in `on_engine`.
+        del args, kwargs
+        result: T = aio._engine.block(work)
         return result
 
     # `wraps` marks it as a wrapper of a coroutine function, which it is not.
@@ -114,15 +119,26 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
     return face
 
 
+def _work(
+    aio: Any, coroutine: Callable[..., Coroutine[Any, Any, T]], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Coroutine[Any, Any, T]:
+    read_args, read_kwargs = read_blocking(args, kwargs)
+    return coroutine(aio, *read_args, **read_kwargs)
+
+
 def handing(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, A]], face: Callable[[A], F]
 ) -> Callable[Concatenate[Any, P], F]:
     """The blocking face of a method that gives a handle, or several: it gives `face` of what the method gives."""
     hand = blocking(method)
+    coroutine: Callable[..., Coroutine[Any, Any, A]] = inspect.unwrap(method)
 
     @functools.wraps(hand)
     def blocked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> F:
-        return face(hand(self, *args, **kwargs))
+        aio = self.aio
+        work = _work(aio, coroutine, args, kwargs)
+        del args, kwargs
+        return face(aio._engine.block(work))
 
     del blocked.__dict__["__wrapped__"]
     return blocked

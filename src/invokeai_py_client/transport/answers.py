@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import html
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,38 +15,86 @@ from invokeai_py_client.errors import (
     AuthenticationError,
     ForbiddenError,
     GraphRejectedError,
+    InvokeAIError,
     NotFoundError,
+    NotInvokeAIError,
     RejectedError,
     ServerError,
 )
 from invokeai_py_client.json_text import read_json
-from invokeai_py_client.wire.call import Response
+from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.workflow.json_values import is_too_deep
 
 _LONGEST_DETAIL = 500
+_LONGEST_TITLE = 100
+_MOST_NAMES = 10
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 _REFUSALS = frozenset({401, 403})
 """A request is authenticated before it is carried out, by whatever server or proxy does so."""
 
 
-def error_for(response: Response, *, has_secrets: bool = False) -> ApiError:
-    """The error of our tree for an answer with a status of 400 or more.
+_OF_ANY_SERVER = frozenset({404, 405, 501})
+"""Statuses with which a server of any kind tells that it does not know a path or method."""
+
+_GENERIC = ("Not Found", "Method Not Allowed")
+"""The `detail` of servers made with FastAPI, InvokeAI among them, for an unknown path or method."""
+
+
+def error_for(response: Response, *, has_secrets: bool = False, sent: str = "") -> InvokeAIError:
+    """Return the error for a response with a status of 400 or more.
 
     The server explains itself in `detail`: text, or pydantic's list of faults, in which `loc` names the place. For a
     graph that is `["body", "batch", "graph", "nodes", id, type, field]`.
 
     Args:
-        response: the answer.
-        has_secrets: what was sent is not to be seen: pydantic's faults quote it.
+        response: the response.
+        has_secrets: the request held a secret, which pydantic's faults quote.
+        sent: the files that were sent, with their sizes.
     """
-    error = _error_for(response, has_secrets)
+    if response.status_code in _OF_ANY_SERVER and not _is_json(response):
+        return response.not_invokeai("JSON")
+    error = _error_for(response, has_secrets, sent)
     if error.status not in _REFUSALS and not _is_explained(response):
         # InvokeAI explains its refusals. Whatever else answered may have passed the request on before.
         error.may_have_been_applied = True
     return error
 
 
-def _error_for(response: Response, has_secrets: bool) -> ApiError:
+def is_of_any_server(error: ApiError) -> bool:
+    """Whether a server of any kind may have answered so, and not only InvokeAI."""
+    detail = error.detail
+    return error.status in _OF_ANY_SERVER and (not isinstance(detail, str | list) or detail in _GENERIC)
+
+
+def not_invokeai(error: ApiError) -> NotInvokeAIError:
+    """Return the error for a bad answer of a server that is not InvokeAI."""
+    return NotInvokeAIError(
+        f"{error.method} {error.url} was answered with {error.status} by a server that is not InvokeAI: it does not "
+        "tell a version.",
+        url=error.url,
+        method=error.method,
+        hint="Check the address, and the sub-path if the server has one.",
+    )
+
+
+def unknown_shape(call: Call[Any], response: Response, error: Exception) -> ServerError:
+    """Return the error for a good response that cannot be read; `error` is what reading it raised."""
+    made = ServerError(
+        f"{call.method} {response.url} was answered in a shape that this client does not know: "
+        f"{str(error).splitlines()[0] if str(error) else type(error).__name__}.",
+        status=response.status_code,
+        method=call.method,
+        url=response.url,
+        detail=None if call.has_secrets else response.text[:2000],
+        hint="The server may be newer than this client; a newer client may know the answer.",
+    )
+    # What pydantic says quotes the response, which may hold a token.
+    made.__cause__ = None if call.has_secrets else error
+    return made
+
+
+def _error_for(response: Response, has_secrets: bool, sent: str) -> ApiError:
     detail = _without_inputs(_detail(response)) if has_secrets else _detail(response)
     status = response.status_code
     facts: dict[str, Any] = {
@@ -54,7 +104,9 @@ def _error_for(response: Response, has_secrets: bool) -> ApiError:
         "detail": detail,
         "retry_after": _retry_after(response),
     }
-    what = f"{response.method} {response.url} was answered with {status}: {_in_words(detail)}"
+    what = f"{response.method} {response.url} was answered with {status}: {_explanation(response, detail)}"
+    if sent:
+        what += f" It was sent {sent}."
     if status == 401:
         return AuthenticationError(
             what,
@@ -65,6 +117,12 @@ def _error_for(response: Response, has_secrets: bool) -> ApiError:
         return ForbiddenError(what, **facts, hint="Ask an administrator of the server, or use another user's token.")
     if status == 404:
         return NotFoundError(what, **facts, hint="Check the name or id; it may have been deleted meanwhile.")
+    if status == 407:
+        hint = "Pass the proxy's URL with user:password@ before its host."
+        return RejectedError(f"{what} The proxy wants a login.", **facts, hint=hint)
+    if status == 413:
+        hint = "Send less, or raise the limit of the server or of the proxy in front of it."
+        return RejectedError(what, **facts, hint=hint)
     if status >= 500:
         return ServerError(what, **facts, hint="The server's log says more.")
     place = _graph_place(detail)
@@ -81,15 +139,15 @@ def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None
 
 
 def nearest(name: str, names: Iterable[str], what: str) -> str:
-    """A hint for a name that is not there: those that are nearest to it, else the first few."""
+    """Return a hint for a name that does not exist: the nearest names, and the first few of all."""
     known = sorted(set(names))
     if not known:
         return "It has none at all."
     folded = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(repr(folded[one]) for one in close)}?"
-    return f"{what} {', '.join(map(repr, known[:5]))}{' and others' if len(known) > 5 else ''}."
+    meant = f"Did you mean {' or '.join(repr(folded[one]) for one in close)}? " if close else ""
+    others = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f"{meant}{what} {', '.join(map(repr, known[:_MOST_NAMES]))}{others}."
 
 
 def _detail(response: Response) -> Any:
@@ -99,6 +157,13 @@ def _detail(response: Response) -> Any:
             return response.text
         return body.get("detail", body) if isinstance(body, dict) else body
     return response.text
+
+
+def _is_json(response: Response) -> bool:
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(response.content)
+        return True
+    return False
 
 
 def _is_explained(response: Response) -> bool:
@@ -114,6 +179,20 @@ def _without_inputs(detail: Any) -> Any:
     if isinstance(detail, dict):
         return {name: value for name, value in detail.items() if name not in {"input", "ctx"}}
     return detail
+
+
+def _explanation(response: Response, detail: Any) -> str:
+    """What a response says, in words: of a web page no more than its title, and nothing of what is not text."""
+    if not isinstance(detail, str):
+        return _in_words(detail)
+    if detail.lstrip().startswith("<"):
+        title = _TITLE.search(detail)
+        words = html.unescape(" ".join(title[1].split())) if title else ""
+        return f"a web page{f', {words[:_LONGEST_TITLE]!r}' if words else ''}."
+    if "\ufffd" in detail or not detail.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+        kind = response.headers.get("content-type", "unknown type")
+        return f"{len(response.content):,} bytes of {kind}."
+    return _in_words(detail)
 
 
 def _in_words(detail: Any) -> str:

@@ -1,4 +1,4 @@
-"""Files that are sent as parts of a form, and the file that an answer goes into."""
+"""Bodies of requests and responses: files that are sent as parts of a form, and responses up to a limit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
+from invokeai_py_client.errors import AnswerTooLargeError
 from invokeai_py_client.files import whole_file
-from invokeai_py_client.wire.call import Part
+from invokeai_py_client.wire.call import Call, Part
 
 _CHUNK = 256 * 1024
 _SENT_IN_ONE_PIECE = 2**20
@@ -134,3 +135,77 @@ def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStac
 def _shown(filename: str | None) -> str | None:
     """A file's name with what may not stand in a header replaced."""
     return filename and "".join(one if one.isprintable() else "_" for one in filename)
+
+
+def what_was_sent(call: Call[Any], files: OpenFiles) -> str:
+    """Name the files of a call, with their sizes, for an error; empty if it has none."""
+    named = []
+    for part in call.parts:
+        if part.filename is None and not isinstance(part.content, bytes | Path):
+            continue
+        if isinstance(part.content, Path):
+            with contextlib.suppress(OSError):
+                named.append(f"{str(part.content)!r} ({part.content.stat().st_size:,} bytes)")
+        else:
+            size = len(part.content) if isinstance(part.content, str | bytes) else files[part.name].size
+            named.append(f"{part.filename or part.name!r} ({size:,} bytes)")
+    return ", ".join(named)
+
+
+async def read_body(
+    answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None = "max_answer_bytes"
+) -> bytes:
+    """Return the whole body; what is compressed counts as it is unpacked.
+
+    Args:
+        answer: the response.
+        shown: its URL, as errors may show it.
+        limit: the most bytes.
+        setting: where the limit comes from; None if it is the call's own.
+
+    Raises:
+        AnswerTooLargeError: it has more than `limit` bytes.
+    """
+    if answer.method == "HEAD":
+        return b""
+    if answer.content_length is not None and answer.content_length > limit:
+        raise _too_large(answer, shown, limit, setting)
+    if answer.content_length is not None and "Content-Encoding" not in answer.headers:
+        return await answer.read()
+    parts, size = [], 0
+    async for chunk in answer.content.iter_any():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(answer, shown, limit, setting)
+    return b"".join(parts)
+
+
+async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, limit: int) -> None:
+    """Write the body into a file; what is compressed counts as it is unpacked.
+
+    Raises:
+        AnswerTooLargeError: it has more than `limit` bytes.
+        FileError: the file cannot be written.
+    """
+    if answer.content_length is not None and answer.content_length > limit:
+        raise _too_large(answer, shown, limit, "max_download_bytes")
+    async for piece in answer.content.iter_any():
+        if sink.got.size + len(piece) > limit:
+            raise _too_large(answer, shown, limit, "max_download_bytes")
+        sink.write(piece)
+
+
+def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None) -> AnswerTooLargeError:
+    # The rest is not wanted: the connection cannot be used again.
+    answer.close()
+    return AnswerTooLargeError(
+        f"The response to {answer.method} {shown} has more than {limit:,} bytes.",
+        status=answer.status,
+        method=answer.method,
+        url=shown,
+        limit=limit,
+        hint="Is this the address of an InvokeAI server?"
+        if setting is None
+        else f"If that is as it should be, raise the setting {setting}, or stream the response into a file.",
+    )

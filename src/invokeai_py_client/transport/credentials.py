@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 from collections.abc import Awaitable, Callable
 
 from invokeai_py_client.errors import ApiError, AuthenticationError, ForbiddenError
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records import LoginResult, UserRecord
+
+logger = logging.getLogger("invokeai_py_client.auth")
 
 Send = Callable[[Call[LoginResult]], Awaitable[LoginResult]]
 
@@ -31,10 +35,11 @@ class Credentials:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._engine = engine
+        self._url = settings.url
         self._generation = -1
         self._lock = asyncio.Lock()
         self._token = settings.token
-        self._login = None if settings.email is None else (settings.email, settings.password or "")
+        self._login = None if settings.email is None else (settings.email, settings.password or Secret(""))
         self._remember_me = False
         self._is_needed = True
         self._refusal: ApiError | None = None
@@ -45,7 +50,7 @@ class Credentials:
         return "<Credentials>"
 
     @property
-    def token(self) -> str | None:
+    def token(self) -> Secret | None:
         """The token of now."""
         return self._token
 
@@ -54,9 +59,10 @@ class Credentials:
         """Whether there is no token yet, but an email and a password to get one."""
         return self._token is None and self._login is not None and self._is_needed
 
-    def adopt(self, token: str) -> None:
+    def adopt(self, token: str | Secret) -> None:
         """Take a token that the server gave in place of the one that it was shown."""
-        self._token = token
+        logger.debug("took the renewed token of %s", self._url)
+        self._token = Secret.of(token)
         self._refusal = None
 
     def forget(self) -> None:
@@ -64,7 +70,7 @@ class Credentials:
         self._token = self._login = self._refusal = None
         self.identity += 1
 
-    async def renew(self, refused: str | None, send: Send, *, is_asked: bool = True) -> bool:
+    async def renew(self, refused: Secret | None, send: Send, *, is_asked: bool = True) -> bool:
         """Log in, unless somebody else has meanwhile.
 
         A refusal is remembered: those who waited while it came get it too, and so does whoever comes by himself.
@@ -106,7 +112,7 @@ class Credentials:
         return self._token is not None
 
     async def log_in(
-        self, email: str, password: str, send: Send, *, remember_me: bool | None = None
+        self, email: str, password: Secret, send: Send, *, remember_me: bool | None = None
     ) -> UserRecord | None:
         """Be this user from now on; None where the server has no users.
 
@@ -130,11 +136,12 @@ class Credentials:
         return result.user
 
     def _take(self, result: LoginResult) -> None:
+        logger.info("logged in to %s%s", self._url, "" if self._token is None else " again")
         self._token = result.token
         self._refusal = None
         self.on_login()
 
-    async def _ask(self, email: str, password: str, *, send: Send, remember_me: bool) -> LoginResult | None:
+    async def _ask(self, email: str, password: Secret, *, send: Send, remember_me: bool) -> LoginResult | None:
         """Log in; None where the server has no users."""
         try:
             return await send(auth.login(email, password, remember_me=remember_me))

@@ -5,6 +5,8 @@ aiohttp's own errors quote whole URLs and headers, with whatever proxy's passwor
 
 from __future__ import annotations
 
+import ssl
+
 import aiohttp
 
 from invokeai_py_client.errors import RequestTimeout, TransportError
@@ -14,7 +16,9 @@ NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, a
 """Raised before anything was sent."""
 
 
-def failure(method: str, shown: str, error: Exception, limit: float) -> TransportError | RequestTimeout:
+def failure(
+    method: str, shown: str, error: Exception, limit: float, *, proxy: object = None
+) -> TransportError | RequestTimeout:
     """The error for a request that got no whole answer; its cause is set.
 
     Args:
@@ -22,8 +26,9 @@ def failure(method: str, shown: str, error: Exception, limit: float) -> Transpor
         shown: its URL, as it may be seen.
         error: what was raised.
         limit: the seconds that it was given.
+        proxy: the address of the proxy that it went through, without a login; None if it went through none.
     """
-    made = _failure(method, shown, error, limit)
+    made = _failure(method, shown, error, limit, proxy)
     made.__cause__ = _harmless(error)
     return made
 
@@ -52,7 +57,7 @@ def reason(error: BaseException) -> str:
     return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
 
 
-def _failure(method: str, shown: str, error: Exception, limit: float) -> TransportError | RequestTimeout:
+def _failure(method: str, shown: str, error: Exception, limit: float, proxy: object) -> TransportError | RequestTimeout:
     if isinstance(error, LedElsewhere):
         return redirected(method, shown, error.target, "nothing is sent to another server")
     if isinstance(error, aiohttp.TooManyRedirects):
@@ -61,11 +66,11 @@ def _failure(method: str, shown: str, error: Exception, limit: float) -> Transpo
         return redirected(method, shown, None, "what it was redirected to is no address")
     if isinstance(error, NO_CONNECTION):
         return TransportError(
-            f"{method} {shown}: no connection to the server ({reason(error)}).",
+            f"{method} {shown}: no connection to {_the_other_end(error, proxy)} ({reason(error)}).",
             url=shown,
             method=method,
             sent=False,
-            hint="Is it running, and is this its address?",
+            hint=_connection_hint(error, proxy),
         )
     if isinstance(error, TimeoutError):
         return timed_out(method, shown, limit)
@@ -77,7 +82,32 @@ def _failure(method: str, shown: str, error: Exception, limit: float) -> Transpo
     )
 
 
+def _the_other_end(error: Exception, proxy: object) -> str:
+    if proxy is None:
+        return "the server"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"the proxy {proxy}"
+    return f"the server through the proxy {proxy}"
+
+
+def _connection_hint(error: Exception, proxy: object) -> str:
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if isinstance(inner, ssl.SSLCertVerificationError) or isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return (
+            "If its certificate is of an authority of your own, pass verify='/path/of/the/ca.pem'. verify=False checks "
+            "no certificate at all."
+        )
+    if isinstance(inner, ssl.SSLError):
+        return "Does it speak TLS at this port? If not, its address begins with http://. See also verify."
+    if proxy is not None:
+        return 'Is that the right proxy? proxy="" goes without one, and so do the servers in NO_PROXY.'
+    return "Is it running, and is this its address?"
+
+
 def _harmless(error: Exception) -> BaseException | None:
-    """The operating system's error, if that is what it was."""
+    """Return the operating system's error, if that is what it was, without a traceback: its frames hold headers."""
     inner: BaseException = getattr(error, "os_error", error)
-    return inner if isinstance(inner, OSError) and type(inner).__module__ in {"builtins", "socket", "ssl"} else None
+    if not isinstance(inner, OSError) or type(inner).__module__ not in {"builtins", "socket", "ssl"}:
+        return None
+    inner.__cause__ = inner.__context__ = None
+    return inner.with_traceback(None)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,23 +26,39 @@ from invokeai_py_client.errors import (
     ApiError,
     AuthenticationError,
     InvokeAIError,
+    NotInvokeAIError,
     RequestBodyError,
     ServerError,
 )
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.single_flight import SingleFlight
+from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.answers import error_for
-from invokeai_py_client.transport.bodies import NO_FILES, Downloaded, FileError, OpenFile, OpenFiles, Sink, as_form
+from invokeai_py_client.transport.answers import error_for, is_of_any_server, not_invokeai, unknown_shape
+from invokeai_py_client.transport.bodies import (
+    NO_FILES,
+    Downloaded,
+    FileError,
+    OpenFile,
+    OpenFiles,
+    Sink,
+    as_form,
+    read_body,
+    stream_body,
+    what_was_sent,
+)
 from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.failures import failure, timed_out
 from invokeai_py_client.transport.open_line import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.transport.single_sending import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
-from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.records import LoginResult, UserRecord
 
 T = TypeVar("T")
+
+logger = logging.getLogger("invokeai_py_client.http")
 
 _SLOWEST_UPLOAD = 64 * 1024
 """Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
@@ -51,6 +68,9 @@ _SHORTEST = 0.001
 
 _KEPT_OPEN = 4.0
 """Seconds; the server closes what was idle for five, which must not meet the next request."""
+
+_LOOK = 5.0
+"""Seconds for the question whether an InvokeAI server is there at all."""
 
 _HANG_UP = 0.05
 """Seconds that it takes a server, at most, to hang up."""
@@ -129,6 +149,7 @@ class HttpTransport:
         self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
         """Called after each exchange with the call and its response, None if it failed."""
         self._quiet_until = 0.0
+        self._is_invokeai: SingleFlight[bool] = SingleFlight(engine)
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
@@ -163,7 +184,13 @@ class HttpTransport:
             RequestTimeout: no answer in time.
             ApiError: an error status, by kind; `ServerError` also for an answer of an unexpected shape.
         """
-        return _parsed(call, await self.fetch(call))
+        try:
+            response = await self.fetch(call)
+        except ApiError as error:
+            if is_of_any_server(error):
+                await self._check_server(error)
+            raise
+        return await self._parsed(call, response)
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
@@ -197,7 +224,12 @@ class HttpTransport:
                 await self._attempt(call, attempts, sink)
             return sink.got
 
-        return await self._with_retries(call, attempts, attempt)
+        try:
+            return await self._with_retries(call, attempts, attempt)
+        except ApiError as error:
+            if is_of_any_server(error):
+                await self._check_server(error)
+            raise
 
     def _seconds(self, call: Call[Any]) -> float:
         return self.settings.timeout if call.timeout is None else call.timeout
@@ -229,6 +261,7 @@ class HttpTransport:
             retry=retry_if_exception(is_retried),
             stop=lambda state: stop_after_attempt(retries + 1)(state) or is_late(state),
             wait=RetryWait(),
+            before_sleep=lambda state: _log_retry(call, state, retries),
             reraise=True,
         )
         async for one in tries:
@@ -260,7 +293,7 @@ class HttpTransport:
                 raise
         return await self._exchange(call, attempts, credentials.token, sink, files)
 
-    async def _renew(self, call: Call[Any], attempts: _Attempts, refused: str | None) -> bool:
+    async def _renew(self, call: Call[Any], attempts: _Attempts, refused: Secret | None) -> bool:
         """Log in before a call is sent, within the call's time."""
         try:
             async with asyncio.timeout(attempts.left):
@@ -276,13 +309,60 @@ class HttpTransport:
             raise
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
-        return _parsed(call, await self._exchange(call, _Attempts(self._seconds(call)), None))
+        return await self._parsed(call, await self._exchange(call, _Attempts(self._seconds(call)), None))
 
-    async def log_in(self, email: str, password: str, *, remember_me: bool | None = None) -> UserRecord | None:
+    async def _parsed(self, call: Call[T], response: Response) -> T:
+        """Read a good response.
+
+        Raises:
+            NotInvokeAIError: what answers is not an InvokeAI server.
+            ServerError: the response has a shape that this client does not know.
+        """
+        shape: ServerError | None = None
+        try:
+            return call.parse(response)
+        except ServerError as error:
+            shape = error
+        except InvokeAIError:
+            raise
+        except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            shape = unknown_shape(call, response, error)
+        await self._check_server(shape)
+        raise shape
+
+    async def _check_server(self, error: ApiError) -> None:
+        """Find out whether an answer that any server may give is from an InvokeAI server; once known, it is kept.
+
+        Raises:
+            NotInvokeAIError: it is not: the server does not tell a version.
+        """
+        try:
+            is_invokeai = await self._is_invokeai.get(self._tells_version)
+        except InvokeAIError:
+            # It cannot be asked now: the error itself says more.
+            return
+        if not is_invokeai:
+            self._is_invokeai.forget()
+            raise not_invokeai(error)
+
+    async def _tells_version(self) -> bool:
+        seconds = min(_LOOK, self.settings.timeout)
+        call = app.get_version()
+        try:
+            response = await self._exchange(call, _Attempts(seconds), None)
+            return bool(call.parse(response).version)
+        except ApiError as error:
+            if is_of_any_server(error) or error.status < 400:
+                return False
+            raise
+        except (NotInvokeAIError, ValidationError, ValueError, LookupError, TypeError, RecursionError):
+            return False
+
+    async def log_in(self, email: str, password: str | Secret, *, remember_me: bool | None = None) -> UserRecord | None:
         """Be this user from now on, remembered as long as before if it is not said; None where there are no users."""
-        return await self.credentials.log_in(email, password, self._send_login, remember_me=remember_me)
+        return await self.credentials.log_in(email, Secret.of(password), self._send_login, remember_me=remember_me)
 
-    async def token(self, *, is_asked: bool) -> str | None:
+    async def token(self, *, is_asked: bool) -> Secret | None:
         """The token of now; there may have to be a login first.
 
         Args:
@@ -297,7 +377,7 @@ class HttpTransport:
             self._open_line.warn()
         return self.credentials.token
 
-    async def confirm(self, token: str | None, *, is_asked: bool) -> None:
+    async def confirm(self, token: Secret | None, *, is_asked: bool) -> None:
         """See whether the server accepts a token with which it has refused the socket, and log in if it does not.
 
         Args:
@@ -321,33 +401,94 @@ class HttpTransport:
         self,
         call: Call[Any],
         attempts: _Attempts,
-        token: str | None,
+        token: Secret | None,
         sink: Sink | None = None,
         files: OpenFiles = NO_FILES,
     ) -> Response:
-        url = self.url_of(call.path, call.query)
-        shown = self.url_of(call.path) if call.has_secrets else url
-        headers = CIMultiDict(call.headers)
-        if "Authorization" in headers:
+        """Send a call once, and see what its response means."""
+        is_authorized = any(name.lower() == "authorization" for name in call.headers)
+        if is_authorized:
             token = None
-        elif token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if self._open_line.is_watched and (call.has_secrets or "Authorization" in headers):
+        if self._open_line.is_watched and (call.has_secrets or token is not None or is_authorized):
             self._open_line.warn()
+        quiet = self._quiet_until - time.monotonic()
+        if quiet > 0:
+            await asyncio.sleep(quiet)
+        response = await self._round_trip(call, attempts, token, sink, files)
+        renewed = response.headers.get("X-Refreshed-Token")
+        if renewed and token is not None and self.credentials.token == token:
+            self.credentials.adopt(renewed)
+        del renewed
+        if response.status_code == 500:
+            # A server that did not expect its own error hangs up after telling it. What is sent on the connection
+            # meanwhile would be lost.
+            self._quiet_until = time.monotonic() + _HANG_UP
+        if response.status_code >= 400:
+            if attempts.may_have_been_applied and response.status_code in call.done_statuses:
+                return dataclasses.replace(response, is_repeat=True)
+            raise error_for(response, has_secrets=call.has_secrets, sent=what_was_sent(call, files))
+        if response.status_code >= 300:
+            location = response.headers.get("Location")
+            raise redirected(call.method, response.url, location, "what it carries is not sent again")
+        if sink is not None:
+            response.check_file(sink.got.size)
+        return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response
+
+    async def _round_trip(
+        self, call: Call[Any], attempts: _Attempts, token: Secret | None, sink: Sink | None, files: OpenFiles
+    ) -> Response:
+        """Send a call once and return its whole response; whatever goes wrong becomes an error of this package."""
+        shown = self.url_of(call.path, None if call.has_secrets else call.query)
+        began = time.perf_counter()
+        outcome = "no answer"
+        received: Response | None = None
+        try:
+            response = received = await self._receive(call, attempts, token, shown, sink, files)
+            outcome = str(response.status_code)
+        except FileError as error:
+            failed: Exception = error.error
+        except AnswerTooLargeError as error:
+            failed = error.with_traceback(None)
+        except (LedElsewhere, HungUp, aiohttp.ClientError, OSError) as error:
+            unreadable = next((file.error for file in files.values() if file.error), None)
+            cause = error.error if isinstance(error, HungUp) else error
+            failed = unreadable or failure(call.method, shown, cause, attempts.seconds, proxy=self._proxy)
+        else:
+            size = len(response.content) if sink is None else sink.got.size
+            milliseconds = (time.perf_counter() - began) * 1000
+            logger.debug("%s %s: %s, %.1f ms, %d bytes", call.method, call.path, outcome, milliseconds, size)
+            return response
+        finally:
+            self.answers[_kind(call), outcome] += 1
+            for listener in self.on_exchange:
+                listener(call, received)
+        logger.debug("%s %s: failed after %.3f s (%s)", call.method, call.path, time.perf_counter() - began, failed)
+        # Raised out here: within the `except`, the error would have aiohttp's as its context, and crash reports would
+        # show the headers in the frames of that one's traceback.
+        raise failed
+
+    async def _receive(
+        self,
+        call: Call[Any],
+        attempts: _Attempts,
+        token: Secret | None,
+        shown: str,
+        sink: Sink | None,
+        files: OpenFiles,
+    ) -> Response:
+        """Send a call once; errors are aiohttp's own, and frames of this coroutine are in no error that gets out."""
+        headers = CIMultiDict(call.headers)
+        if token is not None:
+            headers["Authorization"] = Secret(f"Bearer {token.reveal()}").reveal()
         if call.method == "DELETE":
             # What a delete answers is short, or nothing: servers with a recent Starlette fail to compress nothing.
             headers.setdefault("Accept-Encoding", "identity")
         data: bytes | aiohttp.FormData | None = None
         if call.body is not None:
             data = json_of(call.body, f"The body of {call.method} {call.path}")
+            data = HiddenBytes(data) if call.has_secrets else data
             headers.setdefault("Content-Type", "application/json")
-        quiet = self._quiet_until - time.monotonic()
-        if quiet > 0:
-            await asyncio.sleep(quiet)
-        opened = contextlib.ExitStack()
-        outcome = "no answer"
-        answered: Response | None = None
-        try:
+        with contextlib.ExitStack() as opened:
             if call.parts:
                 data, size = as_form(call.parts, files, opened)
                 attempts.allow(size / _SLOWEST_UPLOAD)
@@ -355,7 +496,7 @@ class HttpTransport:
             limit = max(attempts.left, _SHORTEST)
             async with self.session().request(
                 call.method,
-                yarl.URL(url, encoded=True),
+                yarl.URL(self.url_of(call.path, call.query), encoded=True),
                 data=data,
                 headers=headers,
                 proxy_headers=self.proxy_headers,
@@ -369,74 +510,19 @@ class HttpTransport:
                 ),
             ) as answer:
                 if sink is None or answer.status >= 400:
-                    content = await self._read(answer, shown)
+                    content = await self._read(answer, shown, call.max_bytes)
                 else:
                     content = b""
-                    async for piece in answer.content.iter_any():
-                        sink.write(piece)
-                response = answered = Response(call.method, shown, answer.status, answer.headers, content)
-            outcome = str(answer.status)
-            renewed = answer.headers.get("X-Refreshed-Token")
-            if renewed and token is not None and self.credentials.token == token:
-                self.credentials.adopt(renewed)
-        except FileError as error:
-            raise error.error from None
-        except (LedElsewhere, HungUp, aiohttp.ClientError, OSError) as error:
-            if isinstance(error, HungUp):
-                error = error.error
-            unreadable = next((file.error for file in files.values() if file.error), None)
-            if unreadable is not None:
-                raise unreadable from None
-            gone_wrong = failure(call.method, shown, error, attempts.seconds)
-            raise gone_wrong from gone_wrong.__cause__
-        finally:
-            opened.close()
-            self.answers[_kind(call), outcome] += 1
-            for listener in self.on_exchange:
-                listener(call, answered)
-        if response.status_code == 500:
-            # A server that did not expect its own error hangs up after telling it. What is sent on the connection
-            # meanwhile would be lost.
-            self._quiet_until = time.monotonic() + _HANG_UP
-        if response.status_code >= 400:
-            if attempts.may_have_been_applied and response.status_code in call.done_statuses:
-                return dataclasses.replace(response, is_repeat=True)
-            raise error_for(response, has_secrets=call.has_secrets)
-        if response.status_code >= 300:
-            raise redirected(call.method, shown, answer.headers.get("Location"), "what it carries is not sent again")
-        if sink is not None:
-            response.check_file(sink.got.size)
-        return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response
+                    await stream_body(answer, shown, sink, self.settings.max_download_bytes)
+                if call.has_secrets:
+                    content = HiddenBytes(content)
+                return Response(call.method, shown, answer.status, answer.headers, content)
 
-    async def _read(self, answer: aiohttp.ClientResponse, shown: str) -> bytes:
-        """The whole body, unless it is larger than the limit: what is packed shows its size only as it is read."""
+    async def _read(self, answer: aiohttp.ClientResponse, shown: str, max_bytes: int | None) -> bytes:
         limit = self.settings.max_answer_bytes
-        if answer.method == "HEAD":
-            return b""
-        if answer.content_length is not None and "Content-Encoding" not in answer.headers:
-            if answer.content_length > limit:
-                raise self._too_large(answer, shown)
-            return await answer.read()
-        parts, size = [], 0
-        async for chunk in answer.content.iter_any():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise self._too_large(answer, shown)
-        return b"".join(parts)
-
-    def _too_large(self, answer: aiohttp.ClientResponse, shown: str) -> AnswerTooLargeError:
-        # The rest is not wanted: the connection cannot be used again.
-        answer.close()
-        limit = self.settings.max_answer_bytes
-        return AnswerTooLargeError(
-            f"{answer.method} {shown} answers with more than {limit:,} bytes.",
-            status=answer.status,
-            method=answer.method,
-            url=shown,
-            limit=limit,
-            hint="Stream it into a file, or raise the setting max_answer_bytes.",
-        )
+        if max_bytes is not None and max_bytes < limit:
+            return await read_body(answer, shown, max_bytes, None)
+        return await read_body(answer, shown, limit)
 
     def url_of(self, path: str, query: Query | None = None) -> str:
         """The whole URL of a path below the server's root.
@@ -454,45 +540,43 @@ class HttpTransport:
 
 
 def _proxy(settings: Settings) -> tuple[yarl.URL | None, dict[str, str] | None]:
-    """The proxy's address, and apart from it who logs in there: addresses are shown in errors."""
+    """Return the proxy's address, and apart from it the login there: addresses are shown in errors."""
     if settings.proxy is None:
         return None, None
-    url = yarl.URL(settings.proxy)
+    url = yarl.URL(settings.proxy.reveal())
     if url.user is None:
         return url, None
     login = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
-    return url.with_user(None), {"Proxy-Authorization": f"Basic {login}"}
-
-
-def _parsed(call: Call[T], response: Response) -> T:
-    try:
-        return call.parse(response)
-    except InvokeAIError:
-        raise
-    except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        failure = ServerError(
-            f"{call.method} {response.url} was answered in a shape that this client does not know: "
-            f"{str(error).splitlines()[0]}.",
-            status=response.status_code,
-            method=call.method,
-            url=response.url,
-            detail=None if call.has_secrets else response.text[:2000],
-            hint="The server may be newer than this client; a newer client may know the answer.",
-        )
-        # What pydantic says quotes the answer, which may hold a token.
-        raise failure from (None if call.has_secrets else error)
+    return url.with_user(None), {"Proxy-Authorization": Secret(f"Basic {login}").reveal()}
 
 
 def _query_text(value: Scalar | Sequence[Scalar]) -> str | list[str]:
     if isinstance(value, str):
         return value
+    if isinstance(value, Secret):
+        return value.reveal()
     if isinstance(value, Sequence):
         return [_text(one) for one in value]
     return _text(value)
 
 
 def _text(value: Scalar) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _log_retry(call: Call[Any], state: RetryCallState, retries: int) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.debug(
+        "%s %s: retry %d of %d in %.2f s, because: %s",
+        call.method,
+        call.path,
+        state.attempt_number,
+        retries,
+        state.upcoming_sleep,
+        error,
+    )
 
 
 def _now() -> float:

@@ -16,8 +16,10 @@ import aiohttp
 import socketio
 import socketio.exceptions
 
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.event_tap import EventHandler, TappedSession
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.library_log import guard_messages, library_logger
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
@@ -57,7 +59,7 @@ class SocketIOConnection:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         client.on("disconnect", lambda reason="unknown": self._end(str(reason)))
 
-    async def connect(self, url: str, token: str | None) -> None:
+    async def connect(self, url: str, token: Secret | None) -> None:
         """Do the handshake.
 
         Raises:
@@ -69,7 +71,7 @@ class SocketIOConnection:
                 f"{parts.scheme}://{parts.netloc}",
                 socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
                 transports=["websocket"],
-                auth=None if token is None else {"token": token},
+                auth=None if token is None else {"token": token.reveal()},
                 wait_timeout=ceil(self._timeout),
             )
         except socketio.exceptions.ConnectionError as error:
@@ -87,6 +89,7 @@ class SocketIOConnection:
         """
         # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
         await self._client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._timeout))
+        logger.debug("subscribed to the events of queue %r", queue_id)
 
     async def close(self) -> None:
         """End the connection; in a few seconds even if it is half-open."""
@@ -127,14 +130,14 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
         return await _open(http, on_event, http.credentials.token)
 
 
-async def _open(http: HttpTransport, on_event: EventHandler, token: str | None) -> SocketIOConnection:
+async def _open(http: HttpTransport, on_event: EventHandler, token: Secret | None) -> SocketIOConnection:
     timeout = http.settings.connect_timeout
     session = TappedSession(http.session(), on_event)
     client = socketio.AsyncClient(
         reconnection=False,
         handle_sigint=False,
-        logger=False,
-        engineio_logger=False,
+        logger=library_logger,
+        engineio_logger=library_logger,
         request_timeout=timeout,
         http_session=session,
         websocket_extra_options={
@@ -143,7 +146,9 @@ async def _open(http: HttpTransport, on_event: EventHandler, token: str | None) 
             "heartbeat": PING_AFTER,
         },
     )
+    guard_messages(client)
     connection = SocketIOConnection(client, session, timeout)
+    logger.debug("opening a socket to %s", http.settings.url)
     try:
         async with asyncio.timeout(timeout):
             await connection.connect(http.settings.url, token)

@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 from invokeai_py_client.errors import NotInvokeAIError, RequestBodyError, ServerError, UnsafePathError
 from invokeai_py_client.json_text import read_json
+from invokeai_py_client.secret import Secret
 
 T = TypeVar("T")
 
-Scalar = str | int | float | bool
+Scalar = str | int | float | bool | Secret
 
 Query = Mapping[str, Scalar | Sequence[Scalar] | None]
 
@@ -53,7 +54,7 @@ class Response:
             return read_json(self.content)
         except ValueError:
             if "html" in self._kind:
-                raise self._not_invokeai("JSON") from None
+                raise self.not_invokeai("JSON") from None
             raise ServerError(
                 f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with JSON.",
                 status=self.status_code,
@@ -70,7 +71,7 @@ class Response:
             ServerError: it is empty.
         """
         if self.headers.get("content-type", "").startswith("text/html"):
-            raise self._not_invokeai("a file")
+            raise self.not_invokeai("a file")
         if not size:
             raise ServerError(
                 f"{self.method} {self.url} answered {self.status_code} with an empty file.",
@@ -84,7 +85,8 @@ class Response:
     def _kind(self) -> str:
         return self.headers.get("content-type", "no content type")
 
-    def _not_invokeai(self, wanted: str) -> NotInvokeAIError:
+    def not_invokeai(self, wanted: str) -> NotInvokeAIError:
+        """Return the error for a response that no InvokeAI server gives; `wanted` is what it would have."""
         return NotInvokeAIError(
             f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with {wanted}.",
             url=self.url,
@@ -121,6 +123,7 @@ class Call(Generic[T]):
         retries: how often it is sent again at most; None for the client's setting.
         headers: sent beside the client's own, and in place of one of the same name.
         timeout: seconds for the call with all its retries, where the client's own timeout does not fit.
+        max_bytes: the largest response that is read into memory, where that is less than the client's own limit.
         needs_token: where there is none, but an email and a password, there is a login before it.
         has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.
     """
@@ -128,14 +131,15 @@ class Call(Generic[T]):
     method: str
     path: str
     parse: Callable[[Response], T]
-    query: Query = field(default_factory=dict)
-    body: Any = None
+    query: Query = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
     parts: Sequence[Part] = ()
     idempotent: bool = False
     done_statuses: frozenset[int] = frozenset()
     retries: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float | None = None
+    max_bytes: int | None = None
     needs_token: bool = True
     has_secrets: bool = False
 
@@ -145,18 +149,24 @@ GONE = frozenset({404})
 
 
 def json_of(value: Any, what: str) -> bytes:
-    """A value as JSON, in UTF-8.
+    """Return a value as JSON, in UTF-8; a `Secret` in it is revealed.
 
     Raises:
         RequestBodyError: it cannot be; `what` names it.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_revealed).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestBodyError(
             f"{what} cannot be written as JSON: {error}.",
             hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
         ) from error
+
+
+def _revealed(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 _UNSAFE = re.compile(r"[/\x00-\x1f\x7f\ud800-\udfff]")

@@ -31,7 +31,7 @@ def embedded_workflow(content: bytes, source: str) -> str:
         with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             image.load()
             text = image.info.get(_KEY)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise WorkflowFileError(
             f"{source} is no whole PNG: {error}.", source=source, hint="Give an image that InvokeAI made, unchanged."
         ) from error

@@ -16,6 +16,8 @@ from invokeai_py_client.workflow.shapes import trimmed
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
 """What identifies a model in a graph."""
 
+_MOST_LISTED = 10
+
 T = TypeVar("T")
 
 
@@ -241,7 +243,10 @@ def find_one(
             raise Unresolved(f"{len(found)} {what}s answer to {text!r}: {them}; name one by id", found)
     names = {folded(thing): shown(thing) for thing in things}
     near = [names[match] for match in difflib.get_close_matches(text.casefold(), names, n=3)]
+    listed = [*near, *(one for one in map(shown, things) if one not in near)]
+    more = len(listed) - _MOST_LISTED
     raise Unresolved(
-        f"no {what} that would fit answers to {text!r}"
-        + (f"; the nearest: {', '.join(near)}" if near else f"; the server has {len(things)} that would fit")
+        f"no {what} that would fit answers to {text!r}; the server has "
+        + (", ".join(listed[:_MOST_LISTED]) or "none")
+        + (f" and {more} more" if more > 0 else "")
     )

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import errno
+import importlib.util
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
+import types
 from pathlib import Path
 
 import pytest
 
 from invokeai_py_client.errors import LocalServerError, LocalServerInUseError
-from invokeai_py_client.local import LocalServer
+from invokeai_py_client.local import LocalServer, locking
 from invokeai_py_client.local.environment import ServerEnvironment
 from invokeai_py_client.local.locking import FileLock
 
@@ -136,7 +140,7 @@ def test_a_killed_parent_leaves_no_orphan(fake_cache: Path) -> None:
     server(fake_cache, RUNS)
     code = f"""
 import os, signal
-from invokeai_py_client.local import LocalServer
+from invokeai_py_client.local import LocalServer, locking
 local = LocalServer({str(fake_cache / "root")!r}, version="1.0", cache={str(fake_cache)!r}).start()
 print(local.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -175,3 +179,79 @@ def test_a_lock_is_one_holders_until_it_lets_go(tmp_path: Path) -> None:
     assert two.acquire(wait=True)
     two.release()
     two.release()
+
+
+class FakeMsvcrt(types.ModuleType):
+    """Windows' locks as the C library documents them: LK_LOCK gives up after ten tries."""
+
+    LK_LOCK, LK_NBLCK = 1, 2
+
+    def __init__(self) -> None:
+        super().__init__("msvcrt")
+        self.refusals = 0
+        self.error = errno.EACCES
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        if self.refusals > 0:
+            self.refusals -= 10 if mode == self.LK_LOCK else 1
+            raise OSError(errno.EDEADLK if mode == self.LK_LOCK else self.error, "refused")
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> tuple[FakeMsvcrt, type[FileLock]]:
+    """The lock as the module makes it on Windows."""
+    library = FakeMsvcrt()
+    monkeypatch.setitem(sys.modules, "msvcrt", library)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    source = Path(locking.__file__)
+    spec = importlib.util.spec_from_file_location("locking_on_windows", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return library, module.FileLock
+
+
+def test_on_windows_a_lock_is_waited_for_however_long_it_is_held(
+    tmp_path: Path, windows: tuple[FakeMsvcrt, type[FileLock]]
+) -> None:
+    library, lock_type = windows
+    library.refusals = 1000
+    assert not lock_type(tmp_path / "lock").acquire(wait=False)
+    lock = lock_type(tmp_path / "lock")
+    assert lock.acquire(wait=True)
+    assert library.refusals == 0
+    lock.release()
+
+
+def test_a_lock_that_cannot_be_had_is_not_taken_for_one_that_is_held(
+    tmp_path: Path, windows: tuple[FakeMsvcrt, type[FileLock]]
+) -> None:
+    library, lock_type = windows
+    library.refusals, library.error = 1000, errno.ENOLCK
+    for wait in (True, False):
+        with pytest.raises(OSError, match="refused"):
+            lock_type(tmp_path / "lock").acquire(wait=wait)
+
+
+def test_an_installation_under_way_is_not_removed_when_the_lock_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = ServerEnvironment(tmp_path, "1.0")
+    environment.folder.mkdir(parents=True)
+    (environment.folder / "half").touch()
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(OSError, match="No locks"):
+        environment.install(silent)
+    assert (environment.folder / "half").exists()
+
+
+def test_a_local_server_without_a_cache_folder_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai_py_client.local.server.cache_folder", lambda: None)
+    with pytest.raises(LocalServerError, match="INVOKEAI_CLIENT_CACHE"):
+        LocalServer()

@@ -128,7 +128,7 @@ async def test_a_server_whose_processor_has_died_is_not_usable(
             is_processing, in_progress = left.pop(0)
             return web.json_response(queue_status(is_processing=is_processing, in_progress=in_progress))
         if request.path.endswith("/login"):
-            return web.Response(status=404)
+            return web.json_response({"detail": "Not Found"}, status=404)
         if not can_read:
             return web.json_response({"detail": "inf"}, status=500)
         item = {"item_id": 7, "status": "in_progress", "batch_id": "b", "queue_id": "default"}
@@ -161,7 +161,7 @@ async def test_who_is_nobody_has_nothing_to_send_to_be_nobody() -> None:
 
     async def handler(request: web.Request) -> web.StreamResponse:
         asked.append(request.path)
-        return web.Response(status=404)
+        return web.json_response({"detail": "Not Found"}, status=404)
 
     async with served(handler) as client:
         await client.aio.auth.logout()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import threading
 import zipfile
@@ -14,7 +15,8 @@ import pytest
 from invokeai_py_client import errors
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.repositories import bulk_download
-from invokeai_py_client.repositories.bulk_download import unpack
+from invokeai_py_client.repositories.bulk_download import ZipLimits, unpack
+from invokeai_py_client.settings import Settings
 
 
 def zip_of(path: Path, *names: str, content: bytes = b"1") -> Path:
@@ -97,7 +99,7 @@ async def test_a_cancelled_one_stops_and_is_waited_for(tmp_path: Path, monkeypat
         return whole_file(path)
 
     monkeypatch.setattr(bulk_download, "whole_file", slowly)
-    task = asyncio.create_task(bulk_download._unpacked(archive, tmp_path / "out"))
+    task = asyncio.create_task(bulk_download._unpacked(archive, tmp_path / "out", Settings()))
     assert await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     await asyncio.sleep(0)
@@ -106,3 +108,42 @@ async def test_a_cancelled_one_stops_and_is_waited_for(tmp_path: Path, monkeypat
     with pytest.raises(asyncio.CancelledError):
         await task
     assert os.listdir(tmp_path / "out") == ["0.png"]
+
+
+def overlapping(path: Path, files: int) -> Path:
+    """A zip bomb: every entry of its directory is the same data, as David Fifield's overlap theirs."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("0.png", b"0" * 1_000_000)
+        (first,) = made.infolist()
+        for number in range(1, files):
+            entry = copy.copy(first)
+            entry.filename = f"{number}.png"
+            made.filelist.append(entry)
+            made.NameToInfo[entry.filename] = entry
+    return path
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (ZipLimits(files=2), "has 3 files, and at most 2 .*max_zip_files"),
+        (ZipLimits(total_bytes=2_999_999), "unpacks to 3,000,000 bytes.*max_download_bytes"),
+        (ZipLimits(ratio_matters_from=2_999_999), "would unpack to 3,000,000"),
+    ],
+)
+def test_a_zip_above_the_limits_is_not_unpacked_at_all(limits: ZipLimits, told: str, tmp_path: Path) -> None:
+    archive = overlapping(tmp_path / "bomb.zip", 3)
+    with pytest.raises(errors.TransferError, match=told):
+        unpack(archive, tmp_path / "in", limits=limits)
+    assert not (tmp_path / "in").exists()
+
+
+def test_a_zip_of_images_is_within_the_limits(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "good.zip", "a.png", "b.png", content=os.urandom(1000))
+    assert len(unpack(archive, tmp_path, limits=ZipLimits(files=2, total_bytes=2000, ratio_matters_from=0))) == 2
+
+
+def test_a_bomb_is_not_unpacked_by_default(tmp_path: Path) -> None:
+    archive = overlapping(tmp_path / "bomb.zip", 1100)
+    with pytest.raises(errors.TransferError, match="would unpack to 1,100,000,000"):
+        unpack(archive, tmp_path / "in")

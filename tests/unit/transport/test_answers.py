@@ -61,7 +61,48 @@ def test_any_body_makes_an_error(body: bytes) -> None:
     ("text", "seconds"), [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("Wed, 21 Oct", None), ("", None)]
 )
 def test_retry_after_is_read_where_it_is_seconds(text: str, seconds: float | None) -> None:
-    assert error_for(answer(429, {}, {"Retry-After": text})).retry_after == seconds
+    error = error_for(answer(429, {}, {"Retry-After": text}))
+    assert isinstance(error, errors.ApiError)
+    assert error.retry_after == seconds
+
+
+PAGE = b"<!DOCTYPE html>\n<html><title> 413 Request\nEntity &amp; Too Large</title><body>nginx</body></html>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413, 429, 500, 502, 503])
+@pytest.mark.parametrize("body", [PAGE, b"\n <html><p>x</html>", b"<?xml version='1.0'?><Error/>"])
+def test_a_web_page_is_told_by_its_title_and_not_shown(status: int, body: bytes) -> None:
+    error = error_for(answer(status, body, {"content-type": "text/html"}))
+    assert isinstance(error, errors.ApiError)
+    assert "a web page" in str(error)
+    assert "<" not in str(error)
+    assert body is not PAGE or "'413 Request Entity & Too Large'" in str(error)
+
+
+def test_a_web_page_in_json_is_not_shown_either() -> None:
+    assert "<" not in str(error_for(answer(500, {"detail": PAGE.decode()})))
+
+
+def test_what_is_not_text_is_told_by_its_size_and_type() -> None:
+    error = error_for(answer(500, b"\x89PNG\r\n\x1a\n\xff\xff", {"content-type": "image/png"}))
+    assert "10 bytes of image/png" in str(error)
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("body", [PAGE, b"404: Not Found", b""])
+def test_another_server_s_page_for_what_it_does_not_know_is_no_not_found_error(status: int, body: bytes) -> None:
+    assert type(error_for(answer(status, body))) is errors.NotInvokeAIError
+
+
+def test_the_files_that_were_sent_are_named() -> None:
+    error = error_for(answer(413, PAGE), sent="'a.png' (12,345 bytes)")
+    assert isinstance(error, errors.RejectedError)
+    assert "'a.png' (12,345 bytes)" in str(error)
+    assert "raise the limit" in str(error)
+
+
+def test_deep_json_is_an_error_of_ours() -> None:
+    assert isinstance(error_for(answer(500, b"[" * 200_000)), errors.ServerError)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])

@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,10 +21,13 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from invokeai_py_client import errors
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport, RetryWait
 from invokeai_py_client.wire.call import Call, Part
 from invokeai_py_client.wire.calls import app as app_calls
+from invokeai_py_client.wire.calls import auth as auth_calls
+from invokeai_py_client.wire.calls import queue as queue_calls
 from invokeai_py_client.wire.reading import content
 
 # Not written out where it is used: tracebacks quote the lines of tests, too.
@@ -34,15 +37,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Script:
-    """A server that answers each request with the next of its handlers, the last one for ever."""
+    """A server that answers each request with the next of its handlers, the last one for ever, and tells a version."""
 
     def __init__(self) -> None:
         self.handlers: list[Handler] = []
         self.requests: list[web.Request] = []
         self.bodies: list[bytes] = []
+        self.is_invokeai = True
+        self.versions = 0
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/v1/app/version" and self.is_invokeai:
+            self.versions += 1
+            return web.json_response({"version": "1"})
         self.requests.append(request)
         self.bodies.append(await request.read())
         handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
@@ -551,7 +559,7 @@ async def test_a_refused_password_is_not_sent_again_by_those_who_waited(
     assert len({id(refusal) for refusal in refusals}) == 20
     assert door.logins == 1
     with pytest.raises(errors.AuthenticationError):
-        await engine.call(http.token(is_asked=False) if token is None else http.confirm(token, is_asked=False))
+        await engine.call(http.token(is_asked=False) if token is None else http.confirm(Secret(token), is_asked=False))
     assert door.logins == 1, "nobody has asked for it"
     door.is_strict = False
     assert await engine.call(http.send(call())) == {"version": "1"}
@@ -764,3 +772,108 @@ async def test_an_open_file_that_cannot_be_read_is_not_taken_for_the_network(
     http = HttpTransport(Settings(script.url), engine)
     with pytest.raises(OSError, match=str(error.args[-1])):
         await engine.call(http.send(upload(Slips(error))))
+
+
+def page(status: int) -> Handler:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="<html>", content_type="text/html")
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        answer(404, {"detail": "Not Found"}),
+        answer(404, {"error": "what?"}),
+        answer(405, {"detail": "Method Not Allowed"}),
+        answer(body={"some": "other service"}),
+        answer(body=[]),
+        page(404),
+        page(200),
+    ],
+    ids=["fastapi", "json", "method", "object", "list", "page", "page with 200"],
+)
+@pytest.mark.parametrize("name", ["send", "me", "login"])
+async def test_a_server_of_another_kind_is_told_on_every_route(
+    script: Script, engine: Engine, foreign: Handler, name: str
+) -> None:
+    script.handlers, script.is_invokeai = [foreign], False
+    http = HttpTransport(Settings(script.url, retries=0), engine)
+    what: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+        "send": lambda: http.send(queue_calls.get_queue_status("default")),
+        "me": lambda: http.send(auth_calls.get_me()),
+        "login": lambda: http.send(auth_calls.login("a@b.c", Secret("word"), remember_me=False)),
+    }
+    with pytest.raises(errors.NotInvokeAIError):
+        await engine.call(what[name]())
+
+
+async def test_a_missing_thing_of_an_invokeai_server_is_not_found_and_asked_about_once(
+    script: Script, engine: Engine
+) -> None:
+    script.handlers = [answer(404, {"detail": "Not Found"})]
+    http = HttpTransport(Settings(script.url), engine)
+
+    async def twenty() -> list[Any]:
+        return await asyncio.gather(*(http.send(call()) for _ in range(20)), return_exceptions=True)
+
+    for _ in range(2):
+        assert [type(error) for error in await engine.call(twenty())] == [errors.NotFoundError] * 20
+    assert (len(script.requests), script.versions) == (40, 1)
+
+
+REFUSALS = [(413, errors.RejectedError), (415, errors.RejectedError), (500, errors.ServerError)]
+
+
+@pytest.mark.parametrize(("status", "kind"), REFUSALS)
+@pytest.mark.parametrize("form", ["bytes", "file", "path"])
+async def test_a_refused_upload_names_its_file_and_size(
+    script: Script, engine: Engine, tmp_path: Path, status: int, kind: type[Exception], form: str
+) -> None:
+    path = tmp_path / "big.png"
+    path.write_bytes(b"0" * 1234)
+    content: Any = {"bytes": b"0" * 1234, "file": io.BytesIO(b"0" * 1234), "path": path}[form]
+    script.handlers = [page(status)]
+    upload = call("POST", idempotent=False, parts=(Part("file", content, "big.png", "image/png"),))
+    with pytest.raises(kind, match=r"big\.png' \(1,234 bytes\)"):
+        await send(script, engine, upload)
+
+
+async def test_a_download_is_not_larger_than_the_limit(script: Script, engine: Engine, tmp_path: Path) -> None:
+    async def packed(_: web.Request) -> web.StreamResponse:
+        response = web.Response(body=b"0" * 10_000_000)
+        response.enable_compression()
+        return response
+
+    async def plain(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"0" * 1_000_001)
+
+    for handler in (packed, plain):
+        script.handlers = [handler]
+        http = HttpTransport(Settings(script.url, max_download_bytes=1_000_000), engine)
+        with pytest.raises(errors.AnswerTooLargeError, match=r"1,000,000.*max_download_bytes"):
+            await engine.call(http.download(call(), tmp_path / "file"))
+        assert os.listdir(tmp_path) == []
+
+
+async def test_a_call_may_have_a_smaller_limit_of_its_own(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body="0" * 2000)]
+    with pytest.raises(errors.AnswerTooLargeError, match="1,000 bytes"):
+        await send(script, engine, call(max_bytes=1000))
+    with pytest.raises(errors.AnswerTooLargeError, match=" 100 bytes"):
+        await send(script, engine, call(max_bytes=1000), max_answer_bytes=100)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_server_of_another_kind_is_told_by_downloads_and_raw_requests_too(
+    script: Script, engine: Engine, tmp_path: Path, status: int
+) -> None:
+    script.handlers, script.is_invokeai = [answer(status, {"detail": {404: "Not Found"}.get(status)})], False
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(errors.NotInvokeAIError):
+        await engine.call(http.download(call(), tmp_path / "file"))
+    raw = Call(method="GET", path="/api/v1/x", parse=lambda response: response)
+    with pytest.raises(errors.NotInvokeAIError):
+        await engine.call(http.send(raw))
+    assert os.listdir(tmp_path) == []

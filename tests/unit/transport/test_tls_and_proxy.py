@@ -14,7 +14,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from invokeai_py_client.errors import TransportError
+from invokeai_py_client.errors import RejectedError, TransportError
 from invokeai_py_client.live.following import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
@@ -62,8 +62,15 @@ async def version(settings: Settings, engine: Engine) -> str:
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(https_url: str, engine: Engine) -> None:
-    with pytest.raises(TransportError, match=r"(?i)certificate"):
+    with pytest.raises(TransportError, match=r"(?is)certificate.*verify=") as caught:
         await version(Settings(https_url, retries=0), engine)
+    assert caught.value.sent is False
+
+
+async def test_a_server_that_speaks_no_tls_is_told(engine: Engine) -> None:
+    async for url in serve(None, []):
+        with pytest.raises(TransportError, match=r"(?s)http://.*verify"):
+            await version(Settings(url.replace("http:", "https:"), retries=0), engine)
 
 
 async def test_an_authority_can_be_named_by_file_or_context(
@@ -128,3 +135,44 @@ async def test_the_password_of_a_proxy_that_is_not_there_is_not_in_the_cause(eng
         await engine.call(http.send(app_calls.get_version()))
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
     assert "S3CRET" not in repr(caught.value.__cause__)
+
+
+async def test_an_error_of_the_proxy_names_the_proxy_without_its_login(engine: Engine) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for url, proxy, told in (
+            ("http://studio.example", "127.0.0.1:9", r"no connection to the proxy http://127\.0\.0\.1:9 .*proxy="),
+            ("https://studio.example", "127.0.0.1:9", r"no connection to the proxy http://127\.0\.0\.1:9 .*proxy="),
+            ("https://studio.example", f"127.0.0.1:{port}", rf"through the proxy http://127\.0\.0\.1:{port} .*407"),
+        ):
+            http = HttpTransport(Settings(url, proxy=f"http://u:S3CRET@{proxy}", retries=0), engine)
+            with pytest.raises(TransportError, match=f"(?s){told}") as caught:
+                await engine.call(http.send(app_calls.get_version()))
+            assert "S3CRET" not in str(caught.value)
+        http = HttpTransport(Settings("http://studio.example", proxy=f"http://127.0.0.1:{port}", retries=0), engine)
+        with pytest.raises(RejectedError, match=r"407.*proxy wants a login"):
+            await engine.call(http.send(app_calls.get_version()))
+
+
+async def test_the_socket_takes_the_same_way_as_requests(engine: Engine) -> None:
+    for through_proxy in (True, False):
+        asked: list[str] = []
+
+        async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append((await reader.readuntil(b"\r\n")).decode().split("?")[0])  # noqa: B023
+            writer.close()
+
+        async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            url, proxy = ("http://studio.example", address) if through_proxy else (address, "")
+            http = HttpTransport(Settings(url, proxy=proxy, retries=0), engine)
+            socket = Socket(http, engine, Following(http, engine))
+            assert not await engine.call(socket.subscribe("default"))
+        path = "/ws/socket.io/"
+        assert asked[0] == f"GET {'ws://studio.example' if through_proxy else ''}{path}"

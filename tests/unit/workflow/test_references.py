@@ -47,7 +47,7 @@ def test_a_name_of_several_models_is_refused_and_lists_them() -> None:
 
 
 def test_a_name_of_none_is_refused_with_the_nearest() -> None:
-    with pytest.raises(Unresolved, match=r"no model that would fit answers to 'Drean'; the nearest: 'Dream'"):
+    with pytest.raises(Unresolved, match=r"no model that would fit answers to 'Drean'; the server has 'Dream'"):
         find_model(ModelReference("Drean", ("sd-1",)), MODELS)
 
 
@@ -70,3 +70,14 @@ def test_references_are_found_and_replaced_however_deep() -> None:
 def test_the_content_of_an_image_is_not_in_its_repr() -> None:
     assert "secret" not in repr(LocalImage(b"secret"))
     assert "secret" not in str(LocalImage(b"secret"))
+
+
+def test_a_wrong_board_lists_the_boards() -> None:
+    boards = [{"board_id": f"b{number}", "board_name": f"board {number}"} for number in range(30)]
+    with pytest.raises(Unresolved) as caught:
+        find_board(BoardReference("tigers"), boards[:3])
+    assert all(f"'board {number}' (id b{number})" in str(caught.value) for number in range(3))
+    with pytest.raises(Unresolved, match=r"has 'board 2.*and 20 more$"):
+        find_board(BoardReference("bord 2"), boards)
+    with pytest.raises(Unresolved, match="has none"):
+        find_board(BoardReference("tigers"), [])

@@ -9,6 +9,9 @@ from invokeai_py_client.wire.call import Call, Response, api_path
 from invokeai_py_client.wire.reading import content, nothing, number, record
 from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, RuntimeConfig
 
+MAX_OPENAPI_BYTES = 16 * 1024 * 1024
+"""The document of InvokeAI 6.14 has 1.8 MB. Parsing may take thirty times the memory of the text."""
+
 
 def get_version() -> Call[AppVersion]:
     """`GET /api/v1/app/version`: needs no token, so it tells whether an InvokeAI server is there at all."""
@@ -19,7 +22,14 @@ def get_version() -> Call[AppVersion]:
 
 def get_openapi() -> Call[bytes]:
     """`GET /openapi.json`: the description of all routes and node types, as it came (1.8 MB)."""
-    return Call(method="GET", path="/openapi.json", parse=content, idempotent=True, needs_token=False)
+    return Call(
+        method="GET",
+        path="/openapi.json",
+        parse=content,
+        idempotent=True,
+        max_bytes=MAX_OPENAPI_BYTES,
+        needs_token=False,
+    )
 
 
 def get_dependencies() -> Call[dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import nothing, record, records
 from invokeai_py_client.wire.records import AuthStatus, LoginResult, NewUser, UserRecord
@@ -17,7 +18,7 @@ def get_status() -> Call[AuthStatus]:
     )
 
 
-def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUser]:
+def setup(email: str, password: Secret, *, display_name: str | None) -> Call[NewUser]:
     """`POST /api/v1/auth/setup`: makes the first administrator; a second one is refused."""
     return Call(
         method="POST",
@@ -29,7 +30,7 @@ def setup(email: str, password: str, *, display_name: str | None) -> Call[NewUse
     )
 
 
-def login(email: str, password: str, *, remember_me: bool) -> Call[LoginResult]:
+def login(email: str, password: Secret, *, remember_me: bool) -> Call[LoginResult]:
     """`POST /api/v1/auth/login`: a token for a day, or for a week."""
     return Call(
         method="POST",
@@ -74,7 +75,7 @@ def get_user(user_id: str) -> Call[UserRecord]:
     return Call(method="GET", path=api_path("auth", "users", user_id), parse=record(UserRecord), idempotent=True)
 
 
-def create_user(email: str, password: str, *, display_name: str | None, is_admin: bool) -> Call[UserRecord]:
+def create_user(email: str, password: Secret, *, display_name: str | None, is_admin: bool) -> Call[UserRecord]:
     """`POST /api/v1/auth/users`: for administrators."""
     return Call(
         method="POST",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records, texts
@@ -154,7 +155,7 @@ def install_model(
     source: str,
     *,
     inplace: bool = False,
-    access_token: str | None = None,
+    access_token: Secret | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Call[InstallJobRecord]:
     """`POST /api/v2/models/install`: begins a job. Sent again, it would begin another."""
@@ -305,7 +306,7 @@ def get_hf_status() -> Call[str]:
     return Call(method="GET", path=api_path("models", "hf_login", version=2), parse=_status, idempotent=True)
 
 
-def hf_login(token: str) -> Call[str]:
+def hf_login(token: Secret) -> Call[str]:
     """`POST /api/v2/models/hf_login`: the server keeps the token."""
     return Call(
         method="POST",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer
+
+from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire.records.base import Record
+
+
+def _secret(value: Any) -> Any:
+    return Secret.of(value)
 
 
 class AuthStatus(Record):
@@ -34,8 +41,10 @@ class NewUser(Record):
 
 
 class LoginResult(Record):
-    """A token, whose it is, and the seconds for which it is good. The token is not shown."""
+    """A token, whose it is, and the seconds for which it is good."""
 
-    token: str = Field(repr=False)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    token: Annotated[Secret, BeforeValidator(_secret), PlainSerializer(Secret.reveal)]
     user: UserRecord
     expires_in: int

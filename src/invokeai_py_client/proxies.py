@@ -1,0 +1,93 @@
+"""Which proxy the environment names for a server, and which servers it excepts."""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import re
+import urllib.request
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def proxy_from_environment(url: str) -> str | None:
+    """Return the URL of the proxy for a server, as the environment names it; None to connect to the server itself.
+
+    A loopback address needs no proxy. Neither does what `NO_PROXY` names, a list separated by commas or blanks: a host
+    (`studio.example`, which means the hosts below it too; `.studio.example` and `*.studio.example` mean the same), an
+    address (`10.1.2.3`, `fd00::1`, `[fd00::1]`), a network (`10.0.0.0/8`), a pattern (`192.168.*`), each with a port
+    (`studio.example:9090`) where only that one is meant; or `*` for every server.
+
+    Args:
+        url: the server's address.
+    """
+    parts = urlsplit(url)
+    proxies = urllib.request.getproxies()
+    excepted = str(proxies.get("no") or "")
+    if is_loopback(parts.hostname or "") or any(_excepts(entry, parts) for entry in re.split(r"[\s,]+", excepted)):
+        return None
+    if urllib.request.proxy_bypass(parts.netloc):
+        # The settings of macOS and Windows know exceptions too.
+        return None
+    found = proxies.get(parts.scheme)
+    # The variables of many machines hold an address without its scheme.
+    return f"http://{found}" if found and "://" not in found else found or None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
+    address = _address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback
+
+
+def _excepts(entry: str, server: SplitResult) -> bool:
+    """Whether an entry of `NO_PROXY` names a server."""
+    entry = entry.strip().lower()
+    if not entry or entry == "*":
+        return bool(entry)
+    host, port = _parted(entry)
+    if port and port != str(server.port or _DEFAULT_PORTS.get(server.scheme)):
+        return False
+    name = (server.hostname or "").lower().rstrip(".")
+    address = _address(name)
+    if address is not None:
+        return _has_address(host, address)
+    domain = host.removeprefix("*").lstrip(".").rstrip(".")
+    if "*" in domain:
+        return fnmatch.fnmatchcase(name, domain)
+    return bool(domain) and (name == domain or name.endswith(f".{domain}"))
+
+
+def _parted(entry: str) -> tuple[str, str]:
+    """The host and the port of an entry; the port is empty if it has none."""
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d+))?", entry)
+    if bracketed:
+        return bracketed[1], bracketed[2] or ""
+    if entry.count(":") > 1:
+        return entry, ""  # an IPv6 address without brackets can have no port
+    host, _, port = entry.partition(":")
+    return host, port
+
+
+def _has_address(host: str, address: Address) -> bool:
+    if "*" in host:
+        return fnmatch.fnmatchcase(str(address), host)
+    try:
+        network = ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        return False
+    return network.version == address.version and address in network
+
+
+def _address(host: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address if mapped is None else mapped
