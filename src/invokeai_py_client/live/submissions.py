@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError
@@ -21,7 +21,9 @@ from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.live.run_state import RunState
 from invokeai_py_client.live.turns import Turn
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
 
@@ -31,7 +33,50 @@ _WITHDRAWAL = 1.5
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 """Seconds between two looks whether a full queue has room; the last is repeated."""
 
+_AT_ONCE = 2
+"""How many batches are sent at the same time.
+
+The server stores batches in threads that compete with the one that runs items. With four or more at once both take
+longer than one after the other.
+"""
+
 logger = logging.getLogger("invokeai_py_client.live")
+
+T = TypeVar("T")
+
+
+class _FewAtOnce:
+    """Sends calls, but of those that enqueue only a few at the same time.
+
+    Args:
+        http: how to send.
+        engine: whose loop it all runs on; a forked child has a new one.
+    """
+
+    def __init__(self, http: Sender, engine: Engine) -> None:
+        self._http = http
+        self._engine = engine
+        self._generation = -1
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def settings(self) -> Settings:
+        """The address and the timeouts of the server."""
+        return self._http.settings
+
+    def url_of(self, path: str, query: Query | None = None) -> str:
+        """Return the whole URL of a path."""
+        return self._http.url_of(path, query)
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call, when it may be sent."""
+        if not call.path.endswith("/enqueue_batch"):
+            return await self._http.send(call)
+        if self._generation != self._engine.generation:
+            self._generation = self._engine.generation
+            self._slots = asyncio.Semaphore(_AT_ONCE)
+        async with self._slots:
+            return await self._http.send(call)
 
 
 class Submissions:
@@ -60,6 +105,7 @@ class Submissions:
         make_turn: Callable[[Priority, str], Turn],
     ) -> None:
         self._http = http
+        self._sender = _FewAtOnce(http, engine)
         self._engine = engine
         self._router = router
         self._reconciler = reconciler
@@ -144,7 +190,7 @@ class Submissions:
         state = run.state
         deadline = time.monotonic() + self._http.settings.timeout
         for pause in _endless(_ROOM_PAUSES):
-            part = await enqueue_once(self._http, state.queue_id, state.batch_id, body)
+            part = await enqueue_once(self._sender, state.queue_id, state.batch_id, body)
             if part.item_ids or part.took_all():
                 return part
             if time.monotonic() > deadline:
@@ -172,7 +218,7 @@ class Submissions:
                 if run.cancel_asked or not _count(rest["batch"]):
                     self._took(run, Enqueued([], 0))
                     return
-                part = await enqueue_once(self._http, state.queue_id, state.batch_id, rest, known=known)
+                part = await enqueue_once(self._sender, state.queue_id, state.batch_id, rest, known=known)
             except InvokeAIError as error:
                 logger.warning("the rest of batch %s could not be sent: %s", state.batch_id, error)
                 run.fail(error)
