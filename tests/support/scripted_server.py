@@ -34,6 +34,8 @@ class ScriptedServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.items: dict[int, dict[str, Any]] = {}
         self._unreadable: int | None = None
+        self.enqueuing = 0
+        self.most_enqueuing = 0
         self.url = ""
         self.before_response: Callable[[], Awaitable[object]] | None = None
         """Awaited when a batch was stored, before the response to it is sent."""
@@ -112,7 +114,11 @@ class ScriptedServer:
         await self._socket.enter_room(sid, data["queue_id"])
 
     async def _enqueue(self, request: web.Request) -> web.Response:
+        self.enqueuing += 1
+        self.most_enqueuing = max(self.most_enqueuing, self.enqueuing)
         batch = (await request.json())["batch"]
+        await asyncio.sleep(0)
+        self.enqueuing -= 1
         item_ids = []
         for _ in range(batch["runs"]):
             item_id = len(self.items) + 1

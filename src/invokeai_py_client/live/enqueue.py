@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +97,7 @@ async def enqueue_once(
     *,
     known: frozenset[int] = frozenset(),
     seconds: float | None = None,
+    slots: asyncio.Semaphore | None = None,
     is_unwanted: Callable[[], bool] = lambda: False,
     times: EnqueueTimes = DEFAULT_TIMES,
 ) -> Enqueued:
@@ -114,6 +117,7 @@ async def enqueue_once(
         body: the body of `enqueue_batch`; the id is put into it.
         known: the items that the batch has already.
         seconds: for sending it; None for the client's timeout.
+        slots: is held while the batch is sent; waiting for it counts as sending.
         is_unwanted: the batch is not sent (again) when this is true.
         times: how long to wait.
 
@@ -132,7 +136,7 @@ async def enqueue_once(
     tries = 0
     while True:
         try:
-            return await attempt.send(deadline - _now())
+            return await attempt.send(deadline, slots or contextlib.nullcontext())
         except EnqueueInDoubtError:
             raise
         except InvokeAIError as error:
@@ -175,9 +179,19 @@ class _Attempt:
         self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
         self.count = item_count(batch)
 
-    async def send(self, seconds: float) -> Enqueued:
+    async def send(self, deadline: float, slots: AbstractAsyncContextManager[Any]) -> Enqueued:
         """Send the batch once."""
-        result = await self._http.send(dataclasses.replace(self._call, timeout=max(seconds, _SHORTEST)))
+        has_slot = False
+        try:
+            async with asyncio.timeout_at(max(deadline, _now() + _SHORTEST)) as limit, slots:
+                has_slot = True
+                limit.reschedule(None)
+                seconds = max(deadline - _now(), _SHORTEST)
+                result = await self._http.send(dataclasses.replace(self._call, timeout=seconds))
+        except TimeoutError:
+            if has_slot:
+                raise
+            raise self._not_sent_in_time() from None
         # The response names all items of the batch, those of the workflows that it calls among them. The new ones are
         # the last, as the server stores them in one transaction.
         new = sorted({*(result.item_ids or ())} - self._known)[-result.enqueued :] if result.enqueued > 0 else []
@@ -187,6 +201,19 @@ class _Attempt:
             assert found is not None
             new = found
         return Enqueued(new, result.requested)
+
+    def _not_sent_in_time(self) -> RequestTimeout:
+        timeout = self._http.settings.timeout
+        error = RequestTimeout(
+            f"Batch {self._batch_id} was not sent within {timeout:g} s: other batches of this client were still being "
+            "sent.",
+            url=self._http.url_of(self._call.path),
+            method=self._call.method,
+            timeout=timeout,
+            hint="Submit many items as one batch, with runs= or batch data, or raise the client's timeout.",
+        )
+        error.may_have_been_applied = False
+        return error
 
     async def arrived(self, lost: InvokeAIError | None, give_up_at: float) -> list[int] | None:
         """Ask until it is known whether the batch arrived.

@@ -33,6 +33,10 @@ _AT_CLOSE = 1.0
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 """Seconds between two looks whether a full queue has room; the last is repeated."""
 
+_AT_ONCE = 2
+"""How many batches are sent at the same time. The server stores batches in threads that compete with the one that runs
+items: with four or more at once, both take longer than one after the other."""
+
 logger = logging.getLogger("invokeai_py_client.live")
 
 
@@ -95,6 +99,7 @@ class Submissions:
         self._make_turn = make_turn
         self._attach = attach
         self._times = times
+        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._withdrawals: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -250,6 +255,7 @@ class Submissions:
                 state.batch_id,
                 body,
                 seconds=seconds,
+                slots=self._slots_here(),
                 is_unwanted=lambda: is_unwanted,
                 times=self._times,
             )
@@ -261,6 +267,13 @@ class Submissions:
             is_unwanted = True
             await self._withdraw_in_background(state, sending)
             raise
+
+    def _slots_here(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._slots is None or self._slots[0] is not loop:
+            # After a fork the engine has a new loop, and a semaphore belongs to one loop.
+            self._slots = loop, asyncio.Semaphore(_AT_ONCE)
+        return self._slots[1]
 
     async def withdraw(self, run: LiveRun) -> None:
         """Cancel a run whose caller gave the submission up when it had just succeeded, as `submit` does before."""
@@ -339,6 +352,7 @@ class Submissions:
                     state.batch_id,
                     rest,
                     known=frozenset(known),
+                    slots=self._slots_here(),
                     is_unwanted=lambda: run.cancel_asked,
                     times=self._times,
                 )

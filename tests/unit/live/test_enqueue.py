@@ -392,3 +392,28 @@ def test_after_any_faults_a_batch_is_stored_once_and_what_is_told_is_true(
                 assert stored == []
 
     run_in_virtual_time(script())
+
+
+# A slot to be sent in.
+
+
+@in_virtual_time
+async def test_a_batch_that_gets_no_slot_in_time_was_not_sent() -> None:
+    server = QueueServer()
+    slots = asyncio.Semaphore(1)
+    await slots.acquire()
+    began = now()
+    with pytest.raises(errors.RequestTimeout, match="other batches of this client") as caught:
+        await enqueue(server, seconds=5.0, slots=slots)
+    assert now() - began == pytest.approx(5.0, abs=0.1)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", False)
+    assert server.ids_of("mine") == []
+
+
+@in_virtual_time
+async def test_a_slot_is_held_while_a_batch_is_sent_and_let_go_whatever_comes_of_it() -> None:
+    server = QueueServer()
+    slots = asyncio.Semaphore(1)
+    server.next("enqueue_batch", refused)
+    assert (await enqueue(server, slots=slots)).item_ids == [1]
+    assert not slots.locked()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Iterator
@@ -141,3 +142,13 @@ def test_a_cancel_in_bulk_is_asked_about_at_once() -> None:
 
     with ScriptedServer(cancel) as server, InvokeAIClient.from_url(server.url) as client:
         assert handle(client).submit_sync().wait(10).status == "canceled"
+
+
+async def test_of_many_submissions_a_few_are_sent_at_once() -> None:
+    with ScriptedServer(complete) as server, InvokeAIClient.from_url(server.url) as client:
+        wf = handle(client)
+        runs = await asyncio.gather(*(wf.submit() for _ in range(50)))
+        ends = await asyncio.gather(*(run.aio.wait(30) for run in runs))
+        assert {end.status for end in ends} == {"completed"}
+        assert sorted(run.item_id for run in runs) == [*range(1, 51)]
+        assert server.most_enqueuing == 2
