@@ -7,7 +7,7 @@ import gzip
 import json
 from pathlib import Path
 
-from benchmarks.live import latency, submissions, throughput
+from benchmarks.live import gathered, latency, real_server, submissions, throughput
 from benchmarks.show import show
 from benchmarks.timing import median_seconds, paired_seconds, python
 from benchmarks.transfers import transfers
@@ -95,5 +95,7 @@ if __name__ == "__main__":
     workflows()
     throughput()
     submissions()
-    latency()
+    with real_server() as url:
+        latency(url)
+        gathered(url)
     transfers()

@@ -89,7 +89,44 @@ def submissions() -> None:
     show(f"... beside {MANY:,}", 1000 * many, "ms", f"{many / few:.2f} x; allowed: 2 x")
 
 
-def latency() -> None:
+@contextmanager
+def real_server() -> Iterator[str]:
+    """A real server, on which a trivial item takes about 30 ms."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = LocalServer(Path(folder) / "root")
+        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
+        with server:
+            yield server.url
+
+
+def _nothing(client: InvokeAIClient) -> WorkflowHandle:
+    """A workflow of one node that does nothing."""
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SLEEP))
+    wf.set_many({"Steps": 1, "Seconds": 0.0})
+    return wf
+
+
+def gathered(url: str, pairs: int = 3) -> None:
+    """500 runs that are submitted and awaited together, against one batch of 500 items, in turn."""
+
+    async def seconds_of(wf: WorkflowHandle, submissions: int, items: int) -> float:
+        began = time.perf_counter()
+        runs = await asyncio.gather(*(wf.submit(runs=items) for _ in range(submissions)))
+        ends = await asyncio.gather(*(run.aio.wait() for run in runs))
+        assert all(end.status == "completed" for end in ends)
+        return time.perf_counter() - began
+
+    with InvokeAIClient.from_url(url) as client:
+        wf = _nothing(client)
+        asyncio.run(seconds_of(wf, 10, 1))
+        measured = [(asyncio.run(seconds_of(wf, RUNS, 1)), asyncio.run(seconds_of(wf, 1, RUNS))) for _ in range(pairs)]
+    ratio = statistics.median(each / together for each, together in measured)
+    show(f"{RUNS} gathered runs", statistics.median(each for each, _ in measured), "s", "")
+    batch = statistics.median(together for _, together in measured)
+    show("... the same items in one batch", batch, "s", f"{ratio:.2f} x; allowed: 1.1 x")
+
+
+def latency(url: str) -> None:
     """From the arrival of a run's last event at the client's socket to the return of the wait."""
     arrived: dict[int, float] = {}
     received = Following.received
@@ -100,14 +137,13 @@ def latency() -> None:
         received(self, name, payload)
 
     Following.received = noted  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as folder:
-        server = LocalServer(Path(folder) / "root")
-        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
-        with server, InvokeAIClient.from_url(server.url) as client:
-            wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SLEEP))
-            wf.set_many({"Steps": 1, "Seconds": 0.0})
+    try:
+        with InvokeAIClient.from_url(url) as client:
+            wf = _nothing(client)
             blocking = [_blocking(wf, arrived) for _ in range(60)]
             awaited = asyncio.run(_awaited(wf, arrived))
+    finally:
+        Following.received = received  # type: ignore[method-assign]
     show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
     show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
 

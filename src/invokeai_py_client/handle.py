@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -80,9 +79,8 @@ class WorkflowHandle:
         self._fields = WorkflowFields(definition, templates)
         self._composer = Composer(definition, templates, self._fields, http, catalog)
         self._run: Run | None = None
-        self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
-        # The engine adds to it while user threads iterate.
-        self._runs_lock = threading.Lock()
+        # The engine adds to it while user threads search it: unlike a WeakSet, a dictionary is copied atomically.
+        self._runs: dict[weakref.ref[Run], None] = {}
         self._handlers = EventHandlers(engine, following)
         self.inputs: WorkflowInputs = shown_inputs(definition, templates, self._fields)
 
@@ -344,8 +342,8 @@ class WorkflowHandle:
         run = self._run = Run(
             AsyncRun(self._engine, self._http, self._following, live, self._image_mapper(), self._handlers)
         )
-        with self._runs_lock:
-            self._runs.add(run)
+        known = self._runs
+        known[weakref.ref(run, lambda gone: known.pop(gone, None))] = None
         return run
 
     async def submit_sync_monitor_async(
@@ -425,10 +423,8 @@ class WorkflowHandle:
         """
         if session_id is None:
             return self._latest(None).stream()
-        with self._runs_lock:
-            runs = [self._latest(None), *self._runs]
-        for run in runs:
-            if run.aio.live.state.item_of_session(session_id) is not None:
+        for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
+            if run is not None and run.aio.live.state.item_of_session(session_id) is not None:
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",

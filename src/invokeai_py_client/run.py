@@ -83,14 +83,14 @@ class AsyncRun:
         return self._live
 
     @property
-    def now(self) -> RunSnapshot:
+    def _snapshot(self) -> RunSnapshot:
         """What is known now, without asking the server. Immutable: any thread may read it."""
         return self._live.state.snapshot
 
     @property
     def item(self) -> QueueItem:
         """What is known now, without asking the server."""
-        return self._presented(self.now.item())
+        return self._presented(self._snapshot.item())
 
     async def wait(
         self,
@@ -256,7 +256,7 @@ class AsyncRun:
         failure = self._live.failure
         if failure is not None:
             raise copy.copy(failure)
-        return self.now.is_finished
+        return self._snapshot.is_finished
 
     def timed_out(self, timeout: float) -> RunTimeout:
         """The error of a wait that ended before the run."""
@@ -317,7 +317,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its queue items, in the order in which they were made."""
-        return self.aio.now.item_ids
+        return self.aio._snapshot.item_ids
 
     @property
     def item_id(self) -> int:
@@ -332,12 +332,12 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def session_id(self) -> str:
         """The session id of its first item. Asks the server (one request) if no event has told it yet."""
-        return self.aio.now.base.session_id or self.aio._engine.block(self.aio.fetch_session_id())
+        return self.aio._snapshot.base.session_id or self.aio._engine.block(self.aio.fetch_session_id())
 
     @property
     def session_ids(self) -> tuple[str, ...]:
         """The session ids of its items, as far as they are known without asking the server."""
-        return self.aio.now.session_ids()
+        return self.aio._snapshot.session_ids()
 
     @property
     def item(self) -> QueueItem:
@@ -347,17 +347,17 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def status(self) -> str:
         """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
-        return self.aio.now.status
+        return self.aio._snapshot.status
 
     @property
     def progress(self) -> float:
         """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
-        return self.aio.now.progress_percentage
+        return self.aio._snapshot.progress_percentage
 
     @property
     def started_at(self) -> str | None:
         """When its first item began, as the server tells it; None before."""
-        return self.aio.now.started_at
+        return self.aio._snapshot.started_at
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_the_end_is_the_same_however_it_is_learned(
     events += [event for event in events if choose.random() < repeat]
     if shuffle:
         choose.shuffle(events)
+    before = copy.deepcopy(events)
     seen: list[str] = []
     progress = [0.0]
     place = int(record_at * len(events))
@@ -91,6 +93,9 @@ def test_the_end_is_the_same_however_it_is_learned(
     assert seen.count("invocation_complete") == len(NODES), "each output is told once, by an event or from the record"
     assert seen.count("invocation_error") == (end == "failed")
     assert progress == sorted(progress)
+    assert (progress[-1] == 100) == (end == "completed")
+    # Others may see the same events.
+    assert events == before
 
 
 @given(end=st.sampled_from(["completed", "failed", "canceled"]), repeats=st.lists(st.integers(1, 3), min_size=13))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
 from invokeai_py_client.transport.answers import not_there
@@ -27,7 +27,7 @@ def item_id_of(value: object) -> int:
     Raises:
         TypeError: it is not an integer. A text in its place would match no item of the server's responses.
     """
-    if not isinstance(value, bool) and hasattr(value, "__index__"):
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         return operator.index(value)
     raise TypeError(
         f"item_id must be an int, such as run.item_id, not {type(value).__name__} ({value!r}). "

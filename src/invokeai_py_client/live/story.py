@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -16,8 +15,6 @@ class Story:
     """A run's events from its start, in order. Only the latest preview picture of each node is kept."""
 
     def __init__(self) -> None:
-        # The engine adds while other threads read.
-        self._lock = threading.Lock()
         self._events: dict[int, Event] = {}
         self._next = 0
         self._progress: dict[int, None] = {}
@@ -26,17 +23,16 @@ class Story:
 
     def add(self, events: Iterable[Event]) -> None:
         """Go on with the story."""
-        with self._lock:
-            for event in events:
-                place = self._next
-                self._next += 1
-                self._events[place] = event
-                if isinstance(event, GeneratorProgress):
-                    self._add_progress(place, event)
+        for event in events:
+            place = self._next
+            self._next += 1
+            self._events[place] = event
+            if isinstance(event, GeneratorProgress):
+                self._add_progress(place, event)
 
     def __iter__(self) -> Iterator[Event]:
-        with self._lock:
-            return iter([*self._events.values()])
+        # Other threads read while the engine adds; copying a dictionary is atomic.
+        return iter(self._events.copy().values())
 
     def _add_progress(self, place: int, event: GeneratorProgress) -> None:
         node = (event.item_id, event.invocation_id)

@@ -320,6 +320,28 @@ def test_a_run_is_brought_up_to_date_before_its_caller_goes_on(room: Room) -> No
     room.play(test)
 
 
+def test_an_item_that_ends_while_its_run_is_brought_up_to_date_is_fetched_as_well(room: Room) -> None:
+    send = room.queue.send
+
+    async def sent(call: Any) -> Any:
+        response = await send(call)
+        if call.path.endswith(RECORDS) and len(room.queue.asked(RECORDS)) == 1:
+            room.queue.put(2, status="completed")
+            room.tell("queue_item_status_changed", status_payload("completed", 2))
+            await a_few_turns()
+        return response
+
+    async def test() -> None:
+        run = room.follow("b", 1, 2, has_gap=True)
+        room.queue.put(1, status="completed")
+        room.queue.send = sent  # type: ignore[method-assign]
+        await room.reconciler.bring_up_to_date(run)
+        await until(lambda: run.is_over)
+        assert room.queue.asked(RECORDS) == [(1,), (2,)]
+
+    room.play(test)
+
+
 def test_a_lost_item_is_run_again(room: Room) -> None:
     async def test() -> None:
         run = room.follow("b", 1, 2, resubmits=True)

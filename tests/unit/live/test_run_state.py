@@ -554,3 +554,13 @@ def test_totals_are_what_counting_would_give() -> None:
             assert run.snapshot.status == ("in_progress" if started else "pending")
         made = {output.item_id for output in run.view().outputs}
         assert made == {item_id for item_id, item in run.items.items() if item.outputs}
+
+
+def test_a_run_of_one_item_shows_what_its_item_is() -> None:
+    run = RunState("b", "default", GRAPH)
+    run.enqueued([1], expected=1)
+    for name in ("in_progress", "waiting"):
+        run.apply_event(item_event("queue_item_status_changed", status_payload(name, 1)))
+        assert run.view().status == name
+    run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", 1, completed_at="t")))
+    assert (run.view().status, run.view().completed_at) == ("canceled", "t")
