@@ -100,7 +100,6 @@ class Submissions:
         self._attach = attach
         self._times = times
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
-        self._withdrawals: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
@@ -292,11 +291,10 @@ class Submissions:
         """Have the engine wait a moment for a withdrawal when it closes, while there still are connections."""
 
         async def finish() -> None:
+            # The engine keeps this function, and with it the task.
             await asyncio.wait([withdrawal], timeout=_AT_CLOSE)
 
         forget = self._engine.on_close(finish)
-        self._withdrawals.add(withdrawal)
-        withdrawal.add_done_callback(self._withdrawals.discard)
         withdrawal.add_done_callback(lambda _: forget())
 
     async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
