@@ -99,9 +99,38 @@ async def test_the_time_ends_the_wait() -> None:
     server = QueueServer()
     server.add("others")
     began = now()
-    assert not await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, seconds=12)
+    waited = await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, seconds=12)
+    assert waited is False
     assert now() - began == pytest.approx(12)
-    assert not await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, unless=lambda: True)
+    waited = await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, unless=lambda: True)
+    assert waited is False
+
+
+@in_virtual_time
+async def test_a_question_gets_no_more_than_the_time_that_is_left() -> None:
+    server = QueueServer()
+    server.always("status", swallowed)
+    began = now()
+    with pytest.raises(errors.RequestTimeout):
+        await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, seconds=8)
+    assert now() - began == pytest.approx(8)
+
+
+@in_virtual_time
+async def test_an_event_that_tells_no_counts_has_the_server_asked() -> None:
+    server = QueueServer()
+    (item,) = server.add("others")
+    events = router()
+    wait = asyncio.create_task(until_counts(server, events, "default", nothing_pending, pause=lambda: 3600.0))
+    await asyncio.sleep(1)
+    events.dispatch("batch_enqueued", {"queue_id": "default", "batch_id": "others", "enqueued": 1, "requested": 1})
+    await asyncio.sleep(1)
+    assert len(server.requests) == 1
+    server.finish(item)
+    events.dispatch("queue_cleared", {"queue_id": "default"})
+    began = now()
+    assert await wait
+    assert now() == began
 
 
 @in_virtual_time

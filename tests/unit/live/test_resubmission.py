@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from tests.support.queue_server import Fault, QueueServer, answered, dropped, lost, refused, status
@@ -56,13 +57,15 @@ async def in_rounds(server: QueueServer, router: Router, run: LiveRun) -> None:
         status(503, late=2.5),
         status(429, late=2.5),
         status(409, applied=True),
+        status(409, late=2.5),
         status(422, applied=True, content=b"<html>no</html>"),
         answered(b"<html>", content_type="text/html"),
         answered(b""),
     ],
 )
 @in_virtual_time
-async def test_each_lost_item_is_run_anew_once(fault: Fault) -> None:
+async def test_each_lost_item_is_run_anew_once(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     server, events = QueueServer(), router()
     run = restarted(server, events)
     server.next("retry_items_by_id", fault)
@@ -71,10 +74,11 @@ async def test_each_lost_item_is_run_anew_once(fault: Fault) -> None:
     assert server.ids_of("mine") == [1, 2, 3, 4]
     assert [*run.state.items] == [3, 4]
     assert run.state.lost_items() == []
+    assert "item 1, which a restarted server canceled, is run anew as 3" in caplog.text
 
 
 @in_virtual_time
-async def test_an_item_that_the_server_refuses_to_run_anew_stays_canceled() -> None:
+async def test_an_item_that_the_server_refuses_to_run_anew_stays_canceled(caplog: pytest.LogCaptureFixture) -> None:
     server, events = QueueServer(), router()
     run = restarted(server, events)
     server.next("retry_items_by_id", status(422))
@@ -82,4 +86,5 @@ async def test_an_item_that_the_server_refuses_to_run_anew_stays_canceled() -> N
     await resubmit_lost(server, events, run)
     assert now() == began
     assert run.state.view().status == "canceled"
+    assert "items [1, 2] cannot be run anew" in caplog.text
     assert server.ids_of("mine") == [1, 2]
