@@ -125,7 +125,8 @@ class AsyncClient:
         """Find runs that were submitted earlier, by any program, with one look at the queue.
 
         Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
-        batches were submitted, however many there are.
+        batches were submitted, however many there are. The states of all items, and the outputs of those that have
+        ended, are fetched before this returns.
 
         Endpoint: GET /api/v1/queue/{queue_id}/item_ids
         Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotSubmittedError
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.following import Following
@@ -279,7 +280,17 @@ class WorkflowHandle:
             InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
                 of it if `may_have_been_applied` is false.
         """
-        return self._engine.block(self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin))
+        sent: list[LiveRun] = []
+        try:
+            return self._engine.block(
+                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+            )
+        except BaseException:
+            # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
+            with contextlib.suppress(ClientClosedError):
+                for live in sent:
+                    self._engine.block(self._following.submissions.withdraw(live))
+            raise
 
     async def submit(
         self,
@@ -300,9 +311,17 @@ class WorkflowHandle:
                 be read whenever they are wanted.
             queue_id: the others are as in `submit_sync`.
         """
-        return await self._engine.call(
-            self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin)
-        )
+        sent: list[LiveRun] = []
+        try:
+            return await self._engine.call(
+                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+            )
+        except BaseException:
+            # It may be cancelled when the submission has just succeeded: the caller never sees the run.
+            with contextlib.suppress(ClientClosedError):
+                for live in sent:
+                    await self._engine.call(self._following.submissions.withdraw(live))
+            raise
 
     async def _submit(
         self,
@@ -313,6 +332,7 @@ class WorkflowHandle:
         batch_id: str | None,
         destination: str,
         origin: str,
+        on_sent: Callable[[LiveRun], None],
     ) -> Run:
         wanted = Priority.of(priority)
         submissions = self._following.submissions
@@ -328,6 +348,7 @@ class WorkflowHandle:
                 resubmits=resubmits,
                 priority=wanted,
                 on_followed=on_followed,
+                on_sent=on_sent,
             )
 
         with self._handlers.submission() as on_followed:

@@ -93,10 +93,11 @@ async def test_many_runs_are_found_with_one_look(server: Any, client: InvokeAICl
         before = requests_of(other)
         found = await other.aio.runs(wanted)
         assert [*found] == [run.batch_id for run in sent]
-        # The ids, the items, the first whole item of each; and the reconciler, which asks about them at once.
+        # The ids, the items, and the whole items of those that have ended; then the state of those that have not.
         assert requests_of(other) - before <= 6
         assert [run.item_ids for run in found.values()] == [run.item_ids for run in sent]
         assert [found[run.batch_id].status for run in sent[:4]] == ["completed"] * 4
+        assert [len(found[run.batch_id].item.outputs) for run in sent[:4]] == [2] * 4
         ends = [await run.aio.wait(30) for run in found.values()]
         assert [(end.status, len(end.outputs)) for end in ends] == [("completed", 2)] * 8
         assert await other.aio.runs([]) == {}

@@ -22,6 +22,11 @@ class LoopEngine:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def cleanups(self) -> int:
+        """How many clean-ups are registered."""
+        return len(self._cleanups)
+
     def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         key = object()
         self._cleanups[key] = cleanup

@@ -271,6 +271,12 @@ async def lost(exchange: Exchange) -> Response:
     raise errors.TransportError("connection reset", url=exchange.url, method=exchange.call.method)
 
 
+async def unnamed(exchange: Exchange) -> Response:
+    """The response is the server's, but that it names no items."""
+    response = await exchange.carry_out()
+    return exchange.response(response.status_code, json.dumps({**response.json(), "item_ids": []}).encode())
+
+
 async def swallowed(exchange: Exchange) -> Response:
     """The request never arrives, and no response comes."""
     await asyncio.Event().wait()

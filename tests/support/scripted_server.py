@@ -95,11 +95,13 @@ class ScriptedServer:
         app.router.add_get("/openapi.json", _openapi)
         queue = "/api/v1/queue/default"
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
+        app.router.add_put(f"{queue}/cancel_by_batch_ids", self._cancel)
         app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
         app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
         app.router.add_get(f"{queue}/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
         app.router.add_get(f"{queue}/status", self._status)
+        app.router.add_get(queue + "/b/{batch_id}/status", self._batch_status)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -141,6 +143,28 @@ class ScriptedServer:
             {
                 "queue": {**counts, "total": len(statuses), "item_id": running},
                 "processor": {"is_started": True, "is_processing": is_processing},
+            }
+        )
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        batch_ids = (await request.json())["batch_ids"]
+        unfinished = [
+            item for item in self.items.values() if item["batch_id"] in batch_ids and item["status"] == "pending"
+        ]
+        for item in unfinished:
+            item["status"] = "canceled"
+        return await _json({"canceled": len(unfinished)})
+
+    async def _batch_status(self, request: web.Request) -> web.Response:
+        batch_id = request.match_info["batch_id"]
+        statuses = [item["status"] for item in self.items.values() if item["batch_id"] == batch_id]
+        names = ("pending", "in_progress", "completed", "failed", "canceled")
+        return await _json(
+            {
+                "queue_id": "default",
+                "batch_id": batch_id,
+                "total": len(statuses),
+                **{name: statuses.count(name) for name in names},
             }
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from invokeai_py_client.errors import SettingsError
@@ -24,6 +25,8 @@ _OTHER_NAMES = {"invocation_progress": "generator_progress"}
 class _Handler:
     delivery: Delivery[Event]
     types: frozenset[str] | None
+    runs: weakref.WeakSet[LiveRun] = field(default_factory=weakref.WeakSet)
+    """The runs that it is told of. Used on the engine only."""
 
 
 class EventHandlers:
@@ -61,13 +64,13 @@ class EventHandlers:
         wanted = event_types(types)
         entry = _Handler(Delivery(handler, losses=self._following.losses), wanted)
         with self._lock:
-            # Whoever is followed from here on tells it himself.
+            # `submission` tells the new handler of every run that is followed from here on.
             self._handlers = (*self._handlers, entry)
             runs = [*self._submitting]
             if self._latest is not None and self._latest not in runs:
                 runs.append(self._latest)
         if runs:
-            self._engine.block(self._tell(runs, entry))
+            self._engine.block(self._tell_all(runs, entry))
 
         def stop() -> None:
             entry.delivery.close()
@@ -76,8 +79,14 @@ class EventHandlers:
 
         return stop
 
-    async def _tell(self, runs: list[LiveRun], entry: _Handler) -> None:
+    async def _tell_all(self, runs: list[LiveRun], entry: _Handler) -> None:
         for run in runs:
+            self._tell(run, entry)
+
+    def _tell(self, run: LiveRun, entry: _Handler) -> None:
+        # A batch that is submitted again under its id is the same run.
+        if run not in entry.runs:
+            entry.runs.add(run)
             self._following.tell(run, entry.delivery.mailbox, types=entry.types)
 
     @contextlib.contextmanager
@@ -91,7 +100,7 @@ class EventHandlers:
                 self._submitting.append(run)
                 handlers = self._handlers
             for entry in handlers:
-                self._following.tell(run, entry.delivery.mailbox, types=entry.types)
+                self._tell(run, entry)
 
         try:
             yield on_followed

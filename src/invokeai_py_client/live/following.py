@@ -30,6 +30,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import (
+    TERMINAL_STATUSES,
     BulkChange,
     Event,
     GeneratorProgress,
@@ -154,6 +155,8 @@ class Following:
     ) -> dict[str, LiveRun]:
         """Follow the batches that fit all of the given criteria, with one look at the queue.
 
+        When this returns, the state of each item is known, and the outputs of those that have ended.
+
         Args:
             queue_id: the queue.
             batch_ids: only these batches.
@@ -175,18 +178,21 @@ class Following:
                 found.setdefault(item.batch_id, []).append(item)
         runs = {batch_id: self.router.followed(batch_id) for batch_id in found}
         new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
-        # Only whole items have the graph.
-        firsts = await records_of(self._http, queue_id, [items[0].item_id for items in new.values()])
-        graphs = {record.batch_id: record for record in firsts}
+        # Only whole items have the outputs and the graph.
+        whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]
+        whole += [items[0].item_id for items in new.values() if items[0].status not in TERMINAL_STATUSES]
+        records = {record.item_id: record for record in await records_of(self._http, queue_id, whole)}
         for batch_id, items in new.items():
             run = runs[batch_id] = self.router.follow(
                 RunState(batch_id, queue_id, None, has_gap=True, durations=self.durations)
             )
             run.destination = items[0].destination
             run.state.enqueued([item.item_id for item in items])
-            for snapshot in [graphs[batch_id], *items] if batch_id in graphs else items:
-                self.router.apply(run, run.state.apply_snapshot(snapshot))
-            self.reconciler.check(run)
+            for item in items:
+                self.router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
+            if not run.is_over:
+                # It may have gone on meanwhile.
+                self.reconciler.check(run)
         return {batch_id: run for batch_id, run in runs.items() if run is not None}
 
     async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:

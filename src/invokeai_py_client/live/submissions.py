@@ -95,7 +95,6 @@ class Submissions:
         self._make_turn = make_turn
         self._attach = attach
         self._times = times
-        self._withdrawals: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
@@ -107,6 +106,7 @@ class Submissions:
         resubmits: bool = False,
         priority: Priority = Priority.NORMAL,
         on_followed: Callable[[LiveRun], None] = lambda run: None,
+        on_sent: Callable[[LiveRun], None] = lambda run: None,
     ) -> LiveRun:
         """Enqueue a batch and follow it.
 
@@ -124,6 +124,8 @@ class Submissions:
             resubmits: run anew what a restarted server canceled.
             priority: when it is sent, and whether it goes before what waits; see `Priority`.
             on_followed: called when the run is followed, before it is sent.
+            on_sent: called when the server has items of it. A caller who loses the run then, as it gave up at that
+                moment, calls `withdraw`.
 
         Returns:
             The run, with the ids of its items. If the queue has room for a part only, those of that part; the rest is
@@ -169,6 +171,7 @@ class Submissions:
             raise
         self._kinds.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
+        on_sent(run)
         if not run.state.is_enqueued:
             self._engine.spawn(self._feed(run, body, turn, first.item_ids), name=f"rest of batch {batch_id}")
         return run
@@ -255,23 +258,33 @@ class Submissions:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             is_unwanted = True
-            withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
-            self._finish_at_close(withdrawal)
-            await asyncio.wait([withdrawal], timeout=_RELEASE)
+            await self._withdraw_in_background(state, sending)
             raise
+
+    async def withdraw(self, run: LiveRun) -> None:
+        """Cancel a run whose caller gave the submission up when it had just succeeded, as `submit` does before."""
+        run.cancel_asked = True
+        sent: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
+        sent.set_result(Enqueued([*run.state.items], 0))
+        await self._withdraw_in_background(run.state, sent)
+
+    async def _withdraw_in_background(self, state: RunState, sending: asyncio.Future[Enqueued]) -> None:
+        """Begin to withdraw a batch, and wait as long as a caller may be kept waiting."""
+        withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
+        self._finish_at_close(withdrawal)
+        await asyncio.wait([withdrawal], timeout=_RELEASE)
 
     def _finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
         """Have the engine wait a moment for a withdrawal when it closes, while there still are connections."""
 
         async def finish() -> None:
+            # The engine keeps this function, and with it the task.
             await asyncio.wait([withdrawal], timeout=_AT_CLOSE)
 
         forget = self._engine.on_close(finish)
-        self._withdrawals.add(withdrawal)
-        withdrawal.add_done_callback(self._withdrawals.discard)
         withdrawal.add_done_callback(lambda _: forget())
 
-    async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Task[Enqueued]) -> None:
+    async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         try:
             await self._cancel_stored(queue_id, batch_id, sending)
         except InvokeAIError as error:
@@ -280,7 +293,7 @@ class Submissions:
             _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
             raise
 
-    async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Task[Enqueued]) -> None:
+    async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         """Cancel what the server has stored of a batch, when that is known.
 
         Raises:
@@ -319,8 +332,17 @@ class Submissions:
                 # The batch may have more items than were taken: those of called workflows, and of retries.
                 known = taken.union(state.items)
                 part = await enqueue_once(
-                    self._http, state.queue_id, state.batch_id, rest, known=frozenset(known), times=self._times
+                    self._http,
+                    state.queue_id,
+                    state.batch_id,
+                    rest,
+                    known=frozenset(known),
+                    is_unwanted=lambda: run.cancel_asked,
+                    times=self._times,
                 )
+                if run.cancel_asked and part.item_ids:
+                    # The cancel came while they were on their way, and did not reach them.
+                    await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
                 self._took(run, part)
                 taken.update(part.item_ids)
                 if state.is_enqueued:

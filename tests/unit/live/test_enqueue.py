@@ -18,6 +18,7 @@ from tests.support.queue_server import (
     status,
     swallowed,
     unanswered,
+    unnamed,
 )
 from tests.support.virtual_time import in_virtual_time, now, run_in_virtual_time
 
@@ -32,7 +33,6 @@ CUT = answered(b'{"enqueued": 1, "item_')
 ANOTHER_SHAPE = answered(b'{"status": "ok"}')
 NOTHING = answered(b"")
 NO_CONTENT = answered(b"", code=204)
-NO_NAMES = answered(b'{"enqueued": 1, "requested": 1, "item_ids": []}')
 
 
 async def enqueue(server: QueueServer, body: dict[str, Any] = BODY, **more: Any) -> Enqueued:
@@ -51,7 +51,7 @@ async def test_a_batch_that_was_stored_is_found_whatever_the_status(code: int) -
     assert server.ids_of("mine") == [1]
 
 
-@pytest.mark.parametrize("fault", [lost, unanswered, HTML, CUT, ANOTHER_SHAPE, NOTHING, NO_CONTENT, NO_NAMES])
+@pytest.mark.parametrize("fault", [lost, unanswered, HTML, CUT, ANOTHER_SHAPE, NOTHING, NO_CONTENT, unnamed])
 @in_virtual_time
 async def test_a_batch_that_was_stored_is_found_whatever_the_response(fault: Fault) -> None:
     server = QueueServer()
@@ -348,7 +348,7 @@ FAULTS: dict[str, Fault] = {
     "html": HTML,
     "cut": CUT,
     "nothing": NOTHING,
-    "no names": NO_NAMES,
+    "no names": unnamed,
     **{f"{code}": status(code) for code in (401, 408, 409, 422, 429, 500, 503, 504, 524)},
     **{f"{code} stored": status(code, applied=True) for code in (408, 409, 429, 500, 503, 504, 507, 524)},
     **{f"{code} late": status(code, late=2.0) for code in (429, 500, 502, 503)},

@@ -213,6 +213,20 @@ def test_a_handler_is_told_of_later_runs_but_not_of_the_latest_but_one(stage: St
     assert seen == [latest.item_id] * len(STORY) + [later.item_id] * len(STORY)
 
 
+def test_a_batch_that_is_submitted_twice_is_told_once(stage: Stage, client: InvokeAIClient) -> None:
+    wf = stage.handle(client)
+    seen: list[str] = []
+    wf.on_event(lambda event: seen.append(event.type))
+    stage.curtain.clear()
+    first = wf.submit_sync(batch_id="mine")
+    again = wf.submit_sync(batch_id="mine")
+    stage.curtain.set()
+    first.wait(30)
+    again.wait(30)
+    assert first.item_ids == again.item_ids
+    assert seen == STORY
+
+
 def test_a_handler_that_is_stopped_is_called_no_more(stage: Stage, client: InvokeAIClient) -> None:
     wf = stage.handle(client)
     seen: list[str] = []

@@ -142,6 +142,24 @@ async def test_what_does_not_fit_is_sent_as_room_appears() -> None:
 
 
 @in_virtual_time
+async def test_a_part_that_is_on_its_way_when_the_run_is_canceled_is_canceled_too() -> None:
+    client = Client(QueueServer(capacity=2))
+    run = await client.submit(of(6))
+    client.server.finish(1, 2)
+    client.server.storing_takes = 2.0
+    await asyncio.sleep(1)
+    assert len(client.server.asked("enqueue_batch")) == 2
+    # As `run.cancel()` does.
+    run.cancel_asked = True
+    run.state.cancel_asked()
+    assert client.server.to_run(run.state.batch_id) == []
+    await asyncio.sleep(30)
+    assert client.server.ids_of(run.state.batch_id) == [1, 2, 3, 4]
+    assert client.server.to_run(run.state.batch_id) == []
+    assert run.state.is_enqueued
+
+
+@in_virtual_time
 async def test_items_of_called_workflows_do_not_count_as_sent() -> None:
     client = Client(QueueServer(capacity=2))
     run = await client.submit(of(3))
@@ -172,7 +190,39 @@ async def test_a_batch_without_items_is_refused() -> None:
     assert client.followed() == []
 
 
+@in_virtual_time
+async def test_a_run_that_ends_before_the_response_comes_is_over_when_it_does() -> None:
+    client = Client(QueueServer())
+
+    async def end_first(exchange: Exchange) -> Response:
+        response = await exchange.carry_out()
+        for sequence, name in enumerate(("in_progress", "completed")):
+            event = {"queue_id": "default", "item_id": 1, "batch_id": "mine", "session_id": "s", "status": name}
+            client.router.dispatch("queue_item_status_changed", event | {"status_sequence": sequence})
+        return response
+
+    client.server.next("enqueue_batch", end_first)
+    run = await client.submit(batch_id="mine")
+    assert run.state.is_finished
+    assert client.followed() == []
+
+
 # Low priority.
+
+
+@in_virtual_time
+async def test_the_rest_of_a_low_batch_takes_its_turn_again() -> None:
+    client = Client(QueueServer(capacity=4))
+    run = await client.submit(of(6), priority=Priority.LOW)
+    client.server.finish(1, 2, 3)
+    others = client.server.add("others", 2)
+    await asyncio.sleep(60)
+    client.server.finish(4)
+    await asyncio.sleep(60)
+    assert [*run.state.items] == [1, 2, 3, 4]
+    client.server.finish(*others)
+    await asyncio.sleep(10)
+    assert [*run.state.items] == [1, 2, 3, 4, 7, 8]
 
 
 @pytest.mark.parametrize("fault", [lost, unanswered, answered(b"<html>"), status(500, applied=True)])
@@ -193,7 +243,10 @@ async def test_a_low_batch_whose_response_was_lost_is_complete_though_others_kee
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.5, 1.9])
 @in_virtual_time
-async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(after: float) -> None:
+async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(
+    after: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     client = Client(QueueServer())
     client.server.storing_takes = 2.0
     submission = asyncio.create_task(client.submit(of(5000), batch_id="mine"))
@@ -202,6 +255,9 @@ async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(after: fl
     await asyncio.sleep(60)
     assert client.server.to_run("mine") == []
     assert client.followed() == []
+    assert client.engine.cleanups == 0
+    canceled = len(client.server.ids_of("mine"))
+    assert ("batch mine was given up: 5000 items canceled" in caplog.text) == bool(canceled)
     assert len(client.server.asked("enqueue_batch")) <= 1
 
 

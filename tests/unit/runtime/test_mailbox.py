@@ -114,8 +114,9 @@ def test_a_dropped_item_does_not_count_for_its_key_any_more() -> None:
     mailbox.put("plain")
     mailbox.put("plain 2")
     mailbox.put("new", key="a")
-    assert mailbox.take(0) == ["plain 2", "new"]
-    assert mailbox.coalesced == 0
+    mailbox.put("other", key="b")
+    assert mailbox.take(0) == ["plain 2", "other"]
+    assert (mailbox.dropped, mailbox.coalesced) == (3, 0), "no newer one of its key has overtaken it"
 
 
 def test_a_backlog_does_not_count_against_the_limits() -> None:

@@ -115,3 +115,26 @@ def test_only_a_refusal_that_invokeai_explains_proves_that_nothing_was_done(stat
 @pytest.mark.parametrize("status", [401, 403])
 def test_whoever_refuses_a_user_has_done_nothing(status: int) -> None:
     assert not error_for(answer(status, b"<html>no</html>")).may_have_been_applied
+
+
+def test_a_text_is_the_detail_as_it_came() -> None:
+    assert error_for(answer(500, b"Internal Server Error")).detail == "Internal Server Error"
+    assert error_for(answer(400, {"error": "no"})).detail == {"error": "no"}
+    assert error_for(answer(400, ["no"])).detail == ["no"]
+
+
+def test_what_was_sent_is_not_quoted_where_it_is_secret() -> None:
+    faults = [{"loc": ["body", "password"], "msg": "too short", "input": "Secret", "ctx": {"input": "Secret"}}, "odd"]
+    shown = error_for(answer(422, {"detail": faults}))
+    assert shown.detail == faults
+    hidden = error_for(answer(422, {"detail": faults}), has_secrets=True)
+    assert hidden.detail == [{"loc": ["body", "password"], "msg": "too short"}, "odd"]
+    assert "too short" in str(hidden)
+    assert "Secret" not in str(hidden) + repr(hidden)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("", None)]
+)
+def test_the_seconds_that_the_server_wants_to_be_waited(header: str, seconds: float | None) -> None:
+    assert error_for(answer(503, {"detail": "busy"}, {"Retry-After": header})).retry_after == seconds

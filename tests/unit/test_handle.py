@@ -1,0 +1,72 @@
+"""What becomes of a submission whose caller is gone at the moment it succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.support.scripted_server import WORKFLOW, ScriptedServer
+
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+
+
+async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+    """The items stay pending."""
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(play) as server:
+        yield server
+
+
+@pytest.fixture
+def wf(server: ScriptedServer) -> Iterator[WorkflowHandle]:
+    with InvokeAIClient.from_url(server.url) as client:
+        yield client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+
+
+def until_stored(server: ScriptedServer) -> None:
+    """Block this thread until the server has the batch, and the engine its response."""
+    deadline = time.monotonic() + 20
+    while not server.items and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+
+
+async def test_a_submission_cancelled_when_it_has_just_succeeded_is_withdrawn(
+    server: ScriptedServer, wf: WorkflowHandle
+) -> None:
+    submission = asyncio.create_task(wf.submit())
+    await asyncio.sleep(0)
+    # This loop cannot hear of the success before it cancels the task.
+    until_stored(server)
+    submission.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submission
+    assert [item["status"] for item in server.items.values()] == ["canceled"]
+
+
+def test_a_blocking_submission_interrupted_when_it_has_just_succeeded_is_withdrawn(
+    server: ScriptedServer, wf: WorkflowHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = concurrent.futures.Future.result
+
+    def interrupted(future: concurrent.futures.Future[object], timeout: float | None = None) -> object:
+        monkeypatch.undo()
+        wait(future, timeout)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrent.futures.Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        wf.submit_sync()
+    assert [item["status"] for item in server.items.values()] == ["canceled"]
+
+
+async def test_a_submission_that_is_not_given_up_stays(server: ScriptedServer, wf: WorkflowHandle) -> None:
+    run = await wf.submit()
+    assert run.status == "pending"
+    assert [item["status"] for item in server.items.values()] == ["pending"]

@@ -1,0 +1,250 @@
+"""One Socket.IO connection, against a server that speaks the protocol by hand, and breaks it on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import socketio.exceptions
+from aiohttp import WSMsgType, web
+
+from invokeai_py_client.errors import AuthenticationError
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport import socketio_connection
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.socketio_connection import SocketIOConnection, open_connection
+
+OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
+
+Script = Callable[["Wire", str], Awaitable[None]]
+
+
+class Wire:
+    """The server's end of one websocket."""
+
+    def __init__(self, websocket: web.WebSocketResponse) -> None:
+        self._websocket = websocket
+
+    async def say(self, text: str) -> None:
+        await self._websocket.send_str(text)
+
+    async def hang_up(self) -> None:
+        await self._websocket.close()
+
+
+async def agree(wire: Wire, text: str) -> None:
+    """Do what a server does."""
+    if text.startswith("40"):
+        await wire.say('40{"sid":"x"}')
+    elif text.startswith("42"):
+        number = text[2 : text.index("[")]
+        await wire.say(f"43{number}[]")
+
+
+class Server:
+    """Answers each message of the client by a script."""
+
+    def __init__(self) -> None:
+        self.script: Script = agree
+        self.status = 200
+        self.opens = True
+        self.answers_pings = True
+        self.heard: list[str] = []
+        self.closed = asyncio.Event()
+        self.wire: Wire | None = None
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if not request.path.startswith("/ws/"):
+            return web.json_response({"detail": "no"}, status=401)
+        if self.status != 200:
+            return web.json_response({"detail": "no"}, status=self.status)
+        websocket = web.WebSocketResponse(autoping=self.answers_pings)
+        await websocket.prepare(request)
+        self.wire = Wire(websocket)
+        if self.opens:
+            await self.wire.say(OPEN)
+        async for message in websocket:
+            if message.type is WSMsgType.TEXT:
+                self.heard.append(message.data)
+                await self.script(self.wire, message.data)
+        self.closed.set()
+        return websocket
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+@asynccontextmanager
+async def connected(
+    engine: Engine, server: Server, heard: list[tuple[str, Any]] | None = None, **settings: Any
+) -> AsyncIterator[SocketIOConnection]:
+    http = HttpTransport(Settings(server.url, retries=0, **{"connect_timeout": 5.0, **settings}), engine)
+    events = [] if heard is None else heard
+
+    async def opened() -> SocketIOConnection:
+        return await open_connection(http, lambda name, payload: events.append((name, payload)), is_asked=True)
+
+    connection = await engine.call(opened())
+    try:
+        yield connection
+    finally:
+        await engine.call(connection.close())
+
+
+async def end_of(engine: Engine, connection: SocketIOConnection) -> str:
+    async def wait() -> str:
+        return await asyncio.wait_for(asyncio.shield(connection.ended), 10)
+
+    return await engine.call(wait())
+
+
+async def test_a_subscription_is_over_when_it_is_acknowledged(server: Server, engine: Engine) -> None:
+    async with connected(engine, server) as connection:
+        await engine.call(connection.subscribe("default"))
+        assert server.heard[-1] == '421["subscribe_queue",{"queue_id":"default"}]'
+        assert not connection.ended.done()
+    await asyncio.wait_for(server.closed.wait(), 10)
+    assert await end_of(engine, connection)
+
+
+async def test_events_are_told_and_the_rest_is_left_to_the_library(server: Server, engine: Engine) -> None:
+    heard: list[tuple[str, Any]] = []
+    async with connected(engine, server, heard) as connection:
+        assert server.wire is not None
+        await server.wire.say('42["told",{"a":1}]')
+        await server.wire.say("2")
+        await engine.call(connection.subscribe("default"))
+        assert heard == [("told", {"a": 1})]
+        assert "3" in server.heard, "the library answers the ping of Socket.IO"
+
+
+async def hang_up(wire: Wire) -> None:
+    await wire.hang_up()
+
+
+async def say_rubbish(wire: Wire) -> None:
+    await wire.say("rubbish")
+
+
+async def say_goodbye(wire: Wire) -> None:
+    await wire.say("1")
+
+
+async def leave_the_namespace(wire: Wire) -> None:
+    await wire.say("41")
+
+
+@pytest.mark.parametrize("end", [hang_up, say_rubbish, say_goodbye, leave_the_namespace])
+async def test_the_end_of_a_connection_is_told(
+    server: Server, engine: Engine, end: Callable[[Wire], Awaitable[None]]
+) -> None:
+    async with connected(engine, server) as connection:
+        assert server.wire is not None
+        await end(server.wire)
+        assert await end_of(engine, connection)
+    await asyncio.wait_for(server.closed.wait(), 10)
+
+
+async def test_a_server_that_answers_no_ping_is_lost(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.2)
+    server.answers_pings = False
+    async with connected(engine, server) as connection:
+        assert await end_of(engine, connection)
+
+
+async def test_a_server_that_answers_pings_is_not(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.1)
+    async with connected(engine, server) as connection:
+        await asyncio.sleep(0.5)
+        await engine.call(connection.subscribe("default"))
+        assert not connection.ended.done()
+
+
+@pytest.mark.parametrize(
+    "acknowledgement",
+    ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"],
+    ids=["none", "nested too deeply", "no JSON"],
+)
+async def test_a_subscription_that_is_not_acknowledged_fails(
+    server: Server, engine: Engine, acknowledgement: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(wire: Wire, text: str) -> None:
+        if not text.startswith("42"):
+            await agree(wire, text)
+        elif acknowledgement:
+            await wire.say(acknowledgement)
+
+    server.script = script
+    async with connected(engine, server, connect_timeout=1.0) as connection:
+        with pytest.raises((socketio.exceptions.SocketIOError, TimeoutError)):
+            await engine.call(connection.subscribe("default"))
+
+
+async def refuse(wire: Wire, text: str) -> None:
+    await wire.say('44{"message":"no"}')
+
+
+async def test_a_refused_handshake_is_told_as_such(server: Server, engine: Engine) -> None:
+    server.script = refuse
+    # What the server says over REST, where it is asked whether the token is good.
+    with pytest.raises(AuthenticationError):
+        async with connected(engine, server, token="t"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, AuthenticationError),
+        (403, AuthenticationError),
+        (404, socketio.exceptions.ConnectionError),
+        (500, socketio.exceptions.ConnectionError),
+    ],
+)
+async def test_a_status_that_refuses_the_user_is_told_from_others(
+    server: Server, engine: Engine, status: int, error: type[Exception]
+) -> None:
+    server.status = status
+    with pytest.raises(error):
+        async with connected(engine, server):
+            pass
+
+
+async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, engine: Engine) -> None:
+    async def silent(wire: Wire, text: str) -> None:
+        pass
+
+    server.script = silent
+    for opens in (True, False):
+        server.opens = opens
+        server.closed.clear()
+        with pytest.raises((TimeoutError, socketio.exceptions.ConnectionError)):
+            async with connected(engine, server, connect_timeout=0.2):
+                pass
+        await asyncio.wait_for(server.closed.wait(), 10)
