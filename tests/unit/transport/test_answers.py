@@ -15,6 +15,12 @@ def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Res
     return Response("POST", "http://host/api/v1/queue", status, headers or {}, content)
 
 
+def api_error(response: Response, *, has_secrets: bool = False) -> errors.ApiError:
+    error = error_for(response, has_secrets=has_secrets)
+    assert isinstance(error, errors.ApiError)
+    return error
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -118,16 +124,16 @@ def test_whoever_refuses_a_user_has_done_nothing(status: int) -> None:
 
 
 def test_a_text_is_the_detail_as_it_came() -> None:
-    assert error_for(answer(500, b"Internal Server Error")).detail == "Internal Server Error"
-    assert error_for(answer(400, {"error": "no"})).detail == {"error": "no"}
-    assert error_for(answer(400, ["no"])).detail == ["no"]
+    assert api_error(answer(500, b"Internal Server Error")).detail == "Internal Server Error"
+    assert api_error(answer(400, {"error": "no"})).detail == {"error": "no"}
+    assert api_error(answer(400, ["no"])).detail == ["no"]
 
 
 def test_what_was_sent_is_not_quoted_where_it_is_secret() -> None:
     faults = [{"loc": ["body", "password"], "msg": "too short", "input": "Secret", "ctx": {"input": "Secret"}}, "odd"]
-    shown = error_for(answer(422, {"detail": faults}))
+    shown = api_error(answer(422, {"detail": faults}))
     assert shown.detail == faults
-    hidden = error_for(answer(422, {"detail": faults}), has_secrets=True)
+    hidden = api_error(answer(422, {"detail": faults}), has_secrets=True)
     assert hidden.detail == [{"loc": ["body", "password"], "msg": "too short"}, "odd"]
     assert "too short" in str(hidden)
     assert "Secret" not in str(hidden) + repr(hidden)
@@ -137,4 +143,4 @@ def test_what_was_sent_is_not_quoted_where_it_is_secret() -> None:
     ("header", "seconds"), [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("", None)]
 )
 def test_the_seconds_that_the_server_wants_to_be_waited(header: str, seconds: float | None) -> None:
-    assert error_for(answer(503, {"detail": "busy"}, {"Retry-After": header})).retry_after == seconds
+    assert api_error(answer(503, {"detail": "busy"}, {"Retry-After": header})).retry_after == seconds
