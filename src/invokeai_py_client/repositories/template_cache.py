@@ -67,11 +67,14 @@ def _read(entry: Path) -> NodeTemplates | None:
         logger.info("the node templates in %s cannot be read (%s); reading the server's", entry, error)
         return None
     checksum, _, text = content.partition(b"\n")
-    # What has its checksum is what this client wrote, so that its shape need not be checked.
-    if checksum != _checksum(text):
-        logger.info("the node templates in %s are damaged; reading the server's", entry)
-        return None
-    return NodeTemplates.from_json(text)
+    try:
+        # An entry with its checksum was written by a client, though perhaps by another version of it.
+        if checksum == _checksum(text):
+            return NodeTemplates.from_json(text)
+    except ValueError:
+        pass
+    logger.info("the node templates in %s are damaged or of another version; reading the server's", entry)
+    return None
 
 
 def _write(entry: Path, templates: NodeTemplates) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -95,9 +96,15 @@ def unreadable(entry: Path) -> None:
     entry.symlink_to(entry)
 
 
+def of_another_version(entry: Path) -> None:
+    text = b'{"nodes": {}, "outputs": {}}'
+    entry.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        of_another_version,
         deep,
         fifo,
         folder,
@@ -109,7 +116,19 @@ def unreadable(entry: Path) -> None:
         lambda entry: entry.write_bytes(b"\xff\xfe"),
         lambda entry: entry.write_bytes(b""),
     ],
-    ids=["deep", "fifo", "folder", "cut", "a loop of links", "a list", "shape", "nodes", "not text", "empty"],
+    ids=[
+        "another version",
+        "deep",
+        "fifo",
+        "folder",
+        "cut",
+        "a loop of links",
+        "a list",
+        "shape",
+        "nodes",
+        "not text",
+        "empty",
+    ],
 )
 async def test_a_cache_entry_that_is_of_no_use_is_read_anew_from_the_server(
     studio: Studio, cache: Path, damage: Callable[[Path], object]
