@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 import uuid
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="fork and signals as POSIX has them")
 
@@ -36,7 +35,9 @@ HEAD = """
 
 @posix_only
 @pytest.mark.parametrize("callback", ["", ", progress_callback=lambda item: None"])
-def test_ctrl_c_in_a_wait_returns_at_once(server: LocalServer, sleep: dict[str, Any], callback: str) -> None:
+def test_ctrl_c_in_a_wait_returns_at_once(
+    server: LocalServer, sleep: dict[str, Any], start_program: Start, callback: str
+) -> None:
     code = (
         HEAD
         + f"""
@@ -56,12 +57,7 @@ def test_ctrl_c_in_a_wait_returns_at_once(server: LocalServer, sleep: dict[str, 
     client.close()
     """
     )
-    program = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), server.url, json.dumps(sleep)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    program = start_program(code, server.url, json.dumps(sleep))
     assert program.stdout is not None
     assert program.stdout.readline() == "waiting\n"
     began = time.monotonic()
@@ -237,7 +233,7 @@ def test_two_hundred_threads_wait_at_once(server: LocalServer, blur: dict[str, A
 @posix_only
 @pytest.mark.parametrize("after", [0.02, 0.1, 0.2])
 def test_ctrl_c_in_a_submission_leaves_nothing_to_run(
-    server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any], after: float
+    server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any], start_program: Start, after: float
 ) -> None:
     code = (
         HEAD
@@ -251,12 +247,7 @@ def test_ctrl_c_in_a_submission_leaves_nothing_to_run(
     batch_id = str(uuid.uuid4())
     client.queue.pause()
     try:
-        program = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code), server.url, json.dumps(sleep), batch_id],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        program = start_program(code, server.url, json.dumps(sleep), batch_id)
         assert program.stdout is not None
         assert program.stdout.readline() == "submitting\n"
         time.sleep(after)

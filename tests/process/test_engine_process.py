@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable
 
 import pytest
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="fork and signals as POSIX has them")
 
 
 @posix_only
-def test_ctrl_c_during_a_blocking_wait_returns_at_once_and_cancels_the_work() -> None:
+def test_ctrl_c_during_a_blocking_wait_returns_at_once_and_cancels_the_work(start_program: Start) -> None:
     code = """
         import asyncio, time
         from invokeai_py_client.runtime.engine import Engine
@@ -36,9 +35,7 @@ def test_ctrl_c_during_a_blocking_wait_returns_at_once_and_cancels_the_work() ->
         except KeyboardInterrupt:
             print("interrupted", flush=True)
     """
-    program = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    program = start_program(code)
     assert program.stdout is not None
     assert program.stdout.readline() == "working\n"
     began = time.monotonic()

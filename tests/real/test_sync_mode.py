@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import threading
 import time
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 
 from invokeai_py_client import InvokeAIClient, QueueItem, WorkflowDefinition, WorkflowHandle, errors
-from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call, Response
 
 
 def handle(client: InvokeAIClient, document: dict[str, Any], **values: Any) -> WorkflowHandle:
@@ -185,28 +182,6 @@ def test_a_result_can_be_sent_to_another_process(client: InvokeAIClient, blur: d
     copied = pickle.loads(pickle.dumps(result))
     assert copied == result
     assert wf.map_outputs_to_images(copied) == wf.map_outputs_to_images(result)
-
-
-async def test_a_submission_that_is_given_up_leaves_nothing_in_the_queue(
-    client: InvokeAIClient, sleep: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wf = handle(client, sleep, seconds=60.0)
-    stored: list[str] = []
-    fetch = HttpTransport.fetch
-
-    async def lose_the_answer(self: HttpTransport, call: Call[Any]) -> Response:
-        response = await fetch(self, call)
-        if call.path.endswith("/enqueue_batch"):
-            stored.append(call.body["batch"]["batch_id"])
-            await asyncio.Event().wait()
-        return response
-
-    monkeypatch.setattr(HttpTransport, "fetch", lose_the_answer)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(2):
-            await wf.submit()
-    status = client._make_request("GET", f"/queue/default/b/{stored[0]}/status").json()
-    assert (status["total"], status["canceled"]) == (1, 1)
 
 
 def test_the_session_is_fetched_when_it_is_read(client: InvokeAIClient, blur: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ class EnqueueTimes:
     """How long `enqueue_once` waits, in seconds.
 
     Args:
+        attempts: how often a batch is sent at most; with the pauses, over 11.7 s.
         pauses: between two attempts, and between two questions whether a batch arrived; the last is repeated.
         grace: for so long after a failed request the server may still store a batch, so that the batch's absence
             proves nothing. 10,000 items take a busy server 2.2 s.
@@ -43,6 +44,7 @@ class EnqueueTimes:
         most_doubt: and at most. Between the two it is the client's timeout.
     """
 
+    attempts: int = 7
     pauses: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
     grace: float = 3.0
     grace_per_item: float = 0.0005
@@ -107,8 +109,8 @@ async def enqueue_once(
     stored, the batch's status is asked for, and the batch is sent again only if it has no more items than before
     although the server has had time to store them.
 
-    Sending, with its retries and a `Retry-After` of the server, takes at most `seconds`. Finding out whether the batch
-    arrived takes at most `times.doubt()` more: as long as the client's timeout, but at least 10 and at most 30 s.
+    Sending, with up to six retries and a `Retry-After` of the server, takes at most `seconds`. Finding out whether the
+    batch arrived takes at most `times.doubt()` more: as long as the client's timeout, but at least 10 and at most 30 s.
 
     Args:
         http: sends the requests.
@@ -149,12 +151,13 @@ async def enqueue_once(
                 return Enqueued(arrived, attempt.count)
             failure.may_have_been_applied = False
         delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
-        if not failure.is_transient or is_unwanted() or _now() + delay >= deadline:
+        tries += 1
+        is_last = tries == times.attempts or _now() + delay >= deadline
+        if not failure.is_transient or is_unwanted() or is_last:
             raise failure
         await asyncio.sleep(delay)
         if is_unwanted():
             raise failure
-        tries += 1
 
 
 class _Attempt:
