@@ -4,7 +4,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test unit check bench faults compat coverage mutants clean
+.PHONY: help demo test unit check bench faults soak compat coverage mutants clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +35,10 @@ check: $(VENV)/.synced  ## Lint and check types
 
 faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
 	$(RUN) -m pytest -q tests/faults
+
+soak: export CHAOS_SEEDS ?= 30
+soak: $(VENV)/.synced  ## Run the chaos test with thirty seeds (takes ten minutes)
+	$(RUN) -m pytest -q tests/faults/test_chaos.py
 
 compat: $(VENV)/.synced  ## Pass the live tests on older servers too, and print a table
 	$(RUN) scripts/compat.py

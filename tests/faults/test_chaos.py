@@ -1,4 +1,7 @@
-"""Sixty items through twenty random faults, re-runnable from its seed: `CHAOS_SEED=7 make faults`."""
+"""Sixty items through twenty random faults.
+
+`CHAOS_SEED=7` re-runs one seed, `CHAOS_SEEDS=30` runs the seeds 1 to 30 (`make soak`).
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from tests.faults.conftest import Told, check_all_there_once
 from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle
 
-SEED = int(os.environ.get("CHAOS_SEED", "1"))
+_ONE, _MANY = os.environ.get("CHAOS_SEED"), int(os.environ.get("CHAOS_SEEDS", "1"))
+SEEDS = [int(_ONE)] if _ONE else [*range(1, _MANY + 1)]
 
 LOST_ENQUEUES = ["stored 500", "stored html", "late 503"]
 """The server stores the batch, and the client is told something else."""
@@ -69,13 +74,15 @@ def one_fault(proxy: FaultProxy, choose: random.Random) -> str:
             return action
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_sixty_items_through_twenty_faults(
+    seed: int,
     proxy: FaultProxy,
     client: InvokeAIClient,
     work: Callable[..., WorkflowHandle],
     told: Told,
 ) -> None:
-    choose = random.Random(SEED)
+    choose = random.Random(seed)
     handles = [work(steps=2, seconds=0.1) for _ in range(60)]
     faults: list[str] = []
 
@@ -98,4 +105,4 @@ def test_sixty_items_through_twenty_faults(
         ends = [run.wait(120) for run in runs]
         raging.result(60)
     outcome = check_all_there_once(client, runs, ends)
-    told(f"chaos, seed {SEED}: {len(faults)} faults", outcome)
+    told(f"chaos, seed {seed}: {len(faults)} faults", outcome)
