@@ -404,7 +404,10 @@ class RunState:
                 # Another item of the batch: of another run, or one that somebody has run again. While the items of a
                 # run that was begun elsewhere are being asked for, it may also be one of a called workflow.
                 return []
-        item = self._item(event.item_id)
+            # It outran the response that names the run's items.
+            self._item(event.item_id)
+            self._sort_items()
+        item = self.items[event.item_id]
         told = self._take(item, event)
         if told and isinstance(event, InvocationEvent):
             self._latest = item
@@ -589,7 +592,6 @@ class RunState:
             item = self.items[item_id] = ItemState(view=view, has_gap=self.has_gap)
             self._open.add(item_id)
             self._counts[view.status] += 1
-            self._item_ids = (*self._item_ids, item_id)
             self.item_added(item_id)
         return item
 

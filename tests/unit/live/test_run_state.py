@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import time
 from typing import Any
 
 import pytest
@@ -564,3 +565,15 @@ def test_a_run_of_one_item_shows_what_its_item_is() -> None:
         assert run.view().status == name
     run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", 1, completed_at="t")))
     assert (run.view().status, run.view().completed_at) == ("canceled", "t")
+
+
+def test_the_work_for_the_items_of_a_batch_grows_with_their_number_only() -> None:
+    def seconds_for(count: int) -> float:
+        state = RunState("b", "default", GRAPH, has_gap=False)
+        began = time.process_time()
+        state.enqueued(range(1, count + 1))
+        return time.process_time() - began
+
+    few, many = min(seconds_for(2_000) for _ in range(3)), min(seconds_for(50_000) for _ in range(2))
+    # 25 times as many items: quadratic work would take 625 times as long.
+    assert many < 150 * few
