@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.documents import node
+from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.local import LocalServer
@@ -127,13 +128,10 @@ def test_a_server_that_is_not_there() -> None:
     assert url in str(caught.value)
 
 
-def test_a_server_that_goes_away_between_two_calls(client: InvokeAIClient, blur: dict[str, Any]) -> None:
-    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        gone = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with InvokeAIClient.from_url(gone, retries=0) as elsewhere:
-        wf._following, wf._engine = elsewhere._following, elsewhere._engine
+def test_a_server_that_goes_away_between_two_calls(server: LocalServer, blur: dict[str, Any]) -> None:
+    with FaultProxy(server.url) as proxy, InvokeAIClient.from_url(proxy.url, retries=0, timeout=2.0) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+        proxy.down()
         with pytest.raises(errors.TransportError, match="enqueue_batch"):
             wf.submit_sync()
 

@@ -131,13 +131,4 @@ def test_an_image_without_a_workflow_is_told(client: InvokeAIClient, tmp_path: P
     with pytest.raises(errors.NotFoundError):
         WorkflowDefinition.from_image("no-such-image.png", client)
     with pytest.raises(errors.WorkflowFileError, match="keeps no workflow"):
-        WorkflowDefinition.from_image(client.image_repo.get_image(_uploaded(client, plain)).image_name, client)
-
-
-def _uploaded(client: InvokeAIClient, path: Path) -> str:
-    from invokeai_py_client.wire.calls import images
-
-    call = images.upload_image(
-        path, filename="plain.png", content_type="image/png", category="user", is_intermediate=False
-    )
-    return client._engine.block(client._http.send(call)).image_name
+        WorkflowDefinition.from_image(client.image_repo.upload_image(plain).image_name, client)
