@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.documents import node
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 
@@ -78,14 +79,8 @@ async def server() -> Server:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[InvokeAIClient]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with InvokeAIClient.from_url(f"http://127.0.0.1:{runner.addresses[0][1]}", retries=0) as client:
+    async with serving(server.handle) as url, InvokeAIClient.from_url(url, retries=0) as client:
         yield client
-    await runner.cleanup()
 
 
 @pytest.fixture

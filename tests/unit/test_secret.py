@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import socketio
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, Secret, Settings, errors
 from invokeai_py_client.wire.calls import auth
@@ -145,13 +146,9 @@ async def studio() -> AsyncIterator[Studio]:
     app = web.Application()
     studio.sio.attach(app, socketio_path="/ws/socket.io")
     app.router.add_route("*", "/{path:.*}", studio.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    studio.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield studio
-    await studio.sio.shutdown()
-    await runner.cleanup()
+    async with serving(app) as studio.url:
+        yield studio
+        await studio.sio.shutdown()
 
 
 LOGGED_IN: dict[str, Any] = {"token": WORD}

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.live import processor
@@ -19,17 +20,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[InvokeAIClient]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with InvokeAIClient.from_url(url, email="a@b.c", password="wrong") as client:
-            yield client
-    finally:
-        await runner.cleanup()
+    async with (
+        serving(handler) as url,
+        InvokeAIClient.from_url(url, email="a@b.c", password="wrong") as client,
+    ):
+        yield client
 
 
 async def hang(_: web.Request) -> web.StreamResponse:

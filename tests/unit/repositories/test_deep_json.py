@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.client import AsyncClient
@@ -44,14 +45,8 @@ def deep() -> Deep:
 
 @pytest.fixture
 async def client(deep: Deep) -> AsyncIterator[InvokeAIClient]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", deep.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with InvokeAIClient.from_url(f"http://127.0.0.1:{runner.addresses[0][1]}", retries=0) as client:
+    async with serving(deep.handle) as url, InvokeAIClient.from_url(url, retries=0) as client:
         yield client
-    await runner.cleanup()
 
 
 def nested(depth: int, shape: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import AnswerTooLargeError, NotInvokeAIError
@@ -43,14 +44,8 @@ class Studio:
 @pytest.fixture
 async def studio() -> AsyncIterator[Studio]:
     studio = Studio()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", studio.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    studio.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield studio
-    await runner.cleanup()
+    async with serving(studio.answer) as studio.url:
+        yield studio
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import socketio
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client.transport.event_tap import TappedSession
 
@@ -24,14 +25,9 @@ async def served() -> AsyncIterator[tuple[socketio.AsyncServer, str]]:
     server = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()
     server.attach(app)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield server, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
+    async with serving(app) as url:
+        yield server, url
         await server.shutdown()
-        await runner.cleanup()
 
 
 async def connected(url: str, session: aiohttp.ClientSession, heard: Heard) -> socketio.AsyncClient:

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tenacity import AsyncRetrying, RetryCallState
+from tests.support.serving import serving
 
 from invokeai_py_client import errors
 from invokeai_py_client.runtime.engine import Engine
@@ -60,15 +61,8 @@ class Script:
 @pytest.fixture
 async def script() -> AsyncIterator[Script]:
     script = Script()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", script.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    script.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield script
-    await runner.cleanup()
+    async with serving(script.handle) as script.url:
+        yield script
 
 
 @pytest.fixture
@@ -212,14 +206,9 @@ async def test_what_was_certainly_not_carried_out_is_sent_again_whatever_it_is(
     http = HttpTransport(Settings(f"http://127.0.0.1:{unused_tcp_port}", retries=4), engine)
     sending = asyncio.create_task(engine.call(http.send(call("POST", idempotent=False))))
     await asyncio.sleep(0.3)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", script.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
-    assert await sending == 1
-    assert len(script.requests) == 1
-    await runner.cleanup()
+    async with serving(script.handle, port=unused_tcp_port):
+        assert await sending == 1
+        assert len(script.requests) == 1
 
 
 @pytest.mark.parametrize("lost", [hang_up, answer(503), answer(504), half_a_body])

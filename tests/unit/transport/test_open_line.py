@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, Settings
 
@@ -20,13 +21,8 @@ async def network() -> AsyncIterator[str]:
             return web.json_response({"token": "t", "user": {"user_id": "u", "email": "a@b.c"}, "expires_in": 1})
         return web.json_response({"version": "1.2.3"})
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving(answer) as url:
+        yield url
 
 
 def about_open_lines(caught: list[warnings.WarningMessage]) -> list[warnings.WarningMessage]:

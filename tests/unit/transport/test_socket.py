@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import socketio
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client.client import InvokeAIClient
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
@@ -76,15 +77,11 @@ async def open_studio() -> AsyncIterator[Studio]:
     app = web.Application(middlewares=[redirecting])
     studio.sio.attach(app, socketio_path="/ws/socket.io")
     app.router.add_route("*", "/api/{path:.*}", studio.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    studio.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield studio
-    finally:
-        await studio.sio.shutdown()
-        await runner.cleanup()
+    async with serving(app) as studio.url:
+        try:
+            yield studio
+        finally:
+            await studio.sio.shutdown()
 
 
 @pytest.fixture

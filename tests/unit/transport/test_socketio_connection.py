@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import socketio.exceptions
 from aiohttp import WSMsgType, web
+from tests.support.serving import serving
 
 from invokeai_py_client.errors import AuthenticationError
 from invokeai_py_client.runtime.engine import Engine
@@ -79,14 +80,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with serving(server.answer) as server.url:
+        yield server
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 from aiohttp import web
+from tests.support.serving import serving
 
 from invokeai_py_client.errors import RejectedError, TransportError
 from invokeai_py_client.live.following import Following
@@ -40,13 +41,8 @@ async def serve(context: ssl.SSLContext | None, seen: list[str]) -> AsyncIterato
         seen.append(str(request.url))
         return web.json_response({"version": "1.2.3"})
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", version)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    yield f"{'https' if context else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving(version, context=context) as url:
+        yield url
 
 
 @pytest.fixture
