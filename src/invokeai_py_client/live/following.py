@@ -462,7 +462,9 @@ class Following:
             logger.info("reconnected to %s after %.1f s; %d runs are live", self._http.settings.url, seconds, len(runs))
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
-                self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
+                # A run whose known items have all ended may still wait for the response to its submission.
+                if run.state.unsettled() or not run.state.items:
+                    self.router.apply(run, [Reconnected(queue_id=run.state.queue_id, seconds=seconds)])
         if self._deaf_since is not None:
             self.router.reconnected(time.monotonic() - self._deaf_since)
             self._deaf_since = None

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.faults.proxy import FaultProxy
@@ -136,6 +137,25 @@ def test_a_gap_is_told_and_then_filled(stage: Stage, proxy: FaultProxy, client: 
     assert again.seconds is not None
     assert again.seconds > 0
     assert client.stats().reconnects == 1
+
+
+def test_a_gap_after_the_end_of_all_known_items_is_not_told(
+    stage: Stage, proxy: FaultProxy, client: InvokeAIClient
+) -> None:
+    changes = Changes(client)
+    response = threading.Event()
+    stage.server.before_response = lambda: asyncio.to_thread(response.wait, 30)
+    stage.curtain.set()
+    with ThreadPoolExecutor(1) as pool, client.stream_queue_events() as events:
+        submission = pool.submit(submit, client)
+        # The item ends before the response names it.
+        assert any(event.get("status") == "completed" for event in events)
+        proxy.reset_websockets()
+        changes.wait_for("connected", "disconnected", "reconnected")
+        response.set()
+        run = submission.result(30)
+    run.wait(30)
+    assert types([*run.events])[-1] == "session_complete"
 
 
 def test_a_queue_is_streamed_whoever_submits(stage: Stage, client: InvokeAIClient) -> None:
