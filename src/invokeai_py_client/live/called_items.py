@@ -115,7 +115,7 @@ class CalledItems:
                 # It was not called: somebody has put it into the batch.
                 self.forget(record.item_id)
                 return []
-            self._place(item, record)
+            self._place(item, record, record.parent_item_id)
         events = item.state.apply_snapshot(record, nothing_missed=nothing_missed)
         self._note(record.item_id)
         return events
@@ -129,14 +129,13 @@ class CalledItems:
         self._note(item_id)
         return events
 
-    def _place(self, item: CalledItem, record: QueueItemRecord) -> None:
+    def _place(self, item: CalledItem, record: QueueItemRecord, parent_item_id: int) -> None:
         item.is_placed = True
         self._unplaced.discard(record.item_id)
         item.call_path = call_path_of(record)
-        item.parent_item_id = record.parent_item_id
+        item.parent_item_id = parent_item_id
         item.call = next((str(frame.get("prepared_call_node_id")) for frame in reversed(_frames(record))), "")
-        if record.parent_item_id is not None:
-            self._of_parent.setdefault(record.parent_item_id, []).append(item)
+        self._of_parent.setdefault(parent_item_id, []).append(item)
         self._of_call.setdefault(item.call, []).append(item)
 
     def forget(self, item_id: int) -> None:

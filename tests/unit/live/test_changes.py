@@ -26,6 +26,8 @@ def test_items_canceled_in_bulk_are_told_one_by_one() -> None:
         (1, "", "canceled", "queue_item_status_changed"),
         (2, "mine", "canceled", "queue_item_status_changed"),
     ]
+    assert {(change.queue_id, change.timestamp) for change in changes} == {("default", 1)}
+    assert [change["canceled_item_ids"] for change in changes] == [[1, 2], [1, 2]], "what the server sent is kept"
 
 
 def test_what_names_no_item_is_told_as_it_is() -> None:

@@ -285,7 +285,7 @@ def test_the_work_for_one_event_does_not_grow_with_the_runs(batch_of: object) ->
         payload = node_payload(1, batch_of(1), percentage=0.5, message="")
         return calls_made(lambda: room.router.dispatch("invocation_progress", payload))
 
-    assert work(1000) == work(10)
+    assert work(300) == work(10)
 
 
 def test_the_work_for_one_event_does_not_grow_with_the_runs_of_its_batch() -> None:
@@ -297,7 +297,7 @@ def test_the_work_for_one_event_does_not_grow_with_the_runs_of_its_batch() -> No
             lambda: room.router.dispatch("invocation_progress", node_payload(1, percentage=0.5, message=""))
         )
 
-    assert work(1000) == work(10)
+    assert work(300) == work(10)
 
 
 def test_following_and_forgetting_one_run_costs_the_same_beside_many() -> None:
@@ -307,4 +307,4 @@ def test_following_and_forgetting_one_run_costs_the_same_beside_many() -> None:
             room.follow(f"b{item_id}", item_id)
         return calls_made(lambda: room.router.forget(room.follow("new", runs + 1)))
 
-    assert work(1000) == work(10)
+    assert work(300) == work(10)

@@ -1,0 +1,78 @@
+"""Lists that are fetched in parts as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import Listing
+
+
+class Store:
+    """Things by name, and which of them were fetched together."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = [*names]
+        self.gone: set[str] = set()
+        self.fetched: list[list[str]] = []
+
+    async def keys(self) -> list[str]:
+        return [*self.names]
+
+    async def fetch(self, names: Sequence[str]) -> list[str]:
+        self.fetched.append([*names])
+        return [name.upper() for name in names if name not in self.gone]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+async def read(listing: Listing[str], awaited: bool) -> list[str]:
+    return [thing async for thing in listing] if awaited else [*listing]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_it_is_fetched_in_parts_in_its_order(engine: Engine, awaited: bool) -> None:
+    store = Store("a", "b", "c", "d", "e")
+    store.gone = {"b"}
+    listing = Listing(engine, store.keys, store.fetch, size=2)
+    assert await read(listing, awaited) == ["A", "C", "D", "E"]
+    assert store.fetched == [["a", "b"], ["c", "d"], ["e"]]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_nothing_is_fetched_of_an_empty_one(engine: Engine, awaited: bool) -> None:
+    store = Store()
+    assert await read(Listing(engine, store.keys, store.fetch, size=2), awaited) == []
+    assert store.fetched == []
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_each_reading_begins_anew(engine: Engine, awaited: bool) -> None:
+    store = Store("a")
+    listing = Listing(engine, store.keys, store.fetch, size=2)
+    await read(listing, awaited)
+    store.names.append("b")
+    assert await read(listing, awaited) == ["A", "B"]
+
+
+def test_a_part_is_fetched_when_it_is_reached_and_what_is_added_meanwhile_is_not_seen(engine: Engine) -> None:
+    store = Store("a", "b", "c")
+    things = iter(Listing(engine, store.keys, store.fetch, size=2))
+    assert next(things) == "A"
+    assert store.fetched == [["a", "b"]]
+    store.names.append("d")
+    assert [*things] == ["B", "C"]
+
+
+async def test_a_part_is_awaited_when_it_is_reached(engine: Engine) -> None:
+    store = Store("a", "b", "c")
+    things = aiter(Listing(engine, store.keys, store.fetch, size=2))
+    assert await anext(things) == "A"
+    assert store.fetched == [["a", "b"]]
