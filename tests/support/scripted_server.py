@@ -129,6 +129,8 @@ class ScriptedServer:
                 "batch_id": batch["batch_id"],
                 "queue_id": "default",
                 "session_id": f"s-{item_id}",
+                "destination": batch.get("destination"),
+                "origin": batch.get("origin"),
                 "session": {"graph": batch["graph"]},
             }
             task = asyncio.create_task(self._play(self, item_id, batch["batch_id"]))

@@ -282,8 +282,9 @@ def test_a_handler_sees_the_types_that_it_asks_for(
 )
 def test_types_that_no_run_has_are_refused(stage: Stage, client: InvokeAIClient, types: Any, message: str) -> None:
     wf = stage.handle(client)
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError, match=message) as caught:
         wf.on_event(print, types=types)
+    assert caught.value.setting == "types"
 
 
 def test_no_types_are_all_types() -> None:

@@ -57,6 +57,41 @@ def test_a_batch_that_is_still_running_is_known_item_by_item_when_it_is_taken_up
             assert again.wait(30).status == "completed"
 
 
+async def completes_the_first_item_of_each_batch(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+    if not any(item["batch_id"] == batch_id for other, item in server.items.items() if other < item_id):
+        await complete(server, item_id, batch_id)
+
+
+def test_many_batches_are_taken_up_by_all_criteria_together() -> None:
+    with (
+        ScriptedServer(completes_the_first_item_of_each_batch) as server,
+        InvokeAIClient.from_url(server.url) as client,
+    ):
+        wf = handle(client)
+        places = [("here", "mine"), ("here", "other"), ("there", "mine")]
+        one, two, three = (
+            wf.submit_sync(runs=2, destination=destination, origin=origin) for destination, origin in places
+        )
+        for run in (one, two, three):
+            with run.stream() as events:
+                next(event for event in events if event.type == "session_complete")
+        with InvokeAIClient.from_url(server.url) as other:
+            assert [*other.runs(destination="here", origin="mine")] == [one.batch_id]
+            assert [*other.runs(destination="here")] == [one.batch_id, two.batch_id]
+            assert [*other.runs(origin="mine")] == [one.batch_id, three.batch_id]
+            assert [*other.runs([two.batch_id, "gone"])] == [two.batch_id]
+            assert [*other.runs([two.batch_id], origin="mine")] == []
+        with InvokeAIClient.from_url(server.url) as other:
+            found = other.runs([three.batch_id, one.batch_id])
+            assert [*found] == [one.batch_id, three.batch_id]
+            again = found[three.batch_id]
+            assert (again.status, again.progress, again.item_ids) == ("in_progress", 50, three.item_ids)
+            assert [output.item_id for output in again.item.outputs] == [three.item_ids[0]]
+            assert other.runs([three.batch_id])[three.batch_id].aio.live is again.aio.live, "it is followed already"
+            server.do(complete(server, three.item_ids[1], three.batch_id))
+            assert again.wait(30).status == "completed"
+
+
 @pytest.mark.parametrize("named", [{"item_id": "318"}, {"item_id": True}, {"batch_id": 318}, {"session_id": 3}, {}])
 def test_ids_of_a_wrong_type_are_refused_before_the_server_is_asked(named: dict[str, Any]) -> None:
     with (
