@@ -16,7 +16,7 @@ def graph(*types: str) -> dict[str, Any]:
 def test_a_kind_is_the_types_of_the_nodes() -> None:
     kinds = Kinds()
     kinds.remember("b", graph("noise", "l2i", "noise"))
-    assert kinds.of("b") == {"noise", "l2i"}
+    assert kinds.of("b") == frozenset({"noise", "l2i"})
     assert kinds.of("other") is None
 
 
@@ -24,7 +24,7 @@ def test_a_batch_that_is_sent_again_has_its_new_kind() -> None:
     kinds = Kinds()
     kinds.remember("b", graph("noise"))
     kinds.remember("b", graph("l2i"))
-    assert kinds.of("b") == {"l2i"}
+    assert kinds.of("b") == frozenset({"l2i"})
 
 
 @pytest.mark.parametrize("value", [None, [], "graph", {}, {"nodes": None}, {"nodes": [{"type": "noise"}]}])
@@ -37,7 +37,7 @@ def test_what_is_not_a_graph_has_no_kind(value: object) -> None:
 def test_what_is_not_a_node_is_left_out() -> None:
     kinds = Kinds()
     kinds.remember("b", {"nodes": {"1": None, "2": {"type": "noise"}}})
-    assert kinds.of("b") == {"noise"}
+    assert kinds.of("b") == frozenset({"noise"})
 
 
 def test_the_last_thousand_batches_are_remembered() -> None:
