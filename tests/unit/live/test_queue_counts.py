@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.queue_server import Fault, QueueServer, answered, dropped, refused, status, swallowed
+from tests.support.queue_server import Exchange, Fault, QueueServer, answered, dropped, refused, status, swallowed
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
@@ -67,6 +67,21 @@ async def test_a_transient_failure_is_waited_out(fault: Fault) -> None:
     seen: list[Counts | errors.InvokeAIError] = []
     assert await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, on_wait=seen.append)
     assert len(seen) == 10
+
+
+@in_virtual_time
+async def test_the_pauses_grow_with_the_failures_and_begin_anew_after_an_answer() -> None:
+    server = QueueServer()
+    (item,) = server.add("others")
+    server.next("status", *[dropped] * 5, Exchange.carry_out, dropped)
+    seen: list[float] = []
+    asyncio.get_running_loop().call_later(15, server.finish, item)
+    began = now()
+    await until_counts(
+        server, router(), "default", nothing_pending, pause=lambda: 10.0, on_wait=lambda _: seen.append(now() - began)
+    )
+    assert seen == pytest.approx([0, 0.2, 0.7, 1.7, 3.7, 5.7, 15.7])
+    assert now() - began == pytest.approx(15.9)
 
 
 @pytest.mark.parametrize(

@@ -204,10 +204,13 @@ def test_work_that_will_not_be_cancelled_holds_up_neither_close_nor_its_caller(
     thread = threading.Thread(target=wait)
     thread.start()
     started.wait()
+    (own,) = (one for one in threading.enumerate() if one.name == "test engine")
     began = time.monotonic()
     engine.close()
     closed_after = time.monotonic() - began
     thread.join(5)
+    own.join(5)
+    assert not own.is_alive(), "the engine's thread ends all the same"
     release.set()
     assert len(told) == 1
     assert closed_after < 2 * patience + 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ import pytest
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine, shared
 
 
 class AsyncThings:
@@ -38,6 +39,11 @@ class AsyncThings:
         """Keep."""
         return thing
 
+    @on_engine
+    async def find(self, name: str, *, size: int = 1) -> tuple[str, int]:
+        """Find a thing."""
+        return name, size
+
     @reporting
     async def take_and_tell(
         self, things: Any, *, progress_callback: Callable[[int], object] | None = None
@@ -49,6 +55,9 @@ class AsyncThings:
 class Things(Blocking[AsyncThings]):
     take = blocking(AsyncThings.take)
     keep = blocking(AsyncThings.keep)
+    find = blocking(AsyncThings.find)
+    find_in_words = handing(AsyncThings.find, lambda found: f"{found[0]} of {found[1]}")
+    list_things = shared(AsyncThings.list_things)
     take_and_tell = blocking_reporting(AsyncThings.take_and_tell)
 
 
@@ -94,3 +103,19 @@ async def test_what_is_there_already_is_passed_on_as_it_is(things: Things) -> No
     for value in ([1], {"a": 1}, "abc", io.BytesIO(b"a\nb"), io.StringIO("a\nb"), range(3)):
         assert things.keep(value) is value
         assert await things.aio.keep(value) is value
+
+
+def test_the_faces_give_what_the_method_gives(things: Things) -> None:
+    assert things.find("a", size=2) == ("a", 2)
+    assert things.find_in_words("a", size=2) == "a of 2"
+    assert [*things.list_things()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["find", "find_in_words", "take_and_tell", "list_things"])
+def test_a_face_has_the_docstring_and_the_signature_of_the_method_and_is_no_coroutine_function(name: str) -> None:
+    method = getattr(AsyncThings, "find" if name == "find_in_words" else name)
+    face = getattr(Things, name)
+    assert (face.__name__, face.__doc__) == (method.__name__, method.__doc__)
+    assert inspect.signature(face) == inspect.signature(method)
+    assert not inspect.iscoroutinefunction(face)
+    assert not inspect.iscoroutinefunction(inspect.unwrap(face))
