@@ -137,7 +137,7 @@ class WorkflowFields:
     def added(self) -> dict[int, list[str]]:
         """Return the inputs that were set although the document's nodes do not have them: names by `id` of the node."""
         found: dict[int, list[str]] = {}
-        for (node_id, name), field in self._fields.items():
+        for (node_id, name), field in [*self._fields.items()]:
             if field.is_set and self._holder(node_id, name) is None:
                 found.setdefault(id(self._definition.nodes[node_id]), []).append(name)
         return found
@@ -148,12 +148,12 @@ class WorkflowFields:
         Where the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
         """
         field = self._fields.get((node_id, name))
-        if field is not None:
-            return field
-        field = self._make(node_id, name)
-        if field is not None:
-            self._fields[node_id, name] = field
-        return field
+        if field is None:
+            field = self._make(node_id, name)
+        if field is None:
+            return None
+        # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
+        return self._fields.setdefault((node_id, name), field)
 
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
         holder = self._holder(node_id, name)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import copy
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -325,3 +328,23 @@ def test_an_exposed_field_of_a_node_that_is_no_invocation_shows_nothing(template
     document = form(container("root", "p"), shown("p", "a", "prompt"))
     definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "form": document})
     assert len(shown_inputs(definition, templates, WorkflowFields(definition, templates))) == 1
+
+
+def test_threads_that_ask_for_an_input_at_once_get_the_same_field(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(copy.deepcopy(DOCUMENT))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(200):
+                fields = WorkflowFields(definition, templates)
+                start = threading.Barrier(4)
+
+                def ask(fields: WorkflowFields = fields, start: threading.Barrier = start) -> object:
+                    start.wait(10)
+                    return fields.get("x", "width")
+
+                asked = [pool.submit(ask) for _ in range(4)]
+                assert len({id(one.result(10)) for one in asked}) == 1
+    finally:
+        sys.setswitchinterval(interval)
