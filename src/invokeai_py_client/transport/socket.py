@@ -39,7 +39,7 @@ class OpenSocket(Protocol):
 
     @property
     def ended(self) -> asyncio.Future[str]:
-        """Done, with the reason, when the connection is no more."""
+        """Done, with the reason, when the connection has ended."""
         ...
 
     async def subscribe(self, queue_id: str) -> None:

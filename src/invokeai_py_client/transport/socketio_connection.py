@@ -42,7 +42,7 @@ class HandshakeRefused(Exception):
 
 
 class SocketIOConnection:
-    """An open connection. `ended` is done, with the reason, as soon as the connection is no more.
+    """An open connection. `ended` is done, with the reason, when the connection has ended.
 
     Made by `open_connection`. Used on the engine only.
 
