@@ -10,14 +10,14 @@ _KEY = "invokeai_workflow"
 
 
 def embedded_workflow(content: bytes, source: str) -> str:
-    """The JSON text of the workflow in a PNG.
+    """Return the JSON text of the workflow in a PNG.
 
     Args:
         content: the file.
         source: how errors name it.
 
     Raises:
-        WorkflowFileError: it is no PNG, or holds no workflow.
+        WorkflowFileError: it is not a PNG, or does not contain a workflow.
         InvokeAIError: Pillow is not installed.
     """
     try:
@@ -33,12 +33,14 @@ def embedded_workflow(content: bytes, source: str) -> str:
             text = image.info.get(_KEY)
     except (OSError, ValueError, SyntaxError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise WorkflowFileError(
-            f"{source} is no whole PNG: {error}.", source=source, hint="Give an image that InvokeAI made, unchanged."
+            f"{source} is not a whole PNG file: {error}.",
+            source=source,
+            hint="Give an image that InvokeAI made, unchanged.",
         ) from error
     if not isinstance(text, str):
         raise WorkflowFileError(
-            f"{source} holds no workflow.",
+            f"{source} does not contain a workflow.",
             source=source,
-            hint="Only workflows leave one in their images; and image editors take it out.",
+            hint="InvokeAI stores it only in images that a workflow made, and image editors remove it.",
         )
     return text
