@@ -306,7 +306,17 @@ class WorkflowHandle:
         sent: list[LiveRun] = []
         try:
             return self._engine.block(
-                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+                self._submit(
+                    self._composer.snapshot(),
+                    queue_id,
+                    priority,
+                    runs,
+                    on_server_loss,
+                    batch_id,
+                    destination,
+                    origin,
+                    sent.append,
+                )
             )
         except BaseException:
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
@@ -337,7 +347,17 @@ class WorkflowHandle:
         sent: list[LiveRun] = []
         try:
             return await self._engine.call(
-                self._submit(queue_id, priority, runs, on_server_loss, batch_id, destination, origin, sent.append)
+                self._submit(
+                    self._composer.snapshot(),
+                    queue_id,
+                    priority,
+                    runs,
+                    on_server_loss,
+                    batch_id,
+                    destination,
+                    origin,
+                    sent.append,
+                )
             )
         except BaseException:
             # It may be cancelled when the submission has just succeeded: the caller never sees the run.
@@ -348,6 +368,7 @@ class WorkflowHandle:
 
     async def _submit(
         self,
+        composer: Composer,
         queue_id: str,
         priority: str | None,
         runs: int,
@@ -362,7 +383,7 @@ class WorkflowHandle:
         resubmits = on_server_loss == "resubmit"
 
         async def send(on_followed: Callable[[LiveRun], None]) -> LiveRun:
-            body = await self._composer.compose(check=True, runs=runs)
+            body = await composer.compose(check=True, runs=runs)
             body["batch"] |= {"destination": destination, "origin": origin}
             return await submissions.submit(
                 queue_id,

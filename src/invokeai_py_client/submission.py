@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -88,6 +89,12 @@ class Composer:
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
         return binding
+
+    def snapshot(self) -> Composer:
+        """Return a composer of the values as they are now; the caller may change them while a body is composed."""
+        twin = copy.copy(self)
+        twin._fields = self._fields.snapshot()
+        return twin
 
     async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:
         """Compose the body of `enqueue_batch`. Images are uploaded last, once nothing stands against the submission.

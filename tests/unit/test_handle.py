@@ -70,3 +70,15 @@ async def test_a_submission_that_is_not_given_up_stays(server: ScriptedServer, w
     run = await wf.submit()
     assert run.status == "pending"
     assert [item["status"] for item in server.items.values()] == ["pending"]
+
+
+async def test_each_submission_has_the_values_of_the_moment_at_which_it_was_called(
+    server: ScriptedServer, wf: WorkflowHandle
+) -> None:
+    async def submit(value: int) -> None:
+        wf.inputs[0].value = value
+        await wf.submit()
+
+    await asyncio.gather(*(submit(value) for value in range(20)))
+    sent = [item["session"]["graph"]["nodes"]["add"]["a"] for item in server.items.values()]
+    assert sorted(sent) == [*range(20)]

@@ -5,13 +5,14 @@ What a file holds is kept as it is, valid or not, until something else is assign
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
 from invokeai_py_client.workflow.json_values import copied
@@ -88,6 +89,13 @@ class Field(ABC, Generic[T]):
         self._initial = initial
         # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
         self._value: Any = copied(initial)
+
+    def copy_among(self, edges: InputEdges) -> Self:
+        """Return a copy with the value as it is now, among these edges."""
+        twin = copy.copy(self)
+        twin._edges = edges
+        twin._value = copied(self._value)
+        return twin
 
     @property
     def value(self) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ class WorkflowFields:
         self._inputs: dict[int, Mapping[str, Mapping[str, Any]]] = {}
         self._overridden: set[tuple[str, str]] = set()
         self._faults: dict[tuple[str, str], str | None] = {}
+
+    def snapshot(self) -> WorkflowFields:
+        """Return a copy with the values and overridden edges as they are now."""
+        twin = copy.copy(self)
+        twin._overridden = {*self._overridden}
+        twin._fields = {key: field.copy_among(twin) for key, field in [*self._fields.items()]}
+        return twin
 
     @cached_property
     def _kept(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
