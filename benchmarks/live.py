@@ -19,7 +19,7 @@ from tests.support.scripted_server import WORKFLOW
 
 from benchmarks.show import show
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
-from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.local import LocalServer
 
 ROOT = Path(__file__).parents[1]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.handle import WorkflowHandle
     from invokeai_py_client.image import Image
     from invokeai_py_client.live.priority import Priority
-    from invokeai_py_client.live.queue_item import QueueItem
-    from invokeai_py_client.monitor import WorkflowMonitor
+    from invokeai_py_client.live.state.queue_item import QueueItem
+    from invokeai_py_client.patterns.monitor import WorkflowMonitor
     from invokeai_py_client.run import Run
     from invokeai_py_client.secret import Secret
     from invokeai_py_client.settings import Settings
@@ -113,7 +113,7 @@ _HOMES = {
     "OutputMapping": "workflow.outputs",
     "Priority": "live.priority",
     "QueueCleared": "wire.events",
-    "QueueItem": "live.queue_item",
+    "QueueItem": "live.state.queue_item",
     "QueueItemStatusChanged": "wire.events",
     "QueueItemsCanceled": "wire.events",
     "QueueItemsRetried": "wire.events",
@@ -128,7 +128,7 @@ _HOMES = {
     "WorkflowHandle": "handle",
     "WorkflowInput": "workflow.inputs",
     "WorkflowInputs": "workflow.inputs",
-    "WorkflowMonitor": "monitor",
+    "WorkflowMonitor": "patterns.monitor",
     "WorkflowNode": "workflow.inputs",
     "WorkflowNodes": "workflow.inputs",
 }

@@ -14,29 +14,29 @@ from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
-from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.items import item_id_of
-from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.repositories.app import App, AsyncApp, Health
+from invokeai_py_client.repositories.arguments import ImageLike
 from invokeai_py_client.repositories.auth import AsyncAuth, Auth
-from invokeai_py_client.repositories.boards import AsyncBoards, Boards
-from invokeai_py_client.repositories.images import AsyncImages, Images
-from invokeai_py_client.repositories.media_names import ImageLike
-from invokeai_py_client.repositories.models import AsyncModels, Models
-from invokeai_py_client.repositories.queue import AsyncQueue, AsyncQueues, Queue, Queues
+from invokeai_py_client.repositories.boards.boards import AsyncBoards, Boards
+from invokeai_py_client.repositories.media.images import AsyncImages, Images
+from invokeai_py_client.repositories.media.videos import AsyncVideos, Videos
+from invokeai_py_client.repositories.models.models import AsyncModels, Models
+from invokeai_py_client.repositories.queue.queue import AsyncQueue, AsyncQueues, Queue, Queues
 from invokeai_py_client.repositories.raw import RawRequests
 from invokeai_py_client.repositories.raw_call import hidden
+from invokeai_py_client.repositories.schema_drift import Drift
 from invokeai_py_client.repositories.style_presets import AsyncStylePresets, StylePresets
-from invokeai_py_client.repositories.videos import AsyncVideos, Videos
 from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
 from invokeai_py_client.run import AsyncRun, Run
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import blocking, on_engine
-from invokeai_py_client.schema_drift import Drift
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from invokeai_py_client.client import InvokeAIClient
 from invokeai_py_client.errors import InvokeAIError, NotFoundError
-from invokeai_py_client.live.queue_item import QueueItem
+from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.run import Run
 from invokeai_py_client.settings import URL_VARIABLE, Settings

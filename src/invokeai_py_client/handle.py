@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.compose import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.event_handlers import EventHandlers
-from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority, PriorityName
-from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.submission import Composer
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs

@@ -14,11 +14,11 @@ from typing import Any
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
 from invokeai_py_client.image import Image
 from invokeai_py_client.live.event_handlers import EventHandlers
-from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
-from invokeai_py_client.live.run_state import RunSnapshot
+from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.run_state import RunSnapshot
 from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox

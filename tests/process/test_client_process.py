@@ -97,7 +97,7 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_is_sending(
     done = run_program(
         HEAD
         + """
-    from invokeai_py_client.live.run_state import RunState
+    from invokeai_py_client.live.state.run_state import RunState
     wf = handle()
     wf.submit_sync().wait(30)
     async def sending():

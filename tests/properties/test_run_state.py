@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import ItemEvent, decode
 from invokeai_py_client.wire.records import QueueItemRecord
 

@@ -12,7 +12,7 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.schema_drift import known_routes
+from invokeai_py_client.repositories.schema_drift import known_routes
 
 SEEN_BY = ("anyone", "an administrator")
 

@@ -12,7 +12,7 @@ from tests.real.conftest import ANN, BOB, client_of
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.repositories.board_handle import Board
+from invokeai_py_client.repositories.boards.board import Board
 
 SEEN_BY = ("anyone", "a user")
 

@@ -16,8 +16,8 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.files import whole_file
-from invokeai_py_client.repositories.media import DOWNLOAD_LOG
-from invokeai_py_client.repositories.transfers import TransferProgress
+from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
+from invokeai_py_client.transfers.concurrent import TransferProgress
 
 SEEN_BY = ("anyone", "a user")
 

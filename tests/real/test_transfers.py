@@ -19,9 +19,9 @@ import pytest
 
 from invokeai_py_client import Image, InvokeAIClient, errors
 from invokeai_py_client.image import AsyncImage
-from invokeai_py_client.repositories.board_handle import Board
-from invokeai_py_client.repositories.bulk_download import unpack
-from invokeai_py_client.repositories.media import DOWNLOAD_LOG
+from invokeai_py_client.repositories.boards.board import Board
+from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
+from invokeai_py_client.repositories.media.zips import unpack
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.wire.records import ImageRecord
 
@@ -315,7 +315,7 @@ async def test_two_zips_are_unpacked_into_one_folder_at_once(
         both_there.wait(20)
         return unpack(archive, *others)
 
-    monkeypatch.setattr("invokeai_py_client.repositories.bulk_download.unpack", together)
+    monkeypatch.setattr("invokeai_py_client.repositories.media.zips.unpack", together)
     first, second = await asyncio.gather(
         repo.download_unzipped(tmp_path, image_names=uploaded[:2]),
         repo.download_unzipped(tmp_path, image_names=uploaded[2:]),
@@ -355,7 +355,7 @@ def test_videos_are_filtered_as_images_are(client: InvokeAIClient, board: Board,
 def test_a_list_of_videos_leaves_out_what_is_deleted_meanwhile(
     client: InvokeAIClient, videos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.repositories.videos._PAGE", 1)
+    monkeypatch.setattr("invokeai_py_client.repositories.media.videos._PAGE", 1)
     seen: list[str] = []
     for one in client.video_repo.list_videos(newest_first=False):
         seen.append(one.video_name)

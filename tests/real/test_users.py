@@ -182,7 +182,7 @@ def test_others_items_are_seen_as_redacted(ann: InvokeAIClient, bob: InvokeAICli
 def test_who_was_served_long_ago_is_known_all_the_same(
     ann: InvokeAIClient, bob: InvokeAIClient, admin: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.repositories.queue_positions._ENDED_ITEMS", 1)
+    monkeypatch.setattr("invokeai_py_client.repositories.queue.positions._ENDED_ITEMS", 1)
     monkeypatch.setattr("invokeai_py_client.wire.calls.queue.MAX_IDS_PER_REQUEST", 2)
     for client in (ann, bob, *[admin] * 5):
         assert sleeper(client, 0.0).submit_sync().wait(30).status == "completed"

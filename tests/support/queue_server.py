@@ -25,7 +25,7 @@ from tests.support.virtual_time import now
 
 from invokeai_py_client import errors
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.answers import error_for
+from invokeai_py_client.transport.error_responses import error_for
 from invokeai_py_client.wire.call import Call, Query, Response
 
 T = TypeVar("T")

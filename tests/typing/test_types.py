@@ -20,8 +20,8 @@ from invokeai_py_client import (
     Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
 )
 from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
-from invokeai_py_client.repositories.queue_order import QueuePosition
-from invokeai_py_client.repositories.transfers import Failure, TransferReport
+from invokeai_py_client.repositories.queue.order import QueuePosition
+from invokeai_py_client.transfers.concurrent import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
 from invokeai_py_client.wire.records import ImageRecord, ModelRecord, VideoRecord
 

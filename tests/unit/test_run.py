@@ -11,10 +11,10 @@ import pytest
 from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.following import Following
-from invokeai_py_client.live.queue_item import QueueItem
 from invokeai_py_client.live.router import LiveRun
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.run import AsyncRun, Run, poll_pauses
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport

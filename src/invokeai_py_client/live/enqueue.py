@@ -17,7 +17,7 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     RequestTimeout,
 )
-from invokeai_py_client.live.items import items_of_batch
+from invokeai_py_client.live.queue_reads import items_of_batch
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.router import LiveRun
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.wire.events import RUN_EVENT_TYPES, Event

@@ -20,12 +20,12 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     ServerError,
 )
-from invokeai_py_client.live.items import records_of, summaries_of
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
+from invokeai_py_client.live.queue_reads import records_of, summaries_of
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.waiting import set_within
+from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records import QueueItemSummary

@@ -7,7 +7,7 @@ import logging
 
 from invokeai_py_client.errors import InvokeAIError, NotFoundError, RejectedError
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES
-from invokeai_py_client.live.items import items_of_batch, records_of
+from invokeai_py_client.live.queue_reads import items_of_batch, records_of
 from invokeai_py_client.live.router import LiveRun, Router
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from invokeai_py_client.errors import InvokeAIError
-from invokeai_py_client.live.run_state import RunState
-from invokeai_py_client.live.story import Story
+from invokeai_py_client.live.state.event_history import Story
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
 
 REDACTED = "redacted"

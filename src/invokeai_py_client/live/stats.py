@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
-from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.transport.http import HttpTransport
 

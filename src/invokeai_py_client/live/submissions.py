@@ -11,14 +11,14 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError
+from invokeai_py_client.live.admission import Turn
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
-from invokeai_py_client.live.items import items_of_batch
-from invokeai_py_client.live.kinds import Kinds
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.progress import NodeDurations
+from invokeai_py_client.live.queue_reads import items_of_batch
 from invokeai_py_client.live.router import LiveRun, Router
-from invokeai_py_client.live.run_state import RunState
-from invokeai_py_client.live.turns import Turn
+from invokeai_py_client.live.state.progress import NodeDurations
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.workloads import Kinds
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of

@@ -24,9 +24,9 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
+from invokeai_py_client.repositories.schema_drift import Drift, schema_drift
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.schema_drift import Drift, schema_drift
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFoundError, RejectedError
-from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.secret import Secret

@@ -25,9 +25,9 @@ from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from invokeai_py_client.errors import InvokeAIError, NotInvokeAIError, RejectedError, RequestTimeout, ServerError
-from invokeai_py_client.live.following import Following
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.repositories.queue import AsyncQueue
+from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.repositories.queue.queue import AsyncQueue
 from invokeai_py_client.repositories.raw_call import raw_call
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response

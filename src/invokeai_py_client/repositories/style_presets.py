@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
-from invokeai_py_client.repositories.uploads import Upload
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.transport.answers import not_there
+from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Part
 from invokeai_py_client.wire.calls import style_presets
 from invokeai_py_client.wire.records import StylePreset
 
 if TYPE_CHECKING:
-    from invokeai_py_client.repositories.uploads import ImageSource
+    from invokeai_py_client.transfers.uploads import ImageSource
 
 
 class AsyncStylePresets:

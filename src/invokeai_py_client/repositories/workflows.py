@@ -18,12 +18,12 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.files import image_type_of
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
-from invokeai_py_client.repositories.several import several
+from invokeai_py_client.repositories.arguments import several
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.transport.answers import nearest, not_there
+from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows

@@ -34,7 +34,6 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.answers import error_for, is_of_any_server, not_invokeai, unknown_shape
 from invokeai_py_client.transport.bodies import (
     NO_FILES,
     Downloaded,
@@ -47,11 +46,12 @@ from invokeai_py_client.transport.bodies import (
     stream_body,
     what_was_sent,
 )
+from invokeai_py_client.transport.connection_errors import failure, timed_out
 from invokeai_py_client.transport.credentials import Credentials
-from invokeai_py_client.transport.failures import failure, timed_out
-from invokeai_py_client.transport.open_line import OpenLine
+from invokeai_py_client.transport.error_responses import error_for, is_of_any_server, not_invokeai, unknown_shape
+from invokeai_py_client.transport.plaintext_warning import OpenLine
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
-from invokeai_py_client.transport.single_sending import HungUp, sent_once
+from invokeai_py_client.transport.single_attempt import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.records import LoginResult, UserRecord

@@ -13,10 +13,10 @@ import socketio.exceptions
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.waiting import set_within
+from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.backoff import Backoff
+from invokeai_py_client.transport.connection_errors import reason
 from invokeai_py_client.transport.event_tap import EventHandler
-from invokeai_py_client.transport.failures import reason
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.redirects import LedElsewhere
 from invokeai_py_client.transport.socketio_connection import HandshakeRefused, chain, open_connection

@@ -15,7 +15,7 @@ from invokeai_py_client.errors import NotFoundError, ProcessorStoppedError, Serv
 from invokeai_py_client.live.processor import ProcessorWatch
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import queue
 

@@ -15,7 +15,7 @@ from invokeai_py_client import errors
 from invokeai_py_client.live import reconciler as module
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import LiveRun, Polling, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.runtime.engine import Engine
 
 SUMMARIES, RECORDS = "item_summaries_by_ids", "items_by_ids"

@@ -12,7 +12,7 @@ from tests.support.virtual_time import in_virtual_time, now
 from invokeai_py_client import errors
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import LiveRun, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.records import QueueItemSummary
 
 

@@ -9,7 +9,7 @@ from tests.support.live import GRAPH, RESULT, calls_made, messages, node_payload
 
 from invokeai_py_client import errors
 from invokeai_py_client.live.router import LiveRun, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import BulkChange, Event
 
 

@@ -23,13 +23,13 @@ from tests.support.queue_server import (
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.kinds import Kinds
+from invokeai_py_client.live.admission import Turn
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.progress import NodeDurations
 from invokeai_py_client.live.router import LiveRun, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.progress import NodeDurations
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
-from invokeai_py_client.live.turns import Turn
+from invokeai_py_client.live.workloads import Kinds
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Response
 

@@ -16,7 +16,7 @@ from tests.support.virtual_time import in_virtual_time, now
 from invokeai_py_client.errors import RejectedError, RequestTimeout, ServerError, TransportError
 from invokeai_py_client.live.reconciler import SILENCE, Reconciler
 from invokeai_py_client.live.router import LiveRun, Polling, Router
-from invokeai_py_client.live.run_state import RunState
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.call import Call
 
 HOURS = 6 * 3600.0

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from invokeai_py_client import InvokeAIClient
-from invokeai_py_client.repositories.board_handle import Board
-from invokeai_py_client.repositories.boards import Boards
-from invokeai_py_client.repositories.install_jobs import InstallJob
-from invokeai_py_client.repositories.models import Models
-from invokeai_py_client.repositories.queue import Queue
+from invokeai_py_client.repositories.boards.board import Board
+from invokeai_py_client.repositories.boards.boards import Boards
+from invokeai_py_client.repositories.models.install_job import InstallJob
+from invokeai_py_client.repositories.models.models import Models
+from invokeai_py_client.repositories.queue.queue import Queue
 from invokeai_py_client.repositories.workflows import Workflows
 
 # Those of its public methods that were sane, with their arguments in order.

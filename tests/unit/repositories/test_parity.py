@@ -15,8 +15,8 @@ from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.runtime.twins import Blocking
 
 FACES: list[tuple[type[Any], type[Any]]] = [(AsyncImage, Image), (AsyncClient, InvokeAIClient)]
-for found in pkgutil.iter_modules(repositories.__path__):
-    module = importlib.import_module(f"{repositories.__name__}.{found.name}")
+for found in pkgutil.walk_packages(repositories.__path__, f"{repositories.__name__}."):
+    module = importlib.import_module(found.name)
     for _, face in inspect.getmembers(module, inspect.isclass):
         if issubclass(face, Blocking) and face is not Blocking and face.__module__ == module.__name__:
             ((awaited,),) = (get_args(base) for base in vars(face)["__orig_bases__"])

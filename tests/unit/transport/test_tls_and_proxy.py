@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.support.serving import serving
 
 from invokeai_py_client.errors import RejectedError, TransportError
-from invokeai_py_client.live.following import Following
+from invokeai_py_client.live.tracker import Following
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport

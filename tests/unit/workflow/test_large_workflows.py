@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.documents import edge, node
 
-from invokeai_py_client.submission import Composer
+from invokeai_py_client.compose import Composer
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition

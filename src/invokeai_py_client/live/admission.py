@@ -1,0 +1,103 @@
+"""The turn of a submission: what is low waits until nothing is pending, what is high until nothing urgent is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.queue_idle import Counts, nothing_pending, until_counts
+from invokeai_py_client.live.reconciler import Connection
+from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.runtime.timeouts import set_within
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.events import Event
+
+logger = logging.getLogger("invokeai_py_client.live")
+
+_LOOK = 5.0
+"""Seconds after which it is looked again although no event came."""
+
+_LOOK_UNTOLD = 2.0
+"""The same where no events come, and for what no event tells."""
+
+_TOLD_AGAIN = 60.0
+"""Seconds between two lines of the log about one that waits."""
+
+
+class Turn:
+    """The turn of one submission, or of one part of it. Used on the engine only.
+
+    Args:
+        http: how to ask.
+        router: knows which of this client's runs are urgent.
+        connection: tells whether events arrive.
+        priority: of the submission.
+        queue_id: the queue, which must be subscribed to.
+    """
+
+    def __init__(self, http: Sender, router: Router, connection: Connection, priority: Priority, queue_id: str) -> None:
+        self._http = http
+        self._router = router
+        self._connection = connection
+        self._priority = priority
+        self._queue_id = queue_id
+        self._told_at: float | None = None
+        self.waits_for = f"the server was not asked yet what is pending in the queue {queue_id!r}"
+
+    async def comes(self, unless: Callable[[], bool] = lambda: False) -> None:
+        """Wait until it may be sent.
+
+        Args:
+            unless: ends the wait when it is true; it is looked at every few seconds.
+
+        Raises:
+            InvokeAIError: the server refuses to say what is pending.
+        """
+        if self._priority is Priority.LOW:
+            await until_counts(
+                self._http,
+                self._router,
+                self._queue_id,
+                nothing_pending,
+                pause=lambda: _LOOK if self._connection.is_connected else _LOOK_UNTOLD,
+                on_wait=self._saw,
+                unless=unless,
+            )
+        elif self._priority is Priority.HIGH:
+            while (urgent := self._urgent()) and not unless():
+                self._waits(f"{len(urgent)} urgent batches of this client are pending in the queue {self._queue_id!r}")
+                await _change_of(urgent[0])
+
+    def _urgent(self) -> list[LiveRun]:
+        return [run for run in self._router.urgent(self._queue_id) if run.state.is_waiting]
+
+    def _saw(self, seen: Counts | InvokeAIError) -> None:
+        if isinstance(seen, InvokeAIError):
+            self._waits(f"the server cannot be asked what is pending in the queue {self._queue_id!r} ({seen})")
+        else:
+            self._waits(f"{seen['pending']} items are pending in the queue {self._queue_id!r}")
+
+    def _waits(self, what: str) -> None:
+        self.waits_for = what
+        now = time.monotonic()
+        if self._told_at is None or now - self._told_at >= _TOLD_AGAIN:
+            self._told_at = now
+            logger.info("a submission of %s priority waits: %s", self._priority, what)
+
+
+async def _change_of(run: LiveRun) -> None:
+    changed = asyncio.Event()
+
+    def watcher(_: list[Event]) -> None:
+        changed.set()
+
+    run.watchers.append(watcher)
+    try:
+        # A submission that fails tells no watcher.
+        await set_within(changed, _LOOK_UNTOLD)
+    finally:
+        run.unwatch(watcher)

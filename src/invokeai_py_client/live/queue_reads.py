@@ -1,0 +1,147 @@
+"""Queue items by their ids, light or whole, on any server: older ones lack routes, which others stand for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import SupportsIndex, TypeVar
+
+from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
+from invokeai_py_client.transport.error_responses import not_there
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+
+_RECORDS_PER_REQUEST = 50
+"""Whole items carry their sessions: few are asked for at once."""
+
+_FEW = 20
+"""So many items are asked for one by one where a server has no route for several; for more it is asked for all."""
+
+R = TypeVar("R", bound=QueueItemSummary)
+
+
+def item_id_of(value: object) -> int:
+    """Return a queue item's id as an `int`, which may come as another integer type, such as numpy's.
+
+    Raises:
+        TypeError: it is not an integer. A text in its place would match no item of the server's responses.
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return operator.index(value)
+    raise TypeError(
+        f"item_id must be an int, such as run.item_id, not {type(value).__name__} ({value!r}). "
+        "client.run() takes the id of a batch as batch_id=..., and that of a session as session_id=..."
+    )
+
+
+def lacks_route(error: InvokeAIError) -> bool:
+    """Whether an error says that the server has no such route.
+
+    An unknown route is answered with 404, with 405 where a web page answers every GET, or with that web page.
+    """
+    return isinstance(error, NotInvokeAIError) or (isinstance(error, ApiError) and error.status in {404, 405})
+
+
+async def all_ids(http: Sender, queue_id: str) -> list[int]:
+    """The ids of every item that the queue still knows, the newest first."""
+    try:
+        item_ids = (await http.send(queue.list_item_ids(queue_id))).item_ids
+    except InvokeAIError as error:
+        if not lacks_route(error):
+            raise
+        # Servers before 6.7.
+        item_ids = [item.item_id for item in await http.send(queue.list_all_items(queue_id))]
+    return sorted(item_ids, reverse=True)
+
+
+async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
+    """Items in the order of their ids here, light where the server can; those that are gone are left out."""
+    found: list[QueueItemSummary] = []
+    for part in _parts(item_ids, queue.MAX_IDS_PER_REQUEST):
+        try:
+            summaries = await http.send(queue.get_item_summaries(queue_id, part))
+        except InvokeAIError as error:
+            if not lacks_route(error):
+                raise
+            # Servers before 6.14.
+            return await records_of(http, queue_id, item_ids)
+        found += summaries
+    return _in_order(found, item_ids)
+
+
+async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+    """Whole items in the order of their ids here; those that are gone are left out."""
+    found: list[QueueItemRecord] = []
+    for part in _parts(item_ids, _RECORDS_PER_REQUEST):
+        try:
+            records = await http.send(queue.get_items(queue_id, part))
+        except InvokeAIError as error:
+            if not lacks_route(error):
+                raise
+            # Servers before 6.7.
+            return _in_order(await _one_by_one(http, queue_id, item_ids), item_ids)
+        found += records
+    return _in_order(found, item_ids)
+
+
+async def items_of_batch(
+    http: Sender, queue_id: str, batch_id: str, *, total: int | None = None
+) -> list[QueueItemSummary]:
+    """Return the items of a batch that the queue still has, ascending.
+
+    Items that run a workflow which one of the batch calls are left out: the server makes those itself.
+
+    Args:
+        http: sends the requests.
+        queue_id: the queue.
+        batch_id: the batch.
+        total: how many items it has, those that are left out included, if that is known: the search, from the newest
+            item on, ends when all are found.
+    """
+    found: list[QueueItemSummary] = []
+    for part in _parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
+        found += [item for item in await summaries_of(http, queue_id, part) if item.batch_id == batch_id]
+        if total is not None and len(found) >= total:
+            break
+    return sorted((item for item in found if item.parent_item_id is None), key=lambda item: item.item_id)
+
+
+async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:
+    """The item of a session, looked for from the newest on.
+
+    Raises:
+        NotFoundError: the queue has none (any more).
+    """
+    for part in _parts(await all_ids(http, queue_id), _FEW):
+        for item in await records_of(http, queue_id, part):
+            if item.session_id == session_id:
+                return item.item_id
+    call = queue.list_item_ids(queue_id)
+    raise not_there(
+        f"The queue {queue_id!r} has no item of the session {session_id!r}.",
+        method=call.method,
+        url=http.url_of(call.path),
+        hint="Check the id; items that have ended are deleted after a while.",
+    )
+
+
+async def _one_by_one(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
+    if len(item_ids) > _FEW:
+        return await http.send(queue.list_all_items(queue_id))
+    found = []
+    for item_id in item_ids:
+        try:
+            found.append(await http.send(queue.get_queue_item(queue_id, item_id)))
+        except NotFoundError:
+            continue
+    return found
+
+
+def _parts(item_ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (item_ids[start : start + size] for start in range(0, len(item_ids), size))
+
+
+def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:
+    by_id = {item.item_id: item for item in found}
+    return [by_id[item_id] for item_id in item_ids if item_id in by_id]

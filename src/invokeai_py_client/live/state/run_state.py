@@ -1,0 +1,861 @@
+"""The state of a run, and how events and REST records change it.
+
+The rule: `pending` < `in_progress`, `waiting` < `completed`, `failed`, `canceled`. A state never goes down that
+order, a terminal one is final, and duplicates and late events change nothing. So it does not matter whether an item's
+end is learned from its event, from REST, or from both, in whatever order.
+
+An item *has a gap* while events about it may have been missed. Its end is then not settled until a full record has
+filled in the outputs of its nodes. A failed item is not settled either until the node that failed is known: the server
+reports that a moment after the status.
+
+A `RunState` belongs to the engine's thread. Other threads read its `snapshot`, which is immutable and replaced with
+each change. Totals are kept as items change, so that a snapshot costs the same for one item as for 10,000.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
+
+from invokeai_py_client.live.state.called_items import CalledItems, CallProgress, call_path_of, called_by
+from invokeai_py_client.live.state.progress import GraphShape, NodeDurations, StepCounter, Workload
+from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem
+from invokeai_py_client.wire.events import (
+    TERMINAL_STATUSES,
+    Event,
+    GeneratorProgress,
+    InvocationComplete,
+    InvocationError,
+    InvocationEvent,
+    InvocationStarted,
+    ItemEvent,
+    QueueItemStatusChanged,
+    SessionComplete,
+)
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.workflow.outputs import boards_sent
+
+_RANK = {"pending": 0, "in_progress": 1, "waiting": 1, "completed": 2, "failed": 2, "canceled": 2}
+_WORST_FIRST = ("failed", "canceled", "completed")
+
+_MOST_BEFORE_THE_END = 99.9
+"""Percent: 100 is shown only once an item has completed."""
+
+GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
+
+
+@dataclass(slots=True)
+class ItemState:
+    """One item of a run. Changed only by `RunState`."""
+
+    view: QueueItem
+    has_gap: bool
+    is_settled: bool = False
+    status_sequence: int = -1
+    cancel_was_asked: bool = False
+    server_was_away: bool = False
+    is_lost: bool = False
+    outputs: dict[str, NodeOutput] = field(default_factory=dict)
+    held_back: list[Event] = field(default_factory=list)
+    """Events of the item's end that are told after those that were missed before it."""
+    workload: Workload | None = None
+    counter: StepCounter | None = None
+    counted: str = ""
+    percentage: float = 0.0
+    step: int = 0
+    steps: int = 0
+
+    def lacks_details(self) -> bool:
+        """Return whether it has ended, but its error or outputs may be incomplete."""
+        return self.view.is_finished and not self.is_settled
+
+    def awaits_error(self) -> bool:
+        """Return whether only the error of the failed node is missing, which the server is about to send."""
+        return self.lacks_details() and not self.has_gap
+
+
+class RunSnapshot(NamedTuple):
+    """A run at one moment. Immutable, so that any thread may read it.
+
+    `base` is the queue item that the rest of `item()` is taken from. `sessions` is a list that is only appended to,
+    of which the first `session_count` count here.
+    """
+
+    base: QueueItem
+    status: str
+    progress_percentage: float
+    current_step: int
+    total_steps: int
+    started_at: str | None
+    completed_at: str | None
+    item_ids: tuple[int, ...]
+    is_finished: bool
+    outputs: OutputsSoFar
+    sessions: list[tuple[int, str]]
+    session_count: int
+    called: list[RunState]
+    called_count: int
+
+    def item(self) -> QueueItem:
+        """Return the run as one queue item."""
+        return replace(
+            self.base,
+            status=self.status,
+            progress_percentage=self.progress_percentage,
+            current_step=self.current_step,
+            total_steps=self.total_steps,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+            outputs=self.outputs,
+            children=self.children(),
+        )
+
+    def children(self) -> tuple[QueueItem, ...]:
+        """Return the items of called workflows as they are when this is called, in the order of their ids."""
+        items = (state.snapshot.item() for state in self.called[: self.called_count])
+        return tuple(sorted(items, key=attrgetter("item_id")))
+
+    def session_ids(self) -> tuple[str, ...]:
+        """Return the known session ids, in the order of the items."""
+        session_of = dict(self.sessions[: self.session_count])
+        return tuple(session_of[item_id] for item_id in sorted(session_of.keys() & {*self.item_ids}))
+
+
+def _ignore(item_id: int) -> None:
+    pass
+
+
+E = TypeVar("E", bound=InvocationEvent)
+
+
+@dataclass(slots=True)
+class RunState:
+    """All that is known of one submission's items. Changed on the engine's thread only; see `snapshot`.
+
+    Args:
+        batch_id: the batch, chosen by the client.
+        queue_id: its queue.
+        graph: as it was sent; None for a run that was begun elsewhere, until a record contains it.
+        has_gap: events may be missed from the start on, because no socket is open.
+        only: the items of the batch that the run is about; None for all.
+        resubmits: an item that a restarted server canceled is run again, and so is not over.
+        durations: how long nodes are expected to take; it also learns from this run.
+        follows_calls: whether the items of the workflows that it calls belong to the run.
+    """
+
+    batch_id: str
+    queue_id: str
+    graph: Mapping[str, Any] | None
+    has_gap: bool = False
+    only: frozenset[int] | None = None
+    items: dict[int, ItemState] = field(default_factory=dict)
+    is_enqueued: bool = False
+    resubmits: bool = False
+    durations: NodeDurations = field(default_factory=NodeDurations)
+    follows_calls: bool = True
+    called: CalledItems = field(init=False)
+    boards: Mapping[str, str] = field(init=False)
+    snapshot: RunSnapshot = field(init=False)
+    """The run at this moment, for any thread."""
+    item_added: Callable[[int], None] = _ignore
+    item_removed: Callable[[int], None] = _ignore
+    _shape: GraphShape | None = field(init=False, default=None)
+    _expected: int = 0
+    _open: set[int] = field(default_factory=set)
+    _lacking: set[int] = field(default_factory=set)
+    _lost: set[int] = field(default_factory=set)
+    _wanted: set[int] = field(default_factory=set)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _percentages: float = 0.0
+    _percentage: float = 0.0
+    _latest: ItemState | None = None
+    _started_at: str | None = None
+    _completed_at: str | None = None
+    _item_ids: tuple[int, ...] = ()
+    _outputs: list[NodeOutput] = field(default_factory=list)
+    _sessions: list[tuple[int, str]] = field(default_factory=list)
+    _item_of_session: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.called = CalledItems(self._make_child)
+        self.boards = {} if self.graph is None else boards_sent(self.graph)
+        self._shape = None if self.graph is None else GraphShape(self.graph)
+        self._publish()
+
+    def enqueued(self, item_ids: Iterable[int], *, all_of_them: bool = True, expected: int | None = None) -> None:
+        """Take in the server's response to a submission.
+
+        Args:
+            item_ids: the new items.
+            all_of_them: whether the run has no others; False while the rest of the batch waits for room.
+            expected: how many items the run will have at the end, if that is known.
+        """
+        for item_id in sorted(item_ids):
+            self._item(item_id)
+            if item_id in self.called:
+                self.called.forget(item_id)
+                self.items[item_id].has_gap = True
+        self._expected = max(self._expected, expected or 0)
+        self._sort_items()
+        self.is_enqueued = all_of_them
+        self._publish()
+
+    def has(self, item_id: int) -> bool:
+        """Return whether an item of the batch is one that the run is about."""
+        return self.only is None or item_id in self.only
+
+    def item_ids(self) -> set[int]:
+        """Return the items that events and records may be about, those of called workflows among them."""
+        return {*self.items, *(self.only or ()), *self.called}
+
+    def is_settled(self, item_id: int) -> bool:
+        """Return whether an item, or one of a called workflow, has ended and its outputs or error are known."""
+        item, called = self.items.get(item_id), self.called.state_of(item_id)
+        return called.is_finished if called is not None else item is not None and item.is_settled
+
+    def replaced(self, item_id: int, new_item_id: int) -> None:
+        """Put the new item in the place of a lost one that the server runs again."""
+        lost = self.items.pop(item_id, None)
+        self._open.discard(item_id)
+        self._lacking.discard(item_id)
+        self._lost.discard(item_id)
+        if self.only is not None:
+            self.only = self.only - {item_id} | {new_item_id}
+        if lost is not None:
+            self._counts[lost.view.status] -= 1
+            self._percentages -= lost.percentage
+            # Snapshots hold the old list, which stays as it is.
+            self._outputs = [output for output in self._outputs if output.item_id != item_id]
+            self.item_removed(item_id)
+        for child_id in self.called.drop(item_id):
+            self.item_removed(child_id)
+        self._item(new_item_id).has_gap = True
+        self._sort_items()
+        self._publish()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every item has ended and its outputs or error are known."""
+        return self.is_enqueued and not self._open and not self.called.open
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an item of it is still pending."""
+        return not self.is_enqueued or self._counts["pending"] > 0
+
+    @property
+    def needs_requests(self) -> bool:
+        """Whether the full record of an item must be fetched, or an item is to be run again."""
+        return bool(self._lacking or self._lost or self._wanted or self.called.lacking)
+
+    def pending_ids(self) -> list[int]:
+        """Return the items that are still pending."""
+        return [item_id for item_id in self._open if self.items[item_id].view.status == "pending"]
+
+    def learned_session(self, item_id: int, session_id: str) -> None:
+        """Take in an item's session id, which was asked for before an event told it."""
+        item = self.items.get(item_id)
+        if item is not None and item.view.session_id is None:
+            self._set(item, session_id=session_id)
+            self._publish()
+
+    def item_of_session(self, session_id: str) -> int | None:
+        """Return the item of a session, if an event or a record told it. Any thread may call this."""
+        item_id = self._item_of_session.get(session_id)
+        called = (state.item_of_session(session_id) for state in self.called.states)
+        return item_id if item_id is not None else next((found for found in called if found is not None), None)
+
+    def unsettled(self) -> list[int]:
+        """Return the items that have not ended, or whose outputs or error are not complete."""
+        return sorted(self._open | self.called.open)
+
+    def lacking_details(self) -> list[int]:
+        """Return the items of which the full record must be fetched.
+
+        Those are the items that have ended, but whose outputs or error may be incomplete, and those whose calls, or
+        callers, are not known.
+        """
+        return sorted(self._lacking | self._wanted | self.called.lacking)
+
+    def want_record(self, item_id: int) -> None:
+        """Have the full record of an item fetched, although it may not have ended."""
+        self._wanted.add(item_id)
+
+    def awaits_error(self) -> bool:
+        """Return whether an item has failed whose error the server is about to send."""
+        own = any(self.items[item_id].awaits_error() for item_id in self._lacking)
+        return own or self.called.awaits_error()
+
+    def missed(self) -> None:
+        """Take in that the socket was lost: whatever is not settled has a gap now."""
+        self.has_gap = True
+        for item_id in self._open:
+            self.items[item_id].has_gap = True
+        self.called.missed()
+
+    def view(self) -> QueueItem:
+        """Return the run as one queue item."""
+        return self.snapshot.item()
+
+    def _publish(self) -> None:
+        """Replace the snapshot; every method that changes what callers see ends with this."""
+        items, finished, counts = self.items, self.is_finished, self._counts
+        first = next(iter(items.values()), None)
+        outputs = OutputsSoFar(self._outputs)
+        latest = self._latest
+        if first is None:
+            base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
+            status, started_at, completed_at = base.status, None, None
+        elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
+            base = self._with_cause(first.view)
+            status, started_at, completed_at = base.status, base.started_at, base.completed_at
+            self._percentage = max(self._percentage, first.percentage)
+        else:
+            base, started_at = first.view, self._started_at
+            if finished:
+                status = next(status for status in _WORST_FIRST if counts[status])
+                completed_at = self._completed_at
+                worst = next(item for item in items.values() if item.view.status == status)
+                base = replace(self._with_cause(worst.view), item_id=base.item_id, session_id=base.session_id)
+            else:
+                status = "pending" if counts["pending"] == len(items) else "in_progress"
+                completed_at = None
+            # Items that are added, or run again, must not move the percentage back.
+            mean = self._percentages / max(len(items), self._expected)
+            self._percentage = max(self._percentage, mean if finished else min(mean, _MOST_BEFORE_THE_END))
+        self.snapshot = RunSnapshot(
+            base=base,
+            status=status,
+            progress_percentage=100.0 if finished and status == "completed" else self._percentage,
+            current_step=0 if latest is None else latest.step,
+            total_steps=0 if latest is None else latest.steps,
+            started_at=started_at,
+            completed_at=completed_at,
+            item_ids=self._item_ids,
+            is_finished=finished,
+            outputs=outputs,
+            sessions=self._sessions,
+            session_count=len(self._sessions),
+            called=self.called.states,
+            called_count=len(self.called.states),
+        )
+
+    def _with_cause(self, view: QueueItem) -> QueueItem:
+        """Put the error of a called workflow in the place of the one that its caller has because of it."""
+        cause = self.called.failure_below(view.item_id) if view.status == "failed" else None
+        if cause is None:
+            return view
+        return replace(
+            view,
+            error=cause.error,
+            error_type=cause.error_type,
+            error_message=cause.error_message,
+            error_traceback=cause.error_traceback,
+            error_node_id=cause.error_node_id,
+            error_node_type=cause.error_node_type,
+            error_call_path=cause.call_path,
+        )
+
+    def _set(self, item: ItemState, **changes: Any) -> None:
+        """Change an item's view, and the totals with it."""
+        before = item.view
+        item.view = after = replace(before, **changes)
+        if after.status != before.status:
+            self._counts[before.status] -= 1
+            self._counts[after.status] += 1
+            if after.status == "completed":
+                self._set_percentage(item, 100.0)
+        if after.started_at is not None and (self._started_at is None or after.started_at < self._started_at):
+            self._started_at = after.started_at
+        if after.completed_at is not None and (self._completed_at is None or after.completed_at > self._completed_at):
+            self._completed_at = after.completed_at
+        if after.session_id is not None and after.session_id != before.session_id:
+            self._sessions.append((after.item_id, after.session_id))
+            self._item_of_session[after.session_id] = after.item_id
+
+    def _set_percentage(self, item: ItemState, percentage: float) -> None:
+        if percentage > item.percentage:
+            self._percentages += percentage - item.percentage
+            item.percentage = percentage
+
+    def _sort_items(self) -> None:
+        self.items = dict(sorted(self.items.items()))
+        self._item_ids = tuple(self.items)
+
+    def apply_event(self, event: ItemEvent) -> list[Event]:
+        """Take in one event.
+
+        The event itself is not changed: other runs, and watchers of the queue, may see it as well.
+
+        Returns:
+            The events for the run's consumers: this one, completed with the run's progress; a `session_complete` after
+            it if it ended the item; nothing if it is a duplicate or comes late.
+        """
+        if event.item_id not in self.items:
+            if self._is_called(event):
+                events = self.called.apply_event(event)
+                return self._take_called(
+                    event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
+                )
+            if self.is_enqueued or self.graph is None or not self.has(event.item_id):
+                # Another item of the batch: of another run, or one that somebody has run again. While the items of a
+                # run that was begun elsewhere are being asked for, it may also be one of a called workflow.
+                return []
+            # It outran the response that names the run's items.
+            self._item(event.item_id)
+            self._sort_items()
+        item = self.items[event.item_id]
+        told = self._take(item, event)
+        if told and isinstance(event, InvocationEvent):
+            self._latest = item
+        if isinstance(event, QueueItemStatusChanged):
+            self._look_for_calls(event.item_id)
+        if told or item.held_back:
+            self._publish()
+        return told
+
+    def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
+        if isinstance(event, InvocationError) and item.view.error_node_id is not None:
+            # A repetition: an item ends with its first error.
+            return []
+        if item.view.is_finished:
+            if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
+                return []
+            self._take_error(item, event)
+            return self._end(item, self._completed(item, event))
+        if isinstance(event, QueueItemStatusChanged):
+            return self._status_changed(item, event)
+        if not isinstance(event, InvocationEvent):
+            return [event]
+        if isinstance(event, GeneratorProgress):
+            return self._progress(item, event)
+        workload = self._workload_of(item)
+        if isinstance(event, InvocationComplete):
+            if event.invocation_id in item.outputs:
+                return []
+            self._add_output(item, event.node_id, event.invocation_id, event.result, event.node)
+            if workload is not None:
+                workload.node_done(event.node_id, event.node, event.result)
+        elif isinstance(event, InvocationError):
+            self._take_error(item, event)
+        elif isinstance(event, InvocationStarted) and workload is not None:
+            workload.node_started(event.node_id, event.node)
+        return [self._completed(item, event)]
+
+    def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
+        """Take in a REST record of an item.
+
+        Args:
+            record: a summary, or the full record, which settles an item that has ended.
+            nothing_missed: events were received from before the record was made until now, so that an item that is
+                still pending has no gap.
+
+        Returns:
+            The events for the run's consumers, in place of those that were missed.
+        """
+        if record.item_id in self.called:
+            told = self.called.apply_snapshot(record, nothing_missed=nothing_missed)
+            if record.item_id not in self.called:
+                self.item_removed(record.item_id)
+                self._publish()
+                return []
+            if isinstance(record, QueueItemRecord):
+                self._add_called(record)
+            return self._take_called(record.item_id, told)
+        item = self.items.get(record.item_id)
+        if item is None:
+            return []
+        if record.item_id in self._wanted and isinstance(record, QueueItemRecord):
+            self._learn_calls(item, record)
+            if not item.has_gap and not item.view.is_finished:
+                # What else it says may be ahead of the events.
+                self._publish()
+                return []
+        if item.is_settled:
+            self._publish()
+            return []
+        if nothing_missed and record.status == "pending" and item.view.status == "pending":
+            item.has_gap = False
+        changed = _RANK[record.status] > _RANK[item.view.status] or (
+            item.has_gap and {record.status, item.view.status} == {"in_progress", "waiting"}
+        )
+        full = record if isinstance(record, QueueItemRecord) else None
+        if changed:
+            self._set(
+                item,
+                status=record.status,
+                started_at=record.started_at or item.view.started_at,
+                completed_at=record.completed_at or item.view.completed_at,
+                canceled_by=self._canceled_by(item, record) if record.status == "canceled" else None,
+            )
+            if self.resubmits and item.view.canceled_by == "server":
+                item.is_lost = True
+                self._lost.add(record.item_id)
+            # No event has told this yet: some were missed, or are late.
+            item.has_gap = item.has_gap or item.view.is_finished
+            item.held_back.append(_status_event(item.view))
+        recovered: list[Event] = []
+        if full is not None:
+            self._learn_calls(item, full)
+            if full.status == item.view.status:
+                recovered = self._fill_in(item, full)
+        settled = self._settle(item, is_whole=full is not None)
+        self._look_for_calls(record.item_id)
+        self._publish()
+        return [] if self._holds_back(item) else self._told_in_order(item, recovered, settled)
+
+    def _is_called(self, event: ItemEvent) -> bool:
+        # For a run of single items only the records of those tell which items they call.
+        is_new = self.follows_calls and self.only is None and self.called.announces(event)
+        return is_new or event.item_id in self.called
+
+    def _make_child(self, item_id: int, has_gap: bool) -> RunState:
+        child = RunState(
+            self.batch_id,
+            self.queue_id,
+            None,
+            has_gap=has_gap,
+            only=frozenset({item_id}),
+            durations=self.durations,
+            follows_calls=False,
+        )
+        child.enqueued([item_id])
+        self.item_added(item_id)
+        return child
+
+    def _take_called(self, item_id: int, events: list[Event], *, has_new_status: bool = True) -> list[Event]:
+        """Bring the run up to date after an item of a called workflow has changed."""
+        if has_new_status:
+            self._look_for_calls(item_id)
+        for progress in self.called.progress_above(item_id):
+            (self.called.state_of(progress.caller_id) or self).call_progressed(progress)
+        self._publish()
+        return events
+
+    def call_progressed(self, progress: CallProgress) -> None:
+        """Take in how far a workflow is that an item calls."""
+        item = self.items.get(progress.caller_id)
+        workload = None if item is None else self._workload_of(item)
+        if item is not None and workload is not None and not item.view.is_finished:
+            workload.node_progressed(progress.node_id, progress.node, progress.share)
+            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+            self._publish()
+
+    def _learn_calls(self, item: ItemState, record: QueueItemRecord) -> None:
+        """Take in what only a full record says: who called the item, and what it calls itself."""
+        self._wanted.discard(record.item_id)
+        self.learned_graph(record.session.get("graph"))
+        item.view = replace(item.view, parent_item_id=record.parent_item_id, call_path=call_path_of(record))
+        self._add_called(record)
+
+    def _add_called(self, record: QueueItemRecord) -> None:
+        if self.follows_calls:
+            caller = (self.called.state_of(record.item_id) or self).items[record.item_id]
+            for item_id in called_by(record):
+                self.called.add(item_id, has_gap=True)
+                if caller.cancel_was_asked:
+                    # The server cancels it together with its caller.
+                    self.called.cancel_asked([item_id])
+
+    def _look_for_calls(self, item_id: int) -> None:
+        """Have an item's record fetched, if it waits for items that are not known."""
+        called = self.called.state_of(item_id)
+        status = (called or self).items[item_id].view.status
+        if status == "waiting" and self.follows_calls and self.called.waits_for_unknown(item_id):
+            if called is None:
+                self.want_record(item_id)
+            else:
+                self.called.want_record(item_id)
+
+    def apply_gone(self, item_id: int) -> list[Event]:
+        """Take in that the server has no such item any more: it ends as canceled, with a message that says so."""
+        self._wanted.discard(item_id)
+        if item_id in self.called:
+            return self._take_called(item_id, self.called.apply_gone(item_id))
+        item = self.items.get(item_id)
+        if item is None or item.is_settled:
+            return []
+        if not item.view.is_finished:
+            self._set(item, status="canceled", error_type="QueueItemGone", error_message=GONE, error=GONE)
+            item.held_back.append(_status_event(item.view))
+        settled = self._settle(item, is_whole=True)
+        self._publish()
+        return self._told_in_order(item, [], settled)
+
+    def _item(self, item_id: int) -> ItemState:
+        item = self.items.get(item_id)
+        if item is None:
+            view = QueueItem(item_id=item_id, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
+            item = self.items[item_id] = ItemState(view=view, has_gap=self.has_gap)
+            self._open.add(item_id)
+            self._counts[view.status] += 1
+            self.item_added(item_id)
+        return item
+
+    def _workload_of(self, item: ItemState) -> Workload | None:
+        """Return what an item has to do. It is made when the item starts: thousands may be pending."""
+        if item.workload is None and self._shape is not None:
+            item.workload = Workload(self._shape, self.durations)
+            # The graph of a called workflow is learned when some of its nodes may have run.
+            for output in item.outputs.values():
+                item.workload.node_done(output.node_id, {"id": output.invocation_id}, output.result)
+        return item.workload
+
+    def _add_output(
+        self, item: ItemState, node_id: str, invocation_id: str, result: Mapping[str, Any], node: Mapping[str, Any]
+    ) -> None:
+        output = NodeOutput(
+            node_id=node_id,
+            invocation_id=invocation_id,
+            result=result,
+            item_id=item.view.item_id,
+            node_type=str(node.get("type") or ""),
+            is_intermediate=node.get("is_intermediate") is not False,
+        )
+        item.outputs[invocation_id] = output
+        self._outputs.append(output)
+
+    def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
+        """Take in how far a node is. A repeated report is dropped: second-order schedulers send each one twice."""
+        workload = self._workload_of(item)
+        if workload is not None and event.progress_percentage is not None:
+            workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
+        if event.progress_percentage is None or not event.total_steps:
+            return [self._completed(item, event)]
+        if item.counter is None or item.counted != event.invocation_id:
+            item.counter, item.counted = StepCounter(event.total_steps), event.invocation_id
+            said_before = None
+        else:
+            said_before = (item.counter.step, item.counter.percentage)
+        step = item.counter.count(event.progress_percentage)
+        if said_before == (step, event.progress_percentage):
+            return []
+        item.step, item.steps = step, event.total_steps
+        return [self._completed(item, event, step=step)]
+
+    def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
+        rank = _RANK.get(event.status)
+        if rank is None or rank < _RANK[item.view.status]:
+            return []
+        if event.status_sequence is not None:
+            if event.status_sequence <= item.status_sequence:
+                return []
+            item.status_sequence = event.status_sequence
+        elif event.status == item.view.status:
+            return []
+        error_type = event.error_type or item.view.error_type
+        error_message = event.error_message or item.view.error_message
+        self._set(
+            item,
+            status=event.status,
+            session_id=event.session_id or item.view.session_id,
+            created_at=event.created_at or item.view.created_at,
+            started_at=event.started_at or item.view.started_at,
+            completed_at=event.completed_at or item.view.completed_at,
+            error_type=error_type,
+            error_message=error_message,
+            error_traceback=event.error_traceback or item.view.error_traceback,
+            error=_one_line(event.status, error_type, error_message),
+            canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
+        )
+        return self._end(item, event)
+
+    def _end(self, item: ItemState, event: Event) -> list[Event]:
+        """Return an event and, if it ended the item, the end of its story; nothing while that must wait."""
+        item.held_back.append(event)
+        settled = self._settle(item, is_whole=False)
+        return [] if self._holds_back(item) else self._told_in_order(item, [], settled)
+
+    @staticmethod
+    def _holds_back(item: ItemState) -> bool:
+        """Return whether events before the item's end were missed, and are about to be recovered."""
+        return item.lacks_details() and item.has_gap and not item.is_lost
+
+    @staticmethod
+    def _told_in_order(item: ItemState, recovered: list[Event], settled: list[Event]) -> list[Event]:
+        """Return all that a consumer has not seen yet: outputs, the item's status, its error, its end."""
+        outputs = [event for event in recovered if not isinstance(event, InvocationError)]
+        errors = [event for event in recovered if isinstance(event, InvocationError)]
+        held_back, item.held_back = item.held_back, []
+        return [*outputs, *held_back, *errors, *settled]
+
+    def _take_error(self, item: ItemState, event: InvocationError) -> None:
+        self._set(
+            item,
+            error_node_id=event.node_id,
+            error_node_type=event.node.get("type"),
+            error_type=item.view.error_type or event.error_type,
+            error_message=item.view.error_message or event.error_message,
+            error_traceback=item.view.error_traceback or event.error_traceback,
+        )
+
+    def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
+        """Return the event with how far its item is now; an invocation's event also means that the item has started."""
+        overall = item.percentage
+        if item.workload is not None:
+            overall = max(overall, 100.0 * item.workload.share)
+            self._set_percentage(item, min(overall, _MOST_BEFORE_THE_END))
+            if not isinstance(event, InvocationComplete):
+                overall = item.percentage
+        session_id = event.session_id or item.view.session_id
+        if item.view.status == "pending" or session_id != item.view.session_id:
+            status = "in_progress" if item.view.status == "pending" else item.view.status
+            self._set(item, status=status, session_id=session_id)
+        return replace(event, overall_percentage=overall, **facts)
+
+    def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
+        """Take in that this client asks the server to cancel these items, or all that have not ended.
+
+        The server cancels an item of a called workflow with its callers, and with all that they call.
+        """
+        if item_ids is not None:
+            item_ids = set().union(*(self.called.chain_of(item_id) for item_id in item_ids))
+        for item_id in self._open if item_ids is None else self._open.intersection(item_ids):
+            self.items[item_id].cancel_was_asked = True
+        self.called.cancel_asked(item_ids)
+
+    def server_was_away(self) -> None:
+        """Take in that the server was away for a while: it was restarted, and has canceled what was running."""
+        for item_id in self._open:
+            self.items[item_id].server_was_away = True
+        self.called.server_was_away()
+
+    def lost_items(self) -> list[int]:
+        """Return the items that a restarted server canceled, and that are to be run again."""
+        return sorted(self._lost)
+
+    def given_up(self, item_id: int) -> list[Event]:
+        """Take in that a lost item cannot be run again: it stays canceled."""
+        item = self.items[item_id]
+        item.is_lost = False
+        self._lost.discard(item_id)
+        settled = self._settle(item, is_whole=True)
+        self._publish()
+        return self._told_in_order(item, [], settled)
+
+    @staticmethod
+    def _canceled_by(item: ItemState, record: QueueItemSummary | None) -> str:
+        if item.cancel_was_asked:
+            return "client"
+        # What had not begun stays in the queue of a server that is restarted.
+        began = record is not None and record.started_at is not None
+        return "server" if item.server_was_away and began else "unknown"
+
+    def learned_graph(self, graph: object) -> None:
+        """Take in the graph of a run that was begun elsewhere, as a record contains it."""
+        if self.graph is None and isinstance(graph, Mapping) and "nodes" in graph and "edges" in graph:
+            self.graph, self.boards, self._shape = graph, boards_sent(graph), GraphShape(graph)
+            for item in self.items.values():
+                item.view = replace(item.view, boards=self.boards)
+            self._publish()
+
+    def _lacks_parts(self, item: ItemState) -> bool:
+        """Return whether an event that the server must have sent is missing: of a node that ran, or of the failed one.
+
+        A websocket loses nothing, but a proxy may.
+        """
+        if item.view.status == "failed":
+            return item.view.error_node_id is None
+        workload = self._workload_of(item)
+        if item.view.status != "completed" or self.graph is None or workload is None:
+            return False
+        ended = {output.node_id for output in item.outputs.values()}
+        return not self.graph["nodes"].keys() <= ended or len(item.outputs) < workload.total
+
+    def _fill_in(self, item: ItemState, record: QueueItemRecord) -> list[Event]:
+        """Take over what only the record has, and return the events that tell it."""
+        results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
+        missing = [invocation_id for invocation_id in results if invocation_id not in item.outputs]
+        failed = next(iter(record.session.get("errors") or {}), None)
+        is_error_missing = failed is not None and item.view.error_node_id is None
+        self._set(
+            item,
+            session_id=record.session_id,
+            created_at=record.created_at or item.view.created_at,
+            error_type=record.error_type or item.view.error_type,
+            error_message=record.error_message or item.view.error_message,
+            error_traceback=record.error_traceback or item.view.error_traceback,
+            error=_one_line(record.status, record.error_type, record.error_message),
+        )
+        recovered: list[Event] = []
+        for invocation_id in missing:
+            facts = self._recovered(item, record, invocation_id)
+            self._add_output(item, facts["node_id"], invocation_id, results[invocation_id], facts["node"])
+            recovered.append(InvocationComplete(**facts, result=results[invocation_id]))
+        if failed is not None and is_error_missing:
+            facts = self._recovered(item, record, failed)
+            self._set(item, error_node_id=facts["node_id"], error_node_type=facts["node"].get("type"))
+            recovered.append(
+                InvocationError(
+                    **facts,
+                    error_type=item.view.error_type or "",
+                    error_message=item.view.error_message or "",
+                    error_traceback=item.view.error_traceback or "",
+                )
+            )
+        return recovered
+
+    def _recovered(self, item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
+        """Return what a recovered event of a node has in common with the others."""
+        source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
+        node_id = source_of.get(invocation_id, invocation_id)
+        prepared: Mapping[str, Any] = (record.session.get("execution_graph") or {}).get("nodes") or {}
+        sent: Mapping[str, Any] = {} if self.graph is None else self.graph["nodes"]
+        return {
+            "queue_id": item.view.queue_id,
+            "item_id": item.view.item_id,
+            "batch_id": item.view.batch_id,
+            "session_id": record.session_id,
+            "node_id": node_id,
+            "invocation_id": invocation_id,
+            "node": prepared.get(invocation_id) or {**sent.get(node_id, {}), "id": invocation_id},
+            "overall_percentage": item.percentage,
+            "recovered": True,
+        }
+
+    def _settle(self, item: ItemState, *, is_whole: bool) -> list[Event]:
+        if item.is_settled or item.is_lost or not item.view.is_finished:
+            return []
+        if not is_whole and (item.has_gap or self._lacks_parts(item)):
+            item.has_gap = item.has_gap or item.view.status == "completed"
+            self._lacking.add(item.view.item_id)
+            return []
+        item.is_settled = True
+        self._open.discard(item.view.item_id)
+        self._lacking.discard(item.view.item_id)
+        view = item.view
+        return [
+            SessionComplete(
+                queue_id=view.queue_id,
+                item_id=view.item_id,
+                batch_id=view.batch_id,
+                session_id=view.session_id,
+                status=view.status,
+            )
+        ]
+
+
+def _status_event(view: QueueItem) -> QueueItemStatusChanged:
+    return QueueItemStatusChanged(
+        queue_id=view.queue_id,
+        item_id=view.item_id,
+        batch_id=view.batch_id,
+        session_id=view.session_id,
+        status=view.status,
+        started_at=view.started_at,
+        completed_at=view.completed_at,
+        error_type=view.error_type,
+        error_message=view.error_message,
+        error_traceback=view.error_traceback,
+        recovered=True,
+    )
+
+
+def _one_line(status: str, error_type: str | None, error_message: str | None) -> str | None:
+    if status not in TERMINAL_STATUSES - {"completed"} or not (error_type or error_message):
+        return None
+    text = ": ".join(part for part in (error_type, error_message) if part)
+    return text.splitlines()[0]

@@ -1,0 +1,1 @@
+"""Recipes on top of the client."""

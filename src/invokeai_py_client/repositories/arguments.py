@@ -1,0 +1,176 @@
+"""What repositories take as arguments: images, videos and boards by name, record or handle, one or many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import AmbiguousNameError
+from invokeai_py_client.files import FileKind
+from invokeai_py_client.image import Image
+from invokeai_py_client.transfers.uploads import check_source, is_pillow
+from invokeai_py_client.transport.error_responses import nearest, not_there
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import boards
+from invokeai_py_client.wire.records import BoardRecord, ImageRecord, VideoRecord
+
+T = TypeVar("T")
+
+ImageLike = str | ImageRecord | Image
+"""An image of the server: its name, its record, or an `Image`, as a run has them."""
+
+ImagesLike = ImageLike | Iterable[ImageLike] | AsyncIterable[ImageLike]
+"""One image or many: a list, a `Listing`, whatever can be iterated; under `client.aio` also with `async for`."""
+
+VideoLike = str | VideoRecord
+"""A video of the server: its name or its record."""
+
+VideosLike = VideoLike | Iterable[VideoLike] | AsyncIterable[VideoLike]
+"""One video or many, as `ImagesLike`."""
+
+
+class HasBoardId(Protocol):
+    """A board's record, or a handle of it."""
+
+    @property
+    def board_id(self) -> str:
+        """The board's id."""
+        ...
+
+
+BoardLike = str | HasBoardId
+"""A board's id, its name, its record, or a handle; `none` stands for the images on no board."""
+
+
+def several(things: str | Iterable[T]) -> list[str | T]:
+    """A list of what was given, which may be one text alone.
+
+    Example:
+        >>> several("a.png")
+        ['a.png']
+    """
+    return [things] if isinstance(things, str) else [*things]
+
+
+def in_parts(things: Sequence[T], size: int) -> list[Sequence[T]]:
+    """What is to be asked for in several requests, so many in each at most."""
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+def image_name_of(image: object) -> str:
+    """The name of an `ImageLike`.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(image, str):
+        return image
+    if isinstance(image, ImageRecord):
+        return image.image_name
+    if isinstance(image, Image):
+        return image.name
+    raise TypeError(f"an image is its name, its record or an Image, not {type(image).__name__}")
+
+
+def video_name_of(video: object) -> str:
+    """The name of a `VideoLike`.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(video, str):
+        return video
+    if isinstance(video, VideoRecord):
+        return video.video_name
+    raise TypeError(f"a video is its name or its record, not {type(video).__name__}")
+
+
+def image_names_of(images: ImagesLike) -> list[str]:
+    """The names of `ImagesLike`, each once.
+
+    Raises:
+        TypeError: one is no `ImageLike`; the message says where it stands.
+    """
+    return names_of(images, image_name_of)
+
+
+def is_one(things: object) -> bool:
+    """Whether it is a single one that could also be many."""
+    return isinstance(things, str | ImageRecord | VideoRecord | Image)
+
+
+def names_of(things: Any, name_of: Callable[[object], str]) -> list[str]:
+    """The names of one thing or of many, each once.
+
+    Raises:
+        TypeError: one is not what `name_of` takes; the message says where it stands.
+    """
+    if is_one(things) or not hasattr(things, "__iter__"):
+        return [name_of(things)]
+    names: dict[str, None] = {}
+    for index, thing in enumerate(things):
+        try:
+            names[name_of(thing)] = None
+        except TypeError as error:
+            raise TypeError(f"at index {index}: {error}") from None
+    return [*names]
+
+
+def sources_of(sources: Any, kind: FileKind) -> list[Any]:
+    """What is to be uploaded, one or many, as a list.
+
+    Raises:
+        TypeError: one cannot be uploaded; the message says where it stands.
+    """
+    is_one = isinstance(sources, str | os.PathLike | bytes | bytearray | memoryview)
+    if is_one or hasattr(sources, "read") or is_pillow(sources) or not hasattr(sources, "__iter__"):
+        check_source(sources, kind)
+        return [sources]
+    found = [*sources]
+    for index, source in enumerate(found):
+        check_source(source, kind, f"at index {index}: ")
+    return found
+
+
+async def board_id_of(board: BoardLike, catalog: Catalog, http: HttpTransport) -> str:
+    """The id of a board. An id goes before a name; names are asked of the server each time.
+
+    Raises:
+        NotFoundError: there is no such board; the message names the nearest.
+        AmbiguousNameError: several boards have that name.
+        TypeError: it is nothing of these.
+    """
+    if not isinstance(board, str):
+        board_id = getattr(board, "board_id", None)
+        if not isinstance(board_id, str):
+            raise TypeError(f"a board is given by its id, name, record or handle, not by {type(board).__name__}")
+        return board_id
+    if board == boards.UNCATEGORIZED:
+        return board
+    known = await catalog.boards()
+    if any(one.board_id == board for one in known):
+        return board
+    return board_named(board, known, http).board_id
+
+
+def board_named(name: str, known: Sequence[BoardRecord], http: HttpTransport) -> BoardRecord:
+    """The one of the known boards that has a name; errors as in `board_id_of`."""
+    named = [one for one in known if one.board_name == name]
+    if len(named) > 1:
+        raise AmbiguousNameError(
+            f"{len(named)} boards are named {name!r}.",
+            name=name,
+            choices=tuple(one.board_id for one in named),
+            hint=f"Give the id of one: {', '.join(one.board_id for one in named)}.",
+        )
+    if not named:
+        call = boards.list_boards(include_archived=True)
+        raise not_there(
+            f"The server has no board {name!r}.",
+            method=call.method,
+            url=http.url_of(call.path),
+            hint=nearest(name, (one.board_name for one in known), "Its boards are"),
+        )
+    return named[0]

@@ -1,0 +1,369 @@
+"""One board of the server, as a handle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import ForbiddenError
+from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of
+from invokeai_py_client.repositories.media.common import Category, parts_of
+from invokeai_py_client.repositories.media.images import AsyncImages
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.reporting import blocking_reporting
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.transport.error_responses import not_there
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Query
+from invokeai_py_client.wire.calls import boards, images
+from invokeai_py_client.wire.records import BoardRecord, ImageRecord
+
+if TYPE_CHECKING:
+    from invokeai_py_client.transfers.uploads import ImageSource
+
+UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
+"""What stands for the board of the images that are on none."""
+
+
+class AsyncBoard:
+    """The awaited face of one board; `Board` blocks. `record` is what was known of it when it was made, or refreshed.
+
+    The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
+    sure that it is on this board; the other verbs take any image.
+    """
+
+    def __init__(
+        self, engine: Engine, http: HttpTransport, catalog: Catalog, image_repo: AsyncImages, record: BoardRecord
+    ) -> None:
+        self._engine = engine
+        self._http = http
+        self._catalog = catalog
+        self._image_repo = image_repo
+        self.record = record
+
+    @property
+    def board_id(self) -> str:
+        """Its id; `none` for the board of the images that are on none."""
+        return self.record.board_id
+
+    @property
+    def board_name(self) -> str:
+        """Its name."""
+        return self.record.board_name
+
+    @property
+    def is_uncategorized(self) -> bool:
+        """Whether it stands for the images that are on no board."""
+        return self.board_id == boards.UNCATEGORIZED
+
+    @on_engine
+    async def refresh(self) -> BoardRecord:
+        """What the server knows of it now; for the images on no board, how many there are.
+
+        Rests on `GET /api/v1/boards/{board_id}`.
+
+        Raises:
+            NotFoundError: it is no more.
+        """
+        if self.is_uncategorized:
+            counts = {
+                "image_count": await self._http.send(boards.count_images(self.board_id, boards.GENERATED)),
+                "asset_count": await self._http.send(boards.count_images(self.board_id, boards.ASSETS)),
+            }
+            self.record = UNCATEGORIZED.model_copy(update=counts)
+        else:
+            self.record = await self._http.send(boards.get_board(self.board_id))
+        return self.record
+
+    def images(
+        self,
+        *,
+        categories: Sequence[Category] = (),
+        starred: bool | None = None,
+        search: str | None = None,
+        newest_first: bool = True,
+    ) -> Listing[ImageRecord]:
+        """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
+
+        Raises, when the reading begins:
+            NotFoundError: the board is no more.
+        """
+        # By its id, not its record: of a board that is no more the server would say that it is empty.
+        return self._image_repo.list_images(
+            board=self.board_id, categories=categories, starred=starred, search=search, newest_first=newest_first
+        )
+
+    @on_engine
+    async def list_images(
+        self,
+        offset: int = 0,
+        limit: int | None = None,
+        order_by: Literal["created_at"] = "created_at",
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+        search_term: str | None = None,
+    ) -> list[str]:
+        """The names of its images.
+
+        Rests on `GET /api/v1/images/names`, of servers from 6.0.
+
+        Args:
+            offset: skip so many.
+            limit: at most so many; None for all.
+            order_by: the only order that the server has.
+            order_dir: `DESC` for the newest first.
+            starred_first: the starred ones before the others.
+            search_term: only those in whose metadata this text occurs.
+
+        Raises:
+            NotFoundError: the board is no more.
+            ValueError: `offset` or `limit` is below 0.
+        """
+        if offset < 0 or (limit or 0) < 0:
+            raise ValueError(f"offset and limit count from 0 on, not from {min(offset, limit or 0)}")
+        filters: Query = {
+            "board_id": self.board_id,
+            "is_intermediate": False,
+            "order_dir": order_dir,
+            "starred_first": starred_first,
+            "search_term": search_term,
+        }
+        names = (await self._http.send(images.list_image_names(filters))).image_names
+        if not names:
+            # Of a board that is no more the server says that it is empty.
+            await self.refresh()
+        return names[offset:] if limit is None else names[offset : offset + limit]
+
+    @on_engine
+    async def upload_image(
+        self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
+    ) -> ImageRecord:
+        """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
+        return await self._image_repo.upload_image(
+            file_path, board=self._target(), category=image_category, is_intermediate=is_intermediate
+        )
+
+    @on_engine
+    async def upload_image_data(
+        self,
+        image_data: bytes,
+        filename: str | None = None,
+        is_intermediate: bool = False,
+        image_category: Category = "user",
+    ) -> ImageRecord:
+        """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
+        target = self._target()
+        board_id = None if target is None else target.board_id
+        upload = Upload(image_data, filename=filename)
+        return await self._image_repo.send_upload(upload, board_id, image_category, is_intermediate)
+
+    async def upload(
+        self,
+        paths: ImageSource | Iterable[ImageSource] | AsyncIterable[ImageSource],
+        *,
+        log: str | os.PathLike[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        progress_callback: ProgressCallback | None = None,
+    ) -> TransferReport[ImageRecord]:
+        """Upload many files to it: `image_repo.upload_many`."""
+        return await self._image_repo.upload_many(
+            paths, board=self._target(), log=log, concurrency=concurrency, progress_callback=progress_callback
+        )
+
+    async def download(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        progress_callback: ProgressCallback | None = None,
+    ) -> TransferReport[Path]:
+        """Download all its images into a folder: `image_repo.download_many`."""
+        names = await self.list_images()
+        return await self._image_repo.download_many(
+            names, folder, concurrency=concurrency, progress_callback=progress_callback
+        )
+
+    @on_engine
+    async def download_image(self, image_name: str, full_resolution: bool = True) -> bytes:
+        """The file of one of its images, or with `full_resolution=False` its thumbnail, in memory.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        call = images.get_image_bytes if full_resolution else images.get_thumbnail
+        return await self._http.send(call(image_name))
+
+    @on_engine
+    async def add_images(self, image_names: ImagesLike) -> list[str]:
+        """Put images on it, which then are on no other; the names of those that are on it now.
+
+        Those that are not there, or may not be moved, are left out.
+
+        Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
+
+        Raises:
+            NotFoundError: the board is no more.
+        """
+        return await self._put(image_names_of(image_names), self.board_id)
+
+    @on_engine
+    async def remove_images(self, image_names: ImagesLike) -> list[str]:
+        """Take images off it; they are on no board then. The names of those that are.
+
+        Those that are not on it, or may not be moved, are left out.
+
+        Rests on `POST /api/v1/board_images/batch/delete`.
+        """
+        found = [
+            record
+            for part in parts_of(image_names_of(image_names))
+            for record in await self._image_repo.records_of(part)
+        ]
+        on_it = [record.image_name for record in found if self._has(record)]
+        return await self._put(on_it, boards.UNCATEGORIZED)
+
+    @on_engine
+    async def move_image_to(self, image_name: str, target_board_id: BoardLike | None) -> bool:
+        """Put one of its images on another board; None or `none` for no board. True.
+
+        Raises:
+            NotFoundError: there is no such board, or no such image on this one.
+            AmbiguousNameError: several boards have that name.
+            ForbiddenError: the user may not move it.
+        """
+        target = boards.UNCATEGORIZED
+        if target_board_id is not None:
+            target = await board_id_of(target_board_id, self._catalog, self._http)
+        await self._check_has(image_name)
+        if image_name not in await self._put([image_name], target):
+            call = images.get_image(image_name)
+            raise ForbiddenError(
+                f"The server did not move the image {image_name!r} from the board {self.board_name!r}.",
+                status=200,
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Only its owner and administrators may.",
+            )
+        return True
+
+    @on_engine
+    async def remove_image(self, image_name: str) -> bool:
+        """Take one of its images off it; True. Errors as in `move_image_to`."""
+        return await self.move_image_to(image_name, None)
+
+    @on_engine
+    async def star_image(self, image_name: str) -> bool:
+        """Star an image; True. Errors as in `image_repo.star_image`."""
+        await self._image_repo.star_image(image_name)
+        return True
+
+    @on_engine
+    async def unstar_image(self, image_name: str) -> bool:
+        """Take the star off an image; True. Errors as in `image_repo.unstar_image`."""
+        await self._image_repo.unstar_image(image_name)
+        return True
+
+    @on_engine
+    async def delete_image(self, image_name: str) -> bool:
+        """Delete one of its images, for good; True.
+
+        Raises:
+            NotFoundError: there is no such image on it.
+            ForbiddenError: it is somebody else's.
+        """
+        await self._check_has(image_name)
+        await self._image_repo.delete_image(image_name)
+        return True
+
+    @on_engine
+    async def get_image_count(self) -> int:
+        """How many images are on it, as the server counts them: what was uploaded as an asset is not one."""
+        return (await self.refresh()).image_count
+
+    async def _put(self, image_names: list[str], board_id: str) -> list[str]:
+        """Put images on a board, or on none; the names of those that are there now."""
+        there: list[str] = []
+        for part in parts_of(image_names):
+            if board_id == boards.UNCATEGORIZED:
+                there += (await self._http.send(boards.remove_images(part))).removed_images
+            else:
+                there += (await self._http.send(boards.add_images(board_id, part))).added_images
+        return there
+
+    def _has(self, record: ImageRecord) -> bool:
+        return (record.board_id or boards.UNCATEGORIZED) == self.board_id
+
+    async def _check_has(self, image_name: str) -> None:
+        call = images.get_image(image_name)
+        record = await self._http.send(call)
+        if not self._has(record):
+            where = "on none" if record.board_id is None else f"on the board with the id {record.board_id!r}"
+            raise not_there(
+                f"The image {image_name!r} is not on the board {self.board_name!r}: it is {where}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Use the handle of that board.",
+            )
+
+    def _target(self) -> BoardRecord | None:
+        return None if self.is_uncategorized else self.record
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.board_name!r} {self.board_id}>"
+
+
+class Board(Blocking[AsyncBoard]):
+    """One board of the server. `board.aio` has the same verbs, awaited.
+
+    Example:
+        >>> board = client.board_repo.get_board_handle_by_name("tigers")
+        >>> board.upload_image("cub.png")
+        >>> board.download("tigers").failed
+        []
+    """
+
+    refresh = blocking(AsyncBoard.refresh)
+    images = shared(AsyncBoard.images)
+    list_images = blocking(AsyncBoard.list_images)
+    upload_image = blocking(AsyncBoard.upload_image)
+    upload_image_data = blocking(AsyncBoard.upload_image_data)
+    upload = blocking_reporting(AsyncBoard.upload)
+    download = blocking_reporting(AsyncBoard.download)
+    download_image = blocking(AsyncBoard.download_image)
+    add_images = blocking(AsyncBoard.add_images)
+    remove_images = blocking(AsyncBoard.remove_images)
+    move_image_to = blocking(AsyncBoard.move_image_to)
+    remove_image = blocking(AsyncBoard.remove_image)
+    star_image = blocking(AsyncBoard.star_image)
+    unstar_image = blocking(AsyncBoard.unstar_image)
+    delete_image = blocking(AsyncBoard.delete_image)
+    get_image_count = blocking(AsyncBoard.get_image_count)
+
+    @property
+    def record(self) -> BoardRecord:
+        """What was known of it when it was made, or refreshed."""
+        return self.aio.record
+
+    @property
+    def board_id(self) -> str:
+        """Its id; `none` for the board of the images that are on none."""
+        return self.aio.board_id
+
+    @property
+    def board_name(self) -> str:
+        """Its name."""
+        return self.aio.board_name
+
+    @property
+    def is_uncategorized(self) -> bool:
+        """Whether it stands for the images that are on no board."""
+        return self.aio.is_uncategorized
+
+    def __repr__(self) -> str:
+        return f"<Board {self.board_name!r} {self.board_id}>"

@@ -1,0 +1,1 @@
+"""Images and videos: one, many, and as zips."""

@@ -1,0 +1,243 @@
+"""What the repositories of images and of videos share: names and filters, files up and down, many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import NotFoundError, UnsafePathError, WorkflowFileError
+from invokeai_py_client.files import FileKind, path_of, shown_name
+from invokeai_py_client.json_text import read_json
+from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, in_parts, is_one, several
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transfers.concurrent import ProgressCallback, TransferReport, crc32_of, transfer_all
+from invokeai_py_client.transfers.journal import TransferLog
+from invokeai_py_client.transfers.uploads import Upload, name_of_source
+from invokeai_py_client.transport.error_responses import not_there
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.call import Call, Query
+from invokeai_py_client.wire.calls import images
+from invokeai_py_client.wire.records import ImageNames, ImageRecord, VideoNames, VideoRecord
+
+R = TypeVar("R", ImageRecord, VideoRecord)
+
+Category = Literal["general", "mask", "control", "user", "other"]
+"""`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
+
+Origin = Literal["internal", "external"]
+"""Made by the server, or uploaded to it."""
+
+DOWNLOAD_LOG = ".invokeai-downloads.jsonl"
+"""The file in a folder that remembers what `download_many` has put there."""
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+_LINES_AT_ONCE = 32
+"""Of a log of downloads: losing the last of it costs no more than to download those again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaKind:
+    """Images, or videos: the noun, what their files are, and the routes that are shared."""
+
+    noun: Literal["image", "video"]
+    file: FileKind
+    get: Callable[[str], Call[Any]]
+    get_bytes: Callable[[str], Call[bytes]]
+    list_names: Callable[[Query], Call[Any]]
+    upload: Callable[..., Call[Any]]
+    name_of: Callable[[object], str]
+
+
+class AsyncMedia(Generic[R]):
+    """The base of `client.aio.image_repo` and `client.aio.video_repo`. All of it is for those on the engine."""
+
+    _kind: ClassVar[MediaKind]
+
+    def __init__(self, engine: Engine, http: HttpTransport, catalog: Catalog) -> None:
+        self._engine = engine
+        self._http = http
+        self._catalog = catalog
+
+    async def _board_id(self, board: BoardLike | None) -> str | None:
+        return None if board is None else await board_id_of(board, self._catalog, self._http)
+
+    async def _list_names(
+        self,
+        board: BoardLike | None,
+        categories: Category | Iterable[Category],
+        origin: Origin | None,
+        is_intermediate: bool | None,
+        starred: bool | None,
+        search: str | None,
+        newest_first: bool,
+    ) -> list[str]:
+        filters: Query = {
+            "board_id": await self._board_id(board),
+            "categories": tuple(several(categories)) or None,
+            f"{self._kind.noun}_origin": origin,
+            "is_intermediate": is_intermediate,
+            "search_term": search,
+            "order_dir": "DESC" if newest_first else "ASC",
+            # The answer says how many are starred, not which: they must come first to be told apart.
+            "starred_first": starred is not None,
+        }
+        answer: ImageNames | VideoNames = await self._http.send(self._kind.list_names(filters))
+        if starred is None:
+            return answer.names
+        return answer.names[: answer.starred_count] if starred else answer.names[answer.starred_count :]
+
+    def _check_there(self, name: str, answered: Sequence[str]) -> None:
+        """That what was asked about a single one is in the answer: the server leaves out what is not there."""
+        if name not in answered:
+            call = self._kind.get(name)
+            raise not_there(
+                f"The server has no {self._kind.noun} {name!r}, or may not change it.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Check the name; it may have been deleted meanwhile.",
+            )
+
+    def _told(self, asked: object, answered: list[str]) -> list[str]:
+        """What was answered; an error if a single one was asked about, and it is not in it."""
+        if is_one(asked):
+            self._check_there(self._kind.name_of(asked), answered)
+        return answered
+
+    async def _download_all(
+        self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: ProgressCallback
+    ) -> TransferReport[Path]:
+        target = path_of(folder)
+
+        # It makes the folder: one that cannot be made is told before anything is asked for.
+        with TransferLog(target / DOWNLOAD_LOG, lines_at_once=_LINES_AT_ONCE) as log:
+
+            async def download(name: str) -> tuple[Path, bool]:
+                path = target / shown_name(name)
+                known = log.get(name)
+                if known is not None and await asyncio.to_thread(_is_whole, path, known):
+                    return path, False
+                got = await self._http.download(self._kind.get_bytes(name), path)
+                log.remember(name, size=got.size, crc32=got.crc32)
+                return path, True
+
+            return await transfer_all(names, download, name=str, concurrency=concurrency, report=report)
+
+    async def _upload_all(
+        self,
+        sources: Sequence[Any],
+        board: BoardLike | None,
+        category: str,
+        log: str | os.PathLike[str] | None,
+        concurrency: int,
+        report: ProgressCallback,
+    ) -> TransferReport[R]:
+        done = None if log is None else TransferLog(path_of(log))
+        # With a log, the same content twice is sent once: the second waits for the first, and finds it there.
+        turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+        # The log is opened before anything is asked.
+        with done or contextlib.nullcontext():
+            board_id = await self._board_id(board)
+
+            async def upload(source: Any) -> tuple[R, bool]:
+                read = await self._read(source)
+                if done is None:
+                    return await self.send_upload(read, board_id, category, False), True
+                digest = await asyncio.to_thread(read.digest)
+                key = f"{self._http.settings.url} {board_id or 'none'} {category} {digest}"
+                async with turns[key]:
+                    there = await self._find(done.get(key))
+                    if there is not None:
+                        return there, False
+                    record = await self.send_upload(read, board_id, category, False)
+                    done.remember(key, **{self._name_key: self._kind.name_of(record)})
+                    return record, True
+
+            return await transfer_all(sources, upload, name=name_of_source, concurrency=concurrency, report=report)
+
+    @property
+    def _name_key(self) -> str:
+        return f"{self._kind.noun}_name"
+
+    async def _find(self, known: Mapping[str, object] | None) -> R | None:
+        """What a log remembers, if the server still has it."""
+        name = None if known is None else known.get(self._name_key)
+        if not isinstance(name, str):
+            return None
+        try:
+            found: R = await self._http.send(self._kind.get(name))
+        except (NotFoundError, UnsafePathError):
+            return None
+        return found
+
+    async def _read(self, source: Any) -> Upload:
+        """What is to be uploaded; what takes a moment to be read or packed holds up nobody."""
+        if isinstance(source, str | os.PathLike):
+            return Upload(source, kind=self._kind.file)
+        return await asyncio.to_thread(Upload, source, kind=self._kind.file)
+
+    @on_engine
+    async def send_upload(
+        self,
+        upload: Upload,
+        board_id: str | None,
+        category: str,
+        is_intermediate: bool,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> R:
+        """Upload what has been read."""
+        call: Call[R] = self._kind.upload(
+            upload.content,
+            filename=upload.filename,
+            content_type=upload.content_type,
+            category=category,
+            is_intermediate=is_intermediate,
+            board_id=board_id,
+            metadata=metadata,
+        )
+        return await self._http.send(call)
+
+
+def parts_of(names: Sequence[str]) -> list[Sequence[str]]:
+    """As many names in each as the server takes at once.
+
+    Raises:
+        UnsafePathError: one has half a character: it could not be sent, after others were.
+    """
+    for name in names:
+        if not name.isascii() and _HALF.search(name):
+            raise UnsafePathError(f"{name!r} has half a character.", name=name, hint="Pass the name itself.")
+    return in_parts(names, images.MAX_NAMES_PER_REQUEST)
+
+
+def document_of(text: str | None) -> dict[str, Any] | None:
+    """Read the workflow or graph that the server keeps with an image, as JSON text.
+
+    Raises:
+        WorkflowFileError: it is not JSON.
+    """
+    try:
+        document: dict[str, Any] | None = None if text is None else read_json(text)
+    except ValueError as error:
+        raise WorkflowFileError(
+            f"What the server keeps as the workflow or graph of the image is not JSON: {error}.",
+            hint="The server stores whatever was in the uploaded file; this one cannot be run again.",
+        ) from error
+    return document
+
+
+def _is_whole(path: Path, known: Mapping[str, object]) -> bool:
+    try:
+        return path.stat().st_size == known.get("size") and crc32_of(path) == known.get("crc32")
+    except OSError:
+        return False

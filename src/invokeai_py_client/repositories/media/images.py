@@ -1,0 +1,406 @@
+"""`client.image_repo`: the server's images."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import ForbiddenError, NotFoundError
+from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.repositories.arguments import (
+    BoardLike,
+    ImageLike,
+    ImagesLike,
+    board_id_of,
+    image_name_of,
+    image_names_of,
+)
+from invokeai_py_client.repositories.media.common import Category, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.image_transfers import AsyncImageTransfers
+from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.reporting import blocking_reporting
+from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.wire.calls import images
+from invokeai_py_client.wire.records import ImageRecord, ImageUrls
+
+if TYPE_CHECKING:
+    from invokeai_py_client.transfers.uploads import ImageSource
+
+
+class AsyncImages(AsyncImageTransfers):
+    """The awaited face: `client.aio.image_repo`. An image is given by its name, its record, or as an `Image`."""
+
+    # Which images there are
+
+    def list_images(
+        self,
+        *,
+        board: BoardLike | None = None,
+        categories: Category | Sequence[Category] = (),
+        origin: Origin | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search: str | None = None,
+        newest_first: bool = True,
+    ) -> Listing[ImageRecord]:
+        """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
+
+        What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
+
+        Rests on `GET /api/v1/images/names` and `POST /api/v1/images/images_by_names`, of servers from 6.0.
+
+        Args:
+            board: only those of this board, by id, name or record; `none` for those on no board.
+            categories: only these; all if there is none.
+            origin: only those made by the server (`internal`), or uploaded (`external`).
+            is_intermediate: those nobody is to see (True), the others (False), or all (None).
+            starred: only those that are starred (True), or are not (False).
+            search: only those in whose metadata this text occurs.
+            newest_first: or the oldest first.
+
+        Raises:
+            NotFoundError, AmbiguousNameError: of the board; raised when the reading begins.
+
+        Example:
+            >>> [image.image_name for image in client.image_repo.list_images(board="tigers", starred=True)]
+        """
+
+        async def names() -> list[str]:
+            return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
+
+        return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
+
+    @on_engine
+    async def list_image_names(
+        self,
+        *,
+        board: BoardLike | None = None,
+        categories: Category | Sequence[Category] = (),
+        origin: Origin | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search: str | None = None,
+        newest_first: bool = True,
+    ) -> list[str]:
+        """The names of the images of the server, all at once; the arguments are those of `list_images`.
+
+        Rests on `GET /api/v1/images/names`, of servers from 6.0.
+        """
+        return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
+
+    @on_engine
+    async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
+        """The records of at most a thousand images, on the engine; those that are gone are left out."""
+        return await self._http.send(images.get_images(image_names))
+
+    # One image
+
+    @on_engine
+    async def get_image(self, image_name: ImageLike) -> ImageRecord:
+        """What the server knows of an image; its pixels are another matter.
+
+        Rests on `GET /api/v1/images/i/{image_name}`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return await self._http.send(images.get_image(image_name_of(image_name)))
+
+    @on_engine
+    async def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
+        """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
+
+        Rests on `GET /api/v1/images/i/{image_name}/metadata`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return await self._http.send(images.get_metadata(image_name_of(image_name)))
+
+    @on_engine
+    async def get_workflow(self, image_name: ImageLike) -> dict[str, Any] | None:
+        """The workflow that the server keeps for an image; None where it has none.
+
+        `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
+
+        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return document_of((await self._http.send(images.get_image_workflow(image_name_of(image_name)))).workflow)
+
+    @on_engine
+    async def get_graph(self, image_name: ImageLike) -> dict[str, Any] | None:
+        """The graph that made an image, as it was run; None where the server has none.
+
+        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return document_of((await self._http.send(images.get_image_workflow(image_name_of(image_name)))).graph)
+
+    @on_engine
+    async def get_urls(self, image_name: ImageLike) -> ImageUrls:
+        """Where an image and its thumbnail are to be had, relative to the server's root.
+
+        Rests on `GET /api/v1/images/i/{image_name}/urls`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        name = image_name_of(image_name)
+        # The server would give them for any name.
+        await self._http.send(images.get_image(name))
+        return await self._http.send(images.get_urls(name))
+
+    @on_engine
+    async def get_image_bytes(self, image_name: ImageLike) -> bytes:
+        """The file of an image, in memory.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+            AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_image` has no limit.
+        """
+        return await self._http.send(images.get_image_bytes(image_name_of(image_name)))
+
+    @on_engine
+    async def get_thumbnail(self, image_name: ImageLike) -> bytes:
+        """A small WebP of an image, of at most 256 by 256 pixels.
+
+        Rests on `GET /api/v1/images/i/{image_name}/thumbnail`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        return await self._http.send(images.get_thumbnail(image_name_of(image_name)))
+
+    @on_engine
+    async def download_image(self, image_name: ImageLike, path: str | os.PathLike[str]) -> Path:
+        """Stream an image into a file, which appears under its name when it is whole.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Args:
+            image_name: the server's name for it.
+            path: the file; one of that name is replaced. A folder takes it under the image's own name; what ends in a
+                separator is one, and is made if it is missing.
+
+        Returns:
+            The file.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+            UnsafePathError: the image's own name is to be used, and cannot be a file name.
+            OSError: the file cannot be written.
+        """
+        return await AsyncImage(self._engine, self._http, image_name_of(image_name)).save_as(path)
+
+    @on_engine
+    async def upload_image(
+        self,
+        image: ImageSource,
+        *,
+        board: BoardLike | None = None,
+        category: Category = "user",
+        is_intermediate: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ImageRecord:
+        """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
+
+        Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
+
+        Args:
+            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG. One of
+                a mode that a PNG has not becomes RGB, or what keeps its transparency or its 16 bits; of mode `F`,
+                which has no scale of its own, 0 to 1 is from black to white if it has nothing else, else 0 to 255.
+            board: where it goes, by id, name or record.
+            category: what it is.
+            is_intermediate: nobody is to see it.
+            metadata: what it is to say of how it was made, in place of what is in the file.
+
+        Returns:
+            What the server knows of it now.
+
+        Raises:
+            NotAnImageError: it is no image of a known kind, no regular file, or nothing that Pillow can write.
+            NotFoundError, AmbiguousNameError: of the board.
+            RejectedError: the server cannot read it.
+            UnsafePathError: it is no path.
+            OSError: the file cannot be read.
+
+        Example:
+            >>> client.image_repo.upload_image("cub.png", board="tigers").image_name
+            '71d64297-4d99-4ada-9269-45dd652073ae.png'
+        """
+        upload = await asyncio.to_thread(Upload, image)
+        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+
+    @on_engine
+    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
+        """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
+
+        The server has no route for it: the file is downloaded and uploaded again.
+
+        Args:
+            image_name: the image.
+            board: where the copy goes; by default where the image is.
+
+        Raises:
+            NotFoundError: there is no image of that name, or no such board.
+        """
+        name = image_name_of(image_name)
+        record = await self._http.send(images.get_image(name))
+        board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
+        upload = Upload(await self._http.send(images.get_image_bytes(name)))
+        return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
+
+    @on_engine
+    async def update_image(
+        self,
+        image_name: ImageLike,
+        *,
+        category: Category | None = None,
+        is_intermediate: bool | None = None,
+        starred: bool | None = None,
+    ) -> ImageRecord:
+        """Change what the server knows of an image; what is left out stays.
+
+        Rests on `PATCH /api/v1/images/i/{image_name}`.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+        """
+        name = image_name_of(image_name)
+        # The server answers 400 or 500 for a name that is not there.
+        await self._http.send(images.get_image(name))
+        changes: dict[str, Any] = {"image_category": category, "is_intermediate": is_intermediate, "starred": starred}
+        return await self._http.send(
+            images.update_image(name, {key: value for key, value in changes.items() if value is not None})
+        )
+
+    @on_engine
+    async def star_image(self, image_name: ImagesLike) -> list[str]:
+        """Star one image, or many; the names of those that are starred now.
+
+        Rests on `POST /api/v1/images/star`.
+
+        Raises:
+            NotFoundError: there is no image of the one name that was given.
+        """
+        parts = parts_of(image_names_of(image_name))
+        answers = [await self._http.send(images.star_images(part)) for part in parts]
+        return self._told(image_name, [name for answer in answers for name in answer.starred_images])
+
+    @on_engine
+    async def unstar_image(self, image_name: ImagesLike) -> list[str]:
+        """Take the star off one image, or many; the names of those that have none now.
+
+        Rests on `POST /api/v1/images/unstar`.
+
+        Raises:
+            NotFoundError: there is no image of the one name that was given.
+        """
+        parts = parts_of(image_names_of(image_name))
+        answers = [await self._http.send(images.unstar_images(part)) for part in parts]
+        return self._told(image_name, [name for answer in answers for name in answer.unstarred_images])
+
+    @on_engine
+    async def delete_image(self, image_name: ImageLike) -> None:
+        """Delete an image from the server, for good.
+
+        Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
+
+        Raises:
+            NotFoundError: there is no image of that name.
+            ForbiddenError: it is somebody else's.
+        """
+        name = image_name_of(image_name)
+        try:
+            answer = await self._http.send(images.delete_image(name))
+        except ForbiddenError as error:
+            # So the server also refuses, except to administrators, what is not there; asking for it tells.
+            try:
+                await self._http.send(images.get_image(name))
+            except NotFoundError:
+                if error.may_have_been_applied:
+                    # An earlier attempt, whose response was lost, has deleted it.
+                    return
+                raise
+            raise
+        self._check_there(name, answer.deleted_images)
+
+    # Many images
+
+    @on_engine
+    async def delete_images(self, image_names: ImagesLike) -> list[str]:
+        """Delete many images, for good; the names of those that are gone now.
+
+        Rests on `POST /api/v1/images/delete`.
+        """
+        answers = [await self._http.send(images.delete_images(part)) for part in parts_of(image_names_of(image_names))]
+        return [name for answer in answers for name in answer.deleted_images]
+
+    @on_engine
+    async def delete_uncategorized(self) -> list[str]:
+        """Delete every image that is on no board, for good; the names of those that are gone now.
+
+        Rests on `DELETE /api/v1/images/uncategorized`.
+        """
+        return (await self._http.send(images.delete_uncategorized_images())).deleted_images
+
+    @on_engine
+    async def count_intermediates(self) -> int:
+        """How many images there are that nobody is to see.
+
+        Rests on `GET /api/v1/images/intermediates`.
+        """
+        return await self._http.send(images.count_intermediates())
+
+    @on_engine
+    async def clear_intermediates(self) -> int:
+        """Delete every image that nobody is to see; how many it were.
+
+        Rests on `DELETE /api/v1/images/intermediates`, for administrators.
+        """
+        return await self._http.send(images.clear_intermediates())
+
+
+class Images(Blocking[AsyncImages]):
+    """The server's images: `client.image_repo`.
+
+    Example:
+        >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
+    """
+
+    list_images = shared(AsyncImages.list_images)
+    list_image_names = blocking(AsyncImages.list_image_names)
+    get_image = blocking(AsyncImages.get_image)
+    get_metadata = blocking(AsyncImages.get_metadata)
+    get_workflow = blocking(AsyncImages.get_workflow)
+    get_graph = blocking(AsyncImages.get_graph)
+    get_urls = blocking(AsyncImages.get_urls)
+    get_image_bytes = blocking(AsyncImages.get_image_bytes)
+    get_thumbnail = blocking(AsyncImages.get_thumbnail)
+    download_image = blocking(AsyncImages.download_image)
+    upload_image = blocking(AsyncImages.upload_image)
+    copy_image = blocking(AsyncImages.copy_image)
+    update_image = blocking(AsyncImages.update_image)
+    star_image = blocking(AsyncImages.star_image)
+    unstar_image = blocking(AsyncImages.unstar_image)
+    delete_image = blocking(AsyncImages.delete_image)
+    delete_images = blocking(AsyncImages.delete_images)
+    delete_uncategorized = blocking(AsyncImages.delete_uncategorized)
+    count_intermediates = blocking(AsyncImages.count_intermediates)
+    clear_intermediates = blocking(AsyncImages.clear_intermediates)
+    download_many = blocking_reporting(AsyncImages.download_many)
+    upload_many = blocking_reporting(AsyncImages.upload_many)
+    download_zip = blocking(AsyncImages.download_zip)
+    download_unzipped = blocking(AsyncImages.download_unzipped)

@@ -1,0 +1,1 @@
+"""The queues: items, order and positions."""

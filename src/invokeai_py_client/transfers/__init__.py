@@ -1,0 +1,1 @@
+"""Many files at once: uploads, bounded concurrency, and the journal that makes them resumable."""

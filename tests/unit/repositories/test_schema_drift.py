@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.repositories.schema_drift import known_routes, schema_drift
+
+OPENAPI = Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(gzip.decompress(OPENAPI.read_bytes()))
+    return loaded
+
+
+def test_a_server_of_this_version_has_all_that_is_needed(document: dict[str, Any]) -> None:
+    assert schema_drift(document) == []
+
+
+def test_each_call_is_known_by_its_route() -> None:
+    routes = {(route.method, route.path) for route in known_routes()}
+    assert ("POST", "/api/v1/queue/{queue_id}/enqueue_batch") in routes
+    assert ("GET", "/api/v1/images/i/{image_name}") in routes
+
+
+def change(document: dict[str, Any], what: str) -> None:
+    schemas = document["components"]["schemas"]
+    match what:
+        case "route: POST /api/v1/queue/{queue_id}/enqueue_batch":
+            del document["paths"]["/api/v1/queue/{queue_id}/enqueue_batch"]
+        case "query: GET /api/v1/boards/":
+            document["paths"]["/api/v1/boards/"]["get"]["parameters"] = []
+        case "answer: GET /api/v1/images/i/{image_name}":
+            del schemas["ImageDTO"]["properties"]["image_category"]
+        case "answer: GET /api/v1/queue/{queue_id}/i/{item_id}":
+            schemas["SessionQueueItem"]["properties"]["status"]["enum"].append("dreaming")
+        case "event: invocation_complete":
+            del schemas["InvocationCompleteEvent"]["properties"]["result"]
+        case "node: integer_batch":
+            del schemas["IntegerBatchInvocation"]
+        case _:
+            raise AssertionError(what)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "route: POST /api/v1/queue/{queue_id}/enqueue_batch",
+        "query: GET /api/v1/boards/",
+        "answer: GET /api/v1/images/i/{image_name}",
+        "answer: GET /api/v1/queue/{queue_id}/i/{item_id}",
+        "event: invocation_complete",
+        "node: integer_batch",
+    ],
+)
+def test_what_is_missing_is_told(what: str, document: dict[str, Any]) -> None:
+    changed = copy.deepcopy(document)
+    change(changed, what)
+    assert any(str(drift).startswith(f"{what}: ") for drift in schema_drift(changed)), schema_drift(changed)
