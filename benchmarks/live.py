@@ -19,7 +19,7 @@ from tests.support.scripted_server import WORKFLOW
 
 from benchmarks.show import show
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.local import LocalServer
 
 ROOT = Path(__file__).parents[1]
@@ -137,21 +137,21 @@ def gathered(url: str, pairs: int = 4) -> None:
 def latency(url: str) -> None:
     """From the arrival of a run's last event at the client's socket to the return of the wait."""
     arrived: dict[int, float] = {}
-    received = Following.received
+    received = EventListener.received
 
-    def noted(self: Following, name: str, payload: Any) -> None:
+    def noted(self: EventListener, name: str, payload: Any) -> None:
         if name == "queue_item_status_changed" and payload["status"] == "completed":
             arrived[payload["item_id"]] = time.perf_counter()
         received(self, name, payload)
 
-    Following.received = noted  # type: ignore[method-assign]
+    EventListener.received = noted  # type: ignore[method-assign]
     try:
         with InvokeAIClient.from_url(url) as client:
             wf = _nothing(client)
             blocking = [_blocking(wf, arrived) for _ in range(60)]
             awaited = asyncio.run(_awaited(wf, arrived))
     finally:
-        Following.received = received  # type: ignore[method-assign]
+        EventListener.received = received  # type: ignore[method-assign]
     show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
     show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
 

@@ -15,11 +15,11 @@ from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.queue_reads import item_id_of
-from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.app import App, AsyncApp, Health
 from invokeai_py_client.repositories.arguments import ImageLike
 from invokeai_py_client.repositories.auth import AsyncAuth, Auth
@@ -53,7 +53,7 @@ class AsyncClient:
     They may be used from any loop, beside the blocking ones.
     """
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         catalog = Catalog(http, engine)
         http.on_exchange.append(lambda call, response: forget_changed(catalog, call, response))
 
@@ -61,25 +61,25 @@ class AsyncClient:
             called = await catalog.workflows_called_by(definition, templates)
 
             def make() -> WorkflowHandle:
-                return WorkflowHandle(definition, templates, engine, http, following, catalog, called)
+                return WorkflowHandle(definition, templates, engine, http, tracker, catalog, called)
 
             # All other calls of the client wait for the engine.
             return await asyncio.to_thread(make) if definition.is_large else make()
 
         self.app = AsyncApp(engine, http)
         self.style_preset_repo = AsyncStylePresets(engine, http)
-        self.auth = AsyncAuth(engine, http, following)
+        self.auth = AsyncAuth(engine, http, tracker)
         self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
-        self.image_repo = AsyncImages(engine, http, following, catalog)
+        self.image_repo = AsyncImages(engine, http, tracker, catalog)
         self.video_repo = AsyncVideos(engine, http, catalog)
         self.board_repo = AsyncBoards(engine, http, catalog, self.image_repo)
-        self.dnn_model_repo = AsyncModels(engine, http, following)
-        self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, following, queue_id))
+        self.dnn_model_repo = AsyncModels(engine, http, tracker)
+        self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, tracker, queue_id))
         self.queue = self.queue_repo.get_queue()
-        self._raw = RawRequests(http, following, self.queue_repo.get_queue)
+        self._raw = RawRequests(http, tracker, self.queue_repo.get_queue)
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
 
     @on_engine
     async def run(
@@ -119,7 +119,7 @@ class AsyncClient:
         for name, given in (("batch_id", batch_id), ("session_id", session_id)):
             if not isinstance(given, str | None):
                 raise TypeError(f"{name} must be a str, not {type(given).__name__} ({given!r})")
-        live = await self._following.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
+        live = await self._tracker.attacher.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
         return self._run_of(live)
 
     @on_engine
@@ -161,7 +161,7 @@ class AsyncClient:
             raise TypeError("runs() takes batch_ids, a destination or an origin")
         if isinstance(batch_ids, str):
             raise TypeError("batch_ids must be several ids; run(batch_id=...) takes a single one")
-        found = await self._following.attach_many(
+        found = await self._tracker.attacher.attach_many(
             queue_id,
             batch_ids=None if batch_ids is None else [*batch_ids],
             destination=destination,
@@ -169,12 +169,12 @@ class AsyncClient:
         )
         return {batch_id: self._run_of(live) for batch_id, live in found.items()}
 
-    def _run_of(self, live: LiveRun) -> Run:
+    def _run_of(self, live: TrackedRun) -> Run:
         def images_of(item: QueueItem) -> list[Image]:
             made = images_in((*item.own_results(), *item.called_results()))
             return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
 
-        return Run(AsyncRun(self._engine, self._http, self._following, live, images_of))
+        return Run(AsyncRun(self._engine, self._http, self._tracker, live, images_of))
 
     @on_engine
     async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
@@ -303,8 +303,8 @@ class InvokeAIClient:
         self.settings = settings or Settings.from_environment()
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)
-        self._following = Following(self._http, self._engine)
-        self.aio = AsyncClient(self._engine, self._http, self._following)
+        self._tracker = RunTracker(self._http, self._engine)
+        self.aio = AsyncClient(self._engine, self._http, self._tracker)
         self.app = App(self.aio.app)
         self.style_preset_repo = StylePresets(self.aio.style_preset_repo)
         self.auth = Auth(self.aio.auth)
@@ -385,8 +385,8 @@ class InvokeAIClient:
             >>> for event in client.stream_queue_events():
             ...     print(event.type)
         """
-        following = self._following
-        return EventStream(self._engine, lambda mailbox: following.stream_queue(queue_id, mailbox), following.losses)
+        tracker = self._tracker
+        return EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
 
     def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
@@ -400,23 +400,23 @@ class InvokeAIClient:
         Returns:
             A function that ends it.
         """
-        delivery = Delivery(handler, own_thread=True, losses=self._following.losses)
-        self._following.connection.add(delivery.mailbox)
+        delivery = Delivery(handler, own_thread=True, losses=self._tracker.losses)
+        self._tracker.listener.connection.add(delivery.mailbox)
         return delivery.close
 
     def stats(self) -> ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
-        return client_stats(self._http, self._following)
+        return client_stats(self._http, self._tracker)
 
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
         self._engine.close()
-        self._following.connection.close()
+        self._tracker.listener.connection.close()
 
     async def aclose(self) -> None:
         """`close`, awaited from any loop."""
         await self._engine.aclose()
-        self._following.connection.close()
+        self._tracker.listener.connection.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,10 +15,10 @@ from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
 from invokeai_py_client.image import AsyncImage, Image
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.priority import Priority, PriorityName
-from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -71,7 +71,7 @@ class WorkflowHandle:
         templates: NodeTemplates,
         engine: Engine,
         http: HttpTransport,
-        following: Following,
+        tracker: RunTracker,
         catalog: Catalog,
         called: CalledWorkflows | None = None,
     ) -> None:
@@ -80,13 +80,13 @@ class WorkflowHandle:
         self._templates = templates
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
         self._fields = WorkflowFields(current, templates)
         self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: Run | None = None
         # The engine adds to it while user threads search it: unlike a WeakSet, a dictionary is copied atomically.
         self._runs: dict[weakref.ref[Run], None] = {}
-        self._handlers = EventHandlers(engine, following)
+        self._handlers = EventHandlers(engine, tracker)
         self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
 
     # Inputs
@@ -303,7 +303,7 @@ class WorkflowHandle:
             InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
                 of it if `may_have_been_applied` is false.
         """
-        sent: list[LiveRun] = []
+        sent: list[TrackedRun] = []
         try:
             return self._engine.block(
                 self._submit(
@@ -322,7 +322,7 @@ class WorkflowHandle:
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
-                    self._engine.block(self._following.submissions.withdraw(live))
+                    self._engine.block(self._tracker.submissions.withdraw(live))
             raise
 
     async def submit(
@@ -344,7 +344,7 @@ class WorkflowHandle:
                 be read whenever they are wanted.
             queue_id: the others are as in `submit_sync`.
         """
-        sent: list[LiveRun] = []
+        sent: list[TrackedRun] = []
         try:
             return await self._engine.call(
                 self._submit(
@@ -363,7 +363,7 @@ class WorkflowHandle:
             # It may be cancelled when the submission has just succeeded: the caller never sees the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
-                    await self._engine.call(self._following.submissions.withdraw(live))
+                    await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
     async def _submit(
@@ -376,13 +376,13 @@ class WorkflowHandle:
         batch_id: str | None,
         destination: str,
         origin: str,
-        on_sent: Callable[[LiveRun], None],
+        on_sent: Callable[[TrackedRun], None],
     ) -> Run:
         wanted = Priority.of(priority)
-        submissions = self._following.submissions
+        submissions = self._tracker.submissions
         resubmits = on_server_loss == "resubmit"
 
-        async def send(on_followed: Callable[[LiveRun], None]) -> LiveRun:
+        async def send(on_followed: Callable[[TrackedRun], None]) -> TrackedRun:
             body = await composer.compose(check=True, runs=runs)
             body["batch"] |= {"destination": destination, "origin": origin}
             return await submissions.submit(
@@ -407,7 +407,7 @@ class WorkflowHandle:
                         live.state.resubmits = live.state.resubmits or resubmits
                         on_followed(live)
         run = self._run = Run(
-            AsyncRun(self._engine, self._http, self._following, live, self._image_mapper(), self._handlers)
+            AsyncRun(self._engine, self._http, self._tracker, live, self._image_mapper(), self._handlers)
         )
         known = self._runs
         known[weakref.ref(run, lambda gone: known.pop(gone, None))] = None

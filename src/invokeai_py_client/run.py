@@ -14,11 +14,11 @@ from typing import Any
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
 from invokeai_py_client.image import Image
 from invokeai_py_client.live.event_handlers import EventHandlers
-from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunSnapshot
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
@@ -61,17 +61,17 @@ class AsyncRun:
         self,
         engine: Engine,
         http: HttpTransport,
-        following: Following,
-        live: LiveRun,
+        tracker: RunTracker,
+        live: TrackedRun,
         images_of: Callable[[QueueItem], Sequence[Image]],
         handlers: EventHandlers | None = None,
     ) -> None:
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
         self._live = live
         self._images_of = images_of
-        self._handlers = EventHandlers(engine, following) if handlers is None else handlers
+        self._handlers = EventHandlers(engine, tracker) if handlers is None else handlers
 
     @property
     def handlers(self) -> EventHandlers:
@@ -79,7 +79,7 @@ class AsyncRun:
         return self._handlers
 
     @property
-    def live(self) -> LiveRun:
+    def live(self) -> TrackedRun:
         """The run as the engine follows it."""
         return self._live
 
@@ -137,7 +137,7 @@ class AsyncRun:
     async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109
         """`wait` for those who are on the engine."""
         try:
-            view = await self._following.wait(self._live, seconds=timeout, pauses=pauses)
+            view = await self._tracker.wait(self._live, seconds=timeout, pauses=pauses)
         except TimeoutError:
             assert timeout is not None
             raise self.timed_out(timeout) from None
@@ -151,7 +151,7 @@ class AsyncRun:
         .../i/{item_id}/cancel`. Neither changes anything about a finished item.
         """
         state = self._live.state
-        self._following.cancel_asked(self._live)
+        self._tracker.cancel_asked(self._live)
         if state.only is None:
             await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
         else:
@@ -170,8 +170,8 @@ class AsyncRun:
         item_id = None if session_id is None else self._item_of(session_id)
         return EventStream(
             self._engine,
-            lambda mailbox: self._following.stream(self._live, mailbox, item_id=item_id),
-            self._following.losses,
+            lambda mailbox: self._tracker.stream(self._live, mailbox, item_id=item_id),
+            self._tracker.losses,
         )
 
     def _item_of(self, session_id: str) -> int:
@@ -256,7 +256,7 @@ class AsyncRun:
             watcher: called on the engine; it must not block.
             pauses: seconds between two requests about the run while there is no socket; the last repeats.
         """
-        return self._following.watching(self._live, watcher, pauses=pauses)
+        return self._tracker.watching(self._live, watcher, pauses=pauses)
 
     def is_over(self) -> bool:
         """Return whether the run has ended, and its outputs or error are known.
@@ -385,7 +385,7 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
     @property
     def events(self) -> tuple[Event, ...]:
         """Its events so far. Of very many progress events only the latest 1,000 are kept."""
-        return tuple(self.aio.live.story)
+        return tuple(self.aio.live.history)
 
     @property
     def images(self) -> Sequence[Image]:

@@ -281,9 +281,9 @@ def test_priority_submission(client: InvokeAIClient, wf: WorkflowHandle, run_blo
         normal = wf.submit_sync()
         submission = run_block("Priority Submission", client=client, wf=wf)["submission"]
         (item_id,) = submission["item_ids"]
-        following = client.queue.get_next()
-        assert following is not None
-        assert following.item_id == item_id
+        tracker = client.queue.get_next()
+        assert tracker is not None
+        assert tracker.item_id == item_id
         client.queue.cancel_item(item_id)
         normal.cancel()
     finally:

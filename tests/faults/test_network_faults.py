@@ -275,7 +275,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
                 idle = pool.submit(hasty.queue.wait_until_idle, 60)
                 low = pool.submit(wf.submit_sync, priority="low")
                 deadline = time.monotonic() + 20
-                while len(hasty._following.router._queue_watchers.get("default", ())) < 2:
+                while len(hasty._tracker.listener.router._queue_watchers.get("default", ())) < 2:
                     assert time.monotonic() < deadline
                     time.sleep(0.01)
                 for _ in range(2):

@@ -69,9 +69,9 @@ def test_the_state_of_the_queue(client: InvokeAIClient, wf: WorkflowHandle, paus
     assert [item.item_id for item in client.queue.list_pending()] == [run.item_id for run in runs]
     assert client.queue.list_running() == []
     assert client.queue.get_current() is None
-    following = client.queue.get_next()
-    assert following is not None
-    assert following.item_id == runs[0].item_id
+    tracker = client.queue.get_next()
+    assert tracker is not None
+    assert tracker.item_id == runs[0].item_id
     newest = [item.item_id for item in islice(client.queue.list_items(), 3)]
     assert newest == [run.item_id for run in reversed(runs)]
     assert {run.item_id for run in runs} <= {item.item_id for item in client.queue.list_all()}
@@ -218,7 +218,7 @@ def test_high_waits_for_what_is_urgent_however_it_was_sent(
     ends = [client.run(item_id).wait(30) for item_id in [*urgent, *high]]
     begun = sorted(ends, key=lambda end: end.started_at or "")
     assert [end.item_id for end in begun] == [urgent[1], urgent[0], *high]
-    assert [*client._following.router.live()] == []
+    assert [*client._tracker.listener.router.live()] == []
 
 
 def test_a_raw_urgent_batch_of_nothing_does_not_hold_what_is_high(
@@ -263,7 +263,7 @@ def test_a_low_one_is_woken_by_events(
     other = client.workflow_repo.create_workflow(wf.definition)
     thread = threading.Thread(target=lambda: low.append(other.submit_sync(priority="low")))
     thread.start()
-    watchers = client._following.router._queue_watchers
+    watchers = client._tracker.listener.router._queue_watchers
     deadline = time.monotonic() + 20
     while not watchers.get("default"):
         assert time.monotonic() < deadline, "it has not begun to wait"
@@ -387,7 +387,7 @@ def test_what_is_done_in_bulk_is_watched(client: InvokeAIClient, wf: WorkflowHan
 
 def test_a_closed_watcher_is_forgotten_at_once(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     wf.submit_sync().wait(30)
-    watchers = client._following.router._queue_watchers
+    watchers = client._tracker.listener.router._queue_watchers
     streams = [client.queue.watch().__enter__() for _ in range(3)]
     assert len(watchers["default"]) == 3
     streams[0].close()

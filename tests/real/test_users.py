@@ -333,7 +333,7 @@ def test_the_run_of_a_deactivated_user_ends_with_an_error(
         admin.auth.update_user(made.user_id, is_active=False)
         with pytest.raises((errors.AuthenticationError, errors.ForbiddenError)):
             run.wait(60)
-        assert [*client._following.router.live()] == [], "the server would be asked about it for ever"
+        assert [*client._tracker.listener.router.live()] == [], "the server would be asked about it for ever"
     admin.queue.cancel_batch(run.batch_id)
     assert admin.queue.wait_until_idle(60)
 

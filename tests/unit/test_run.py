@@ -11,10 +11,10 @@ import pytest
 from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.router import LiveRun
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.run import AsyncRun, Run, poll_pauses
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -27,13 +27,13 @@ def engine() -> Iterator[Engine]:
     engine.close()
 
 
-def run_of(engine: Engine, live: LiveRun) -> Run:
+def run_of(engine: Engine, live: TrackedRun) -> Run:
     """A run whose state is read only: nothing is sent or followed."""
 
     def images_of(item: QueueItem) -> list[Any]:
         return [output.invocation_id for output in item.outputs]
 
-    return Run(AsyncRun(engine, cast(HttpTransport, None), cast(Following, None), live, images_of))
+    return Run(AsyncRun(engine, cast(HttpTransport, None), cast(RunTracker, None), live, images_of))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def eager_switches() -> Iterator[None]:
 
 
 def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_switches: None) -> None:
-    live = LiveRun(RunState("b", "default", GRAPH))
+    live = TrackedRun(RunState("b", "default", GRAPH))
     run = run_of(engine, live)
     faults: list[BaseException] = []
     written = threading.Event()
@@ -90,7 +90,7 @@ def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_sw
 
 
 def test_what_a_run_shows(engine: Engine) -> None:
-    live = LiveRun(RunState("b", "default", GRAPH))
+    live = TrackedRun(RunState("b", "default", GRAPH))
     run = run_of(engine, live)
     live.state.enqueued([2, 1])
     assert (run.batch_id, run.queue_id, run.item_id, run.item_ids, run.enqueued) == ("b", "default", 1, (1, 2), 2)
@@ -108,7 +108,7 @@ def test_what_a_run_shows(engine: Engine) -> None:
 
 
 def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
-    live = LiveRun(RunState("b", "default", GRAPH))
+    live = TrackedRun(RunState("b", "default", GRAPH))
     run = run_of(engine, live)
     assert not run.aio.is_over()
     live.fail(errors.ClientClosedError("closed"))

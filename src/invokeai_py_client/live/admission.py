@@ -1,4 +1,4 @@
-"""The turn of a submission: what is low waits until nothing is pending, what is high until nothing urgent is."""
+"""Holds a submission back until its priority allows it to be sent."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.queue_idle import Counts, nothing_pending, until_counts
-from invokeai_py_client.live.reconciler import Connection
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.events import Event
@@ -28,27 +28,30 @@ _TOLD_AGAIN = 60.0
 """Seconds between two lines of the log about one that waits."""
 
 
-class Turn:
-    """The turn of one submission, or of one part of it. Used on the engine only.
+class Admission:
+    """Holds back one submission, or one part of it: a low one until the queue has no pending items, a high one until no
+    urgent batch of this client is pending. Used on the engine only.
 
     Args:
-        http: how to ask.
+        http: sends the requests.
         router: knows which of this client's runs are urgent.
-        connection: tells whether events arrive.
+        is_connected: tells whether events arrive now.
         priority: of the submission.
         queue_id: the queue, which must be subscribed to.
     """
 
-    def __init__(self, http: Sender, router: Router, connection: Connection, priority: Priority, queue_id: str) -> None:
+    def __init__(
+        self, http: Sender, router: Router, is_connected: Callable[[], bool], priority: Priority, queue_id: str
+    ) -> None:
         self._http = http
         self._router = router
-        self._connection = connection
+        self._is_connected = is_connected
         self._priority = priority
         self._queue_id = queue_id
         self._told_at: float | None = None
         self.waits_for = f"the server was not asked yet what is pending in the queue {queue_id!r}"
 
-    async def comes(self, unless: Callable[[], bool] = lambda: False) -> None:
+    async def wait(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until it may be sent.
 
         Args:
@@ -63,7 +66,7 @@ class Turn:
                 self._router,
                 self._queue_id,
                 nothing_pending,
-                pause=lambda: _LOOK if self._connection.is_connected else _LOOK_UNTOLD,
+                pause=lambda: _LOOK if self._is_connected() else _LOOK_UNTOLD,
                 on_wait=self._saw,
                 unless=unless,
             )
@@ -72,7 +75,7 @@ class Turn:
                 self._waits(f"{len(urgent)} urgent batches of this client are pending in the queue {self._queue_id!r}")
                 await _change_of(urgent[0])
 
-    def _urgent(self) -> list[LiveRun]:
+    def _urgent(self) -> list[TrackedRun]:
         return [run for run in self._router.urgent(self._queue_id) if run.state.is_waiting]
 
     def _saw(self, seen: Counts | InvokeAIError) -> None:
@@ -89,7 +92,7 @@ class Turn:
             logger.info("a submission of %s priority waits: %s", self._priority, what)
 
 
-async def _change_of(run: LiveRun) -> None:
+async def _change_of(run: TrackedRun) -> None:
     changed = asyncio.Event()
 
     def watcher(_: list[Event]) -> None:

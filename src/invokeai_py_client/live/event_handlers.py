@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.live.router import LiveRun
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.event_delivery import tell
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.wire.events import RUN_EVENT_TYPES, Event
@@ -25,7 +26,7 @@ _OTHER_NAMES = {"invocation_progress": "generator_progress"}
 class _Handler:
     delivery: Delivery[Event]
     types: frozenset[str] | None
-    runs: weakref.WeakSet[LiveRun] = field(default_factory=weakref.WeakSet)
+    runs: weakref.WeakSet[TrackedRun] = field(default_factory=weakref.WeakSet)
     """The runs that it is told of. Used on the engine only."""
 
 
@@ -40,13 +41,13 @@ class EventHandlers:
         following: tells a run's events.
     """
 
-    def __init__(self, engine: Engine, following: Following) -> None:
+    def __init__(self, engine: Engine, tracker: RunTracker) -> None:
         self._engine = engine
-        self._following = following
+        self._tracker = tracker
         self._lock = threading.Lock()
         self._handlers: tuple[_Handler, ...] = ()
-        self._submitting: list[LiveRun] = []
-        self._latest: LiveRun | None = None
+        self._submitting: list[TrackedRun] = []
+        self._latest: TrackedRun | None = None
 
     def __bool__(self) -> bool:
         """Whether there is a handler."""
@@ -62,7 +63,7 @@ class EventHandlers:
             SettingsError: `types` names an event that no run has.
         """
         wanted = event_types(types)
-        entry = _Handler(Delivery(handler, losses=self._following.losses), wanted)
+        entry = _Handler(Delivery(handler, losses=self._tracker.losses), wanted)
         with self._lock:
             # `submission` tells the new handler of every run that is followed from here on.
             self._handlers = (*self._handlers, entry)
@@ -79,22 +80,22 @@ class EventHandlers:
 
         return stop
 
-    async def _tell_all(self, runs: list[LiveRun], entry: _Handler) -> None:
+    async def _tell_all(self, runs: list[TrackedRun], entry: _Handler) -> None:
         for run in runs:
             self._tell(run, entry)
 
-    def _tell(self, run: LiveRun, entry: _Handler) -> None:
+    def _tell(self, run: TrackedRun, entry: _Handler) -> None:
         # A batch that is submitted again under its id is the same run.
         if run not in entry.runs:
             entry.runs.add(run)
-            self._following.tell(run, entry.delivery.mailbox, types=entry.types)
+            tell(run, entry.delivery.mailbox, types=entry.types)
 
     @contextlib.contextmanager
-    def submission(self) -> Iterator[Callable[[LiveRun], None]]:
+    def submission(self) -> Iterator[Callable[[TrackedRun], None]]:
         """On the engine, around a submission: to be called with the run as soon as it is followed."""
-        followed: list[LiveRun] = []
+        followed: list[TrackedRun] = []
 
-        def on_followed(run: LiveRun) -> None:
+        def on_followed(run: TrackedRun) -> None:
             with self._lock:
                 followed.append(run)
                 self._submitting.append(run)

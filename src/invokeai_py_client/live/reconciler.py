@@ -23,7 +23,8 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.live.queue_reads import records_of, summaries_of
 from invokeai_py_client.live.resubmission import resubmit_lost
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
@@ -89,11 +90,11 @@ class Reconciler:
         self._connection = connection
         self._generation = -1
         self._due = asyncio.Event()
-        self._schedule: list[tuple[float, int, LiveRun]] = []
+        self._schedule: list[tuple[float, int, TrackedRun]] = []
         self._numbers = itertools.count()
-        self._runs: dict[LiveRun, None] = {}
+        self._runs: dict[TrackedRun, None] = {}
         self._items: dict[str, dict[int, None]] = {}
-        self._brought_up: set[LiveRun] = set()
+        self._brought_up: set[TrackedRun] = set()
         self._all_from: float | None = None
         self._all_asked_at = -math.inf
         self._processor = ProcessorWatch(http)
@@ -108,7 +109,7 @@ class Reconciler:
             self._due = asyncio.Event()
             self._engine.spawn(self._run(), name="reconciler")
 
-    def schedule(self, run: LiveRun) -> None:
+    def schedule(self, run: TrackedRun) -> None:
         """Ask about a run when its time has come, which may be earlier than it was."""
         due = run.checked_at + self._interval(run)
         if run.due_at is None or due < run.due_at:
@@ -117,7 +118,7 @@ class Reconciler:
             if self._schedule[0][2] is run:
                 self._due.set()
 
-    def check(self, run: LiveRun) -> None:
+    def check(self, run: TrackedRun) -> None:
         """Ask about a run now."""
         self._runs[run] = None
         self._due.set()
@@ -145,7 +146,7 @@ class Reconciler:
         """Have a round now, for whatever must be asked."""
         self._due.set()
 
-    async def bring_up_to_date(self, run: LiveRun) -> None:
+    async def bring_up_to_date(self, run: TrackedRun) -> None:
         """Ask about all of a run that is not settled, and return when the responses are taken in.
 
         Raises:
@@ -219,7 +220,7 @@ class Reconciler:
             exc_info=None if is_expected else error,
         )
 
-    def _interval(self, run: LiveRun) -> float:
+    def _interval(self, run: TrackedRun) -> float:
         if not self._connection.is_connected:
             return run.pause(POLL_INTERVAL)
         return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
@@ -255,7 +256,7 @@ class Reconciler:
             else:
                 self.schedule(run)
 
-    async def _round(self, runs: Iterable[LiveRun], items: Mapping[str, Iterable[int]]) -> None:
+    async def _round(self, runs: Iterable[TrackedRun], items: Mapping[str, Iterable[int]]) -> None:
         asked: dict[str, dict[int, None]] = {queue_id: dict.fromkeys(item_ids) for queue_id, item_ids in items.items()}
         for run in runs:
             if self._router.is_followed(run):
@@ -274,7 +275,7 @@ class Reconciler:
             if not run.state.needs_requests:
                 self._router.incomplete.pop(run, None)
 
-    async def _check_processor(self, runs: Iterable[LiveRun]) -> None:
+    async def _check_processor(self, runs: Iterable[TrackedRun]) -> None:
         """Fail every run if the server runs no items any more: their waits would never end."""
         now, silence = time.monotonic(), (1 - _SLACK) * SILENCE
         silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - silence]
@@ -299,7 +300,7 @@ class Reconciler:
             watched = self._connection.is_connected and self._connection.epoch == epoch
             self._take(ids, records, nothing_missed=watched)
 
-    async def _fetch_details(self, runs: Sequence[LiveRun]) -> None:
+    async def _fetch_details(self, runs: Sequence[TrackedRun]) -> None:
         """Fetch the full record of each item whose outputs or error may be incomplete, or whose calls are not known."""
         if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
@@ -326,7 +327,7 @@ class Reconciler:
                 self._router.apply(run, events)
 
 
-def _lacking(runs: Iterable[LiveRun], asked: Collection[int]) -> dict[str, dict[int, None]]:
+def _lacking(runs: Iterable[TrackedRun], asked: Collection[int]) -> dict[str, dict[int, None]]:
     """Return the items of which the full record must be fetched, by queue, without those that were asked for."""
     lacking: dict[str, dict[int, None]] = {}
     for run in runs:

@@ -8,14 +8,15 @@ import logging
 from invokeai_py_client.errors import InvokeAIError, NotFoundError, RejectedError
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES
 from invokeai_py_client.live.queue_reads import items_of_batch, records_of
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 
 logger = logging.getLogger("invokeai_py_client.live")
 
 
-async def resubmit_lost(http: Sender, router: Router, run: LiveRun) -> None:
+async def resubmit_lost(http: Sender, router: Router, run: TrackedRun) -> None:
     """Have the server run the lost items of a run again, and follow the new items in their place.
 
     The server makes a new item in the same batch, and says in it which one it replaces. It is looked for first: the
@@ -54,7 +55,7 @@ async def _let_it_settle(error: InvokeAIError) -> None:
         await asyncio.sleep(DEFAULT_TIMES.grace)
 
 
-async def _replacements(http: Sender, run: LiveRun) -> dict[int, int]:
+async def _replacements(http: Sender, run: TrackedRun) -> dict[int, int]:
     """The newest item that replaces each one, found by the item that it says it was retried from.
 
     A retry of a retry names the first of them all.

@@ -2,117 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
-from invokeai_py_client.errors import InvokeAIError
-from invokeai_py_client.live.state.event_history import Story
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
 
 REDACTED = "redacted"
 """What a multi-user server puts in place of the ids of items that are not the user's own."""
 
 logger = logging.getLogger("invokeai_py_client.live")
-
-
-Watcher = Callable[[list[Event]], None]
-"""Called on the engine with each burst of events; it must not block."""
-
-
-class Polling:
-    """How often one wait wants the server to be asked while the socket is down.
-
-    Args:
-        pauses: seconds before each request; the last is repeated.
-    """
-
-    def __init__(self, pauses: tuple[float, ...]) -> None:
-        self._pauses = pauses
-        self.attempts = 0
-
-    @property
-    def pause(self) -> float:
-        """Seconds until the next request."""
-        return self._pauses[min(self.attempts, len(self._pauses) - 1)]
-
-
-class LiveRun:
-    """A run that is being followed: its state, the waits for its end, and its watchers.
-
-    Args:
-        state: what is known of it.
-    """
-
-    def __init__(self, state: RunState) -> None:
-        self.state = state
-        self.waiters: set[asyncio.Future[None]] = set()
-        self.watchers: list[Watcher] = []
-        self.story = Story()
-        self.checked_at = time.monotonic()
-        """When something was last heard of it, or the server was last asked about it."""
-        self.heard_at = self.checked_at
-        """When something was last heard of it."""
-        self.cancel_asked = False
-        self.destination: str | None = None
-        self.pollings: list[Polling] = []
-        self.due_at: float | None = None
-        """When the reconciler will look at it next."""
-        self.failure: InvokeAIError | None = None
-        self._has_watcher_failed = False
-
-    def pause(self, default: float) -> float:
-        """Return the seconds between two requests about the run while the socket is down."""
-        return min((polling.pause for polling in self.pollings), default=default)
-
-    def was_asked(self) -> None:
-        """Take in that the server is being asked about the run."""
-        self.checked_at = time.monotonic()
-        for polling in self.pollings:
-            polling.attempts += 1
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will be heard of it: it has ended, or following it has failed."""
-        return self.state.is_finished or self.failure is not None
-
-    def changed(self, events: list[Event]) -> None:
-        """Hand events to the watchers, and end the waits if the run has ended."""
-        self.heard_at = self.checked_at = time.monotonic()
-        self.story.add(events)
-        self._tell_watchers(events)
-        if self.state.is_finished:
-            self._release()
-
-    def unwatch(self, watcher: Watcher) -> None:
-        """Hand events to this watcher no more."""
-        if watcher in self.watchers:
-            self.watchers.remove(watcher)
-
-    def fail(self, failure: InvokeAIError) -> None:
-        """End the waits with an error, for example when the server no longer accepts the client's token."""
-        self.failure = failure
-        self._tell_watchers([])
-        self._release()
-
-    def _tell_watchers(self, events: list[Event]) -> None:
-        for watcher in [*self.watchers]:
-            try:
-                watcher(events)
-            except Exception:
-                # The other watchers, and those who wait for the run's end, must be told all the same.
-                if not self._has_watcher_failed:
-                    self._has_watcher_failed = True
-                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
-
-    def _release(self) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self.waiters.clear()
 
 
 class Router:
@@ -129,31 +30,31 @@ class Router:
     def __init__(
         self,
         *,
-        followed: Callable[[LiveRun], None],
+        followed: Callable[[TrackedRun], None],
         bulk_change: Callable[[BulkChange], None],
         needs_requests: Callable[[], None],
     ) -> None:
-        self._runs: dict[LiveRun, None] = {}
-        self._urgent: dict[LiveRun, None] = {}
-        self._of_batch: dict[str, list[LiveRun]] = {}
-        self._of_item: dict[int, list[LiveRun]] = {}
+        self._runs: dict[TrackedRun, None] = {}
+        self._urgent: dict[TrackedRun, None] = {}
+        self._of_batch: dict[str, list[TrackedRun]] = {}
+        self._of_item: dict[int, list[TrackedRun]] = {}
         self._queue_watchers: dict[str, list[Watcher]] = {}
         self._followed = followed
         self._bulk_change = bulk_change
         self._needs_requests = needs_requests
         self._faults: set[str] = set()
-        self.incomplete: dict[LiveRun, None] = {}
+        self.incomplete: dict[TrackedRun, None] = {}
         """The runs with items that have ended, but of which more must be fetched, or that are to be run again."""
         self.received = 0
 
-    def follow(self, state: RunState, *, is_urgent: bool = False) -> LiveRun:
+    def follow(self, state: RunState, *, is_urgent: bool = False) -> TrackedRun:
         """Follow a run from now on. Do it before the batch is sent: its first events may come before the response.
 
         Args:
             state: what is known of the run.
             is_urgent: whether submissions of high priority wait for it.
         """
-        run = LiveRun(state)
+        run = TrackedRun(state)
         self._runs[run] = None
         if is_urgent:
             self._urgent[run] = None
@@ -166,7 +67,7 @@ class Router:
         self._followed(run)
         return run
 
-    def forget(self, run: LiveRun) -> None:
+    def forget(self, run: TrackedRun) -> None:
         """Stop following a run."""
         if run not in self._runs:
             return
@@ -179,23 +80,23 @@ class Router:
             state.item_removed(item_id)
         state.item_added = state.item_removed = _ignore
 
-    def is_followed(self, run: LiveRun) -> bool:
+    def is_followed(self, run: TrackedRun) -> bool:
         """Return whether a run is being followed."""
         return run in self._runs
 
-    def live(self) -> Iterator[LiveRun]:
+    def live(self) -> Iterator[TrackedRun]:
         """Iterate over all runs that are being followed, as they are now."""
         return iter([*self._runs])
 
-    def urgent(self, queue_id: str) -> list[LiveRun]:
+    def urgent(self, queue_id: str) -> list[TrackedRun]:
         """Return the urgent runs of a queue."""
         return [run for run in self._urgent if run.state.queue_id == queue_id]
 
-    def followed(self, batch_id: str) -> LiveRun | None:
+    def followed(self, batch_id: str) -> TrackedRun | None:
         """Return the run of a whole batch, if it is followed."""
         return next(iter(self._of_batch.get(batch_id, ())), None)
 
-    def having(self, item_id: int) -> list[LiveRun]:
+    def having(self, item_id: int) -> list[TrackedRun]:
         """Return the runs that an item belongs to."""
         return [*self._of_item.get(item_id, ())]
 
@@ -233,7 +134,7 @@ class Router:
                 self._faults.add(name)
                 logger.exception("an event of type %r could not be taken in; more of this kind are not logged", name)
 
-    def apply(self, run: LiveRun, events: list[Event]) -> None:
+    def apply(self, run: TrackedRun, events: list[Event]) -> None:
         """Tell a run's watchers and waiters what an event or snapshot has changed."""
         state = run.state
         if events or state.is_finished:
@@ -265,7 +166,7 @@ class Router:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
 
-    def _runs_of(self, event: ItemEvent) -> list[LiveRun]:
+    def _runs_of(self, event: ItemEvent) -> list[TrackedRun]:
         batch_id = event.batch_id
         runs = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
         # A batch's first events may come before the server's response names its items.
@@ -279,13 +180,13 @@ def _ignore(item_id: int) -> None:
 K = TypeVar("K")
 
 
-def _add(index: dict[K, list[LiveRun]], key: K, run: LiveRun) -> None:
+def _add(index: dict[K, list[TrackedRun]], key: K, run: TrackedRun) -> None:
     runs = index.setdefault(key, [])
     if run not in runs:
         runs.append(run)
 
 
-def _remove(index: dict[K, list[LiveRun]], key: K, run: LiveRun) -> None:
+def _remove(index: dict[K, list[TrackedRun]], key: K, run: TrackedRun) -> None:
     runs = index.get(key, [])
     if run in runs:
         runs.remove(run)

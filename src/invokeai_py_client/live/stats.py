@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.transport.http import HttpTransport
 
@@ -32,17 +32,17 @@ class ClientStats(ReadsAsMapping):
         return [f.name for f in fields(self)]
 
 
-def client_stats(http: HttpTransport, following: Following) -> ClientStats:
+def client_stats(http: HttpTransport, tracker: RunTracker) -> ClientStats:
     """The counts as they are now."""
     requests: dict[str, dict[str, int]] = {}
     # The engine adds to it meanwhile; copying a dictionary is atomic.
     for (kind, outcome), count in dict(http.answers).items():
         requests.setdefault(kind, {})[outcome] = count
     return ClientStats(
-        events=following.router.received,
-        coalesced=following.losses.coalesced,
-        dropped=following.losses.dropped,
-        resyncs=following.reconciler.rounds,
-        reconnects=following.connection.reconnects,
+        events=tracker.listener.router.received,
+        coalesced=tracker.losses.coalesced,
+        dropped=tracker.losses.dropped,
+        resyncs=tracker.listener.reconciler.rounds,
+        reconnects=tracker.listener.connection.reconnects,
         requests=requests,
     )

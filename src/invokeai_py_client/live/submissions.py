@@ -11,14 +11,15 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError
-from invokeai_py_client.live.admission import Turn
+from invokeai_py_client.live.admission import Admission
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.queue_reads import items_of_batch
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.progress import NodeDurations
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.live.workloads import Kinds
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
@@ -52,11 +53,42 @@ class Background(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """The part of the event listener that submissions need."""
+
+    @property
+    def router(self) -> Router:
+        """Finds the runs that an event belongs to."""
+        ...
+
+    @property
+    def reconciler(self) -> Waker:
+        """Asks the server about runs."""
+        ...
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events arrive now."""
+        ...
+
+    async def start(self, queue_id: str) -> bool:
+        """Have the events of a queue arrive; return whether they do."""
+        ...
+
+
 class Waker(Protocol):
     """The part of the reconciler that submissions need."""
 
-    def check(self, run: LiveRun) -> None:
+    def check(self, run: TrackedRun) -> None:
         """Ask the server about a run now."""
+        ...
+
+
+class AttachesIfThere(Protocol):
+    """The part of the attacher that submissions need."""
+
+    async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
+        """Follow a batch; None if the queue has no item of it."""
         ...
 
 
@@ -66,13 +98,10 @@ class Submissions:
     Args:
         http: sends the requests.
         engine: where the rest of a batch waits for room.
-        router: follows the runs.
-        reconciler: is told of new ones.
-        kinds: remembers what was sent.
+        listener: has the events of a queue arrive, and follows the runs.
+        attacher: follows a batch that is in the queue already.
+        workloads: remembers what was sent.
         durations: how long nodes are expected to take.
-        start: sees to it that the events of a queue arrive, and tells whether they do.
-        make_turn: makes the turn of a priority in a queue.
-        attach: follows a batch that is in the queue already; None if it is not.
         times: how long an enqueue waits.
     """
 
@@ -80,24 +109,19 @@ class Submissions:
         self,
         http: Sender,
         engine: Background,
-        router: Router,
-        reconciler: Waker,
-        kinds: Kinds,
+        listener: Listener,
+        attacher: AttachesIfThere,
+        workloads: Workloads,
         durations: NodeDurations,
-        start: Callable[[str], Awaitable[bool]],
-        make_turn: Callable[[Priority, str], Turn],
-        attach: Callable[[str, str], Awaitable[LiveRun | None]],
         times: EnqueueTimes = DEFAULT_TIMES,
     ) -> None:
         self._http = http
         self._engine = engine
-        self._router = router
-        self._reconciler = reconciler
-        self._kinds = kinds
+        self._listener = listener
+        self._router = listener.router
+        self._attacher = attacher
+        self._workloads = workloads
         self._durations = durations
-        self._start = start
-        self._make_turn = make_turn
-        self._attach = attach
         self._times = times
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -110,9 +134,9 @@ class Submissions:
         batch_id: str | None = None,
         resubmits: bool = False,
         priority: Priority = Priority.NORMAL,
-        on_followed: Callable[[LiveRun], None] = lambda run: None,
-        on_sent: Callable[[LiveRun], None] = lambda run: None,
-    ) -> LiveRun:
+        on_followed: Callable[[TrackedRun], None] = lambda run: None,
+        on_sent: Callable[[TrackedRun], None] = lambda run: None,
+    ) -> TrackedRun:
         """Enqueue a batch and follow it.
 
         The order matters: subscribe and wait for the ack, follow the run, then send it. So no event of it is missed.
@@ -141,16 +165,16 @@ class Submissions:
             EnqueueInDoubtError: it could not be found out whether the batch is in the queue.
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued.
         """
-        await self._start(queue_id)
-        turn = self._make_turn(priority, queue_id)
-        await turn.comes()
+        await self._listener.start(queue_id)
+        admission = self.admission(priority, queue_id)
+        await admission.wait()
         # The socket may have gone, or come, while it waited.
-        watched = await self._start(queue_id)
+        watched = await self._listener.start(queue_id)
         if batch_id is None:
             batch_id = str(uuid4())
         elif priority in (Priority.LOW, Priority.HIGH):
             # Another process may have sent it while it waited.
-            there = await self._attach(queue_id, batch_id)
+            there = await self._attacher.attach_if_there(queue_id, batch_id)
             if there is not None:
                 on_followed(there)
                 return there
@@ -174,15 +198,19 @@ class Submissions:
         except BaseException:
             self._router.forget(run)
             raise
-        self._kinds.remember(batch_id, body["batch"]["graph"])
+        self._workloads.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
         on_sent(run)
         if not run.state.is_enqueued:
-            self._engine.spawn(self._feed(run, body, turn, first.item_ids), name=f"rest of batch {batch_id}")
+            self._engine.spawn(self._feed(run, body, admission, first.item_ids), name=f"rest of batch {batch_id}")
         return run
 
+    def admission(self, priority: Priority, queue_id: str) -> Admission:
+        """Return what makes a submission of a priority wait. The queue must be subscribed to."""
+        return Admission(self._http, self._router, lambda: self._listener.is_connected, priority, queue_id)
+
     @asynccontextmanager
-    async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[LiveRun | None]:
+    async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[TrackedRun | None]:
         """Follow a batch if it is in the queue; else the caller sends it, before anybody else of this client can.
 
         Args:
@@ -198,13 +226,13 @@ class Submissions:
         lock = self._locks.setdefault(batch_id, asyncio.Lock())
         async with lock:
             try:
-                there = await self._attach(queue_id, batch_id)
+                there = await self._attacher.attach_if_there(queue_id, batch_id)
             except InvokeAIError as error:
                 error.batch_id = batch_id
                 raise
             yield there
 
-    def _took(self, run: LiveRun, part: Enqueued) -> None:
+    def _took(self, run: TrackedRun, part: Enqueued) -> None:
         if part.item_ids:
             where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
             logger.info("%s: enqueued %d", where, len(part.item_ids))
@@ -217,7 +245,7 @@ class Submissions:
             run.changed([])
             self._router.forget(run)
 
-    async def _first_part(self, run: LiveRun, body: dict[str, Any]) -> Enqueued:
+    async def _first_part(self, run: TrackedRun, body: dict[str, Any]) -> Enqueued:
         state = run.state
         timeout = self._http.settings.timeout
         deadline = _now() + timeout
@@ -274,7 +302,7 @@ class Submissions:
             self._slots = loop, asyncio.Semaphore(_AT_ONCE)
         return self._slots[1]
 
-    async def withdraw(self, run: LiveRun) -> None:
+    async def withdraw(self, run: TrackedRun) -> None:
         """Cancel a run whose caller gave the submission up when it had just succeeded, as `submit` does before."""
         run.cancel_asked = True
         sent: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
@@ -324,7 +352,7 @@ class Submissions:
                 raise doubt
             logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
 
-    async def _feed(self, run: LiveRun, body: dict[str, Any], turn: Turn, first: Collection[int]) -> None:
+    async def _feed(self, run: TrackedRun, body: dict[str, Any], admission: Admission, first: Collection[int]) -> None:
         """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled.
 
         A server that is away for a while is waited for. Any other error ends the run's waits.
@@ -335,7 +363,7 @@ class Submissions:
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
-                await turn.comes(unless=lambda: run.is_over or run.cancel_asked)
+                await admission.wait(unless=lambda: run.is_over or run.cancel_asked)
                 if run.is_over:
                     return
                 rest = {**body, "batch": rest_of(body["batch"], len(taken))}
@@ -376,7 +404,7 @@ class Submissions:
                 self._give_up(run, _not_sent(run, error))
                 return
 
-    def _give_up(self, run: LiveRun, error: InvokeAIError) -> None:
+    def _give_up(self, run: TrackedRun, error: InvokeAIError) -> None:
         run.fail(error)
         self._router.forget(run)
 
@@ -393,7 +421,7 @@ class Submissions:
         Returns:
             To be awaited with the ids of its items, as the server answered them.
         """
-        await self._start(queue_id)
+        await self._listener.start(queue_id)
         # Its items are known only from the answer, and events about them may have come before.
         run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()), is_urgent=True)
 
@@ -407,7 +435,7 @@ class Submissions:
                     return
             run.state.only = frozenset(item_ids)
             self._took(run, Enqueued(item_ids, len(item_ids)))
-            self._reconciler.check(run)
+            self._listener.reconciler.check(run)
 
         try:
             yield answered
@@ -416,7 +444,7 @@ class Submissions:
                 self._router.forget(run)
 
 
-def _not_sent(run: LiveRun, error: Exception) -> RunError:
+def _not_sent(run: TrackedRun, error: Exception) -> RunError:
     return RunError(
         f"The rest of batch {run.state.batch_id} could not be sent: {type(error).__name__}: {error}. "
         f"{len(run.state.items)} items of it are in the queue.",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Kind = frozenset[str]
+Workload = frozenset[str]
 """The types of a graph's nodes."""
 
 _REMEMBERED = 1000
 
 
-class Kinds:
+class Workloads:
     """The kinds of the batches that were sent last, by their ids. Used on the engine only."""
 
     def __init__(self) -> None:
-        self._of_batch: dict[str, Kind] = {}
+        self._of_batch: dict[str, Workload] = {}
 
     def remember(self, batch_id: str, graph: Any) -> None:
         """Remember of what kind a batch is; a graph that is none tells nothing."""
@@ -29,6 +29,6 @@ class Kinds:
         while len(self._of_batch) > _REMEMBERED:
             del self._of_batch[next(iter(self._of_batch))]
 
-    def of(self, batch_id: str) -> Kind | None:
+    def of(self, batch_id: str) -> Workload | None:
         """The kind of a batch; None where it is not known."""
         return self._of_batch.get(batch_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFoundError, RejectedError
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.secret import Secret
@@ -17,10 +17,10 @@ from invokeai_py_client.wire.records import AuthStatus, UserRecord
 class AsyncAuth:
     """The awaited face: `client.aio.auth`."""
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
 
     @on_engine
     async def get_status(self) -> AuthStatus:
@@ -73,7 +73,7 @@ class AsyncAuth:
                 url=self._http.url_of(call.path),
                 hint="Use it as it is, or have it started with `multiuser: true`.",
             )
-        await self._following.reconnect()
+        await self._tracker.listener.reconnect()
         return user
 
     @on_engine
@@ -92,7 +92,7 @@ class AsyncAuth:
             pass
         finally:
             credentials.forget()
-            await self._following.reconnect()
+            await self._tracker.listener.reconnect()
 
     @on_engine
     async def get_me(self) -> UserRecord:
@@ -125,7 +125,7 @@ class AsyncAuth:
         user = await self._http.send(auth.update_me(_given(changes)))
         if new_password is not None:
             await self._http.log_in(user.email, new_password)
-            await self._following.reconnect()
+            await self._tracker.listener.reconnect()
         return user
 
     @on_engine

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from invokeai_py_client.errors import InvokeAIError, NotInvokeAIError, RejectedError, RequestTimeout, ServerError
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.queue.queue import AsyncQueue
 from invokeai_py_client.repositories.raw_call import raw_call
 from invokeai_py_client.transport.http import HttpTransport
@@ -46,9 +46,9 @@ class RawRequests:
         get_queue: a queue by its id.
     """
 
-    def __init__(self, http: HttpTransport, following: Following, get_queue: Callable[[str], AsyncQueue]) -> None:
+    def __init__(self, http: HttpTransport, tracker: RunTracker, get_queue: Callable[[str], AsyncQueue]) -> None:
         self._http = http
-        self._following = following
+        self._tracker = tracker
         self._get_queue = get_queue
         self._meant_more: tuple[tuple[str, re.Pattern[str], Callable[..., Awaitable[Response]]], ...] = (
             ("GET", re.compile(r"/api/v1/queue/([^/]+)/status"), self._status),
@@ -135,7 +135,7 @@ class RawRequests:
         # Its id is chosen here, as the server would, so that it is known from before it is sent.
         batch_id = str(body["batch"].get("batch_id") or uuid4())
         body["batch"] = {**body["batch"], "batch_id": batch_id}
-        async with self._following.submissions.urgent(queue_id, batch_id) as answered:
+        async with self._tracker.submissions.urgent(queue_id, batch_id) as answered:
             try:
                 response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
             except InvokeAIError as error:
@@ -149,7 +149,7 @@ class RawRequests:
         sent = body.get("batch") if isinstance(body, Mapping) else None
         made = _of_answer(response, "batch")
         if isinstance(sent, Mapping) and isinstance(made, Mapping) and "batch_id" in made:
-            self._following.kinds.remember(str(made["batch_id"]), sent.get("graph"))
+            self._tracker.workloads.remember(str(made["batch_id"]), sent.get("graph"))
         return response
 
     async def _turn(self, call: Call[Response], priority: Priority, queue_id: str) -> None:
@@ -157,11 +157,12 @@ class RawRequests:
         limit = asyncio.timeout(call.timeout)
         try:
             async with limit:
-                turn = await self._following.turn(priority, queue_id)
+                await self._tracker.listener.subscribe(queue_id)
+                admission = self._tracker.submissions.admission(priority, queue_id)
                 try:
-                    await turn.comes()
+                    await admission.wait()
                 finally:
-                    waits_for = turn.waits_for
+                    waits_for = admission.waits_for
         except TimeoutError as error:
             if not limit.expired() or call.timeout is None:
                 raise

@@ -79,10 +79,10 @@ class AcyclicOrder:
             node = todo.pop()
             self.visited += 1
             yield node
-            for following in onward(node):
-                if following not in seen:
-                    seen.add(following)
-                    todo.append(following)
+            for tracker in onward(node):
+                if tracker not in seen:
+                    seen.add(tracker)
+                    todo.append(tracker)
 
     def _reorder(self, source: str, target: str) -> None:
         """Move what leads to the source before what the target leads to."""
@@ -118,11 +118,11 @@ def _reverse_postorder(ends: Mapping[str, Sequence[str]]) -> Iterator[str]:
         todo = [(start, iter(ends[start]))]
         while todo:
             node, onward = todo[-1]
-            following = next((end for end in onward if end not in seen), None)
-            if following is None:
+            tracker = next((end for end in onward if end not in seen), None)
+            if tracker is None:
                 left.append(node)
                 todo.pop()
             else:
-                seen.add(following)
-                todo.append((following, iter(ends.get(following, ()))))
+                seen.add(tracker)
+                todo.append((tracker, iter(ends.get(tracker, ()))))
     return reversed(left)

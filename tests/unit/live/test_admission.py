@@ -10,15 +10,11 @@ from tests.support.queue_server import QueueServer, refused, status
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.admission import Turn
+from invokeai_py_client.live.admission import Admission
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
-
-
-class Socket:
-    is_connected = True
-    epoch = 1
+from invokeai_py_client.live.tracked_run import TrackedRun
 
 
 class Turns:
@@ -27,12 +23,12 @@ class Turns:
     def __init__(self) -> None:
         self.server = QueueServer()
         self.router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
-        self.socket = Socket()
+        self.is_connected = True
 
-    def of(self, priority: Priority, queue_id: str = "default") -> Turn:
-        return Turn(self.server, self.router, self.socket, priority, queue_id)
+    def of(self, priority: Priority, queue_id: str = "default") -> Admission:
+        return Admission(self.server, self.router, lambda: self.is_connected, priority, queue_id)
 
-    def urgent(self, queue_id: str = "default") -> LiveRun:
+    def urgent(self, queue_id: str = "default") -> TrackedRun:
         return self.router.follow(RunState("urgent", queue_id, None), is_urgent=True)
 
 
@@ -42,7 +38,7 @@ async def test_it_is_at_once_the_turn_of_most(priority: Priority) -> None:
     turns = Turns()
     turns.server.add("others")
     turns.urgent()
-    await turns.of(priority).comes()
+    await turns.of(priority).wait()
     assert turns.server.requests == []
 
 
@@ -50,15 +46,15 @@ async def test_it_is_at_once_the_turn_of_most(priority: Priority) -> None:
 @in_virtual_time
 async def test_what_is_low_waits_until_nothing_is_pending(is_connected: bool, longest: float) -> None:
     turns = Turns()
-    turns.socket.is_connected = is_connected
+    turns.is_connected = is_connected
     items = turns.server.add("others", 2)
     turns.server.finish(items[0], status="in_progress")
     asyncio.get_running_loop().call_later(101, turns.server.finish, items[1])
     began = now()
-    turn = turns.of(Priority.LOW)
-    await turn.comes()
+    admission = turns.of(Priority.LOW)
+    await admission.wait()
     assert 101 <= now() - began <= 101 + longest
-    assert turn.waits_for == "1 items are pending in the queue 'default'"
+    assert admission.waits_for == "1 items are pending in the queue 'default'"
 
 
 @in_virtual_time
@@ -66,11 +62,11 @@ async def test_what_is_low_waits_while_the_server_is_away_and_says_so(caplog: py
     caplog.set_level(logging.INFO)
     turns = Turns()
     turns.server.next("status", *[refused] * 50)
-    turn = turns.of(Priority.LOW)
+    admission = turns.of(Priority.LOW)
     began = now()
-    await turn.comes()
+    await admission.wait()
     assert 60 < now() - began < 120
-    assert "cannot be asked" in turn.waits_for
+    assert "cannot be asked" in admission.waits_for
     # At most one line a minute.
     assert caplog.text.count("a submission of low priority waits") == 2
 
@@ -80,19 +76,19 @@ async def test_a_server_that_refuses_to_tell_ends_the_wait() -> None:
     turns = Turns()
     turns.server.next("status", status(401))
     with pytest.raises(errors.AuthenticationError):
-        await turns.of(Priority.LOW).comes()
+        await turns.of(Priority.LOW).wait()
 
 
 @in_virtual_time
 async def test_what_is_high_waits_for_what_is_urgent_in_its_queue() -> None:
     turns = Turns()
     urgent = turns.urgent()
-    turn = turns.of(Priority.HIGH)
-    await turns.of(Priority.HIGH, "another").comes()
-    waiting = asyncio.create_task(turn.comes())
+    admission = turns.of(Priority.HIGH)
+    await turns.of(Priority.HIGH, "another").wait()
+    waiting = asyncio.create_task(admission.wait())
     await asyncio.sleep(100)
     assert not waiting.done()
-    assert "1 urgent batches" in turn.waits_for
+    assert "1 urgent batches" in admission.waits_for
     turns.router.forget(urgent)
     began = now()
     urgent.changed([])
@@ -108,5 +104,5 @@ async def test_a_wait_that_is_not_wanted_any_more_ends(priority: Priority) -> No
     turns.server.add("others")
     turns.urgent()
     began = now()
-    await turns.of(priority).comes(unless=lambda: now() >= began + 30)
+    await turns.of(priority).wait(unless=lambda: now() >= began + 30)
     assert 30 <= now() - began <= 36

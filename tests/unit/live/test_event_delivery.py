@@ -26,11 +26,11 @@ class Stage:
         self.server = ScriptedServer(self._play)
 
     async def _play(self, server: ScriptedServer, item_id: int, batch_id: str) -> None:
-        story = whole_story(item_id, batch_id)
-        await server.play_all(story[:2])
+        history = whole_story(item_id, batch_id)
+        await server.play_all(history[:2])
         await asyncio.to_thread(self.curtain.wait, 30)
         server.finish(item_id)
-        await server.play_all(story[2:])
+        await server.play_all(history[2:])
 
 
 @pytest.fixture
@@ -95,9 +95,9 @@ def test_a_stream_of_one_session_ends_with_its_item(stage: Stage, client: Invoke
     assert seen == {first, second}
     with run.stream(session_id=f"s-{first}") as events:
         stage.curtain.set()
-        story = [*events]
-    assert {event["item_id"] for event in story} == {first}
-    assert story[-1].type == "session_complete"
+        history = [*events]
+    assert {event["item_id"] for event in history} == {first}
+    assert history[-1].type == "session_complete"
 
 
 def test_a_run_that_has_ended_can_be_streamed_when_the_server_is_gone(

@@ -14,8 +14,9 @@ from tests.support.virtual_time import in_virtual_time, now
 from invokeai_py_client.errors import NotFoundError, ProcessorStoppedError, ServerError
 from invokeai_py_client.live.processor import ProcessorWatch
 from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import queue
 
@@ -144,7 +145,7 @@ async def test_another_item_in_progress_is_a_processor_that_works() -> None:
         await asyncio.sleep(10)
 
 
-def followed(server: FakeQueue, connection: Connection) -> tuple[Reconciler, LiveRun]:
+def followed(server: FakeQueue, connection: Connection) -> tuple[Reconciler, TrackedRun]:
     router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
     reconciler = Reconciler(server, VirtualEngine(), router, connection)
     run = router.follow(RunState("b", "default", GRAPH))
@@ -154,7 +155,7 @@ def followed(server: FakeQueue, connection: Connection) -> tuple[Reconciler, Liv
     return reconciler, run
 
 
-async def end_of(run: LiveRun) -> None:
+async def end_of(run: TrackedRun) -> None:
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     run.waiters.add(waiter)
     await waiter

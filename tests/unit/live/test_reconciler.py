@@ -14,8 +14,9 @@ from tests.support.live import GRAPH, FakeQueue, calls_made, messages, node_payl
 from invokeai_py_client import errors
 from invokeai_py_client.live import reconciler as module
 from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Polling, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import Polling, TrackedRun
 from invokeai_py_client.runtime.engine import Engine
 
 SUMMARIES, RECORDS = "item_summaries_by_ids", "items_by_ids"
@@ -43,7 +44,7 @@ class Room:
         )
         self.reconciler = Reconciler(self.queue, engine, self.router, self.link)
 
-    def follow(self, batch_id: str, *item_ids: int, has_gap: bool = False, resubmits: bool = False) -> LiveRun:
+    def follow(self, batch_id: str, *item_ids: int, has_gap: bool = False, resubmits: bool = False) -> TrackedRun:
         """Follow a run of items, which are pending."""
         run = self.router.follow(RunState(batch_id, "default", GRAPH, has_gap=has_gap, resubmits=resubmits))
         run.state.enqueued(item_ids)

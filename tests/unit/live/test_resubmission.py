@@ -11,8 +11,9 @@ from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
 from invokeai_py_client.live.resubmission import resubmit_lost
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.wire.records import QueueItemSummary
 
 
@@ -20,7 +21,7 @@ def router() -> Router:
     return Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
 
 
-def restarted(server: QueueServer, router: Router, count: int = 2) -> LiveRun:
+def restarted(server: QueueServer, router: Router, count: int = 2) -> TrackedRun:
     """A run whose items a restarted server has canceled."""
     item_ids = server.add("mine", count)
     run = router.follow(RunState("mine", "default", {"nodes": {}}, resubmits=True))
@@ -34,7 +35,7 @@ def restarted(server: QueueServer, router: Router, count: int = 2) -> LiveRun:
     return run
 
 
-async def in_rounds(server: QueueServer, router: Router, run: LiveRun) -> None:
+async def in_rounds(server: QueueServer, router: Router, run: TrackedRun) -> None:
     """As the reconciler does it: a round that fails is tried again."""
     for _ in range(20):
         try:

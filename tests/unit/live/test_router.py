@@ -8,8 +8,9 @@ import pytest
 from tests.support.live import GRAPH, RESULT, calls_made, messages, node_payload, status_payload
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.wire.events import BulkChange, Event
 
 
@@ -17,7 +18,7 @@ class Room:
     """A router, and what it has called back."""
 
     def __init__(self) -> None:
-        self.followed: list[LiveRun] = []
+        self.followed: list[TrackedRun] = []
         self.bulk: list[BulkChange] = []
         self.requests_needed = 0
         self.router = Router(
@@ -27,7 +28,7 @@ class Room:
     def _needs_requests(self) -> None:
         self.requests_needed += 1
 
-    def follow(self, batch_id: str, *item_ids: int, only: bool = False, has_gap: bool = False) -> LiveRun:
+    def follow(self, batch_id: str, *item_ids: int, only: bool = False, has_gap: bool = False) -> TrackedRun:
         state = RunState(batch_id, "default", GRAPH, has_gap=has_gap, only=frozenset(item_ids) if only else None)
         run = self.router.follow(state)
         if item_ids:
@@ -39,7 +40,7 @@ class Room:
             self.router.dispatch(name, payload)
 
 
-def statuses(*runs: LiveRun) -> list[str]:
+def statuses(*runs: TrackedRun) -> list[str]:
     return [run.state.snapshot.status for run in runs]
 
 
@@ -48,8 +49,8 @@ def test_an_event_reaches_the_run_of_its_batch_and_no_other() -> None:
     one, other = room.follow("one", 1), room.follow("other", 2)
     room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
     assert statuses(one, other) == ["in_progress", "pending"]
-    assert [event.type for event in one.story] == ["queue_item_status_changed"]
-    assert [*other.story] == []
+    assert [event.type for event in one.history] == ["queue_item_status_changed"]
+    assert [*other.history] == []
     assert room.router.received == 1
 
 
@@ -83,7 +84,7 @@ def test_a_run_of_one_item_hears_nothing_of_the_others_of_its_batch() -> None:
     assert statuses(whole, part) == ["in_progress", "pending"]
     room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 2))
     assert statuses(whole, part) == ["in_progress", "in_progress"]
-    assert (len([*whole.story]), len([*part.story])) == (2, 1)
+    assert (len([*whole.history]), len([*part.history])) == (2, 1)
 
 
 def test_a_run_that_ends_releases_its_waits_and_is_forgotten() -> None:
@@ -268,9 +269,9 @@ def test_two_runs_on_one_item_do_not_share_their_progress() -> None:
     late = room.router.follow(RunState("b", "default", None, has_gap=True, only=frozenset({1})))
     late.state.enqueued([1])
     room.router.dispatch("invocation_progress", node_payload(1, percentage=0.75, message=""))
-    told = [*first.story][-1]
+    told = [*first.history][-1]
     assert told["overall_percentage"] == pytest.approx(75)
-    assert [*late.story][-1]["overall_percentage"] == 0
+    assert [*late.history][-1]["overall_percentage"] == 0
     room.router.dispatch("invocation_complete", node_payload(1, result=RESULT))
     assert told["overall_percentage"] == pytest.approx(75)
 

@@ -13,13 +13,15 @@ def test_each_count_is_told_under_its_name_and_answers_by_kind_and_outcome() -> 
     http: Any = SimpleNamespace(
         answers=Counter({("POST queue", "200"): 3, ("POST queue", "no answer"): 1, ("GET app", "503"): 2})
     )
-    following: Any = SimpleNamespace(
-        router=SimpleNamespace(received=11),
+    tracker: Any = SimpleNamespace(
         losses=SimpleNamespace(coalesced=12, dropped=13),
-        reconciler=SimpleNamespace(rounds=14),
-        connection=SimpleNamespace(reconnects=15),
+        listener=SimpleNamespace(
+            router=SimpleNamespace(received=11),
+            reconciler=SimpleNamespace(rounds=14),
+            connection=SimpleNamespace(reconnects=15),
+        ),
     )
-    assert dict(client_stats(http, following)) == {
+    assert dict(client_stats(http, tracker)) == {
         "events": 11,
         "coalesced": 12,
         "dropped": 13,

@@ -23,22 +23,17 @@ from tests.support.queue_server import (
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.admission import Turn
 from invokeai_py_client.live.priority import Priority
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.progress import NodeDurations
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
-from invokeai_py_client.live.workloads import Kinds
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Response
 
 ONE: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "runs": 1}}
-
-
-class Socket:
-    is_connected = True
-    epoch = 1
 
 
 class Client:
@@ -52,22 +47,25 @@ class Client:
         self.submissions = Submissions(
             server,
             self.engine,
-            self.router,
             self,
-            Kinds(),
+            self,
+            Workloads(),
             NodeDurations(),
-            start=self._start,
-            make_turn=lambda priority, queue_id: Turn(server, self.router, Socket(), priority, queue_id),
-            attach=self._attach,
         )
 
-    def check(self, run: LiveRun) -> None:
+    is_connected = True
+
+    @property
+    def reconciler(self) -> Client:
+        return self
+
+    def check(self, run: TrackedRun) -> None:
         self.woken += 1
 
-    async def _start(self, queue_id: str) -> bool:
+    async def start(self, queue_id: str) -> bool:
         return True
 
-    async def _attach(self, queue_id: str, batch_id: str) -> LiveRun | None:
+    async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
         item_ids = self.server.ids_of(batch_id)
         if not item_ids:
             return None
@@ -77,10 +75,10 @@ class Client:
             run.state.enqueued(item_ids)
         return run
 
-    async def submit(self, body: dict[str, Any] = ONE, **more: Any) -> LiveRun:
+    async def submit(self, body: dict[str, Any] = ONE, **more: Any) -> TrackedRun:
         return await self.submissions.submit("default", body, **more)
 
-    def followed(self) -> list[LiveRun]:
+    def followed(self) -> list[TrackedRun]:
         return [*self.router.live()]
 
 
@@ -88,7 +86,7 @@ def of(count: int) -> dict[str, Any]:
     return {"batch": {"graph": {"nodes": {}}, "runs": count}}
 
 
-async def give_up(submission: asyncio.Task[LiveRun]) -> float:
+async def give_up(submission: asyncio.Task[TrackedRun]) -> float:
     """Cancel a submission; how long that took."""
     began = now()
     submission.cancel()
@@ -358,7 +356,7 @@ async def test_a_low_submission_given_up_while_it_waits_sends_nothing() -> None:
 # An id of the caller's choosing.
 
 
-async def submit_once(client: Client, **more: Any) -> LiveRun:
+async def submit_once(client: Client, **more: Any) -> TrackedRun:
     """As a handle does with a chosen id."""
     async with client.submissions.attach_or("default", "mine") as there:
         return there or await client.submit(batch_id="mine", **more)
@@ -398,7 +396,7 @@ async def test_a_batch_that_came_while_its_submission_waited_is_followed(priorit
     client = Client(QueueServer())
     others = client.server.add("others")
     urgent = await client.submit(priority=Priority.URGENT)
-    told: list[LiveRun] = []
+    told: list[TrackedRun] = []
     submission = asyncio.create_task(submit_once(client, priority=priority, on_followed=told.append))
     await asyncio.sleep(10)
     client.server.finish(*others, *urgent.state.items, *client.server.add("mine"))

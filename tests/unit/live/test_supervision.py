@@ -15,8 +15,9 @@ from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import RejectedError, RequestTimeout, ServerError, TransportError
 from invokeai_py_client.live.reconciler import SILENCE, Reconciler
-from invokeai_py_client.live.router import LiveRun, Polling, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import Polling, TrackedRun
 from invokeai_py_client.wire.call import Call
 
 HOURS = 6 * 3600.0
@@ -56,7 +57,7 @@ class FailingQueue(FakeQueue):
         return await super().send(call)
 
 
-def follow(server: FakeQueue, socket: Socket) -> tuple[Reconciler, Router, LiveRun]:
+def follow(server: FakeQueue, socket: Socket) -> tuple[Reconciler, Router, TrackedRun]:
     router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
     reconciler = Reconciler(server, VirtualEngine(), router, socket)
     run = router.follow(RunState("b", "default", GRAPH))
@@ -66,7 +67,7 @@ def follow(server: FakeQueue, socket: Socket) -> tuple[Reconciler, Router, LiveR
     return reconciler, router, run
 
 
-async def seconds_until_over(run: LiveRun) -> float:
+async def seconds_until_over(run: TrackedRun) -> float:
     began = now()
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     run.waiters.add(waiter)

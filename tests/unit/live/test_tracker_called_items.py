@@ -10,8 +10,9 @@ import pytest
 from tests.support.live import GRAPH, FakeQueue, messages, status_payload
 
 from invokeai_py_client.live.reconciler import Reconciler
-from invokeai_py_client.live.router import LiveRun, Router
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine
 
 RECORDS = "items_by_ids"
@@ -37,7 +38,7 @@ class Room:
         )
         self.reconciler = Reconciler(self.queue, engine, self.router, self.link)
         self.queue.put(1, status="in_progress")
-        self.run: LiveRun = self.router.follow(
+        self.run: TrackedRun = self.router.follow(
             RunState("b", "default", GRAPH, has_gap=only is not None, only=only, resubmits=resubmits)
         )
         self.run.state.enqueued([1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.live.workloads import Kinds
+from invokeai_py_client.live.workloads import Workloads
 
 
 def graph(*types: str) -> dict[str, Any]:
@@ -14,37 +14,37 @@ def graph(*types: str) -> dict[str, Any]:
 
 
 def test_a_kind_is_the_types_of_the_nodes() -> None:
-    kinds = Kinds()
-    kinds.remember("b", graph("noise", "l2i", "noise"))
-    assert kinds.of("b") == frozenset({"noise", "l2i"})
-    assert kinds.of("other") is None
+    workloads = Workloads()
+    workloads.remember("b", graph("noise", "l2i", "noise"))
+    assert workloads.of("b") == frozenset({"noise", "l2i"})
+    assert workloads.of("other") is None
 
 
 def test_a_batch_that_is_sent_again_has_its_new_kind() -> None:
-    kinds = Kinds()
-    kinds.remember("b", graph("noise"))
-    kinds.remember("b", graph("l2i"))
-    assert kinds.of("b") == frozenset({"l2i"})
+    workloads = Workloads()
+    workloads.remember("b", graph("noise"))
+    workloads.remember("b", graph("l2i"))
+    assert workloads.of("b") == frozenset({"l2i"})
 
 
 @pytest.mark.parametrize("value", [None, [], "graph", {}, {"nodes": None}, {"nodes": [{"type": "noise"}]}])
 def test_what_is_not_a_graph_has_no_kind(value: object) -> None:
-    kinds = Kinds()
-    kinds.remember("b", value)
-    assert kinds.of("b") is None
+    workloads = Workloads()
+    workloads.remember("b", value)
+    assert workloads.of("b") is None
 
 
 def test_what_is_not_a_node_is_left_out() -> None:
-    kinds = Kinds()
-    kinds.remember("b", {"nodes": {"1": None, "2": {"type": "noise"}}})
-    assert kinds.of("b") == frozenset({"noise"})
+    workloads = Workloads()
+    workloads.remember("b", {"nodes": {"1": None, "2": {"type": "noise"}}})
+    assert workloads.of("b") == frozenset({"noise"})
 
 
 def test_the_last_thousand_batches_are_remembered() -> None:
-    kinds = Kinds()
+    workloads = Workloads()
     for number in range(1000):
-        kinds.remember(f"b{number}", graph("noise"))
-    kinds.remember("b0", graph("noise"))
-    kinds.remember("new", graph("noise"))
-    assert kinds.of("b1") is None
-    assert None not in {kinds.of("b0"), kinds.of("b2"), kinds.of("b999"), kinds.of("new")}
+        workloads.remember(f"b{number}", graph("noise"))
+    workloads.remember("b0", graph("noise"))
+    workloads.remember("new", graph("noise"))
+    assert workloads.of("b1") is None
+    assert None not in {workloads.of("b0"), workloads.of("b2"), workloads.of("b999"), workloads.of("new")}

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.support.serving import serving
 
 from invokeai_py_client.errors import RejectedError, TransportError
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
@@ -116,7 +116,7 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
             with pytest.raises(TransportError, match=said) as caught:
                 await engine.call(http.send(app_calls.get_version()))
             seen += [*traceback.format_exception(caught.value), repr(caught.value.__cause__), repr(vars(caught.value))]
-            socket = Socket(http, engine, Following(http, engine))
+            socket = Socket(http, engine, EventListener(http, engine))
             assert not await engine.call(socket.subscribe("default"))
     assert set(logins) == {"Basic " + base64.b64encode(f"u:{secret}".encode()).decode()}
     everything = "".join(seen) + caplog.text
@@ -168,7 +168,7 @@ async def test_the_socket_takes_the_same_way_as_requests(engine: Engine) -> None
             address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             url, proxy = ("http://studio.example", address) if through_proxy else (address, "")
             http = HttpTransport(Settings(url, proxy=proxy, retries=0), engine)
-            socket = Socket(http, engine, Following(http, engine))
+            socket = Socket(http, engine, EventListener(http, engine))
             assert not await engine.call(socket.subscribe("default"))
         path = "/ws/socket.io/"
         assert asked[0] == f"GET {'ws://studio.example' if through_proxy else ''}{path}"

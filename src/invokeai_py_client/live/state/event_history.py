@@ -11,7 +11,7 @@ MOST_PROGRESS = 1000
 """How many progress events of a run are kept; beyond it the oldest goes. Other events are all kept."""
 
 
-class Story:
+class EventHistory:
     """A run's events from its start, in order. Only the latest preview picture of each node is kept."""
 
     def __init__(self) -> None:

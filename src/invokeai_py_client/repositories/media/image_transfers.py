@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import TransferRefusedError
 from invokeai_py_client.files import IMAGE, path_of
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, image_name_of, image_names_of, sources_of
 from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind
 from invokeai_py_client.repositories.media.zips import download_unzipped, download_zip
@@ -39,9 +39,9 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
         name_of=image_name_of,
     )
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, catalog: Catalog) -> None:
         super().__init__(engine, http, catalog)
-        self._following = following
+        self._tracker = tracker
 
     @reporting
     async def download_many(
@@ -147,7 +147,7 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
             OSError: it cannot be written.
         """
         names, board_id = await self._zipped(image_names, board)
-        return await download_zip(self._http, self._following, path, names, board_id)
+        return await download_zip(self._http, self._tracker, path, names, board_id)
 
     @on_engine
     async def download_unzipped(
@@ -161,7 +161,7 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
             UnsafePathError: a name in it would lead out of the folder, or is hidden; nothing is unpacked then.
         """
         names, board_id = await self._zipped(image_names, board)
-        return await download_unzipped(self._http, self._following, path_of(folder), names, board_id)
+        return await download_unzipped(self._http, self._tracker, path_of(folder), names, board_id)
 
     async def _zipped(self, image_names: ImagesLike, board: BoardLike | None) -> tuple[list[str], str | None]:
         names = image_names_of(image_names)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from invokeai_py_client.errors import TransferError, UnsafePathError
 from invokeai_py_client.files import check_target, file_for, safe_name, shown_name, whole_file
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
@@ -38,7 +38,7 @@ _LOOK = 1.0
 
 async def download_zip(
     http: HttpTransport,
-    following: Following,
+    tracker: RunTracker,
     path: str | os.PathLike[str],
     image_names: Sequence[str],
     board_id: str | None,
@@ -64,18 +64,18 @@ async def download_zip(
             changed.set()
 
     # Its events come to whoever listens to the default queue.
-    unwatch = await following.watch_queue("default", watcher)
+    unwatch = await tracker.watch_queue("default", watcher)
     try:
-        if not following.is_listening:
+        if not tracker.listener.is_connected:
             raise TransferError(
                 "A zip of images cannot be had: the server tells through its socket when it is made, and that is down.",
                 hint=_DOWNLOAD_MANY,
             )
-        lost_before = following.connection.losses
+        lost_before = tracker.listener.connection.losses
         name = (await http.send(images.start_bulk_download(image_names, board_id=board_id))).bulk_download_item_name
         deadline = time.monotonic() + _LONGEST
         while name not in ended:
-            if following.connection.losses != lost_before:
+            if tracker.listener.connection.losses != lost_before:
                 raise TransferError(
                     "The socket was lost while the server made the zip: it may have told meanwhile that it is made.",
                     hint="Ask for it again.",
@@ -97,7 +97,7 @@ async def download_zip(
 
 
 async def download_unzipped(
-    http: HttpTransport, following: Following, folder: Path, image_names: Sequence[str], board_id: str | None
+    http: HttpTransport, tracker: RunTracker, folder: Path, image_names: Sequence[str], board_id: str | None
 ) -> list[Path]:
     """Have a zip made, download it into a folder, and unpack it there.
 
@@ -108,7 +108,7 @@ async def download_unzipped(
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     archive = folder / f".{secrets.token_hex(8)}.zip.part"
     try:
-        await download_zip(http, following, archive, image_names, board_id)
+        await download_zip(http, tracker, archive, image_names, board_id)
         return await _unpacked(archive, folder, http.settings)
     finally:
         archive.unlink(missing_ok=True)

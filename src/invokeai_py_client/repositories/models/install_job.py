@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
 from invokeai_py_client.runtime.timeouts import set_within
@@ -28,10 +28,10 @@ class AsyncInstallJob:
     `record` is what was known of it last.
     """
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following, record: InstallJobRecord) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, record: InstallJobRecord) -> None:
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
         self.record = record
         self._was_cancelled = False
 
@@ -80,7 +80,7 @@ class AsyncInstallJob:
                     changed.set()
 
         # Its events come to whoever listens to the default queue.
-        unwatch = await self._following.watch_queue("default", watcher)
+        unwatch = await self._tracker.watch_queue("default", watcher)
         limit = asyncio.timeout(timeout)
         try:
             async with limit:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.models.install_job import AsyncInstallJob
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
@@ -22,10 +22,10 @@ _OF_A_PATH = ("~", "./", "../", ".\\", "..\\")
 class AsyncModelInstalls:
     """The part of `client.aio.dnn_model_repo` that installs."""
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following) -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
 
     @on_engine
     async def install_model(
@@ -180,7 +180,7 @@ class AsyncModelInstalls:
         return await self._http.send(models.hf_logout()) != "valid"
 
     def _job(self, record: InstallJobRecord) -> AsyncInstallJob:
-        return AsyncInstallJob(self._engine, self._http, self._following, record)
+        return AsyncInstallJob(self._engine, self._http, self._tracker, record)
 
 
 def _as_the_server_reads(source: str | os.PathLike[str]) -> str:

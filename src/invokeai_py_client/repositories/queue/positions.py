@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
-from invokeai_py_client.live.workloads import Kinds
+from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.repositories.queue.order import (
     Durations,
     QueuePosition,
@@ -41,10 +41,10 @@ class Positions:
         kinds: of what kind the work is that this client has sent.
     """
 
-    def __init__(self, http: HttpTransport, queue_id: str, kinds: Kinds) -> None:
+    def __init__(self, http: HttpTransport, queue_id: str, workloads: Workloads) -> None:
         self._http = http
         self._queue_id = queue_id
-        self._kinds = kinds
+        self._workloads = workloads
         self._priorities: dict[int, int] = {}
 
     async def of(self, item_id: int) -> QueuePosition:
@@ -75,7 +75,7 @@ class Positions:
     def _seconds_until(self, ahead: Iterable[Waiting], items: Iterable[QueueItemSummary]) -> float | None:
         now = datetime.now(UTC)
         running = [(i.batch_id, seconds_between(i.started_at, now) or 0.0) for i in items if i.status in RUNNING]
-        return seconds_until((other.batch_id for other in ahead), running, Durations(items, self._kinds.of))
+        return seconds_until((other.batch_id for other in ahead), running, Durations(items, self._workloads.of))
 
     async def _users_take_turns(self) -> bool:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from invokeai_py_client.live.queue_idle import nothing_at_all, until_counts
 from invokeai_py_client.live.queue_reads import all_ids, item_id_of, records_of, summaries_of
 from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.live.tracker import Following
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.queue.order import QueuePosition
 from invokeai_py_client.repositories.queue.positions import RUNNING, Positions, recent_items
 from invokeai_py_client.runtime.engine import Engine
@@ -31,12 +31,12 @@ from invokeai_py_client.wire.records import (
 class AsyncQueue:
     """The awaited face of a queue: `client.aio.queue`."""
 
-    def __init__(self, engine: Engine, http: HttpTransport, following: Following, queue_id: str = "default") -> None:
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, queue_id: str = "default") -> None:
         self._engine = engine
         self._http = http
-        self._following = following
+        self._tracker = tracker
         self.queue_id = queue_id
-        self._positions = Positions(http, queue_id, following.kinds)
+        self._positions = Positions(http, queue_id, tracker.workloads)
 
     @on_engine
     async def get_status(self) -> QueueStatus:
@@ -174,11 +174,11 @@ class AsyncQueue:
             NotFoundError: the queue has no such item (any more).
         """
         item_id = item_id_of(item_id)
-        self._following.cancel_asked(item_id=item_id)
+        self._tracker.cancel_asked(item_id=item_id)
         item = await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
         if item.root_item_id is not None:
             # Without a socket the run may not know its children yet.
-            self._following.cancel_asked(item_id=item.root_item_id)
+            self._tracker.cancel_asked(item_id=item.root_item_id)
         return item
 
     @on_engine
@@ -187,9 +187,9 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_by_batch_ids`.
         """
-        live = self._following.router.followed(batch_id)
+        live = self._tracker.listener.router.followed(batch_id)
         if live is not None:
-            self._following.cancel_asked(live)
+            self._tracker.cancel_asked(live)
         return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
 
     @on_engine
@@ -198,7 +198,7 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_by_destination`.
         """
-        self._following.cancel_of_destination_asked(self.queue_id, destination)
+        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
@@ -207,7 +207,7 @@ class AsyncQueue:
 
         Rests on `PUT .../cancel_all_except_current`.
         """
-        self._following.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
         return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
@@ -217,7 +217,7 @@ class AsyncQueue:
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """
         item_id = item_id_of(item_id)
-        self._following.cancel_asked(item_id=item_id)
+        self._tracker.cancel_asked(item_id=item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
 
     @on_engine
@@ -226,7 +226,7 @@ class AsyncQueue:
 
         Rests on `DELETE .../d/{destination}`.
         """
-        self._following.cancel_of_destination_asked(self.queue_id, destination)
+        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
         return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
@@ -235,7 +235,7 @@ class AsyncQueue:
 
         Rests on `PUT .../delete_all_except_current`.
         """
-        self._following.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
         return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
@@ -271,7 +271,7 @@ class AsyncQueue:
             >>> client.queue_repo.get_queue("my-experiments").clear().deleted
             3
         """
-        self._following.cancel_of_queue_asked(self.queue_id, pending_only=False)
+        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=False)
         return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
@@ -330,8 +330,8 @@ class AsyncQueue:
         """
         return EventStream(
             self._engine,
-            lambda mailbox: self._following.stream_queue(self.queue_id, mailbox, only_changes=True),
-            self._following.losses,
+            lambda mailbox: self._tracker.stream_queue(self.queue_id, mailbox, only_changes=True),
+            self._tracker.losses,
         )
 
     @on_engine
@@ -354,10 +354,10 @@ class AsyncQueue:
                 absence is waited out.
         """
         checked_seconds("poll_interval", poll_interval)
-        await self._following.subscribe(self.queue_id)
+        await self._tracker.listener.subscribe(self.queue_id)
         return await until_counts(
             self._http,
-            self._following.router,
+            self._tracker.listener.router,
             self.queue_id,
             nothing_at_all,
             pause=lambda: poll_interval,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from invokeai_py_client.live.state.event_history import MOST_PROGRESS, Story
+from invokeai_py_client.live.state.event_history import MOST_PROGRESS, EventHistory
 from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete
 
 
@@ -12,9 +12,9 @@ def progress(n: int, node: str = "a") -> GeneratorProgress:
 
 
 def test_only_the_latest_picture_of_each_node_is_kept() -> None:
-    story = Story()
-    story.add([progress(1), progress(2), progress(1, "b"), progress(3)])
-    assert [(event["step"], event["raw"]["image"] is not None) for event in story] == [
+    history = EventHistory()
+    history.add([progress(1), progress(2), progress(1, "b"), progress(3)])
+    assert [(event["step"], event["raw"]["image"] is not None) for event in history] == [
         (1, False),
         (2, False),
         (1, True),
@@ -23,16 +23,16 @@ def test_only_the_latest_picture_of_each_node_is_kept() -> None:
 
 
 def test_the_oldest_progress_goes_and_nothing_else() -> None:
-    story = Story()
+    history = EventHistory()
     done: Event = InvocationComplete(item_id=1, batch_id="b", node_id="a", invocation_id="a", node={}, result={})
-    story.add([done])
+    history.add([done])
     for n in range(MOST_PROGRESS + 5):
-        story.add([progress(n)])
-    kept = [*story]
+        history.add([progress(n)])
+    kept = [*history]
     assert kept[0] is done
     assert kept[1]["step"] == 5
     assert len(kept) == 1 + MOST_PROGRESS
-    assert story.dropped == 5
+    assert history.dropped == 5
 
 
 def test_a_preview_is_decoded_when_it_is_asked_for() -> None:

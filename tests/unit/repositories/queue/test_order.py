@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invokeai_py_client.live.workloads import Kinds
+from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.repositories.queue.order import (
     Durations,
     Waiting,
@@ -92,11 +92,11 @@ def test_items_that_were_enqueued_together() -> None:
 
 def test_kinds_are_remembered_of_the_latest_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invokeai_py_client.live.workloads._REMEMBERED", 2)
-    kinds = Kinds()
+    workloads = Workloads()
     for batch_id in ("a", "b", "a", "c"):
-        kinds.remember(batch_id, {"nodes": {"1": {"type": "add"}, "2": {"type": "add"}, "3": {"type": "blur"}}})
-    assert [kinds.of(batch_id) for batch_id in "abc"] == [{"add", "blur"}, None, {"add", "blur"}]
+        workloads.remember(batch_id, {"nodes": {"1": {"type": "add"}, "2": {"type": "add"}, "3": {"type": "blur"}}})
+    assert [workloads.of(batch_id) for batch_id in "abc"] == [{"add", "blur"}, None, {"add", "blur"}]
     odd: object
     for odd in (None, [], {"nodes": []}, {}):
-        kinds.remember("odd", odd)
-    assert kinds.of("odd") is None
+        workloads.remember("odd", odd)
+    assert workloads.of("odd") is None

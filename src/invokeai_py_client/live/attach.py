@@ -1,0 +1,153 @@
+"""Follows runs that were submitted earlier, by this or another program."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from invokeai_py_client.live.event_listener import EventListener
+from invokeai_py_client.live.queue_reads import all_ids, item_of_session, items_of_batch, records_of, summaries_of
+from invokeai_py_client.live.router import REDACTED
+from invokeai_py_client.live.state.progress import NodeDurations
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.transport.error_responses import not_there
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.calls import queue
+from invokeai_py_client.wire.events import TERMINAL_STATUSES
+from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+
+
+class Attacher:
+    """Attaches to runs. All methods run on the engine.
+
+    Args:
+        http: sends the requests.
+        listener: has the events arrive.
+        durations: how long nodes are expected to take.
+    """
+
+    def __init__(self, http: Sender, listener: EventListener, durations: NodeDurations) -> None:
+        self._http = http
+        self._listener = listener
+        self._durations = durations
+
+    async def attach(
+        self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
+    ) -> TrackedRun:
+        """Follow a run that was begun elsewhere, or earlier.
+
+        When this returns, the state of each of its items is known, and the outputs of those that have ended.
+
+        Args:
+            queue_id: the queue.
+            batch_id: a whole batch; or
+            item_id: one item; or
+            session_id: the item of that session.
+
+        Raises:
+            NotFoundError: the queue has no such item, or none of that batch (any more).
+            InvokeAIError: as any request.
+        """
+        await self._listener.start(queue_id)
+        if session_id is not None:
+            item_id = await item_of_session(self._http, queue_id, session_id)
+        record: QueueItemRecord | None = None
+        if batch_id is None:
+            assert item_id is not None
+            record = await self._http.send(queue.get_queue_item(queue_id, item_id))
+            batch_id = record.batch_id
+        only = None if item_id is None else frozenset({item_id})
+        followed = self._listener.router.followed(batch_id) if only is None else None
+        if followed is not None:
+            return followed
+        run = self._listener.router.follow(
+            RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self._durations)
+        )
+        try:
+            items = [record] if record is not None else await self._items_of(queue_id, batch_id)
+            item_ids = [item.item_id for item in items]
+            run.destination = items[0].destination
+            run.state.enqueued(item_ids)
+            await self._listener.reconciler.bring_up_to_date(run)
+            if run.state.graph is None:
+                # None of its items has ended. Only full records contain the graph.
+                if record is None:
+                    record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
+                run.state.learned_graph(record.session.get("graph"))
+                self._listener.router.apply(run, run.state.apply_snapshot(record))
+        except BaseException:
+            self._listener.router.forget(run)
+            raise
+        return run
+
+    async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
+        """Follow a batch, unless the queue has no item of it."""
+        followed = self._listener.router.followed(batch_id)
+        if followed is not None and followed.state.queue_id == queue_id:
+            return followed
+        if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
+            return None
+        return await self.attach(queue_id, batch_id=batch_id)
+
+    async def attach_many(
+        self,
+        queue_id: str,
+        *,
+        batch_ids: Collection[str] | None = None,
+        destination: str | None = None,
+        origin: str | None = None,
+    ) -> dict[str, TrackedRun]:
+        """Follow the batches that fit all of the given criteria, with one look at the queue.
+
+        When this returns, the state of each item is known, and the outputs of those that have ended.
+
+        Args:
+            queue_id: the queue.
+            batch_ids: only these batches.
+            destination: only batches with this destination.
+            origin: only batches with this origin.
+
+        Returns:
+            The runs by batch id, in the order in which they were enqueued.
+        """
+        await self._listener.start(queue_id)
+        wanted = None if batch_ids is None else frozenset(batch_ids)
+        found: dict[str, list[QueueItemSummary]] = {}
+        for item in await summaries_of(self._http, queue_id, (await all_ids(self._http, queue_id))[::-1]):
+            if (
+                item.parent_item_id is None
+                and (item.batch_id in wanted if wanted is not None else item.batch_id != REDACTED)
+                and destination in (None, item.destination)
+                and origin in (None, item.origin)
+            ):
+                found.setdefault(item.batch_id, []).append(item)
+        runs = {batch_id: self._listener.router.followed(batch_id) for batch_id in found}
+        new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
+        # Only whole items have the outputs and the graph.
+        whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]
+        whole += [items[0].item_id for items in new.values() if items[0].status not in TERMINAL_STATUSES]
+        records = {record.item_id: record for record in await records_of(self._http, queue_id, whole)}
+        for batch_id, items in new.items():
+            run = runs[batch_id] = self._listener.router.follow(
+                RunState(batch_id, queue_id, None, has_gap=True, durations=self._durations)
+            )
+            run.destination = items[0].destination
+            run.state.enqueued([item.item_id for item in items])
+            for item in items:
+                self._listener.router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
+            if not run.is_over:
+                # It may have gone on meanwhile.
+                self._listener.reconciler.check(run)
+        return {batch_id: run for batch_id, run in runs.items() if run is not None}
+
+    async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
+        items = await items_of_batch(self._http, queue_id, batch_id)
+        if not items:
+            call = queue.get_batch_status(queue_id, batch_id)
+            raise not_there(
+                f"The queue {queue_id!r} has no item of batch {batch_id!r}.",
+                method=call.method,
+                url=self._http.url_of(call.path),
+                hint="Check the id; items that have ended are deleted after a while.",
+            )
+        return items

@@ -1,0 +1,110 @@
+"""One run that is being followed: its state, and who waits for it or watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.live.state.event_history import EventHistory
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.wire.events import Event
+
+logger = logging.getLogger("invokeai_py_client.live")
+
+Watcher = Callable[[list[Event]], None]
+"""Called on the engine with each burst of events; it must not block."""
+
+
+class Polling:
+    """How often one wait wants the server to be asked while the socket is down.
+
+    Args:
+        pauses: seconds before each request; the last is repeated.
+    """
+
+    def __init__(self, pauses: tuple[float, ...]) -> None:
+        self._pauses = pauses
+        self.attempts = 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next request."""
+        return self._pauses[min(self.attempts, len(self._pauses) - 1)]
+
+
+class TrackedRun:
+    """A run that is being followed: its state, the waits for its end, and its watchers.
+
+    Args:
+        state: what is known of it.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
+        self.waiters: set[asyncio.Future[None]] = set()
+        self.watchers: list[Watcher] = []
+        self.history = EventHistory()
+        self.checked_at = time.monotonic()
+        """When something was last heard of it, or the server was last asked about it."""
+        self.heard_at = self.checked_at
+        """When something was last heard of it."""
+        self.cancel_asked = False
+        self.destination: str | None = None
+        self.pollings: list[Polling] = []
+        self.due_at: float | None = None
+        """When the reconciler will look at it next."""
+        self.failure: InvokeAIError | None = None
+        self._has_watcher_failed = False
+
+    def pause(self, default: float) -> float:
+        """Return the seconds between two requests about the run while the socket is down."""
+        return min((polling.pause for polling in self.pollings), default=default)
+
+    def was_asked(self) -> None:
+        """Take in that the server is being asked about the run."""
+        self.checked_at = time.monotonic()
+        for polling in self.pollings:
+            polling.attempts += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be heard of it: it has ended, or following it has failed."""
+        return self.state.is_finished or self.failure is not None
+
+    def changed(self, events: list[Event]) -> None:
+        """Hand events to the watchers, and end the waits if the run has ended."""
+        self.heard_at = self.checked_at = time.monotonic()
+        self.history.add(events)
+        self._tell_watchers(events)
+        if self.state.is_finished:
+            self._release()
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Hand events to this watcher no more."""
+        if watcher in self.watchers:
+            self.watchers.remove(watcher)
+
+    def fail(self, failure: InvokeAIError) -> None:
+        """End the waits with an error, for example when the server no longer accepts the client's token."""
+        self.failure = failure
+        self._tell_watchers([])
+        self._release()
+
+    def _tell_watchers(self, events: list[Event]) -> None:
+        for watcher in [*self.watchers]:
+            try:
+                watcher(events)
+            except Exception:
+                # The other watchers, and those who wait for the run's end, must be told all the same.
+                if not self._has_watcher_failed:
+                    self._has_watcher_failed = True
+                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
+
+    def _release(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self.waiters.clear()
