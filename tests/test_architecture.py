@@ -17,7 +17,7 @@ FLOORS = [
     {"runtime"},
     {"transport", "transfers"},
     {"image", "live", "catalog"},
-    {"run", "compose", "catalog_changes"},
+    {"run", "compose"},
     {"handle"},
     {"repositories"},
     {"client"},

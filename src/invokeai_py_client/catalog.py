@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from invokeai_py_client.errors import ForbiddenError, NotFoundError, RejectedError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import boards, images, models, workflows
 from invokeai_py_client.wire.records import BoardRecord, ModelRecord
 from invokeai_py_client.workflow.called_workflows import (
@@ -36,6 +40,9 @@ from invokeai_py_client.workflow.references import (
 )
 from invokeai_py_client.workflow.server_things import Kind, ServerThing
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+_ROUTE = re.compile(r"/api/v[0-9]+/(models|boards|images)(?:/(.*?))?/?")
+_ONE_IMAGE = re.compile(r"i/([^/]+)")
 
 _FRESH = 30.0
 """Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
@@ -91,6 +98,31 @@ class Catalog:
                 self._images.clear()
             else:
                 self._images.pop(name, None)
+
+    def forget_changed(self, call: Call[object], response: Response | None) -> None:
+        """Believe nothing that a request of this client may have changed, such as by deleting or renaming a model.
+
+        Args:
+            call: the request, of a repository or raw.
+            response: its response; None if it failed, in which case it may have been carried out all the same.
+        """
+        found = _ROUTE.fullmatch(call.path)
+        if found is None:
+            return
+        things, rest = found[1], found[2] or ""
+        if things == "models":
+            # An installation ends long after the request that began it; the client learns of it by asking for its job.
+            has_installed = rest.startswith("install") and response is not None and b'"completed"' in response.content
+            if call.method not in ("GET", "HEAD") or has_installed:
+                self.forget("model")
+        elif things == "boards" and call.method not in ("GET", "HEAD"):
+            self.forget("board")
+            if call.method == "DELETE":
+                # Its images may go with it.
+                self.forget("image")
+        elif things == "images" and (call.method == "DELETE" or rest == "delete"):
+            one = _ONE_IMAGE.fullmatch(rest)
+            self.forget("image", unquote(one[1]) if one else None)
 
     async def answer(self, reference: Reference) -> dict[str, str]:
         """What a reference stands for, as a graph names it; a local image is uploaded, once for each content.
@@ -198,8 +230,8 @@ class Catalog:
 
         async def fetch() -> set[str]:
             found: set[str] = set()
-            for start in range(0, len(names), images.MAX_NAMES_PER_REQUEST):
-                found |= await self._existing_images(names[start : start + images.MAX_NAMES_PER_REQUEST])
+            for part in in_parts(names, images.MAX_NAMES_PER_REQUEST):
+                found |= await self._existing_images(part)
             return found
 
         check = self._image_checks.setdefault(names, SingleFlight(self._engine))

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.catalog_changes import forget_changed
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.image import AsyncImage, Image
@@ -55,7 +54,7 @@ class AsyncClient:
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         catalog = Catalog(http, engine)
-        http.on_exchange.append(lambda call, response: forget_changed(catalog, call, response))
+        http.on_exchange.append(catalog.forget_changed)
 
         async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
             called = await catalog.workflows_called_by(definition, templates)

@@ -146,8 +146,8 @@ class Attacher:
             call = queue.get_batch_status(queue_id, batch_id)
             raise not_there(
                 f"The queue {queue_id!r} has no item of batch {batch_id!r}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="Check the id; items that have ended are deleted after a while.",
             )
         return items

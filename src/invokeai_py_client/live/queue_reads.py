@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import SupportsIndex, TypeVar
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
+from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
@@ -58,7 +59,7 @@ async def all_ids(http: Sender, queue_id: str) -> list[int]:
 async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
     """Items in the order of their ids here, light where the server can; those that are gone are left out."""
     found: list[QueueItemSummary] = []
-    for part in _parts(item_ids, queue.MAX_IDS_PER_REQUEST):
+    for part in in_parts(item_ids, queue.MAX_IDS_PER_REQUEST):
         try:
             summaries = await http.send(queue.get_item_summaries(queue_id, part))
         except InvokeAIError as error:
@@ -73,7 +74,7 @@ async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> 
 async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
     """Whole items in the order of their ids here; those that are gone are left out."""
     found: list[QueueItemRecord] = []
-    for part in _parts(item_ids, _RECORDS_PER_REQUEST):
+    for part in in_parts(item_ids, _RECORDS_PER_REQUEST):
         try:
             records = await http.send(queue.get_items(queue_id, part))
         except InvokeAIError as error:
@@ -100,7 +101,7 @@ async def items_of_batch(
             item on, ends when all are found.
     """
     found: list[QueueItemSummary] = []
-    for part in _parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
+    for part in in_parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
         found += [item for item in await summaries_of(http, queue_id, part) if item.batch_id == batch_id]
         if total is not None and len(found) >= total:
             break
@@ -113,15 +114,15 @@ async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:
     Raises:
         NotFoundError: the queue has none (any more).
     """
-    for part in _parts(await all_ids(http, queue_id), _FEW):
+    for part in in_parts(await all_ids(http, queue_id), _FEW):
         for item in await records_of(http, queue_id, part):
             if item.session_id == session_id:
                 return item.item_id
     call = queue.list_item_ids(queue_id)
     raise not_there(
         f"The queue {queue_id!r} has no item of the session {session_id!r}.",
-        method=call.method,
-        url=http.url_of(call.path),
+        call,
+        http,
         hint="Check the id; items that have ended are deleted after a while.",
     )
 
@@ -136,10 +137,6 @@ async def _one_by_one(http: Sender, queue_id: str, item_ids: Sequence[int]) -> l
         except NotFoundError:
             continue
     return found
-
-
-def _parts(item_ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (item_ids[start : start + size] for start in range(0, len(item_ids), size))
 
 
 def _in_order(found: Sequence[R], item_ids: Sequence[int]) -> list[R]:

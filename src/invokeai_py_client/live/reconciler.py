@@ -26,6 +26,7 @@ from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
@@ -294,7 +295,7 @@ class Reconciler:
                 self._router.forget(run)
 
     async def _refresh(self, queue_id: str, item_ids: Sequence[int]) -> None:
-        for ids in _groups(item_ids, queue.MAX_IDS_PER_REQUEST):
+        for ids in in_parts(item_ids, queue.MAX_IDS_PER_REQUEST):
             epoch = self._connection.epoch if self._connection.is_connected else None
             records = await summaries_of(self._http, queue_id, ids)
             watched = self._connection.is_connected and self._connection.epoch == epoch
@@ -309,7 +310,7 @@ class Reconciler:
         while lacking := _lacking(runs, asked):
             for queue_id, item_ids in lacking.items():
                 asked |= item_ids.keys()
-                for ids in _groups([*item_ids], _DETAILS_PER_REQUEST):
+                for ids in in_parts([*item_ids], _DETAILS_PER_REQUEST):
                     self._take(ids, await records_of(self._http, queue_id, ids))
 
     def _take(
@@ -335,7 +336,3 @@ def _lacking(runs: Iterable[TrackedRun], asked: Collection[int]) -> dict[str, di
         if item_ids:
             lacking.setdefault(run.state.queue_id, {}).update(dict.fromkeys(item_ids))
     return lacking
-
-
-def _groups(item_ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:
-    return (item_ids[start : start + size] for start in range(0, len(item_ids), size))

@@ -12,11 +12,16 @@ from invokeai_py_client.files import FileKind
 from invokeai_py_client.image import Image
 from invokeai_py_client.transfers.uploads import check_source, is_pillow
 from invokeai_py_client.transport.error_responses import nearest, not_there
-from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import boards
 from invokeai_py_client.wire.records import BoardRecord, ImageRecord, VideoRecord
+from invokeai_py_client.workflow.references import Unresolved, find_one
 
 T = TypeVar("T")
+
+_MOST_CHOICES = 5
+"""How many ids an error lists."""
 
 ImageLike = str | ImageRecord | Image
 """An image of the server: its name, its record, or an `Image`, as a run has them."""
@@ -52,11 +57,6 @@ def several(things: str | Iterable[T]) -> list[str | T]:
         ['a.png']
     """
     return [things] if isinstance(things, str) else [*things]
-
-
-def in_parts(things: Sequence[T], size: int) -> list[Sequence[T]]:
-    """What is to be asked for in several requests, so many in each at most."""
-    return [things[start : start + size] for start in range(0, len(things), size)]
 
 
 def image_name_of(image: object) -> str:
@@ -134,7 +134,7 @@ def sources_of(sources: Any, kind: FileKind) -> list[Any]:
     return found
 
 
-async def board_id_of(board: BoardLike, catalog: Catalog, http: HttpTransport) -> str:
+async def board_id_of(board: BoardLike, catalog: Catalog, http: Sender) -> str:
     """The id of a board. An id goes before a name; names are asked of the server each time.
 
     Raises:
@@ -155,22 +155,61 @@ async def board_id_of(board: BoardLike, catalog: Catalog, http: HttpTransport) -
     return board_named(board, known, http).board_id
 
 
-def board_named(name: str, known: Sequence[BoardRecord], http: HttpTransport) -> BoardRecord:
-    """The one of the known boards that has a name; errors as in `board_id_of`."""
-    named = [one for one in known if one.board_name == name]
-    if len(named) > 1:
-        raise AmbiguousNameError(
-            f"{len(named)} boards are named {name!r}.",
-            name=name,
-            choices=tuple(one.board_id for one in named),
-            hint=f"Give the id of one: {', '.join(one.board_id for one in named)}.",
-        )
-    if not named:
-        call = boards.list_boards(include_archived=True)
-        raise not_there(
-            f"The server has no board {name!r}.",
-            method=call.method,
-            url=http.url_of(call.path),
-            hint=nearest(name, (one.board_name for one in known), "Its boards are"),
-        )
-    return named[0]
+def board_named(name: str, known: Sequence[BoardRecord], http: Sender) -> BoardRecord:
+    """Return the board of a name, also regardless of case if no other has it; errors as in `board_id_of`."""
+    return the_one(
+        name,
+        known,
+        [lambda board: board.board_name],
+        what="board",
+        id_of=lambda board: board.board_id,
+        call=boards.list_boards(include_archived=True),
+        http=http,
+    )
+
+
+def the_one(
+    text: str,
+    things: Sequence[T],
+    ways: Sequence[Callable[[T], str]],
+    *,
+    what: str,
+    id_of: Callable[[T], str],
+    call: Call[Any],
+    http: Sender,
+    hint: str = "",
+) -> T:
+    """Return the thing that a text identifies, by the rules of `find_one`, which also apply to workflow inputs.
+
+    Args:
+        text: an id or a name.
+        things: the candidates.
+        ways: as for `find_one`; the last is the name.
+        what: what a candidate is, such as `board`.
+        id_of: returns a candidate's unique id.
+        call: the request that listed the candidates.
+        http: sent it.
+        hint: goes after the nearest names in the message, if nothing is found.
+
+    Raises:
+        NotFoundError: no candidate matches; the message names the nearest.
+        AmbiguousNameError: several match; `choices` are their ids.
+    """
+    try:
+        return find_one(text, things, ways, what=what, shown=ways[-1])
+    except Unresolved as error:
+        if error.candidates:
+            ids = tuple(map(id_of, error.candidates))
+            raise AmbiguousNameError(
+                f"{len(ids)} {what}s of the server are named {text!r}.",
+                name=text,
+                choices=ids,
+                hint=f"Give the id of one: {', '.join(ids[:_MOST_CHOICES])}.",
+            ) from None
+        names = nearest(text, map(ways[-1], things), f"Its {what}s are")
+        raise not_there(f"The server has no {what} {text!r}.", call, http, hint=f"{names} {hint}".strip()) from None
+
+
+def given(**changes: Any) -> dict[str, Any]:
+    """Return the arguments that are not None: what a request is to change."""
+    return {name: value for name, value in changes.items() if value is not None}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFoundError, RejectedError
 from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.repositories.arguments import given
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.secret import Secret
@@ -121,8 +120,8 @@ class AsyncAuth:
             RejectedError: the current password is wrong, or the new one is too weak; the server says which.
         """
         current_password, new_password = Secret.of(current_password), Secret.of(new_password)
-        changes = {"display_name": display_name, "current_password": current_password, "new_password": new_password}
-        user = await self._http.send(auth.update_me(_given(changes)))
+        changes = given(display_name=display_name, current_password=current_password, new_password=new_password)
+        user = await self._http.send(auth.update_me(changes))
         if new_password is not None:
             await self._http.log_in(user.email, new_password)
             await self._tracker.listener.reconnect()
@@ -194,13 +193,8 @@ class AsyncAuth:
             ForbiddenError: the client is no administrator.
         """
         password = Secret.of(password)
-        changes = {
-            "display_name": display_name,
-            "password": password,
-            "is_admin": is_admin,
-            "is_active": is_active,
-        }
-        return await self._http.send(auth.update_user(user_id, _given(changes)))
+        changes = given(display_name=display_name, password=password, is_admin=is_admin, is_active=is_active)
+        return await self._http.send(auth.update_user(user_id, changes))
 
     @on_engine
     async def delete_user(self, user_id: str) -> None:
@@ -231,7 +225,3 @@ class Auth(Blocking[AsyncAuth]):
     create_user = blocking(AsyncAuth.create_user)
     update_user = blocking(AsyncAuth.update_user)
     delete_user = blocking(AsyncAuth.delete_user)
-
-
-def _given(changes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in changes.items() if value is not None}

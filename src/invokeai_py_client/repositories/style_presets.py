@@ -158,8 +158,8 @@ class AsyncStylePresets:
         if (await self._http.send(style_presets.get_style_preset(style_preset_id))).image is None:
             raise not_there(
                 f"The style preset {style_preset_id!r} has no image.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="update_style_preset gives it one.",
             )
         return await self._http.send(call)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import (
-    AmbiguousNameError,
     NotFoundError,
     RejectedError,
     UnsafePathError,
@@ -18,18 +17,17 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.files import image_type_of
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
-from invokeai_py_client.repositories.arguments import several
+from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.transport.error_responses import nearest, not_there
+from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.references import Unresolved, find_one
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 _PER_PAGE = 100
@@ -288,25 +286,16 @@ class AsyncWorkflows:
             raise
 
     def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
-        ways: list[Callable[[WorkflowSummary], str]] = [lambda one: one.workflow_id, lambda one: one.name]
-        try:
-            return find_one(workflow, summaries, ways, what="workflow", shown=lambda one: one.name)
-        except Unresolved as error:
-            if error.candidates:
-                ids = tuple(one.workflow_id for one in error.candidates)
-                raise AmbiguousNameError(
-                    f"{len(ids)} workflows of the server's library are named {workflow!r}.",
-                    name=workflow,
-                    choices=ids,
-                    hint=f"Give the id of one: {', '.join(ids)}.",
-                ) from None
-            near = nearest(workflow, (one.name for one in summaries), "Its workflows are")
-            raise not_there(
-                f"The server's library has no workflow {workflow!r}.",
-                method="GET",
-                url=self._http.url_of("/api/v1/workflows/"),
-                hint=f"{near} WorkflowDefinition.from_file() loads a file.",
-            ) from None
+        return the_one(
+            workflow,
+            summaries,
+            [lambda one: one.workflow_id, lambda one: one.name],
+            what="workflow",
+            id_of=lambda one: one.workflow_id,
+            call=workflows.list_workflows(page=0, per_page=_PER_PAGE),
+            http=self._http,
+            hint="WorkflowDefinition.from_file() loads a file.",
+        )
 
     async def _download(self, workflow_id: str) -> WorkflowDefinition:
         record = await self._http.send(workflows.get_workflow(workflow_id))
@@ -320,8 +309,8 @@ class AsyncWorkflows:
         if record.get("thumbnail_url") is None:
             raise not_there(
                 f"The workflow {record.name!r} ({workflow_id}) has no picture.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="Give it one with set_thumbnail().",
             )
 

@@ -11,6 +11,11 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
+def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Iterate over slices of a sequence, each of at most `size` things."""
+    return (things[start : start + size] for start in range(0, len(things), size))
+
+
 class Listing(Generic[T]):
     """A list that is fetched in parts as it is read: `for` or `list()`, and `async for` from any loop.
 
@@ -43,11 +48,11 @@ class Listing(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         keys = self._engine.block(self._keys())
-        for start in range(0, len(keys), self._size):
-            yield from self._engine.block(self._fetch(keys[start : start + self._size]))
+        for part in in_parts(keys, self._size):
+            yield from self._engine.block(self._fetch(part))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         keys = await self._engine.call(self._keys())
-        for start in range(0, len(keys), self._size):
-            for thing in await self._engine.call(self._fetch(keys[start : start + self._size])):
+        for part in in_parts(keys, self._size):
+            for thing in await self._engine.call(self._fetch(part)):
                 yield thing

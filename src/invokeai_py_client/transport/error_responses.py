@@ -22,6 +22,7 @@ from invokeai_py_client.errors import (
     ServerError,
 )
 from invokeai_py_client.json_text import read_json
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.workflow.json_values import is_too_deep
 
@@ -131,9 +132,9 @@ def _error_for(response: Response, has_secrets: bool, sent: str) -> ApiError:
     return RejectedError(what, **facts, hint="Correct what was sent and try again.")
 
 
-def not_there(what: str, *, method: str, url: str, hint: str, detail: Any = None) -> NotFoundError:
-    """The error for a thing that a good answer shows not to be there; `method` and `url` are of the request."""
-    error = NotFoundError(what, status=200, method=method, url=url, detail=detail, hint=hint)
+def not_there(what: str, call: Call[Any], http: Sender, *, hint: str) -> NotFoundError:
+    """Return the error for a thing that the successful response to `call` shows not to exist."""
+    error = NotFoundError(what, status=200, method=call.method, url=http.url_of(call.path), hint=hint)
     error.may_have_been_applied = False
     return error
 

@@ -306,8 +306,8 @@ class AsyncBoard:
             where = "on none" if record.board_id is None else f"on the board with the id {record.board_id!r}"
             raise not_there(
                 f"The image {image_name!r} is not on the board {self.board_name!r}: it is {where}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="Use the handle of that board.",
             )
 

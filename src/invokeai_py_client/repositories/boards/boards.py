@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, board_named
+from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, board_named, given
 from invokeai_py_client.repositories.boards.board import UNCATEGORIZED, AsyncBoard, Board
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
@@ -109,15 +109,10 @@ class AsyncBoards:
         if cover_image_name is not None:
             # The server answers 500 for an image that is not there.
             await self._http.send(images.get_image(cover_image_name))
-        changes: dict[str, Any] = {
-            "board_name": name,
-            "archived": archived,
-            "cover_image_name": cover_image_name,
-            "board_visibility": visibility,
-        }
-        return await self._http.send(
-            boards.update_board(known_id, {key: value for key, value in changes.items() if value is not None})
+        changes = given(
+            board_name=name, archived=archived, cover_image_name=cover_image_name, board_visibility=visibility
         )
+        return await self._http.send(boards.update_board(known_id, changes))
 
     @on_engine
     async def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
@@ -165,8 +160,8 @@ class AsyncBoards:
         if board_id == boards.UNCATEGORIZED:
             raise not_there(
                 "The images on no board have no board that could be changed.",
-                method="PATCH",
-                url=self._http.url_of("/api/v1/boards/"),
+                boards.list_boards(include_archived=True),
+                self._http,
                 hint="Give a board's id or name.",
             )
         return board_id

@@ -16,8 +16,9 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, UnsafePathError, WorkflowFileError
 from invokeai_py_client.files import FileKind, path_of, shown_name
 from invokeai_py_client.json_text import read_json
-from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, in_parts, is_one, several
+from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, several
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import ProgressCallback, TransferReport, crc32_of, transfer_all
 from invokeai_py_client.transfers.journal import TransferLog
@@ -102,8 +103,8 @@ class AsyncMedia(Generic[R]):
             call = self._kind.get(name)
             raise not_there(
                 f"The server has no {self._kind.noun} {name!r}, or may not change it.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="Check the name; it may have been deleted meanwhile.",
             )
 
@@ -217,7 +218,7 @@ def parts_of(names: Sequence[str]) -> list[Sequence[str]]:
     for name in names:
         if not name.isascii() and _HALF.search(name):
             raise UnsafePathError(f"{name!r} has half a character.", name=name, hint="Pass the name itself.")
-    return in_parts(names, images.MAX_NAMES_PER_REQUEST)
+    return [*in_parts(names, images.MAX_NAMES_PER_REQUEST)]
 
 
 def document_of(text: str | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from invokeai_py_client.repositories.arguments import (
     ImageLike,
     ImagesLike,
     board_id_of,
+    given,
     image_name_of,
     image_names_of,
 )
@@ -281,10 +282,8 @@ class AsyncImages(AsyncImageTransfers):
         name = image_name_of(image_name)
         # The server answers 400 or 500 for a name that is not there.
         await self._http.send(images.get_image(name))
-        changes: dict[str, Any] = {"image_category": category, "is_intermediate": is_intermediate, "starred": starred}
-        return await self._http.send(
-            images.update_image(name, {key: value for key, value in changes.items() if value is not None})
-        )
+        changes = given(image_category=category, is_intermediate=is_intermediate, starred=starred)
+        return await self._http.send(images.update_image(name, changes))
 
     @on_engine
     async def star_image(self, image_name: ImagesLike) -> list[str]:

@@ -15,13 +15,13 @@ from invokeai_py_client.repositories.arguments import (
     VideoLike,
     VideosLike,
     board_id_of,
-    in_parts,
+    given,
     names_of,
     sources_of,
     video_name_of,
 )
 from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind, Origin, document_of, parts_of
-from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.listing import Listing, in_parts
 from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
@@ -275,10 +275,8 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         """
         name = video_name_of(video_name)
         await self._http.send(videos.get_video(name))
-        changes: dict[str, Any] = {"video_category": category, "is_intermediate": is_intermediate, "starred": starred}
-        return await self._http.send(
-            videos.update_video(name, {key: value for key, value in changes.items() if value is not None})
-        )
+        changes = given(video_category=category, is_intermediate=is_intermediate, starred=starred)
+        return await self._http.send(videos.update_video(name, changes))
 
     @on_engine
     async def delete_video(self, video_name: VideoLike) -> None:

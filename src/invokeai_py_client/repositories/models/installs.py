@@ -90,8 +90,8 @@ class AsyncModelInstalls:
         if starter is None:
             raise not_there(
                 f"There is no starter model {name!r}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint=nearest(name, (one.name for one in known), "There are"),
             )
         config = {"name": starter.name, "description": starter.description}

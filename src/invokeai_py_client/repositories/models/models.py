@@ -10,11 +10,11 @@ from typing import Any
 
 from invokeai_py_client.errors import AmbiguousNameError, ApiError
 from invokeai_py_client.files import image_type_of
-from invokeai_py_client.repositories.arguments import several
+from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.models.install_job import InstallJob
 from invokeai_py_client.repositories.models.installs import AsyncModelInstalls
 from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine
-from invokeai_py_client.transport.error_responses import nearest, not_there
+from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records import (
     DeletedModels,
@@ -93,8 +93,8 @@ class AsyncModels(AsyncModelInstalls):
             # The server takes what is empty for anything.
             raise not_there(
                 f"The server does not have the {base} {type} model {name!r}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="Give its exact name, base and type; `resolve` takes less.",
             )
         return found
@@ -122,32 +122,35 @@ class AsyncModels(AsyncModelInstalls):
             raise TypeError("resolve() takes a model's name, key or hash, or a base, or a type")
         call = models.list_models()
         installed = await self._http.send(call)
-        known = [one for one in installed if (base is None or one.base == base) and (type is None or one.type == type)]
-        found = known
+        fitting = [
+            one for one in installed if (base is None or one.base == base) and (type is None or one.type == type)
+        ]
+        what = " ".join(filter(None, [base, type, "model"]))
         if model is not None:
-            ways = ([one for one in known if getattr(one, way) == model] for way in ("key", "hash", "name"))
-            found = next((those for those in ways if those), [])
-        what = " ".join(filter(None, ["the", base, type, "model", None if model is None else repr(model)]))
-        if not found:
-            of_another_kind = [one for one in installed if model in (one.key, one.hash, one.name)]
-            kinds = " and ".join(f"a {one.base} {one.type}" for one in of_another_kind)
-            raise not_there(
-                f"The server does not have {what}.",
-                method=call.method,
-                url=self._http.url_of(call.path),
-                hint=f"It has {kinds} model of that name."
-                if of_another_kind
-                else nearest(model or "", (one.name for one in known or installed), "Its models are"),
+            others = " and ".join(
+                f"a {one.base} {one.type}" for one in installed if model in (one.key, one.hash, one.name)
             )
-        if len(found) > 1:
-            shown = ", ".join(f"{one.name!r} ({one.base} {one.type}, key {one.key})" for one in found[:5])
+            return the_one(
+                model,
+                fitting,
+                [lambda one: one.key, lambda one: one.hash, lambda one: one.name],
+                what=what,
+                id_of=lambda one: one.key,
+                call=call,
+                http=self._http,
+                hint=f"There is {others} model of that name." if others else "",
+            )
+        if not fitting:
+            bases = ", ".join(sorted({f"{one.base} {one.type}" for one in installed})) or "none"
+            raise not_there(f"The server has no {what}.", call, self._http, hint=f"Its models are of {bases}.")
+        if len(fitting) > 1:
             raise AmbiguousNameError(
-                f"{len(found)} models of the server can be {what}.",
-                name=model or "",
-                choices=tuple(one.key for one in found),
-                hint=f"Give the key of one: {shown}.",
+                f"The server has {len(fitting)} {what}s.",
+                name=what,
+                choices=tuple(one.key for one in fitting),
+                hint=f"Give the name or key of one: {', '.join(repr(one.name) for one in fitting[:5])}.",
             )
-        return found[0]
+        return fitting[0]
 
     @on_engine
     async def list_missing_models(self) -> list[ModelRecord]:
@@ -245,8 +248,8 @@ class AsyncModels(AsyncModelInstalls):
             # The server would answer 500.
             raise not_there(
                 f"The model {key!r} has no cover image.",
-                method=call.method,
-                url=self._http.url_of(call.path),
+                call,
+                self._http,
                 hint="set_cover_image gives it one.",
             )
         return await self._http.send(call)

@@ -19,6 +19,7 @@ from invokeai_py_client.repositories.queue.order import (
     seconds_between,
     seconds_until,
 )
+from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.records import QueueCounts, QueueItemSummary
@@ -135,10 +136,10 @@ async def recent_items(
     live = counts.pending + counts.in_progress + counts.waiting
     item_ids = await all_ids(http, queue_id)
     found: list[QueueItemSummary] = []
-    for start in range(0, len(item_ids), queue.MAX_IDS_PER_REQUEST):
+    for ids in in_parts(item_ids, queue.MAX_IDS_PER_REQUEST):
         if live <= 0 and ended <= 0:
             break
-        part = await summaries_of(http, queue_id, item_ids[start : start + queue.MAX_IDS_PER_REQUEST])
+        part = await summaries_of(http, queue_id, ids)
         going_on = sum(item.status == "pending" or item.status in RUNNING for item in part)
         live -= going_on
         ended -= len(part) - going_on
