@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, json_of
+from invokeai_py_client.wire.call import GONE, Call, Query, api_path
+from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, number, record, records
 from invokeai_py_client.wire.records import (
@@ -26,36 +27,32 @@ MAX_NAMES_PER_REQUEST = 1000
 
 def get_image(image_name: str) -> Call[ImageRecord]:
     """`GET /api/v1/images/i/{image_name}`: the record, not the pixels."""
-    return Call(method="GET", path=api_path("images", "i", image_name), parse=record(ImageRecord), idempotent=True)
+    return read_one("image", image_name, parse=record(ImageRecord))
 
 
 def get_image_bytes(image_name: str) -> Call[bytes]:
     """`GET /api/v1/images/i/{image_name}/full`: the file as the server keeps it."""
-    return Call(method="GET", path=api_path("images", "i", image_name, "full"), parse=the_bytes, idempotent=True)
+    return read_one("image", image_name, "full", parse=the_bytes)
 
 
 def get_thumbnail(image_name: str) -> Call[bytes]:
     """`GET /api/v1/images/i/{image_name}/thumbnail`: a WebP of at most 256 x 256 pixels."""
-    return Call(method="GET", path=api_path("images", "i", image_name, "thumbnail"), parse=the_bytes, idempotent=True)
+    return read_one("image", image_name, "thumbnail", parse=the_bytes)
 
 
 def get_metadata(image_name: str) -> Call[dict[str, Any] | None]:
     """`GET /api/v1/images/i/{image_name}/metadata`: how it was made, as far as it says; else null."""
-    return Call(method="GET", path=api_path("images", "i", image_name, "metadata"), parse=maybe_object, idempotent=True)
+    return read_one("image", image_name, "metadata", parse=maybe_object)
 
 
 def get_urls(image_name: str) -> Call[ImageUrls]:
     """`GET /api/v1/images/i/{image_name}/urls`: where its files are."""
-    return Call(
-        method="GET", path=api_path("images", "i", image_name, "urls"), parse=record(ImageUrls), idempotent=True
-    )
+    return read_one("image", image_name, "urls", parse=record(ImageUrls))
 
 
 def get_image_workflow(image_name: str) -> Call[ImageWorkflow]:
     """`GET /api/v1/images/i/{image_name}/workflow`: what made an image, as JSON texts."""
-    return Call(
-        method="GET", path=api_path("images", "i", image_name, "workflow"), parse=record(ImageWorkflow), idempotent=True
-    )
+    return read_one("image", image_name, "workflow", parse=record(ImageWorkflow))
 
 
 def get_images(image_names: Sequence[str]) -> Call[list[ImageRecord]]:
@@ -71,9 +68,7 @@ def get_images(image_names: Sequence[str]) -> Call[list[ImageRecord]]:
 
 def list_image_names(filters: Query) -> Call[ImageNames]:
     """`GET /api/v1/images/names`: all names at once. Servers from 6.0."""
-    return Call(
-        method="GET", path=api_path("images", "names"), query=filters, parse=record(ImageNames), idempotent=True
-    )
+    return list_names("image", filters, ImageNames)
 
 
 def upload_image(
@@ -87,27 +82,22 @@ def upload_image(
     metadata: Mapping[str, Any] | None = None,
 ) -> Call[ImageRecord]:
     """`POST /api/v1/images/upload`: the server names the image. Sent again, it would be stored twice."""
-    parts = [Part("file", content, filename, content_type)]
-    if metadata is not None:
-        parts.append(Part("metadata", json_of(metadata, "The metadata of an image").decode()))
-    return Call(
-        method="POST",
-        path=api_path("images", "upload"),
-        query={"image_category": category, "is_intermediate": is_intermediate, "board_id": board_id},
-        parts=parts,
-        parse=record(ImageRecord),
+    return upload(
+        "image",
+        ImageRecord,
+        content,
+        filename=filename,
+        content_type=content_type,
+        category=category,
+        is_intermediate=is_intermediate,
+        board_id=board_id,
+        metadata=metadata,
     )
 
 
 def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[ImageRecord]:
     """`PATCH /api/v1/images/i/{image_name}`: its category, `is_intermediate` or `starred`."""
-    return Call(
-        method="PATCH",
-        path=api_path("images", "i", image_name),
-        body=dict(changes),
-        parse=record(ImageRecord),
-        idempotent=True,
-    )
+    return update("image", image_name, changes, ImageRecord)
 
 
 def delete_image(image_name: str) -> Call[DeletedImages]:
@@ -115,7 +105,7 @@ def delete_image(image_name: str) -> Call[DeletedImages]:
     return Call(
         method="DELETE",
         path=api_path("images", "i", image_name),
-        parse=_deleted([image_name]),
+        parse=deleted("image", [image_name], DeletedImages),
         idempotent=True,
         done_statuses=GONE,
     )
@@ -123,13 +113,7 @@ def delete_image(image_name: str) -> Call[DeletedImages]:
 
 def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
     """`POST /api/v1/images/delete`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("images", "delete"),
-        body={"image_names": list(image_names)},
-        parse=_deleted(image_names),
-        idempotent=True,
-    )
+    return change_many("image", "delete", image_names, deleted("image", image_names, DeletedImages))
 
 
 def delete_uncategorized_images() -> Call[DeletedImages]:
@@ -139,24 +123,12 @@ def delete_uncategorized_images() -> Call[DeletedImages]:
 
 def star_images(image_names: Sequence[str]) -> Call[StarredImages]:
     """`POST /api/v1/images/star`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("images", "star"),
-        body={"image_names": list(image_names)},
-        parse=record(StarredImages),
-        idempotent=True,
-    )
+    return change_many("image", "star", image_names, record(StarredImages))
 
 
 def unstar_images(image_names: Sequence[str]) -> Call[UnstarredImages]:
     """`POST /api/v1/images/unstar`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("images", "unstar"),
-        body={"image_names": list(image_names)},
-        parse=record(UnstarredImages),
-        idempotent=True,
-    )
+    return change_many("image", "unstar", image_names, record(UnstarredImages))
 
 
 def count_intermediates() -> Call[int]:
@@ -182,22 +154,3 @@ def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = No
 def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
     """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip. The server deletes it when it was fetched."""
     return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)
-
-
-def _deleted(image_names: Sequence[str]) -> Callable[[Response], DeletedImages]:
-    """A reader of what a deletion did.
-
-    A repeat does not name what the first attempt has deleted, so every name that did not fail counts as deleted.
-    """
-    names = [*dict.fromkeys(image_names)]
-
-    def read(response: Response) -> DeletedImages:
-        if response.status_code in GONE:
-            return DeletedImages(deleted_images=names)
-        result = DeletedImages.model_validate(response.json())
-        if response.is_repeat:
-            failed = frozenset(result.failed_images)
-            result = result.model_copy(update={"deleted_images": [name for name in names if name not in failed]})
-        return result
-
-    return read

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from invokeai_py_client.wire.call import Call, Part, Query, Response, api_path, json_of
+from invokeai_py_client.wire.call import Call, Query, api_path
+from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, nothing, record
 from invokeai_py_client.wire.records import (
@@ -22,43 +23,37 @@ from invokeai_py_client.wire.records import (
 
 def get_video(video_name: str) -> Call[VideoRecord]:
     """`GET /api/v1/videos/i/{video_name}`: the record, not the content."""
-    return Call(method="GET", path=api_path("videos", "i", video_name), parse=record(VideoRecord), idempotent=True)
+    return read_one("video", video_name, parse=record(VideoRecord))
 
 
 def get_video_bytes(video_name: str) -> Call[bytes]:
     """`GET /api/v1/videos/i/{video_name}/full`: the file as the server keeps it."""
-    return Call(method="GET", path=api_path("videos", "i", video_name, "full"), parse=the_bytes, idempotent=True)
+    return read_one("video", video_name, "full", parse=the_bytes)
 
 
 def get_thumbnail(video_name: str) -> Call[bytes]:
     """`GET /api/v1/videos/i/{video_name}/thumbnail`: a picture of it."""
-    return Call(method="GET", path=api_path("videos", "i", video_name, "thumbnail"), parse=the_bytes, idempotent=True)
+    return read_one("video", video_name, "thumbnail", parse=the_bytes)
 
 
 def get_metadata(video_name: str) -> Call[dict[str, Any] | None]:
     """`GET /api/v1/videos/i/{video_name}/metadata`: what it says of how it was made; null where it says nothing."""
-    return Call(method="GET", path=api_path("videos", "i", video_name, "metadata"), parse=maybe_object, idempotent=True)
+    return read_one("video", video_name, "metadata", parse=maybe_object)
 
 
 def get_workflow(video_name: str) -> Call[ImageWorkflow]:
     """`GET /api/v1/videos/i/{video_name}/workflow`: what made it, as JSON texts."""
-    return Call(
-        method="GET", path=api_path("videos", "i", video_name, "workflow"), parse=record(ImageWorkflow), idempotent=True
-    )
+    return read_one("video", video_name, "workflow", parse=record(ImageWorkflow))
 
 
 def get_urls(video_name: str) -> Call[VideoUrls]:
     """`GET /api/v1/videos/i/{video_name}/urls`: where its files are."""
-    return Call(
-        method="GET", path=api_path("videos", "i", video_name, "urls"), parse=record(VideoUrls), idempotent=True
-    )
+    return read_one("video", video_name, "urls", parse=record(VideoUrls))
 
 
 def list_video_names(filters: Query) -> Call[VideoNames]:
     """`GET /api/v1/videos/names`: all names at once."""
-    return Call(
-        method="GET", path=api_path("videos", "names"), query=filters, parse=record(VideoNames), idempotent=True
-    )
+    return list_names("video", filters, VideoNames)
 
 
 def upload_video(
@@ -72,60 +67,37 @@ def upload_video(
     metadata: Mapping[str, Any] | None = None,
 ) -> Call[VideoRecord]:
     """`POST /api/v1/videos/upload`: the server names the video. Sent again, it would be stored twice."""
-    parts = [Part("file", content, filename, content_type)]
-    if metadata is not None:
-        parts.append(Part("metadata", json_of(metadata, "The metadata of a video").decode()))
-    return Call(
-        method="POST",
-        path=api_path("videos", "upload"),
-        query={"video_category": category, "is_intermediate": is_intermediate, "board_id": board_id},
-        parts=parts,
-        parse=record(VideoRecord),
+    return upload(
+        "video",
+        VideoRecord,
+        content,
+        filename=filename,
+        content_type=content_type,
+        category=category,
+        is_intermediate=is_intermediate,
+        board_id=board_id,
+        metadata=metadata,
     )
 
 
 def update_video(video_name: str, changes: Mapping[str, Any]) -> Call[VideoRecord]:
     """`PATCH /api/v1/videos/i/{video_name}`: its category, `is_intermediate` or `starred`."""
-    return Call(
-        method="PATCH",
-        path=api_path("videos", "i", video_name),
-        body=dict(changes),
-        parse=record(VideoRecord),
-        idempotent=True,
-    )
+    return update("video", video_name, changes, VideoRecord)
 
 
 def delete_videos(video_names: Sequence[str]) -> Call[DeletedVideos]:
     """`POST /api/v1/videos/delete`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("videos", "delete"),
-        body={"video_names": list(video_names)},
-        parse=_deleted(video_names),
-        idempotent=True,
-    )
+    return change_many("video", "delete", video_names, deleted("video", video_names, DeletedVideos))
 
 
 def star_videos(video_names: Sequence[str]) -> Call[StarredVideos]:
     """`POST /api/v1/videos/star`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("videos", "star"),
-        body={"video_names": list(video_names)},
-        parse=record(StarredVideos),
-        idempotent=True,
-    )
+    return change_many("video", "star", video_names, record(StarredVideos))
 
 
 def unstar_videos(video_names: Sequence[str]) -> Call[UnstarredVideos]:
     """`POST /api/v1/videos/unstar`: names that are not there are just not in the answer."""
-    return Call(
-        method="POST",
-        path=api_path("videos", "unstar"),
-        body={"video_names": list(video_names)},
-        parse=record(UnstarredVideos),
-        idempotent=True,
-    )
+    return change_many("video", "unstar", video_names, record(UnstarredVideos))
 
 
 def add_video_to_board(board_id: str, video_name: str) -> Call[None]:
@@ -148,20 +120,3 @@ def remove_video_from_board(video_name: str) -> Call[None]:
         parse=nothing,
         idempotent=True,
     )
-
-
-def _deleted(video_names: Sequence[str]) -> Callable[[Response], DeletedVideos]:
-    """A reader of what a deletion did.
-
-    A repeat does not name what the first attempt has deleted, so every name that did not fail counts as deleted.
-    """
-    names = [*dict.fromkeys(video_names)]
-
-    def read(response: Response) -> DeletedVideos:
-        result = DeletedVideos.model_validate(response.json())
-        if response.is_repeat:
-            failed = frozenset(result.failed_videos)
-            result = result.model_copy(update={"deleted_videos": [name for name in names if name not in failed]})
-        return result
-
-    return read
