@@ -184,13 +184,14 @@ class HttpTransport:
             RequestTimeout: no answer in time.
             ApiError: an error status, by kind; `ServerError` also for an answer of an unexpected shape.
         """
+        deadline = _now() + self._seconds(call)
         try:
             response = await self.fetch(call)
         except ApiError as error:
             if is_of_any_server(error):
-                await self._check_server(error)
+                await self._check_server(error, deadline)
             raise
-        return await self._parsed(call, response)
+        return await self._parsed(call, response, deadline)
 
     async def fetch(self, call: Call[Any]) -> Response:
         """Send a call and return the whole answer unread; errors and retries as in `send`."""
@@ -216,6 +217,7 @@ class HttpTransport:
             OSError: the file cannot be written; and errors as in `send`.
         """
 
+        deadline = _now() + self._seconds(call)
         attempts = _Attempts(self._seconds(call), is_streamed=True)
 
         async def attempt() -> Downloaded:
@@ -228,7 +230,7 @@ class HttpTransport:
             return await self._with_retries(call, attempts, attempt)
         except ApiError as error:
             if is_of_any_server(error):
-                await self._check_server(error)
+                await self._check_server(error, deadline)
             raise
 
     def _seconds(self, call: Call[Any]) -> float:
@@ -309,10 +311,12 @@ class HttpTransport:
             raise
 
     async def _send_login(self, call: Call[LoginResult]) -> LoginResult:
-        return await self._parsed(call, await self._exchange(call, _Attempts(self._seconds(call)), None))
+        deadline = _now() + self._seconds(call)
+        response = await self._exchange(call, _Attempts(self._seconds(call)), None)
+        return await self._parsed(call, response, deadline)
 
-    async def _parsed(self, call: Call[T], response: Response) -> T:
-        """Read a good response.
+    async def _parsed(self, call: Call[T], response: Response, deadline: float) -> T:
+        """Read a successful response, until `deadline` if the server must be asked what it is.
 
         Raises:
             NotInvokeAIError: what answers is not an InvokeAI server.
@@ -327,19 +331,21 @@ class HttpTransport:
             raise
         except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             shape = unknown_shape(call, response, error)
-        await self._check_server(shape)
+        await self._check_server(shape, deadline)
         raise shape
 
-    async def _check_server(self, error: ApiError) -> None:
-        """Find out whether an answer that any server may give is from an InvokeAI server; once known, it is kept.
+    async def _check_server(self, error: ApiError, deadline: float) -> None:
+        """Find out whether a response that any server may give is from an InvokeAI server; the result is kept.
+
+        If that is not known before `deadline`, or the server cannot be asked, nothing is raised: `error` says more.
 
         Raises:
-            NotInvokeAIError: it is not: the server does not tell a version.
+            NotInvokeAIError: the server does not tell a version.
         """
         try:
-            is_invokeai = await self._is_invokeai.get(self._tells_version)
-        except InvokeAIError:
-            # It cannot be asked now: the error itself says more.
+            async with asyncio.timeout_at(deadline):
+                is_invokeai = await self._is_invokeai.get(self._tells_version)
+        except (InvokeAIError, TimeoutError):
             return
         if not is_invokeai:
             self._is_invokeai.forget()

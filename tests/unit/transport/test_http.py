@@ -11,6 +11,7 @@ import time
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -796,6 +797,28 @@ async def test_a_server_of_another_kind_is_told_on_every_route(
     }
     with pytest.raises(errors.NotInvokeAIError):
         await engine.call(what[name]())
+
+
+@pytest.mark.parametrize("foreign", [answer(404, {"detail": "Not Found"}), answer(body="odd")])
+async def test_the_question_what_server_it_is_stays_within_the_timeout_of_the_call(
+    script: Script, engine: Engine, foreign: Handler
+) -> None:
+    asked = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        if request.path != "/api/v1/app/version":
+            return await foreign(request)
+        asked.set()
+        await asyncio.sleep(60)
+        raise AssertionError("the client has hung up")
+
+    script.handlers, script.is_invokeai = [hang], False
+    http = HttpTransport(Settings(script.url, retries=0), engine)
+    began = time.monotonic()
+    with pytest.raises(errors.ApiError):
+        await engine.call(http.send(replace(queue_calls.get_queue_status("default"), timeout=0.5)))
+    assert asked.is_set()
+    assert time.monotonic() - began < 4, "the question alone may take 5 s"
 
 
 async def test_a_missing_thing_of_an_invokeai_server_is_not_found_and_asked_about_once(
