@@ -32,7 +32,7 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.records.queue import QueueItemRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.outputs import images_in
 from invokeai_py_client.workflow.templates import NodeTemplates

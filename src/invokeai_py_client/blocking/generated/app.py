@@ -9,7 +9,7 @@ from typing import Any
 from invokeai_py_client.repositories.app import AsyncApp, Health
 from invokeai_py_client.repositories.schema_drift import Drift
 from invokeai_py_client.runtime.twins import Blocking
-from invokeai_py_client.wire.records import InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
 
 
 class App(Blocking[AsyncApp]):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from invokeai_py_client.repositories.auth import AsyncAuth
 from invokeai_py_client.runtime.twins import Blocking
 from invokeai_py_client.secret import Secret
-from invokeai_py_client.wire.records import AuthStatus, UserRecord
+from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
 
 
 class Auth(Blocking[AsyncAuth]):

@@ -16,7 +16,8 @@ from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
-from invokeai_py_client.wire.records import BoardRecord, ImageRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 
 class Board(Blocking[AsyncBoard]):

@@ -9,7 +9,7 @@ from invokeai_py_client.blocking.generated.board import Board
 from invokeai_py_client.repositories.arguments import BoardLike
 from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
 from invokeai_py_client.runtime.twins import Blocking
-from invokeai_py_client.wire.records import BoardRecord, DeletedBoard
+from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
 
 
 class Boards(Blocking[AsyncBoards]):

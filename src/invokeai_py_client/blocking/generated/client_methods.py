@@ -13,7 +13,7 @@ from invokeai_py_client.repositories.schema_drift import Drift
 from invokeai_py_client.run import Run
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.records.queue import QueueItemRecord
 
 
 class ClientMethods(Blocking[AsyncClient]):

@@ -16,7 +16,7 @@ from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
-from invokeai_py_client.wire.records import ImageRecord, ImageUrls
+from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
 
 class Images(Blocking[AsyncImages]):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from invokeai_py_client.repositories.models.install_job import AsyncInstallJob
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking
-from invokeai_py_client.wire.records import InstallJobRecord, ModelRecord
+from invokeai_py_client.wire.records.models import InstallJobRecord, ModelRecord
 
 
 class InstallJob(Blocking[AsyncInstallJob]):

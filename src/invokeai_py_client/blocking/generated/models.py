@@ -11,7 +11,7 @@ from invokeai_py_client.blocking.generated.install_job import InstallJob
 from invokeai_py_client.repositories.models.models import AsyncModels
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.secret import Secret
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.models import (
     DeletedModels,
     DeletedOrphans,
     FoundModel,

@@ -10,7 +10,7 @@ from invokeai_py_client.repositories.queue.order import QueuePosition
 from invokeai_py_client.repositories.queue.queue import AsyncQueue
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     CancelResult,
     DeletedItems,

@@ -9,7 +9,7 @@ from pathlib import Path
 from invokeai_py_client.repositories.style_presets import AsyncStylePresets
 from invokeai_py_client.runtime.twins import Blocking
 from invokeai_py_client.transfers.uploads import ImageSource
-from invokeai_py_client.wire.records import StylePreset
+from invokeai_py_client.wire.records.app import StylePreset
 
 
 class StylePresets(Blocking[AsyncStylePresets]):

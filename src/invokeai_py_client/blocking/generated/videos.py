@@ -16,7 +16,7 @@ from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource
-from invokeai_py_client.wire.records import VideoRecord, VideoUrls
+from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
 
 class Videos(Blocking[AsyncVideos]):

@@ -10,7 +10,7 @@ from typing import Any
 from invokeai_py_client.handle import WorkflowHandle
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.wire.records import WorkflowSummary
+from invokeai_py_client.wire.records.workflows import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 

@@ -21,7 +21,8 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records import BoardRecord, ImageRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
 """What stands for the board of the images that are on none."""

@@ -20,7 +20,7 @@ from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallbac
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 
 class AsyncImageTransfers(AsyncMedia[ImageRecord]):

@@ -25,7 +25,7 @@ from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageRecord, ImageUrls
+from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
 
 class AsyncImages(AsyncImageTransfers):

@@ -27,7 +27,7 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
-from invokeai_py_client.wire.records import VideoRecord, VideoUrls
+from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
 _PAGE = 100
 
