@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import aiohttp
-import socketio.exceptions
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.backoff import Backoff
-from invokeai_py_client.transport.connection_errors import reason
+from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain, reason
 from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.redirects import LedElsewhere
-from invokeai_py_client.transport.socketio_connection import HandshakeRefused, chain, open_connection
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
-_EXPECTED = (
-    socketio.exceptions.SocketIOError,
-    aiohttp.ClientError,
-    OSError,
-    InvokeAIError,
-    LedElsewhere,
-    HandshakeRefused,
-)
+_EXPECTED = (SocketFailure, aiohttp.ClientError, OSError, InvokeAIError, LedElsewhere, HandshakeRefused)
 """What the network may do; of anything else the log has the traceback."""
 
 
@@ -55,6 +47,19 @@ class OpenConnection(Protocol):
     def __call__(self, http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> Awaitable[OpenSocket]:
         """Open a connection."""
         ...
+
+
+def load_socket_library() -> None:
+    """Import the Socket.IO library, which takes longer than a request. Any thread may do so ahead of its first use."""
+    importlib.import_module("invokeai_py_client.transport.socketio_connection")
+
+
+async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> OpenSocket:
+    """Open a connection, as `socketio_connection.open_connection`; the library is imported when it is first needed."""
+    await asyncio.to_thread(load_socket_library)
+    from invokeai_py_client.transport import socketio_connection
+
+    return await socketio_connection.open_connection(http, on_event, is_asked=is_asked)
 
 
 class SocketListener(Protocol):
@@ -150,7 +155,7 @@ class Socket:
                 await connection.subscribe(queue_id)
                 if connection is self._connection:
                     self._joined.add(queue_id)
-            except (socketio.exceptions.SocketIOError, TimeoutError) as error:
+            except (SocketFailure, TimeoutError) as error:
                 logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, reason(error))
                 await connection.close()
         return self.is_connected and queue_id in self._joined

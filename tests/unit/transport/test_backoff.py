@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,10 +14,10 @@ LOST = RequestTimeout("no response", url="/", method="GET", timeout=1.0)
 
 
 @pytest.fixture(params=[0.0, 1.0], ids=["least", "most"])
-def chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+def chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
     """Have chance give the least, or the most, of what it may."""
     monkeypatch.setattr(random, "uniform", lambda low, high: low + request.param * (high - low))
-    yield request.param
+    return float(request.param)
 
 
 def test_the_retries_of_a_request_last_for_three_seconds_whatever_chance_gives(chance: float) -> None:
