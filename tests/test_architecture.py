@@ -20,6 +20,8 @@ FLOORS = [
     {"run", "compose"},
     {"handle"},
     {"repositories"},
+    {"async_client"},
+    {"blocking"},
     {"client"},
     {"demo", "patterns"},
 ]

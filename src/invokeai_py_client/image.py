@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import Blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.workflow.outputs import NodePath
@@ -78,9 +79,17 @@ class Image(Blocking[AsyncImage]):
         ...     print(image.save("out"))
     """
 
-    bytes = blocking(AsyncImage.bytes)
-    save_as = blocking(AsyncImage.save_as)
-    save = blocking(AsyncImage.save)
+    def bytes(self) -> builtins.bytes:
+        """The file as the server keeps it, in memory."""
+        return self._aio._engine.block(self._aio.bytes())
+
+    def save_as(self, path: str | os.PathLike[str]) -> Path:
+        """Stream the image into a file, which appears under its name when it is whole."""
+        return self._aio._engine.block(self._aio.save_as(path))
+
+    def save(self, folder: str | os.PathLike[str] = ".") -> Path:
+        """Stream the image into a folder, under its own name; the folder is made if it is missing."""
+        return self._aio._engine.block(self._aio.save(folder))
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import Blocking, on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
@@ -296,7 +296,9 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         >>> [image.save("out") for image in run.images]
     """
 
-    cancel = blocking(AsyncRun.cancel)
+    def cancel(self) -> None:
+        """Cancel what has not ended of the run; its wait then ends with status `canceled`."""
+        self._aio._engine.block(self._aio.cancel())
 
     def result(self, timeout: float | None = None) -> QueueItem:
         """Wait for the run's good end.

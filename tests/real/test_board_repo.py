@@ -11,8 +11,8 @@ import pytest
 from tests.real.conftest import ANN, BOB, client_of
 
 from invokeai_py_client import InvokeAIClient, errors
+from invokeai_py_client.blocking.generated.board import Board
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.repositories.boards.board import Board
 
 SEEN_BY = ("anyone", "a user")
 

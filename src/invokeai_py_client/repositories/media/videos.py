@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.files import VIDEO, check_target, file_for
@@ -22,21 +22,21 @@ from invokeai_py_client.repositories.arguments import (
 )
 from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind, Origin, document_of, parts_of
 from invokeai_py_client.runtime.listing import Listing, in_parts
-from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.reporting import reporting
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
-from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
-
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import FileSource
 
 _PAGE = 100
 
 
 class AsyncVideos(AsyncMedia[VideoRecord]):
-    """The awaited face: `client.aio.video_repo`. A video is given by its name or its record."""
+    """The server's videos: `client.video_repo`, awaited `client.aio.video_repo`.
+
+    A video is given by its name or its record.
+    """
 
     _kind = MediaKind(
         noun="video",
@@ -381,27 +381,3 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         assert progress_callback is not None
         sources = sources_of(paths, VIDEO)
         return await self._upload_all(sources, board, category, log, concurrency, progress_callback)
-
-
-class Videos(Blocking[AsyncVideos]):
-    """The server's videos: `client.video_repo`."""
-
-    list_videos = shared(AsyncVideos.list_videos)
-    list_video_names = blocking(AsyncVideos.list_video_names)
-    get_video = blocking(AsyncVideos.get_video)
-    get_metadata = blocking(AsyncVideos.get_metadata)
-    get_workflow = blocking(AsyncVideos.get_workflow)
-    get_graph = blocking(AsyncVideos.get_graph)
-    get_urls = blocking(AsyncVideos.get_urls)
-    get_video_bytes = blocking(AsyncVideos.get_video_bytes)
-    get_thumbnail = blocking(AsyncVideos.get_thumbnail)
-    download_video = blocking(AsyncVideos.download_video)
-    upload_video = blocking(AsyncVideos.upload_video)
-    update_video = blocking(AsyncVideos.update_video)
-    delete_video = blocking(AsyncVideos.delete_video)
-    move_to_board = blocking(AsyncVideos.move_to_board)
-    star_videos = blocking(AsyncVideos.star_videos)
-    unstar_videos = blocking(AsyncVideos.unstar_videos)
-    delete_videos = blocking(AsyncVideos.delete_videos)
-    download_many = blocking_reporting(AsyncVideos.download_many)
-    upload_many = blocking_reporting(AsyncVideos.upload_many)
