@@ -71,8 +71,8 @@ async def _first_enqueue(runs: int) -> tuple[float, float]:
     url = await server.start()
     with tempfile.TemporaryDirectory() as folder:
         workflow, graph = Path(folder, "workflow.json"), Path(folder, "graph.json")
-        workflow.write_text(json.dumps(WORKFLOW), encoding="utf-8")
-        graph.write_text(json.dumps({"nodes": {"add": {"id": "add", "type": "add"}}, "edges": []}), encoding="utf-8")
+        _write(workflow, WORKFLOW)
+        _write(graph, {"nodes": {"add": {"id": "add", "type": "add"}}, "edges": []})
 
         async def seconds(code: str, path: Path) -> float:
             began = time.perf_counter()
@@ -88,6 +88,10 @@ async def _first_enqueue(runs: int) -> tuple[float, float]:
         await both()
         pairs = [await both() for _ in range(runs)]
     return statistics.median(ours for ours, _ in pairs), statistics.median(floor for _, floor in pairs)
+
+
+def _write(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def _times(ratio: float, floor: str, allowed: float) -> str:
