@@ -12,6 +12,7 @@ with the same parameters and docstring:
   that a traceback does not show them. An argument that may fetch while it is iterated is read first.
 - An `async def` with a `progress_callback` calls it in the caller's thread.
 - A `def` and a property run where the caller is.
+- Where the awaited class has a method `_name_blocking` beside `name`, the blocking `name` calls it.
 
 What returns an awaited object, or a list, tuple or dictionary of them, returns the blocking ones.
 """
@@ -40,19 +41,35 @@ FACES = {
     "board": "repositories.boards.board.AsyncBoard",
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
+    "handle_methods": "handle.AsyncWorkflowHandle",
+    "image": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
     "queue": "repositories.queue.queue.AsyncQueue",
     "queues": "repositories.queue.queue.AsyncQueues",
+    "run": "run.AsyncRun",
     "style_presets": "repositories.style_presets.AsyncStylePresets",
     "videos": "repositories.media.videos.AsyncVideos",
     "workflows": "repositories.workflows.AsyncWorkflows",
 }
 """The awaited class by the module that is written for it."""
 
-BY_HAND = {"AsyncClient": "from invokeai_py_client.client import InvokeAIClient"}
+BY_HAND = {
+    "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
+    "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.handle import WorkflowHandle",
+}
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
+
+RENAMED = {
+    ("AsyncWorkflowHandle", "cancel"): "cancel_sync",
+    ("AsyncWorkflowHandle", "submit"): "submit_sync",
+    ("AsyncWorkflowHandle", "wait_for_completion"): "wait_for_completion_sync",
+}
+"""Methods whose plain names are awaited on the blocking class, too."""
+
+FORWARDED = {"__getitem__", "__repr__", "_build_submission", "_make_request"}
+"""Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
     source.rpartition(".")[2]: f"from {PACKAGE}.blocking.generated.{module} import {source.rpartition('.Async')[2]}"
@@ -137,7 +154,12 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
 
 def is_public(name: str) -> bool:
     """Return whether the blocking class has a method, too."""
-    return name not in INTERNAL and (not name.startswith("_") or name in ("__repr__", "_make_request"))
+    return name not in INTERNAL and (not name.startswith("_") or name in FORWARDED)
+
+
+def is_property(node: Function) -> bool:
+    """Return whether a method is a property."""
+    return any(ast.unparse(one) in ("property", "cached_property") for one in node.decorator_list)
 
 
 def types_in(annotation: ast.expr, module: Module) -> Iterator[str]:
@@ -168,6 +190,12 @@ class AsBlocking(ast.NodeTransformer):
         return self.generic_visit(node)  # type: ignore[return-value]
 
 
+def awaited_in(annotation: ast.expr) -> str | None:
+    """Return the awaited class that an annotation mentions."""
+    names = (one.id for one in ast.walk(annotation) if isinstance(one, ast.Name))
+    return next((name for name in names if name in BLOCKING), None)
+
+
 def wrapped(value: str, annotation: ast.expr) -> str:
     """Return an expression for the blocking form of a value.
 
@@ -175,7 +203,7 @@ def wrapped(value: str, annotation: ast.expr) -> str:
         NotImplementedError: the annotation has an awaited class where this does not look for one.
     """
     text = ast.unparse(annotation)
-    if not any(isinstance(one, ast.Name) and one.id in BLOCKING for one in ast.walk(annotation)):
+    if awaited_in(annotation) is None:
         return value
     if text in BLOCKING:
         return f"{text.removeprefix('Async')}({value})"
@@ -193,6 +221,7 @@ class Writer:
     def __init__(self, module_name: str) -> None:
         home, _, self._awaited = FACES[module_name].rpartition(".")
         self._module = parsed(home)
+        self._own_names = {getattr(one, "name", "") for one in self._module.classes[self._awaited].body}
         self._class = self._awaited.removeprefix("Async") + ("Methods" if self._awaited in BY_HAND else "")
         self._imports = {self._module.imports[self._awaited], f"from {PACKAGE}.runtime.twins import Blocking"}
 
@@ -200,6 +229,11 @@ class Writer:
         """Return the whole module, not yet formatted."""
         found = methods_of(self._module, self._awaited).values()
         methods = [self._method(*one) for overloads in found for one in overloads]
+        bases = [f"Blocking[{self._awaited}]"]
+        node = self._module.classes[self._awaited]
+        if any(ast.unparse(base) == "ReadsAsMapping" for base in node.bases):
+            self._imports.add(self._module.imports["ReadsAsMapping"])
+            bases.insert(0, "ReadsAsMapping")
         source = self._module.name.removeprefix(f"{PACKAGE}.").replace(".", "/")
         return "\n".join(
             [
@@ -207,19 +241,20 @@ class Writer:
                 f'"""`{self._class}`, the blocking face of `{self._awaited}`."""',
                 "from __future__ import annotations",
                 *sorted(self._imports),
-                f"class {self._class}(Blocking[{self._awaited}]):",
-                f"    {self._module.docstring_of(self._module.classes[self._awaited])}",
+                f"class {self._class}({', '.join(bases)}):",
+                f"    {self._module.docstring_of(node)}",
                 *methods,
             ]
         )
 
     def _method(self, module: Module, node: Function) -> str:
+        name = RENAMED.get((self._awaited, node.name), node.name)
         head = ast.FunctionDef(
-            name=node.name,
+            name=name,
             args=AsBlocking().visit(copy.deepcopy(node.args)),
             returns=node.returns and AsBlocking().visit(copy.deepcopy(node.returns)),
             body=[ast.Expr(ast.Constant(...))],
-            decorator_list=[one for one in node.decorator_list if ast.unparse(one) in ("overload", "property")],
+            decorator_list=[ast.Name(one) for one in self._decorators(module, node)],
             lineno=0,
         )
         self._import_names(module, head)
@@ -229,12 +264,22 @@ class Writer:
         lines = [indented(signature, 4), f"        {module.docstring_of(node) or ''}"]
         return "\n".join([*lines, *(indented(line, 8) for line in self._body(module, node))])
 
+    def _decorators(self, module: Module, node: Function) -> list[str]:
+        if is_property(node) and node.returns is not None and ast.unparse(node.returns) in BLOCKING:
+            # The same blocking object each time.
+            self._imports.add("from functools import cached_property")
+            return ["cached_property"]
+        return [name for one in node.decorator_list if (name := ast.unparse(one)) in ("overload", "property")]
+
     def _body(self, module: Module, node: Function) -> list[str]:
         if node.name == "__repr__":
             return ['return repr(self._aio).replace("Async", "", 1)']
         assert node.returns is not None, node.name
+        by_hand = f"_{node.name.strip('_')}_blocking"
+        if by_hand in self._own_names:
+            return [f"return {wrapped(f'self._aio.{by_hand}({passed(node.args)})', node.returns)}"]
         method = f"self._aio.{node.name}"
-        if any(ast.unparse(one) == "property" for one in node.decorator_list):
+        if is_property(node):
             return [f"return {wrapped(method, node.returns)}"]
         if not isinstance(node, ast.AsyncFunctionDef):
             return [f"return {wrapped(f'{method}({passed(node.args)})', node.returns)}"]
@@ -262,15 +307,22 @@ class Writer:
 
     def _import_names(self, module: Module, head: ast.FunctionDef) -> None:
         for one in ast.walk(head):
-            if not isinstance(one, ast.Name) or hasattr(builtins, one.id) or one.id == self._class:
+            if not isinstance(one, ast.Name) or hasattr(builtins, one.id) or one.id in (self._class, "cached_property"):
                 continue
             self._imports.add(BLOCKING.get(f"Async{one.id}") or module.imports[one.id])
 
 
 def passed(parameters: ast.arguments, instead: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the arguments that pass all parameters but `self` on, some of them by another expression."""
-    by_position = [instead.get(one.arg, one.arg) for one in parameters.args[1:]]
-    by_name = [f"{one.arg}={instead.get(one.arg, one.arg)}" for one in parameters.kwonlyargs]
+
+    def value(parameter: ast.arg) -> str:
+        name = instead.get(parameter.arg, parameter.arg)
+        if parameter.annotation is None or awaited_in(parameter.annotation) is None:
+            return name
+        return f"None if {name} is None else {name}.aio"
+
+    by_position = [value(one) for one in parameters.args[1:]]
+    by_name = [f"{one.arg}={value(one)}" for one in parameters.kwonlyargs]
     return ", ".join([*by_position, *by_name])
 
 

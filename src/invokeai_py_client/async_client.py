@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.handle import WorkflowHandle
-from invokeai_py_client.image import AsyncImage, Image
+from invokeai_py_client.handle import AsyncWorkflowHandle
+from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.stats import ClientStats, client_stats
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.app import AsyncApp, Health
@@ -26,7 +29,8 @@ from invokeai_py_client.repositories.raw_call import hidden
 from invokeai_py_client.repositories.schema_drift import Drift
 from invokeai_py_client.repositories.style_presets import AsyncStylePresets
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
-from invokeai_py_client.run import AsyncRun, Run
+from invokeai_py_client.run import AsyncRun
+from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.secret import Secret
@@ -48,29 +52,79 @@ class AsyncClient:
         catalog = Catalog(http, engine)
         http.on_exchange.append(catalog.forget_changed)
 
-        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
+        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> AsyncWorkflowHandle:
             called = await catalog.workflows_called_by(definition, templates)
 
-            def make() -> WorkflowHandle:
-                return WorkflowHandle(definition, templates, engine, http, tracker, catalog, called)
+            def make() -> AsyncWorkflowHandle:
+                return AsyncWorkflowHandle(definition, templates, engine, http, tracker, catalog, called)
 
             # All other calls of the client wait for the engine.
             return await asyncio.to_thread(make) if definition.is_large else make()
 
-        self.app = AsyncApp(engine, http)
-        self.style_preset_repo = AsyncStylePresets(engine, http)
-        self.auth = AsyncAuth(engine, http, tracker)
-        self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
-        self.image_repo = AsyncImages(engine, http, tracker, catalog)
-        self.video_repo = AsyncVideos(engine, http, catalog)
-        self.board_repo = AsyncBoards(engine, http, catalog, self.image_repo)
-        self.dnn_model_repo = AsyncModels(engine, http, tracker)
-        self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, tracker, queue_id))
-        self.queue = self.queue_repo.get_queue()
-        self._raw = RawRequests(http, tracker, self.queue_repo.get_queue)
+        self._app = AsyncApp(engine, http)
+        self._style_preset_repo = AsyncStylePresets(engine, http)
+        self._auth = AsyncAuth(engine, http, tracker)
+        self._workflow_repo = AsyncWorkflows(engine, http, make_handle)
+        self._image_repo = AsyncImages(engine, http, tracker, catalog)
+        self._video_repo = AsyncVideos(engine, http, catalog)
+        self._board_repo = AsyncBoards(engine, http, catalog, self._image_repo)
+        self._dnn_model_repo = AsyncModels(engine, http, tracker)
+        self._queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, tracker, queue_id))
+        self._queue = self._queue_repo.get_queue()
+        self._raw = RawRequests(http, tracker, self._queue_repo.get_queue)
         self._engine = engine
         self._http = http
         self._tracker = tracker
+
+    @property
+    def app(self) -> AsyncApp:
+        """The server itself: version, health, settings, cache."""
+        return self._app
+
+    @property
+    def auth(self) -> AsyncAuth:
+        """Users, and which of them the client is."""
+        return self._auth
+
+    @property
+    def board_repo(self) -> AsyncBoards:
+        """The boards."""
+        return self._board_repo
+
+    @property
+    def dnn_model_repo(self) -> AsyncModels:
+        """The installed models, and their installation."""
+        return self._dnn_model_repo
+
+    @property
+    def image_repo(self) -> AsyncImages:
+        """The images."""
+        return self._image_repo
+
+    @property
+    def queue(self) -> AsyncQueue:
+        """The default queue."""
+        return self._queue
+
+    @property
+    def queue_repo(self) -> AsyncQueues:
+        """All queues, by id."""
+        return self._queue_repo
+
+    @property
+    def style_preset_repo(self) -> AsyncStylePresets:
+        """The style presets: prompts around the user's own."""
+        return self._style_preset_repo
+
+    @property
+    def video_repo(self) -> AsyncVideos:
+        """The videos, of servers from 6.14."""
+        return self._video_repo
+
+    @property
+    def workflow_repo(self) -> AsyncWorkflows:
+        """Workflows, from files and in the server's library."""
+        return self._workflow_repo
 
     @on_engine
     async def run(
@@ -80,7 +134,7 @@ class AsyncClient:
         batch_id: str | None = None,
         session_id: str | None = None,
         queue_id: str = "default",
-    ) -> Run:
+    ) -> AsyncRun:
         """Return a run that was submitted earlier, by this or another program.
 
         The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
@@ -121,7 +175,7 @@ class AsyncClient:
         destination: str | None = None,
         origin: str | None = None,
         queue_id: str = "default",
-    ) -> dict[str, Run]:
+    ) -> dict[str, AsyncRun]:
         """Find runs that were submitted earlier, by any program, with one look at the queue.
 
         Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
@@ -160,12 +214,12 @@ class AsyncClient:
         )
         return {batch_id: self._run_of(live) for batch_id, live in found.items()}
 
-    def _run_of(self, live: TrackedRun) -> Run:
-        def images_of(item: QueueItem) -> list[Image]:
+    def _run_of(self, live: TrackedRun) -> AsyncRun:
+        def images_of(item: QueueItem) -> list[AsyncImage]:
             made = images_in((*item.own_results(), *item.called_results()))
-            return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
+            return [AsyncImage(self._engine, self._http, name, node) for name, node in made.items()]
 
-        return Run(AsyncRun(self._engine, self._http, self._tracker, live, images_of))
+        return AsyncRun(self._engine, self._http, self._tracker, live, images_of)
 
     @on_engine
     async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
@@ -183,27 +237,27 @@ class AsyncClient:
         Raises:
             NotFoundError: the queue has no such item (any more).
         """
-        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
+        return await self._queue_repo.get_queue(queue_id).cancel_item(item_id)
 
     @on_engine
     async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
         """`client.app.health_check`."""
-        return await self.app.health_check(timeout)
+        return await self._app.health_check(timeout)
 
     @on_engine
     async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
         """`client.app.wait_until_ready`."""
-        return await self.app.wait_until_ready(timeout)
+        return await self._app.wait_until_ready(timeout)
 
     @on_engine
     async def schema_drift(self) -> list[Drift]:
         """`client.app.schema_drift`."""
-        return await self.app.schema_drift()
+        return await self._app.schema_drift()
 
     @on_engine
     async def delete_image(self, image_name: ImageLike) -> None:
         """`client.image_repo.delete_image`."""
-        await self.image_repo.delete_image(image_name)
+        await self._image_repo.delete_image(image_name)
 
     @on_engine
     async def _make_request(
@@ -266,3 +320,38 @@ class AsyncClient:
         json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
         path = Secret(path).reveal() if isinstance(path, str) else path
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
+
+    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
+        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
+
+        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
+        `reconnected` tells that the socket was away, and that what came then is missing.
+
+        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
+
+        Example:
+            >>> for event in client.stream_queue_events():
+            ...     print(event.type)
+        """
+        tracker = self._tracker
+        return EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
+
+    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
+        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
+
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
+        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
+
+        Args:
+            handler: a function, or an `async` one. What it raises is logged once.
+
+        Returns:
+            A function that ends it.
+        """
+        delivery = Delivery(handler, own_thread=True, losses=self._tracker.losses)
+        self._tracker.listener.connection.add(delivery.mailbox)
+        return delivery.close
+
+    def stats(self) -> ClientStats:
+        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        return client_stats(self._http, self._tracker)

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from invokeai_py_client.async_client import AsyncClient
-from invokeai_py_client.blocking.generated.app import App
-from invokeai_py_client.blocking.generated.auth import Auth
-from invokeai_py_client.blocking.generated.boards import Boards
 from invokeai_py_client.blocking.generated.client_methods import ClientMethods
-from invokeai_py_client.blocking.generated.images import Images
-from invokeai_py_client.blocking.generated.models import Models
-from invokeai_py_client.blocking.generated.queue import Queue
-from invokeai_py_client.blocking.generated.queues import Queues
-from invokeai_py_client.blocking.generated.style_presets import StylePresets
-from invokeai_py_client.blocking.generated.videos import Videos
-from invokeai_py_client.blocking.generated.workflows import Workflows
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.live.connection import ConnectionChange
-from invokeai_py_client.live.stats import ClientStats, client_stats
-from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
@@ -59,16 +44,6 @@ class InvokeAIClient(ClientMethods):
         self._http = HttpTransport(self.settings, self._engine)
         self._tracker = RunTracker(self._http, self._engine)
         super().__init__(AsyncClient(self._engine, self._http, self._tracker))
-        self.app = App(self.aio.app)
-        self.style_preset_repo = StylePresets(self.aio.style_preset_repo)
-        self.auth = Auth(self.aio.auth)
-        self.workflow_repo = Workflows(self.aio.workflow_repo)
-        self.image_repo = Images(self.aio.image_repo)
-        self.video_repo = Videos(self.aio.video_repo)
-        self.board_repo = Boards(self.aio.board_repo)
-        self.dnn_model_repo = Models(self.aio.dnn_model_repo)
-        self.queue_repo = Queues(self.aio.queue_repo)
-        self.queue = Queue(self.aio.queue)
 
     @classmethod
     def from_url(
@@ -116,41 +91,6 @@ class InvokeAIClient(ClientMethods):
             max_zip_files=max_zip_files,
         )
         return cls(settings)
-
-    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
-        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
-
-        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
-        `reconnected` tells that the socket was away, and that what came then is missing.
-
-        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
-
-        Example:
-            >>> for event in client.stream_queue_events():
-            ...     print(event.type)
-        """
-        tracker = self._tracker
-        return EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
-
-    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
-        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
-
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
-        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
-
-        Args:
-            handler: a function, or an `async` one. What it raises is logged once.
-
-        Returns:
-            A function that ends it.
-        """
-        delivery = Delivery(handler, own_thread=True, losses=self._tracker.losses)
-        self._tracker.listener.connection.add(delivery.mailbox)
-        return delivery.close
-
-    def stats(self) -> ClientStats:
-        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
-        return client_stats(self._http, self._tracker)
 
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""

@@ -15,7 +15,7 @@ from invokeai_py_client.errors import (
     UnsafePathError,
 )
 from invokeai_py_client.files import image_type_of
-from invokeai_py_client.handle import WorkflowHandle
+from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.template_cache import load_templates
@@ -32,7 +32,7 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 
 _PER_PAGE = 100
 
-HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[WorkflowHandle]]
+HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[AsyncWorkflowHandle]]
 
 
 class AsyncWorkflows:
@@ -50,7 +50,7 @@ class AsyncWorkflows:
         http.on_exchange.append(self._forget_changed_nodes)
 
     @on_engine
-    async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
+    async def create_workflow(self, definition: WorkflowDefinition | str) -> AsyncWorkflowHandle:
         """Make a workflow that can be run on this server.
 
         The first call reads the server's node templates, which are then kept. If the workflow calls saved workflows,
@@ -78,12 +78,12 @@ class AsyncWorkflows:
         return await self._make_handle(_checked(definition), await self.get_templates())
 
     @on_engine
-    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
+    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> AsyncWorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_file, filepath))
 
     @on_engine
-    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
+    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
 

@@ -22,7 +22,9 @@ P = ParamSpec("P")
 S = TypeVar("S", bound=HasEngine)
 T = TypeVar("T")
 
-_NOT_AWAITED = "progress_callback is an async function, which nobody would await: use client.aio for it"
+_NOT_AWAITED = (
+    "progress_callback is an async function, which a blocking call does not await: use the method under `.aio`"
+)
 
 
 def reporting(
@@ -36,7 +38,7 @@ def reporting(
 
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        callback = _checked(kwargs.pop("progress_callback", None))
+        callback = checked_callback(kwargs.pop("progress_callback", None))
         if self._engine.is_own_thread():
             return await coroutine(self, *args, **{**kwargs, "progress_callback": callback or _ignore})
         read_args, read_kwargs = await read_awaited(args, kwargs)
@@ -77,9 +79,7 @@ def block_reporting(
     Raises:
         TypeError: `progress_callback` is not a function, or is an async one.
     """
-    callback = _checked(progress_callback)
-    if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__):
-        raise TypeError(_NOT_AWAITED)
+    callback = plain_callback(progress_callback)
     work = _Work(engine, make)
     if callback is None:
         return engine.block(work.coroutine())
@@ -87,10 +87,7 @@ def block_reporting(
         engine.block(work.begin())
         while True:
             for report in work.reports.take():
-                answer = callback(report)
-                if inspect.iscoroutine(answer):
-                    answer.close()
-                    raise TypeError(_NOT_AWAITED)
+                callback(report)
     except MailboxClosed:
         return work.result()
     except BaseException:
@@ -98,8 +95,29 @@ def block_reporting(
         raise
 
 
-def _checked(callback: object) -> Callable[[Any], Any] | None:
-    """A callback, before anything is begun.
+def plain_callback(callback: object) -> Callable[[Any], None] | None:
+    """Return a function that calls a callback in this thread.
+
+    Raises:
+        TypeError: it cannot be called, or is an async function; or later, when it returns a coroutine.
+    """
+    function = checked_callback(callback)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise TypeError(_NOT_AWAITED)
+    if function is None:
+        return None
+
+    def call(report: Any) -> None:
+        answer = function(report)
+        if inspect.iscoroutine(answer):
+            answer.close()
+            raise TypeError(_NOT_AWAITED)
+
+    return call
+
+
+def checked_callback(callback: object) -> Callable[[Any], Any] | None:
+    """Return a callback, which may be an async function.
 
     Raises:
         TypeError: it cannot be called.

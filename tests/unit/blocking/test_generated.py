@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from functools import cached_property
 from typing import Any, get_type_hints
 
 import pytest
-from scripts.generate_blocking import FACES, INTERNAL, generated
+from scripts.generate_blocking import FACES, INTERNAL, RENAMED, generated
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.runtime.twins import Blocking
@@ -44,24 +45,27 @@ def test_what_is_committed_is_what_the_generator_writes() -> None:
 
 def test_there_is_a_blocking_repository_for_every_awaited_one() -> None:
     with InvokeAIClient.from_url("http://127.0.0.1:9") as client:
-        awaited = {name for name, value in vars(client.aio).items() if not name.startswith("_")}
-        blocking = {name for name, value in vars(client).items() if isinstance(value, Blocking)}
-        assert awaited == blocking
+        for name in public(type(client.aio)):
+            there = getattr(client.aio, name)
+            if type(there).__name__.startswith("Async"):
+                here = getattr(client, name)
+                assert isinstance(here, Blocking)
+                assert (here.aio, getattr(client, name)) == (there, here)
 
 
 @pytest.mark.parametrize("module", FACES)
 def test_a_blocking_class_has_the_members_of_the_awaited_one(module: str) -> None:
     awaited, blocking = public(awaited_class(module)), public(blocking_class(module))
-    assert awaited.keys() == blocking.keys()
+    names = {name: RENAMED.get((awaited_class(module).__name__, name), name) for name in awaited}
+    assert {*names.values()} == blocking.keys()
     for name, there in awaited.items():
-        here = blocking[name]
+        here = blocking[names[name]]
         assert inspect.getdoc(here) == inspect.getdoc(there)
         assert inspect.getdoc(here), name
-        if isinstance(there, property):
-            here, there = here.fget, there.fget
+        here, there = function_of(here), function_of(there)
         assert inspect.isfunction(here), name
         assert not inspect.iscoroutinefunction(here), name
-        assert here.__code__.co_name == name, "a tool that reads the source sees it"
+        assert here.__code__.co_name == names[name], "a tool that reads the source sees it"
         assert without_awaited(inspect.signature(there)) == str(inspect.signature(here))
 
 
@@ -69,8 +73,14 @@ def test_a_blocking_class_has_the_members_of_the_awaited_one(module: str) -> Non
 def test_the_type_hints_of_both_classes_can_be_read(module: str) -> None:
     for kind in (awaited_class(module), blocking_class(module)):
         for name, member in public(kind).items():
-            hints = get_type_hints(member.fget if isinstance(member, property) else member)
+            hints = get_type_hints(function_of(member))
             assert "return" in hints, name
+
+
+def function_of(member: Any) -> Any:
+    if isinstance(member, cached_property):
+        return member.func
+    return member.fget if isinstance(member, property) else member
 
 
 def without_awaited(signature: inspect.Signature) -> str:

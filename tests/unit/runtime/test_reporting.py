@@ -158,10 +158,10 @@ async def test_a_callback_that_cannot_be_called_is_told_before_anything_begins(w
             raise AssertionError
 
     for awaited in (callback, Callback()):
-        with pytest.raises(TypeError, match=r"client\.aio"):
+        with pytest.raises(TypeError, match="async function"):
             work.hang(progress_callback=awaited)
     assert not work.aio.began.is_set()
-    with pytest.raises(TypeError, match=r"client\.aio"):
+    with pytest.raises(TypeError, match="async function"):
         work.hang(progress_callback=lambda number: callback(number))
     assert work.aio.was_cancelled.wait(5)
 

@@ -3,14 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from invokeai_py_client.async_client import AsyncClient
+from invokeai_py_client.blocking.generated.app import App
+from invokeai_py_client.blocking.generated.auth import Auth
+from invokeai_py_client.blocking.generated.boards import Boards
+from invokeai_py_client.blocking.generated.images import Images
+from invokeai_py_client.blocking.generated.models import Models
+from invokeai_py_client.blocking.generated.queue import Queue
+from invokeai_py_client.blocking.generated.queues import Queues
+from invokeai_py_client.blocking.generated.run import Run
+from invokeai_py_client.blocking.generated.style_presets import StylePresets
+from invokeai_py_client.blocking.generated.videos import Videos
+from invokeai_py_client.blocking.generated.workflows import Workflows
+from invokeai_py_client.live.connection import ConnectionChange
+from invokeai_py_client.live.stats import ClientStats
+from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.repositories.app import Health
 from invokeai_py_client.repositories.arguments import ImageLike
 from invokeai_py_client.repositories.schema_drift import Drift
-from invokeai_py_client.run import Run
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.call import Query, Response
 from invokeai_py_client.wire.records.queue import QueueItemRecord
@@ -21,6 +35,56 @@ class ClientMethods(Blocking[AsyncClient]):
 
     They may be used from any loop, beside the blocking ones.
     """
+
+    @cached_property
+    def app(self) -> App:
+        """The server itself: version, health, settings, cache."""
+        return App(self._aio.app)
+
+    @cached_property
+    def auth(self) -> Auth:
+        """Users, and which of them the client is."""
+        return Auth(self._aio.auth)
+
+    @cached_property
+    def board_repo(self) -> Boards:
+        """The boards."""
+        return Boards(self._aio.board_repo)
+
+    @cached_property
+    def dnn_model_repo(self) -> Models:
+        """The installed models, and their installation."""
+        return Models(self._aio.dnn_model_repo)
+
+    @cached_property
+    def image_repo(self) -> Images:
+        """The images."""
+        return Images(self._aio.image_repo)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The default queue."""
+        return Queue(self._aio.queue)
+
+    @cached_property
+    def queue_repo(self) -> Queues:
+        """All queues, by id."""
+        return Queues(self._aio.queue_repo)
+
+    @cached_property
+    def style_preset_repo(self) -> StylePresets:
+        """The style presets: prompts around the user's own."""
+        return StylePresets(self._aio.style_preset_repo)
+
+    @cached_property
+    def video_repo(self) -> Videos:
+        """The videos, of servers from 6.14."""
+        return Videos(self._aio.video_repo)
+
+    @cached_property
+    def workflow_repo(self) -> Workflows:
+        """Workflows, from files and in the server's library."""
+        return Workflows(self._aio.workflow_repo)
 
     def run(
         self,
@@ -54,7 +118,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         work = self._aio.run(item_id, batch_id=batch_id, session_id=session_id, queue_id=queue_id)
         del item_id, batch_id, session_id, queue_id
-        return self._aio._engine.block(work)
+        return Run(self._aio._engine.block(work))
 
     def runs(
         self,
@@ -92,7 +156,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         work = self._aio.runs(read_here(batch_ids), destination=destination, origin=origin, queue_id=queue_id)
         del batch_ids, destination, origin, queue_id
-        return self._aio._engine.block(work)
+        return {key: Run(each) for key, each in self._aio._engine.block(work).items()}
 
     def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
         """Cancel a queue item; one that has ended stays as it is.
@@ -193,3 +257,35 @@ class ClientMethods(Blocking[AsyncClient]):
         work = self._aio.request(method, path, json=read_here(json), params=params, headers=headers, timeout=timeout)
         del method, path, json, params, headers, timeout
         return self._aio._engine.block(work)
+
+    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
+        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
+
+        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
+        `reconnected` tells that the socket was away, and that what came then is missing.
+
+        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
+
+        Example:
+            >>> for event in client.stream_queue_events():
+            ...     print(event.type)
+        """
+        return self._aio.stream_queue_events(queue_id)
+
+    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
+        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
+
+        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
+        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
+
+        Args:
+            handler: a function, or an `async` one. What it raises is logged once.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._aio.on_connection(handler)
+
+    def stats(self) -> ClientStats:
+        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        return self._aio.stats()

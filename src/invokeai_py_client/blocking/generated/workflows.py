@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.handle import WorkflowHandle
+from invokeai_py_client.blocking.handle import WorkflowHandle
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.records.workflows import WorkflowSummary
@@ -47,19 +47,19 @@ class Workflows(Blocking[AsyncWorkflows]):
         """
         work = self._aio.create_workflow(definition)
         del definition
-        return self._aio._engine.block(work)
+        return WorkflowHandle(self._aio._engine.block(work))
 
     def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
         work = self._aio.create_workflow_from_file(filepath)
         del filepath
-        return self._aio._engine.block(work)
+        return WorkflowHandle(self._aio._engine.block(work))
 
     def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
         work = self._aio.create_workflow_from_dict(data)
         del data
-        return self._aio._engine.block(work)
+        return WorkflowHandle(self._aio._engine.block(work))
 
     def get_templates(self) -> NodeTemplates:
         """Return the templates of the server's nodes. They are fetched once for a client, however many ask at once.
