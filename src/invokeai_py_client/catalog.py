@@ -28,7 +28,7 @@ from invokeai_py_client.workflow.called_workflows import (
 )
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
-from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.references import (
     BoardReference,
     LocalImage,

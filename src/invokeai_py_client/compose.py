@@ -16,9 +16,9 @@ from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_nodes, read_batches
 from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.readiness import (
     InputProblem,

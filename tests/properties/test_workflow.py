@@ -20,11 +20,12 @@ from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_types import can_feed
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import GENERATORS, generate
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.input_table import input_table
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInput, shown_inputs
 from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, FORMAT_2_TYPES, read_format_2
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.readiness import batch_problems, check_ready, input_problems

@@ -19,7 +19,8 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.records import BoardRecord, DynamicPromptsResult, ImageRecord, ModelRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 PNG = (Path(__file__).parents[2] / "docs" / "demo.png").read_bytes()

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.templates import NodeTemplates, is_model_type
 
 Kind = Literal["model", "image", "video", "board"]

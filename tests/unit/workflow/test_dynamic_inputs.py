@@ -11,8 +11,9 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, template_as_json
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.readiness import missing_inputs
 from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates

@@ -8,8 +8,8 @@ import pytest
 
 from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.old_formats import read_format_1, read_format_2
 from invokeai_py_client.workflow.templates import NodeTemplates
 
