@@ -19,7 +19,8 @@ from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import boards, images, models, workflows
-from invokeai_py_client.wire.records import BoardRecord, ModelRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.called_workflows import (
     CalledWorkflow,
     CalledWorkflows,

@@ -40,7 +40,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.records.queue import QueueItemRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.outputs import images_in
 from invokeai_py_client.workflow.templates import NodeTemplates

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import ItemEvent, decode
-from invokeai_py_client.wire.records import QueueItemRecord
+from invokeai_py_client.wire.records.queue import QueueItemRecord
 
 NODES = ("a", "b", "c")
 

@@ -15,7 +15,7 @@ import pytest
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.wire.records import InstallJobRecord, ModelRecord
+from invokeai_py_client.wire.records.models import InstallJobRecord, ModelRecord
 
 SEEN_BY = ("anyone", "an administrator")
 

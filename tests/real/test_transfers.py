@@ -23,7 +23,7 @@ from invokeai_py_client.repositories.boards.board import Board
 from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
 from invokeai_py_client.repositories.media.zips import unpack
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.wire.records import ImageRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 
 def png(color: int) -> bytes:

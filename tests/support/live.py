@@ -11,7 +11,7 @@ from invokeai_py_client import errors
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     ItemIds,
     QueueItemRecord,

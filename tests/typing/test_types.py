@@ -23,7 +23,8 @@ from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
 from invokeai_py_client.repositories.queue.order import QueuePosition
 from invokeai_py_client.transfers.concurrent import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
-from invokeai_py_client.wire.records import ImageRecord, ModelRecord, VideoRecord
+from invokeai_py_client.wire.records.images import ImageRecord, VideoRecord
+from invokeai_py_client.wire.records.models import ModelRecord
 
 def use(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))

@@ -18,7 +18,7 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.records import WorkflowRecord
+from invokeai_py_client.wire.records.workflows import WorkflowRecord
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.templates import NodeTemplates
 

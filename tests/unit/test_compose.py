@@ -17,7 +17,10 @@ from invokeai_py_client.compose import Composer
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.records import BoardRecord, DynamicPromptsResult, ImageRecord, ModelRecord
+from invokeai_py_client.wire.records.app import DynamicPromptsResult
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.images import ImageRecord
+from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs

@@ -14,7 +14,7 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 
 class Attacher:

@@ -11,7 +11,7 @@ import time
 from invokeai_py_client.errors import NotFoundError, ProcessorStoppedError, ServerError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueStatus
+from invokeai_py_client.wire.records.queue import QueueStatus
 
 CONFIRMED_AFTER = 1.0
 """Seconds between two looks that agree, where the item in progress cannot be read either."""

@@ -15,7 +15,7 @@ from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusChanged, Reconnected
-from invokeai_py_client.wire.records import QueueStatus
+from invokeai_py_client.wire.records.queue import QueueStatus
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds until the server is asked again after a transient failure; the last is repeated."""

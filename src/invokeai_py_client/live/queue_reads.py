@@ -11,7 +11,7 @@ from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 _RECORDS_PER_REQUEST = 50
 """Whole items carry their sessions: few are asked for at once."""

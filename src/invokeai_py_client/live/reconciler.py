@@ -30,7 +30,7 @@ from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 

@@ -31,7 +31,7 @@ from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import app, queue, utilities
-from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import AppVersion, InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
 """Seconds between two looks for a server that is to come."""

@@ -15,7 +15,8 @@ from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import boards
-from invokeai_py_client.wire.records import BoardRecord, ImageRecord, VideoRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.images import ImageRecord, VideoRecord
 from invokeai_py_client.workflow.references import Unresolved, find_one
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import auth
-from invokeai_py_client.wire.records import AuthStatus, UserRecord
+from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
 
 
 class AsyncAuth:

@@ -31,8 +31,7 @@ from invokeai_py_client.repositories.queue.queue import AsyncQueue
 from invokeai_py_client.repositories.raw_call import raw_call
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query, Response
-from invokeai_py_client.wire.records import QueueStatus
-from invokeai_py_client.wire.records.queue import FLAT_COUNTS
+from invokeai_py_client.wire.records.queue import FLAT_COUNTS, QueueStatus
 
 _ITEM_ID = re.compile("[0-9]{1,18}")
 

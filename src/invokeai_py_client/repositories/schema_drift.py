@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from invokeai_py_client.wire import calls
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.events import READ_FROM_EVENTS
-from invokeai_py_client.wire.records import Record
+from invokeai_py_client.wire.records.base import Record
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 _NODES = (

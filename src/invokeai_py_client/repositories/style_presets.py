@@ -15,7 +15,7 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Part
 from invokeai_py_client.wire.calls import style_presets
-from invokeai_py_client.wire.records import StylePreset
+from invokeai_py_client.wire.records.app import StylePreset
 
 if TYPE_CHECKING:
     from invokeai_py_client.transfers.uploads import ImageSource

@@ -26,7 +26,7 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows
-from invokeai_py_client.wire.records import WorkflowSummary
+from invokeai_py_client.wire.records.workflows import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 

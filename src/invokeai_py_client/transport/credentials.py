@@ -13,7 +13,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import auth
-from invokeai_py_client.wire.records import LoginResult, UserRecord
+from invokeai_py_client.wire.records.users import LoginResult, UserRecord
 
 logger = logging.getLogger("invokeai_py_client.auth")
 

@@ -54,7 +54,7 @@ from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, 
 from invokeai_py_client.transport.single_attempt import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import app, queue
-from invokeai_py_client.wire.records import LoginResult, UserRecord
+from invokeai_py_client.wire.records.users import LoginResult, UserRecord
 
 T = TypeVar("T")
 

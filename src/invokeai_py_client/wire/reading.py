@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from invokeai_py_client.wire.call import Response
-from invokeai_py_client.wire.records import Record
+from invokeai_py_client.wire.records.base import Record
 
 R = TypeVar("R", bound=Record)
 

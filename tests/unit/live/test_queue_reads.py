@@ -18,7 +18,7 @@ from invokeai_py_client.live.queue_reads import (
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
-from invokeai_py_client.wire.records import ItemIds, QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import ItemIds, QueueItemRecord, QueueItemSummary
 
 
 def api_error(status: int) -> errors.ApiError:

@@ -14,7 +14,7 @@ from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemSummary
 
 
 def router() -> Router:

@@ -8,7 +8,7 @@ from tests.support.live import FakeQueue
 from invokeai_py_client.errors import AmbiguousNameError, NotFoundError
 from invokeai_py_client.repositories.arguments import board_named, given, several, the_one
 from invokeai_py_client.wire.calls import models
-from invokeai_py_client.wire.records import BoardRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
 
 
 def board(board_id: str, name: str) -> BoardRecord:

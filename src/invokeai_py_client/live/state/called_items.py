@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.wire.events import Event, ItemEvent, QueueItemStatusChanged
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
 
 if TYPE_CHECKING:

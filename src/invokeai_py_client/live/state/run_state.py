@@ -35,7 +35,7 @@ from invokeai_py_client.wire.events import (
     QueueItemStatusChanged,
     SessionComplete,
 )
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 from invokeai_py_client.workflow.outputs import boards_sent
 
 _RANK = {"pending": 0, "in_progress": 1, "waiting": 1, "completed": 2, "failed": 2, "canceled": 2}

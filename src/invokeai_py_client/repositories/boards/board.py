@@ -22,7 +22,8 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Query
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records import BoardRecord, ImageRecord
+from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 if TYPE_CHECKING:
     from invokeai_py_client.transfers.uploads import ImageSource

@@ -13,7 +13,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_eng
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records import BoardRecord, DeletedBoard
+from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
 
 Visibility = Literal["private", "shared", "public"]
 """Who sees a board of a server with several users: its owner; all; or all, who also may put images on it and take them

@@ -27,7 +27,7 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageNames, ImageRecord, VideoNames, VideoRecord
+from invokeai_py_client.wire.records.images import ImageNames, ImageRecord, VideoNames, VideoRecord
 
 R = TypeVar("R", ImageRecord, VideoRecord)
 

@@ -20,7 +20,7 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageRecord
+from invokeai_py_client.wire.records.images import ImageRecord
 
 if TYPE_CHECKING:
     from invokeai_py_client.transfers.uploads import ImageSource

@@ -26,7 +26,7 @@ from invokeai_py_client.runtime.reporting import blocking_reporting
 from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
 from invokeai_py_client.transfers.uploads import Upload
 from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records import ImageRecord, ImageUrls
+from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
 if TYPE_CHECKING:
     from invokeai_py_client.transfers.uploads import ImageSource

@@ -27,7 +27,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shar
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
 from invokeai_py_client.transfers.uploads import Upload
 from invokeai_py_client.wire.calls import boards, videos
-from invokeai_py_client.wire.records import VideoRecord, VideoUrls
+from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
 if TYPE_CHECKING:
     from invokeai_py_client.transfers.uploads import FileSource

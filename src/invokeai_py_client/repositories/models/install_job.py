@@ -15,7 +15,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.events import Event
-from invokeai_py_client.wire.records import InstallJobRecord, ModelRecord
+from invokeai_py_client.wire.records.models import InstallJobRecord, ModelRecord
 
 _ENDS = ("completed", "error", "cancelled")
 

@@ -14,7 +14,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import models
-from invokeai_py_client.wire.records import FoundModel, HuggingFaceFiles, InstallJobRecord, StarterModel
+from invokeai_py_client.wire.records.models import FoundModel, HuggingFaceFiles, InstallJobRecord, StarterModel
 
 _OF_A_PATH = ("~", "./", "../", ".\\", "..\\")
 

@@ -16,7 +16,7 @@ from invokeai_py_client.repositories.models.installs import AsyncModelInstalls
 from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.wire.calls import models
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.models import (
     DeletedModels,
     DeletedOrphans,
     ModelCacheStats,

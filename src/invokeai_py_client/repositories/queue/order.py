@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from invokeai_py_client.mapping import ReadsAsMapping
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemSummary
 
 _RECENT = 20
 

@@ -22,7 +22,7 @@ from invokeai_py_client.repositories.queue.order import (
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, queue
-from invokeai_py_client.wire.records import QueueCounts, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
 
 _ENDED_ITEMS = 100
 """So many of those that ended last tell how long items take."""

@@ -16,7 +16,7 @@ from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shar
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     CancelResult,
     DeletedItems,

@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.wire.call import Call, Response, api_path
 from invokeai_py_client.wire.reading import content, nothing, number, record
-from invokeai_py_client.wire.records import AppVersion, InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import AppVersion, InvocationCacheStatus, RuntimeConfig
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
 """The document of InvokeAI 6.14 has 1.8 MB. Parsing may take thirty times the memory of the text."""

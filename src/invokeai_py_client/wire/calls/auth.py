@@ -8,7 +8,7 @@ from typing import Any
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records import AuthStatus, LoginResult, NewUser, UserRecord
+from invokeai_py_client.wire.records.users import AuthStatus, LoginResult, NewUser, UserRecord
 
 
 def get_status() -> Call[AuthStatus]:

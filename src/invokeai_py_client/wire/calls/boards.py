@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import record, records, texts
-from invokeai_py_client.wire.records import BoardAdditions, BoardRecord, BoardRemovals, DeletedBoard
+from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord, BoardRemovals, DeletedBoard
 
 UNCATEGORIZED = "none"
 """What stands for a board's id where the images on no board are meant."""

@@ -10,7 +10,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records, texts
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.models import (
     DeletedModels,
     DeletedOrphans,
     FoundModel,

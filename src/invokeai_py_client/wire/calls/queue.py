@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     CancelResult,
     DeletedItems,

@@ -9,7 +9,7 @@ from typing import Any
 from invokeai_py_client.wire.call import GONE, Call, Part, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records import StylePreset
+from invokeai_py_client.wire.records.app import StylePreset
 
 
 def list_style_presets() -> Call[list[StylePreset]]:

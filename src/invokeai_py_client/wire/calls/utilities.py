@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invokeai_py_client.wire.call import Call, api_path
-from invokeai_py_client.wire.records import DynamicPromptsResult
+from invokeai_py_client.wire.records.app import DynamicPromptsResult
 
 
 def dynamic_prompts(

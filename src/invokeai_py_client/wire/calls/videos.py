@@ -10,7 +10,7 @@ from invokeai_py_client.wire.call import Call, Query, api_path
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, nothing, record
-from invokeai_py_client.wire.records import (
+from invokeai_py_client.wire.records.images import (
     DeletedVideos,
     ImageWorkflow,
     StarredVideos,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.wire.call import GONE, Call, Part, Response, api_path
-from invokeai_py_client.wire.records import WorkflowPage, WorkflowRecord
+from invokeai_py_client.wire.records.workflows import WorkflowPage, WorkflowRecord
 
 
 def get_workflow(workflow_id: str) -> Call[WorkflowRecord]:

@@ -9,7 +9,7 @@ import pytest
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import Event, ItemEvent, decode
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 CALLER: dict[str, Any] = {
     "nodes": {"a": {"type": "add"}, "call": {"type": "call_saved_workflow"}},

@@ -11,7 +11,7 @@ from tests.support.live import GRAPH, RESULT, calls_made, item_event, messages, 
 
 from invokeai_py_client.live.state.run_state import GONE, RunState
 from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, decode
-from invokeai_py_client.wire.records import QueueItemRecord, QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 
 def status(name: str, sequence: int | None = None, item_id: int = 1, **more: Any) -> ItemEvent:

@@ -14,7 +14,7 @@ from invokeai_py_client.repositories.queue.order import (
     last_served,
     seconds_until,
 )
-from invokeai_py_client.wire.records import QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemSummary
 
 
 def ids(waiting: list[Waiting], last_served: tuple[str, ...] = ()) -> list[int]:
