@@ -10,7 +10,7 @@ from typing import Any
 from invokeai_py_client.workflow.connections import Origins, kept_edges
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
-from invokeai_py_client.workflow.field_kinds import field_for
+from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs

@@ -6,8 +6,8 @@ import pytest
 
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.field_types import are_equal, can_feed, suit_each_other
 from invokeai_py_client.workflow.templates import Cardinality, FieldType, NodeTemplates
+from invokeai_py_client.workflow.type_compatibility import are_equal, can_feed, suit_each_other
 
 SINGLE, COLLECTION, EITHER = Cardinality.SINGLE, Cardinality.COLLECTION, Cardinality.SINGLE_OR_COLLECTION
 

@@ -14,8 +14,8 @@ from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, templat
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.readiness import missing_inputs
-from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 RADIUS = field("blur", "radius")
@@ -131,7 +131,7 @@ def test_models_and_images_of_a_called_workflow_are_bound_and_looked_for(templat
     )
     (bound,) = loaded.fields.of_models(loaded.edges)
     assert (bound.place.name, bound.bases, bound.types) == (MODEL, ("sd-1",), ("main",))
-    named = things_named(loaded.definition, templates, loaded.fields, loaded.edges)
+    named = named_resources(loaded.definition, templates, loaded.fields, loaded.edges)
     assert {(thing.kind, thing.name) for thing in named} == {("model", "k"), ("image", "a.png")}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import as_double, as_javascript
-from invokeai_py_client.workflow.shapes import (
+from invokeai_py_client.workflow.value_readers import (
     Part,
     boolean,
     first_of,
