@@ -128,19 +128,6 @@ def test_the_form_is_walked_depth_first_and_loops_end() -> None:
     assert definition.form_fields == (("a", "one"), ("a", "two"), ("a", "three"))
 
 
-def test_containers_that_repeat_one_another_end() -> None:
-    boxes = [container(f"box{i}", f"box{i + 1}", f"box{i + 1}", parent="root") for i in range(60)]
-    document = form(container("root", "box0"), *boxes, shown("box60", "a", "one"))
-    assert 0 < len(WorkflowDefinition.from_dict({**SMALL, "form": document}).form_fields) <= 10_000
-
-
-@pytest.mark.parametrize(
-    "form", [None, 5, {}, {"elements": []}, {"elements": {}, "rootElementId": "x"}, {"elements": {"x": 3}}]
-)
-def test_a_malformed_form_shows_nothing(form: Any) -> None:
-    assert WorkflowDefinition.from_dict({**SMALL, "form": form}).form_fields == ()
-
-
 def test_nesting_too_deep_is_refused() -> None:
     text = json.dumps({**SMALL, "odd": "HERE"})
     with pytest.raises(WorkflowFileError, match="more than 100 deep"):
@@ -152,24 +139,6 @@ def test_a_number_too_large_for_a_float_is_loaded_and_can_be_saved(number: str, 
     # The web UI loads such a file too; what cannot hold the number has no value then.
     definition = WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', number))
     assert abs(WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"]) > 10**399
-
-
-@pytest.mark.parametrize(
-    ("elements", "empty"),
-    [
-        ([container("root")], True),
-        ([heading("root")], True),
-        ([container("other", parent="root")], True),
-        ([container("root", "h"), heading("h")], False),
-        ([container("root", "h"), {**heading("h"), "data": {}}], True),
-        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root"}], False),
-        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root", "data": {}}], True),
-    ],
-)
-def test_a_form_with_nothing_but_a_heading_is_not_empty(elements: Any, empty: bool) -> None:
-    definition = WorkflowDefinition.from_dict({**SMALL, "form": form(*elements)})
-    assert definition.is_form_empty is empty
-    assert WorkflowDefinition.from_dict(SMALL).is_form_empty
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])

@@ -28,7 +28,7 @@ def openapi(*nodes: dict[str, Any], **schemas: Any) -> dict[str, Any]:
     return {"components": {"schemas": {"Out": output, **named, **schemas}}}
 
 
-def schema(node_type: str, *, output: str = "Out", described: Any = (), **properties: Any) -> dict[str, Any]:
+def schema(node_type: str, *, output: Any = "Out", described: Any = (), **properties: Any) -> dict[str, Any]:
     return {
         "class": "invocation",
         "title": f"{node_type} Invocation",
