@@ -29,7 +29,8 @@ from invokeai_py_client.workflow.called_workflows import (
 )
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
-from invokeai_py_client.workflow.inputs import WorkflowFields
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.named_resources import Kind, NamedResource
 from invokeai_py_client.workflow.references import (
     BoardReference,
     LocalImage,
@@ -39,7 +40,6 @@ from invokeai_py_client.workflow.references import (
     find_board,
     find_model,
 )
-from invokeai_py_client.workflow.server_things import Kind, ServerThing
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 _ROUTE = re.compile(r"/api/v[0-9]+/(models|boards|images)(?:/(.*?))?/?")
@@ -197,7 +197,7 @@ class Catalog:
             return find_model(reference, await self.models(max_age=max_age))
         return find_board(reference, await self.boards(max_age=max_age))
 
-    async def missing(self, things: Collection[ServerThing]) -> list[ServerThing]:
+    async def missing(self, things: Collection[NamedResource]) -> list[NamedResource]:
         """Those of some models, images and boards that the server does not have."""
         lacking = {
             "model": await self._lacking(_names(things, "model"), self._model_keys),
@@ -286,7 +286,7 @@ class Catalog:
         return name
 
 
-def _names(things: Iterable[ServerThing], kind: Kind) -> set[str]:
+def _names(things: Iterable[NamedResource], kind: Kind) -> set[str]:
     return {thing.name for thing in things if thing.kind == kind}
 
 

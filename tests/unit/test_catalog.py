@@ -13,8 +13,8 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.workflow.fields import FieldPlace
+from invokeai_py_client.workflow.named_resources import NamedResource
 from invokeai_py_client.workflow.references import BoardReference
-from invokeai_py_client.workflow.server_things import ServerThing
 
 
 class Scripted:
@@ -47,7 +47,7 @@ async def test_the_same_missing_image_of_many_submissions_is_looked_for_at_most_
 
     async def run() -> None:
         catalog = Catalog(http, engine)
-        thing = ServerThing(FieldPlace("n", "img_blur", "", "image"), "image", "gone.png", "gone.png")
+        thing = NamedResource(FieldPlace("n", "img_blur", "", "image"), "image", "gone.png", "gone.png")
         found = await asyncio.gather(*(catalog.missing([thing]) for _ in range(200)))
         assert found == [[thing]] * 200
 
