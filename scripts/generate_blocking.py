@@ -77,8 +77,6 @@ BLOCKING = {
 } | BY_HAND
 """The import of the blocking class by the name of the awaited one."""
 
-INTERNAL = {"records_of", "send_upload"}
-
 ITERATED = {"Any", "AsyncIterable", "Collection", "Iterable", "Iterator", "Sequence"}
 """A parameter of one of these types may be a `Listing` or a generator."""
 
@@ -154,7 +152,7 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
 
 def is_public(name: str) -> bool:
     """Return whether the blocking class has a method, too."""
-    return name not in INTERNAL and (not name.startswith("_") or name in FORWARDED)
+    return not name.startswith("_") or name in FORWARDED
 
 
 def is_property(node: Function) -> bool:

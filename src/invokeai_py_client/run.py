@@ -402,7 +402,7 @@ class AsyncRun(ReadsAsMapping):
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:
-        return replace(view, fetch_session=lambda: self._engine.block(self.fetch_session()))
+        return replace(view, session_fetcher=lambda: self._engine.block(self.fetch_session()))
 
     def keys(self) -> Collection[str]:
         """The names of the run's own properties, and of what is known of its item."""

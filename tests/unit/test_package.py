@@ -9,8 +9,7 @@ import invokeai_py_client
 
 
 def test_all_names_are_there_and_no_other_is() -> None:
-    for name in invokeai_py_client.__all__:
-        assert getattr(invokeai_py_client, name).__name__.rsplit(".", 1)[-1] == name
+    assert all(hasattr(invokeai_py_client, name) for name in invokeai_py_client.__all__)
     assert set(invokeai_py_client.__all__) <= set(dir(invokeai_py_client))
     with pytest.raises(AttributeError, match="Nothing"):
         getattr(invokeai_py_client, "Nothing")  # noqa: B009 - type checkers must not see it

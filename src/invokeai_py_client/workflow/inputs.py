@@ -11,8 +11,9 @@ from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
 from invokeai_py_client.workflow.connections import Origins, kept_edges
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_kinds import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.json_values import as_javascript
@@ -45,7 +46,7 @@ class WorkflowFields:
         """Return a copy with the values and overridden edges as they are now."""
         twin = copy.copy(self)
         twin._overridden = {*self._overridden}
-        twin._fields = {key: field.copy_among(twin) for key, field in [*self._fields.items()]}
+        twin._fields = {key: field._copy_among(twin) for key, field in [*self._fields.items()]}
         return twin
 
     @cached_property
@@ -376,7 +377,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
     def _of_node(self, node: str, name: str) -> WorkflowInput:
         nodes = self.nodes.answering_to(node)
         if not nodes:
-            raise self.nodes.not_found(node, key=(node, name))
+            raise self.nodes._not_found(node, key=(node, name))
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
@@ -553,7 +554,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             try:
                 return self._nodes[key]
             except (IndexError, TypeError):
-                raise self.not_found(key) from None
+                raise self._not_found(key) from None
         found = self.answering_to(key)
         if len(found) == 1:
             return found[0]
@@ -564,7 +565,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
                 choices=tuple(map(str, found)),
                 hint="Name the one that you mean by its id.",
             )
-        raise self.not_found(key)
+        raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node of that id, else those of that label, else of that type, else of that title."""
@@ -586,7 +587,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             if wanted in (field.casefold(), node.inputs.label_of(field).casefold())
         ]
 
-    def not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
+    def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that no node answers to."""
         choices = tuple(map(str, self))
         names = {text.casefold(): text for node in self for text in (node.id, node.type, node.label) if text}

@@ -16,7 +16,7 @@ from invokeai_py_client.repositories.media.zips import download_unzipped, downlo
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
@@ -47,7 +47,7 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many images into a folder, each under its own name, which it gets when it is whole.
 
@@ -90,7 +90,7 @@ class AsyncImageTransfers(AsyncMedia[ImageRecord]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 

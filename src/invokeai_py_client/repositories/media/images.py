@@ -75,7 +75,7 @@ class AsyncImages(AsyncImageTransfers):
         async def names() -> list[str]:
             return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
-        return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
+        return Listing(self._engine, names, self._records_of, size=images.MAX_NAMES_PER_REQUEST)
 
     @on_engine
     async def list_image_names(
@@ -96,7 +96,7 @@ class AsyncImages(AsyncImageTransfers):
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
     @on_engine
-    async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
+    async def _records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
         return await self._http.send(images.get_images(image_names))
 
@@ -244,7 +244,7 @@ class AsyncImages(AsyncImageTransfers):
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
         upload = await asyncio.to_thread(Upload, image)
-        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        return await self._send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
 
     @on_engine
     async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
@@ -263,7 +263,7 @@ class AsyncImages(AsyncImageTransfers):
         record = await self._http.send(images.get_image(name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
         upload = Upload(await self._http.send(images.get_image_bytes(name)))
-        return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
+        return await self._send_upload(upload, board_id, record.image_category, record.is_intermediate)
 
     @on_engine
     async def update_image(
