@@ -19,8 +19,9 @@ from benchmarks.transfers import transfers
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 DATA = Path(__file__).parents[1] / "tests" / "data"

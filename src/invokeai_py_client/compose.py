@@ -16,10 +16,11 @@ from invokeai_py_client.wire.calls import boards, utilities
 from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_nodes, read_batches
 from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
+from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.readiness import (
     InputProblem,
     batch_problems,
@@ -35,7 +36,6 @@ from invokeai_py_client.workflow.references import (
     references_in,
     with_answers,
 )
-from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
@@ -153,7 +153,7 @@ class Composer:
         problems += batch_problems(batches, self._fields, made)
         answers, unresolved = await self._answers()
         problems += unresolved
-        named = [*things_named(self._definition, self._templates, self._fields, edges)]
+        named = [*named_resources(self._definition, self._templates, self._fields, edges)]
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
         problems += await self._call_problems()

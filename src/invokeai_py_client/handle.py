@@ -25,12 +25,12 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
 from invokeai_py_client.workflow.input_table import input_table, show
 from invokeai_py_client.workflow.inputs import (
     InputKey,
-    WorkflowFields,
     WorkflowInput,
     WorkflowInputs,
     WorkflowNodes,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.workflow.field_kinds import field_for
+from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.references import references_in
 from invokeai_py_client.workflow.templates import NodeTemplates

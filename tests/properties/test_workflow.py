@@ -19,19 +19,20 @@ from invokeai_py_client.workflow.acyclic_order import has_loop
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.field_types import can_feed
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import GENERATORS, generate
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.input_table import input_table
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInput, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInput, shown_inputs
+from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, FORMAT_2_TYPES, read_format_2
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.readiness import batch_problems, check_ready, input_problems
 from invokeai_py_client.workflow.references import Reference, references_in, with_answers
 from invokeai_py_client.workflow.saved_values import saved_value
-from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow.type_compatibility import can_feed
 
 DATA = Path(__file__).parents[1] / "data"
 TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
@@ -138,7 +139,7 @@ def use(definition: WorkflowDefinition, assign: Callable[[WorkflowInput], None] 
     str(input_table(shown))
     edges, _ = kept_edges(definition, TEMPLATES)
     list(fields.of_models(edges))
-    list(things_named(definition, TEMPLATES, fields, edges))
+    list(named_resources(definition, TEMPLATES, fields, edges))
     problems = input_problems(definition, TEMPLATES, fields)
     built = build_graph(definition, TEMPLATES, fields, edges)
     map_outputs(definition, TEMPLATES, shown, [], boards_sent(built.graph))

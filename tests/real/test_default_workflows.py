@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from invokeai_py_client import InvokeAIClient, errors
-from invokeai_py_client.workflow.field_kinds import RawField
+from invokeai_py_client.workflow.field_factory import RawField
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ class FakeQueue:
         if self.failures:
             raise self.failures.pop(0)
         if route == "item_ids":
-            return ItemIds(item_ids=[*self.items], total_count=len(self.items))
+            return ItemIds(item_ids=[*self.items])
         if route == "item_summaries_by_ids":
             return [self._summary(item_id) for item_id in item_ids if item_id in self.items]
         if route == "items_by_ids":

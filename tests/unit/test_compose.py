@@ -22,7 +22,8 @@ from invokeai_py_client.wire.records.boards import BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
 from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 PNG = (Path(__file__).parents[2] / "docs" / "demo.png").read_bytes()

@@ -450,3 +450,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 # Not earlier, as threading's own exit would be: a user's threads that still wait for their runs may finish.
 atexit.register(_end_all)
+
+
+class LoopWatch:
+    """Notices that an engine has a new loop: what belonged to the old one, in the parent of a fork, is of no use.
+
+    Args:
+        engine: the engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._generation = -1
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the loop is another one than at the last call of `has_changed`."""
+        return self._generation != self._engine.generation
+
+    def has_changed(self) -> bool:
+        """Return whether the loop is another one than at the last call; at the first call it is."""
+        is_stale, self._generation = self.is_stale, self._engine.generation
+        return is_stale

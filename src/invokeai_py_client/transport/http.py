@@ -28,7 +28,7 @@ from invokeai_py_client.errors import (
     RequestBodyError,
     ServerError,
 )
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
@@ -122,7 +122,7 @@ class HttpTransport:
         self.settings = settings
         self._engine = engine
         self._session: aiohttp.ClientSession | None = None
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self.credentials = Credentials(settings, engine)
         self._proxy, self.proxy_headers = _proxy(settings)
         self._open_line = OpenLine(settings)
@@ -134,9 +134,8 @@ class HttpTransport:
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
-        if self._session is None or self._generation != self._engine.generation:
+        if self._loop.has_changed() or self._session is None:
             # After a fork the old session belongs to the parent: it is let go, never closed here.
-            self._generation = self._engine.generation
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.backoff import Backoff
 from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain, reason
@@ -103,7 +103,7 @@ class Socket:
         self._listener = listener
         self._open_connection = open_connection
         self._queues: set[str] = set()
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._forget()
         http.credentials.on_login = self._logged_in
 
@@ -121,7 +121,7 @@ class Socket:
     @property
     def is_connected(self) -> bool:
         """Whether events arrive now. `epoch` rises with each new connection; `denial` is why there is to be none."""
-        return self._connection is not None and self._generation == self._engine.generation
+        return self._connection is not None and not self._loop.is_stale
 
     async def subscribe(self, queue_id: str) -> bool:
         """See to it that the events of a queue arrive.
@@ -133,9 +133,8 @@ class Socket:
             True once the server has acknowledged: no event from here on is missed. False if the socket cannot be
             opened now; it goes on trying, and the listener is told when it succeeds.
         """
-        if self._generation != self._engine.generation:
+        if self._loop.has_changed():
             # After a fork the connection is the parent's.
-            self._generation = self._engine.generation
             self._forget()
         self._queues.add(queue_id)
         if self._http.settings.transport == "polling":

@@ -79,10 +79,10 @@ class AcyclicOrder:
             node = todo.pop()
             self.visited += 1
             yield node
-            for tracker in onward(node):
-                if tracker not in seen:
-                    seen.add(tracker)
-                    todo.append(tracker)
+            for neighbor in onward(node):
+                if neighbor not in seen:
+                    seen.add(neighbor)
+                    todo.append(neighbor)
 
     def _reorder(self, source: str, target: str) -> None:
         """Move what leads to the source before what the target leads to."""
@@ -118,11 +118,11 @@ def _reverse_postorder(ends: Mapping[str, Sequence[str]]) -> Iterator[str]:
         todo = [(start, iter(ends[start]))]
         while todo:
             node, onward = todo[-1]
-            tracker = next((end for end in onward if end not in seen), None)
-            if tracker is None:
+            neighbor = next((end for end in onward if end not in seen), None)
+            if neighbor is None:
                 left.append(node)
                 todo.pop()
             else:
-                seen.add(tracker)
-                todo.append((tracker, iter(ends.get(tracker, ()))))
+                seen.add(neighbor)
+                todo.append((neighbor, iter(ends.get(neighbor, ()))))
     return reversed(left)

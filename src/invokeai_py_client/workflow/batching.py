@@ -12,9 +12,9 @@ from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import ServerGenerator, generate
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.references import LocalImage
 from invokeai_py_client.workflow.saved_values import LISTS
 

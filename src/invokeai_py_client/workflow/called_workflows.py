@@ -20,8 +20,8 @@ from invokeai_py_client.workflow.dynamic_inputs import (
     template_as_json,
 )
 from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.readiness import InputProblem, missing_inputs
 from invokeai_py_client.workflow.templates import STATEFUL_FIELDS, InputTemplate, NodeTemplates, is_model_type

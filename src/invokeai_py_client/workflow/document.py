@@ -20,11 +20,11 @@ from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.embedded import embedded_workflow
+from invokeai_py_client.workflow.foreign_formats import what_else
 from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
-from invokeai_py_client.workflow.other_formats import what_else
 from invokeai_py_client.workflow.references import SavedModel, saved_models
-from invokeai_py_client.workflow.shapes import trimmed
+from invokeai_py_client.workflow.value_readers import trimmed
 
 _LARGE = 200
 """How many nodes and edges take about ten milliseconds to check."""

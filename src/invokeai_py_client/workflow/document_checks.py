@@ -15,7 +15,7 @@ from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.form import field_identifier, malformed_elements
 from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, declared_type, read_format_1, read_format_2
-from invokeai_py_client.workflow.shapes import trimmed
+from invokeai_py_client.workflow.value_readers import trimmed
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 

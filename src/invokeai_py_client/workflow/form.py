@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.shapes import (
+from invokeai_py_client.workflow.value_readers import (
     Part,
     Reader,
     boolean,

@@ -16,7 +16,7 @@ from typing import Any
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import as_double
-from invokeai_py_client.workflow.shapes import integer, number, trimmed
+from invokeai_py_client.workflow.value_readers import integer, number, trimmed
 
 MOST_VALUES = 1_000_000
 """A generator that is told to make more is refused: no queue could hold them, and memory might not."""

@@ -1,4 +1,4 @@
-"""JSON values: what may be one, and copies that nobody else can change."""
+"""JSON values: checks of what JSON can hold, copies, and numbers as JavaScript writes them."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from typing import Any
 from invokeai_py_client.json_text import read_json
 
 MAX_DEPTH = 100
-"""How deep values may nest. Workflows nest about ten deep; Python gives up at its recursion limit, wherever it is."""
+"""How deep lists and objects may nest. Workflows nest about ten deep; Python fails at its recursion limit."""
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer that JavaScript tells from its neighbours."""
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether lists and objects nest deeper than this client will follow them."""
+    """Return whether lists and objects nest deeper than `MAX_DEPTH`."""
     level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for holder in level
-            if isinstance(holder, dict | list)
-            for inner in (holder.values() if isinstance(holder, dict) else holder)
-        ]
-        if not level:
+    for _ in range(MAX_DEPTH + 1):
+        holders = [one for one in level if isinstance(one, dict | list)]
+        if not holders:
             return False
+        level = [inner for one in holders for inner in (one.values() if isinstance(one, dict) else one)]
     return True
 
 
 def copied(value: Any) -> Any:
-    """A copy of a value that is known to be JSON and not too deep."""
+    """Return a deep copy of a JSON value that is not too deep."""
     if isinstance(value, dict):
         return {name: copied(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -61,15 +57,15 @@ def as_double(value: float) -> float | None:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON would bring it back, sharing nothing with it.
+    """Return a copy of a value as it is after it was written to JSON and read back.
 
     Raises:
-        ValueError: JSON cannot hold it; the message says why.
+        ValueError: the value cannot be written as JSON, or is nested too deep.
     """
     try:
         read = read_json(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if is_too_deep(read):
-        raise ValueError(f"it nests more than {MAX_DEPTH} deep")
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     return read

@@ -11,7 +11,7 @@ from typing import Any
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.saved_values import color, image
-from invokeai_py_client.workflow.shapes import (
+from invokeai_py_client.workflow.value_readers import (
     Part,
     Reader,
     anything,

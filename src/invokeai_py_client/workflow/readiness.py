@@ -16,9 +16,9 @@ from invokeai_py_client.workflow.batching import BatchNode, batch_faults
 from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from invokeai_py_client.workflow.shapes import trimmed
+from invokeai_py_client.workflow.value_readers import trimmed
 
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
 """What identifies a model in a graph."""

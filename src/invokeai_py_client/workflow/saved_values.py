@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from invokeai_py_client.workflow.shapes import (
+from invokeai_py_client.workflow.templates import ANY_MODEL, ModelTerms
+from invokeai_py_client.workflow.value_readers import (
     Part,
     Reader,
     boolean,
@@ -27,7 +28,6 @@ from invokeai_py_client.workflow.shapes import (
     text,
     text_from,
 )
-from invokeai_py_client.workflow.templates import ANY_MODEL, ModelTerms
 
 image = object_of(image_name=name)
 color = object_of(**dict.fromkeys("rgba", integer_from(0, 255)))

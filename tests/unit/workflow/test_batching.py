@@ -9,8 +9,8 @@ from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.batching import batch_data, batch_faults, batch_nodes, rest_of
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.generators import BoardImages
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 

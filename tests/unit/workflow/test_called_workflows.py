@@ -19,8 +19,9 @@ from invokeai_py_client.workflow.called_workflows import (
 )
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.outputs import NodePath, NodeResult, images_in, map_outputs
 from invokeai_py_client.workflow.readiness import missing_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates

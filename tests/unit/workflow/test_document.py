@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.documents import container, form, heading, shown
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from tests.documents import container, edge, form, heading, node, shown
 
-from invokeai_py_client.errors import WorkflowError, WorkflowFileError, WorkflowVersionError
+from invokeai_py_client.errors import WorkflowError, WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 
 SMALL: dict[str, Any] = {
@@ -49,41 +52,6 @@ def test_the_callers_dict_is_neither_changed_nor_kept() -> None:
     mine["name"] = "other"
     definition.to_dict()["name"] = "third"
     assert definition.name == "small"
-
-
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0.0"])
-def test_every_known_version_becomes_the_latest(version: str) -> None:
-    definition = WorkflowDefinition.from_dict({**SMALL, "meta": {"version": version}})
-    assert definition.version == "4.0.0"
-    assert definition.to_dict()["meta"]["category"] == "user"
-
-
-def test_an_unknown_version_says_which_are_known() -> None:
-    with pytest.raises(WorkflowVersionError, match=r"'5\.0\.0'.*4\.0\.0") as caught:
-        WorkflowDefinition.from_dict({**SMALL, "meta": {"version": "5.0.0"}}, source="new.json")
-    assert (caught.value.version, caught.value.source) == ("5.0.0", "new.json")
-    assert "new.json" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"meta": None}, "no meta.version"),
-        ({"meta": {"version": 3}}, "no meta.version"),
-        ({"nodes": {}}, "'nodes' is not a list"),
-        ({"edges": None}, "'edges' is not a list"),
-        ({"nodes": [3]}, r"nodes\[0\] is not an object"),
-        ({"nodes": [{"id": "a", "type": "invocation"}]}, r"nodes\[0\]\.data is not an object"),
-        ({"nodes": [{"id": 5, "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is not a text"),
-        ({"nodes": [{"id": " ", "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is blank"),
-        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is not a text"),
-        ({"name": 5}, "'name' is not a text"),
-        ({"exposedFields": "a"}, "'exposedFields' is not a list"),
-    ],
-)
-def test_what_is_no_workflow_says_why(change: dict[str, Any], why: str) -> None:
-    with pytest.raises(WorkflowFileError, match=why):
-        WorkflowDefinition.from_dict({**SMALL, **change})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', '{"a": NaN}', "[" * 100_000, '{"nodes": []}'])
@@ -128,19 +96,6 @@ def test_the_form_is_walked_depth_first_and_loops_end() -> None:
     assert definition.form_fields == (("a", "one"), ("a", "two"), ("a", "three"))
 
 
-def test_containers_that_repeat_one_another_end() -> None:
-    boxes = [container(f"box{i}", f"box{i + 1}", f"box{i + 1}", parent="root") for i in range(60)]
-    document = form(container("root", "box0"), *boxes, shown("box60", "a", "one"))
-    assert 0 < len(WorkflowDefinition.from_dict({**SMALL, "form": document}).form_fields) <= 10_000
-
-
-@pytest.mark.parametrize(
-    "form", [None, 5, {}, {"elements": []}, {"elements": {}, "rootElementId": "x"}, {"elements": {"x": 3}}]
-)
-def test_a_malformed_form_shows_nothing(form: Any) -> None:
-    assert WorkflowDefinition.from_dict({**SMALL, "form": form}).form_fields == ()
-
-
 def test_nesting_too_deep_is_refused() -> None:
     text = json.dumps({**SMALL, "odd": "HERE"})
     with pytest.raises(WorkflowFileError, match="more than 100 deep"):
@@ -152,24 +107,6 @@ def test_a_number_too_large_for_a_float_is_loaded_and_can_be_saved(number: str, 
     # The web UI loads such a file too; what cannot hold the number has no value then.
     definition = WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', number))
     assert abs(WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"]) > 10**399
-
-
-@pytest.mark.parametrize(
-    ("elements", "empty"),
-    [
-        ([container("root")], True),
-        ([heading("root")], True),
-        ([container("other", parent="root")], True),
-        ([container("root", "h"), heading("h")], False),
-        ([container("root", "h"), {**heading("h"), "data": {}}], True),
-        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root"}], False),
-        ([container("root", "d"), {"id": "d", "type": "divider", "parentId": "root", "data": {}}], True),
-    ],
-)
-def test_a_form_with_nothing_but_a_heading_is_not_empty(elements: Any, empty: bool) -> None:
-    definition = WorkflowDefinition.from_dict({**SMALL, "form": form(*elements)})
-    assert definition.is_form_empty is empty
-    assert WorkflowDefinition.from_dict(SMALL).is_form_empty
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -221,37 +158,6 @@ def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
         WorkflowDefinition.from_json(str(path))
 
 
-def test_a_malformed_element_makes_the_web_ui_forget_the_form_which_is_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    document = form(container("root", "seed"), shown("seed", "a", "seed"), {"id": "odd", "type": "picture"})
-    definition = WorkflowDefinition.from_dict({**SMALL, "form": document}, source="odd.json")
-    assert definition.form_fields == ()
-    assert "odd.json: its form is ignored, as in the web UI: the element 'odd' is malformed" in caplog.messages
-
-
-def test_what_the_web_ui_would_refuse_for_its_shape_alone_is_forgiven_and_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    document = {
-        **SMALL,
-        "meta": {"version": "4.0.0", "category": "mine"},
-        "edges": [{"source": "a", "sourceHandle": "value", "target": "a", "targetHandle": "b"}],
-        "exposedFields": [{"nodeId": "a"}, 3],
-    }
-    WorkflowDefinition.from_dict(document, source="hand-written.json")
-    (message,) = caplog.messages
-    begin, _, faults = message.partition(": the web UI would refuse to load it: ")
-    assert begin == "hand-written.json"
-    assert set(faults.split("; ")) == {
-        "meta.category is neither 'user' nor 'default'",
-        "an edge is neither of the type 'default' nor 'collapsed'",
-        "an entry of 'exposedFields' does not name a node and a field (2 times)",
-        *(f"a node has no {name!r}, or not a str" for name in ("label", "notes")),
-        *(f"a node has no {name!r}, or not a bool" for name in ("isOpen", "isIntermediate", "useCache")),
-    }
-
-
 def test_ids_and_types_are_trimmed_as_javascript_trims() -> None:
     data = {"type": "\ufeffadd\n", "inputs": {}}
     document = {
@@ -279,15 +185,151 @@ def test_where_ids_repeat_the_last_invocation_runs_and_an_edge_means_the_first_n
     assert definition.first_invocations["a"].type == "add"
 
 
-def test_a_workflow_returns_once_at_most() -> None:
-    nodes = [{"id": name, "type": "invocation", "data": {"type": "workflow_return"}} for name in "ab"]
-    assert len(WorkflowDefinition.from_dict({**SMALL, "nodes": nodes[:1]}).nodes) == 1
-    with pytest.raises(WorkflowFileError, match=r"2 'workflow_return' nodes \(a, b\)"):
-        WorkflowDefinition.from_dict({**SMALL, "nodes": nodes})
+class Server:
+    """A client's images, as far as a definition needs them."""
+
+    def __init__(self, kept: dict[str, dict[str, Any] | None]) -> None:
+        self.kept = kept
+
+    @property
+    def image_repo(self) -> Server:
+        return self
+
+    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        return self.kept[image_name]
 
 
-def test_a_file_of_format_1_may_lack_nodes_and_edges() -> None:
-    definition = WorkflowDefinition.from_dict({"meta": {"version": "1.0.0"}})
-    assert (definition.nodes, definition.edges) == ({}, ())
-    with pytest.raises(WorkflowFileError, match="'nodes' is not a list"):
-        WorkflowDefinition.from_dict({"meta": {"version": "2.0.0"}})
+def png(**texts: str) -> bytes:
+    info = PngInfo()
+    for name, text in texts.items():
+        info.add_text(name, text)
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+def test_the_workflow_in_an_image_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = png(invokeai_workflow=json.dumps(SMALL))
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    server = Server({"b.png": {**SMALL, "name": "kept"}})
+    loaded = {
+        "the image": WorkflowDefinition.from_image(content),
+        str(path): WorkflowDefinition.from_image(path),
+        # A text is a file if there is one of that name.
+        "a.png": WorkflowDefinition.from_image("a.png", server),
+        "b.png": WorkflowDefinition.from_image("b.png", server),
+    }
+    assert {source: definition.source for source, definition in loaded.items()} == {name: name for name in loaded}
+    assert [definition.name for definition in loaded.values()] == ["small", "small", "small", "kept"]
+
+
+def test_an_image_without_a_workflow_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png())
+    given: list[tuple[Any, Any, str]] = [
+        (png(), None, "The image"),
+        (path, None, repr(str(path))),
+        (str(path), None, repr(str(path))),
+        ("b.png", Server({"b.png": None}), "b.png"),
+        (tmp_path / "gone.png", Server({}), str(tmp_path / "gone.png")),
+        ("gone.png", None, "gone.png"),
+        ("a\0b", None, "a\0b"),
+    ]
+    for image, client, source in given:
+        with pytest.raises(WorkflowFileError) as caught:
+            WorkflowDefinition.from_image(image, client)
+        assert caught.value.source == source
+
+
+@pytest.mark.parametrize("load", [WorkflowDefinition.from_json, lambda text: WorkflowDefinition.from_dict({"a": text})])
+def test_an_error_of_what_has_no_file_names_no_source(load: Any) -> None:
+    with pytest.raises(WorkflowFileError) as caught:
+        load("{")
+    assert caught.value.source is None
+
+
+def test_every_error_of_a_file_names_it(tmp_path: Path) -> None:
+    contents = [b"{", b"\xff\xfe\x00", png(), b"[]", json.dumps({"graph": GRAPH}).encode(), b"[" * 150 + b"]" * 150]
+    path = tmp_path / "a.json"
+    for content in contents:
+        path.write_bytes(content)
+        with pytest.raises(WorkflowFileError) as caught:
+            WorkflowDefinition.from_file(path)
+        assert caught.value.source == str(path)
+    with pytest.raises(WorkflowFileError) as caught:
+        WorkflowDefinition.from_file(tmp_path / "gone.json")
+    assert caught.value.source == str(tmp_path / "gone.json")
+    for odd in (object(), {"graph": GRAPH}, {}):
+        with pytest.raises(WorkflowFileError) as caught:
+            WorkflowDefinition.from_dict(odd if isinstance(odd, dict) else {"odd": odd}, source="mine")
+        assert caught.value.source == "mine"
+
+
+def test_a_file_is_written_to_be_read_by_people(tmp_path: Path) -> None:
+    definition = WorkflowDefinition.from_dict({**SMALL, "name": "größe"})
+    path = tmp_path / "a.json"
+    assert definition.save(str(path)) == path
+    assert json.loads(path.read_text()) == definition.to_dict()
+    assert len(path.read_text().splitlines()) > 10
+    assert json.loads(definition.to_json()) == definition.to_dict()
+    assert "größe" in definition.to_json()
+
+
+def test_a_node_has_what_the_document_says_of_it() -> None:
+    full = node("a", "add", "2.0.0", a=1)
+    full["data"] |= {"label": "Sum", "nodePack": "mine", "isIntermediate": True, "useCache": False}
+    bare = {"id": "b", "type": "invocation", "data": {"type": "add", "nodePack": 5, "label": None, "version": ""}}
+    definition = WorkflowDefinition.from_dict({**SMALL, "nodes": [full, bare]})
+    one, two = definition.nodes["a"], definition.nodes["b"]
+    assert (one.id, one.kind, one.type, one.label, one.version) == ("a", "invocation", "add", "Sum", "2.0.0")
+    assert (one.node_pack, one.is_intermediate, one.use_cache) == ("mine", True, False)
+    assert one.inputs == {"a": {"name": "a", "label": "", "value": 1}}
+    assert (two.label, two.version, two.node_pack, two.is_intermediate, two.use_cache) == ("", "1.0.0", "", False, True)
+    assert two.inputs == {}
+
+
+def test_an_edge_has_an_id_of_its_own() -> None:
+    named = edge("a", "value", "a", "a")
+    nodes = [node("a", "add", "1.0.0")]
+    edges = [
+        {**named, "id": " e "},
+        {**named, "id": " "},
+        {key: value for key, value in named.items() if key != "id"},
+        {"id": "c", "type": "collapsed", "source": "a", "target": "a"},
+    ]
+    definition = WorkflowDefinition.from_dict({**SMALL, "nodes": nodes, "edges": edges})
+    assert [one.id for one in definition.edges] == ["e", "edges[1]", "edges[2]", "c"]
+    assert [one.is_collapsed for one in definition.edges] == [False, False, False, True]
+    # The id does not tell edges apart.
+    assert len({*definition.edges}) == 2
+
+
+def test_a_document_is_large_by_its_nodes_and_edges_or_with_a_generator() -> None:
+    def is_large(nodes: int, edges: int, *more: dict[str, Any]) -> bool:
+        wires = [edge("n0", "value", "n1", "a")] * edges
+        all_nodes = [*(node(f"n{i}", "add", "1.0.1") for i in range(nodes)), *more]
+        return WorkflowDefinition.from_dict({**SMALL, "nodes": all_nodes, "edges": wires}).is_large
+
+    assert not is_large(100, 100)
+    assert is_large(100, 101)
+    assert is_large(101, 100)
+    assert is_large(0, 0, node("g", "float_generator", "1.0.0"))
+    assert not is_large(0, 0, node("g", "generator_of_mine", "1.0.0"))
+
+
+def test_what_a_definition_says_of_itself() -> None:
+    definition = WorkflowDefinition.from_dict({**SMALL, "description": "What it does."})
+    assert (definition.name, definition.description) == ("small", "What it does.")
+    assert repr(definition) == "<WorkflowDefinition 'small': 2 nodes>"
+
+
+def test_the_models_that_a_file_names_are_kept_with_the_definition() -> None:
+    old = {"model_name": "dream", "base_model": "sd-1", "model_type": "main"}
+    nodes = [node("m", "main_model_loader", "1.0.0", model=old)]
+    definition = WorkflowDefinition.from_dict({**SMALL, "nodes": nodes})
+    assert [(place, str(saved)) for place, saved in definition.saved_models.items()] == [
+        (("m", "model"), "'dream' (sd-1 main)")
+    ]
+    assert WorkflowDefinition(definition.to_dict()).saved_models == {}

@@ -11,10 +11,11 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, template_as_json
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.readiness import missing_inputs
-from invokeai_py_client.workflow.server_things import things_named
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 RADIUS = field("blur", "radius")
@@ -130,7 +131,7 @@ def test_models_and_images_of_a_called_workflow_are_bound_and_looked_for(templat
     )
     (bound,) = loaded.fields.of_models(loaded.edges)
     assert (bound.place.name, bound.bases, bound.types) == (MODEL, ("sd-1",), ("main",))
-    named = things_named(loaded.definition, templates, loaded.fields, loaded.edges)
+    named = named_resources(loaded.definition, templates, loaded.fields, loaded.edges)
     assert {(thing.kind, thing.name) for thing in named} == {("model", "k"), ("image", "a.png")}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.workflow.field_kinds import RawField, field_for
+from invokeai_py_client.workflow.field_factory import RawField, field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference
 from invokeai_py_client.workflow.resource_fields import ModelField

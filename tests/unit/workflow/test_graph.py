@@ -9,8 +9,9 @@ import pytest
 from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 

@@ -11,8 +11,9 @@ from invokeai_py_client.errors import BatchError, WorkflowFileError
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 

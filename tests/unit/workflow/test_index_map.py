@@ -7,8 +7,9 @@ import pytest
 
 from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.index_map import compare_index_map, save_index_map
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 

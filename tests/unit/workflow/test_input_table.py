@@ -9,8 +9,9 @@ import pytest
 from tests.documents import edge, node
 
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.input_table import InputTable, input_table, show
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 NODE = {

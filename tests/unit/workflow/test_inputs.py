@@ -12,8 +12,9 @@ from tests.documents import container, form, heading, shown
 from invokeai_py_client.errors import InputConnectedError, InputNotFoundError, InputValueError
 from invokeai_py_client.workflow.batching import batch_data, batch_nodes
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph, with_values
-from invokeai_py_client.workflow.inputs import WorkflowFields, WorkflowInputs, set_all, shown_inputs
+from invokeai_py_client.workflow.inputs import WorkflowInputs, set_all, shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 

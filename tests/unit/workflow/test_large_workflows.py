@@ -18,8 +18,8 @@ from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 Parts = tuple[list[dict[str, Any]], list[dict[str, Any]]]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, FieldPlace
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.model_binding import bind_models
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import NodeTemplates

@@ -8,8 +8,8 @@ import pytest
 
 from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.old_formats import read_format_1, read_format_2
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -166,13 +166,3 @@ def test_a_value_or_type_that_format_1_does_not_have_says_where_it_is() -> None:
     made["nodes"][0]["data"]["outputs"] = {"value": {"type": "FancyField"}}
     with pytest.raises(WorkflowFileError, match=r"outputs\.value is of the type 'FancyField'"):
         WorkflowDefinition.from_dict(made)
-
-
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
-def test_old_formats_have_neither_forms_nor_inputs_of_their_own(version: str) -> None:
-    old = document(version, "integer", 1)
-    old["form"] = {"elements": {}, "rootElementId": "root"}
-    old["nodes"][0]["data"]["dynamicInputTemplates"] = {"b": {}}
-    read = WorkflowDefinition.from_dict(old).to_dict()
-    assert "form" not in read
-    assert "dynamicInputTemplates" not in read["nodes"][0]["data"]

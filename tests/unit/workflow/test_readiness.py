@@ -11,7 +11,8 @@ from tests.documents import edge, node
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
 from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import WorkflowFields, shown_inputs
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.readiness import InputProblem, batch_problems, check_ready, input_problems
 from invokeai_py_client.workflow.templates import NodeTemplates
 

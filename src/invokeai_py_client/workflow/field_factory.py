@@ -1,4 +1,4 @@
-"""The field for each type of input, and those that hold other fields' values: lists, generators, raw JSON."""
+"""Makes the field for an input by its type; defines the fields for lists, generators and raw JSON."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class RawField(Field[Any]):
             self._refuse(value, f"what JSON can hold ({error})")
 
 
-_KINDS: dict[str, type[Field[Any]]] = {
+_FIELD_CLASSES: dict[str, type[Field[Any]]] = {
     "IntegerField": IntegerField,
     "FloatField": FloatField,
     "BooleanField": BooleanField,
@@ -127,14 +127,14 @@ def field_for(
     place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
 ) -> Field[Any]:
     """Make the field for an input, by its template's type: a `RawField` for a type that this client does not know."""
-    kind = _kind(template.type)
-    if template.type.cardinality is Cardinality.SINGLE or kind is RawField:
-        return kind(place, template, initial, edges=edges)
+    field_class = _field_class(template.type)
+    if template.type.cardinality is Cardinality.SINGLE or field_class is RawField:
+        return field_class(place, template, initial, edges=edges)
     allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
-    return ListField(kind(place, template), allows_single=allows_single, initial=initial, edges=edges)
+    return ListField(field_class(place, template), allows_single=allows_single, initial=initial, edges=edges)
 
 
-def _kind(field_type: FieldType) -> type[Field[Any]]:
-    if field_type.name in _KINDS:
-        return _KINDS[field_type.name]
+def _field_class(field_type: FieldType) -> type[Field[Any]]:
+    if field_type.name in _FIELD_CLASSES:
+        return _FIELD_CLASSES[field_type.name]
     return ModelField if is_model_type(field_type.name) else RawField

@@ -1,4 +1,4 @@
-"""Which output may feed which input, by their types (`validateConnectionTypes.ts`)."""
+"""Whether an output may feed an input, by their types; follows the web UI's `validateConnectionTypes.ts`."""
 
 from __future__ import annotations
 

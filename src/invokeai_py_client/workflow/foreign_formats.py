@@ -1,4 +1,4 @@
-"""Recognises what is often given in place of a workflow file, so that the error can say what to do with it."""
+"""Recognizes JSON that is often given in place of a workflow, so that the error can say what to do with it."""
 
 from __future__ import annotations
 

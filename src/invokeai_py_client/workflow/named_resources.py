@@ -1,4 +1,4 @@
-"""The things of the server that a workflow names: models, images, videos, boards."""
+"""The resources of the server that a workflow names: models, images, videos and boards."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
-from invokeai_py_client.workflow.inputs import WorkflowFields
 from invokeai_py_client.workflow.templates import NodeTemplates, is_model_type
 
 Kind = Literal["model", "image", "video", "board"]
@@ -20,8 +20,12 @@ _NAMES: tuple[tuple[str, Kind], ...] = (("image_name", "image"), ("video_name", 
 
 
 @dataclass(frozen=True, slots=True)
-class ServerThing:
-    """A thing that an input names: its kind, its key, name or id on the server, and what more tells it from others."""
+class NamedResource:
+    """A resource that an input names.
+
+    `name` is its key, name or id on the server, `label` what messages call it, and `about` tells it from others of the
+    same label.
+    """
 
     place: FieldPlace
     kind: Kind
@@ -33,10 +37,10 @@ class ServerThing:
         return f"the {self.kind} {self.label!r}" + (f" ({self.about})" if self.about else "")
 
 
-def things_named(
+def named_resources(
     definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields, edges: Sequence[Edge]
-) -> Iterator[ServerThing]:
-    """The things that the inputs name which no edge feeds, in document order.
+) -> Iterator[NamedResource]:
+    """Yield the resources that the inputs without an edge name, in document order.
 
     Args:
         definition: the document.
@@ -61,7 +65,7 @@ def things_named(
                 yield from _named_by(one, place, is_model=is_model_type(known.type.name))
 
 
-def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[ServerThing]:
+def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[NamedResource]:
     if not isinstance(value, Mapping):
         return
     lora = value.get("lora")
@@ -71,12 +75,12 @@ def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[Serv
         key = value.get("key")
         if isinstance(key, str):
             about = " ".join(str(value[part]) for part in ("base", "type") if value.get(part))
-            yield ServerThing(place, "model", key, str(value.get("name") or key), f"{about}, key {key}".lstrip(", "))
+            yield NamedResource(place, "model", key, str(value.get("name") or key), f"{about}, key {key}".lstrip(", "))
     else:
         for part, kind in _NAMES:
             name = value.get(part)
             if isinstance(name, str) and name:
-                yield ServerThing(place, kind, name, name)
+                yield NamedResource(place, kind, name, name)
 
 
 def _board_of(generator: Any) -> dict[str, str] | None:

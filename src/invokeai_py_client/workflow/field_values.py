@@ -1,0 +1,267 @@
+"""The values of a workflow's fields: those of its document, and those that one handle gives them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from invokeai_py_client.workflow.connections import Origins, kept_edges
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_factory import field_for
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.json_values import as_javascript
+from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
+from invokeai_py_client.workflow.resource_fields import ModelField
+from invokeai_py_client.workflow.saved_values import board_images, saved_value
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
+
+
+class WorkflowFields:
+    """The values of one handle: a field for each input of each node, made when it is first asked for.
+
+    Args:
+        definition: the document; many handles may share it.
+        templates: the server's node templates.
+    """
+
+    def __init__(self, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
+        self._definition = definition
+        self._templates = templates
+        self._fields: dict[tuple[str, str], Field[Any]] = {}
+        self._inputs: dict[int, Mapping[str, Mapping[str, Any]]] = {}
+        self._overridden: set[tuple[str, str]] = set()
+        self._faults: dict[tuple[str, str], str | None] = {}
+
+    def snapshot(self) -> WorkflowFields:
+        """Return a copy with the values and overridden edges as they are now."""
+        twin = copy.copy(self)
+        twin._overridden = {*self._overridden}
+        twin._fields = {key: field._copy_among(twin) for key, field in [*self._fields.items()]}
+        return twin
+
+    @cached_property
+    def _kept(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+        return kept_edges(self._definition, self._templates)
+
+    @cached_property
+    def _fed(self) -> Mapping[str, set[str]]:
+        """The names of the inputs that have an edge, by node id."""
+        found: dict[str, set[str]] = {}
+        for edge in self._kept[0]:
+            found.setdefault(edge.target, set()).add(edge.target_field)
+        return found
+
+    @cached_property
+    def _into(self) -> Mapping[tuple[str, str], Sequence[Edge]]:
+        """The edges that bring a value, by the input that they feed: a connector that nothing feeds brings none."""
+        edges, _ = self._kept
+        origins = Origins(self._definition.first_nodes, edges)
+        found: dict[tuple[str, str], list[Edge]] = {}
+        for edge in edges:
+            if origins.of(edge) is not None:
+                found.setdefault((edge.target, edge.target_field), []).append(edge)
+        return found
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The document's edges that hold, without those that a value overrides."""
+        return self.check_edges()
+
+    def check_edges(self) -> tuple[Edge, ...]:
+        """Return `edges`. The first call checks them, which takes its time on a large document."""
+        edges, _ = self._kept
+        if not self._overridden:
+            return edges
+        return tuple(edge for edge in edges if (edge.target, edge.target_field) not in self._overridden)
+
+    @property
+    def edge_warnings(self) -> tuple[str, ...]:
+        """A sentence for each edge of the document that does not hold."""
+        return self._kept[1]
+
+    def why_dropped(self, node_id: str, name: str) -> str | None:
+        """Say why an edge into an input does not hold, None if there is no such edge."""
+        for edge in self._definition.edges:
+            if (edge.target, edge.target_field) == (node_id, name):
+                start = f"edge {edge} is left out: "
+                found = next((warning for warning in self.edge_warnings if warning.startswith(start)), None)
+                if found is not None:
+                    return found
+        return None
+
+    def into(self, node_id: str, name: str) -> Sequence[Edge]:
+        """Return the edges that feed an input; none where a value overrides them."""
+        return () if (node_id, name) in self._overridden else self._into.get((node_id, name), ())
+
+    def is_overridden(self, node_id: str, name: str) -> bool:
+        """Return whether a value overrides the edges into an input."""
+        return (node_id, name) in self._overridden
+
+    def override(self, node_id: str, name: str, removed: bool) -> None:
+        """Remove the edges into an input, or bring them back."""
+        if removed:
+            self._overridden.add((node_id, name))
+        else:
+            self._overridden.discard((node_id, name))
+
+    def is_cut_off(self, node_id: str) -> bool:
+        """Return whether a node fed other nodes only by edges that values override."""
+        if not self._overridden:
+            return False
+        fed = [(edge.target, edge.target_field) for edge in self._kept[0] if edge.source == node_id]
+        return bool(fed) and self._overridden.issuperset(fed)
+
+    def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
+        """The inputs of a node as the document has them, brought to the server's version of its type."""
+        # By the node, not by its id, which another node may have too.
+        inputs = self._inputs.get(id(node))
+        if inputs is None:
+            template = self._templates.get(node.type)
+            saved: Mapping[str, Mapping[str, Any]] = {
+                name: _as_loaded(node, given, self._templates.model_terms) for name, given in node.inputs.items()
+            }
+            if template is not None:
+                saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
+            inputs = self._inputs[id(node)] = saved
+        return inputs
+
+    def _connected(self, node: Node) -> set[str]:
+        return self._fed.get(node.id, set())
+
+    def names_of(self, node: Node) -> Sequence[str]:
+        """Return the names of a node's inputs: those of the document, and the others of its type, which can be set."""
+        template = self._templates.get(node.type)
+        return [*dict.fromkeys([*self.inputs_of(node), *(() if template is None else template.inputs)])]
+
+    def added(self) -> dict[int, list[str]]:
+        """Return the inputs that were set although the document's nodes do not have them: names by `id` of the node."""
+        found: dict[int, list[str]] = {}
+        for (node_id, name), field in [*self._fields.items()]:
+            if field.is_set and self._holder(node_id, name) is None:
+                found.setdefault(id(self._definition.nodes[node_id]), []).append(name)
+        return found
+
+    def get(self, node_id: str, name: str) -> Field[Any] | None:
+        """The field of an input; None where neither the document nor the node's type has such an input.
+
+        Where the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
+        """
+        field = self._fields.get((node_id, name))
+        if field is None:
+            field = self._make(node_id, name)
+        if field is None:
+            return None
+        # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
+        return self._fields.setdefault((node_id, name), field)
+
+    def _make(self, node_id: str, name: str) -> Field[Any] | None:
+        holder = self._holder(node_id, name)
+        node = holder or self._definition.nodes.get(node_id)
+        if node is None:
+            return None
+        given = None if holder is None else self.inputs_of(holder)[name]
+        template = self._templates.get(node.type)
+        known = input_template(node, template, name) if template is not None else None
+        if known is None:
+            if given is None:
+                return None
+            known = unknown_input(name)
+        initial = UNSET if given is None else given.get("value", UNSET)
+        field = field_for(self.place(node, name), known, initial, edges=self)
+        if isinstance(field, ModelField):
+            field.saved = self._definition.saved_models.get((node_id, name))
+        return field
+
+    def _holder(self, node_id: str, name: str) -> Node | None:
+        """Return the node that has an input: the one that runs, else, where ids repeat, the one that a form means."""
+        for nodes in (self._definition.nodes, self._definition.first_invocations):
+            node = nodes.get(node_id)
+            if node is not None and node.kind == "invocation" and name in self.inputs_of(node):
+                return node
+        return None
+
+    def given(self, node_id: str, name: str) -> Mapping[str, Any]:
+        """Return what the document says of an input, {} if it has none of that name."""
+        node = self._holder(node_id, name)
+        return {} if node is None else self.inputs_of(node)[name]
+
+    def title_of(self, node: Node) -> str:
+        """Return the title of a node's type, the type itself where the server lacks it."""
+        template = self._templates.get(node.type)
+        return node.type if template is None else template.title
+
+    def place(self, node: Node, name: str) -> FieldPlace:
+        """Return where an input of a node is, with the label that the web UI shows for it."""
+        template = self._templates.get(node.type)
+        known = input_template(node, template, name) if template is not None else None
+        label = self.inputs_of(node).get(name, {}).get("label") or ("" if known is None else known.title)
+        return FieldPlace(node.id, node.type, node.label, name, str(label))
+
+    def fault_of(self, node_id: str, name: str) -> str | None:
+        """Say what is wrong with the value of an input, None if nothing is; see `Field.fault`."""
+        made = self._fields.get((node_id, name))
+        if made is not None and made.is_changed:
+            return made.fault()
+        if (node_id, name) not in self._faults:
+            # What the file holds does not change. Most inputs hold nothing that could be wrong.
+            has_value = self.given(node_id, name).get("value", UNSET) is not UNSET
+            has_value = has_value or (node_id, name) in self._definition.saved_models
+            field = made or self._make(node_id, name) if has_value else None
+            self._faults[node_id, name] = None if field is None else field.fault()
+        return self._faults[node_id, name]
+
+    def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
+        """The value that an input has now: its field's, if one was made, else what the document gives."""
+        field = self._fields.get((node_id, name))
+        if field is None:
+            return given.get("value", UNSET)
+        # Where ids repeat, the field is of one of the nodes only.
+        held = self.given(node_id, name)
+        return field.raw if held is given or not (held or given) else given.get("value", UNSET)
+
+    def made(self) -> Iterator[Field[Any]]:
+        """The fields that were asked for so far, whose values alone can differ from the document's."""
+        # A copy: another thread may ask for a further field meanwhile.
+        yield from [*self._fields.values()]
+
+    def changed(self) -> Iterator[tuple[str, str, Any]]:
+        """(node id, name, value) of the fields that have another value than the document."""
+        for (node_id, name), field in [*self._fields.items()]:
+            if field.is_changed:
+                yield node_id, name, field.raw
+
+    def of_models(self, edges: Iterable[Edge]) -> Iterator[ModelField]:
+        """The fields that take a model and are fed by none of the edges, in document order."""
+        fed = {(edge.target, edge.target_field) for edge in edges}
+        for node in self._definition.nodes.values():
+            template = self._templates.get(node.type) if node.kind == "invocation" else None
+            if template is None:
+                continue
+            for name in self.names_of(node):
+                known = input_template(node, template, name)
+                if known is None or known.input == "connection" or (node.id, name) in fed:
+                    continue
+                field = self.get(node.id, name)
+                if isinstance(field, ModelField):
+                    yield field
+
+
+def _as_loaded(node: Node, given: Mapping[str, Any], terms: ModelTerms) -> Mapping[str, Any]:
+    """Return an input as the web UI has it after loading a file."""
+    raw = given.get("value", UNSET)
+    value = UNSET
+    if node.type == "image_generator" and isinstance(raw, Mapping) and raw.get("type") is not None:
+        # By its shape alone the web UI reads this value as a board, and then refuses to run what it saved itself.
+        value = board_images(raw)
+    if value is UNSET:
+        value = saved_value(raw, terms)
+    if value is UNSET and raw is not UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
+        # These carry whatever metadata there is.
+        value = as_javascript(raw)
+    if value is UNSET:
+        return {part: said for part, said in given.items() if part != "value"}
+    return {**given, "value": value}
