@@ -68,7 +68,7 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {"__getitem__", "_names", "__repr__", "_build_submission", "_make_request"}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
@@ -231,7 +231,7 @@ class Writer:
         node = self._module.classes[self._awaited]
         if any(ast.unparse(base) == "ReadsAsMapping" for base in node.bases):
             self._imports.add(self._module.imports["ReadsAsMapping"])
-            bases.insert(0, "ReadsAsMapping")
+            bases.append("ReadsAsMapping")
         source = self._module.name.removeprefix(f"{PACKAGE}.").replace(".", "/")
         return "\n".join(
             [

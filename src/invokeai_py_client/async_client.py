@@ -97,6 +97,11 @@ class AsyncClient:
         return self._dnn_model_repo
 
     @property
+    def models(self) -> AsyncModels:
+        """The installed models, and their installation: the same as `dnn_model_repo`."""
+        return self._dnn_model_repo
+
+    @property
     def image_repo(self) -> AsyncImages:
         """The images."""
         return self._image_repo

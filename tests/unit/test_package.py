@@ -24,3 +24,14 @@ print(sorted(heavy))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_demo_says_what_it_does_before_it_does_anything() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "invokeai_py_client.demo", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "INVOKEAI_URL" in done.stdout
+    wrong = subprocess.run(
+        [sys.executable, "-m", "invokeai_py_client.demo", "--fast"], capture_output=True, text=True, check=False
+    )
+    assert (wrong.returncode, wrong.stdout) == (2, "")

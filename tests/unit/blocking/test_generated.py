@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_type_hints
 
@@ -34,7 +35,7 @@ def public(kind: type[Any]) -> dict[str, Any]:
     return {
         name: member
         for name, member in inspect.getmembers(kind)
-        if name != "aio" and (not name.startswith("_") or name == "_make_request")
+        if name != "aio" and (not name.startswith("_") or name == "_make_request") and not hasattr(Mapping, name)
     }
 
 

@@ -143,8 +143,8 @@ class QueueItem(ReadsAsMapping):
             raise KeyError("session")
         return self.session_fetcher()
 
-    def keys(self) -> Collection[str]:
-        """The names of all that events tell; `session`, which they do not, is read all the same."""
+    def _names(self) -> Collection[str]:
+        """Return the names of all that events tell; `session`, which they do not, is read all the same."""
         return _KEYS
 
     def __getitem__(self, name: str) -> Any:

@@ -63,7 +63,7 @@ def test_outputs_are_in_the_order_of_items_and_stay_as_they_were() -> None:
 def test_the_session_is_fetched_when_it_is_read() -> None:
     item = QueueItem(item_id=1, batch_id="b", queue_id="default", session_fetcher=lambda: {"graph": 1})
     assert item["session"] == item.fetch_session() == {"graph": 1}
-    assert "session" not in item.keys()  # noqa: SIM118 - it reads as a mapping, but is none
+    assert "session" not in item
     assert item["batch_id"] == "b"
     with pytest.raises(KeyError):
         item["session_fetcher"]
