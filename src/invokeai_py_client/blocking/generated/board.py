@@ -170,12 +170,12 @@ class Board(Blocking[AsyncBoard]):
     def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
-        Those that are not there, or may not be moved, are left out.
+        Of several, those that do not exist, or may not be moved, are left out.
 
         Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
         """
         work = self._aio.add_images(read_here(image_names))
         del image_names

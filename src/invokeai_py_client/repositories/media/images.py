@@ -19,7 +19,7 @@ from invokeai_py_client.repositories.arguments import (
     image_name_of,
     image_names_of,
 )
-from invokeai_py_client.repositories.media.common import Category, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.common import Category, Origin, change_all, document_of
 from invokeai_py_client.repositories.media.image_transfers import AsyncImageTransfers
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import on_engine
@@ -296,9 +296,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.star_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.starred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.star_images, lambda answer: answer.starred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
@@ -309,9 +310,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.unstar_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.unstarred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.unstar_images, lambda answer: answer.unstarred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
     async def delete_image(self, image_name: ImageLike) -> None:
@@ -346,8 +348,8 @@ class AsyncImages(AsyncImageTransfers):
 
         Rests on `POST /api/v1/images/delete`.
         """
-        answers = [await self._http.send(images.delete_images(part)) for part in parts_of(image_names_of(image_names))]
-        return [name for answer in answers for name in answer.deleted_images]
+        names = image_names_of(image_names)
+        return await change_all(self._http, names, images.delete_images, lambda answer: answer.deleted_images)
 
     @on_engine
     async def delete_uncategorized(self) -> list[str]:

@@ -20,7 +20,14 @@ from invokeai_py_client.repositories.arguments import (
     sources_of,
     video_name_of,
 )
-from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.common import (
+    AsyncMedia,
+    Category,
+    MediaKind,
+    Origin,
+    change_all,
+    document_of,
+)
 from invokeai_py_client.runtime.listing import Listing, in_parts
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
@@ -319,9 +326,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.star_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.starred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.star_videos,
+            lambda answer: answer.starred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
@@ -332,9 +344,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.unstar_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.unstarred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.unstar_videos,
+            lambda answer: answer.unstarred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
@@ -342,9 +359,10 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
         Rests on `POST /api/v1/videos/delete`.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.delete_videos(part)) for part in parts]
-        return [name for answer in answers for name in answer.deleted_videos]
+        names = names_of(video_names, video_name_of)
+        return await change_all(
+            self._http, names, videos.delete_videos, lambda answer: answer.deleted_videos, noun="video"
+        )
 
     @reporting
     async def download_many(
