@@ -36,7 +36,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
@@ -104,7 +104,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         async def names() -> list[str]:
             return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
-        return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
+        return Listing(self._engine, names, self._records_of, size=images.MAX_NAMES_PER_REQUEST)
 
     @on_engine
     async def list_image_names(
@@ -125,7 +125,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
     @on_engine
-    async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
+    async def _records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
         return await self._http.send(images.get_images(image_names))
 
@@ -273,7 +273,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
         upload = await asyncio.to_thread(Upload, image)
-        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        return await self._send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
 
     @on_engine
     async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
@@ -292,7 +292,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         record = await self._http.send(images.get_image(name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
         upload = Upload(await self._http.send(images.get_image_bytes(name)))
-        return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
+        return await self._send_upload(upload, board_id, record.image_category, record.is_intermediate)
 
     @on_engine
     async def update_image(
@@ -413,7 +413,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many images into a folder, each under its own name, which it gets when it is whole.
 
@@ -456,7 +456,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 
