@@ -95,6 +95,7 @@ def test_another_text_is_a_board_by_its_id_or_name() -> None:
 
 def test_what_a_file_holds_for_a_board_may_be_empty() -> None:
     # The server takes it for 'auto'.
+    held: Any
     for held in ("", [], {}, 0):
         assert field(BoardField, held).fault() is None
     assert "'auto', 'none' or" in field(BoardField, "Tigers").fault()
