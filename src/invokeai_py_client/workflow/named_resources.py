@@ -10,7 +10,7 @@ from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import FieldPlace
-from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
+from invokeai_py_client.workflow.generators import BoardImages, generate
 from invokeai_py_client.workflow.references import is_model
 from invokeai_py_client.workflow.templates import NodeTemplates, is_model_type
 
@@ -82,7 +82,7 @@ def _named_by(value: Mapping[str, Any], place: FieldPlace, *, takes_model: bool)
 def _board_of(generator: Any) -> dict[str, str] | None:
     """The board from which an image generator takes its images."""
     try:
-        made: list[Any] | ServerGenerator = generate(generator, "image")
+        made = generate(generator)
     except ValueError:
         return None
     # Images on no board are asked for as those of the board `none`, which always exists.
