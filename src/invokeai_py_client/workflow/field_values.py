@@ -157,6 +157,18 @@ class WorkflowFields:
         # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
         return self._fields.setdefault((node_id, name), field)
 
+    def batched(self, edge: Edge) -> Field[Any] | None:
+        """Return the field into which an edge from a batch node brings items.
+
+        None where the server has no place for them: a connector, or an input that the node's type does not have, such
+        as one of a called workflow.
+        """
+        node = self._definition.nodes[edge.target]
+        template = self._templates.get(node.type) if node.kind == "invocation" else None
+        if template is None or edge.target_field not in template.inputs:
+            return None
+        return self.get(edge.target, edge.target_field)
+
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
         holder = self._holder(node_id, name)
         node = holder or self._definition.nodes.get(node_id)
