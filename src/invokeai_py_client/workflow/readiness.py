@@ -15,7 +15,7 @@ from typing import Any
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
 from invokeai_py_client.workflow.batching import LIST_INPUTS, BatchNode, batch_faults, item_edges, items_of
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
@@ -29,6 +29,11 @@ _NEAR = 0.8
 
 _MOST_TOLD = 5
 """How many of a batch's items are told that one input does not take."""
+
+_NOT_AN_INPUT = (
+    "its edge {} leads to a connector, or to an input that the server's node does not have, such as one of a called "
+    "workflow: connect a batch node directly to inputs of nodes that run"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +101,30 @@ def batch_problems(
     edges = fields.edges
     carrying = item_edges(batches, edges)
     faults = batch_faults(batches, edges, answers)
+    taken: set[tuple[str, str]] = set()
     for batch in batches:
         name = LIST_INPUTS[batch.node.type]
         for edge in carrying.get(batch.node.id, ()):
-            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), edge, fields)]
+            field = fields.batched(edge)
+            if field is None:
+                faults.append((batch.node, "", _NOT_AN_INPUT.format(edge)))
+                continue
+            place = (edge.target, edge.target_field)
+            if place in taken:
+                faults.append((batch.node, "", f"another batch node feeds {field.place} too, which takes one only"))
+            taken.add(place)
+            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), field)]
     return [
         InputProblem(fields.place(node, name) if name else _place_of(node), why, is_batch=True)
         for node, name, why in faults
     ]
 
 
-def _refused_items(items: Sequence[Any], edge: Edge, fields: WorkflowFields) -> Iterator[str]:
-    """Say which of a batch's items the input does not take to which an edge leads.
+def _refused_items(items: Sequence[Any], field: Field[Any]) -> Iterator[str]:
+    """Say which of a batch's items the input does not take that they go into.
 
     The server stores such a batch. When it comes to the item it fails, again and again, and runs nothing else.
     """
-    field = fields.batched(edge)
-    if field is None:
-        return
     checked = ((index, item, _refused_for(field, item)) for index, item in enumerate(items))
     refused = (one for one in checked if one[-1] is not None)
     for index, item, wants in islice(refused, _MOST_TOLD):

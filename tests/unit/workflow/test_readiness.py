@@ -307,3 +307,37 @@ def test_an_item_that_is_set_is_checked_as_the_files_are(templates: NodeTemplate
     shown_inputs(definition, templates, fields)["b", "integers"].value = [2, 3, -7]
     (problem,) = batch_problems(batch_nodes(definition, fields, fields.edges), fields, {})
     assert "its item 2 is -7" in problem.why
+
+
+def test_a_batch_that_leads_to_a_connector_is_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("c", "in"))
+    document["nodes"].append({"id": "c", "type": "connector", "data": {}})
+    document["edges"].append(edge("c", "out", "blur", "radius"))
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("b", "")
+    assert why.startswith("its edge b.value -> c.in leads to a connector")
+
+
+def test_a_batch_that_leads_to_an_input_of_a_called_workflow_is_refused(templates: NodeTemplates) -> None:
+    name = "saved_workflow_input::blur::radius"
+    document = batch_of([2, 3], ("call", name))
+    inputs: dict[str, Any] = {"workflow_id": "w", name: 2}
+    document["nodes"].append(node("call", "call_saved_workflow", "1.0.0", **inputs))
+    described = {"name": name, "type": {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}}
+    document["nodes"][-1]["data"]["dynamicInputTemplates"] = {name: described}
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b"
+    assert f"b.value -> call.{name} leads to" in why
+
+
+def test_two_batches_into_one_input_are_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("list", "item"))
+    document["nodes"] += [
+        node("list", "collect", "1.1.0"),
+        node("b2", "integer_batch", "1.0.0", integers=[4], batch_group_id="None"),
+    ]
+    document["edges"].append(edge("b2", "value", "list", "item"))
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b2"
+    assert "another batch node feeds" in why
+    assert "collect.item of node list" in why
