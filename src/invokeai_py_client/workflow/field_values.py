@@ -16,7 +16,7 @@ from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.saved_values import board_images, saved_value
-from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, is_model_type, unknown_input
 
 
 class WorkflowFields:
@@ -245,8 +245,8 @@ class WorkflowFields:
             if field.is_changed:
                 yield node_id, name, field.raw
 
-    def of_models(self, edges: Iterable[Edge]) -> Iterator[ModelField]:
-        """The fields that take a model and are fed by none of the edges, in document order."""
+    def of_models(self, edges: Iterable[Edge]) -> Iterator[Field[Any]]:
+        """The fields that take models or LoRAs and are fed by none of the edges, in document order."""
         fed = {(edge.target, edge.target_field) for edge in edges}
         for node in self._definition.nodes.values():
             template = self._templates.get(node.type) if node.kind == "invocation" else None
@@ -256,8 +256,9 @@ class WorkflowFields:
                 known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
-                field = self.get(node.id, name)
-                if isinstance(field, ModelField):
+                if is_model_type(known.type.name) or known.type.name == "LoRAField":
+                    field = self.get(node.id, name)
+                    assert field is not None, "the name is one of the node's"
                     yield field
 
 
