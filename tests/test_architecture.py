@@ -55,7 +55,7 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
     room = room_of(path)
     for name in imports(path):
         if name.split(".")[0] == "invokeai_py_client":
-            other = name.split(".")[1]
+            other = name.partition(".")[2].partition(".")[0]
             assert other == room or FLOOR_OF[other] < FLOOR_OF[room], f"{room} must not import {name}"
 
 
