@@ -12,7 +12,7 @@ from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.call import Query
 
 if TYPE_CHECKING:
-    pass
+    from invokeai_py_client.async_client import AsyncClient
 
 
 class ClientMethods(Blocking["AsyncClient"]):
