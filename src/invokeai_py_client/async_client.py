@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.connection import ConnectionChange
@@ -42,7 +43,7 @@ from invokeai_py_client.workflow.outputs import images_in
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
-class AsyncClient:
+class AsyncClient(FixedAttributes):
     """`client.aio`: the client's own methods and its repositories, awaited.
 
     They may be used from any loop, beside the blocking ones.
@@ -260,9 +261,9 @@ class AsyncClient:
         return await self._app.schema_drift()
 
     @on_engine
-    async def delete_image(self, image_name: ImageLike) -> None:
+    async def delete_image(self, image_name: ImageLike) -> str:
         """`client.image_repo.delete_image`."""
-        await self._image_repo.delete_image(image_name)
+        return await self._image_repo.delete_image(image_name)
 
     @on_engine
     async def _make_request(

@@ -198,7 +198,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """`client.app.schema_drift`."""
         return self._aio._engine.block(self._aio.schema_drift())
 
-    def delete_image(self, image_name: ImageLike) -> None:
+    def delete_image(self, image_name: ImageLike) -> str:
         """`client.image_repo.delete_image`."""
         work = self._aio.delete_image(image_name)
         del image_name
