@@ -206,10 +206,19 @@ class Field(FixedAttributes, ABC, Generic[T]):
         """
         if not self.is_set or self.template.input == "connection":
             return None
+        refused = self.refusal_of(self._value)
+        return (
+            None
+            if refused is None
+            else f"its value {_shortened(refused.value)} is not allowed: it takes {refused.expected}"
+        )
+
+    def refusal_of(self, value: Any) -> InputValueError | None:
+        """Return the error for a value that the server would not accept in this input as it is, None if it would."""
         try:
-            self._check_sendable(self._value)
+            self._check_sendable(value)
         except InputValueError as error:
-            return f"its value {_shortened(error.value)} is not allowed: it takes {error.expected}"
+            return error
         return None
 
     @abstractmethod

@@ -68,7 +68,7 @@ def build_graph(
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
             if nodes[edge.target]["type"] == CALL_NODE:
-                nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
+                nodes[edge.target]["workflow_inputs"].pop(edge.target_field, None)
             wires.append(
                 {
                     "source": {"node_id": edge.source, "field": edge.source_field},

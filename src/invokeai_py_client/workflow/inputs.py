@@ -171,9 +171,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
-        labels = {i.label.casefold(): i.label for i in self}
-        near = difflib.get_close_matches(key.casefold(), labels, n=1) if isinstance(key, str) else []
-        hint = f"Did you mean {labels[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(key, (i.label for i in self))
         hidden = self.nodes.places_of(key) if isinstance(key, str) else []
         if hidden:
             hint += (
@@ -365,9 +363,7 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
     def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that no node answers to."""
         choices = tuple(map(str, self))
-        names = {text.casefold(): text for node in self for text in (node.id, node.type, node.label) if text}
-        near = difflib.get_close_matches(name.casefold(), names, n=1) if isinstance(name, str) else []
-        hint = f"Did you mean {names[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
             f"No node answers to {name!r}.",
             key=name if key is None else key,
@@ -386,13 +382,11 @@ def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequen
 
 def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> InputNotFoundError:
     choices = tuple(dict.fromkeys(field for node in nodes for field in node.inputs.names))
-    near = difflib.get_close_matches(name, choices, n=1) if isinstance(name, str) else []
-    whose = str(nodes[0]) if len(nodes) == 1 else ", ".join(map(str, nodes))
     return InputNotFoundError(
-        f"The node {whose} has no field {name!r}.",
+        f"The node {', '.join(map(str, nodes))} has no field {name!r}.",
         key=key,
         choices=choices,
-        hint=(f"Did you mean {near[0]!r}? " if near else "") + f"Its fields: {', '.join(choices) or 'none'}.",
+        hint=f"{_did_you_mean(name, choices)}Its fields: {', '.join(choices) or 'none'}.",
     )
 
 
@@ -479,3 +473,10 @@ def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: Wo
 
 def _same(label: str, key: str) -> bool:
     return label.casefold() == key.strip().casefold()
+
+
+def _did_you_mean(key: object, names: Iterable[str]) -> str:
+    """Return a question with the name nearest to a text, "" if none is near."""
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(key.casefold(), folded, n=1) if isinstance(key, str) else []
+    return f"Did you mean {folded[near[0]]!r}? " if near else ""
