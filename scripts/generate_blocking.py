@@ -244,13 +244,11 @@ class Writer:
         """Return the whole module, not yet formatted."""
         found = methods_of(self._module, self._awaited).values()
         methods = [self._method(*one) for overloads in found for one in overloads]
-        awaited, lazily = self._awaited, ""
+        awaited = self._awaited
         if LAZY in self._module.imports:
             # Whoever makes the awaited object imports its module.
-            lazily = f"if TYPE_CHECKING:\n    {self._module.imports[awaited]}"
             self._imports.remove(self._module.imports[awaited])
-            self._imports.add("from typing import TYPE_CHECKING")
-            awaited = repr(awaited)
+            awaited = repr(f"{LAZY}.{awaited}")
         bases = [f"Blocking[{awaited}]"]
         node = self._module.classes[self._awaited]
         if any(ast.unparse(base) == "ReadsAsMapping" for base in node.bases):
@@ -263,7 +261,6 @@ class Writer:
                 f'"""`{self._class}`, the blocking face of `{self._awaited}`."""',
                 "from __future__ import annotations",
                 *sorted(self._imports),
-                lazily,
                 f"class {self._class}({', '.join(bases)}):",
                 f"    {self._module.docstring_of(node)}",
                 *methods,

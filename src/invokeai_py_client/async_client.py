@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import invokeai_py_client as public
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
 from invokeai_py_client.live.stats import client_stats
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 # `public` imports the module of a name when the name is first used: what a program does not use costs it nothing.
 
 
-class AsyncClient:
+class AsyncClient(FixedAttributes):
     """`client.aio`: the client's own methods and its repositories, awaited.
 
     They may be used from any loop, beside the blocking ones.
@@ -253,9 +254,9 @@ class AsyncClient:
         return await self.app.schema_drift()
 
     @on_engine
-    async def delete_image(self, image_name: public.ImageLike) -> None:
+    async def delete_image(self, image_name: public.ImageLike) -> str:
         """`client.image_repo.delete_image`."""
-        await self.image_repo.delete_image(image_name)
+        return await self.image_repo.delete_image(image_name)
 
     @on_engine
     async def _make_request(

@@ -29,6 +29,9 @@ class InvokeAIClient(ClientMethods):
         ...     print(client.app.get_version())
     """
 
+    settings: Settings
+    """The server's address, token and timeouts."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         if not isinstance(settings, Settings | None):
             raise SettingsError(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
@@ -68,7 +69,7 @@ class InputEdges(Protocol):
         ...
 
 
-class Field(ABC, Generic[T]):
+class Field(FixedAttributes, ABC, Generic[T]):
     """One input of one node.
 
     Args:
@@ -77,6 +78,9 @@ class Field(ABC, Generic[T]):
         initial: what the file holds for it; UNSET if nothing.
         edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
+
+    place: FieldPlace
+    template: InputTemplate
 
     def __init__(
         self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import invokeai_py_client as public
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.call import Query
 
-if TYPE_CHECKING:
-    from invokeai_py_client.async_client import AsyncClient
 
-
-class ClientMethods(Blocking["AsyncClient"]):
+class ClientMethods(Blocking["public.AsyncClient"]):
     """`client.aio`: the client's own methods and its repositories, awaited.
 
     They may be used from any loop, beside the blocking ones.
@@ -183,7 +180,7 @@ class ClientMethods(Blocking["AsyncClient"]):
         """`client.app.schema_drift`."""
         return self._aio._engine.block(self._aio.schema_drift())
 
-    def delete_image(self, image_name: public.ImageLike) -> None:
+    def delete_image(self, image_name: public.ImageLike) -> str:
         """`client.image_repo.delete_image`."""
         work = self._aio.delete_image(image_name)
         del image_name
