@@ -126,6 +126,7 @@ async def test_runs_that_go_on_are_told_of_a_gap_and_brought_up_to_date() -> Non
     # It answers again from the moment on that the socket is back.
     connection_changes(room).when_filled(room.queue.failures.clear)
     await room.link.restore()
+    await asyncio.sleep(3)
     back, *rest = taken(mailbox)
     assert isinstance(back, Reconnected)
     assert back.queue_id == "default"
