@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
-from invokeai_py_client.errors import InputNotFoundError, InputValueError
+from invokeai_py_client.errors import InputNotFoundError
 from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -443,7 +443,7 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
     try:
         for field, value in chosen:
             field.set(value, override_edge=override_edge)
-    except InputValueError:
+    except BaseException:
         for field, state in reversed(before):
             field.restore(state)
         raise

@@ -5,14 +5,15 @@ What only the server can tell, such as the board of a name, is held as a referen
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.errors import NotAnImageError
 from invokeai_py_client.files import image_type
+from invokeai_py_client.pillow import is_pillow, png_of
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.references import (
     MODEL_PARTS,
@@ -38,10 +39,11 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
             return value
         if isinstance(value, os.PathLike) or (isinstance(value, str) and ("/" in value or "\\" in value)):
             return self._file(Path(os.fspath(value)).absolute())
-        if not isinstance(value, str) and hasattr(value, "save") and hasattr(value, "mode"):
-            content = io.BytesIO()
-            value.save(content, "PNG")
-            return LocalImage(content.getvalue())
+        if is_pillow(value):
+            try:
+                return LocalImage(png_of(value))
+            except NotAnImageError as error:
+                self._refuse(value, f"an image that Pillow can write as PNG ({error.__cause__})")
         if isinstance(value, bytes | bytearray | memoryview):
             if image_type(bytes(value[:16])) is None:
                 self._refuse(value, "the content of an image file; these bytes are of no known kind")

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 import fractions
+import io
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from invokeai_py_client.errors import InputValueError
@@ -403,3 +405,19 @@ def test_models_of_older_servers_are_known_by_their_type_name(templates: NodeTem
     one.value = {**MODEL, "base": "sdxl"}
     with pytest.raises(InputValueError, match="a main of base sdxl"):
         one.value = MODEL
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "CMYK", "F", "YCbCr", "HSV", "LAB", "I", "I;16B"])
+def test_a_pillow_image_of_any_mode_becomes_a_png(templates: NodeTemplates, mode: str) -> None:
+    one = field(templates, "img_blur", "image")
+    one.value = PIL.Image.new(mode, (3, 2))
+    assert isinstance(one.value, LocalImage)
+    assert isinstance(one.value.source, bytes)
+    assert PIL.Image.open(io.BytesIO(one.value.source)).size == (3, 2)
+
+
+def test_a_pillow_image_that_cannot_be_written_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with pytest.raises(InputValueError, match="that Pillow can write as PNG"):
+        one.value = PIL.Image.new("RGB", (0, 0))
+    assert one.value == {"image_name": "a"}
