@@ -30,8 +30,9 @@ from invokeai_py_client.workflow.references import (
 class ImageField(Field[Mapping[str, str] | LocalImage]):
     """An image on the server, as `{"image_name"}`; its name, or anything with an `image_name`, is taken for it.
 
-    A path, bytes or a Pillow image are taken too: they are uploaded when the workflow is submitted, once for each
-    content. A text is a path if it has a separator, which no name on the server has; `Path("tiger.png")` always is.
+    A path, bytes, an open binary file, which is read at once, or a Pillow image are taken too: they are uploaded when
+    the workflow is submitted, once for each content. A text is a path if it has a separator, which no name on the
+    server has; `Path("tiger.png")` always is.
     """
 
     def _check(self, value: Any) -> Mapping[str, str] | LocalImage:
@@ -44,24 +45,31 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
                 return LocalImage(png_of(value))
             except NotAnImageError as error:
                 self._refuse(value, f"an image that Pillow can write as PNG ({error.__cause__})")
-        if isinstance(value, bytes | bytearray | memoryview):
-            if image_type(bytes(value[:16])) is None:
+        content = self._read(value) if hasattr(value, "read") else value
+        if isinstance(content, bytes | bytearray | memoryview):
+            if image_type(bytes(content[:16])) is None:
                 self._refuse(value, "the content of an image file; these bytes are of no known kind")
-            return LocalImage(bytes(value))
-        if isinstance(value, str) or _part(value, "image_name") is not None:
-            return _named(self, value, "image_name", "an image on the server, by its name")
-        # What `run.images` and the repository give has the server's name as its `name`.
+            return LocalImage(bytes(content))
         return _named(
             self,
-            _part(value, "name") or value,
+            value,
             "image_name",
-            "an image: its name on the server, or a path, bytes or a Pillow image to upload",
+            "an image: its name on the server, or a path, bytes, an open binary file or a Pillow image to upload",
         )
 
     def _check_sendable(self, value: Any) -> None:
         # A path in a file is its author's: it is neither read nor uploaded.
         if not isinstance(value, LocalImage):
             _check_named(self, value, "image_name")
+
+    def _read(self, file: Any) -> bytes:
+        try:
+            content = file.read()
+        except (OSError, ValueError) as error:
+            self._refuse(file, f"an open binary file; this one cannot be read ({error})")
+        if not isinstance(content, bytes):
+            self._refuse(file, "an open binary file, opened with mode 'rb'")
+        return content
 
     def _file(self, path: Path) -> LocalImage:
         try:

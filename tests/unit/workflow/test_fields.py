@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import fractions
 import io
+import types
 from pathlib import Path
 from typing import Any
 
@@ -421,3 +422,35 @@ def test_a_pillow_image_that_cannot_be_written_is_refused(templates: NodeTemplat
     with pytest.raises(InputValueError, match="that Pillow can write as PNG"):
         one.value = PIL.Image.new("RGB", (0, 0))
     assert one.value == {"image_name": "a"}
+
+
+def test_an_open_binary_file_is_read(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    with DEMO.open("rb") as file:
+        one.value = file
+    assert one.value == LocalImage(PNG)
+    one.value = io.BytesIO(PNG)
+    assert one.value == LocalImage(PNG)
+
+
+def test_an_open_file_that_is_not_an_image_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with DEMO.open("rb") as closed:
+        pass
+    for file, why in (
+        (closed, "cannot be read"),
+        (io.StringIO("text"), "mode 'rb'"),
+        (io.BytesIO(b"text"), "of no known kind"),
+    ):
+        with pytest.raises(InputValueError, match=why):
+            one.value = file
+    assert one.value == {"image_name": "a"}
+
+
+def test_what_only_has_a_name_is_not_an_image(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    for other in (Record(), {"name": "a.png"}):
+        with pytest.raises(InputValueError, match="it takes an image: its name on the server"):
+            one.value = other
+    one.value = types.SimpleNamespace(image_name="a.png", name="b.png")
+    assert one.value == {"image_name": "a.png"}
