@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class Unset:
     """The value of an input that has none."""
@@ -421,6 +423,8 @@ def _boolean(field: Field[Any], value: Any) -> bool:
 def _string(field: Field[Any], value: Any) -> str:
     if not isinstance(value, str):
         field._refuse(value, "text")
+    if _SURROGATE.search(value):
+        field._refuse(value, "text; this one has an unpaired surrogate, which cannot be sent")
     low, high = field.template.min_length or 0, field.template.max_length
     if len(value) < low or (high is not None and len(value) > high):
         field._refuse(value, f"text of {low} to {'any number of' if high is None else high} characters")
