@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, SupportsIndex, overload
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.compose import Composer
-from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.priority import Priority, PriorityName
-from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.queue_item import QueueItem, called_results
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
@@ -353,6 +354,12 @@ class AsyncWorkflowHandle:
         origin: str,
     ) -> AsyncRun:
         wanted = Priority.of(priority)
+        runs = _checked_runs(runs)
+        if on_server_loss not in ("report", "resubmit"):
+            raise _unusable("on_server_loss", on_server_loss, "'report' or 'resubmit'")
+        for name, text in (("destination", destination), ("origin", origin), ("batch_id", batch_id or "")):
+            if not isinstance(text, str):
+                raise _unusable(name, text, "a str")
         submissions = self._tracker.submissions
         resubmits = on_server_loss == "resubmit"
 
@@ -516,7 +523,7 @@ class AsyncWorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
-            result.called_results(),
+            called_results(result),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[AsyncImage]]:
@@ -532,3 +539,13 @@ class AsyncWorkflowHandle:
     def __repr__(self) -> str:
         values: Mapping[str, Any] = {i.label: i.value for i in self.inputs}
         return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
+
+
+def _checked_runs(runs: object) -> int:
+    if isinstance(runs, SupportsIndex) and not isinstance(runs, bool) and (number := operator.index(runs)) > 0:
+        return number
+    raise _unusable("runs", runs, "an integer of at least 1")
+
+
+def _unusable(name: str, value: object, wanted: str) -> SettingsError:
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

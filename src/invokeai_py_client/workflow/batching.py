@@ -10,7 +10,8 @@ from typing import Any
 
 from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import ServerGenerator, generate

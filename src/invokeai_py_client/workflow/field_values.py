@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from invokeai_py_client.workflow.connections import Origins, kept_edges
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.json_values import as_javascript
@@ -39,7 +40,7 @@ class WorkflowFields:
         """Return a copy with the values and overridden edges as they are now."""
         twin = copy.copy(self)
         twin._overridden = {*self._overridden}
-        twin._fields = {key: field.copy_among(twin) for key, field in [*self._fields.items()]}
+        twin._fields = {key: field._copy_among(twin) for key, field in [*self._fields.items()]}
         return twin
 
     @cached_property

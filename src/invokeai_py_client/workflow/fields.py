@@ -12,14 +12,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
-
-if TYPE_CHECKING:
-    from invokeai_py_client.workflow.document import Edge
 
 T = TypeVar("T")
 
@@ -92,7 +90,7 @@ class Field(ABC, Generic[T]):
         # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
         self._value: Any = copied(initial)
 
-    def copy_among(self, edges: InputEdges) -> Self:
+    def _copy_among(self, edges: InputEdges) -> Self:
         """Return a copy with the value as it is now, among these edges."""
         twin = copy.copy(self)
         twin._edges = edges

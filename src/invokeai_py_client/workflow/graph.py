@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, input_template, is_called_input
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import copied
@@ -67,7 +68,7 @@ def build_graph(
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
             if nodes[edge.target]["type"] == CALL_NODE:
-                nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
+                nodes[edge.target]["workflow_inputs"].pop(edge.target_field, None)
             wires.append(
                 {
                     "source": {"node_id": edge.source, "field": edge.source_field},

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -139,7 +140,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
     def _of_node(self, node: str, name: str) -> WorkflowInput:
         nodes = self.nodes.answering_to(node)
         if not nodes:
-            raise self.nodes.not_found(node, key=(node, name))
+            raise self.nodes._not_found(node, key=(node, name))
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
@@ -164,9 +165,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
-        labels = {i.label.casefold(): i.label for i in self}
-        near = difflib.get_close_matches(key.casefold(), labels, n=1) if isinstance(key, str) else []
-        hint = f"Did you mean {labels[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(key, (i.label for i in self))
         hidden = self.nodes.places_of(key) if isinstance(key, str) else []
         if hidden:
             hint += (
@@ -316,7 +315,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             try:
                 return self._nodes[key]
             except (IndexError, TypeError):
-                raise self.not_found(key) from None
+                raise self._not_found(key) from None
         found = self.answering_to(key)
         if len(found) == 1:
             return found[0]
@@ -327,7 +326,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
                 choices=tuple(map(str, found)),
                 hint="Name the one that you mean by its id.",
             )
-        raise self.not_found(key)
+        raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node of that id, else those of that label, else of that type, else of that title."""
@@ -349,12 +348,10 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             if wanted in (field.casefold(), node.inputs.label_of(field).casefold())
         ]
 
-    def not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
+    def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that no node answers to."""
         choices = tuple(map(str, self))
-        names = {text.casefold(): text for node in self for text in (node.id, node.type, node.label) if text}
-        near = difflib.get_close_matches(name.casefold(), names, n=1) if isinstance(name, str) else []
-        hint = f"Did you mean {names[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
             f"No node answers to {name!r}.",
             key=name if key is None else key,
@@ -373,13 +370,11 @@ def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequen
 
 def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> InputNotFoundError:
     choices = tuple(dict.fromkeys(field for node in nodes for field in node.inputs.names))
-    near = difflib.get_close_matches(name, choices, n=1) if isinstance(name, str) else []
-    whose = str(nodes[0]) if len(nodes) == 1 else ", ".join(map(str, nodes))
     return InputNotFoundError(
-        f"The node {whose} has no field {name!r}.",
+        f"The node {', '.join(map(str, nodes))} has no field {name!r}.",
         key=key,
         choices=choices,
-        hint=(f"Did you mean {near[0]!r}? " if near else "") + f"Its fields: {', '.join(choices) or 'none'}.",
+        hint=f"{_did_you_mean(name, choices)}Its fields: {', '.join(choices) or 'none'}.",
     )
 
 
@@ -466,3 +461,10 @@ def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: Wo
 
 def _same(label: str, key: str) -> bool:
     return label.casefold() == key.strip().casefold()
+
+
+def _did_you_mean(key: object, names: Iterable[str]) -> str:
+    """Return a question with the name nearest to a text, "" if none is near."""
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(key.casefold(), folded, n=1) if isinstance(key, str) else []
+    return f"Did you mean {folded[near[0]]!r}? " if near else ""

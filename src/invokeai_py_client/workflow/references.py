@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from invokeai_py_client.workflow.value_readers import trimmed
 
@@ -133,8 +133,8 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
     return found
 
 
-def is_model(value: Any) -> bool:
-    """Whether a value identifies a model as the server wants it."""
+def is_model(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a value identifies a model as the server wants it."""
     return isinstance(value, Mapping) and all(isinstance(value.get(part), str) and value[part] for part in MODEL_PARTS)
 
 

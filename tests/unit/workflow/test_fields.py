@@ -14,7 +14,7 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_factory import RawField, field_for
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, bounds
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import FieldType, InputTemplate, NodeTemplates, unknown_input
@@ -527,3 +527,143 @@ def test_a_text_with_half_a_pair_of_surrogates_cannot_be_sent(templates: NodeTem
         field(templates, "compel", "prompt").value = "a tiger \ud83d"
     assert "an unpaired surrogate" in str(field(templates, "compel", "prompt", initial="a tiger \ud83d").fault())
     field(templates, "compel", "prompt").value = "a tiger \U0001f42f"
+
+
+def refused(templates: NodeTemplates, node: str, name: str, value: Any) -> InputValueError:
+    with pytest.raises(InputValueError) as caught:
+        field(templates, node, name).value = value
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "value"),
+    [
+        ("noise", "width", "64"),
+        ("noise", "width", 65),
+        ("img_blur", "radius", "2"),
+        ("img_blur", "radius", float("inf")),
+        ("l2i", "tiled", 1),
+        ("compel", "prompt", 5),
+        ("img_blur", "blur_type", "soft"),
+        ("img_blur", "blur_type", 5),
+        ("blank_image", "color", "red"),
+        ("blank_image", "color", (1, 2, 256)),
+        ("blank_image", "color", (1, 2, -1)),
+        ("blank_image", "color", (1, 2, "3")),
+        ("blank_image", "color", (1, 2)),
+        ("blank_image", "color", (1, 2, 3, 4, 5)),
+        ("blank_image", "color", "#ff800"),
+        ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "x": 4}),
+        ("crop_image_to_bounding_box", "bounding_box", (1, 2, 3)),
+        ("crop_image_to_bounding_box", "bounding_box", (1, 4, 3, 2)),
+        ("crop_image_to_bounding_box", "bounding_box", {"x_min": 1}),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "more": 1}),
+        *(("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": odd}) for odd in (True, "1", -0.1, 1.1)),
+        ("crop_image_to_bounding_box", "bounding_box", b"abcd"),
+    ],
+)
+def test_a_refusal_has_the_value_and_the_place(templates: NodeTemplates, node: str, name: str, value: Any) -> None:
+    error = refused(templates, node, name, value)
+    assert error.expected
+    assert error.node_id == "id"
+    # The bounds of a number are those of the number that was read.
+    assert error.value == value
+    assert error.field == name
+
+
+@pytest.mark.parametrize("score", [0, 0.5, 1])
+def test_a_box_has_a_score_of_0_to_1(templates: NodeTemplates, score: float) -> None:
+    one = field(templates, "crop_image_to_bounding_box", "bounding_box")
+    one.value = {**BOX, "score": score}
+    assert one.raw == {**BOX, "score": score}
+
+
+def test_a_box_may_be_empty(templates: NodeTemplates) -> None:
+    one = field(templates, "crop_image_to_bounding_box", "bounding_box")
+    one.value = (3, 4, 3, 4)
+    assert one.raw == {"x_min": 3, "x_max": 3, "y_min": 4, "y_max": 4, "score": None}
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(78, True), (79, False)])
+def test_a_message_shows_80_characters_of_a_value(templates: NodeTemplates, length: int, is_whole: bool) -> None:
+    told = str(refused(templates, "noise", "width", "x" * length))
+    shown = repr("x" * length)
+    assert (shown in told) is is_whole
+    assert (shown[:77] + "..." in told) is not is_whole
+
+
+LIMITS = {
+    "minimum": 8,
+    "exclusive_minimum": 8,
+    "maximum": 8,
+    "exclusive_maximum": 8,
+    "multiple_of": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("limit", "fits", "does_not"),
+    [
+        ("minimum", 8, 7),
+        ("exclusive_minimum", 9, 8),
+        ("maximum", 8, 9),
+        ("exclusive_maximum", 7, 8),
+        ("multiple_of", 12, 10),
+    ],
+)
+def test_each_bound_is_kept(templates: NodeTemplates, limit: str, fits: int, does_not: int) -> None:
+    unlimited = dict.fromkeys(LIMITS, None)
+    for node, name, kind in (("noise", "seed", int), ("img_blur", "radius", float)):
+        limits: dict[str, Any] = {**unlimited, limit: LIMITS[limit]}
+        template = dataclasses.replace(templates[node].inputs[name], **limits)
+        one = field_for(FieldPlace("id", node, "", name), template)
+        one.value = kind(fits)
+        with pytest.raises(InputValueError, match=bounds(template)):
+            one.value = kind(does_not)
+        assert one.raw == fits
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fits", "does_not", "wants"),
+    [
+        (None, 3, "abc", "abcd", "0 to 3"),
+        (2, None, "ab", "a", "2 to any number of"),
+        (0, None, "", None, ""),
+    ],
+)
+def test_a_text_is_as_long_as_its_template_allows(
+    templates: NodeTemplates, low: int | None, high: int | None, fits: str, does_not: str | None, wants: str
+) -> None:
+    template = dataclasses.replace(templates["compel"].inputs["prompt"], min_length=low, max_length=high)
+    one = field_for(FieldPlace("id", "compel", "", "prompt"), template)
+    one.value = fits
+    if does_not is not None:
+        with pytest.raises(InputValueError, match=wants):
+            one.value = does_not
+    assert one.raw == fits
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (FieldPlace("5f", "noise", "", "width"), "noise.width of node 5f"),
+        (FieldPlace("5f", "noise", "Start", "width"), "noise.width of node 5f 'Start'"),
+        (FieldPlace("5f", "noise", "", "width", "Width"), "'Width' (noise.width of node 5f)"),
+        (FieldPlace("5f", "noise", "Start", ""), "noise, node 5f 'Start'"),
+    ],
+)
+def test_a_place_is_said_in_words(place: FieldPlace, said: str) -> None:
+    assert str(place) == said
+
+
+def test_a_field_shows_its_place_and_value(templates: NodeTemplates) -> None:
+    assert repr(field(templates, "noise", "width", 64)) == "<IntegerField noise.width of node id = 64>"
+    assert repr(field(templates, "noise", "width")) == "<IntegerField noise.width of node id = UNSET>"
+
+
+def test_a_restored_field_has_the_value_that_it_had(templates: NodeTemplates) -> None:
+    one = field(templates, "noise", "width", "odd")
+    state = one.snapshot()
+    one.value = 64
+    one.restore(state)
+    assert (one.raw, one.is_changed) == ("odd", False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,37 @@ def test_what_is_no_map_is_refused(content: str, templates: NodeTemplates, tmp_p
     path.write_text(content)
     with pytest.raises(WorkflowFileError, match=r"map\.json"):
         compare_index_map(path, inputs(templates, ["width"]))
+
+
+def test_changes_are_told_a_line_each(templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(str(tmp_path / "map.json"), "noise", inputs(templates, ["width", "height"]))
+    changes = compare_index_map(str(path), inputs(templates, ["seed", "width"], "Mine"))
+    assert str(changes).splitlines() == [
+        "moved: [0] Width (n.width: IntegerField) -> [1]",
+        "changed: [0] Width (n.width: IntegerField) -> Mine: IntegerField",
+        "appeared: [0] Mine (n.seed: IntegerField)",
+        "vanished: [1] Height (n.height: IntegerField)",
+    ]
+
+
+def test_another_type_is_told(templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
+    path.write_text(path.read_text().replace("IntegerField", "FloatField"))
+    changes = compare_index_map(path, inputs(templates, ["width"]))
+    assert [(was.type_name, now.type_name) for was, now in changes.changed] == [("FloatField", "IntegerField")]
+    assert not changes.moved
+
+
+def test_a_map_names_its_format_and_workflow(templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
+    assert json.loads(path.read_text()) == {
+        "format": "invokeai-py-client input index map 1",
+        "workflow": "noise",
+        "inputs": [{"index": 0, "label": "Width", "node_id": "n", "field_name": "width", "type_name": "IntegerField"}],
+    }
+
+
+def test_a_map_that_cannot_be_read_names_its_file(templates: NodeTemplates, tmp_path: Path) -> None:
+    with pytest.raises(WorkflowFileError) as caught:
+        compare_index_map(tmp_path / "gone.json", inputs(templates, ["width"]))
+    assert caught.value.source == str(tmp_path / "gone.json")

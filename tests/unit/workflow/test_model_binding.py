@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,9 +10,10 @@ from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
-from invokeai_py_client.workflow.model_binding import bind_models
+from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
+from invokeai_py_client.workflow.references import ModelReference, SavedModel
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates, unknown_input
 
 
 def model(key: str, name: str = "dream", base: str = "sd-1", kind: str = "main", digest: str = "") -> dict[str, Any]:
@@ -132,6 +134,94 @@ def test_a_change_of_the_name_is_told(templates: NodeTemplates) -> None:
     assert str(renamed).endswith("'dreamshaper-8' (sd-1 main) -> 'tiny' (sd-1 main)")
     assert binding(model("a", "dream"), model("b", "dream", "sd-2")).renamed == ()
     assert binding(UNSET, model("b", "tiny")).renamed == ()
+
+
+def field(wanted: Any, name: str = "model", **template: Any) -> ModelField:
+    known = dataclasses.replace(unknown_input(name), type=FieldType("ModelIdentifierField"), required=True)
+    return ModelField(FieldPlace("n", "loader", "", name), dataclasses.replace(known, **template), wanted)
+
+
+def bind(
+    *fields: ModelField, installed: list[dict[str, Any]], by_name: bool = True, by_base: bool = True
+) -> ModelBinding:
+    return bind_models(fields, installed, by_name=by_name, by_base=by_base)
+
+
+def test_every_input_is_bound_on_its_own() -> None:
+    named = field(UNSET, "named")
+    named.value = ModelReference("mine")
+    optional = field(UNSET, "optional", required=False)
+    gone = field(model("gone", "gone", "flux"), "gone")
+    last = field(model("old", "dream"), "last")
+    binding = bind(named, optional, gone, last, installed=[model("a", "dream"), model("b", "other")])
+    assert [(change.place.name, change.old, change.new) for change in binding] == [
+        ("last", model("old", "dream"), model("a", "dream"))
+    ]
+    assert [(one.place.name, one.wanted) for one in binding.unbound] == [("gone", model("gone", "gone", "flux"))]
+    # The user has named one: it is looked up when the workflow is submitted.
+    assert named.value == ModelReference("mine")
+    assert not optional.is_set
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "why"),
+    [
+        (UNSET, [], "no installed model is of a base and type that it takes"),
+        (UNSET, [model("a"), model("b")], "it names no model, and 2 installed ones would fit"),
+        (model("x", "gone", "flux"), [model("a"), model("b")], "none of the 2 installed models"),
+    ],
+)
+def test_what_cannot_be_bound_says_why(wanted: Any, installed: list[dict[str, Any]], why: str) -> None:
+    (unbound,) = bind(field(wanted), installed=installed).unbound
+    assert unbound.why.startswith(why)
+    assert unbound.place.name == "model"
+    assert why in str(unbound)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "rules", "key"),
+    [
+        # By the type too, where one name stands for several models of a base.
+        (model("w"), [model("a", kind="vae"), model("b"), model("c", "other")], {}, "b"),
+        (model("w"), [model("a", kind="vae"), model("b", base="sd-2")], {}, None),
+        (model("w", "gone"), [model("a", kind="vae"), model("b")], {}, "b"),
+        (model("w", "gone"), [model("a", kind="vae"), model("b")], {"by_base": False}, None),
+        (model("w", "gone"), [model("a", base="sd-2"), model("b")], {}, "b"),
+        # A key is a key, whatever else it says.
+        (model("a", "gone", "flux"), [model("a"), model("b")], {"by_name": False, "by_base": False}, "a"),
+        (model("x", "gone", digest="hash-b"), [model("a"), model("b")], {"by_name": False, "by_base": False}, "b"),
+        # Two of one key say nothing: the next rule decides.
+        (model("a", "dream", digest="hash-c"), [model("a", "x"), model("a", "y"), model("c", "z")], {}, "c"),
+    ],
+)
+def test_a_rule_that_leaves_one_model_decides(
+    wanted: Any, installed: list[dict[str, Any]], rules: dict[str, bool], key: str | None
+) -> None:
+    one = field(wanted)
+    bind(one, installed=installed, **rules)
+    assert dict(one.raw)["key"] == (key or wanted["key"])
+
+
+def test_a_reference_without_a_base_is_not_bound_by_its_type_alone() -> None:
+    one = field(UNSET)
+    one.saved = SavedModel(name="gone", type="main")
+    assert bind(one, installed=[model("a")]).unbound
+    assert not one.is_set
+
+
+def test_what_a_value_says_beside_the_identity_stays() -> None:
+    one = field({**model("old", "dream"), "submodel_type": "vae"})
+    bind(one, installed=[model("a", "dream")])
+    assert one.value == {**model("a", "dream"), "submodel_type": "vae"}
+
+
+def test_a_binding_is_a_sequence_of_its_changes() -> None:
+    binding = bind(field(model("old", "dream"), "one"), field(UNSET, "two"), installed=[model("a", "dream")])
+    assert len(binding) == 2
+    assert [str(change.place.name) for change in binding[:1]] == ["one"]
+    assert binding[-1].old is None
+    assert "one" in repr(binding)
+    assert "two" in repr(binding)
 
 
 def lora(key: str, name: str, base: str = "sd-1") -> dict[str, Any]:

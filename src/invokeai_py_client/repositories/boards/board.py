@@ -9,19 +9,19 @@ from typing import Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
-from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of
-from invokeai_py_client.repositories.media.common import Category, parts_of
+from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of, is_one
+from invokeai_py_client.repositories.media.common import Category, change_all, parts_of
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Query
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
 
 UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
@@ -169,7 +169,7 @@ class AsyncBoard:
         target = self._target()
         board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
-        return await self._image_repo.send_upload(upload, board_id, image_category, is_intermediate)
+        return await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
 
     async def upload(
         self,
@@ -177,7 +177,7 @@ class AsyncBoard:
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many files to it: `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
@@ -189,7 +189,7 @@ class AsyncBoard:
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download all its images into a folder: `image_repo.download_many`."""
         names = await self.list_images()
@@ -211,14 +211,23 @@ class AsyncBoard:
     async def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
-        Those that are not there, or may not be moved, are left out.
+        Of several, those that do not exist, or may not be moved, are left out.
 
         Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
         """
-        return await self._put(image_names_of(image_names), self.board_id)
+        names = image_names_of(image_names)
+        added = await self._put(names, self.board_id)
+        if is_one(image_names) and not added:
+            raise not_there(
+                f"The server has no image {names[0]!r} that could be put on the board {self.board_name!r}.",
+                images.get_image(names[0]),
+                self._http,
+                hint="Give an image's name on the server; `upload` takes files.",
+            )
+        return added
 
     @on_engine
     async def remove_images(self, image_names: ImagesLike) -> list[str]:
@@ -231,7 +240,7 @@ class AsyncBoard:
         found = [
             record
             for part in parts_of(image_names_of(image_names))
-            for record in await self._image_repo.records_of(part)
+            for record in await self._image_repo._records_of(part)
         ]
         on_it = [record.image_name for record in found if self._has(record)]
         return await self._put(on_it, boards.UNCATEGORIZED)
@@ -296,13 +305,13 @@ class AsyncBoard:
 
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
         """Put images on a board, or on none; the names of those that are there now."""
-        there: list[str] = []
-        for part in parts_of(image_names):
-            if board_id == boards.UNCATEGORIZED:
-                there += (await self._http.send(boards.remove_images(part))).removed_images
-            else:
-                there += (await self._http.send(boards.add_images(board_id, part))).added_images
-        return there
+        if board_id == boards.UNCATEGORIZED:
+            return await change_all(self._http, image_names, boards.remove_images, lambda answer: answer.removed_images)
+
+        def add(part: Sequence[str]) -> Call[BoardAdditions]:
+            return boards.add_images(board_id, part)
+
+        return await change_all(self._http, image_names, add, lambda answer: answer.added_images)
 
     def _has(self, record: ImageRecord) -> bool:
         return (record.board_id or boards.UNCATEGORIZED) == self.board_id
