@@ -436,7 +436,7 @@ def _checkbounds(field: Field[Any], number: float, what: str) -> None:
         and (limits.maximum is None or number <= limits.maximum)
         and (limits.exclusive_minimum is None or number > limits.exclusive_minimum)
         and (limits.exclusive_maximum is None or number < limits.exclusive_maximum)
-        and (limits.multiple_of is None or _is_multiple(number, limits.multiple_of))
+        and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
     )
     if not fits:
         field._refuse(number, f"{what}{bounds(limits)}")
