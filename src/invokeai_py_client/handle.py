@@ -219,6 +219,10 @@ class AsyncWorkflowHandle:
 
         Returns:
             The JSON file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
         """
         return save_index_map(path, self.definition.name, self.inputs)
 
