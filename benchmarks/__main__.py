@@ -13,7 +13,8 @@ from tests.documents import edge, node
 
 from benchmarks.live import gathered, latency, real_server, submissions, throughput
 from benchmarks.show import show
-from benchmarks.timing import median_seconds, paired_seconds, python
+from benchmarks.startup import first_enqueue, importing
+from benchmarks.timing import median_seconds, paired_seconds
 from benchmarks.transfers import transfers
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.workflow.connections import kept_edges
@@ -24,13 +25,6 @@ from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
-
-
-def importing() -> None:
-    ours, bare = paired_seconds(python("import invokeai_py_client"), python("pass"), runs=21)
-    show("import invokeai_py_client, over a bare interpreter", 1000 * (ours - bare), "ms", "allowed: 60 ms")
-    whole, bare = paired_seconds(python("from invokeai_py_client import InvokeAIClient"), python("pass"), runs=11)
-    show("... and InvokeAIClient, with all that it needs", 1000 * (whole - bare), "ms", "")
 
 
 def engine() -> None:
@@ -101,6 +95,7 @@ def chained(size: int, version: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     importing()
+    first_enqueue()
     engine()
     workflows()
     throughput()

@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,19 @@ class ScriptedServer:
     def __init__(self, runs: int, events: int) -> None:
         self._runs = runs
         self._events = events
-        self._batches: list[str] = []
+        self._batches: list[str | None] = []
+        self.enqueued_at: float | None = None
+        """When the last batch arrived, on the clock of `time.perf_counter`."""
         self._socket: web.WebSocketResponse | None = None
         self._pushing: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
-        """Serve until the process ends."""
+        """Print the address, and serve until the process ends."""
+        print(await self.start(), flush=True)
+        await asyncio.Event().wait()
+
+    async def start(self) -> str:
+        """Serve from now on; returns the address."""
         app = web.Application(client_max_size=2**30)
         app.router.add_get("/ws/socket.io/", self._connect)
         app.router.add_get("/api/v1/app/version", self._version)
@@ -39,8 +47,7 @@ class ScriptedServer:
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
-        await asyncio.Event().wait()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def _version(self, _: web.Request) -> web.Response:
         return web.json_response({"version": "6.14.2"})
@@ -63,7 +70,8 @@ class ScriptedServer:
         return socket
 
     async def _enqueue(self, request: web.Request) -> web.Response:
-        self._batches.append((await request.json())["batch"]["batch_id"])
+        self.enqueued_at = time.perf_counter()
+        self._batches.append((await request.json())["batch"].get("batch_id"))
         if len(self._batches) == self._runs:
             self._pushing = asyncio.create_task(self._push())
         return web.json_response({"enqueued": 1, "requested": 1, "item_ids": [len(self._batches)]})

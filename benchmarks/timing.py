@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,3 +34,19 @@ def paired_seconds(one: Callable[[], object], other: Callable[[], object], runs:
 def python(code: str) -> Callable[[], object]:
     """A fresh interpreter that runs code."""
     return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def cpu_seconds(code: str) -> float:
+    """How much CPU time a fresh interpreter takes that runs code."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def paired_cpu_seconds(one: str, other: str, runs: int) -> tuple[float, float]:
+    """The median CPU times of two pieces of code in fresh interpreters, in turn, after one run each."""
+    cpu_seconds(one)
+    cpu_seconds(other)
+    pairs = [(cpu_seconds(one), cpu_seconds(other)) for _ in range(runs)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
     {"errors", "secret"},
-    {"files", "json_text", "mapping", "proxies"},
+    {"files", "json_text", "mapping", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow"},
     {"runtime"},
     {"transport", "transfers"},
@@ -20,6 +20,8 @@ FLOORS = [
     {"run", "compose"},
     {"handle"},
     {"repositories"},
+    {"async_client"},
+    {"blocking"},
     {"client"},
     {"demo", "patterns"},
 ]

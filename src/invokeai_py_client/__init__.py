@@ -24,13 +24,13 @@ from invokeai_py_client.errors import InvokeAIError
 
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
+    from invokeai_py_client.blocking.generated.image import Image
+    from invokeai_py_client.blocking.generated.run import Run
+    from invokeai_py_client.blocking.handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
-    from invokeai_py_client.handle import WorkflowHandle
-    from invokeai_py_client.image import Image
     from invokeai_py_client.live.priority import Priority
     from invokeai_py_client.live.state.queue_item import QueueItem
     from invokeai_py_client.patterns.monitor import WorkflowMonitor
-    from invokeai_py_client.run import Run
     from invokeai_py_client.secret import Secret
     from invokeai_py_client.settings import Settings
     from invokeai_py_client.wire.events import (
@@ -101,7 +101,7 @@ _HOMES = {
     "BatchEnqueued": "wire.events",
     "Event": "wire.events",
     "GeneratorProgress": "wire.events",
-    "Image": "image",
+    "Image": "blocking.generated.image",
     "InvocationComplete": "wire.events",
     "InvocationError": "wire.events",
     "InvocationStarted": "wire.events",
@@ -118,14 +118,14 @@ _HOMES = {
     "QueueItemsCanceled": "wire.events",
     "QueueItemsRetried": "wire.events",
     "Reconnected": "wire.events",
-    "Run": "run",
+    "Run": "blocking.generated.run",
     "SavedModel": "workflow.references",
     "Secret": "secret",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "UnboundModel": "workflow.model_binding",
     "WorkflowDefinition": "workflow.document",
-    "WorkflowHandle": "handle",
+    "WorkflowHandle": "blocking.handle",
     "WorkflowInput": "workflow.inputs",
     "WorkflowInputs": "workflow.inputs",
     "WorkflowMonitor": "patterns.monitor",

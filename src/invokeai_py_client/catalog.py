@@ -18,7 +18,7 @@ from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Response
-from invokeai_py_client.wire.calls import boards, images, models, workflows
+from invokeai_py_client.wire.calls import boards, images, models, videos, workflows
 from invokeai_py_client.wire.records.boards import BoardRecord
 from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.called_workflows import (
@@ -42,7 +42,7 @@ from invokeai_py_client.workflow.references import (
 )
 from invokeai_py_client.workflow.templates import NodeTemplates
 
-_ROUTE = re.compile(r"/api/v[0-9]+/(models|boards|images)(?:/(.*?))?/?")
+_ROUTE = re.compile(r"/api/v[0-9]+/(auth|models|boards|images)(?:/(.*?))?/?")
 _ONE_IMAGE = re.compile(r"i/([^/]+)")
 
 _FRESH = 30.0
@@ -100,8 +100,15 @@ class Catalog:
             else:
                 self._images.pop(name, None)
 
+    def _forget_all(self) -> None:
+        for kind in ("model", "board", "image"):
+            self.forget(kind)
+        self._uploads.clear()
+
     def forget_changed(self, call: Call[object], response: Response | None) -> None:
         """Believe nothing that a request of this client may have changed, such as by deleting or renaming a model.
+
+        A login or logout changes everything: each user has boards and images of their own.
 
         Args:
             call: the request, of a repository or raw.
@@ -111,7 +118,9 @@ class Catalog:
         if found is None:
             return
         things, rest = found[1], found[2] or ""
-        if things == "models":
+        if things == "auth" and call.method != "GET":
+            self._forget_all()
+        elif things == "models":
             # An installation ends long after the request that began it; the client learns of it by asking for its job.
             has_installed = rest.startswith("install") and response is not None and b'"completed"' in response.content
             if call.method not in ("GET", "HEAD") or has_installed:
@@ -198,11 +207,12 @@ class Catalog:
         return find_board(reference, await self.boards(max_age=max_age))
 
     async def missing(self, things: Collection[NamedResource]) -> list[NamedResource]:
-        """Those of some models, images and boards that the server does not have."""
+        """Return those of some models, images, videos and boards that the server does not have."""
         lacking = {
             "model": await self._lacking(_names(things, "model"), self._model_keys),
             "board": await self._lacking(_names(things, "board"), self._board_ids),
             "image": await self._missing_images(_names(things, "image")),
+            "video": {name for name in _names(things, "video") if not await self._has_video(name)},
         }
         return [thing for thing in things if thing.name in lacking.get(thing.kind, ())]
 
@@ -216,6 +226,13 @@ class Catalog:
 
     async def _board_ids(self, max_age: float) -> set[str]:
         return {board.board_id for board in await self.boards(max_age=max_age)}
+
+    async def _has_video(self, name: str) -> bool:
+        try:
+            await self._http.send(videos.get_video(name))
+        except NotFoundError:
+            return False
+        return True
 
     async def _missing_images(self, names: set[str]) -> set[str]:
         now = time.monotonic()

@@ -2,281 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.async_client import AsyncClient
+from invokeai_py_client.blocking.generated.client_methods import ClientMethods
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.handle import WorkflowHandle
-from invokeai_py_client.image import AsyncImage, Image
-from invokeai_py_client.live.connection import ConnectionChange
-from invokeai_py_client.live.queue_reads import item_id_of
-from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.live.stats import ClientStats, client_stats
-from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.repositories.app import App, AsyncApp, Health
-from invokeai_py_client.repositories.arguments import ImageLike
-from invokeai_py_client.repositories.auth import AsyncAuth, Auth
-from invokeai_py_client.repositories.boards.boards import AsyncBoards, Boards
-from invokeai_py_client.repositories.media.images import AsyncImages, Images
-from invokeai_py_client.repositories.media.videos import AsyncVideos, Videos
-from invokeai_py_client.repositories.models.models import AsyncModels, Models
-from invokeai_py_client.repositories.queue.queue import AsyncQueue, AsyncQueues, Queue, Queues
-from invokeai_py_client.repositories.raw import RawRequests
-from invokeai_py_client.repositories.raw_call import hidden
-from invokeai_py_client.repositories.schema_drift import Drift
-from invokeai_py_client.repositories.style_presets import AsyncStylePresets, StylePresets
-from invokeai_py_client.repositories.workflows import AsyncWorkflows, Workflows
-from invokeai_py_client.run import AsyncRun, Run
-from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import blocking, on_engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records.queue import QueueItemRecord
-from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.outputs import images_in
-from invokeai_py_client.workflow.templates import NodeTemplates
 
 
-class AsyncClient:
-    """`client.aio`: the client's own methods and its repositories, awaited.
-
-    They may be used from any loop, beside the blocking ones.
-    """
-
-    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
-        catalog = Catalog(http, engine)
-        http.on_exchange.append(catalog.forget_changed)
-
-        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> WorkflowHandle:
-            called = await catalog.workflows_called_by(definition, templates)
-
-            def make() -> WorkflowHandle:
-                return WorkflowHandle(definition, templates, engine, http, tracker, catalog, called)
-
-            # All other calls of the client wait for the engine.
-            return await asyncio.to_thread(make) if definition.is_large else make()
-
-        self.app = AsyncApp(engine, http)
-        self.style_preset_repo = AsyncStylePresets(engine, http)
-        self.auth = AsyncAuth(engine, http, tracker)
-        self.workflow_repo = AsyncWorkflows(engine, http, make_handle)
-        self.image_repo = AsyncImages(engine, http, tracker, catalog)
-        self.video_repo = AsyncVideos(engine, http, catalog)
-        self.board_repo = AsyncBoards(engine, http, catalog, self.image_repo)
-        self.dnn_model_repo = AsyncModels(engine, http, tracker)
-        self.queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, tracker, queue_id))
-        self.queue = self.queue_repo.get_queue()
-        self._raw = RawRequests(http, tracker, self.queue_repo.get_queue)
-        self._engine = engine
-        self._http = http
-        self._tracker = tracker
-
-    @on_engine
-    async def run(
-        self,
-        item_id: int | None = None,
-        *,
-        batch_id: str | None = None,
-        session_id: str | None = None,
-        queue_id: str = "default",
-    ) -> Run:
-        """Return a run that was submitted earlier, by this or another program.
-
-        The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
-        events are not available. The `invocation_complete` of each node that had ended before is told when its item has
-        ended, marked `recovered`.
-
-        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}, and the queue's lists of items.
-
-        Args:
-            item_id: one item; or
-            batch_id: a whole batch; or
-            session_id: the item of that session, which is looked for from the newest item on.
-            queue_id: its queue.
-
-        Raises:
-            TypeError: not exactly one of the ids is given, or one of a wrong type, such as a text as `item_id`.
-            NotFoundError: the queue has no such item, or none of that batch (any more).
-            InvokeAIError: as any request.
-
-        Example:
-            >>> client.run(batch_id="5f9c...").wait(timeout=600)
-        """
-        if sum(given is not None for given in (item_id, batch_id, session_id)) != 1:
-            raise TypeError("run() takes exactly one of item_id, batch_id and session_id")
-        if item_id is not None:
-            item_id = item_id_of(item_id)
-        for name, given in (("batch_id", batch_id), ("session_id", session_id)):
-            if not isinstance(given, str | None):
-                raise TypeError(f"{name} must be a str, not {type(given).__name__} ({given!r})")
-        live = await self._tracker.attacher.attach(queue_id, item_id=item_id, batch_id=batch_id, session_id=session_id)
-        return self._run_of(live)
-
-    @on_engine
-    async def runs(
-        self,
-        batch_ids: Iterable[str] | None = None,
-        *,
-        destination: str | None = None,
-        origin: str | None = None,
-        queue_id: str = "default",
-    ) -> dict[str, Run]:
-        """Find runs that were submitted earlier, by any program, with one look at the queue.
-
-        Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
-        batches were submitted, however many there are. The states of all items, and the outputs of those that have
-        ended, are fetched before this returns.
-
-        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
-        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
-
-        Args:
-            batch_ids: only these batches.
-            destination: only what was submitted with this `destination`.
-            origin: only what was submitted with this `origin`.
-            queue_id: the queue.
-
-        Returns:
-            The runs by batch id, in the order in which they were enqueued.
-
-        Raises:
-            TypeError: none of `batch_ids`, `destination` and `origin` is given, or `batch_ids` is a single `str`.
-            InvokeAIError: as any request.
-
-        Example:
-            >>> runs = client.runs(["5f9c...", "77aa..."])
-            >>> [run.wait().status for run in runs.values()]
-        """
-        if batch_ids is None and destination is None and origin is None:
-            raise TypeError("runs() takes batch_ids, a destination or an origin")
-        if isinstance(batch_ids, str):
-            raise TypeError("batch_ids must be several ids; run(batch_id=...) takes a single one")
-        found = await self._tracker.attacher.attach_many(
-            queue_id,
-            batch_ids=None if batch_ids is None else [*batch_ids],
-            destination=destination,
-            origin=origin,
-        )
-        return {batch_id: self._run_of(live) for batch_id, live in found.items()}
-
-    def _run_of(self, live: TrackedRun) -> Run:
-        def images_of(item: QueueItem) -> list[Image]:
-            made = images_in((*item.own_results(), *item.called_results()))
-            return [Image(AsyncImage(self._engine, self._http, name, node)) for name, node in made.items()]
-
-        return Run(AsyncRun(self._engine, self._http, self._tracker, live, images_of))
-
-    @on_engine
-    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
-
-    @on_engine
-    async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
-        """`client.app.health_check`."""
-        return await self.app.health_check(timeout)
-
-    @on_engine
-    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
-        """`client.app.wait_until_ready`."""
-        return await self.app.wait_until_ready(timeout)
-
-    @on_engine
-    async def schema_drift(self) -> list[Drift]:
-        """`client.app.schema_drift`."""
-        return await self.app.schema_drift()
-
-    @on_engine
-    async def delete_image(self, image_name: ImageLike) -> None:
-        """`client.image_repo.delete_image`."""
-        await self.image_repo.delete_image(image_name)
-
-    @on_engine
-    async def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
-        endpoint = Secret(endpoint).reveal()
-        return await self.request(
-            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
-        )
-
-    @on_engine
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Response:
-        """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
-
-        `repositories/raw.py` has the table of the few routes that mean more here than on the server.
-
-        Args:
-            method: the HTTP method. GET, HEAD, OPTIONS and DELETE are sent again after a transient failure; any other
-                only if the server has certainly not carried it out. A DELETE whose repeat finds nothing more has
-                succeeded: its response has the status 204.
-            path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
-            json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
-                neither.
-            params: the query, or more of it; of a list each is sent.
-            headers: sent beside the client's own, and in place of one of the same name: `Authorization`, say.
-            timeout: seconds, in place of the client's.
-
-        Returns:
-            The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
-
-        Raises:
-            UnsafePathError: the path is a whole URL, or has control characters.
-            InvalidRequestError: HTTP cannot carry the method, the query or a header.
-            RequestBodyError: the body cannot be written as JSON.
-            TransportError: the server cannot be reached, or redirects to another one.
-            ApiError: a status of 400 or more, by kind.
-
-        Example:
-            >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
-        """
-        # So that no frame of a traceback shows what may be secret in them.
-        json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
-        path = Secret(path).reveal() if isinstance(path, str) else path
-        return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
-
-
-class InvokeAIClient:
+class InvokeAIClient(ClientMethods):
     """A client of one InvokeAI server. Making one touches nothing; the first call connects.
 
     Use one for as many threads, loops and workflows as there are: they share one HTTP session and one socket.
@@ -303,17 +43,7 @@ class InvokeAIClient:
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)
         self._tracker = RunTracker(self._http, self._engine)
-        self.aio = AsyncClient(self._engine, self._http, self._tracker)
-        self.app = App(self.aio.app)
-        self.style_preset_repo = StylePresets(self.aio.style_preset_repo)
-        self.auth = Auth(self.aio.auth)
-        self.workflow_repo = Workflows(self.aio.workflow_repo)
-        self.image_repo = Images(self.aio.image_repo)
-        self.video_repo = Videos(self.aio.video_repo)
-        self.board_repo = Boards(self.aio.board_repo)
-        self.dnn_model_repo = Models(self.aio.dnn_model_repo)
-        self.queue_repo = Queues(self.aio.queue_repo)
-        self.queue = Queue(self.aio.queue)
+        super().__init__(AsyncClient(self._engine, self._http, self._tracker))
 
     @classmethod
     def from_url(
@@ -361,51 +91,6 @@ class InvokeAIClient:
             max_zip_files=max_zip_files,
         )
         return cls(settings)
-
-    run = blocking(AsyncClient.run)
-    runs = blocking(AsyncClient.runs)
-    cancel_workflow = blocking(AsyncClient.cancel_workflow)
-    health_check = blocking(AsyncClient.health_check)
-    wait_until_ready = blocking(AsyncClient.wait_until_ready)
-    schema_drift = blocking(AsyncClient.schema_drift)
-    delete_image = blocking(AsyncClient.delete_image)
-    request = blocking(AsyncClient.request)
-    _make_request = blocking(AsyncClient._make_request)
-
-    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
-        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
-
-        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
-        `reconnected` tells that the socket was away, and that what came then is missing.
-
-        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
-
-        Example:
-            >>> for event in client.stream_queue_events():
-            ...     print(event.type)
-        """
-        tracker = self._tracker
-        return EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
-
-    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
-        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
-
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
-        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
-
-        Args:
-            handler: a function, or an `async` one. What it raises is logged once.
-
-        Returns:
-            A function that ends it.
-        """
-        delivery = Delivery(handler, own_thread=True, losses=self._tracker.losses)
-        self._tracker.listener.connection.add(delivery.mailbox)
-        return delivery.close
-
-    def stats(self) -> ClientStats:
-        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
-        return client_stats(self._http, self._tracker)
 
     def close(self) -> None:
         """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""

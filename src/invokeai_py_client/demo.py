@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.client import InvokeAIClient
 from invokeai_py_client.errors import InvokeAIError, NotFoundError
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.run import Run
 from invokeai_py_client.settings import URL_VARIABLE, Settings
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.resource_fields import ModelField

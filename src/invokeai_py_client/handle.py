@@ -1,25 +1,26 @@
-"""`WorkflowHandle`: one workflow with values of its own, ready to be submitted again and again."""
+"""One workflow with values of its own, ready to be submitted again and again."""
 
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, SupportsIndex, overload
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.compose import Composer
-from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
-from invokeai_py_client.image import AsyncImage, Image
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
+from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback, Run
+from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
@@ -52,11 +53,12 @@ ORIGIN = "workflows"
 """Its origin."""
 
 
-class WorkflowHandle:
+class AsyncWorkflowHandle:
     """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
 
     Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
-    that should run at the same time.
+    that should run at the same time. `WorkflowHandle` blocks, but for the methods that say that they are awaited;
+    `AsyncWorkflowHandle` (`wf.aio`) is awaited.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -75,7 +77,7 @@ class WorkflowHandle:
         catalog: Catalog,
         called: CalledWorkflows | None = None,
     ) -> None:
-        self.definition = definition
+        self._definition = definition
         current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
@@ -83,13 +85,23 @@ class WorkflowHandle:
         self._tracker = tracker
         self._fields = WorkflowFields(current, templates)
         self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
-        self._run: Run | None = None
+        self._run: AsyncRun | None = None
         # The engine adds to it while user threads search it: unlike a WeakSet, a dictionary is copied atomically.
-        self._runs: dict[weakref.ref[Run], None] = {}
+        self._runs: dict[weakref.ref[AsyncRun], None] = {}
         self._handlers = EventHandlers(engine, tracker)
-        self.inputs: WorkflowInputs = shown_inputs(current, templates, self._fields)
+        self._inputs = shown_inputs(current, templates, self._fields)
 
     # Inputs
+
+    @property
+    def definition(self) -> WorkflowDefinition:
+        """The document from which the handle was made."""
+        return self._definition
+
+    @property
+    def inputs(self) -> WorkflowInputs:
+        """The inputs that the workflow's form shows, by index, label or (node id, field name)."""
+        return self._inputs
 
     @property
     def nodes(self) -> WorkflowNodes:
@@ -147,7 +159,7 @@ class WorkflowHandle:
         """
         set_all(self.inputs, values, override_edge=override_edge)
 
-    def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
+    async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input to a model that the server has installed.
 
         A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
@@ -164,13 +176,9 @@ class WorkflowHandle:
             The changes. Their `renamed` are those that took a model of another name than the file's, and `unbound` the
             inputs for which there is no model, with the reason. Both are also logged as warnings.
         """
-        return self._engine.block(self._composer.bind_models(by_name=by_name, by_base=by_base))
-
-    async def sync_dnn_model_async(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
-        """`sync_dnn_model`, awaited from any loop."""
         return await self._engine.call(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
-    def validate_inputs(self) -> dict[InputKey, list[str]]:
+    async def validate_inputs(self) -> dict[InputKey, list[str]]:
         """Find everything that keeps the workflow from running: the checks that a submit makes, in one list.
 
         Checks what the web UI's Invoke button does (values, node types, batches), and what only the server knows:
@@ -189,10 +197,6 @@ class WorkflowHandle:
             >>> wf.validate_inputs()
             {0: ["the server does not have the model 'dreamshaper' (sd-1 main, key 59f0...)"]}
         """
-        return self._by_input(self._engine.block(self._composer.problems()))
-
-    async def validate_inputs_async(self) -> dict[InputKey, list[str]]:
-        """`validate_inputs`, awaited from any loop."""
         return self._by_input(await self._engine.call(self._composer.problems()))
 
     def _by_input(self, problems: Iterable[InputProblem]) -> dict[InputKey, list[str]]:
@@ -231,7 +235,7 @@ class WorkflowHandle:
 
     # Submitting
 
-    def _build_submission(self) -> dict[str, Any]:
+    async def _build_submission(self) -> dict[str, Any]:
         """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
 
         Asks the server only where it must: for what generators make of it, and for what is named but not known here.
@@ -241,9 +245,9 @@ class WorkflowHandle:
             InputsNotReadyError: a name stands for nothing on the server.
             InvokeAIError: as any request.
         """
-        return self._engine.block(self._composer.compose(check=False))
+        return await self._engine.call(self._composer.compose(check=False))
 
-    def submit_sync(
+    async def submit(
         self,
         *,
         queue_id: str = "default",
@@ -253,7 +257,7 @@ class WorkflowHandle:
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
-    ) -> Run:
+    ) -> AsyncRun:
         """Put the workflow into the server's queue, with the values as they are now.
 
         The client chooses the id of the batch. If a response is lost or cannot be understood, the server is asked for
@@ -305,58 +309,17 @@ class WorkflowHandle:
         """
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(
-                self._submit(
-                    self._composer.snapshot(),
-                    queue_id,
-                    priority,
-                    runs,
-                    on_server_loss,
-                    batch_id,
-                    destination,
-                    origin,
-                    sent.append,
-                )
-            )
-        except BaseException:
-            # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
-            with contextlib.suppress(ClientClosedError):
-                for live in sent:
-                    self._engine.block(self._tracker.submissions.withdraw(live))
-            raise
-
-    async def submit(
-        self,
-        subscribe_events: bool = True,
-        *,
-        queue_id: str = "default",
-        priority: Priority | PriorityName | None = Priority.NORMAL,
-        runs: int = 1,
-        on_server_loss: OnServerLoss = "report",
-        batch_id: str | None = None,
-        destination: str = DESTINATION,
-        origin: str = ORIGIN,
-    ) -> Run:
-        """`submit_sync`, awaited from any loop.
-
-        Args:
-            subscribe_events: makes no difference: a run's events are always followed, from before it is sent, and can
-                be read whenever they are wanted.
-            queue_id: the others are as in `submit_sync`.
-        """
-        sent: list[TrackedRun] = []
-        try:
             return await self._engine.call(
                 self._submit(
                     self._composer.snapshot(),
-                    queue_id,
-                    priority,
-                    runs,
-                    on_server_loss,
-                    batch_id,
-                    destination,
-                    origin,
                     sent.append,
+                    queue_id=queue_id,
+                    priority=priority,
+                    runs=runs,
+                    on_server_loss=on_server_loss,
+                    batch_id=batch_id,
+                    destination=destination,
+                    origin=origin,
                 )
             )
         except BaseException:
@@ -366,9 +329,22 @@ class WorkflowHandle:
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
+    def _submit_blocking(self, **options: Any) -> AsyncRun:
+        sent: list[TrackedRun] = []
+        try:
+            return self._engine.block(self._submit(self._composer.snapshot(), sent.append, **options))
+        except BaseException:
+            # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
+            with contextlib.suppress(ClientClosedError):
+                for live in sent:
+                    self._engine.block(self._tracker.submissions.withdraw(live))
+            raise
+
     async def _submit(
         self,
         composer: Composer,
+        on_sent: Callable[[TrackedRun], None],
+        *,
         queue_id: str,
         priority: str | None,
         runs: int,
@@ -376,9 +352,14 @@ class WorkflowHandle:
         batch_id: str | None,
         destination: str,
         origin: str,
-        on_sent: Callable[[TrackedRun], None],
-    ) -> Run:
+    ) -> AsyncRun:
         wanted = Priority.of(priority)
+        runs = _checked_runs(runs)
+        if on_server_loss not in ("report", "resubmit"):
+            raise _unusable("on_server_loss", on_server_loss, "'report' or 'resubmit'")
+        for name, text in (("destination", destination), ("origin", origin), ("batch_id", batch_id or "")):
+            if not isinstance(text, str):
+                raise _unusable(name, text, "a str")
         submissions = self._tracker.submissions
         resubmits = on_server_loss == "resubmit"
 
@@ -406,41 +387,11 @@ class WorkflowHandle:
                         live = there
                         live.state.resubmits = live.state.resubmits or resubmits
                         on_followed(live)
-        run = self._run = Run(
-            AsyncRun(self._engine, self._http, self._tracker, live, self._image_mapper(), self._handlers)
-        )
+        run = AsyncRun(self._engine, self._http, self._tracker, live, self._image_mapper(), self._handlers)
+        self._run = run
         known = self._runs
         known[weakref.ref(run, lambda gone: known.pop(gone, None))] = None
         return run
-
-    async def submit_sync_monitor_async(
-        self,
-        *,
-        queue_id: str = "default",
-        priority: Priority | PriorityName | None = Priority.NORMAL,
-        runs: int = 1,
-        on_server_loss: OnServerLoss = "report",
-        batch_id: str | None = None,
-        destination: str = DESTINATION,
-        origin: str = ORIGIN,
-    ) -> AsyncIterator[Event]:
-        """Submit, and give the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
-
-        Raises:
-            InvokeAIError: as `submit_sync`.
-        """
-        run = await self.submit(
-            queue_id=queue_id,
-            priority=priority,
-            runs=runs,
-            on_server_loss=on_server_loss,
-            batch_id=batch_id,
-            destination=destination,
-            origin=origin,
-        )
-        async with run.stream() as events:
-            async for event in events:
-                yield event
 
     # Events
 
@@ -485,43 +436,40 @@ class WorkflowHandle:
 
         Example:
             >>> async for event in wf.stream_events():
-            ...     if event.type == "generator_progress":
+            ...     if isinstance(event, GeneratorProgress):
             ...         print(f"{event.step}/{event.total_steps}")
         """
         if session_id is None:
             return self._latest(None).stream()
         for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
-            if run is not None and run.aio.live.state.item_of_session(session_id) is not None:
+            if run is not None and run.has_session(session_id):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
             hint="Take submission['session_id'] of a run that you still hold, or leave it out for the latest run.",
         )
 
-    def stream_events_sync(self, session_id: str | None = None) -> EventStream:
-        """`stream_events` for code without a loop: `for event in wf.stream_events_sync()`."""
-        return self.stream_events(session_id)
-
     # Waiting
 
-    def wait_for_completion_sync(
+    async def wait_for_completion(
         self,
-        submission: Run | None = None,
+        submission: AsyncRun | None = None,
         *,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """Wait until a run has ended, however it ended.
+        """Wait until a run has ended, however it ended. Giving it up leaves the run as it is.
 
         Args:
             submission: the run; the latest one of this handle if it is left out.
             timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds, or a function of the attempt (0, 1, ...) that gives them: the callback is called at
-                least this often, and the server asked this often while its socket is down. Pushed events wake the
-                wait at once, whatever this is.
-            progress_callback: called in this thread with the queue item as it is (`status`, `progress_percentage`,
-                `current_step`, `total_steps`). What it raises ends the wait, not the run.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them: the callback is called
+                at least this often, and the server is asked this often while its socket is down. Pushed events wake
+                the wait at once, whatever this is.
+            progress_callback: called in the waiting thread, or on the loop that awaits, with the queue item as it is
+                (`status`, `progress_percentage`, `current_step`, `total_steps`). What it raises ends the wait, not
+                the run.
 
         Returns:
             The finished queue item whatever its status, with `error` if it failed.
@@ -531,35 +479,21 @@ class WorkflowHandle:
             NotSubmittedError: nothing was submitted yet.
         """
         run = self._latest(submission)
-        return run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
+        return await run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
-    async def wait_for_completion(
-        self,
-        submission: Run | None = None,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the page's own name
-    ) -> QueueItem:
-        """`wait_for_completion_sync`, awaited from any loop; cancelling it leaves the run as it is.
+    def _wait_for_completion_blocking(self, submission: AsyncRun | None = None, **options: Any) -> QueueItem:
+        return self._latest(submission)._wait_blocking(**options)
 
-        Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
-        than `timeout`.
-        """
-        return await self._latest(submission).aio.wait(timeout)
-
-    async def cancel(self, submission: Run | None = None) -> None:
+    async def cancel(self, submission: AsyncRun | None = None) -> None:
         """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
 
         Raises:
             NotSubmittedError: nothing was submitted yet.
         """
-        await self._latest(submission).aio.cancel()
+        await self._latest(submission).cancel()
 
-    def cancel_sync(self, submission: Run | None = None) -> None:
-        """`cancel`, for code without a loop."""
-        self._latest(submission).cancel()
-
-    def _latest(self, submission: Run | None) -> Run:
-        run = submission or self._run
+    def _latest(self, submission: AsyncRun | None) -> AsyncRun:
+        run = self._run if submission is None else submission
         if run is None:
             raise NotSubmittedError(
                 f"Nothing of {self.definition.name or 'this workflow'!r} was submitted yet.",
@@ -592,10 +526,10 @@ class WorkflowHandle:
             result.called_results(),
         )
 
-    def _image_mapper(self) -> Callable[[QueueItem], list[Image]]:
-        def images_of(item: QueueItem) -> list[Image]:
+    def _image_mapper(self) -> Callable[[QueueItem], list[AsyncImage]]:
+        def images_of(item: QueueItem) -> list[AsyncImage]:
             return [
-                Image(AsyncImage(self._engine, self._http, name, mapping.path))
+                AsyncImage(self._engine, self._http, name, mapping.path)
                 for mapping in self.map_outputs_to_images(item)
                 for name in mapping.image_names
             ]
@@ -604,4 +538,14 @@ class WorkflowHandle:
 
     def __repr__(self) -> str:
         values: Mapping[str, Any] = {i.label: i.value for i in self.inputs}
-        return f"<WorkflowHandle {self.definition.name!r} {values}>"
+        return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
+
+
+def _checked_runs(runs: object) -> int:
+    if isinstance(runs, SupportsIndex) and not isinstance(runs, bool) and (number := operator.index(runs)) > 0:
+        return number
+    raise _unusable("runs", runs, "an integer of at least 1")
+
+
+def _unusable(name: str, value: object, wanted: str) -> SettingsError:
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

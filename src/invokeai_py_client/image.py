@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-import io
+import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
+from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.workflow.outputs import NodePath
 
-if TYPE_CHECKING:
-    import PIL.Image
-
 
 class AsyncImage:
-    """The awaited face of an image; `Image` blocks."""
+    """One image on the server, by its name. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
+
+    Example:
+        >>> for image in run.images:
+        ...     print(image.save("out"))
+    """
 
     def __init__(self, engine: Engine, http: HttpTransport, name: str, node: NodePath | None = None) -> None:
         self._engine = engine
         self._http = http
-        self.name = name
-        self.node = node
+        self._name = name
+        self._node = node
+
+    @property
+    def name(self) -> str:
+        """The server's name for it, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
+        return self._name
+
+    @property
+    def image_name(self) -> str:
+        """The same, as `ImageRecord` calls it."""
+        return self._name
+
+    @property
+    def node(self) -> NodePath | None:
+        """The node that made it, if it is an image of a run: its id, and the call nodes that lead to its workflow.
+
+        Example:
+            >>> str(image.node)
+            'call/blur'
+        """
+        return self._node
 
     @on_engine
     async def bytes(self) -> bytes:
@@ -69,51 +90,14 @@ class AsyncImage:
         """
         return await self.save_as(path_of(folder) / safe_name(self.name))
 
-
-class Image(Blocking[AsyncImage]):
-    """One image on the server, by its name. `image.aio` has the same verbs, awaited.
-
-    Example:
-        >>> for image in run.images:
-        ...     print(image.save("out"))
-    """
-
-    bytes = blocking(AsyncImage.bytes)
-    save_as = blocking(AsyncImage.save_as)
-    save = blocking(AsyncImage.save)
-
-    @property
-    def name(self) -> str:
-        """The server's name for it, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
-        return self.aio.name
-
-    @property
-    def node(self) -> NodePath | None:
-        """The node that made it, if it is an image of a run: its id, and the call nodes that lead to its workflow.
-
-        Example:
-            >>> str(image.node)
-            'call/blur'
-        """
-        return self.aio.node
-
-    def pil(self) -> PIL.Image.Image:
+    async def pil(self) -> PIL.Image.Image:
         """The image as a Pillow image, loaded.
 
         Raises:
             NotFoundError: the server has no such image (any more).
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
-        try:
-            import PIL.Image
-        except ImportError as error:
-            raise InvokeAIError(
-                "Image.pil() needs Pillow, which is not installed.",
-                hint='Install it with: pip install "invokeai-py-client[images]"',
-            ) from error
-        picture = PIL.Image.open(io.BytesIO(self.bytes()))
-        picture.load()
-        return picture
+        return await asyncio.to_thread(pillow_image, await self.bytes(), needed_by="Image.pil()")
 
     def __repr__(self) -> str:
-        return f"<Image {self.name}>"
+        return f"<AsyncImage {self.name}>"

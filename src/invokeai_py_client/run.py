@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import inspect
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
-from invokeai_py_client.image import Image
+from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunSnapshot
@@ -22,7 +22,8 @@ from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
@@ -54,8 +55,17 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     return pauses
 
 
-class AsyncRun:
-    """The awaited face of a run; `Run` blocks. Each may be used beside the other."""
+class AsyncRun(ReadsAsMapping):
+    """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
+
+    It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`
+    is fetched if no event has told it yet.
+
+    Example:
+        >>> run = wf.submit_sync()
+        >>> run.result(timeout=120)
+        >>> [image.save("out") for image in run.images]
+    """
 
     def __init__(
         self,
@@ -63,7 +73,7 @@ class AsyncRun:
         http: HttpTransport,
         tracker: RunTracker,
         live: TrackedRun,
-        images_of: Callable[[QueueItem], Sequence[Image]],
+        images_of: Callable[[QueueItem], Sequence[AsyncImage]],
         handlers: EventHandlers | None = None,
     ) -> None:
         self._engine = engine
@@ -74,46 +84,108 @@ class AsyncRun:
         self._handlers = EventHandlers(engine, tracker) if handlers is None else handlers
 
     @property
-    def handlers(self) -> EventHandlers:
-        """What a wait calls the user's event handlers with."""
-        return self._handlers
-
-    @property
-    def live(self) -> TrackedRun:
-        """The run as the engine follows it."""
-        return self._live
-
-    @property
     def _snapshot(self) -> RunSnapshot:
         """What is known now, without asking the server. Immutable: any thread may read it."""
         return self._live.state.snapshot
 
     @property
+    def batch_id(self) -> str:
+        """The batch's id, which the client chose."""
+        return self._live.state.batch_id
+
+    @property
+    def queue_id(self) -> str:
+        """The queue it is in."""
+        return self._live.state.queue_id
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The ids of its queue items, in the order in which they were made."""
+        return self._snapshot.item_ids
+
+    @property
+    def item_id(self) -> int:
+        """The id of its first, and most often only, queue item."""
+        return self.item_ids[0]
+
+    @property
+    def enqueued(self) -> int:
+        """How many items it has."""
+        return len(self.item_ids)
+
+    @property
+    def session_id(self) -> str | None:
+        """The session id of its first item, None until an event has told it; `fetch_session_id` asks the server."""
+        return self._snapshot.base.session_id
+
+    @property
+    def session_ids(self) -> tuple[str, ...]:
+        """The session ids of its items, as far as they are known without asking the server."""
+        return self._snapshot.session_ids()
+
+    @property
     def item(self) -> QueueItem:
-        """What is known now, without asking the server."""
+        """What is known of it now, without asking the server."""
         return self._presented(self._snapshot.item())
 
     @property
+    def status(self) -> str:
+        """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
+        return self._snapshot.status
+
+    @property
+    def progress(self) -> float:
+        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
+        return self._snapshot.progress_percentage
+
+    @property
+    def started_at(self) -> str | None:
+        """When its first item began, as the server tells it; None before."""
+        return self._snapshot.started_at
+
+    @property
     def children(self) -> tuple[QueueItem, ...]:
-        """The items of the workflows that the run calls; see `Run.children`."""
+        """The items of the workflows that the run calls, and of those that these call, as they are now.
+
+        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
+
+        Example:
+            >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
+            [(319, 318, ('call',), 'completed')]
+        """
         return self._snapshot.children()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Its events so far. Of very many progress events only the latest 1,000 are kept."""
+        return tuple(self._live.history)
+
+    @property
+    def images(self) -> Sequence[AsyncImage]:
+        """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
+        return self._images_of(self.item)
 
     async def wait(
         self,
         timeout: float | None = None,  # noqa: ASYNC109
         *,
         poll_interval: PollInterval = POLL_INTERVAL,
+        progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
         """Wait until the run has ended, however it ended.
 
-        Pushed events end the wait. Giving it up, by a time-out or by cancelling it, leaves the run as it is. Handlers
-        that are called on this loop have seen the run's last event when it returns, unless they take longer than
-        `timeout`.
+        Pushed events end the wait. Giving it up, by a timeout, Ctrl-C or a cancelled task, leaves the run as it is. By
+        the time that it returns, the event handlers that are called in this thread or on this loop have seen the run's
+        last event, unless awaited handlers take longer than `timeout`.
 
         Args:
             timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds between two questions to the server while its socket is down, or a function of the
-                attempt, counted from 0.
+            poll_interval: seconds, or a function of the attempt, counted from 0, that returns them:
+                `progress_callback` is called at least this often, and the server is asked this often while its socket
+                is down. Pushed events wake the wait at once, whatever this is.
+            progress_callback: called in the waiting thread, or on the loop that awaits, with the item as it is: at
+                first, at each change (several at once count as one), and last with the finished item. What it raises
+                ends the wait, not the run. It may be an `async` function where the wait is awaited.
 
         Returns:
             The finished item, with status `completed`, `failed` or `canceled`.
@@ -125,8 +197,12 @@ class AsyncRun:
             ClientClosedError: the client was closed meanwhile.
         """
         began = time.monotonic()
+        callback, pauses = checked_callback(progress_callback), poll_pauses(poll_interval)
         self._handlers.adopt()
-        item = await self._engine.call(self.ended(timeout, poll_pauses(poll_interval)))
+        if callback is None:
+            item = await self._engine.call(self._ended(timeout, pauses))
+        else:
+            item = await self._tell_until_ended(callback, timeout, pauses)
         if self._handlers:
             left = None if timeout is None else max(0.0, began + timeout - time.monotonic())
             with contextlib.suppress(TimeoutError):
@@ -134,14 +210,113 @@ class AsyncRun:
                     await self._handlers.caught_up()
         return item
 
-    async def ended(self, timeout: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:  # noqa: ASYNC109
-        """`wait` for those who are on the engine."""
+    async def _ended(self, timeout: float | None, pauses: tuple[float, ...]) -> QueueItem:  # noqa: ASYNC109
         try:
             view = await self._tracker.wait(self._live, seconds=timeout, pauses=pauses)
         except TimeoutError:
             assert timeout is not None
-            raise self.timed_out(timeout) from None
+            raise self._timed_out(timeout) from None
         return self._presented(view)
+
+    async def _tell_until_ended(
+        self,
+        callback: ProgressCallback,
+        timeout: float | None,  # noqa: ASYNC109
+        pauses: tuple[float, ...],
+    ) -> QueueItem:
+        async def tell() -> None:
+            answer = callback(self.item)
+            if inspect.isawaitable(answer):
+                await answer
+
+        attempt = 0
+        limit = asyncio.timeout(timeout)
+        bursts: Mailbox[None] = Mailbox(capacity=1)
+        watching = self._tracker.watching(self._live, lambda _: bursts.put(None, key="changed"), pauses=pauses)
+        await self._engine.call(watching.__aenter__())
+        try:
+            async with limit:
+                while not self._has_ended():
+                    await tell()
+                    try:
+                        await asyncio.wait_for(bursts.take_async(), pauses[min(attempt, len(pauses) - 1)])
+                    except TimeoutError:
+                        attempt += 1
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            assert timeout is not None
+            raise self._timed_out(timeout) from None
+        finally:
+            with contextlib.suppress(ClientClosedError):
+                await self._engine.call(watching.__aexit__(None, None, None))
+        await tell()
+        return self.item
+
+    def _wait_blocking(
+        self,
+        timeout: float | None = None,
+        *,
+        poll_interval: PollInterval = POLL_INTERVAL,
+        progress_callback: ProgressCallback | None = None,
+    ) -> QueueItem:
+        """`wait` in this thread, which calls the handlers and the callback."""
+        callback = plain_callback(progress_callback)
+        pauses = poll_pauses(poll_interval)
+        handlers, live = self._handlers, self._live
+        deadline = None if timeout is None else time.monotonic() + timeout
+        attempt = 0
+        bursts: Mailbox[None] = Mailbox(capacity=1)
+
+        def watcher(_: list[Event]) -> None:
+            if callback is not None or handlers or live.is_over:
+                bursts.put(None, key="changed")
+
+        def tell() -> None:
+            handlers.drain()
+            if callback is not None:
+                callback(self.item)
+
+        watching = self._tracker.watching(live, watcher, pauses=pauses)
+        self._engine.block(watching.__aenter__())
+        try:
+            while not self._has_ended():
+                tell()
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    assert timeout is not None
+                    raise self._timed_out(timeout)
+                if callback is None:
+                    bursts.take(left)
+                    continue
+                pause = pauses[min(attempt, len(pauses) - 1)]
+                attempt += not bursts.take(pause if left is None else min(left, pause))
+        finally:
+            # By the time that this returns the handlers' mailboxes have the run's last event.
+            with contextlib.suppress(ClientClosedError):
+                self._engine.block(watching.__aexit__(None, None, None))
+        handlers.drain()
+        item = self.item
+        if callback is not None:
+            callback(item)
+        return item
+
+    async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
+        """Wait until the run has completed.
+
+        Returns:
+            The completed item.
+
+        Raises:
+            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
+                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
+            RunCanceled: it was canceled.
+            RunTimeout: it had not ended in time.
+        """
+        return _completed(await self.wait(timeout))
+
+    def _result_blocking(self, timeout: float | None = None) -> QueueItem:
+        return _completed(self._wait_blocking(timeout))
 
     @on_engine
     async def cancel(self) -> None:
@@ -174,6 +349,10 @@ class AsyncRun:
             self._tracker.losses,
         )
 
+    def has_session(self, session_id: str) -> bool:
+        """Return whether one of the run's items is known to have a session."""
+        return self._live.state.item_of_session(session_id) is not None
+
     def _item_of(self, session_id: str) -> int:
         item_id = self._live.state.item_of_session(session_id)
         if item_id is not None:
@@ -183,57 +362,9 @@ class AsyncRun:
             hint="Take run.session_id, or leave it out to have the events of all its items.",
         )
 
-    async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
-        """Wait for the run's good end.
-
-        Returns:
-            The completed item.
-
-        Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
-                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
-            RunCanceled: it was canceled.
-            RunTimeout: it had not ended in time.
-        """
-        return self.completed(await self.wait(timeout))
-
-    def completed(self, item: QueueItem) -> QueueItem:
-        """Return a finished item if it has completed.
-
-        Raises:
-            RunFailed: a node raised an error.
-            RunCanceled: it was canceled.
-        """
-        if item.status == "completed":
-            return item
-        name = f"Item {item.item_id} of batch {item.batch_id}"
-        if item.status == "canceled":
-            raise RunCanceled(
-                f"{name} was canceled" + (f": {item.error}" if item.error else "."),
-                batch_id=item.batch_id,
-                item_id=item.item_id,
-                hint="Submit again if that was not meant.",
-            )
-        where = ""
-        if item.error_node_id:
-            path = NodePath(item.error_node_id, item.error_call_path)
-            where = f" at node {str(path)!r} ({item.error_node_type})"
-        raise RunFailed(
-            f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
-            batch_id=item.batch_id,
-            item_id=item.item_id,
-            error_type=item.error_type,
-            error_message=item.error_message,
-            error_traceback=item.error_traceback,
-            node_id=item.error_node_id,
-            node_type=item.error_node_type,
-            call_path=item.error_call_path,
-            hint="The server's traceback is in `error_traceback`.",
-        )
-
     @on_engine
     async def fetch_session_id(self) -> str:
-        """The session id of the first item: from its events, else asked of the server (one request)."""
+        """Return the session id of the first item: from its events, else from the server (one request)."""
         view = self._live.state.view()
         if view.session_id is not None:
             return view.session_id
@@ -243,22 +374,11 @@ class AsyncRun:
 
     @on_engine
     async def fetch_session(self) -> Mapping[str, Any]:
-        """The graph execution state of the first item, asked of the server."""
+        """Fetch the graph execution state of the first item."""
         view = self._live.state.view()
         return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
 
-    def watching(
-        self, watcher: Callable[[list[Event]], None], *, pauses: tuple[float, ...]
-    ) -> AbstractAsyncContextManager[None]:
-        """While this is open, call `watcher` with each burst of events. Enter and leave it on the engine.
-
-        Args:
-            watcher: called on the engine; it must not block.
-            pauses: seconds between two requests about the run while there is no socket; the last repeats.
-        """
-        return self._tracker.watching(self._live, watcher, pauses=pauses)
-
-    def is_over(self) -> bool:
+    def _has_ended(self) -> bool:
         """Return whether the run has ended, and its outputs or error are known.
 
         Raises:
@@ -269,7 +389,7 @@ class AsyncRun:
             raise copy.copy(failure)
         return self._snapshot.is_finished
 
-    def timed_out(self, timeout: float) -> RunTimeout:
+    def _timed_out(self, timeout: float) -> RunTimeout:
         """The error of a wait that ended before the run."""
         view = self._live.state.view()
         return RunTimeout(
@@ -284,180 +404,6 @@ class AsyncRun:
     def _presented(self, view: QueueItem) -> QueueItem:
         return replace(view, fetch_session=lambda: self._engine.block(self.fetch_session()))
 
-
-class Run(ReadsAsMapping, Blocking[AsyncRun]):
-    """One submission: its ids, its state, its end and its images. `run.aio` has the same verbs, awaited.
-
-    It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`.
-
-    Example:
-        >>> run = wf.submit_sync()
-        >>> run.result(timeout=120)
-        >>> [image.save("out") for image in run.images]
-    """
-
-    cancel = blocking(AsyncRun.cancel)
-
-    def result(self, timeout: float | None = None) -> QueueItem:
-        """Wait for the run's good end.
-
-        Returns:
-            The completed item.
-
-        Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback.
-            RunCanceled: it was canceled.
-            RunTimeout: it had not ended in time.
-        """
-        return self.aio.completed(self.wait(timeout))
-
-    def stream(self, session_id: str | None = None) -> EventStream:
-        """The run's events from its start, for `for` and for `async for`; see `AsyncRun.stream`."""
-        return self.aio.stream(session_id)
-
-    @property
-    def batch_id(self) -> str:
-        """The batch's id, which the client chose."""
-        return self.aio.live.state.batch_id
-
-    @property
-    def queue_id(self) -> str:
-        """The queue it is in."""
-        return self.aio.live.state.queue_id
-
-    @property
-    def item_ids(self) -> tuple[int, ...]:
-        """The ids of its queue items, in the order in which they were made."""
-        return self.aio._snapshot.item_ids
-
-    @property
-    def item_id(self) -> int:
-        """The id of its first, and most often only, queue item."""
-        return self.item_ids[0]
-
-    @property
-    def enqueued(self) -> int:
-        """How many items it has."""
-        return len(self.item_ids)
-
-    @property
-    def session_id(self) -> str:
-        """The session id of its first item. Asks the server (one request) if no event has told it yet."""
-        return self.aio._snapshot.base.session_id or self.aio._engine.block(self.aio.fetch_session_id())
-
-    @property
-    def session_ids(self) -> tuple[str, ...]:
-        """The session ids of its items, as far as they are known without asking the server."""
-        return self.aio._snapshot.session_ids()
-
-    @property
-    def item(self) -> QueueItem:
-        """What is known of it now, without asking the server."""
-        return self.aio.item
-
-    @property
-    def status(self) -> str:
-        """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
-        return self.aio._snapshot.status
-
-    @property
-    def progress(self) -> float:
-        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
-        return self.aio._snapshot.progress_percentage
-
-    @property
-    def started_at(self) -> str | None:
-        """When its first item began, as the server tells it; None before."""
-        return self.aio._snapshot.started_at
-
-    @property
-    def children(self) -> tuple[QueueItem, ...]:
-        """The items of the workflows that the run calls, and of those that these call, as they are now.
-
-        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
-
-        Example:
-            >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
-            [(319, 318, ('call',), 'completed')]
-        """
-        return self.aio.children
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Its events so far. Of very many progress events only the latest 1,000 are kept."""
-        return tuple(self.aio.live.history)
-
-    @property
-    def images(self) -> Sequence[Image]:
-        """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
-        return self.aio._images_of(self.item)
-
-    def wait(
-        self,
-        timeout: float | None = None,
-        *,
-        poll_interval: PollInterval = POLL_INTERVAL,
-        progress_callback: ProgressCallback | None = None,
-    ) -> QueueItem:
-        """Wait until the run has ended, however it ended.
-
-        Args:
-            timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds, or a function of the attempt that gives them: `progress_callback` is called at
-                least this often, and the server asked this often while its socket is down. Pushed events wake the
-                wait at once, whatever this is.
-            progress_callback: called in this thread with the item as it is: at first, at each change (several at once
-                count as one), and last with the finished item. What it raises ends the wait, not the run.
-
-        Returns:
-            The finished item, with status `completed`, `failed` or `canceled`.
-
-        Raises:
-            RunTimeout: it had not ended in time.
-            AuthenticationError: the server no longer accepts the token.
-            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
-            ClientClosedError: the client was closed meanwhile.
-        """
-        pauses = poll_pauses(poll_interval)
-        handlers, live = self.aio.handlers, self.aio.live
-        deadline = None if timeout is None else time.monotonic() + timeout
-        attempt = 0
-        bursts: Mailbox[None] = Mailbox(capacity=1)
-
-        def watcher(_: list[Event]) -> None:
-            if progress_callback is not None or handlers or live.is_over:
-                bursts.put(None, key="changed")
-
-        def tell() -> None:
-            handlers.drain()
-            if progress_callback is not None:
-                progress_callback(self.item)
-
-        engine = self.aio._engine
-        watching = self.aio.watching(watcher, pauses=pauses)
-        engine.block(watching.__aenter__())
-        try:
-            while not self.aio.is_over():
-                tell()
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    assert timeout is not None
-                    raise self.aio.timed_out(timeout)
-                if progress_callback is None:
-                    bursts.take(left)
-                    continue
-                pause = pauses[min(attempt, len(pauses) - 1)]
-                attempt += not bursts.take(pause if left is None else min(left, pause))
-        finally:
-            # By the time that this returns the handlers' mailboxes have the run's last event.
-            with contextlib.suppress(ClientClosedError):
-                engine.block(watching.__aexit__(None, None, None))
-        handlers.drain()
-        item = self.item
-        if progress_callback is not None:
-            progress_callback(item)
-        return item
-
     def keys(self) -> Collection[str]:
         """The names of the run's own properties, and of what is known of its item."""
         return {*_KEYS, *self.item.keys()}
@@ -470,8 +416,48 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         """
         return getattr(self, name) if name in _KEYS else self.item[name]
 
+    def _getitem_blocking(self, name: str) -> Any:
+        if name == "session_id":
+            return self.session_id or self._engine.block(self.fetch_session_id())
+        return self[name]
+
     def __repr__(self) -> str:
-        return f"<Run {self.batch_id} items={list(self.item_ids)} {self.status}>"
+        return f"<AsyncRun {self.batch_id} items={list(self.item_ids)} {self.status}>"
+
+
+def _completed(item: QueueItem) -> QueueItem:
+    """Return a finished item if it has completed.
+
+    Raises:
+        RunFailed: a node raised an error.
+        RunCanceled: it was canceled.
+    """
+    if item.status == "completed":
+        return item
+    name = f"Item {item.item_id} of batch {item.batch_id}"
+    if item.status == "canceled":
+        raise RunCanceled(
+            f"{name} was canceled" + (f": {item.error}" if item.error else "."),
+            batch_id=item.batch_id,
+            item_id=item.item_id,
+            hint="Submit again if that was not meant.",
+        )
+    where = ""
+    if item.error_node_id:
+        path = NodePath(item.error_node_id, item.error_call_path)
+        where = f" at node {str(path)!r} ({item.error_node_type})"
+    raise RunFailed(
+        f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
+        batch_id=item.batch_id,
+        item_id=item.item_id,
+        error_type=item.error_type,
+        error_message=item.error_message,
+        error_traceback=item.error_traceback,
+        node_id=item.error_node_id,
+        node_type=item.error_node_type,
+        call_path=item.error_call_path,
+        hint="The server's traceback is in `error_traceback`.",
+    )
 
 
 _KEYS = ("batch_id", "queue_id", "item_id", "item_ids", "session_id", "enqueued", "status")

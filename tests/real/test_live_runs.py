@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.documents import edge, node
 from tests.faults.proxy import FaultProxy
+from tests.support.live import tracked
 
 from invokeai_py_client import InvokeAIClient, QueueItem, Run, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.wire.events import Event, GeneratorProgress
 
@@ -89,7 +91,7 @@ async def test_leaving_a_stream_unsubscribes(client: InvokeAIClient, sleep: dict
             break
     gc.collect()
     await run.aio.wait(30)
-    assert run.aio.live.watchers == []
+    assert tracked(run.aio).watchers == []
 
 
 async def test_handlers_see_each_event_in_order_before_the_wait_returns(
@@ -161,7 +163,7 @@ async def test_many_handles_of_one_definition_at_once(client: InvokeAIClient, sl
     for n, wf in enumerate(handles):
         wf.set_many({"Steps": n % 3 + 1, "Seconds": 0.01})
 
-    async def one(wf: WorkflowHandle) -> QueueItem:
+    async def one(wf: AsyncWorkflowHandle) -> QueueItem:
         await wf.submit()
         return await wf.wait_for_completion(timeout=60)
 
@@ -178,7 +180,7 @@ async def test_two_hundred_handles_share_one_websocket(server: LocalServer, slee
             wf.set_many({"Steps": 1, "Seconds": 0.0})
         before = client.stats().requests
 
-        async def one(wf: WorkflowHandle) -> QueueItem:
+        async def one(wf: AsyncWorkflowHandle) -> QueueItem:
             await wf.submit()
             return await wf.wait_for_completion(timeout=120)
 

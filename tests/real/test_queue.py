@@ -17,9 +17,9 @@ import pytest
 from tests.real.conftest import ADMIN, client_of
 
 from invokeai_py_client import InvokeAIClient, Priority, Run, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.blocking.generated.queue import Queue
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.local import LocalServer
-from invokeai_py_client.repositories.queue.queue import Queue
 
 SEEN_BY = ("anyone", "a user", "an administrator")
 

@@ -98,7 +98,7 @@ async def test_many_runs_are_found_with_one_look(server: Any, client: InvokeAICl
         assert [run.item_ids for run in found.values()] == [run.item_ids for run in sent]
         assert [found[run.batch_id].status for run in sent[:4]] == ["completed"] * 4
         assert [len(found[run.batch_id].item.outputs) for run in sent[:4]] == [2] * 4
-        ends = [await run.aio.wait(30) for run in found.values()]
+        ends = [await run.wait(30) for run in found.values()]
         assert [(end.status, len(end.outputs)) for end in ends] == [("completed", 2)] * 8
         assert await other.aio.runs([]) == {}
 
@@ -113,7 +113,7 @@ def test_runs_takes_ids_or_a_filter(client: InvokeAIClient) -> None:
 async def test_a_stream_of_a_submission_takes_what_a_submission_takes(
     client: InvokeAIClient, sleep: dict[str, Any]
 ) -> None:
-    wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf = await asyncio.to_thread(client.workflow_repo.create_workflow, WorkflowDefinition.from_dict(sleep))
     wf.set_many({"Steps": 1, "Seconds": 0.0})
     batch_id = str(uuid4())
     events = [

@@ -18,8 +18,8 @@ import PIL.Image
 import pytest
 
 from invokeai_py_client import Image, InvokeAIClient, errors
+from invokeai_py_client.blocking.generated.board import Board
 from invokeai_py_client.image import AsyncImage
-from invokeai_py_client.repositories.boards.board import Board
 from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
 from invokeai_py_client.repositories.media.zips import unpack
 from invokeai_py_client.runtime.listing import Listing

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from invokeai_py_client import errors
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
@@ -134,7 +136,7 @@ class FakeQueue:
         if self.failures:
             raise self.failures.pop(0)
         if route == "item_ids":
-            return ItemIds(item_ids=[*self.items], total_count=len(self.items))
+            return ItemIds(item_ids=[*self.items])
         if route == "item_summaries_by_ids":
             return [self._summary(item_id) for item_id in item_ids if item_id in self.items]
         if route == "items_by_ids":
@@ -174,3 +176,8 @@ class FakeQueue:
         statuses = [item.status for item in items if item.batch_id == batch_id]
         counts = {name: statuses.count(name) for name in ("pending", "in_progress", "completed", "failed", "canceled")}
         return BatchStatus(batch_id=batch_id, total=len(statuses), **counts)
+
+
+def tracked(run: AsyncRun) -> TrackedRun:
+    """Return what the engine knows of a run, to see what a wait leaves behind."""
+    return run._live

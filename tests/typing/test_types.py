@@ -20,6 +20,9 @@ from invokeai_py_client import (
     Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
 )
 from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
+from invokeai_py_client.handle import AsyncWorkflowHandle
+from invokeai_py_client.repositories.boards.board import AsyncBoard
+from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.repositories.queue.order import QueuePosition
 from invokeai_py_client.transfers.concurrent import Failure, TransferReport
 from invokeai_py_client.wire.preview import Preview
@@ -86,14 +89,24 @@ def use(client: InvokeAIClient) -> None:
             assert_type(event.preview, Preview | None)
 
 async def use_awaited(client: InvokeAIClient) -> None:
-    wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
-    assert_type(wf, WorkflowHandle)
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
     assert_type(await wf.submit(), Run)
     assert_type(await wf.wait_for_completion(timeout=3), QueueItem)
     async for event in wf.stream_events():
         assert_type(event, Event)
+        if isinstance(event, GeneratorProgress):
+            print(f"{event.step}/{event.total_steps}")
     await wf.cancel()
-    assert_type(await client.aio.runs(origin="o"), dict[str, Run])
+    aio = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
+    assert_type(aio, AsyncWorkflowHandle)
+    assert_type(wf.aio, AsyncWorkflowHandle)
+    run = await aio.submit(batch_id="b")
+    assert_type(run, AsyncRun)
+    assert_type(await run.wait(3, progress_callback=lambda item: print(item.status)), QueueItem)
+    assert_type(await run.images[0].save("a"), Path)
+    assert_type(await client.aio.run(3), AsyncRun)
+    assert_type(await client.aio.runs(origin="o"), dict[str, AsyncRun])
+    assert_type(await client.aio.board_repo.get_board_handle("a"), AsyncBoard)
     assert_type(await wf.submit(batch_id="b", destination="d", origin="o"), Run)
     async for event in wf.submit_sync_monitor_async(batch_id="b", destination="d"):
         assert_type(event, Event)

@@ -13,7 +13,8 @@ from aiohttp import web
 from tests.documents import node
 from tests.support.serving import serving
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
+from invokeai_py_client.handle import AsyncWorkflowHandle
 
 OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
 MODEL = {"key": "k", "hash": "h", "name": "Tiny", "base": "sd-1", "type": "main"}
@@ -84,7 +85,7 @@ async def client(server: Server) -> AsyncIterator[InvokeAIClient]:
 
 
 @pytest.fixture
-async def wf(client: InvokeAIClient) -> WorkflowHandle:
+async def wf(client: InvokeAIClient) -> AsyncWorkflowHandle:
     nodes = [
         node("m", "main_model_loader", "1.0.4", model=MODEL),
         node("a", "img_blur", "1.2.2", image={"image_name": "a.png"}, board={"board_id": "b"}),
@@ -108,46 +109,48 @@ Change = Callable[[InvokeAIClient], Awaitable[Any]]
     ],
 )
 async def test_what_this_client_deletes_is_missed_at_once(
-    client: InvokeAIClient, wf: WorkflowHandle, change: Change, gone: set[tuple[str, str]]
+    client: InvokeAIClient, wf: AsyncWorkflowHandle, change: Change, gone: set[tuple[str, str]]
 ) -> None:
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     with contextlib.suppress(errors.ServerError):
         await change(client.aio)  # type: ignore[arg-type]
-    assert set(await wf.validate_inputs_async()) == gone
+    assert set(await wf.validate_inputs()) == gone
 
 
 async def test_what_was_seen_is_believed_for_a_while(
-    client: InvokeAIClient, wf: WorkflowHandle, server: Server
+    client: InvokeAIClient, wf: AsyncWorkflowHandle, server: Server
 ) -> None:
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     server.asked.clear()
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     assert server.asked == []
     # Of the images, only the one that was deleted is asked for again.
     with pytest.raises(errors.ServerError):
         await client.aio.request("DELETE", "/api/v1/images/i/c.png")
     server.asked.clear()
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     assert server.asked == []
 
 
-async def test_a_board_that_was_renamed_answers_to_its_new_name(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+async def test_a_board_that_was_renamed_answers_to_its_new_name(
+    client: InvokeAIClient, wf: AsyncWorkflowHandle
+) -> None:
     wf.inputs["a", "board"].value = "cats"
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     await client.aio.request("PATCH", "/api/v1/boards/b", json={"board_name": "Dogs"})
-    assert set(await wf.validate_inputs_async()) == {("a", "board")}
+    assert set(await wf.validate_inputs()) == {("a", "board")}
 
 
-async def test_a_model_that_was_installed_is_known(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+async def test_a_model_that_was_installed_is_known(client: InvokeAIClient, wf: AsyncWorkflowHandle) -> None:
     wf.inputs["m", "model"].value = "Tiny"
-    assert await wf.validate_inputs_async() == {}
+    assert await wf.validate_inputs() == {}
     await client.aio.request("GET", "/api/v2/models/install/1")
-    ((why,),) = (await wf.validate_inputs_async()).values()
+    ((why,),) = (await wf.validate_inputs()).values()
     assert "2 models answer to 'Tiny'" in why
 
 
 async def test_node_packs_that_were_installed_are_known(
-    client: InvokeAIClient, wf: WorkflowHandle, server: Server
+    client: InvokeAIClient, wf: AsyncWorkflowHandle, server: Server
 ) -> None:
     for method, path, is_read_again in (
         ("GET", "/api/v2/custom_nodes/", False),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.support.scripted_server import WORKFLOW, ScriptedServer
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 
 
 async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
@@ -56,6 +58,9 @@ def test_a_blocking_submission_interrupted_when_it_has_just_succeeded_is_withdra
     wait = concurrent.futures.Future.result
 
     def interrupted(future: concurrent.futures.Future[object], timeout: float | None = None) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            # asyncio reads the results of its own threads so.
+            return wait(future, timeout)
         monkeypatch.undo()
         wait(future, timeout)
         raise KeyboardInterrupt
@@ -82,3 +87,38 @@ async def test_each_submission_has_the_values_of_the_moment_at_which_it_was_call
     await asyncio.gather(*(submit(value) for value in range(20)))
     sent = [item["session"]["graph"]["nodes"]["add"]["a"] for item in server.items.values()]
     assert sorted(sent) == [*range(20)]
+
+
+@pytest.mark.parametrize(
+    ("options", "setting"),
+    [
+        ({"runs": 0}, "runs"),
+        ({"runs": -1}, "runs"),
+        ({"runs": 1.5}, "runs"),
+        ({"runs": True}, "runs"),
+        ({"runs": "two"}, "runs"),
+        ({"on_server_loss": "Resubmit"}, "on_server_loss"),
+        ({"priority": "hihg"}, "priority"),
+        ({"destination": object()}, "destination"),
+        ({"origin": None}, "origin"),
+        ({"batch_id": 7}, "batch_id"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused(
+    server: ScriptedServer, wf: WorkflowHandle, options: dict[str, Any], setting: str
+) -> None:
+    with pytest.raises(errors.SettingsError, match=setting) as caught:
+        wf.submit_sync(**options)
+    assert caught.value.setting == setting
+    assert not server.items
+
+
+class Count:
+    """An integer of another library, such as numpy's."""
+
+    def __index__(self) -> int:
+        return 2
+
+
+def test_the_number_of_runs_may_be_any_integer_type(server: ScriptedServer, wf: WorkflowHandle) -> None:
+    assert wf.submit_sync(runs=Count()).enqueued == 2  # type: ignore[arg-type]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import pytest
 from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client import errors
+from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.run import AsyncRun, Run, poll_pauses
+from invokeai_py_client.run import AsyncRun, poll_pauses
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
 
@@ -33,7 +35,17 @@ def run_of(engine: Engine, live: TrackedRun) -> Run:
     def images_of(item: QueueItem) -> list[Any]:
         return [output.invocation_id for output in item.outputs]
 
-    return Run(AsyncRun(engine, cast(HttpTransport, None), cast(RunTracker, None), live, images_of))
+    return Run(AsyncRun(engine, cast(HttpTransport, None), cast(RunTracker, Tracker()), live, images_of))
+
+
+class Tracker:
+    """Watches nothing: what happens to the run is up to the test."""
+
+    @contextlib.asynccontextmanager
+    async def watching(self, live: TrackedRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
+        live.watchers.append(watcher)
+        yield
+        live.unwatch(watcher)
 
 
 @pytest.fixture
@@ -68,7 +80,7 @@ def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_sw
                 assert len(run.images) <= run.enqueued
                 assert "batch_id" in run
                 assert [event.type for event in run.events if event.type == "unknown"] == []
-                _ = run.started_at, repr(run), run["status"], run.aio.is_over()
+                _ = run.started_at, repr(run), run["status"]
         except BaseException as error:
             faults.append(error)
 
@@ -107,13 +119,16 @@ def test_what_a_run_shows(engine: Engine) -> None:
         run["nothing"]
 
 
-def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
+async def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
     live = TrackedRun(RunState("b", "default", GRAPH))
     run = run_of(engine, live)
-    assert not run.aio.is_over()
-    live.fail(errors.ClientClosedError("closed"))
-    with pytest.raises(errors.ClientClosedError):
-        run.aio.is_over()
+    with pytest.raises(errors.RunTimeout):
+        run.wait(0)
+    live.fail(errors.AuthenticationError("who are you", status=401, method="GET", url="http://x"))
+    with pytest.raises(errors.AuthenticationError):
+        run.wait()
+    with pytest.raises(errors.AuthenticationError):
+        await run.aio.wait(progress_callback=print)
 
 
 def test_poll_intervals() -> None:
@@ -122,3 +137,40 @@ def test_poll_intervals() -> None:
     for bad in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             poll_pauses(bad)
+
+
+async def test_an_awaited_wait_tells_its_progress(engine: Engine) -> None:
+    live = TrackedRun(RunState("b", "default", GRAPH))
+    run = run_of(engine, live).aio
+    live.state.enqueued([1])
+    seen: list[tuple[str, threading.Thread]] = []
+    sent = iter(messages(1))
+
+    async def callback(item: QueueItem) -> None:
+        seen.append((item.status, threading.current_thread()))
+        if (message := next(sent, None)) is not None:
+            live.changed(live.state.apply_event(item_event(*message)))
+
+    end = await run.wait(30, progress_callback=callback)
+    assert (end.status, seen[0][0], seen[-1][0]) == ("completed", "pending", "completed")
+    assert {thread for _, thread in seen} == {threading.current_thread()}
+    assert live.watchers == []
+
+
+async def test_an_awaited_wait_asks_for_progress_again_at_each_interval(engine: Engine) -> None:
+    live = TrackedRun(RunState("b", "default", GRAPH))
+    run = run_of(engine, live).aio
+    live.state.enqueued([1])
+    seen: list[str] = []
+    with pytest.raises(errors.RunTimeout):
+        await run.wait(0.2, poll_interval=0.01, progress_callback=lambda item: seen.append(item.status))
+    assert 3 < len(seen) <= 21
+    assert live.watchers == []
+
+
+def test_a_blocking_wait_takes_no_async_callback(engine: Engine) -> None:
+    async def callback(item: QueueItem) -> None:
+        raise AssertionError(item)
+
+    with pytest.raises(TypeError, match="async"):
+        run_of(engine, TrackedRun(RunState("b", "default", GRAPH))).wait(progress_callback=callback)

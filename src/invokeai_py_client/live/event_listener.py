@@ -13,7 +13,7 @@ from invokeai_py_client.live.event_delivery import QueueStreams
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
 from invokeai_py_client.wire.events import BulkChange, QueueItemsCanceled, QueueItemsRetried, Reconnected
@@ -34,7 +34,7 @@ class EventListener:
     def __init__(self, http: HttpTransport, engine: Engine) -> None:
         self._http = http
         self._engine = engine
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._lost_at: float | None = None
         self._deaf_since: float | None = None
         self.connection = ConnectionWatch()
@@ -64,8 +64,7 @@ class EventListener:
         Raises:
             InvokeAIError: the server does not accept this client.
         """
-        if self._generation != self._engine.generation:
-            self._generation = self._engine.generation
+        if self._loop.has_changed():
             self._engine.on_close(self._closed)
             self.queue_streams.clear()
             self.router.unwatch_all()

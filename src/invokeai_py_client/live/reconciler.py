@@ -25,7 +25,7 @@ from invokeai_py_client.live.queue_reads import records_of, summaries_of
 from invokeai_py_client.live.resubmission import resubmit_lost
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
@@ -89,7 +89,7 @@ class Reconciler:
         self._engine = engine
         self._router = router
         self._connection = connection
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._due = asyncio.Event()
         self._schedule: list[tuple[float, int, TrackedRun]] = []
         self._numbers = itertools.count()
@@ -105,8 +105,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Run in the background, if it does not yet. Waits without a request while there is nothing to ask."""
-        if self._generation != self._engine.generation:
-            self._generation = self._engine.generation
+        if self._loop.has_changed():
             self._due = asyncio.Event()
             self._engine.spawn(self._run(), name="reconciler")
 

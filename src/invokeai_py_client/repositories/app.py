@@ -26,7 +26,7 @@ from invokeai_py_client.json_text import read_json
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.repositories.schema_drift import Drift, schema_drift
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
@@ -62,7 +62,7 @@ class Health:
 
 
 class AsyncApp:
-    """The awaited face: `client.aio.app`."""
+    """The server itself: `client.app`, awaited `client.aio.app`."""
 
     def __init__(self, engine: Engine, http: HttpTransport) -> None:
         self._engine = engine
@@ -303,22 +303,3 @@ class AsyncApp:
                 f"The template {prompt!r} cannot be read: {result.error}.", template=prompt, hint="Correct it."
             )
         return result.prompts
-
-
-class App(Blocking[AsyncApp]):
-    """The server itself: `client.app`."""
-
-    get_version = blocking(AsyncApp.get_version)
-    schema_drift = blocking(AsyncApp.schema_drift)
-    health_check = blocking(AsyncApp.health_check)
-    wait_until_ready = blocking(AsyncApp.wait_until_ready)
-    get_dependencies = blocking(AsyncApp.get_dependencies)
-    get_config = blocking(AsyncApp.get_config)
-    update_config = blocking(AsyncApp.update_config)
-    get_log_level = blocking(AsyncApp.get_log_level)
-    set_log_level = blocking(AsyncApp.set_log_level)
-    get_invocation_cache = blocking(AsyncApp.get_invocation_cache)
-    enable_invocation_cache = blocking(AsyncApp.enable_invocation_cache)
-    disable_invocation_cache = blocking(AsyncApp.disable_invocation_cache)
-    clear_invocation_cache = blocking(AsyncApp.clear_invocation_cache)
-    dynamic_prompts = blocking(AsyncApp.dynamic_prompts)

@@ -9,14 +9,13 @@ from typing import Any, Protocol, TypeVar
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import AmbiguousNameError
 from invokeai_py_client.files import FileKind
-from invokeai_py_client.image import Image
 from invokeai_py_client.transfers.uploads import check_source, is_pillow
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import boards
 from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.images import ImageRecord, VideoRecord
+from invokeai_py_client.wire.records.images import VideoRecord
 from invokeai_py_client.workflow.references import Unresolved, find_one
 
 T = TypeVar("T")
@@ -24,7 +23,17 @@ T = TypeVar("T")
 _MOST_CHOICES = 5
 """How many ids an error lists."""
 
-ImageLike = str | ImageRecord | Image
+
+class HasImageName(Protocol):
+    """An image's record, or an `Image`."""
+
+    @property
+    def image_name(self) -> str:
+        """The image's name."""
+        ...
+
+
+ImageLike = str | HasImageName
 """An image of the server: its name, its record, or an `Image`, as a run has them."""
 
 ImagesLike = ImageLike | Iterable[ImageLike] | AsyncIterable[ImageLike]
@@ -68,10 +77,9 @@ def image_name_of(image: object) -> str:
     """
     if isinstance(image, str):
         return image
-    if isinstance(image, ImageRecord):
-        return image.image_name
-    if isinstance(image, Image):
-        return image.name
+    name = getattr(image, "image_name", None)
+    if isinstance(name, str):
+        return name
     raise TypeError(f"an image is its name, its record or an Image, not {type(image).__name__}")
 
 
@@ -99,7 +107,7 @@ def image_names_of(images: ImagesLike) -> list[str]:
 
 def is_one(things: object) -> bool:
     """Whether it is a single one that could also be many."""
-    return isinstance(things, str | ImageRecord | VideoRecord | Image)
+    return isinstance(things, str) or hasattr(things, "image_name") or hasattr(things, "video_name")
 
 
 def names_of(things: Any, name_of: Callable[[object], str]) -> list[str]:

@@ -6,7 +6,7 @@ from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFo
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.arguments import given
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import auth
@@ -14,7 +14,7 @@ from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
 
 
 class AsyncAuth:
-    """The awaited face: `client.aio.auth`."""
+    """Users, and which of them the client is: `client.auth`, awaited `client.aio.auth`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         self._engine = engine
@@ -208,20 +208,3 @@ class AsyncAuth:
             ForbiddenError: the client is no administrator.
         """
         await self._http.send(auth.delete_user(user_id))
-
-
-class Auth(Blocking[AsyncAuth]):
-    """The users of a server in multi-user mode, and who of them the client is: `client.auth`."""
-
-    get_status = blocking(AsyncAuth.get_status)
-    setup = blocking(AsyncAuth.setup)
-    login = blocking(AsyncAuth.login)
-    logout = blocking(AsyncAuth.logout)
-    get_me = blocking(AsyncAuth.get_me)
-    update_me = blocking(AsyncAuth.update_me)
-    generate_password = blocking(AsyncAuth.generate_password)
-    list_users = blocking(AsyncAuth.list_users)
-    get_user = blocking(AsyncAuth.get_user)
-    create_user = blocking(AsyncAuth.create_user)
-    update_user = blocking(AsyncAuth.update_user)
-    delete_user = blocking(AsyncAuth.delete_user)

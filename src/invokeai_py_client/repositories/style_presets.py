@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
-from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Part
 from invokeai_py_client.wire.calls import style_presets
 from invokeai_py_client.wire.records.app import StylePreset
 
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import ImageSource
-
 
 class AsyncStylePresets:
-    """The awaited face: `client.aio.style_preset_repo`."""
+    """Prompts around the user's own: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
 
     def __init__(self, engine: Engine, http: HttpTransport) -> None:
         self._engine = engine
@@ -205,19 +202,6 @@ class AsyncStylePresets:
         await self._http.send(
             style_presets.import_style_presets(source, filename=source.name, content_type=content_type)
         )
-
-
-class StylePresets(Blocking[AsyncStylePresets]):
-    """Prompts around the user's own: `client.style_preset_repo`."""
-
-    list_style_presets = blocking(AsyncStylePresets.list_style_presets)
-    get_style_preset = blocking(AsyncStylePresets.get_style_preset)
-    create_style_preset = blocking(AsyncStylePresets.create_style_preset)
-    update_style_preset = blocking(AsyncStylePresets.update_style_preset)
-    delete_style_preset = blocking(AsyncStylePresets.delete_style_preset)
-    get_style_preset_image = blocking(AsyncStylePresets.get_style_preset_image)
-    export_style_presets = blocking(AsyncStylePresets.export_style_presets)
-    import_style_presets = blocking(AsyncStylePresets.import_style_presets)
 
 
 def _data(name: str, positive_prompt: str, negative_prompt: str, is_public: bool | None) -> dict[str, Any]:

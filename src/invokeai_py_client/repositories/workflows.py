@@ -15,13 +15,13 @@ from invokeai_py_client.errors import (
     UnsafePathError,
 )
 from invokeai_py_client.files import image_type_of
-from invokeai_py_client.handle import WorkflowHandle
+from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Response
@@ -32,11 +32,15 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 
 _PER_PAGE = 100
 
-HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[WorkflowHandle]]
+HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[AsyncWorkflowHandle]]
 
 
 class AsyncWorkflows:
-    """The awaited face: `client.aio.workflow_repo`."""
+    """Workflows, from files and in the server's library: `client.workflow_repo`, awaited `client.aio.workflow_repo`.
+
+    Example:
+        >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
+    """
 
     def __init__(self, engine: Engine, http: HttpTransport, make_handle: HandleMaker) -> None:
         self._engine = engine
@@ -46,7 +50,7 @@ class AsyncWorkflows:
         http.on_exchange.append(self._forget_changed_nodes)
 
     @on_engine
-    async def create_workflow(self, definition: WorkflowDefinition | str) -> WorkflowHandle:
+    async def create_workflow(self, definition: WorkflowDefinition | str) -> AsyncWorkflowHandle:
         """Make a workflow that can be run on this server.
 
         The first call reads the server's node templates, which are then kept. If the workflow calls saved workflows,
@@ -74,12 +78,12 @@ class AsyncWorkflows:
         return await self._make_handle(_checked(definition), await self.get_templates())
 
     @on_engine
-    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
+    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> AsyncWorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_file, filepath))
 
     @on_engine
-    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
+    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
 
@@ -326,29 +330,6 @@ class AsyncWorkflows:
                 url=self._http.url_of(call.path),
                 hint="Upload a copy: upload_workflow(download_workflow(...)).",
             )
-
-
-class Workflows(Blocking[AsyncWorkflows]):
-    """Workflows: `client.workflow_repo`.
-
-    Example:
-        >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
-    """
-
-    create_workflow = blocking(AsyncWorkflows.create_workflow)
-    create_workflow_from_file = blocking(AsyncWorkflows.create_workflow_from_file)
-    create_workflow_from_dict = blocking(AsyncWorkflows.create_workflow_from_dict)
-    get_templates = blocking(AsyncWorkflows.get_templates)
-    list_available_workflows = blocking(AsyncWorkflows.list_available_workflows)
-    list_tags = blocking(AsyncWorkflows.list_tags)
-    download_workflow = blocking(AsyncWorkflows.download_workflow)
-    upload_workflow = blocking(AsyncWorkflows.upload_workflow)
-    update_workflow = blocking(AsyncWorkflows.update_workflow)
-    delete_workflow = blocking(AsyncWorkflows.delete_workflow)
-    set_public = blocking(AsyncWorkflows.set_public)
-    get_thumbnail = blocking(AsyncWorkflows.get_thumbnail)
-    set_thumbnail = blocking(AsyncWorkflows.set_thumbnail)
-    delete_thumbnail = blocking(AsyncWorkflows.delete_thumbnail)
 
 
 def _checked(definition: WorkflowDefinition) -> WorkflowDefinition:

@@ -230,6 +230,11 @@ class Engine:
         """Whether `close` was called."""
         return self._closed
 
+    def is_own_thread(self) -> bool:
+        """Return whether this is the engine's thread."""
+        worker = self._worker
+        return worker is not None and threading.current_thread() is worker.thread
+
     def block(self, coro: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the engine and wait for it in this thread.
 
@@ -245,7 +250,7 @@ class Engine:
             KeyboardInterrupt: Ctrl-C; the coroutine was cancelled, and given two seconds to clean up.
             concurrent.futures.CancelledError: the coroutine was cancelled from within the engine.
         """
-        if self._is_own_thread():
+        if self.is_own_thread():
             coro.close()
             raise EngineThreadError(
                 "A blocking call was made on the client's own thread.", hint="Await the call under `.aio` there."
@@ -279,7 +284,7 @@ class Engine:
             ClientClosedError: the engine is closed, or was meanwhile.
             asyncio.CancelledError: this call, or from within the engine the coroutine, was cancelled.
         """
-        if self._is_own_thread():
+        if self.is_own_thread():
             return await coro
         work = _Work(coro)
         ended = _ended(work.done)
@@ -374,7 +379,7 @@ class Engine:
             work.hand_to(self._worker)
 
     def _end(self) -> _Worker | None:
-        if self._is_own_thread():
+        if self.is_own_thread():
             raise EngineThreadError(
                 "The client cannot be closed on its own thread.", hint="Close it where it was made."
             )
@@ -383,10 +388,6 @@ class Engine:
             if self._worker is not None:
                 self._worker.begin_to_end()
             return self._worker
-
-    def _is_own_thread(self) -> bool:
-        worker = self._worker
-        return worker is not None and threading.current_thread() is worker.thread
 
     def _own_worker(self) -> _Worker:
         worker = self._worker
@@ -449,3 +450,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 # Not earlier, as threading's own exit would be: a user's threads that still wait for their runs may finish.
 atexit.register(_end_all)
+
+
+class LoopWatch:
+    """Notices that an engine has a new loop: what belonged to the old one, in the parent of a fork, is of no use.
+
+    Args:
+        engine: the engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._generation = -1
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the loop is another one than at the last call of `has_changed`."""
+        return self._generation != self._engine.generation
+
+    def has_changed(self) -> bool:
+        """Return whether the loop is another one than at the last call; at the first call it is."""
+        is_stale, self._generation = self.is_stale, self._engine.generation
+        return is_stale

@@ -1,7 +1,7 @@
 """Long work that reports its progress: the callback is called where the caller is, never on the engine.
 
 The work is a coroutine method with a keyword argument `progress_callback`. On the engine it gets a function that only
-hands the report over; `reporting` makes of it the awaited face, `blocking_reporting` the blocking one.
+hands the report over; `reporting` makes it awaited, `block_reporting` is what the blocking method calls.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
-from invokeai_py_client.runtime.twins import HasEngine, read_awaited, read_blocking
+from invokeai_py_client.runtime.twins import HasEngine, read_awaited
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=HasEngine)
 T = TypeVar("T")
 
-_NOT_AWAITED = "progress_callback is an async function, which nobody would await: use client.aio for it"
+_NOT_AWAITED = (
+    "progress_callback is an async function, which a blocking call does not await: use the method under `.aio`"
+)
 
 
 def reporting(
@@ -36,7 +38,9 @@ def reporting(
 
     @functools.wraps(method)
     async def awaited(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        callback = _checked(kwargs.pop("progress_callback", None))
+        callback = checked_callback(kwargs.pop("progress_callback", None))
+        if self._engine.is_own_thread():
+            return await coroutine(self, *args, **{**kwargs, "progress_callback": callback or _ignore})
         read_args, read_kwargs = await read_awaited(args, kwargs)
         work = _Work(
             self._engine,
@@ -60,44 +64,60 @@ def reporting(
     return awaited
 
 
-def blocking_reporting(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Any, P], T]:
-    """The blocking face of a method made by `reporting`: `progress_callback` is called in the thread that waits."""
-    coroutine: Callable[..., Coroutine[Any, Any, T]] = inspect.unwrap(method)
+def block_reporting(
+    engine: Engine,
+    make: Callable[[Callable[[Any], object]], Coroutine[Any, Any, T]],
+    progress_callback: Callable[[Any], object] | None,
+) -> T:
+    """Run a coroutine on the engine, wait for it, and call `progress_callback` in this thread with what it reports.
 
-    @functools.wraps(method)
-    def face(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        aio = self.aio
-        engine: Engine = aio._engine
-        callback = _checked(kwargs.pop("progress_callback", None))
-        if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__):
+    Args:
+        engine: where it runs.
+        make: makes the coroutine; it is given the function that takes the reports.
+        progress_callback: a plain function. What it raises ends the work, and is raised.
+
+    Raises:
+        TypeError: `progress_callback` is not a function, or is an async one.
+    """
+    callback = plain_callback(progress_callback)
+    work = _Work(engine, make)
+    if callback is None:
+        return engine.block(work.coroutine())
+    try:
+        engine.block(work.begin())
+        while True:
+            for report in work.reports.take():
+                callback(report)
+    except MailboxClosed:
+        return work.result()
+    except BaseException:
+        engine.block(work.end())
+        raise
+
+
+def plain_callback(callback: object) -> Callable[[Any], None] | None:
+    """Return a function that calls a callback in this thread.
+
+    Raises:
+        TypeError: it cannot be called, or is an async function; or later, when it returns a coroutine.
+    """
+    function = checked_callback(callback)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise TypeError(_NOT_AWAITED)
+    if function is None:
+        return None
+
+    def call(report: Any) -> None:
+        answer = function(report)
+        if inspect.iscoroutine(answer):
+            answer.close()
             raise TypeError(_NOT_AWAITED)
-        read_args, read_kwargs = read_blocking(args, kwargs)
-        work = _Work(engine, lambda report: coroutine(aio, *read_args, **{**read_kwargs, "progress_callback": report}))
-        if callback is None:
-            return engine.block(work.coroutine())
-        try:
-            engine.block(work.begin())
-            while True:
-                for report in work.reports.take():
-                    answer = callback(report)
-                    if inspect.iscoroutine(answer):
-                        answer.close()
-                        raise TypeError(_NOT_AWAITED)
-        except MailboxClosed:
-            return work.result()
-        except BaseException:
-            engine.block(work.end())
-            raise
 
-    del face.__dict__["__wrapped__"]
-    face.__dict__["__signature__"] = inspect.signature(coroutine)
-    return face
+    return call
 
 
-def _checked(callback: object) -> Callable[[Any], Any] | None:
-    """A callback, before anything is begun.
+def checked_callback(callback: object) -> Callable[[Any], Any] | None:
+    """Return a callback, which may be an async function.
 
     Raises:
         TypeError: it cannot be called.
@@ -105,6 +125,10 @@ def _checked(callback: object) -> Callable[[Any], Any] | None:
     if callback is None or callable(callback):
         return callback
     raise TypeError(f"progress_callback is a function, not {type(callback).__name__}")
+
+
+def _ignore(_: object) -> None:
+    """Take a report that nobody asked for."""
 
 
 class _Work(Generic[T]):
@@ -119,7 +143,7 @@ class _Work(Generic[T]):
 
     def coroutine(self) -> Coroutine[Any, Any, T]:
         """The work, reporting to nobody."""
-        return self._make(lambda _: None)
+        return self._make(_ignore)
 
     async def begin(self) -> None:
         """On the engine: begin it in the background."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 
 T = TypeVar("T")
 
@@ -26,8 +26,7 @@ class SingleFlight(Generic[T]):
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._flight: _Flight[T] | None = None
         self._kept: _Flight[T] | None = None
 
@@ -51,9 +50,8 @@ class SingleFlight(Generic[T]):
         Raises:
             Exception: whatever `fetch` raises.
         """
-        if self._generation != self._engine.generation:
+        if self._loop.has_changed():
             # A fetch that was running when this process was forked belongs to the parent's loop.
-            self._generation = self._engine.generation
             self._flight = None
         oldest = time.monotonic() - max_age
         while True:

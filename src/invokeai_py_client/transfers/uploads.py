@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from invokeai_py_client.errors import InvokeAIError, NotAnImageError
 from invokeai_py_client.files import IMAGE, FileKind, path_of
@@ -17,11 +17,25 @@ from invokeai_py_client.files import IMAGE, FileKind, path_of
 if TYPE_CHECKING:
     import PIL.Image
 
-    FileSource = str | os.PathLike[str] | bytes | BinaryIO
-    """A file's path, its content, or an open binary file, which is read from where it stands."""
 
-    ImageSource = FileSource | PIL.Image.Image
-    """A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
+class PillowImage(Protocol):
+    """A `PIL.Image.Image`, or what has the same methods. Pillow is optional."""
+
+    @property
+    def mode(self) -> str:
+        """The kind of its pixels, such as `RGB`."""
+        ...
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+        """Write the image into a file."""
+        ...
+
+
+FileSource = str | os.PathLike[str] | bytes | BinaryIO
+"""A file's path, its content, or an open binary file, which is read from where it stands."""
+
+ImageSource = FileSource | PillowImage
+"""A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
 
 _SMALL = 512 * 1024
 

@@ -1,8 +1,10 @@
-"""How long to wait before the next attempt to connect."""
+"""How long to wait before the next attempt to connect, or to send a request."""
 
 from __future__ import annotations
 
 import random
+
+from invokeai_py_client.errors import ApiError, InvokeAIError
 
 FIRST_PAUSE = 0.5
 """Seconds: the longest pause after the first failure; it doubles with each further one."""
@@ -14,6 +16,24 @@ STABLE_AFTER = 30.0
 """Seconds that a connection must last before the failures before it no longer count."""
 
 _MOST_DOUBLINGS = 16
+
+_FIRST_RETRY = 0.2
+_LONGEST_RETRY = 5.0
+
+
+def retry_delay(tries: int, error: InvokeAIError) -> float:
+    """Return the seconds to wait before a request is sent again.
+
+    That is what the server asked for with `Retry-After`, else exponential back-off with some jitter. Four retries take
+    at least 3 s: with full jitter they could be over in a moment, while the server is still restarting.
+
+    Args:
+        tries: how often it was sent already.
+        error: the last failure.
+    """
+    if isinstance(error, ApiError) and error.retry_after is not None:
+        return error.retry_after
+    return min(_FIRST_RETRY * 2.0 ** (tries - 1), _LONGEST_RETRY) + random.uniform(0, _FIRST_RETRY)
 
 
 class Backoff:

@@ -6,6 +6,7 @@ aiohttp's own errors quote whole URLs and headers, with whatever proxy's passwor
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 import aiohttp
 
@@ -14,6 +15,21 @@ from invokeai_py_client.transport.redirects import LedElsewhere, redirected
 
 NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 """Raised before anything was sent."""
+
+
+class SocketFailure(Exception):
+    """What the Socket.IO library raised, which is its cause: a handshake failed, or the connection is lost."""
+
+
+class HandshakeRefused(Exception):
+    """The server does not accept the token of the socket's handshake."""
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from or while handling."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def failure(

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from invokeai_py_client.errors import ApiError, AuthenticationError, ForbiddenError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
@@ -34,9 +34,8 @@ class Credentials:
     """
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
-        self._engine = engine
         self._url = settings.url
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._lock = asyncio.Lock()
         self._token = settings.token
         self._login = None if settings.email is None else (settings.email, settings.password or Secret(""))
@@ -89,9 +88,8 @@ class Credentials:
         """
         if self._login is None:
             return False
-        if self._generation != self._engine.generation:
+        if self._loop.has_changed():
             # A lock belongs to the loop on which it was first waited for.
-            self._generation = self._engine.generation
             self._lock = asyncio.Lock()
         before = self._refusal
         async with self._lock:

@@ -18,8 +18,6 @@ import aiohttp
 import yarl
 from multidict import CIMultiDict
 from pydantic import ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from invokeai_py_client.errors import (
     AnswerTooLargeError,
@@ -30,10 +28,11 @@ from invokeai_py_client.errors import (
     RequestBodyError,
     ServerError,
 )
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.backoff import retry_delay
 from invokeai_py_client.transport.bodies import (
     NO_FILES,
     Downloaded,
@@ -74,24 +73,6 @@ _LOOK = 5.0
 
 _HANG_UP = 0.05
 """Seconds that it takes a server, at most, to hang up."""
-
-
-class RetryWait(wait_base):
-    """Exponential back-off with jitter, unless the server itself said how long to wait (`Retry-After`).
-
-    Four retries take 3 s at least. Were all of the wait left to chance, they could be over in a moment, while the
-    server is still away.
-    """
-
-    def __init__(self) -> None:
-        self._growing = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0, 0.2)
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Return the seconds until the next try."""
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, ApiError) and error.retry_after is not None:
-            return error.retry_after
-        return self._growing(retry_state)
 
 
 class _Attempts:
@@ -141,7 +122,7 @@ class HttpTransport:
         self.settings = settings
         self._engine = engine
         self._session: aiohttp.ClientSession | None = None
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self.credentials = Credentials(settings, engine)
         self._proxy, self.proxy_headers = _proxy(settings)
         self._open_line = OpenLine(settings)
@@ -153,9 +134,8 @@ class HttpTransport:
 
     def session(self) -> aiohttp.ClientSession:
         """The session of this process and loop, made when it is first needed."""
-        if self._session is None or self._generation != self._engine.generation:
+        if self._loop.has_changed() or self._session is None:
             # After a fork the old session belongs to the parent: it is let go, never closed here.
-            self._generation = self._engine.generation
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -239,44 +219,22 @@ class HttpTransport:
     async def _with_retries(self, call: Call[Any], attempts: _Attempts, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt, and more of them after a failure that a retry may mend."""
         retries = self.settings.retries if call.retries is None else call.retries
-
-        def is_retried(error: BaseException) -> bool:
-            return (
-                isinstance(error, InvokeAIError)
-                and error.is_transient
-                and (call.idempotent or not error.may_have_been_applied)
-            )
-
-        def is_late(state: RetryCallState) -> bool:
-            # A delay that outlasts the call's timeout is not begun.
-            return state.upcoming_sleep >= attempts.left
-
-        try:
-            return await attempt()
-        except InvokeAIError as error:
-            attempts.failed(error)
-            if not retries or not is_retried(error):
-                raise
-            first: InvokeAIError | None = error
-        # Only what has failed pays for this: the first attempt's failure counts as the first of its tries.
-        tries = AsyncRetrying(
-            retry=retry_if_exception(is_retried),
-            stop=lambda state: stop_after_attempt(retries + 1)(state) or is_late(state),
-            wait=RetryWait(),
-            before_sleep=lambda state: _log_retry(call, state, retries),
-            reraise=True,
-        )
-        async for one in tries:
-            with one:
-                failure, first = first, None
-                if failure is not None:
-                    raise failure
-                try:
-                    return await attempt()
-                except InvokeAIError as error:
-                    attempts.failed(error)
+        tries = 0
+        while True:
+            try:
+                return await attempt()
+            except InvokeAIError as error:
+                attempts.failed(error)
+                tries += 1
+                delay = retry_delay(tries, error)
+                may_repeat = call.idempotent or not error.may_have_been_applied
+                # A delay that outlasts the call's timeout is not begun.
+                if tries > retries or not (error.is_transient and may_repeat) or delay >= attempts.left:
                     raise
-        raise AssertionError("the loop above returns or raises")
+                logger.debug(
+                    "%s %s: retry %d of %d in %.2f s, because: %s", call.method, call.path, tries, retries, delay, error
+                )
+            await asyncio.sleep(delay)
 
     async def _attempt(
         self, call: Call[Any], attempts: _Attempts, sink: Sink | None = None, files: OpenFiles = NO_FILES
@@ -570,19 +528,6 @@ def _text(value: Scalar) -> str:
     if isinstance(value, Secret):
         return value.reveal()
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _log_retry(call: Call[Any], state: RetryCallState, retries: int) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    logger.debug(
-        "%s %s: retry %d of %d in %.2f s, because: %s",
-        call.method,
-        call.path,
-        state.attempt_number,
-        retries,
-        state.upcoming_sleep,
-        error,
-    )
 
 
 def _now() -> float:

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import aiohttp
-import socketio.exceptions
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.backoff import Backoff
-from invokeai_py_client.transport.connection_errors import reason
+from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain, reason
 from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.redirects import LedElsewhere
-from invokeai_py_client.transport.socketio_connection import HandshakeRefused, chain, open_connection
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
-_EXPECTED = (
-    socketio.exceptions.SocketIOError,
-    aiohttp.ClientError,
-    OSError,
-    InvokeAIError,
-    LedElsewhere,
-    HandshakeRefused,
-)
+_EXPECTED = (SocketFailure, aiohttp.ClientError, OSError, InvokeAIError, LedElsewhere, HandshakeRefused)
 """What the network may do; of anything else the log has the traceback."""
 
 
@@ -55,6 +47,19 @@ class OpenConnection(Protocol):
     def __call__(self, http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> Awaitable[OpenSocket]:
         """Open a connection."""
         ...
+
+
+def load_socket_library() -> None:
+    """Import the Socket.IO library, which takes longer than a request. Any thread may do so ahead of its first use."""
+    importlib.import_module("invokeai_py_client.transport.socketio_connection")
+
+
+async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> OpenSocket:
+    """Open a connection, as `socketio_connection.open_connection`; the library is imported when it is first needed."""
+    await asyncio.to_thread(load_socket_library)
+    from invokeai_py_client.transport import socketio_connection
+
+    return await socketio_connection.open_connection(http, on_event, is_asked=is_asked)
 
 
 class SocketListener(Protocol):
@@ -98,7 +103,7 @@ class Socket:
         self._listener = listener
         self._open_connection = open_connection
         self._queues: set[str] = set()
-        self._generation = -1
+        self._loop = LoopWatch(engine)
         self._forget()
         http.credentials.on_login = self._logged_in
 
@@ -116,7 +121,7 @@ class Socket:
     @property
     def is_connected(self) -> bool:
         """Whether events arrive now. `epoch` rises with each new connection; `denial` is why there is to be none."""
-        return self._connection is not None and self._generation == self._engine.generation
+        return self._connection is not None and not self._loop.is_stale
 
     async def subscribe(self, queue_id: str) -> bool:
         """See to it that the events of a queue arrive.
@@ -128,9 +133,8 @@ class Socket:
             True once the server has acknowledged: no event from here on is missed. False if the socket cannot be
             opened now; it goes on trying, and the listener is told when it succeeds.
         """
-        if self._generation != self._engine.generation:
+        if self._loop.has_changed():
             # After a fork the connection is the parent's.
-            self._generation = self._engine.generation
             self._forget()
         self._queues.add(queue_id)
         if self._http.settings.transport == "polling":
@@ -150,7 +154,7 @@ class Socket:
                 await connection.subscribe(queue_id)
                 if connection is self._connection:
                     self._joined.add(queue_id)
-            except (socketio.exceptions.SocketIOError, TimeoutError) as error:
+            except (SocketFailure, TimeoutError) as error:
                 logger.info("subscribing to queue %r failed (%s); reconnecting", queue_id, reason(error))
                 await connection.close()
         return self.is_connected and queue_id in self._joined

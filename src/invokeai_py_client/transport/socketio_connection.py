@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
 from math import ceil
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ import socketio
 import socketio.exceptions
 
 from invokeai_py_client.secret import Secret
+from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain
 from invokeai_py_client.transport.event_tap import EventHandler, TappedSession
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.library_log import guard_messages, library_logger
@@ -35,10 +35,6 @@ heartbeat (InvokeAI: `pingInterval` 25 s, `pingTimeout` 20 s) would take up to 4
 
 _GOODBYE = 5.0
 """Seconds to close a connection in order; a half-open one cannot be."""
-
-
-class HandshakeRefused(Exception):
-    """The server does not accept the token of the socket's handshake."""
 
 
 class SocketIOConnection:
@@ -64,6 +60,7 @@ class SocketIOConnection:
 
         Raises:
             HandshakeRefused: the server does not accept the token.
+            SocketFailure: the handshake failed for another reason.
         """
         parts = urlsplit(url)
         try:
@@ -77,7 +74,7 @@ class SocketIOConnection:
         except socketio.exceptions.ConnectionError as error:
             if self._client.failed_namespaces or _was_answered(error, {401, 403}):
                 raise HandshakeRefused("the server does not accept the token") from None
-            raise
+            raise SocketFailure(str(error)) from error
         # The library tells the end of most connections. Should its reader die of an error, its task tells it.
         self._client.eio.read_loop_task.add_done_callback(lambda _: self._end("the reader has ended"))
 
@@ -85,10 +82,13 @@ class SocketIOConnection:
         """Subscribe to the events of a queue, and wait until the server has acknowledged it.
 
         Raises:
-            socketio.exceptions.SocketIOError: the connection is lost, or the acknowledgement did not come in time.
+            SocketFailure: the connection is lost, or the acknowledgement did not come in time.
         """
-        # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
-        await self._client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._timeout))
+        try:
+            # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
+            await self._client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._timeout))
+        except socketio.exceptions.SocketIOError as error:
+            raise SocketFailure(str(error) or type(error).__name__) from error
         logger.debug("subscribed to the events of queue %r", queue_id)
 
     async def close(self) -> None:
@@ -161,10 +161,3 @@ async def _open(http: HttpTransport, on_event: EventHandler, token: Secret | Non
 def _was_answered(error: BaseException, statuses: set[int]) -> bool:
     """Whether the handshake was answered with one of these statuses."""
     return any(isinstance(one, aiohttp.WSServerHandshakeError) and one.status in statuses for one in chain(error))
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it was raised from or while handling."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

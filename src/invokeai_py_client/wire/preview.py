@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from invokeai_py_client.errors import InvokeAIError
-
-if TYPE_CHECKING:
-    import PIL.Image
+from invokeai_py_client.pillow import PIL, pillow_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +26,7 @@ class Preview:
         Raises:
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
-        try:
-            import PIL.Image
-        except ImportError as error:
-            raise InvokeAIError(
-                "Preview.pil() needs Pillow, which is not installed.",
-                hint='Install it with: pip install "invokeai-py-client[images]"',
-            ) from error
-        picture = PIL.Image.open(io.BytesIO(self.content))
-        picture.load()
-        return picture
+        return pillow_image(self.content, needed_by="Preview.pil()")
 
 
 def read_preview(image: Any) -> Preview | None:

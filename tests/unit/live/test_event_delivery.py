@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.faults.proxy import FaultProxy
+from tests.support.live import tracked
 from tests.support.scripted_server import WORKFLOW, ScriptedServer, invocation, status, whole_story
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
@@ -210,5 +211,5 @@ async def test_a_stream_that_is_left_costs_nothing_more(stage: Stage, client: In
         async for _ in run.stream():
             break
     stage.curtain.set()
-    await run.aio.wait(30)
-    assert run.aio.live.watchers == []
+    await run.wait(30)
+    assert tracked(run).watchers == []

@@ -112,7 +112,7 @@ async def test_a_handler_of_a_loop_has_seen_all_when_a_wait_of_the_run_returns(
         seen.append(event.type)
 
     wf.on_event(handler)
-    await (await wf.submit()).aio.result(30)
+    await (await wf.submit()).result(30)
     assert seen == STORY
 
 
@@ -247,7 +247,7 @@ async def test_a_handler_that_stops_itself_on_a_loop_is_called_no_more(stage: St
         stop()
 
     stop = wf.on_event(handler)
-    await (await wf.submit()).aio.wait(30)
+    await (await wf.submit()).wait(30)
     await asyncio.sleep(0)
     assert seen == STORY[:1]
 
@@ -300,7 +300,7 @@ def test_a_dropped_handle_leaves_no_task(stage: Stage, caplog: pytest.LogCapture
             seen.append(event.type)
 
         wf.on_event(handler)
-        await (await wf.submit()).aio.wait(30)
+        await (await wf.submit()).wait(30)
         return seen
 
     async def main() -> None:

@@ -56,7 +56,7 @@ class Server(HttpTransport):
         if route in self._lacks:
             raise self._unknown
         if route == "item_ids":
-            return ItemIds(item_ids=[*self._items], total_count=len(self._items))
+            return ItemIds(item_ids=[*self._items])
         if route == "list_all":
             return [*self._items.values()]
         if route.startswith("i/"):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support.live import tracked
 from tests.support.scripted_server import WORKFLOW, ScriptedServer, invocation, status, whole_story
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
@@ -87,7 +88,9 @@ def test_many_batches_are_taken_up_by_all_criteria_together() -> None:
             again = found[three.batch_id]
             assert (again.status, again.progress, again.item_ids) == ("in_progress", 50, three.item_ids)
             assert [output.item_id for output in again.item.outputs] == [three.item_ids[0]]
-            assert other.runs([three.batch_id])[three.batch_id].aio.live is again.aio.live, "it is followed already"
+            assert tracked(other.runs([three.batch_id])[three.batch_id].aio) is tracked(again.aio), (
+                "it is followed already"
+            )
             server.do(complete(server, three.item_ids[1], three.batch_id))
             assert again.wait(30).status == "completed"
 
@@ -107,7 +110,7 @@ def test_a_poll_interval_ends_with_its_wait() -> None:
         for progress_callback in (None, lambda item: None):
             with pytest.raises(errors.RunTimeout):
                 run.wait(0.05, poll_interval=0.01, progress_callback=progress_callback)
-            assert run.aio.live.pollings == []
+            assert tracked(run.aio).pollings == []
         assert client.stats().requests["POST queue"]["200"] > 3
 
 

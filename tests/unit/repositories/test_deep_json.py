@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
-from invokeai_py_client.client import AsyncClient
+from invokeai_py_client.async_client import AsyncClient
 from invokeai_py_client.errors import InvokeAIError, ServerError, WorkflowFileError
 
 Ask = Callable[[AsyncClient], Awaitable[Any]]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from invokeai_py_client import InvokeAIClient
-from invokeai_py_client.repositories.boards.board import Board
-from invokeai_py_client.repositories.boards.boards import Boards
-from invokeai_py_client.repositories.models.install_job import InstallJob
-from invokeai_py_client.repositories.models.models import Models
-from invokeai_py_client.repositories.queue.queue import Queue
-from invokeai_py_client.repositories.workflows import Workflows
+from invokeai_py_client.blocking.generated.board import Board
+from invokeai_py_client.blocking.generated.boards import Boards
+from invokeai_py_client.blocking.generated.install_job import InstallJob
+from invokeai_py_client.blocking.generated.models import Models
+from invokeai_py_client.blocking.generated.queue import Queue
+from invokeai_py_client.blocking.generated.workflows import Workflows
 
 # Those of its public methods that were sane, with their arguments in order.
 NAMES: dict[type[Any], dict[str, str]] = {

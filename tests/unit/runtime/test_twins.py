@@ -1,4 +1,4 @@
-"""Arguments that fetch as they are read are read where the caller is, by both faces."""
+"""Arguments that fetch while they are iterated are read where the caller is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine, shared
+from invokeai_py_client.runtime.reporting import block_reporting, reporting
+from invokeai_py_client.runtime.twins import on_engine, read_here
 
 
 class AsyncThings:
@@ -39,33 +39,26 @@ class AsyncThings:
         """Keep."""
         return thing
 
-    @on_engine
-    async def find(self, name: str, *, size: int = 1) -> tuple[str, int]:
-        """Find a thing."""
-        return name, size
-
     @reporting
     async def take_and_tell(
         self, things: Any, *, progress_callback: Callable[[int], object] | None = None
     ) -> list[Any]:
         """Take."""
+        assert progress_callback is not None
+        progress_callback(len(things))
         return [*things]
 
 
-class Things(Blocking[AsyncThings]):
-    take = blocking(AsyncThings.take)
-    keep = blocking(AsyncThings.keep)
-    find = blocking(AsyncThings.find)
-    find_in_words = handing(AsyncThings.find, lambda found: f"{found[0]} of {found[1]}")
-    list_things = shared(AsyncThings.list_things)
-    take_and_tell = blocking_reporting(AsyncThings.take_and_tell)
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
-def things() -> Iterator[Things]:
-    engine = Engine()
-    yield Things(AsyncThings(engine))
-    engine.close()
+def things(engine: Engine) -> AsyncThings:
+    return AsyncThings(engine)
 
 
 def ours(listing: Iterable[int], readers: set[threading.Thread]) -> Iterator[int]:
@@ -79,43 +72,39 @@ async def ours_awaited(listing: Listing[int]) -> AsyncIterator[int]:
         yield thing
 
 
-def test_what_fetches_as_it_is_read_is_read_by_the_caller(things: Things) -> None:
-    listing = things.aio.list_things()
+def test_what_fetches_as_it_is_read_is_read_by_the_caller(engine: Engine, things: AsyncThings) -> None:
+    listing = things.list_things()
     readers: set[threading.Thread] = set()
-    assert things.take(listing, more=listing) == [1, 2, 3, 1, 2, 3]
-    assert things.take(ours(listing, readers), more=iter([4])) == [1, 2, 3, 4]
-    assert things.take_and_tell(listing) == [1, 2, 3]
-    assert things.take_and_tell(ours(listing, readers), progress_callback=lambda _: None) == [1, 2, 3]
+    assert engine.block(things.take(read_here(listing), more=read_here(listing))) == [1, 2, 3, 1, 2, 3]
+    assert engine.block(things.take(read_here(ours(listing, readers)), more=read_here(iter([4])))) == [1, 2, 3, 4]
     assert readers == {threading.current_thread()}
 
 
-async def test_what_fetches_as_it_is_read_is_read_by_the_caller_who_awaits(things: Things) -> None:
-    aio, listing = things.aio, things.aio.list_things()
+def test_work_that_reports_may_be_blocked_on(engine: Engine, things: AsyncThings) -> None:
+    told: list[int] = []
+    assert block_reporting(engine, lambda report: things.take_and_tell([1], progress_callback=report), None) == [1]
+    assert block_reporting(engine, lambda report: things.take_and_tell([1], progress_callback=report), told.append) == [
+        1
+    ]
+    assert told == [1]
+
+
+async def test_what_fetches_as_it_is_read_is_read_by_the_caller_who_awaits(things: AsyncThings) -> None:
+    listing = things.list_things()
     readers: set[threading.Thread] = set()
-    assert await aio.take(listing, more=listing) == [1, 2, 3, 1, 2, 3]
-    assert await aio.take(ours_awaited(listing), more=ours(listing, readers)) == [1, 2, 3, 1, 2, 3]
-    assert await aio.take_and_tell(ours_awaited(listing), progress_callback=lambda _: None) == [1, 2, 3]
-    assert await aio.take_and_tell(listing) == [1, 2, 3]
+    assert await things.take(listing, more=listing) == [1, 2, 3, 1, 2, 3]
+    assert await things.take(ours_awaited(listing), more=ours(listing, readers)) == [1, 2, 3, 1, 2, 3]
+    assert await things.take_and_tell(ours_awaited(listing), progress_callback=lambda _: None) == [1, 2, 3]
+    assert await things.take_and_tell(listing) == [1, 2, 3]
     assert readers == {threading.current_thread()}
 
 
-async def test_what_is_there_already_is_passed_on_as_it_is(things: Things) -> None:
+async def test_what_is_there_already_is_passed_on_as_it_is(things: AsyncThings) -> None:
     for value in ([1], {"a": 1}, "abc", io.BytesIO(b"a\nb"), io.StringIO("a\nb"), range(3)):
-        assert things.keep(value) is value
-        assert await things.aio.keep(value) is value
+        assert read_here(value) is value
+        assert await things.keep(value) is value
 
 
-def test_the_faces_give_what_the_method_gives(things: Things) -> None:
-    assert things.find("a", size=2) == ("a", 2)
-    assert things.find_in_words("a", size=2) == "a of 2"
-    assert [*things.list_things()] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("name", ["find", "find_in_words", "take_and_tell", "list_things"])
-def test_a_face_has_the_docstring_and_the_signature_of_the_method_and_is_no_coroutine_function(name: str) -> None:
-    method = getattr(AsyncThings, "find" if name == "find_in_words" else name)
-    face = getattr(Things, name)
-    assert (face.__name__, face.__doc__) == (method.__name__, method.__doc__)
-    assert inspect.signature(face) == inspect.signature(method)
-    assert not inspect.iscoroutinefunction(face)
-    assert not inspect.iscoroutinefunction(inspect.unwrap(face))
+def test_a_method_on_the_engine_keeps_its_name_docstring_and_signature() -> None:
+    assert (AsyncThings.keep.__name__, AsyncThings.keep.__doc__) == ("keep", "Keep.")
+    assert str(inspect.signature(AsyncThings.keep)) == "(self, thing: 'Any') -> 'Any'"

@@ -18,14 +18,13 @@ from typing import Any, BinaryIO
 import aiohttp
 import pytest
 from aiohttp import web
-from tenacity import AsyncRetrying, RetryCallState
 from tests.support.serving import serving
 
 from invokeai_py_client import errors
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.http import HttpTransport, RetryWait
+from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call, Part
 from invokeai_py_client.wire.calls import app as app_calls
 from invokeai_py_client.wire.calls import auth as auth_calls
@@ -119,17 +118,6 @@ async def test_only_what_passes_is_tried_again_and_not_for_ever(
     with pytest.raises(errors.ApiError):
         await send(script, engine, call(), retries=2)
     assert len(script.requests) == tries
-
-
-def test_the_retries_last_for_three_seconds_whatever_chance_does() -> None:
-    tries = AsyncRetrying(wait=RetryWait())
-    for _ in range(100):
-        state = RetryCallState(tries, None, (), {})
-        waits = []
-        for state.attempt_number in range(1, Settings().retries + 1):
-            waits.append(RetryWait()(state))
-        assert 3.0 <= sum(waits) <= 4.0
-        assert waits == sorted(waits)
 
 
 async def test_what_is_not_idempotent_is_sent_once(script: Script, engine: Engine) -> None:

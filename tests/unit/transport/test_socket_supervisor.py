@@ -10,13 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-import socketio.exceptions
 from aiohttp.client_reqrep import ConnectionKey
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import AuthenticationError, InvokeAIError
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.connection_errors import SocketFailure
 from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socket import Socket
@@ -285,9 +285,9 @@ def no_connection(error: OSError) -> Exception:
     ("error", "is_refused"),
     [
         (ConnectionRefusedError("refused"), True),
-        (caused_by(socketio.exceptions.ConnectionError("x"), no_connection(ConnectionRefusedError("refused"))), True),
-        (caused_by(socketio.exceptions.ConnectionError("x"), no_connection(OSError("no route"))), False),
-        (socketio.exceptions.ConnectionError("x"), False),
+        (caused_by(SocketFailure("x"), no_connection(ConnectionRefusedError("refused"))), True),
+        (caused_by(SocketFailure("x"), no_connection(OSError("no route"))), False),
+        (SocketFailure("x"), False),
         (TimeoutError(), False),
     ],
     ids=["refused", "refused, wrapped", "no route, wrapped", "the library's own", "too late"],

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import socketio.exceptions
 from aiohttp import WSMsgType, web
 from tests.support.serving import serving
 
@@ -16,6 +15,7 @@ from invokeai_py_client.errors import AuthenticationError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import socketio_connection
+from invokeai_py_client.transport.connection_errors import SocketFailure
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.socketio_connection import SocketIOConnection, open_connection
 
@@ -197,7 +197,7 @@ async def test_a_subscription_that_is_not_acknowledged_fails(
 
     server.script = script
     async with connected(engine, server, connect_timeout=1.0) as connection:
-        with pytest.raises((socketio.exceptions.SocketIOError, TimeoutError)):
+        with pytest.raises((SocketFailure, TimeoutError)):
             await engine.call(connection.subscribe("default"))
 
 
@@ -218,8 +218,8 @@ async def test_a_refused_handshake_is_told_as_such(server: Server, engine: Engin
     [
         (401, AuthenticationError),
         (403, AuthenticationError),
-        (404, socketio.exceptions.ConnectionError),
-        (500, socketio.exceptions.ConnectionError),
+        (404, SocketFailure),
+        (500, SocketFailure),
     ],
 )
 async def test_a_status_that_refuses_the_user_is_told_from_others(
@@ -239,7 +239,7 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
     for opens in (True, False):
         server.opens = opens
         server.closed.clear()
-        with pytest.raises((TimeoutError, socketio.exceptions.ConnectionError)):
+        with pytest.raises((TimeoutError, SocketFailure)):
             async with connected(engine, server, connect_timeout=0.2):
                 pass
         await asyncio.wait_for(server.closed.wait(), 10)

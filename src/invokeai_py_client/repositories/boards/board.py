@@ -5,38 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
-from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of
-from invokeai_py_client.repositories.media.common import Category, parts_of
+from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of, is_one
+from invokeai_py_client.repositories.media.common import Category, change_all, parts_of
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.runtime.reporting import blocking_reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
-from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Query
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
-
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import ImageSource
 
 UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
 """What stands for the board of the images that are on none."""
 
 
 class AsyncBoard:
-    """The awaited face of one board; `Board` blocks. `record` is what was known of it when it was made, or refreshed.
+    """A board of the server: `Board` blocks, `AsyncBoard` (`board.aio`) is awaited.
 
     The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
-    sure that it is on this board; the other verbs take any image.
+    sure that it is on this board; the other methods take any image.
+
+    Example:
+        >>> board = client.board_repo.get_board_handle_by_name("tigers")
+        >>> board.upload_image("cub.png")
+        >>> board.download("tigers").failed
+        []
     """
 
     def __init__(
@@ -46,7 +48,12 @@ class AsyncBoard:
         self._http = http
         self._catalog = catalog
         self._image_repo = image_repo
-        self.record = record
+        self._record = record
+
+    @property
+    def record(self) -> BoardRecord:
+        """What was known of the board when the handle was made, or refreshed."""
+        return self._record
 
     @property
     def board_id(self) -> str:
@@ -77,9 +84,9 @@ class AsyncBoard:
                 "image_count": await self._http.send(boards.count_images(self.board_id, boards.GENERATED)),
                 "asset_count": await self._http.send(boards.count_images(self.board_id, boards.ASSETS)),
             }
-            self.record = UNCATEGORIZED.model_copy(update=counts)
+            self._record = UNCATEGORIZED.model_copy(update=counts)
         else:
-            self.record = await self._http.send(boards.get_board(self.board_id))
+            self._record = await self._http.send(boards.get_board(self.board_id))
         return self.record
 
     def images(
@@ -204,14 +211,23 @@ class AsyncBoard:
     async def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
-        Those that are not there, or may not be moved, are left out.
+        Of several, those that do not exist, or may not be moved, are left out.
 
         Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
         """
-        return await self._put(image_names_of(image_names), self.board_id)
+        names = image_names_of(image_names)
+        added = await self._put(names, self.board_id)
+        if is_one(image_names) and not added:
+            raise not_there(
+                f"The server has no image {names[0]!r} that could be put on the board {self.board_name!r}.",
+                images.get_image(names[0]),
+                self._http,
+                hint="Give an image's name on the server; `upload` takes files.",
+            )
+        return added
 
     @on_engine
     async def remove_images(self, image_names: ImagesLike) -> list[str]:
@@ -289,13 +305,13 @@ class AsyncBoard:
 
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
         """Put images on a board, or on none; the names of those that are there now."""
-        there: list[str] = []
-        for part in parts_of(image_names):
-            if board_id == boards.UNCATEGORIZED:
-                there += (await self._http.send(boards.remove_images(part))).removed_images
-            else:
-                there += (await self._http.send(boards.add_images(board_id, part))).added_images
-        return there
+        if board_id == boards.UNCATEGORIZED:
+            return await change_all(self._http, image_names, boards.remove_images, lambda answer: answer.removed_images)
+
+        def add(part: Sequence[str]) -> Call[BoardAdditions]:
+            return boards.add_images(board_id, part)
+
+        return await change_all(self._http, image_names, add, lambda answer: answer.added_images)
 
     def _has(self, record: ImageRecord) -> bool:
         return (record.board_id or boards.UNCATEGORIZED) == self.board_id
@@ -317,54 +333,3 @@ class AsyncBoard:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.board_name!r} {self.board_id}>"
-
-
-class Board(Blocking[AsyncBoard]):
-    """One board of the server. `board.aio` has the same verbs, awaited.
-
-    Example:
-        >>> board = client.board_repo.get_board_handle_by_name("tigers")
-        >>> board.upload_image("cub.png")
-        >>> board.download("tigers").failed
-        []
-    """
-
-    refresh = blocking(AsyncBoard.refresh)
-    images = shared(AsyncBoard.images)
-    list_images = blocking(AsyncBoard.list_images)
-    upload_image = blocking(AsyncBoard.upload_image)
-    upload_image_data = blocking(AsyncBoard.upload_image_data)
-    upload = blocking_reporting(AsyncBoard.upload)
-    download = blocking_reporting(AsyncBoard.download)
-    download_image = blocking(AsyncBoard.download_image)
-    add_images = blocking(AsyncBoard.add_images)
-    remove_images = blocking(AsyncBoard.remove_images)
-    move_image_to = blocking(AsyncBoard.move_image_to)
-    remove_image = blocking(AsyncBoard.remove_image)
-    star_image = blocking(AsyncBoard.star_image)
-    unstar_image = blocking(AsyncBoard.unstar_image)
-    delete_image = blocking(AsyncBoard.delete_image)
-    get_image_count = blocking(AsyncBoard.get_image_count)
-
-    @property
-    def record(self) -> BoardRecord:
-        """What was known of it when it was made, or refreshed."""
-        return self.aio.record
-
-    @property
-    def board_id(self) -> str:
-        """Its id; `none` for the board of the images that are on none."""
-        return self.aio.board_id
-
-    @property
-    def board_name(self) -> str:
-        """Its name."""
-        return self.aio.board_name
-
-    @property
-    def is_uncategorized(self) -> bool:
-        """Whether it stands for the images that are on no board."""
-        return self.aio.is_uncategorized
-
-    def __repr__(self) -> str:
-        return f"<Board {self.board_name!r} {self.board_id}>"

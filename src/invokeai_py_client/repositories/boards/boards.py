@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, board_named, given
-from invokeai_py_client.repositories.boards.board import UNCATEGORIZED, AsyncBoard, Board
+from invokeai_py_client.repositories.boards.board import UNCATEGORIZED, AsyncBoard
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import boards, images
@@ -21,7 +21,7 @@ off. Only its owner, and administrators, rename or delete it."""
 
 
 class AsyncBoards:
-    """The awaited face: `client.aio.board_repo`."""
+    """The server's boards: `client.board_repo`, awaited `client.aio.board_repo`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, catalog: Catalog, image_repo: AsyncImages) -> None:
         self._engine = engine
@@ -168,18 +168,3 @@ class AsyncBoards:
 
     def _handle(self, record: BoardRecord) -> AsyncBoard:
         return AsyncBoard(self._engine, self._http, self._catalog, self._image_repo, record)
-
-
-class Boards(Blocking[AsyncBoards]):
-    """The server's boards: `client.board_repo`."""
-
-    list_boards = blocking(AsyncBoards.list_boards)
-    get_board_by_id = blocking(AsyncBoards.get_board_by_id)
-    get_boards_by_name = blocking(AsyncBoards.get_boards_by_name)
-    create_board = handing(AsyncBoards.create_board, Board)
-    update_board = blocking(AsyncBoards.update_board)
-    delete_board = blocking(AsyncBoards.delete_board)
-    get_board_handle = handing(AsyncBoards.get_board_handle, Board)
-    get_board_handle_by_name = handing(AsyncBoards.get_board_handle_by_name, Board)
-    get_uncategorized_handle = handing(AsyncBoards.get_uncategorized_handle, Board)
-    get_uncategorized_board = blocking(AsyncBoards.get_uncategorized_board)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotFoundError, UnsafePathError, WorkflowFileError
+from invokeai_py_client.errors import InvokeAIError, NotFoundError, UnsafePathError, WorkflowFileError
 from invokeai_py_client.files import FileKind, path_of, shown_name
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, several
@@ -25,11 +25,13 @@ from invokeai_py_client.transfers.journal import TransferLog
 from invokeai_py_client.transfers.uploads import Upload, name_of_source
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageNames, ImageRecord, VideoNames, VideoRecord
 
 R = TypeVar("R", ImageRecord, VideoRecord)
+A = TypeVar("A")
 
 Category = Literal["general", "mask", "control", "user", "other"]
 """`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
@@ -207,6 +209,29 @@ class AsyncMedia(Generic[R]):
             metadata=metadata,
         )
         return await self._http.send(call)
+
+
+async def change_all(
+    http: Sender,
+    names: Sequence[str],
+    call: Callable[[Sequence[str]], Call[A]],
+    changed: Callable[[A], list[str]],
+    *,
+    noun: str = "image",
+) -> list[str]:
+    """Change many images or videos, in as many requests as it takes; return the names of those that were changed.
+
+    If a request fails after others have succeeded, its error has a note that says how many these have changed.
+    """
+    done: list[str] = []
+    for part in parts_of(names):
+        try:
+            done += changed(await http.send(call(part)))
+        except InvokeAIError as error:
+            if done:
+                error.add_note(f"Earlier requests have changed {len(done)} of the {len(names)} {noun}s.")
+            raise
+    return done
 
 
 def parts_of(names: Sequence[str]) -> list[Sequence[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import TransferRefusedError
@@ -18,12 +17,10 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageRecord
-
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import ImageSource
 
 
 class AsyncImageTransfers(AsyncMedia[ImageRecord]):

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invokeai_py_client.errors import ForbiddenError, NotFoundError
 from invokeai_py_client.image import AsyncImage
@@ -19,21 +19,23 @@ from invokeai_py_client.repositories.arguments import (
     image_name_of,
     image_names_of,
 )
-from invokeai_py_client.repositories.media.common import Category, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.common import Category, Origin, change_all, document_of
 from invokeai_py_client.repositories.media.image_transfers import AsyncImageTransfers
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.runtime.reporting import blocking_reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
-from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import ImageSource
-
 
 class AsyncImages(AsyncImageTransfers):
-    """The awaited face: `client.aio.image_repo`. An image is given by its name, its record, or as an `Image`."""
+    """The server's images: `client.image_repo`, awaited `client.aio.image_repo`.
+
+    An image is given by its name, its record, or as an `Image`.
+
+    Example:
+        >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
+    """
 
     # Which images there are
 
@@ -294,9 +296,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.star_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.starred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.star_images, lambda answer: answer.starred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
@@ -307,9 +310,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.unstar_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.unstarred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.unstar_images, lambda answer: answer.unstarred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
     async def delete_image(self, image_name: ImageLike) -> None:
@@ -344,8 +348,8 @@ class AsyncImages(AsyncImageTransfers):
 
         Rests on `POST /api/v1/images/delete`.
         """
-        answers = [await self._http.send(images.delete_images(part)) for part in parts_of(image_names_of(image_names))]
-        return [name for answer in answers for name in answer.deleted_images]
+        names = image_names_of(image_names)
+        return await change_all(self._http, names, images.delete_images, lambda answer: answer.deleted_images)
 
     @on_engine
     async def delete_uncategorized(self) -> list[str]:
@@ -370,36 +374,3 @@ class AsyncImages(AsyncImageTransfers):
         Rests on `DELETE /api/v1/images/intermediates`, for administrators.
         """
         return await self._http.send(images.clear_intermediates())
-
-
-class Images(Blocking[AsyncImages]):
-    """The server's images: `client.image_repo`.
-
-    Example:
-        >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
-    """
-
-    list_images = shared(AsyncImages.list_images)
-    list_image_names = blocking(AsyncImages.list_image_names)
-    get_image = blocking(AsyncImages.get_image)
-    get_metadata = blocking(AsyncImages.get_metadata)
-    get_workflow = blocking(AsyncImages.get_workflow)
-    get_graph = blocking(AsyncImages.get_graph)
-    get_urls = blocking(AsyncImages.get_urls)
-    get_image_bytes = blocking(AsyncImages.get_image_bytes)
-    get_thumbnail = blocking(AsyncImages.get_thumbnail)
-    download_image = blocking(AsyncImages.download_image)
-    upload_image = blocking(AsyncImages.upload_image)
-    copy_image = blocking(AsyncImages.copy_image)
-    update_image = blocking(AsyncImages.update_image)
-    star_image = blocking(AsyncImages.star_image)
-    unstar_image = blocking(AsyncImages.unstar_image)
-    delete_image = blocking(AsyncImages.delete_image)
-    delete_images = blocking(AsyncImages.delete_images)
-    delete_uncategorized = blocking(AsyncImages.delete_uncategorized)
-    count_intermediates = blocking(AsyncImages.count_intermediates)
-    clear_intermediates = blocking(AsyncImages.clear_intermediates)
-    download_many = blocking_reporting(AsyncImages.download_many)
-    upload_many = blocking_reporting(AsyncImages.upload_many)
-    download_zip = blocking(AsyncImages.download_zip)
-    download_unzipped = blocking(AsyncImages.download_unzipped)

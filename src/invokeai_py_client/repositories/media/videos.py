@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.files import VIDEO, check_target, file_for
@@ -20,23 +20,30 @@ from invokeai_py_client.repositories.arguments import (
     sources_of,
     video_name_of,
 )
-from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.common import (
+    AsyncMedia,
+    Category,
+    MediaKind,
+    Origin,
+    change_all,
+    document_of,
+)
 from invokeai_py_client.runtime.listing import Listing, in_parts
-from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.reporting import reporting
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
-from invokeai_py_client.transfers.uploads import Upload
+from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
-
-if TYPE_CHECKING:
-    from invokeai_py_client.transfers.uploads import FileSource
 
 _PAGE = 100
 
 
 class AsyncVideos(AsyncMedia[VideoRecord]):
-    """The awaited face: `client.aio.video_repo`. A video is given by its name or its record."""
+    """The server's videos: `client.video_repo`, awaited `client.aio.video_repo`.
+
+    A video is given by its name or its record.
+    """
 
     _kind = MediaKind(
         noun="video",
@@ -319,9 +326,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.star_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.starred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.star_videos,
+            lambda answer: answer.starred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
@@ -332,9 +344,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.unstar_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.unstarred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.unstar_videos,
+            lambda answer: answer.unstarred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
@@ -342,9 +359,10 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
         Rests on `POST /api/v1/videos/delete`.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.delete_videos(part)) for part in parts]
-        return [name for answer in answers for name in answer.deleted_videos]
+        names = names_of(video_names, video_name_of)
+        return await change_all(
+            self._http, names, videos.delete_videos, lambda answer: answer.deleted_videos, noun="video"
+        )
 
     @reporting
     async def download_many(
@@ -381,27 +399,3 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         assert progress_callback is not None
         sources = sources_of(paths, VIDEO)
         return await self._upload_all(sources, board, category, log, concurrency, progress_callback)
-
-
-class Videos(Blocking[AsyncVideos]):
-    """The server's videos: `client.video_repo`."""
-
-    list_videos = shared(AsyncVideos.list_videos)
-    list_video_names = blocking(AsyncVideos.list_video_names)
-    get_video = blocking(AsyncVideos.get_video)
-    get_metadata = blocking(AsyncVideos.get_metadata)
-    get_workflow = blocking(AsyncVideos.get_workflow)
-    get_graph = blocking(AsyncVideos.get_graph)
-    get_urls = blocking(AsyncVideos.get_urls)
-    get_video_bytes = blocking(AsyncVideos.get_video_bytes)
-    get_thumbnail = blocking(AsyncVideos.get_thumbnail)
-    download_video = blocking(AsyncVideos.download_video)
-    upload_video = blocking(AsyncVideos.upload_video)
-    update_video = blocking(AsyncVideos.update_video)
-    delete_video = blocking(AsyncVideos.delete_video)
-    move_to_board = blocking(AsyncVideos.move_to_board)
-    star_videos = blocking(AsyncVideos.star_videos)
-    unstar_videos = blocking(AsyncVideos.unstar_videos)
-    delete_videos = blocking(AsyncVideos.delete_videos)
-    download_many = blocking_reporting(AsyncVideos.download_many)
-    upload_many = blocking_reporting(AsyncVideos.upload_many)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.reporting import blocking_reporting, reporting
+from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.timeouts import set_within
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import models
@@ -23,17 +23,37 @@ _DUPLICATE = "DuplicateModelException"
 
 
 class AsyncInstallJob:
-    """The awaited face of an installation, which is for administrators; `InstallJob` blocks.
+    """The installation of a model: `InstallJob` blocks, `AsyncInstallJob` (`job.aio`) is awaited.
 
-    `record` is what was known of it last.
+    It is for administrators.
+
+    Example:
+        >>> job = client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True)
+        >>> job.wait_until(timeout=600).name
+        'tiger'
     """
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, record: InstallJobRecord) -> None:
         self._engine = engine
         self._http = http
         self._tracker = tracker
-        self.record = record
+        self._record = record
         self._was_cancelled = False
+
+    @property
+    def record(self) -> InstallJobRecord:
+        """What was known of the installation last, without a request."""
+        return self._record
+
+    @property
+    def job_id(self) -> int:
+        """Its id, which the server gives anew after a restart."""
+        return self.record.id
+
+    @property
+    def status(self) -> str:
+        """`waiting`, `downloading`, `downloads_done`, `running`, `paused`, `completed`, `error` or `cancelled`."""
+        return self.record.status
 
     @on_engine
     async def refresh(self) -> InstallJobRecord:
@@ -44,7 +64,7 @@ class AsyncInstallJob:
         Raises:
             NotFoundError: the server has forgotten it: it was pruned, or the server was restarted.
         """
-        self.record = await self._http.send(models.get_install_job(self.record.id))
+        self._record = await self._http.send(models.get_install_job(self.record.id))
         return self.record
 
     @reporting
@@ -186,16 +206,6 @@ class AsyncInstallJob:
         """
         await self._steer(models.restart_download(self.record.id, url))
 
-    @property
-    def job_id(self) -> int:
-        """Its id, which the server gives anew after a restart."""
-        return self.record.id
-
-    @property
-    def status(self) -> str:
-        """`waiting`, `downloading`, `downloads_done`, `running`, `paused`, `completed`, `error` or `cancelled`."""
-        return self.record.status
-
     def progress(self) -> float:
         """How much is downloaded, 0..1, as far as is known without asking; 1 once it is completed."""
         if self.record.status == "completed":
@@ -204,7 +214,7 @@ class AsyncInstallJob:
 
     async def _steer(self, call: Call[InstallJobRecord]) -> None:
         try:
-            self.record = await self._http.send(call)
+            self._record = await self._http.send(call)
         except RejectedError:
             # So the server also refuses what it has forgotten; asking for it tells.
             await self.refresh()
@@ -219,41 +229,3 @@ class AsyncInstallJob:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.job_id} {self.status}>"
-
-
-class InstallJob(Blocking[AsyncInstallJob]):
-    """The installation of a model. `job.aio` has the same verbs, awaited.
-
-    Example:
-        >>> job = client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True)
-        >>> job.wait_until(timeout=600).name
-        'tiger'
-    """
-
-    refresh = blocking(AsyncInstallJob.refresh)
-    progress = shared(AsyncInstallJob.progress)
-    result = shared(AsyncInstallJob.result)
-    wait_until = blocking_reporting(AsyncInstallJob.wait_until)
-    cancel = blocking(AsyncInstallJob.cancel)
-    pause = blocking(AsyncInstallJob.pause)
-    resume = blocking(AsyncInstallJob.resume)
-    restart_failed = blocking(AsyncInstallJob.restart_failed)
-    restart_file = blocking(AsyncInstallJob.restart_file)
-
-    @property
-    def record(self) -> InstallJobRecord:
-        """What was known of it last, without asking."""
-        return self.aio.record
-
-    @property
-    def job_id(self) -> int:
-        """Its id, which the server gives anew after a restart."""
-        return self.aio.job_id
-
-    @property
-    def status(self) -> str:
-        """`waiting`, `downloading`, `downloads_done`, `running`, `paused`, `completed`, `error` or `cancelled`."""
-        return self.aio.status
-
-    def __repr__(self) -> str:
-        return f"<InstallJob {self.job_id} {self.status}>"

@@ -11,9 +11,8 @@ from typing import Any
 from invokeai_py_client.errors import AmbiguousNameError, ApiError
 from invokeai_py_client.files import image_type_of
 from invokeai_py_client.repositories.arguments import several, the_one
-from invokeai_py_client.repositories.models.install_job import InstallJob
 from invokeai_py_client.repositories.models.installs import AsyncModelInstalls
-from invokeai_py_client.runtime.twins import Blocking, blocking, handing, on_engine
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records.models import (
@@ -26,7 +25,12 @@ from invokeai_py_client.wire.records.models import (
 
 
 class AsyncModels(AsyncModelInstalls):
-    """The awaited face: `client.aio.dnn_model_repo`."""
+    """The server's installed models: `client.dnn_model_repo`, awaited `client.aio.dnn_model_repo`.
+
+    Example:
+        >>> [model.name for model in client.dnn_model_repo.list_models(base="sd-1", type="main")]
+        ['dreamshaper']
+    """
 
     # Which models there are
 
@@ -358,47 +362,3 @@ class AsyncModels(AsyncModelInstalls):
             paths: as `list_orphaned_models` names them.
         """
         return await self._http.send(models.delete_orphaned_models(several(paths)))
-
-
-class Models(Blocking[AsyncModels]):
-    """The server's installed models: `client.dnn_model_repo`.
-
-    Example:
-        >>> [model.name for model in client.dnn_model_repo.list_models(base="sd-1", type="main")]
-        ['dreamshaper']
-    """
-
-    list_models = blocking(AsyncModels.list_models)
-    get_model_by_key = blocking(AsyncModels.get_model_by_key)
-    get_model_by_hash = blocking(AsyncModels.get_model_by_hash)
-    get_model_by_attributes = blocking(AsyncModels.get_model_by_attributes)
-    resolve = blocking(AsyncModels.resolve)
-    list_missing_models = blocking(AsyncModels.list_missing_models)
-    install_model = handing(AsyncModels.install_model, InstallJob)
-    install_huggingface = handing(AsyncModels.install_huggingface, InstallJob)
-    install_starter_model = handing(AsyncModels.install_starter_model, InstallJob)
-    list_install_jobs = handing(AsyncModels.list_install_jobs, lambda jobs: [InstallJob(job) for job in jobs])
-    get_install_job = handing(AsyncModels.get_install_job, InstallJob)
-    prune_install_jobs = blocking(AsyncModels.prune_install_jobs)
-    list_starter_models = blocking(AsyncModels.list_starter_models)
-    list_hugging_face_files = blocking(AsyncModels.list_hugging_face_files)
-    scan_folder = blocking(AsyncModels.scan_folder)
-    update_model = blocking(AsyncModels.update_model)
-    reidentify_model = blocking(AsyncModels.reidentify_model)
-    convert_model = blocking(AsyncModels.convert_model)
-    delete_model = blocking(AsyncModels.delete_model)
-    delete_models = blocking(AsyncModels.delete_models)
-    get_cover_image = blocking(AsyncModels.get_cover_image)
-    set_cover_image = blocking(AsyncModels.set_cover_image)
-    delete_cover_image = blocking(AsyncModels.delete_cover_image)
-    get_related_models = blocking(AsyncModels.get_related_models)
-    get_all_related_models = blocking(AsyncModels.get_all_related_models)
-    link_models = blocking(AsyncModels.link_models)
-    unlink_models = blocking(AsyncModels.unlink_models)
-    get_stats = blocking(AsyncModels.get_stats)
-    empty_model_cache = blocking(AsyncModels.empty_model_cache)
-    list_orphaned_models = blocking(AsyncModels.list_orphaned_models)
-    delete_orphaned_models = blocking(AsyncModels.delete_orphaned_models)
-    hf_status = blocking(AsyncModels.hf_status)
-    hf_login = blocking(AsyncModels.hf_login)
-    hf_logout = blocking(AsyncModels.hf_logout)

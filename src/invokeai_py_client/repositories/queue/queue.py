@@ -12,7 +12,7 @@ from invokeai_py_client.repositories.queue.order import QueuePosition
 from invokeai_py_client.repositories.queue.positions import RUNNING, Positions, recent_items
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.runtime.twins import Blocking, blocking, on_engine, shared
+from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
@@ -29,14 +29,26 @@ from invokeai_py_client.wire.records.queue import (
 
 
 class AsyncQueue:
-    """The awaited face of a queue: `client.aio.queue`."""
+    """A queue of the server: `client.queue` is the default one, `client.queue_repo.get_queue(id)` any.
+
+    `client.aio.queue` is awaited.
+
+    Example:
+        >>> client.queue.wait_until_idle(timeout=60)
+        True
+    """
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, queue_id: str = "default") -> None:
         self._engine = engine
         self._http = http
         self._tracker = tracker
-        self.queue_id = queue_id
+        self._queue_id = queue_id
         self._positions = Positions(http, queue_id, tracker.workloads)
+
+    @property
+    def queue_id(self) -> str:
+        """The queue's id."""
+        return self._queue_id
 
     @on_engine
     async def get_status(self) -> QueueStatus:
@@ -379,49 +391,8 @@ class AsyncQueue:
         return sorted(items, key=lambda item: (-item.priority, item.item_id))
 
 
-class Queue(Blocking[AsyncQueue]):
-    """A queue of the server: `client.queue` is the default one, `client.queue_repo.get_queue(id)` any.
-
-    Example:
-        >>> client.queue.wait_until_idle(timeout=60)
-        True
-    """
-
-    get_status = blocking(AsyncQueue.get_status)
-    list_items = shared(AsyncQueue.list_items)
-    list_all = blocking(AsyncQueue.list_all)
-    list_running = blocking(AsyncQueue.list_running)
-    list_pending = blocking(AsyncQueue.list_pending)
-    get_current = blocking(AsyncQueue.get_current)
-    get_next = blocking(AsyncQueue.get_next)
-    get_item = blocking(AsyncQueue.get_item)
-    get_items_by_ids = blocking(AsyncQueue.get_items_by_ids)
-    get_batch_status = blocking(AsyncQueue.get_batch_status)
-    get_counts_by_destination = blocking(AsyncQueue.get_counts_by_destination)
-    get_position = blocking(AsyncQueue.get_position)
-    cancel_item = blocking(AsyncQueue.cancel_item)
-    cancel_batch = blocking(AsyncQueue.cancel_batch)
-    cancel_by_destination = blocking(AsyncQueue.cancel_by_destination)
-    cancel_all_except_current = blocking(AsyncQueue.cancel_all_except_current)
-    delete_item = blocking(AsyncQueue.delete_item)
-    delete_by_destination = blocking(AsyncQueue.delete_by_destination)
-    delete_all_except_current = blocking(AsyncQueue.delete_all_except_current)
-    retry = blocking(AsyncQueue.retry)
-    clear = blocking(AsyncQueue.clear)
-    prune = blocking(AsyncQueue.prune)
-    pause = blocking(AsyncQueue.pause)
-    resume = blocking(AsyncQueue.resume)
-    watch = shared(AsyncQueue.watch)
-    wait_until_idle = blocking(AsyncQueue.wait_until_idle)
-
-    @property
-    def queue_id(self) -> str:
-        """The queue's id."""
-        return self.aio.queue_id
-
-
 class AsyncQueues:
-    """The awaited face: `client.aio.queue_repo`."""
+    """The server's queues: `client.queue_repo`, awaited `client.aio.queue_repo`."""
 
     def __init__(self, make_queue: Callable[[str], AsyncQueue]) -> None:
         self._make_queue = make_queue
@@ -435,13 +406,3 @@ class AsyncQueues:
         """A queue by its id."""
         # One for each id: it remembers priorities. Two threads may ask at once.
         return self._queues.get(queue_id) or self._queues.setdefault(queue_id, self._make_queue(queue_id))
-
-
-class Queues(Blocking[AsyncQueues]):
-    """The server's queues: `client.queue_repo`."""
-
-    list_queues = shared(AsyncQueues.list_queues)
-
-    def get_queue(self, queue_id: str = "default") -> Queue:
-        """A queue by its id."""
-        return Queue(self.aio.get_queue(queue_id))

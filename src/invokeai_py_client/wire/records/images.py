@@ -40,7 +40,6 @@ class ImageNames(Record):
 
     image_names: list[str]
     starred_count: int
-    total_count: int
 
     @property
     def names(self) -> list[str]:
@@ -95,7 +94,6 @@ class VideoNames(Record):
 
     video_names: list[str]
     starred_count: int
-    total_count: int
 
     @property
     def names(self) -> list[str]:

@@ -85,7 +85,6 @@ class ItemIds(Record):
     """The ids of a queue's items."""
 
     item_ids: list[int]
-    total_count: int
 
 
 class RetryResult(Record):

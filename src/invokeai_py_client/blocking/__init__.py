@@ -1,0 +1,1 @@
+"""The classes whose methods block, one for each awaited class."""

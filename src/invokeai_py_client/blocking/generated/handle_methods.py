@@ -1,0 +1,366 @@
+# Generated from handle.py by scripts/generate_blocking.py. Do not edit.
+"""`WorkflowHandleMethods`, the blocking face of `AsyncWorkflowHandle`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, overload
+
+from invokeai_py_client.blocking.generated.run import Run
+from invokeai_py_client.handle import DESTINATION, ORIGIN, AsyncWorkflowHandle, OnServerLoss
+from invokeai_py_client.live.priority import Priority, PriorityName
+from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
+from invokeai_py_client.runtime.twins import Blocking
+from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.fields import Field
+from invokeai_py_client.workflow.index_map import IndexMapChanges
+from invokeai_py_client.workflow.inputs import InputKey, WorkflowInput, WorkflowInputs, WorkflowNodes
+from invokeai_py_client.workflow.model_binding import ModelBinding
+from invokeai_py_client.workflow.outputs import OutputMapping
+
+
+class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
+    """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
+
+    Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
+    that should run at the same time. `WorkflowHandle` blocks, but for the methods that say that they are awaited;
+    `AsyncWorkflowHandle` (`wf.aio`) is awaited.
+
+    Example:
+        >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
+        >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
+        >>> wf.submit_sync()
+        >>> result = wf.wait_for_completion_sync(timeout=120)
+    """
+
+    @property
+    def definition(self) -> WorkflowDefinition:
+        """The document from which the handle was made."""
+        return self._aio.definition
+
+    @property
+    def inputs(self) -> WorkflowInputs:
+        """The inputs that the workflow's form shows, by index, label or (node id, field name)."""
+        return self._aio.inputs
+
+    @property
+    def nodes(self) -> WorkflowNodes:
+        """The workflow's nodes with all their inputs, whether or not the form shows them.
+
+        Example:
+            >>> wf.nodes["noise"].inputs["seed"].value = 7
+        """
+        return self._aio.nodes
+
+    def list_inputs(self) -> list[WorkflowInput]:
+        """The inputs that the workflow's form shows, in its order."""
+        return self._aio.list_inputs()
+
+    def get_input(self, index: int) -> WorkflowInput:
+        """The input of that index.
+
+        Raises:
+            InputNotFoundError: there is none; it lists those that there are.
+        """
+        return self._aio.get_input(index)
+
+    def get_input_value(self, index: int) -> Field[Any]:
+        """The typed field of the input of that index; assign its `.value`.
+
+        Raises:
+            InputNotFoundError: there is none; it lists those that there are.
+        """
+        return self._aio.get_input_value(index)
+
+    @overload
+    def set_many(self, values: Mapping[InputKey, Any], *, override_edge: bool = False) -> None: ...
+    @overload
+    def set_many(
+        self,
+        values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any],
+        *,
+        override_edge: bool = False,
+    ) -> None: ...
+    def set_many(self, values: Mapping[Any, Any], *, override_edge: bool = False) -> None:
+        """Set several inputs, or, if one of the values is not allowed, none of them.
+
+        Args:
+            values: by index, label, or (node id, label or type, field name).
+            override_edge: remove the edges that feed the inputs, in what this handle submits.
+
+        Raises:
+            InputNotFoundError: one is not there.
+            InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
+            InputValueError: one of the values is not allowed. Every input keeps what it had.
+
+        Example:
+            >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
+        """
+        return self._aio.set_many(values, override_edge=override_edge)
+
+    def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
+        """Bind every model input to a model that the server has installed.
+
+        A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
+        base and type, else by name alone; else it is the only one of that base and type. The references of formats 1
+        and 2, which the web UI cannot read, are bound by the name, base and type that they give.
+
+        Endpoint: GET /api/v2/models/
+
+        Args:
+            by_name: take the rules that go by name.
+            by_base: take the rule that goes by base and type; an input without a model takes the only one that fits.
+
+        Returns:
+            The changes. Their `renamed` are those that took a model of another name than the file's, and `unbound` the
+            inputs for which there is no model, with the reason. Both are also logged as warnings.
+        """
+        work = self._aio.sync_dnn_model(by_name, by_base)
+        del by_name, by_base
+        return self._aio._engine.block(work)
+
+    def validate_inputs(self) -> dict[InputKey, list[str]]:
+        """Find everything that keeps the workflow from running: the checks that a submit makes, in one list.
+
+        Checks what the web UI's Invoke button does (values, node types, batches), and what only the server knows:
+        models, images and boards that are gone, names that stand for nothing, workflows that this one calls. Uploads
+        nothing.
+
+        Returns:
+            The problems of each input, by its index; those of inputs that the form does not show by (node id, field
+            name), those of a whole node by (node id, ""), those of the whole workflow by ("", ""). Empty if there is
+            none.
+
+        Raises:
+            InvokeAIError: as any request.
+
+        Example:
+            >>> wf.validate_inputs()
+            {0: ["the server does not have the model 'dreamshaper' (sd-1 main, key 59f0...)"]}
+        """
+        return self._aio._engine.block(self._aio.validate_inputs())
+
+    def describe(self) -> None:
+        """Print the inputs as a table: index, label, type, range or choices, default and current value.
+
+        In a notebook it is shown as a table of the page.
+        """
+        return self._aio.describe()
+
+    def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
+        """Write down which input has which index, for `verify_input_index_map` to compare with later.
+
+        Returns:
+            The JSON file.
+        """
+        return self._aio.export_input_index_map(path)
+
+    def verify_input_index_map(self, path: str | os.PathLike[str]) -> IndexMapChanges:
+        """Compare the inputs with what `export_input_index_map` wrote.
+
+        Returns:
+            Which inputs have moved, appeared, vanished or changed; it is false if none has.
+
+        Raises:
+            WorkflowFileError: the file cannot be read, or is no such map.
+        """
+        return self._aio.verify_input_index_map(path)
+
+    def _build_submission(self) -> dict[str, Any]:
+        """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
+
+        Asks the server only where it must: for what generators make of it, and for what is named but not known here.
+
+        Raises:
+            BatchError: a generator's value cannot be understood.
+            InputsNotReadyError: a name stands for nothing on the server.
+            InvokeAIError: as any request.
+        """
+        return self._aio._engine.block(self._aio._build_submission())
+
+    def submit_sync(
+        self,
+        *,
+        queue_id: str = "default",
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
+    ) -> Run:
+        """Put the workflow into the server's queue, with the values as they are now.
+
+        The client chooses the id of the batch. If a response is lost or cannot be understood, the server is asked for
+        the batch, so that nothing is enqueued twice. If the queue has room for a part of the batch only, the rest is
+        sent as room appears.
+
+        Once it is its turn (see `priority`), sending the batch takes at most the client's `timeout`, with retries and
+        what the server wants to be waited (`Retry-After`). If it is not known then whether the batch arrived, finding
+        out takes as long again, but at least 10 and at most 30 s.
+
+        A submission that is given up (Ctrl-C, a cancelled task, `asyncio.timeout`) is withdrawn: what the server has
+        stored, or stores within the same time, is canceled. The caller is released after 1.5 s; the withdrawal goes on
+        in the background until it is done, or until a second after the client is closed. If that is not enough, a
+        warning that names the batch is logged (`invokeai_py_client.live`).
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
+
+        Args:
+            queue_id: the queue.
+            priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
+                when it cannot hold. A `low` or `high` submission may wait before it is sent, and logs what for; give
+                it up with Ctrl-C, or, where it is awaited, by cancelling it or with `asyncio.timeout`: nothing is
+                enqueued then.
+            runs: how often each item is to be run.
+            on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
+                `resubmit` it, so that the run goes on with a new item in its place.
+            batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
+                already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
+                for a new id.
+            destination: is stored with each item, so that they can be told apart from others and canceled together
+                (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
+            origin: likewise, says what submitted them.
+
+        Returns:
+            The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
+
+        Raises:
+            SettingsError: there is no such priority.
+            UnknownNodeError: the server lacks node types; there may be other problems too.
+            BatchError: the batch nodes make no batch; there may be other problems too.
+            InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
+                takes other inputs. It is the base class of the two above; each lists all problems.
+            GraphRejectedError: the server refuses a node's value; it names the node and the field.
+            NotEnqueuedError: the queue has no room, or the batch has no items.
+            EnqueueInDoubtError: it could not be found out whether the batch is in the queue. Submit again with its
+                `batch_id`, or follow it with `client.run(batch_id=...)`.
+            InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
+                of it if `may_have_been_applied` is false.
+        """
+        return Run(
+            self._aio._submit_blocking(
+                queue_id=queue_id,
+                priority=priority,
+                runs=runs,
+                on_server_loss=on_server_loss,
+                batch_id=batch_id,
+                destination=destination,
+                origin=origin,
+            )
+        )
+
+    def on_event(
+        self, handler: Callable[[Event], Any], *, types: str | Collection[str] | None = None
+    ) -> Callable[[], None]:
+        """Call `handler` with each event of this handle's runs, in order: of the latest run from its start, and later.
+
+        It is called on the loop that runs when it is registered. Where none does, it is called by whatever waits for
+        one of the runs: `run.wait()`, `run.result()`, `wait_for_completion_sync()` in their thread, the awaited ones
+        on their loop. It has seen a run's last event when such a wait returns. What it raises is logged once.
+
+        Progress events of a slow handler give way to newer ones of the same node. If no thread ever waits, the oldest
+        events are dropped when 100,000 are waiting.
+
+        Args:
+            handler: a function, or an `async` one, which is awaited before the next event.
+            types: only events of this type, such as `"generator_progress"`, or of these types.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            SettingsError: `types` names an event that no run has; the message lists those that there are.
+
+        Example:
+            >>> stop = wf.on_event(lambda event: print(event.type))
+        """
+        return self._aio.on_event(handler, types=types)
+
+    def stream_events(self, session_id: str | None = None) -> EventStream:
+        """The events of a run, from its start, until it has ended; called late, it still tells the whole story.
+
+        Args:
+            session_id: of the run, `submission["session_id"]`; the latest run of this handle if it is left out.
+
+        Returns:
+            What `async for` takes, and `for`: leaving the loop unsubscribes.
+
+        Raises:
+            NotSubmittedError: nothing was submitted yet, or nothing with that session.
+
+        Example:
+            >>> async for event in wf.stream_events():
+            ...     if isinstance(event, GeneratorProgress):
+            ...         print(f"{event.step}/{event.total_steps}")
+        """
+        return self._aio.stream_events(session_id)
+
+    def wait_for_completion_sync(
+        self,
+        submission: Run | None = None,
+        *,
+        timeout: float | None = None,
+        poll_interval: PollInterval = POLL_INTERVAL,
+        progress_callback: ProgressCallback | None = None,
+    ) -> QueueItem:
+        """Wait until a run has ended, however it ended. Giving it up leaves the run as it is.
+
+        Args:
+            submission: the run; the latest one of this handle if it is left out.
+            timeout: seconds; None waits as long as it takes.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them: the callback is called
+                at least this often, and the server is asked this often while its socket is down. Pushed events wake
+                the wait at once, whatever this is.
+            progress_callback: called in the waiting thread, or on the loop that awaits, with the queue item as it is
+                (`status`, `progress_percentage`, `current_step`, `total_steps`). What it raises ends the wait, not
+                the run.
+
+        Returns:
+            The finished queue item whatever its status, with `error` if it failed.
+
+        Raises:
+            RunTimeout: a `TimeoutError`: it had not ended in time. It goes on.
+            NotSubmittedError: nothing was submitted yet.
+        """
+        return self._aio._wait_for_completion_blocking(
+            None if submission is None else submission.aio,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            progress_callback=progress_callback,
+        )
+
+    def cancel_sync(self, submission: Run | None = None) -> None:
+        """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
+
+        Raises:
+            NotSubmittedError: nothing was submitted yet.
+        """
+        work = self._aio.cancel(None if submission is None else submission.aio)
+        del submission
+        return self._aio._engine.block(work)
+
+    def map_outputs_to_images(self, result: QueueItem) -> list[OutputMapping]:
+        """Say which images and videos each output node made.
+
+        Output nodes are those that make images or videos and are not intermediate.
+
+        Args:
+            result: what a wait returned.
+
+        Returns:
+            For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
+            `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
+            form's order. Then come the output nodes of called workflows that made something: their `call_path` has
+            the ids of the call nodes that lead to them, and their `node_id` is that in the called workflow.
+        """
+        return self._aio.map_outputs_to_images(result)
+
+    def __repr__(self) -> str:
+
+        return repr(self._aio).replace("Async", "", 1)

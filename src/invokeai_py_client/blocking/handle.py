@@ -1,0 +1,129 @@
+"""`WorkflowHandle`: the blocking class of a workflow, with awaited methods beside the blocking ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from invokeai_py_client.blocking.generated.handle_methods import WorkflowHandleMethods
+from invokeai_py_client.blocking.generated.run import Run
+from invokeai_py_client.handle import DESTINATION, ORIGIN, OnServerLoss
+from invokeai_py_client.live.priority import Priority, PriorityName
+from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
+from invokeai_py_client.wire.events import Event
+from invokeai_py_client.workflow.inputs import InputKey
+from invokeai_py_client.workflow.model_binding import ModelBinding
+
+
+class WorkflowHandle(WorkflowHandleMethods):
+    """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
+
+    Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
+    that should run at the same time.
+
+    `submit`, `wait_for_completion` and `cancel` are awaited and return blocking objects; `submit_sync`,
+    `wait_for_completion_sync` and `cancel_sync` block. `wf.aio` has all methods awaited, and returns awaited objects.
+
+    Example:
+        >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
+        >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
+        >>> wf.submit_sync()
+        >>> result = wf.wait_for_completion_sync(timeout=120)
+    """
+
+    async def submit(
+        self,
+        subscribe_events: bool = True,
+        *,
+        queue_id: str = "default",
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
+    ) -> Run:
+        """`submit_sync`, awaited from any loop.
+
+        Args:
+            subscribe_events: makes no difference: a run's events are always followed, from before it is sent, and can
+                be read whenever they are wanted.
+            queue_id: the others are as in `submit_sync`.
+        """
+        return Run(
+            await self._aio.submit(
+                queue_id=queue_id,
+                priority=priority,
+                runs=runs,
+                on_server_loss=on_server_loss,
+                batch_id=batch_id,
+                destination=destination,
+                origin=origin,
+            )
+        )
+
+    async def submit_sync_monitor_async(
+        self,
+        *,
+        queue_id: str = "default",
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        runs: int = 1,
+        on_server_loss: OnServerLoss = "report",
+        batch_id: str | None = None,
+        destination: str = DESTINATION,
+        origin: str = ORIGIN,
+    ) -> AsyncIterator[Event]:
+        """Submit, and yield the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
+
+        Raises:
+            InvokeAIError: as `submit_sync`.
+        """
+        run = await self._aio.submit(
+            queue_id=queue_id,
+            priority=priority,
+            runs=runs,
+            on_server_loss=on_server_loss,
+            batch_id=batch_id,
+            destination=destination,
+            origin=origin,
+        )
+        async with run.stream() as events:
+            async for event in events:
+                yield event
+
+    def stream_events_sync(self, session_id: str | None = None) -> EventStream:
+        """`stream_events` for code without a loop: `for event in wf.stream_events_sync()`."""
+        return self.stream_events(session_id)
+
+    async def wait_for_completion(
+        self,
+        submission: Run | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the page's own name
+        poll_interval: PollInterval = POLL_INTERVAL,
+        progress_callback: ProgressCallback | None = None,
+    ) -> QueueItem:
+        """`wait_for_completion_sync`, awaited from any loop; cancelling it leaves the run as it is.
+
+        Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
+        than `timeout`.
+        """
+        return await self._aio.wait_for_completion(
+            None if submission is None else submission.aio,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            progress_callback=progress_callback,
+        )
+
+    async def cancel(self, submission: Run | None = None) -> None:
+        """`cancel_sync`, awaited from any loop."""
+        await self._aio.cancel(None if submission is None else submission.aio)
+
+    async def sync_dnn_model_async(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
+        """`sync_dnn_model`, awaited from any loop."""
+        return await self._aio.sync_dnn_model(by_name, by_base)
+
+    async def validate_inputs_async(self) -> dict[InputKey, list[str]]:
+        """`validate_inputs`, awaited from any loop."""
+        return await self._aio.validate_inputs()

@@ -1,0 +1,88 @@
+"""The generated blocking classes are current, and have what the awaited ones have, for people and for tools."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from functools import cached_property
+from typing import Any, get_type_hints
+
+import pytest
+from scripts.generate_blocking import FACES, INTERNAL, RENAMED, generated
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.runtime.twins import Blocking
+
+GENERATED = "invokeai_py_client.blocking.generated"
+
+
+def blocking_class(module: str) -> type[Any]:
+    loaded = importlib.import_module(f"{GENERATED}.{module}")
+    (found,) = (one for _, one in inspect.getmembers(loaded, inspect.isclass) if one.__module__ == loaded.__name__)
+    assert issubclass(found, Blocking)
+    return found
+
+
+def awaited_class(module: str) -> type[Any]:
+    home, _, name = FACES[module].rpartition(".")
+    found: type[Any] = getattr(importlib.import_module(f"invokeai_py_client.{home}"), name)
+    return found
+
+
+def public(kind: type[Any]) -> dict[str, Any]:
+    return {
+        name: member
+        for name, member in inspect.getmembers(kind)
+        if name not in INTERNAL | {"aio"} and (not name.startswith("_") or name == "_make_request")
+    }
+
+
+def test_what_is_committed_is_what_the_generator_writes() -> None:
+    out_of_date = [path.name for path, text in generated().items() if path.read_text(encoding="utf-8") != text]
+    assert out_of_date == [], "run: python scripts/generate_blocking.py"
+
+
+def test_there_is_a_blocking_repository_for_every_awaited_one() -> None:
+    with InvokeAIClient.from_url("http://127.0.0.1:9") as client:
+        for name in public(type(client.aio)):
+            there = getattr(client.aio, name)
+            if type(there).__name__.startswith("Async"):
+                here = getattr(client, name)
+                assert isinstance(here, Blocking)
+                assert (here.aio, getattr(client, name)) == (there, here)
+
+
+@pytest.mark.parametrize("module", FACES)
+def test_a_blocking_class_has_the_members_of_the_awaited_one(module: str) -> None:
+    awaited, blocking = public(awaited_class(module)), public(blocking_class(module))
+    names = {name: RENAMED.get((awaited_class(module).__name__, name), name) for name in awaited}
+    assert {*names.values()} == blocking.keys()
+    for name, there in awaited.items():
+        here = blocking[names[name]]
+        assert inspect.getdoc(here) == inspect.getdoc(there)
+        assert inspect.getdoc(here), name
+        here, there = function_of(here), function_of(there)
+        assert inspect.isfunction(here), name
+        assert not inspect.iscoroutinefunction(here), name
+        assert here.__code__.co_name == names[name], "a tool that reads the source sees it"
+        assert without_awaited(inspect.signature(there)) == str(inspect.signature(here))
+
+
+@pytest.mark.parametrize("module", FACES)
+def test_the_type_hints_of_both_classes_can_be_read(module: str) -> None:
+    for kind in (awaited_class(module), blocking_class(module)):
+        for name, member in public(kind).items():
+            hints = get_type_hints(function_of(member))
+            assert "return" in hints, name
+
+
+def function_of(member: Any) -> Any:
+    if isinstance(member, cached_property):
+        return member.func
+    return member.fget if isinstance(member, property) else member
+
+
+def without_awaited(signature: inspect.Signature) -> str:
+    """A signature as the blocking class has it, where `AsyncBoard` is `Board` and nothing is read with `async for`."""
+    return re.sub(r"Async(?!Iterable)(?=[A-Z])", "", re.sub(r" \| AsyncIterable\[\w+\]", "", str(signature)))
