@@ -329,10 +329,11 @@ class WorkflowNodes(Sequence[WorkflowNode]):
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node with this id, else those with this label, else with this type, else with this title."""
+        labelled = [node for node in self if node.label]
         return (
             [node for node in self if node.id == name]
-            or [node for node in self if node.label == name]
-            or [node for node in self if _same(node.label, name) and node.label]
+            or [node for node in labelled if node.label == name]
+            or [node for node in labelled if _same(node.label, name)]
             or [node for node in self if node.type == name]
             or [node for node in self if _same(node.title, name)]
         )
