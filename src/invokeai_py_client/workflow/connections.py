@@ -77,7 +77,7 @@ class Origins:
 
     def add(self, edge: Edge) -> None:
         """Add an edge. Of several into one connector, the first counts."""
-        if edge.target_field == CONNECTOR_INPUT and _is_connector(self._nodes, edge.target):
+        if _is_connector(self._nodes, edge.target):
             self._feeds.setdefault(edge.target, edge)
 
     def of(self, edge: Edge, without: frozenset[str] = _NOTHING) -> Edge | None:
