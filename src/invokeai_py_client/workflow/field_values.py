@@ -67,11 +67,10 @@ class WorkflowFields:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The valid edges of the document, without those that a value overrides."""
-        return self.check_edges()
+        """The valid edges of the document, without those that a value overrides.
 
-    def check_edges(self) -> tuple[Edge, ...]:
-        """Return `edges`. The first call checks them, which is slow for a large document."""
+        The first use checks the edges, which is slow for a large document.
+        """
         edges, _ = self._kept
         if not self._overridden:
             return edges
@@ -124,12 +123,9 @@ class WorkflowFields:
                 name: _as_loaded(node, given, self._templates.model_terms) for name, given in node.inputs.items()
             }
             if template is not None:
-                saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
+                saved = updated_inputs(node, saved, template, connected=lambda: self._fed.get(node.id, set()))
             inputs = self._inputs[id(node)] = saved
         return inputs
-
-    def _connected(self, node: Node) -> set[str]:
-        return self._fed.get(node.id, set())
 
     def names_of(self, node: Node) -> Sequence[str]:
         """Return the names of a node's inputs: those in the document, then the others of its type."""

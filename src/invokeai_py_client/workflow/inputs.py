@@ -390,18 +390,11 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
         fields: the values.
     """
     inputs: list[WorkflowInput] = []
-    shown: Iterable[tuple[str, str]] = definition.form_fields
-    if definition.is_form_empty:
-        # Of the exposed fields, only those that the server knows become inputs.
-        shown = [
-            (node_id, name)
-            for node_id, name in (
-                (node_id, _renamed(definition, node_id, name, fields)) for node_id, name in definition.exposed_fields
-            )
-            if _is_known(definition, node_id, name, templates)
-        ]
-    for node_id, name in shown:
+    for node_id, name in definition.exposed_fields if definition.is_form_empty else definition.form_fields:
         name = _renamed(definition, node_id, name, fields)
+        # Of the exposed fields, only those that the server knows become inputs.
+        if definition.is_form_empty and not _is_known(definition, node_id, name, templates):
+            continue
         node = definition.first_invocations.get(node_id)
         # The form shows what its node has.
         field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
@@ -414,7 +407,7 @@ def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> Work
     given = fields.given(field.place.node_id, field.place.name)
     return WorkflowInput(
         index=index,
-        label=str(given.get("label") or field.template.title),
+        label=field.place.label or field.template.title,
         description=str(given.get("description") or field.template.description),
         field=field,
     )
