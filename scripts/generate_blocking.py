@@ -68,7 +68,7 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {"__getitem__", "_names", "__repr__", "_build_submission", "_make_request"}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
@@ -76,8 +76,6 @@ BLOCKING = {
     for module, source in FACES.items()
 } | BY_HAND
 """The import of the blocking class by the name of the awaited one."""
-
-INTERNAL = {"records_of", "send_upload"}
 
 ITERATED = {"Any", "AsyncIterable", "Collection", "Iterable", "Iterator", "Sequence"}
 """A parameter of one of these types may be a `Listing` or a generator."""
@@ -154,7 +152,7 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
 
 def is_public(name: str) -> bool:
     """Return whether the blocking class has a method, too."""
-    return name not in INTERNAL and (not name.startswith("_") or name in FORWARDED)
+    return not name.startswith("_") or name in FORWARDED
 
 
 def is_property(node: Function) -> bool:
@@ -233,7 +231,7 @@ class Writer:
         node = self._module.classes[self._awaited]
         if any(ast.unparse(base) == "ReadsAsMapping" for base in node.bases):
             self._imports.add(self._module.imports["ReadsAsMapping"])
-            bases.insert(0, "ReadsAsMapping")
+            bases.append("ReadsAsMapping")
         source = self._module.name.removeprefix(f"{PACKAGE}.").replace(".", "/")
         return "\n".join(
             [

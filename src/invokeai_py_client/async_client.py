@@ -11,7 +11,7 @@ from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.connection import ConnectionChange
 from invokeai_py_client.live.queue_reads import item_id_of
-from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
 from invokeai_py_client.live.stats import ClientStats, client_stats
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
@@ -94,6 +94,11 @@ class AsyncClient:
     @property
     def dnn_model_repo(self) -> AsyncModels:
         """The installed models, and their installation."""
+        return self._dnn_model_repo
+
+    @property
+    def models(self) -> AsyncModels:
+        """The installed models, and their installation: the same as `dnn_model_repo`."""
         return self._dnn_model_repo
 
     @property
@@ -216,7 +221,7 @@ class AsyncClient:
 
     def _run_of(self, live: TrackedRun) -> AsyncRun:
         def images_of(item: QueueItem) -> list[AsyncImage]:
-            made = images_in((*item.own_results(), *item.called_results()))
+            made = images_in((*own_results(item), *called_results(item)))
             return [AsyncImage(self._engine, self._http, name, node) for name, node in made.items()]
 
         return AsyncRun(self._engine, self._http, self._tracker, live, images_of)

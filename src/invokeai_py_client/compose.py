@@ -150,7 +150,7 @@ class Composer:
         batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
         problems += [unreadable_batch(node, error) for node, error in errors]
         made = await self._made(batches)
-        problems += batch_problems(batches, self._fields, made)
+        problems += await self._worked_out(batch_problems, batches, self._fields, made)
         answers, unresolved = await self._answers()
         problems += unresolved
         named = [*named_resources(self._definition, self._templates, self._fields, edges)]

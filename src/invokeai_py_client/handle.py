@@ -16,7 +16,7 @@ from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, Sett
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.priority import Priority, PriorityName
-from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.queue_item import QueueItem, called_results
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
@@ -523,7 +523,7 @@ class AsyncWorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
-            result.called_results(),
+            called_results(result),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[AsyncImage]]:

@@ -402,11 +402,11 @@ class AsyncRun(ReadsAsMapping):
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:
-        return replace(view, fetch_session=lambda: self._engine.block(self.fetch_session()))
+        return replace(view, session_fetcher=lambda: self._engine.block(self.fetch_session()))
 
-    def keys(self) -> Collection[str]:
-        """The names of the run's own properties, and of what is known of its item."""
-        return {*_KEYS, *self.item.keys()}
+    def _names(self) -> Collection[str]:
+        """Return the names of the run's own properties, and of what is known of its item."""
+        return {*_KEYS, *self.item}
 
     def __getitem__(self, name: str) -> Any:
         """What is under a name.
@@ -420,6 +420,12 @@ class AsyncRun(ReadsAsMapping):
         if name == "session_id":
             return self.session_id or self._engine.block(self.fetch_session_id())
         return self[name]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __repr__(self) -> str:
         return f"<AsyncRun {self.batch_id} items={list(self.item_ids)} {self.status}>"

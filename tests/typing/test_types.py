@@ -17,17 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, assert_type
 from invokeai_py_client import (
-    Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
+    AsyncBoard, AsyncImage, AsyncRun, AsyncWorkflowHandle, Board, Event, EventStream, GeneratorProgress, Image,
+    ImageRecord, InstallJob, InvokeAIClient, ModelRecord, OutputMapping, Preview, QueueItem, QueuePosition, Run,
+    TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors
 )
-from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
-from invokeai_py_client.handle import AsyncWorkflowHandle
-from invokeai_py_client.repositories.boards.board import AsyncBoard
-from invokeai_py_client.run import AsyncRun
-from invokeai_py_client.repositories.queue.order import QueuePosition
-from invokeai_py_client.transfers.concurrent import Failure, TransferReport
-from invokeai_py_client.wire.preview import Preview
-from invokeai_py_client.wire.records.images import ImageRecord, VideoRecord
-from invokeai_py_client.wire.records.models import ModelRecord
 
 def use(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))
@@ -49,9 +42,9 @@ def use(client: InvokeAIClient) -> None:
     assert_type(wf.submit_sync(batch_id="b", destination="d", origin="o").batch_id, str)
     try:
         wf.submit_sync()
-    except EnqueueInDoubtError as error:
+    except errors.EnqueueInDoubtError as error:
         assert_type(error.batch_id, str)
-    except InvokeAIError as error:
+    except errors.InvokeAIError as error:
         assert_type(error.batch_id, str | None)
         assert_type(error.is_transient and not error.may_have_been_applied, bool)
     assert_type(wf.on_event(lambda event: print(event.type), types={"session_complete"}), Callable[[], None])
@@ -68,12 +61,16 @@ def use(client: InvokeAIClient) -> None:
     assert_type(client.image_repo.download_zip("a.zip", image_names=made), Path)
     assert_type(client.image_repo.upload_many(Path("a.png")).done, list[ImageRecord])
     assert_type(client.image_repo.upload_many([b"a", "b", Path("c").open("rb")]).done, list[ImageRecord])
-    assert_type(client.video_repo.download_many(client.video_repo.list_videos(), "b").failed, list[Failure])
+    assert_type(client.video_repo.download_many(client.video_repo.list_videos(), "b").failed, list[TransferFailure])
     assert_type(client.video_repo.upload_video(b"a"), VideoRecord)
     board = client.board_repo.get_board_handle("a")
+    assert_type(board, Board)
+    assert_type(client.dnn_model_repo.list_install_jobs(), list[InstallJob])
+    assert_type(wf.submit_sync().stream(), EventStream)
+    assert_type(wf.submit_sync().images[0], Image)
     assert_type(board.add_images(images), list[str])
     assert_type(board.upload_image(b"").width, int)
-    assert_type(board.download("a").failed, list[Failure])
+    assert_type(board.download("a").failed, list[TransferFailure])
     assert_type(client.dnn_model_repo.install_model("a").wait_until(3), ModelRecord)
     assert_type(client.queue.get_status().queue_pending_count, int)
     assert_type(client.queue.get_position(3).estimated_time, float | None)
@@ -103,6 +100,7 @@ async def use_awaited(client: InvokeAIClient) -> None:
     run = await aio.submit(batch_id="b")
     assert_type(run, AsyncRun)
     assert_type(await run.wait(3, progress_callback=lambda item: print(item.status)), QueueItem)
+    assert_type(run.images[0], AsyncImage)
     assert_type(await run.images[0].save("a"), Path)
     assert_type(await client.aio.run(3), AsyncRun)
     assert_type(await client.aio.runs(origin="o"), dict[str, AsyncRun])

@@ -24,8 +24,8 @@ class ConnectionChange(ReadsAsMapping):
     seconds: float | None = None
     resynced: int | None = None
 
-    def keys(self) -> Collection[str]:
-        """The names of the attributes."""
+    def _names(self) -> Collection[str]:
+        """Return the names of the attributes."""
         return [f.name for f in fields(self)]
 
 

@@ -136,7 +136,7 @@ class AsyncWorkflows:
                 )
             )
             # One that moves to the next page while this one is read is still one.
-            found.update((summary.workflow_id, summary) for summary in page.items)
+            found.update((summary.workflow_id, summary) for summary in page.workflows)
             number, pages = number + 1, page.pages
         return list(found.values())
 

@@ -94,3 +94,9 @@ class Blocking(Generic[A]):
     def aio(self) -> A:
         """The same methods, awaited; they may be used from any loop, beside the blocking ones."""
         return self._aio
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Blocking) and self._aio == other.aio
+
+    def __hash__(self) -> int:
+        return hash(self._aio)

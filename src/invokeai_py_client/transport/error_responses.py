@@ -23,7 +23,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.call import Call, Response
+from invokeai_py_client.wire.call import Call, Response, not_invokeai_response
 from invokeai_py_client.workflow.json_values import is_too_deep
 
 _LONGEST_DETAIL = 500
@@ -54,7 +54,7 @@ def error_for(response: Response, *, has_secrets: bool = False, sent: str = "") 
         sent: the files that were sent, with their sizes.
     """
     if response.status_code in _OF_ANY_SERVER and not _is_json(response):
-        return response.not_invokeai("JSON")
+        return not_invokeai_response(response, "JSON")
     error = _error_for(response, has_secrets, sent)
     if error.status not in _REFUSALS and not _is_explained(response):
         # InvokeAI explains its refusals. Whatever else answered may have passed the request on before.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from invokeai_py_client.workflow.document import Edge
+from invokeai_py_client.workflow.edge import Edge
 
 
 class AcyclicOrder:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client.errors import WorkflowError
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import (
     CALL_NODE,
     called_input_name,
@@ -19,6 +19,7 @@ from invokeai_py_client.workflow.dynamic_inputs import (
     is_called_input,
     template_as_json,
 )
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import copied

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.templates import FieldType, NodeTemplates
 from invokeai_py_client.workflow.type_compatibility import are_equal, can_feed, item_of, suit_each_other
 

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -18,6 +18,7 @@ from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.files import image_type, whole_file
 from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.foreign_formats import what_else
 from invokeai_py_client.workflow.form import read_form
@@ -64,28 +65,6 @@ class Node:
     def use_cache(self) -> bool:
         """Whether the server may answer from its node cache."""
         return bool(self.data.get("useCache", True))
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """An edge from an output to an input. An edge without field names belongs to a collapsed node.
-
-    Edges between the same fields are equal, whatever their ids.
-    """
-
-    source: str
-    source_field: str
-    target: str
-    target_field: str
-    id: str = field(default="", compare=False, repr=False)
-
-    @property
-    def is_collapsed(self) -> bool:
-        """Whether it only represents edges that a collapsed node hides, and carries no value."""
-        return not self.target_field
-
-    def __str__(self) -> str:
-        return f"{self.source}.{self.source_field} -> {self.target}.{self.target_field}"
 
 
 class KeepsImageWorkflows(Protocol):

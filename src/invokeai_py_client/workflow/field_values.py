@@ -8,15 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from invokeai_py_client.workflow.connections import Origins, kept_edges
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.saved_values import board_images, saved_value
-from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, is_model_type, unknown_input
 
 
 class WorkflowFields:
@@ -39,7 +40,7 @@ class WorkflowFields:
         """Return a copy with the current values and overridden edges."""
         twin = copy.copy(self)
         twin._overridden = {*self._overridden}
-        twin._fields = {key: field.copy_among(twin) for key, field in [*self._fields.items()]}
+        twin._fields = {key: field._copy_among(twin) for key, field in [*self._fields.items()]}
         return twin
 
     @cached_property
@@ -153,6 +154,18 @@ class WorkflowFields:
         # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
         return self._fields.setdefault((node_id, name), field)
 
+    def batched(self, edge: Edge) -> Field[Any] | None:
+        """Return the field into which an edge from a batch node brings items.
+
+        None where the server has no place for them: a connector, or an input that the node's type does not have, such
+        as one of a called workflow.
+        """
+        node = self._definition.nodes[edge.target]
+        template = self._templates.get(node.type) if node.kind == "invocation" else None
+        if template is None or edge.target_field not in template.inputs:
+            return None
+        return self.get(edge.target, edge.target_field)
+
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
         holder = self._holder(node_id, name)
         node = holder or self._definition.nodes.get(node_id)
@@ -229,8 +242,8 @@ class WorkflowFields:
             if field.is_changed:
                 yield node_id, name, field.raw
 
-    def of_models(self, edges: Iterable[Edge]) -> Iterator[ModelField]:
-        """Yield the fields that take a model and have no edge, in document order."""
+    def of_models(self, edges: Iterable[Edge]) -> Iterator[Field[Any]]:
+        """Yield the fields that take models or LoRAs and have no edge, in document order."""
         fed = {(edge.target, edge.target_field) for edge in edges}
         for node in self._definition.nodes.values():
             template = self._templates.get(node.type) if node.kind == "invocation" else None
@@ -240,8 +253,9 @@ class WorkflowFields:
                 known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
-                field = self.get(node.id, name)
-                if isinstance(field, ModelField):
+                if is_model_type(known.type.name) or known.type.name == "LoRAField":
+                    field = self.get(node.id, name)
+                    assert field is not None, "the name is one of the node's"
                     yield field
 
 

@@ -12,14 +12,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
-
-if TYPE_CHECKING:
-    from invokeai_py_client.workflow.document import Edge
 
 T = TypeVar("T")
 
@@ -90,7 +88,7 @@ class Field(ABC, Generic[T]):
         # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
         self._value: Any = copied(initial)
 
-    def copy_among(self, edges: InputEdges) -> Self:
+    def _copy_among(self, edges: InputEdges) -> Self:
         """Return a copy with the value as it is now, among these edges."""
         twin = copy.copy(self)
         twin._edges = edges
@@ -204,10 +202,19 @@ class Field(ABC, Generic[T]):
         """
         if not self.is_set or self.template.input == "connection":
             return None
+        refused = self.refusal_of(self._value)
+        return (
+            None
+            if refused is None
+            else f"its value {_shortened(refused.value)} is not allowed: it takes {refused.expected}"
+        )
+
+    def refusal_of(self, value: Any) -> InputValueError | None:
+        """Return the error for a value that the server would not accept in this input as it is, None if it would."""
         try:
-            self._check_sendable(self._value)
+            self._check_sendable(value)
         except InputValueError as error:
-            return f"its value {_shortened(error.value)} is not allowed: it takes {error.expected}"
+            return error
         return None
 
     @abstractmethod

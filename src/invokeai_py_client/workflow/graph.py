@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, input_template, is_called_input
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import copied

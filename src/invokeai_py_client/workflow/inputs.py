@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -139,7 +140,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
     def _of_node(self, node: str, name: str) -> WorkflowInput:
         nodes = self.nodes.answering_to(node)
         if not nodes:
-            raise self.nodes.not_found(node, key=(node, name))
+            raise self.nodes._not_found(node, key=(node, name))
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
@@ -314,7 +315,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             try:
                 return self._nodes[key]
             except (IndexError, TypeError):
-                raise self.not_found(key) from None
+                raise self._not_found(key) from None
         found = self.answering_to(key)
         if len(found) == 1:
             return found[0]
@@ -325,7 +326,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
                 choices=tuple(map(str, found)),
                 hint="Name the one that you mean by its id.",
             )
-        raise self.not_found(key)
+        raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node with this id, else those with this label, else with this type, else with this title."""
@@ -348,7 +349,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             if wanted in (field.casefold(), node.inputs.label_of(field).casefold())
         ]
 
-    def not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
+    def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that matches no node."""
         choices = tuple(map(str, self))
         hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))

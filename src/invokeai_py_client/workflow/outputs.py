@@ -71,7 +71,7 @@ class OutputMapping(ReadsAsMapping):
         """The node with its call path."""
         return NodePath(self.node_id, self.call_path)
 
-    def keys(self) -> Collection[str]:
+    def _names(self) -> Collection[str]:
         """Return the names of the attributes."""
         return [f.name for f in fields(self)]
 

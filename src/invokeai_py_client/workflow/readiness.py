@@ -9,15 +9,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
-from invokeai_py_client.workflow.batching import BatchNode, batch_faults
+from invokeai_py_client.workflow.batching import LIST_INPUTS, BatchNode, batch_faults, item_edges, items_of
 from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS
 from invokeai_py_client.workflow.resource_fields import ModelField
@@ -25,6 +26,14 @@ from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
 
 _NEAR = 0.8
 """The similarity of two node types above which one is taken for a misspelling of the other."""
+
+_MOST_TOLD = 5
+"""How many of a batch's items are told that one input does not take."""
+
+_NOT_AN_INPUT = (
+    "its edge {} leads to a connector, or to an input that the server's node does not have, such as one of a called "
+    "workflow: connect a batch node directly to inputs of nodes that run"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +98,46 @@ def batch_problems(
         fields: the values, and the edges that hold.
         answers: the items that the server made, by the id of the batch node.
     """
+    edges = fields.edges
+    carrying = item_edges(batches, edges)
+    faults = batch_faults(batches, edges, answers)
+    taken: set[tuple[str, str]] = set()
+    for batch in batches:
+        name = LIST_INPUTS[batch.node.type]
+        for edge in carrying.get(batch.node.id, ()):
+            field = fields.batched(edge)
+            if field is None:
+                faults.append((batch.node, "", _NOT_AN_INPUT.format(edge)))
+                continue
+            place = (edge.target, edge.target_field)
+            if place in taken:
+                faults.append((batch.node, "", f"another batch node feeds {field.place} too, which takes one only"))
+            taken.add(place)
+            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), field)]
     return [
         InputProblem(fields.place(node, name) if name else _place_of(node), why, is_batch=True)
-        for node, name, why in batch_faults(batches, fields.edges, answers)
+        for node, name, why in faults
     ]
+
+
+def _refused_items(items: Sequence[Any], field: Field[Any]) -> Iterator[str]:
+    """Say which of a batch's items the input does not take that they go into.
+
+    The server stores such a batch. When it comes to the item it fails, again and again, and runs nothing else.
+    """
+    checked = ((index, item, _refused_for(field, item)) for index, item in enumerate(items))
+    refused = (one for one in checked if one[-1] is not None)
+    for index, item, wants in islice(refused, _MOST_TOLD):
+        yield f"its item {index} is {item!r:.80}, and {field.place} takes {wants}"
+
+
+def _refused_for(field: Field[Any], item: Any) -> str | None:
+    """Say what a field takes in place of a batch's item, None if it takes the item."""
+    if item is None:
+        # A generator's number that is out of range. The server takes null nowhere in a batch.
+        return "a number that JSON can hold"
+    error = field.refusal_of(item)
+    return None if error is None else error.expected
 
 
 def unreadable_batch(node: Node, error: BatchError) -> InputProblem:

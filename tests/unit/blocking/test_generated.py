@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, get_type_hints
 
 import pytest
-from scripts.generate_blocking import FACES, INTERNAL, RENAMED, generated
+from scripts.generate_blocking import FACES, RENAMED, generated
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.runtime.twins import Blocking
@@ -34,7 +35,7 @@ def public(kind: type[Any]) -> dict[str, Any]:
     return {
         name: member
         for name, member in inspect.getmembers(kind)
-        if name not in INTERNAL | {"aio"} and (not name.startswith("_") or name == "_make_request")
+        if name != "aio" and (not name.startswith("_") or name == "_make_request") and not hasattr(Mapping, name)
     }
 
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder, has_loop
-from invokeai_py_client.workflow.document import Edge
+from invokeai_py_client.workflow.edge import Edge
 
 Wire = tuple[str, str]
 

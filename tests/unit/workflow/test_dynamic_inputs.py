@@ -130,7 +130,7 @@ def test_models_and_images_of_a_called_workflow_are_bound_and_looked_for(templat
         templates,
     )
     (bound,) = loaded.fields.of_models(loaded.edges)
-    assert (bound.place.name, bound.bases, bound.types) == (MODEL, ("sd-1",), ("main",))
+    assert (bound.place.name, bound.template.model_bases, bound.template.model_types) == (MODEL, ("sd-1",), ("main",))
     named = named_resources(loaded.definition, templates, loaded.fields, loaded.edges)
     assert {(thing.kind, thing.name) for thing in named} == {("model", "k"), ("image", "a.png")}
 

@@ -11,7 +11,7 @@ import pytest
 from invokeai_py_client.errors import InputConnectedError, InputValueError
 from invokeai_py_client.workflow import fields as plain
 from invokeai_py_client.workflow import resource_fields as resources
-from invokeai_py_client.workflow.document import Edge
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_factory import GeneratorField, ListField, RawField, field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, unknown_input

@@ -16,7 +16,8 @@ from tests.documents import edge, node
 from invokeai_py_client.compose import Composer
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.connections import kept_edges
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.templates import NodeTemplates

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
 from invokeai_py_client.workflow.references import ModelReference, SavedModel
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import FieldType, NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates, unknown_input
 
 
 def model(key: str, name: str = "dream", base: str = "sd-1", kind: str = "main", digest: str = "") -> dict[str, Any]:
@@ -221,3 +222,71 @@ def test_a_binding_is_a_sequence_of_its_changes() -> None:
     assert binding[-1].old is None
     assert "one" in repr(binding)
     assert "two" in repr(binding)
+
+
+def lora(key: str, name: str, base: str = "sd-1") -> dict[str, Any]:
+    return model(key, name, base, "lora")
+
+
+def loras_of(templates: NodeTemplates, value: Any, node_type: str = "lora_collection_loader") -> Field[Any]:
+    """The input that takes LoRAs, of the only node of a workflow, among the inputs that are bound."""
+    inputs = {"loras": {"name": "loras", "value": value}}
+    data = {"id": "l", "type": node_type, "version": templates[node_type].version, "inputs": inputs}
+    document = {
+        "name": "loras",
+        "meta": {"version": "3.0.0"},
+        "nodes": [{"id": "l", "type": "invocation", "data": data}],
+        "edges": [],
+    }
+    fields = WorkflowFields(WorkflowDefinition.from_dict(document), templates)
+    (field,) = fields.of_models(fields.edges)
+    return field
+
+
+@pytest.mark.parametrize("node_type", ["lora_collection_loader", "krea2_lora_collection_loader"])
+def test_each_lora_of_a_list_is_bound_and_keeps_its_weight(templates: NodeTemplates, node_type: str) -> None:
+    gone = [{"lora": lora("old", "cats"), "weight": 0.5}, {"lora": lora("k", "dogs"), "weight": -1}]
+    field = loras_of(templates, gone, node_type)
+    installed = [lora("new", "cats"), lora("k", "dogs"), model("m", "cats")]
+    (change,) = bind_models([field], installed, by_name=True, by_base=True)
+    assert str(change).endswith("'cats' (sd-1 lora) -> 'cats' (sd-1 lora)")
+    assert field.value == [
+        {"lora": lora("new", "cats"), "weight": 0.5},
+        {"lora": lora("k", "dogs"), "weight": -1},
+    ]
+
+
+def test_a_lora_of_a_list_that_is_not_installed_is_unbound(templates: NodeTemplates) -> None:
+    value = [{"lora": lora("old", "cats"), "weight": 0.5}, {"lora": lora("older", "dogs"), "weight": 0.25}]
+    field = loras_of(templates, value)
+    binding = bind_models([field], [lora("new", "dogs"), lora("x", "birds")], by_name=True, by_base=True)
+    assert [change.new["key"] for change in binding] == ["new"]
+    assert [unbound.wanted for unbound in binding.unbound] == [lora("old", "cats")]
+    assert field.value == [value[0], {"lora": lora("new", "dogs"), "weight": 0.25}]
+
+
+def test_a_lora_of_another_base_is_not_taken_for_one_of_the_list(templates: NodeTemplates) -> None:
+    field = loras_of(templates, [{"lora": lora("old", "cats"), "weight": 1}])
+    binding = bind_models([field], [lora("new", "cats", "flux")], by_name=True, by_base=True)
+    assert len(binding.unbound) == 1
+
+
+def test_loras_that_the_user_names_are_left_alone(templates: NodeTemplates) -> None:
+    field = loras_of(templates, [])
+    assert not bind_models([field], [lora("a", "cats")], by_name=True, by_base=True).unbound
+    assert not field.is_changed
+    field.value = "cats"
+    assert not bind_models([field], [], by_name=True, by_base=True).unbound
+    field.value = lora("old", "cats")
+    assert len(bind_models([field], [lora("a", "cats")], by_name=True, by_base=True)) == 1
+    assert field.value == {"lora": lora("a", "cats"), "weight": 0.75}
+
+
+def test_a_list_of_models_is_bound_one_by_one() -> None:
+    kind = FieldType("ModelIdentifierField", Cardinality.COLLECTION)
+    template = InputTemplate(
+        name="models", title="Models", description="", type=kind, required=True, default=None, input="any"
+    )
+    field = field_for(FieldPlace("n", "t", "", "models"), template, [model("old"), model("b", "more")])
+    bind_models([field], [model("a"), model("b", "more")], by_name=True, by_base=True)
+    assert field.value == [model("a"), model("b", "more")]

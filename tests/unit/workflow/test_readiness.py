@@ -384,3 +384,104 @@ def test_missing_inputs_are_those_that_a_node_cannot_do_without(templates: NodeT
     assert ("blur", "image", "it needs a value") in found
     assert {(node_id, why) for node_id, name, why in found if node_id == "steps"} == {("steps", "it needs an edge")}
     assert {node_id for node_id, _, _ in found} == {"blur", "steps"}
+
+
+def batch_of(items: Any, *targets: tuple[str, str], kind: str = "integer") -> dict[str, Any]:
+    """A workflow whose batch node feeds inputs of its other nodes."""
+    inputs = {f"{kind}s": items, "batch_group_id": "None"}
+    output = "image" if kind == "image" else "value"
+    return {
+        **BLUR,
+        "nodes": [
+            *copy.deepcopy(BLUR["nodes"]),
+            node("noise", "noise", "1.0.0", seed=1),
+            node("b", f"{kind}_batch", "1.0.0", **inputs),
+        ],
+        "edges": [*(BLUR["edges"] if kind != "image" else ()), *(edge("b", output, *target) for target in targets)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "target", "refused", "wants"),
+    [
+        ("integer", [64, 7, -8], ("noise", "width"), {1: 7, 2: -8}, "a whole number above 0, a multiple of 8"),
+        ("integer", [1, 2], ("blur", "radius"), {}, ""),
+        ("float", [2.5, -5, 0], ("blur", "radius"), {1: -5}, "a number at least 0"),
+        ("image", [{"image_name": "a.png"}], ("blur", "image"), {}, ""),
+    ],
+)
+def test_each_item_of_a_batch_is_checked_by_the_input_that_it_goes_into(
+    templates: NodeTemplates, kind: str, items: list[Any], target: tuple[str, str], refused: dict[int, Any], wants: str
+) -> None:
+    found = told(batch_of(items, target, kind=kind), templates)
+    assert [(node_id, name) for node_id, name, _ in found] == [("b", f"{kind}s")] * len(refused)
+    for (_, _, why), (index, item) in zip(found, refused.items(), strict=True):
+        assert f"its item {index} is {item!r}, and " in why
+        assert f".{target[1]} of node {target[0]}) takes {wants}" in why
+
+
+def test_a_batch_whose_items_an_input_refuses_is_no_batch(templates: NodeTemplates) -> None:
+    document = batch_of([2, -5], ("blur", "radius"), ("noise", "width"))
+    assert isinstance(refused(document, templates), BatchError)
+    assert len(told(document, templates)) == 3
+    assert len(told(batch_of([-1] * 1000, ("blur", "radius")), templates)) == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "index"),
+    [
+        ({"type": "float_generator_arithmetic_sequence", "start": 1, "step": -1, "count": 3}, 2),
+        ({"type": "float_generator_parse_string", "input": "1,2,1e999"}, 2),
+    ],
+)
+def test_the_items_that_a_generator_makes_are_checked_too(
+    templates: NodeTemplates, value: dict[str, Any], index: int
+) -> None:
+    document = batch_of([], ("blur", "radius"), kind="float")
+    document["nodes"].append(node("g", "float_generator", "1.0.0", generator=value))
+    document["edges"].append(edge("g", "floats", "b", "floats"))
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("b", "floats")
+    assert f"its item {index} is " in why
+
+
+def test_an_item_that_is_set_is_checked_as_the_files_are(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(batch_of([2, -5], ("blur", "radius")))
+    fields = WorkflowFields(definition, templates)
+    shown_inputs(definition, templates, fields)["b", "integers"].value = [2, 3, -7]
+    (problem,) = batch_problems(batch_nodes(definition, fields, fields.edges), fields, {})
+    assert "its item 2 is -7" in problem.why
+
+
+def test_a_batch_that_leads_to_a_connector_is_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("c", "in"))
+    document["nodes"].append({"id": "c", "type": "connector", "data": {}})
+    document["edges"].append(edge("c", "out", "blur", "radius"))
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("b", "")
+    assert why.startswith("its edge b.value -> c.in leads to a connector")
+
+
+def test_a_batch_that_leads_to_an_input_of_a_called_workflow_is_refused(templates: NodeTemplates) -> None:
+    name = "saved_workflow_input::blur::radius"
+    document = batch_of([2, 3], ("call", name))
+    inputs: dict[str, Any] = {"workflow_id": "w", name: 2}
+    document["nodes"].append(node("call", "call_saved_workflow", "1.0.0", **inputs))
+    described = {"name": name, "type": {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}}
+    document["nodes"][-1]["data"]["dynamicInputTemplates"] = {name: described}
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b"
+    assert f"b.value -> call.{name} leads to" in why
+
+
+def test_two_batches_into_one_input_are_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("list", "item"))
+    document["nodes"] += [
+        node("list", "collect", "1.1.0"),
+        node("b2", "integer_batch", "1.0.0", integers=[4], batch_group_id="None"),
+    ]
+    document["edges"].append(edge("b2", "value", "list", "item"))
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b2"
+    assert "another batch node feeds" in why
+    assert "collect.item of node list" in why

@@ -14,7 +14,7 @@ from invokeai_py_client.repositories.media.common import Category
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.wire.records.boards import BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
@@ -133,7 +133,7 @@ class Board(Blocking[AsyncBoard]):
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many files to it: `image_repo.upload_many`."""
         paths = read_here(paths)
@@ -148,7 +148,7 @@ class Board(Blocking[AsyncBoard]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download all its images into a folder: `image_repo.download_many`."""
         return block_reporting(

@@ -57,6 +57,11 @@ class ClientMethods(Blocking[AsyncClient]):
         return Models(self._aio.dnn_model_repo)
 
     @cached_property
+    def models(self) -> Models:
+        """The installed models, and their installation: the same as `dnn_model_repo`."""
+        return Models(self._aio.models)
+
+    @cached_property
     def image_repo(self) -> Images:
         """The images."""
         return Images(self._aio.image_repo)

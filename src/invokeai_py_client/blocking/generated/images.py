@@ -14,7 +14,7 @@ from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
@@ -356,7 +356,7 @@ class Images(Blocking[AsyncImages]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many images into a folder, each under its own name, which it gets when it is whole.
 
@@ -404,7 +404,7 @@ class Images(Blocking[AsyncImages]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 

@@ -14,7 +14,7 @@ from invokeai_py_client.repositories.media.videos import AsyncVideos
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
@@ -317,7 +317,7 @@ class Videos(Blocking[AsyncVideos]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many videos into a folder; as `image_repo.download_many` in all.
 
@@ -340,7 +340,7 @@ class Videos(Blocking[AsyncVideos]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
         """Upload many videos; as `image_repo.upload_many` in all.
 

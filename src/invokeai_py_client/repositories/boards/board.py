@@ -15,7 +15,7 @@ from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
@@ -169,7 +169,7 @@ class AsyncBoard:
         target = self._target()
         board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
-        return await self._image_repo.send_upload(upload, board_id, image_category, is_intermediate)
+        return await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
 
     async def upload(
         self,
@@ -177,7 +177,7 @@ class AsyncBoard:
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[ImageRecord]:
         """Upload many files to it: `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
@@ -189,7 +189,7 @@ class AsyncBoard:
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download all its images into a folder: `image_repo.download_many`."""
         names = await self.list_images()
@@ -240,7 +240,7 @@ class AsyncBoard:
         found = [
             record
             for part in parts_of(image_names_of(image_names))
-            for record in await self._image_repo.records_of(part)
+            for record in await self._image_repo._records_of(part)
         ]
         on_it = [record.image_name for record in found if self._has(record)]
         return await self._put(on_it, boards.UNCATEGORIZED)

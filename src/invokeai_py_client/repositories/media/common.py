@@ -20,7 +20,7 @@ from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import ProgressCallback, TransferReport, crc32_of, transfer_all
+from invokeai_py_client.transfers.concurrent import TransferCallback, TransferReport, crc32_of, transfer_all
 from invokeai_py_client.transfers.journal import TransferLog
 from invokeai_py_client.transfers.uploads import Upload, name_of_source
 from invokeai_py_client.transport.error_responses import not_there
@@ -117,7 +117,7 @@ class AsyncMedia(Generic[R]):
         return answered
 
     async def _download_all(
-        self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: ProgressCallback
+        self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: TransferCallback
     ) -> TransferReport[Path]:
         target = path_of(folder)
 
@@ -142,7 +142,7 @@ class AsyncMedia(Generic[R]):
         category: str,
         log: str | os.PathLike[str] | None,
         concurrency: int,
-        report: ProgressCallback,
+        report: TransferCallback,
     ) -> TransferReport[R]:
         done = None if log is None else TransferLog(path_of(log))
         # With a log, the same content twice is sent once: the second waits for the first, and finds it there.
@@ -155,14 +155,14 @@ class AsyncMedia(Generic[R]):
             async def upload(source: Any) -> tuple[R, bool]:
                 read = await self._read(source)
                 if done is None:
-                    return await self.send_upload(read, board_id, category, False), True
+                    return await self._send_upload(read, board_id, category, False), True
                 digest = await asyncio.to_thread(read.digest)
                 key = f"{self._http.settings.url} {board_id or 'none'} {category} {digest}"
                 async with turns[key]:
                     there = await self._find(done.get(key))
                     if there is not None:
                         return there, False
-                    record = await self.send_upload(read, board_id, category, False)
+                    record = await self._send_upload(read, board_id, category, False)
                     done.remember(key, **{self._name_key: self._kind.name_of(record)})
                     return record, True
 
@@ -190,7 +190,7 @@ class AsyncMedia(Generic[R]):
         return await asyncio.to_thread(Upload, source, kind=self._kind.file)
 
     @on_engine
-    async def send_upload(
+    async def _send_upload(
         self,
         upload: Upload,
         board_id: str | None,

@@ -31,7 +31,7 @@ from invokeai_py_client.repositories.media.common import (
 from invokeai_py_client.runtime.listing import Listing, in_parts
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
@@ -262,7 +262,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
             OSError: the file cannot be read.
         """
         upload = await asyncio.to_thread(Upload, path, kind=VIDEO)
-        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        return await self._send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
 
     @on_engine
     async def update_video(
@@ -371,7 +371,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many videos into a folder; as `image_repo.download_many` in all.
 
@@ -390,7 +390,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
         """Upload many videos; as `image_repo.upload_many` in all.
 

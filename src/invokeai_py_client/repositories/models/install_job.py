@@ -207,10 +207,10 @@ class AsyncInstallJob:
         await self._steer(models.restart_download(self.record.id, url))
 
     def progress(self) -> float:
-        """How much is downloaded, 0..1, as far as is known without asking; 1 once it is completed."""
+        """Return how much is downloaded, 0..100, as far as is known without a request; 100 once it is completed."""
         if self.record.status == "completed":
-            return 1.0
-        return self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
+            return 100.0
+        return 100 * self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
 
     async def _steer(self, call: Call[InstallJobRecord]) -> None:
         try:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem
+from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem, called_results, own_results
 from invokeai_py_client.workflow.outputs import NodePath, NodeResult
 
 
@@ -41,11 +41,11 @@ def test_the_results_of_an_item_tell_node_type_board_and_call_path() -> None:
         boards={"b": "tigers"},
     )
     results = [result("a", 2, "call"), result("b", 2, "call", board_id="tigers")]
-    assert [*child.own_results()] == results
-    assert [*child.called_results()] == []
+    assert [*own_results(child)] == results
+    assert [*called_results(child)] == []
     parent = QueueItem(item_id=1, batch_id="b", queue_id="default", outputs=[output("a")], children=(child,))
-    assert [*parent.own_results()] == [result("a", 1)]
-    assert [*parent.called_results()] == results
+    assert [*own_results(parent)] == [result("a", 1)]
+    assert [*called_results(parent)] == results
 
 
 def test_outputs_are_in_the_order_of_items_and_stay_as_they_were() -> None:
@@ -61,12 +61,12 @@ def test_outputs_are_in_the_order_of_items_and_stay_as_they_were() -> None:
 
 
 def test_the_session_is_fetched_when_it_is_read() -> None:
-    item = QueueItem(item_id=1, batch_id="b", queue_id="default", fetch_session=lambda: {"graph": 1})
-    assert item["session"] == item.session == {"graph": 1}
-    assert "session" not in item.keys()  # noqa: SIM118 - it reads as a mapping, but is none
+    item = QueueItem(item_id=1, batch_id="b", queue_id="default", session_fetcher=lambda: {"graph": 1})
+    assert item["session"] == item.fetch_session() == {"graph": 1}
+    assert "session" not in item
     assert item["batch_id"] == "b"
     with pytest.raises(KeyError):
-        item["fetch_session"]
+        item["session_fetcher"]
     sent = pickle.loads(pickle.dumps(item))
     assert sent == item
     with pytest.raises(KeyError, match="session"):
