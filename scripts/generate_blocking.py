@@ -1,6 +1,6 @@
 """Write `src/invokeai_py_client/blocking/generated`: the blocking class of each awaited class.
 
-    python scripts/generate_blocking.py
+    make generate
 
 Run it after the signature, the docstring or the set of methods of an awaited class has changed. A test fails while
 what is committed differs from what this would write.
@@ -42,7 +42,7 @@ FACES = {
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
     "handle_methods": "handle.AsyncWorkflowHandle",
-    "image": "image.AsyncImage",
+    "image_methods": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
@@ -57,6 +57,7 @@ FACES = {
 
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
+    "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
@@ -210,6 +211,8 @@ def wrapped(value: str, annotation: ast.expr) -> str:
         return f"[{inner.removeprefix('Async')}(each) for each in {value}]"
     if kind == "dict" and (of := inner.removeprefix("str, ")) in BLOCKING:
         return f"{{key: {of.removeprefix('Async')}(each) for key, each in {value}.items()}}"
+    if kind in ("Listing", "TransferReport") and inner in BLOCKING:
+        return f"{value}._mapped({inner.removeprefix('Async')})"
     raise NotImplementedError(f"no blocking form of {text}")
 
 
@@ -246,6 +249,8 @@ class Writer:
         )
 
     def _method(self, module: Module, node: Function) -> str:
+        if node.args.vararg or node.args.kwarg:
+            raise NotImplementedError(f"{self._awaited}.{node.name} takes any arguments")
         name = RENAMED.get((self._awaited, node.name), node.name)
         head = ast.FunctionDef(
             name=name,

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 import pytest
-from scripts.generate_blocking import FACES, RENAMED, generated
+from scripts.generate_blocking import FACES, RENAMED, TARGET, generated
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.runtime.twins import Blocking
@@ -41,7 +41,8 @@ def public(kind: type[Any]) -> dict[str, Any]:
 
 def test_what_is_committed_is_what_the_generator_writes() -> None:
     out_of_date = [path.name for path, text in generated().items() if path.read_text(encoding="utf-8") != text]
-    assert out_of_date == [], "run: python scripts/generate_blocking.py"
+    assert out_of_date == [], "run: make generate"
+    assert {path.stem for path in TARGET.glob("*.py")} == {"__init__", *FACES}
 
 
 def test_there_is_a_blocking_repository_for_every_awaited_one() -> None:
