@@ -224,6 +224,10 @@ class AsyncWorkflowHandle(FixedAttributes):
 
         Returns:
             The JSON file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
         """
         return save_index_map(path, self.definition.name, self.inputs)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
-from invokeai_py_client.errors import InputNotFoundError, InputValueError
+from invokeai_py_client.errors import InputNotFoundError
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
@@ -450,7 +450,7 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
     try:
         for field, value in chosen:
             field.set(value, override_edge=override_edge)
-    except InputValueError:
+    except BaseException:
         for field, state in reversed(before):
             field.restore(state)
         raise

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from tests.support.loop_engine import LoopEngine
 from tests.support.queue_server import (
     Exchange,
     Fault,
@@ -20,6 +19,7 @@ from tests.support.queue_server import (
     swallowed,
     unanswered,
 )
+from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
@@ -41,7 +41,7 @@ class Client:
 
     def __init__(self, server: QueueServer) -> None:
         self.server = server
-        self.engine = LoopEngine()
+        self.engine = VirtualEngine()
         self.woken = 0
         self.router = Router(followed=self.check, bulk_change=lambda event: None, needs_requests=lambda: None)
         self.submissions = Submissions(

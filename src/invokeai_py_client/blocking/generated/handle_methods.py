@@ -157,6 +157,10 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
 
         Returns:
             The JSON file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
         """
         return self._aio.export_input_index_map(path)
 
