@@ -261,7 +261,7 @@ class Writer:
         return "\n".join(
             [
                 f"# Generated from {source}.py by scripts/generate_blocking.py. Do not edit.",
-                f'"""`{self._class}`, the blocking face of `{self._awaited}`."""',
+                f'"""`{self._class}`: the methods of `{self._awaited}`, blocking."""',
                 "from __future__ import annotations",
                 *sorted(self._imports),
                 f"class {self._class}({', '.join(bases)}):",

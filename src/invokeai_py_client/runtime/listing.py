@@ -82,6 +82,7 @@ class Listing(FixedAttributes, Generic[T]):
         return len(keys)
 
     def __bool__(self) -> bool:
+        # Whether there is anything in it would cost a request.
         return True
 
     @overload

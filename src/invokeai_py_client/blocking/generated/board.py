@@ -1,5 +1,5 @@
 # Generated from repositories/boards/board.py by scripts/generate_blocking.py. Do not edit.
-"""`Board`, the blocking face of `AsyncBoard`."""
+"""`Board`: the methods of `AsyncBoard`, blocking."""
 
 from __future__ import annotations
 

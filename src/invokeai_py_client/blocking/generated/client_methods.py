@@ -1,5 +1,5 @@
 # Generated from async_client.py by scripts/generate_blocking.py. Do not edit.
-"""`ClientMethods`, the blocking face of `AsyncClient`."""
+"""`ClientMethods`: the methods of `AsyncClient`, blocking."""
 
 from __future__ import annotations
 

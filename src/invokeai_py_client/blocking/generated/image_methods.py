@@ -1,5 +1,5 @@
 # Generated from image.py by scripts/generate_blocking.py. Do not edit.
-"""`ImageMethods`, the blocking face of `AsyncImage`."""
+"""`ImageMethods`: the methods of `AsyncImage`, blocking."""
 
 from __future__ import annotations
 

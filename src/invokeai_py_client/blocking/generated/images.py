@@ -1,5 +1,5 @@
 # Generated from repositories/media/images.py by scripts/generate_blocking.py. Do not edit.
-"""`Images`, the blocking face of `AsyncImages`."""
+"""`Images`: the methods of `AsyncImages`, blocking."""
 
 from __future__ import annotations
 
