@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from invokeai_py_client.errors import NotFetchedError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
-from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
@@ -21,7 +20,7 @@ from invokeai_py_client.wire.records.images import ImageRecord
 from invokeai_py_client.workflow.outputs import NodePath
 
 
-class AsyncImage(FixedAttributes, ReadsAsMapping):
+class AsyncImage(ReadsAsMapping):
     """One image on the server. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
 
     An image of `image_repo` or of a board has what the server knew of it when it was fetched: `image.width`, or
@@ -34,6 +33,9 @@ class AsyncImage(FixedAttributes, ReadsAsMapping):
         >>> for image in client.image_repo.list_images(starred=True):
         ...     print(image.width, image.save("starred"))
     """
+
+    # A list has thousands of them.
+    __slots__ = ("__weakref__", "_engine", "_http", "_name", "_node", "_record")
 
     def __init__(
         self,
