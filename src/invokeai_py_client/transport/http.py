@@ -393,7 +393,7 @@ class HttpTransport:
             raise error_for(response, has_secrets=call.has_secrets, sent=what_was_sent(call, files))
         if response.status_code >= 300:
             location = response.headers.get("Location")
-            raise redirected(call.method, response.url, location, "what it carries is not sent again")
+            raise redirected(call.method, response.url, location, "redirects of this request are not followed")
         if sink is not None:
             response.check_file(sink.got.size)
         return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response

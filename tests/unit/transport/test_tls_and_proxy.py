@@ -110,7 +110,10 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         proxy = f"http://u:{secret.replace('/', '%2F')}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         seen: list[str] = []
-        for url, said in (("https://studio.example", "proxy answered 404 Not Found"), ("http://studio.example", "up")):
+        for url, said in (
+            ("https://studio.example", "proxy returned 404 Not Found"),
+            ("http://studio.example", "too many"),
+        ):
             settings = Settings(url, proxy=proxy, token=secret, retries=0)
             http = HttpTransport(settings, engine)
             with pytest.raises(TransportError, match=said) as caught:
