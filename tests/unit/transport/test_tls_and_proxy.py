@@ -155,7 +155,7 @@ async def test_an_error_of_the_proxy_names_the_proxy_without_its_login(engine: E
                 await engine.call(http.send(app_calls.get_version()))
             assert "S3CRET" not in str(caught.value)
         http = HttpTransport(Settings("http://studio.example", proxy=f"http://127.0.0.1:{port}", retries=0), engine)
-        with pytest.raises(RejectedError, match=r"407.*proxy wants a login"):
+        with pytest.raises(RejectedError, match=r"407.*proxy requires a login"):
             await engine.call(http.send(app_calls.get_version()))
 
 
