@@ -47,6 +47,7 @@ _TIMES = ("started_at", "completed_at")
 _MOST_BEFORE_THE_END = 99.9
 """Percent: 100 is shown only once an item has completed."""
 
+_GONE_TYPE = "QueueItemGone"
 GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
 
 
@@ -356,7 +357,8 @@ class RunState:
     def _set(self, item: ItemState, **changes: Any) -> None:
         """Change an item's view, and the totals with it."""
         before = item.view
-        item.view = after = replace(before, **changes)
+        after = replace(before, **changes)
+        item.view = after = replace(after, error=_error_line(after))
         if after.status != before.status:
             self._counts[before.status] -= 1
             self._counts[after.status] += 1
@@ -573,7 +575,7 @@ class RunState:
         if item is None or item.is_settled:
             return []
         if not item.view.is_finished:
-            self._set(item, status="canceled", error_type="QueueItemGone", error_message=GONE, error=GONE)
+            self._set(item, status="canceled", error_type=_GONE_TYPE, error_message=GONE)
             item.held_back.append(_status_event(item.view))
         told = self._release(item, is_whole=True)
         self._publish()
@@ -640,14 +642,11 @@ class RunState:
             item.status_sequence = event.status_sequence
         elif event.status == item.view.status:
             return []
-        error = _newest(item, event, _TOLD_OF_AN_ERROR)
         self._set(
             item,
             status=event.status,
-            error=_one_line(event.status, error),
             canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
-            **error,
-            **_newest(item, event, ("session_id", "created_at", *_TIMES)),
+            **_newest(item, event, ("session_id", "created_at", *_TIMES, *_TOLD_OF_AN_ERROR)),
         )
         item.held_back.append(event)
         return self._release(item)
@@ -756,7 +755,6 @@ class RunState:
         self._set(
             item,
             session_id=record.session_id,
-            error=_one_line(record.status, {name: getattr(record, name) for name in _TOLD_OF_AN_ERROR}),
             **_newest(item, record, ("created_at", *_TOLD_OF_AN_ERROR)),
         )
         recovered: list[Event] = []
@@ -822,6 +820,8 @@ def _status_event(view: QueueItem) -> QueueItemStatusChanged:
     return QueueItemStatusChanged(recovered=True, **{name: getattr(view, name) for name in names})
 
 
-def _one_line(status: str, error: Mapping[str, str | None]) -> str | None:
-    told = [text for text in (error["error_type"], error["error_message"]) if text]
-    return ": ".join(told).splitlines()[0] if told and status in TERMINAL_STATUSES - {"completed"} else None
+def _error_line(view: QueueItem) -> str | None:
+    """Return the error of an item as one line; None for an item that has not ended, or has completed."""
+    # The client's own message is a sentence that needs no type before it.
+    told = [text for text in (view.error_type, view.error_message) if text and text != _GONE_TYPE]
+    return ": ".join(told).splitlines()[0] if told and view.status in TERMINAL_STATUSES - {"completed"} else None
