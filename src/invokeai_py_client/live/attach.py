@@ -73,7 +73,6 @@ class Attacher:
                 # None of its items has ended. Only full records contain the graph.
                 if record is None:
                     record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
-                run.state.learned_graph(record.session.get("graph"))
                 self._listener.router.apply(run, run.state.apply_snapshot(record))
         except BaseException:
             self._listener.router.forget(run)

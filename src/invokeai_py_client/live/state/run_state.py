@@ -1,15 +1,15 @@
 """The state of a run, and how events and REST records change it.
 
-The rule: `pending` < `in_progress`, `waiting` < `completed`, `failed`, `canceled`. A state never goes down that
-order, a terminal one is final, and duplicates and late events change nothing. So it does not matter whether an item's
-end is learned from its event, from REST, or from both, in whatever order.
+The order of states: `pending` < `in_progress`, `waiting` < `completed`, `failed`, `canceled`. A state never moves
+back in this order, a terminal state is final, and duplicate and late events change nothing. So it does not matter
+whether the end of an item is learned from its event, from REST, or from both, in any order.
 
 An item *has a gap* while events about it may have been missed. Its end is then not settled until a full record has
-filled in the outputs of its nodes. A failed item is not settled either until the node that failed is known: the server
-reports that a moment after the status.
+added the missing outputs. A failed item is not settled either until the failed node is known: the server sends that a
+moment after the status.
 
 A `RunState` belongs to the engine's thread. Other threads read its `snapshot`, which is immutable and replaced with
-each change. Totals are kept as items change, so that a snapshot costs the same for one item as for 10,000.
+each change. Totals are updated as items change, so that a snapshot costs the same for one item as for 10,000.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ItemState:
     is_lost: bool = False
     outputs: dict[str, NodeOutput] = field(default_factory=dict)
     held_back: list[Event] = field(default_factory=list)
-    """Events of the item's end that are told after those that were missed before it."""
+    """Events of the item's end that are delivered after those that were missed before it."""
     workload: Workload | None = None
     counter: StepCounter | None = None
     counted: str = ""
@@ -137,17 +137,17 @@ E = TypeVar("E", bound=InvocationEvent)
 
 @dataclass(slots=True)
 class RunState:
-    """All that is known of one submission's items. Changed on the engine's thread only; see `snapshot`.
+    """The state of the items of one submission. Changed on the engine's thread only; see `snapshot`.
 
     Args:
-        batch_id: the batch, chosen by the client.
+        batch_id: the id of the batch.
         queue_id: its queue.
-        graph: as it was sent; None for a run that was begun elsewhere, until a record contains it.
-        has_gap: events may be missed from the start on, because no socket is open.
+        graph: the graph as sent; None for a run that was submitted elsewhere, until a record contains it.
+        has_gap: events may be missed from the start, because no socket is open.
         only: the items of the batch that the run is about; None for all.
-        resubmits: an item that a restarted server canceled is run again, and so is not over.
-        durations: how long nodes are expected to take; it also learns from this run.
-        follows_calls: whether the items of the workflows that it calls belong to the run.
+        resubmits: whether an item that a restarted server canceled is run again, and so has not ended.
+        durations: the expected durations of nodes, to which those of this run are added.
+        follows_calls: whether the items of called workflows belong to the run.
     """
 
     batch_id: str
