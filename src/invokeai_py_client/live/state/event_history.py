@@ -36,9 +36,9 @@ class EventHistory:
 
     def _add_progress(self, place: int, event: GeneratorProgress) -> None:
         node = (event.item_id, event.invocation_id)
-        before = self._latest.get(node)
-        earlier = None if before is None else self._events.get(before)
-        if before is not None and earlier is not None and earlier.raw.get("image"):
+        before = self._latest.get(node, -1)
+        earlier = self._events.get(before)
+        if earlier is not None and earlier.raw.get("image"):
             # Previews are by far the largest part of an event.
             self._events[before] = replace(earlier, raw={**earlier.raw, "image": None})
         self._latest[node] = place
