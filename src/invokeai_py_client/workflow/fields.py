@@ -9,6 +9,7 @@ import copy
 import math
 import operator
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -446,7 +447,8 @@ def _is_multiple(number: float, step: float) -> bool:
     if isinstance(number, int) and isinstance(step, int):
         return number % step == 0
     try:
-        return math.isclose(number / step, round(number / step), abs_tol=1e-9)
+        # What the server allows, and what rounding may add: the float that is closest to a multiple is one.
+        return abs(number - round(number / step) * step) <= max(1e-9, abs(number) * sys.float_info.epsilon)
     except OverflowError:
         return False
 
