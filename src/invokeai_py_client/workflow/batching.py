@@ -1,4 +1,4 @@
-"""Batch nodes as the batch data that the web UI would send (`useEnqueueWorkflows.ts`, `resolveBatchValue.ts`)."""
+"""Turns batch nodes into batch data, as the web UI does (`useEnqueueWorkflows.ts`, `resolveBatchValue.ts`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIST_INPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class BatchNode:
-    """A batch node: its group, and the items that it holds, or what must be asked of the server to have them."""
+    """A batch node: its group, and its items or the request that makes the server create them."""
 
     node: Node
     group: str
@@ -42,7 +42,7 @@ class BatchNode:
 
 
 def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]) -> list[BatchNode]:
-    """The batch nodes of a document, in its order.
+    """Return the batch nodes of a document, in document order.
 
     Args:
         definition: the document.
@@ -61,9 +61,9 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
 def read_batches(
     definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
 ) -> tuple[list[BatchNode], list[tuple[Node, BatchError]]]:
-    """Read the batch nodes of a document: those that can be read, and the others with what `batch_nodes` would raise.
+    """Read the batch nodes of a document, and return those that can be read, and the others with their errors.
 
-    A batch node takes no part if values override all its edges.
+    A batch node is skipped if values override all its edges.
     """
     origins = Origins(definition.first_nodes, edges)
     feeds: dict[tuple[str, str], Edge] = {}
@@ -85,7 +85,7 @@ def read_batches(
 def batch_data(
     nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
 ) -> list[list[dict[str, Any]]]:
-    """The batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
+    """Return the batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
 
     Args:
         nodes: the batch nodes.
@@ -151,7 +151,7 @@ def item_edges(nodes: Iterable[BatchNode], edges: Iterable[Edge]) -> dict[str, l
 
 
 def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
-    """What is left of a batch of which the server took only the first items, as a batch of its own.
+    """Return a batch with the items of another batch that the server did not take.
 
     Args:
         batch: as it was sent, with `data` and `runs`.
@@ -171,7 +171,7 @@ def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
 
 
 def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:
-    """The items of a batch node: its own, or those that the server made for it."""
+    """Return the items of a batch node: its own, or those that the server made for it."""
     return batch.items if isinstance(batch.items, list) else answers[batch.node.id]
 
 

@@ -1,4 +1,4 @@
-"""Inputs that a document describes itself, beside those of the node's template (`data.dynamicInputTemplates`).
+"""Inputs that the document describes itself, in addition to those of the node's template (`dynamicInputTemplates`).
 
 A `call_saved_workflow` node has one for each input that the called workflow exposes. Its name is
 `saved_workflow_input::<node id>::<field name>`, with the node and field of the called workflow.
@@ -48,17 +48,17 @@ def called_input_name(node_id: str, field_name: str) -> str:
 
 
 def is_called_input(node: Node, name: str) -> bool:
-    """Whether an input of a node stands for one of the workflow that the node calls."""
+    """Return whether an input of a call node belongs to the called workflow."""
     return node.type == CALL_NODE and name.startswith(CALLED_INPUT_PREFIX)
 
 
 def input_template(node: Node, template: NodeTemplate, name: str) -> InputTemplate | None:
-    """Return the template of an input: the document's own description, else the one of the node's type."""
+    """Return the template of an input: the one in the document, else the one of the node's type."""
     return dynamic_template(node, name) or template.inputs.get(name)
 
 
 def dynamic_template(node: Node, name: str) -> InputTemplate | None:
-    """Return the template of an input that the document describes itself; None if it does not, or not readably."""
+    """Return the template that the document has for an input; None if it is missing or malformed."""
     described: Any = node.data.get("dynamicInputTemplates")
     found = described.get(name) if isinstance(described, Mapping) and name not in RESERVED_INPUTS else None
     return _read(name, found) if isinstance(found, Mapping) and isinstance(found.get("type"), Mapping) else None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One edge: from an output field to an input field. One without fields only draws a collapsed node.
+    """An edge from an output to an input. An edge without field names belongs to a collapsed node.
 
-    Two edges between the same fields are equal, whatever their ids.
+    Edges between the same fields are equal, whatever their ids.
     """
 
     source: str
@@ -20,7 +20,7 @@ class Edge:
 
     @property
     def is_collapsed(self) -> bool:
-        """Whether it stands for edges that a collapsed node hides, and carries nothing itself."""
+        """Whether it only represents edges that a collapsed node hides, and carries no value."""
         return not self.target_field
 
     def __str__(self) -> str:

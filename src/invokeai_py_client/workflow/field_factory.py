@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class GeneratorField(Field[Mapping[str, Any]]):
-    """What a generator node makes its values of: a mapping with a `type`, as the web UI writes it."""
+    """The settings of a generator node: a mapping with a `type`, as the web UI writes it."""
 
     def _check(self, value: Any) -> Mapping[str, Any]:
         try:
@@ -57,15 +57,15 @@ class GeneratorField(Field[Mapping[str, Any]]):
         return cast("Mapping[str, Any]", read)
 
     def _check_sendable(self, value: Any) -> None:
-        """Nothing to check: it is not sent, and checked where a batch takes its items from it."""
+        """Do nothing: a generator is not sent, and is checked when a batch takes its items from it."""
 
 
 class ListField(Field[Any], Generic[T]):
-    """A list of what another field takes, such as a list of numbers or of images.
+    """A list of values of another field, such as a list of numbers or of images.
 
     Args:
         item: a field of the type of one element.
-        allows_single: one element may stand for itself, as in `cfg_scale`.
+        allows_single: whether a single element may take the place of a list, as in `cfg_scale`.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ListField(Field[Any], Generic[T]):
 
 
 class RawField(Field[Any]):
-    """JSON of a type that this client has no field for, such as a custom node's own."""
+    """JSON of a type that has no field class, such as the type of a custom node."""
 
     def _check(self, value: Any) -> Any:
         try:
@@ -142,9 +142,14 @@ def field_for(
     edges: InputEdges | None = None,
     terms: ModelTerms = ANY_MODEL,
 ) -> Field[Any]:
-    """Make the field for an input, by its template's type: a `RawField` for a type that this client does not know.
+    """Return a field for an input, by its template's type; a `RawField` for an unknown type.
 
-    `terms` are the server's, for a field that takes models.
+    Args:
+        place: the node and input.
+        template: the input's template.
+        initial: the value of the file.
+        edges: the edges into the input.
+        terms: the words that the server knows for models.
     """
     field_class = _field_class(template.type)
     field = field_class(place, template, initial, edges=edges)

@@ -1,6 +1,6 @@
-"""Typed input fields: a value that is checked against the node's template at the moment it is assigned.
+"""Typed input fields, which check a value against the node's template when it is assigned.
 
-What a file holds is kept as it is, valid or not, until something else is assigned: an export is its author's word.
+The value of a file is kept as it is, valid or not, until another one is assigned.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
@@ -37,7 +38,7 @@ UNSET = Unset()
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
-    """Where a field is: its node's id, type and label, its name, and the label that the web UI shows for it."""
+    """The place of a field: its node's id, type and label, its name, and the label that the web UI shows for it."""
 
     node_id: str
     node_type: str
@@ -56,7 +57,7 @@ class FieldPlace:
 
 
 class InputEdges(Protocol):
-    """The edges of one handle's workflow, as far as a field needs them."""
+    """The edges of one handle's workflow, as fields need them."""
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         """Return the edges that feed an input."""
@@ -71,7 +72,7 @@ class InputEdges(Protocol):
         ...
 
 
-class Field(ABC, Generic[T]):
+class Field(FixedAttributes, ABC, Generic[T]):
     """One input of one node.
 
     Args:
@@ -80,6 +81,9 @@ class Field(ABC, Generic[T]):
         initial: what the file holds for it; UNSET if nothing.
         edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
+
+    place: FieldPlace
+    template: InputTemplate
 
     def __init__(
         self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
@@ -198,10 +202,10 @@ class Field(ABC, Generic[T]):
             self._edges.override(self.place.node_id, self.place.name, removed=overridden)
 
     def fault(self) -> str | None:
-        """Say why the server would not accept the value, None if it would or if there is no value.
+        """Return why the server would not accept the value; None if it would, or if there is no value.
 
-        Assigned values were checked when they were assigned; this finds the faults of what a file holds. It is as
-        lenient as the server: what that converts, such as a number for a text, is no fault.
+        This finds faults in values of the file; assigned values were checked when they were assigned. A value that the
+        server converts, such as a number for a text, is not a fault.
         """
         if not self.is_set or self.template.input == "connection":
             return None
@@ -222,10 +226,10 @@ class Field(ABC, Generic[T]):
 
     @abstractmethod
     def _check(self, value: Any) -> T:
-        """The value as it is to be sent, or an InputValueError."""
+        """Return the value in the form that is sent, or raise an InputValueError."""
 
     def _check_sendable(self, value: Any) -> None:
-        """Refuse a value that the server would not accept as it is."""
+        """Raise an InputValueError for a value that the server would not accept."""
         self._check(value)
 
     def _refuse(self, value: object, wants: str) -> NoReturn:
@@ -375,7 +379,7 @@ def _integer(field: Field[Any], value: Any) -> int:
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number as an int: 512, 512.0, and what acts like either, such as the numbers of numpy; else None."""
+    """Convert a whole number, such as 512, 512.0 or a number of numpy, to an int; None if it is not one."""
     value = _plain(value)
     if isinstance(value, bool | str | bytes):
         return None
@@ -391,7 +395,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _plain(value: Any) -> Any:
-    """A scalar of another library, such as numpy's, as the Python number or boolean that it stands for."""
+    """Convert a scalar of another library, such as numpy's, to a Python number or boolean."""
     is_scalar = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
     return value.item() if is_scalar else value
 
@@ -459,7 +463,7 @@ def _shortened(value: object) -> str:
 
 
 def bounds(limits: InputTemplate) -> str:
-    """The bounds of a number in words, after a space; nothing where there is none."""
+    """Return the bounds of a number in words, after a space; "" if there are none."""
     words = [
         f"{relation} {bound if isinstance(bound, int) else format(bound, '.12g')}"
         for relation, bound in (

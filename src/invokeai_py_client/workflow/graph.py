@@ -1,4 +1,4 @@
-"""A document and its values as the graph that the web UI would send (`buildNodesGraph.ts`)."""
+"""Builds the graph of a document and its values, as the web UI does (`buildNodesGraph.ts`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_INPUT: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class BuiltGraph:
-    """The graph, and what was left out of it, a sentence each."""
+    """The graph, and a sentence for each part of the document that was left out."""
 
     graph: dict[str, Any]
     warnings: tuple[str, ...]
@@ -79,14 +79,14 @@ def build_graph(
 
 
 def is_executable(node: Node) -> bool:
-    """Whether a node becomes part of the graph: no notes, connectors, batch or generator nodes do."""
+    """Return whether a node becomes part of the graph; notes, connectors, batch and generator nodes do not."""
     return node.kind == "invocation" and node.type not in _NOT_EXECUTABLE
 
 
 def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
-    """The document with the values that its fields have, for the server to keep beside the images that it makes.
+    """Return the document with the current values of its fields, to be stored with the images.
 
-    Edges that values override are left out, so that who loads the workflow of an image runs the same.
+    Edges that values override are left out, so that the workflow of an image runs as it did.
     """
     document = definition.to_dict()
     document["edges"] = [

@@ -1,4 +1,4 @@
-"""Which input has which index, written down so that a script can tell later what has changed."""
+"""Files with the index of each input, from which a script can tell later what has changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORMAT = "invokeai-py-client input index map 1"
 
 @dataclass(frozen=True, slots=True)
 class MappedInput:
-    """An input as an index map has it."""
+    """An input in an index map."""
 
     index: int
     label: str
@@ -33,7 +33,7 @@ class MappedInput:
 
 @dataclass(frozen=True, slots=True)
 class IndexMapChanges:
-    """How the inputs differ from an index map: false if they do not.
+    """The differences between the inputs and an index map; false if there are none.
 
     `moved` and `changed` hold (as it was, as it is); an input is the same as long as its node and field are. `changed`
     ones have another label or type.
@@ -56,10 +56,10 @@ class IndexMapChanges:
 
 
 def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[WorkflowInput]) -> Path:
-    """Write an index map; `name` is the workflow's, for whoever reads the file.
+    """Write an index map; `name` is the name of the workflow, for human readers.
 
     Raises:
-        UnsafePathError: the path cannot be one.
+        UnsafePathError: the path has a NUL character.
         OSError: the file cannot be written.
     """
     entries = [
@@ -82,7 +82,7 @@ def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInp
     """Compare inputs with a map that was saved.
 
     Raises:
-        WorkflowFileError: the file cannot be read, or is no such map.
+        WorkflowFileError: the file cannot be read, or is not an index map.
     """
     before, now = _by_place(_load(path)), _by_place(map(_mapped, inputs))
     pairs: list[tuple[MappedInput | None, MappedInput | None]] = []
@@ -131,7 +131,7 @@ def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
         return entries
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise WorkflowFileError(
-            f"{source!r} is no index map of inputs: {error}.",
+            f"{source!r} is not an index map of inputs: {error}.",
             source=source,
             hint="Give a file that export_input_index_map() wrote.",
         ) from error

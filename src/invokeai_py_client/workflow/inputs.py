@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
 from invokeai_py_client.errors import InputNotFoundError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
@@ -74,7 +75,7 @@ class WorkflowInput:
 
     @property
     def type_name(self) -> str:
-        """What it takes, in the server's terms."""
+        """The type of its values, as the server names it."""
         return self.field.type_name
 
     @property
@@ -87,11 +88,11 @@ class WorkflowInput:
         return f"{place}{self.label} ({self.field.place.path}: {self.type_name})"
 
 
-class WorkflowInputs(Sequence[WorkflowInput]):
+class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
     """A workflow's inputs in the order of its form: by index, by label, or by (node, field name).
 
-    A node is named by its id, by its label or by its type, as long as only one node with that field answers. By (node,
-    field name) any other input of a node is found too, although the form does not show it.
+    A node is named by its id, label or type, if only one node with that field matches. (node, field name) also finds
+    inputs that the form does not show.
 
     Example:
         >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
@@ -100,10 +101,15 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         'Model'
     """
 
+    nodes: WorkflowNodes
+    """All nodes that run, with their inputs."""
+
     def __init__(self, inputs: Sequence[WorkflowInput], nodes: WorkflowNodes) -> None:
         self._inputs = tuple(inputs)
         self.nodes = nodes
-        """All nodes that run, with their inputs."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.inputs[{name!r}].value = ..."
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -116,10 +122,10 @@ class WorkflowInputs(Sequence[WorkflowInput]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowInput]: ...
     def __getitem__(self, key: int | str | tuple[str, str] | slice) -> WorkflowInput | Sequence[WorkflowInput]:
-        """The input of that index, label, or (node id, label or type, field name).
+        """Return the input with an index, a label, or a (node id, label or type, field name).
 
         Raises:
-            InputNotFoundError: there is none, or several; it lists the choices and the nearest match.
+            InputNotFoundError: none or several inputs match; it lists the choices and the nearest match.
         """
         if isinstance(key, slice):
             return self._inputs[key]
@@ -181,8 +187,11 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         )
 
 
-class NodeInputs(Sequence[WorkflowInput]):
-    """The inputs of one node, whether or not the form shows them: by field name, by label, or by place."""
+class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
+    """The inputs of one node, whether or not the form shows them: by field name, label or index."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.nodes[{self._node.id!r}].inputs[{name!r}].value = ..."
 
     def __init__(
         self, node: WorkflowNode, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]
@@ -207,7 +216,7 @@ class NodeInputs(Sequence[WorkflowInput]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowInput]: ...
     def __getitem__(self, key: int | str | slice) -> WorkflowInput | Sequence[WorkflowInput]:
-        """The input of that field name, label or place.
+        """Return the input with a field name, a label or an index.
 
         Raises:
             InputNotFoundError: the node has no such field; it lists those that it has.
@@ -243,12 +252,15 @@ class NodeInputs(Sequence[WorkflowInput]):
         return f"<NodeInputs of {self._node}: {', '.join(self.names)}>"
 
 
-class WorkflowNode:
+class WorkflowNode(FixedAttributes):
     """A node of the workflow, with its `inputs`, whether or not the form shows them.
 
     Example:
         >>> wf.nodes["noise"].inputs["seed"].value = 7
     """
+
+    node: Node
+    inputs: NodeInputs
 
     def __init__(self, node: Node, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]) -> None:
         self.node = node
@@ -272,7 +284,7 @@ class WorkflowNode:
 
     @property
     def title(self) -> str:
-        """What the web UI shows for the node: its label, else the title of its type."""
+        """The title that the web UI shows for the node: its label, else the title of its type."""
         return self.label or self._fields.title_of(self.node)
 
     def __str__(self) -> str:
@@ -282,8 +294,8 @@ class WorkflowNode:
         return f"<WorkflowNode {self}: {', '.join(self.inputs.names)}>"
 
 
-class WorkflowNodes(Sequence[WorkflowNode]):
-    """The nodes of a workflow that run, in document order: by place, or by id, label or type where that is unique.
+class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
+    """The nodes of a workflow that run, in document order: by index, or by id, label or type where that is unique.
 
     Example:
         >>> for node in wf.nodes:
@@ -304,10 +316,10 @@ class WorkflowNodes(Sequence[WorkflowNode]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowNode]: ...
     def __getitem__(self, key: int | str | slice) -> WorkflowNode | Sequence[WorkflowNode]:
-        """The node of that place, or of that id, label or type.
+        """Return the node with an index, an id, a label or a type.
 
         Raises:
-            InputNotFoundError: there is none, or several; it lists those that there are.
+            InputNotFoundError: none or several nodes match; it lists those that there are.
         """
         if isinstance(key, slice):
             return self._nodes[key]
@@ -329,17 +341,18 @@ class WorkflowNodes(Sequence[WorkflowNode]):
         raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
-        """Return the node of that id, else those of that label, else of that type, else of that title."""
+        """Return the node with this id, else those with this label, else with this type, else with this title."""
+        labelled = [node for node in self if node.label]
         return (
             [node for node in self if node.id == name]
-            or [node for node in self if node.label == name]
-            or [node for node in self if _same(node.label, name) and node.label]
+            or [node for node in labelled if node.label == name]
+            or [node for node in labelled if _same(node.label, name)]
             or [node for node in self if node.type == name]
             or [node for node in self if _same(node.title, name)]
         )
 
     def places_of(self, name: str) -> list[tuple[str, str]]:
-        """Return (node id, field name) of the inputs, shown or not, that have a name as their field name or label."""
+        """Return (node id, field name) of all inputs with this field name or label."""
         wanted = name.strip().casefold()
         return [
             (node.id, field)
@@ -349,7 +362,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
         ]
 
     def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
-        """Return the error for a name that no node answers to."""
+        """Return the error for a name that matches no node."""
         choices = tuple(map(str, self))
         hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
@@ -361,7 +374,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
 
 
 def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequence[WorkflowInput]) -> WorkflowNodes:
-    """The nodes of a workflow that run: notes, connectors and the like are left out."""
+    """Return the nodes of a workflow that run: notes, connectors and the like are left out."""
     by_place = {(one.node_id, one.field_name): one for one in reversed(shown)}
     return WorkflowNodes(
         [WorkflowNode(node, fields, by_place) for node in definition.nodes.values() if node.kind == "invocation"]
@@ -379,29 +392,22 @@ def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> 
 
 
 def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields) -> WorkflowInputs:
-    """The inputs that a workflow shows.
+    """Return the inputs that a workflow shows.
 
-    The form's in depth-first order, or, where there is no form, the exposed fields in theirs. What points nowhere is
-    left out.
+    These are the inputs of the form in depth-first order, or, without a form, the exposed fields in their order.
+    Entries that refer to no input are left out.
 
     Args:
         definition: the document.
         templates: the server's node templates.
-        fields: which holds the values.
+        fields: the values.
     """
     inputs: list[WorkflowInput] = []
-    shown: Iterable[tuple[str, str]] = definition.form_fields
-    if definition.is_form_empty:
-        # Of the exposed fields, only those that the server knows become inputs.
-        shown = [
-            (node_id, name)
-            for node_id, name in (
-                (node_id, _renamed(definition, node_id, name, fields)) for node_id, name in definition.exposed_fields
-            )
-            if _is_known(definition, node_id, name, templates)
-        ]
-    for node_id, name in shown:
+    for node_id, name in definition.exposed_fields if definition.is_form_empty else definition.form_fields:
         name = _renamed(definition, node_id, name, fields)
+        # Of the exposed fields, only those that the server knows become inputs.
+        if definition.is_form_empty and not _is_known(definition, node_id, name, templates):
+            continue
         node = definition.first_invocations.get(node_id)
         # The form shows what its node has.
         field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
@@ -414,7 +420,7 @@ def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> Work
     given = fields.given(field.place.node_id, field.place.name)
     return WorkflowInput(
         index=index,
-        label=str(given.get("label") or field.template.title),
+        label=field.place.label or field.template.title,
         description=str(given.get("description") or field.template.description),
         field=field,
     )
@@ -429,7 +435,7 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
         override_edge: remove the edges that feed them.
 
     Raises:
-        InputNotFoundError: one is not there.
+        InputNotFoundError: there is no such input.
         InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
         InputValueError: one of the values is not allowed. Every input keeps what it had.
     """
@@ -452,7 +458,7 @@ def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
-    """`image_collection` renamed an input: what shows the old name means the new one."""
+    """Return the name of an input today: `image_collection` renamed one."""
     node = definition.first_invocations.get(node_id)
     if node is not None and node.type == "image_collection" and name == "collection":
         return "images" if "images" in fields.inputs_of(node) else name

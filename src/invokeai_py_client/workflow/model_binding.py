@@ -1,4 +1,4 @@
-"""Which installed model a model input means, when the file names one of another machine."""
+"""Binds model inputs whose file names a model of another server to installed models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelChange:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether the new model has another name than the old one; not where no name was given."""
+        """Whether the names of the old and the new model differ; False if the old one had no name."""
         return self.old is not None and self.old.get("name") not in (None, self.new["name"])
 
     def __str__(self) -> str:
@@ -43,8 +43,8 @@ class UnboundModel:
 class ModelBinding(Sequence[ModelChange]):
     """The changes that `sync_dnn_model` made, as a sequence.
 
-    `renamed` are those of the changes that took a model of another name than the file's; `unbound` the inputs for which
-    no model was found.
+    `renamed` are the changes to a model with another name than the file's; `unbound` are the inputs for
+    which no model was found.
     """
 
     def __init__(self, changes: Iterable[ModelChange], unbound: Iterable[UnboundModel]) -> None:
@@ -53,14 +53,14 @@ class ModelBinding(Sequence[ModelChange]):
 
     @property
     def renamed(self) -> tuple[ModelChange, ...]:
-        """The changes that took a model of another name than the one that was asked for."""
+        """The changes to a model with another name than the file's."""
         return tuple(change for change in self if change.is_renamed)
 
     def __len__(self) -> int:
         return len(self._changes)
 
     def __getitem__(self, index: Any) -> Any:
-        """The change at an index, or those of a slice."""
+        """Return the change at an index, or those of a slice."""
         return self._changes[index]
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ def bind_models(
 def _find(
     wanted: Mapping[str, Any] | None, fitting: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
 ) -> Mapping[str, Any] | str:
-    """The model that is meant, or why none is."""
+    """Return the installed model that matches, or the reason why none does."""
     if not fitting:
         return "no installed model is of a base and type that it takes"
     if wanted is None:

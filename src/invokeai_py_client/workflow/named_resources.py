@@ -81,7 +81,7 @@ def _named_by(value: Mapping[str, Any], place: FieldPlace, *, takes_model: bool)
 
 
 def _board_of(generator: Any) -> dict[str, str] | None:
-    """The board from which an image generator takes its images."""
+    """Return the board of an image generator as a value, None if it has none."""
     try:
         made = generate(generator)
     except ValueError:

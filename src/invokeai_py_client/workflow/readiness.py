@@ -1,7 +1,7 @@
-"""What keeps a workflow from running that can be known without a server (`fieldValidators.ts`, `readiness.ts`).
+"""Finds the reasons why a workflow cannot run, without a server (`fieldValidators.ts`, `readiness.ts`).
 
-What the web UI's Invoke button refuses is refused here. So is what the server would reject or fail at for certain, such
-as a text where a number is wanted, which the web UI sends all the same.
+These are the reasons for which the web UI disables its Invoke button, and values that the server would certainly reject
+or fail at, such as a text in place of a number, which the web UI would send.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
 
 _NEAR = 0.8
-"""How much alike two node types must be for one to be suggested for the other: a typo, not a word in common."""
+"""The similarity of two node types above which one is taken for a misspelling of the other."""
 
 _MOST_TOLD = 5
 """How many of a batch's items are told that one input does not take."""
@@ -38,7 +38,7 @@ _NOT_AN_INPUT = (
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
-    """One reason why a workflow cannot run: about an input, a node (the place has no name), or all (it has no node).
+    """A reason why a workflow cannot run. It concerns an input, a node (the place has no name) or all (it has no node).
 
     `unknown_type` is the node type where the server lacks it; `is_batch` marks a batch node that makes no batch.
     """
@@ -76,9 +76,9 @@ def input_problems(
 def missing_inputs(
     definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
 ) -> list[InputProblem]:
-    """Find the inputs that a node cannot do without, and that have neither a value nor an edge that brings one.
+    """Find the required inputs that have neither a value nor an edge that brings one.
 
-    The server would take such a graph, and fail when it comes to the node. Arguments as for `input_problems`.
+    The server would accept such a graph, and fail at the node. Arguments as for `input_problems`.
     """
     return [
         problem
@@ -91,7 +91,7 @@ def missing_inputs(
 def batch_problems(
     batches: Sequence[BatchNode], fields: WorkflowFields, answers: Mapping[str, list[Any]]
 ) -> list[InputProblem]:
-    """Find what keeps the batch nodes from making a batch.
+    """Find the reasons why the batch nodes do not form a batch.
 
     Args:
         batches: the batch nodes.
@@ -184,7 +184,7 @@ def _missing_of(
 
 
 def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
-    """The inputs of a node to which no edge brings a value, those of a called workflow among them."""
+    """Yield the inputs of a node to which no edge brings a value, including those of a called workflow."""
     known = templates[node.type].inputs
     described = ((name, dynamic_template(node, name)) for name in fields.inputs_of(node) if name not in known)
     for name, template in (*known.items(), *described):
@@ -193,7 +193,7 @@ def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iter
 
 
 def _is_extra(node: Node, name: str) -> bool:
-    """Whether a node takes inputs that its template does not name."""
+    """Return whether a node may have an input that is not in its template."""
     if node.type in NODES_WITH_EXTRA_INPUTS:
         return True
     # What a called workflow does not expose is found with the other faults of the call.
@@ -231,7 +231,7 @@ def _place_of(node: Node) -> FieldPlace:
 
 
 def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
-    """Refuse to run a workflow that is not ready, with everything that keeps it from running.
+    """Raise one error with all problems of a workflow, if there are any.
 
     Raises:
         UnknownNodeError: the server lacks node types; there may be other problems too.
@@ -284,7 +284,7 @@ def _remedy(unknown: Sequence[Node], templates: NodeTemplates) -> str:
 
 
 def _grouped(problems: Iterable[InputProblem]) -> Iterator[str]:
-    """The problems as sentences: one that several inputs have, such as a model that is not installed, is told once."""
+    """Yield the problems as sentences; inputs with the same problem share one."""
     places: dict[str, list[InputProblem]] = {}
     for problem in problems:
         places.setdefault(problem.why, []).append(problem)

@@ -1,6 +1,6 @@
-"""Typed input fields for things of the server: images, videos, boards, models, presets.
+"""Typed input fields for resources of the server: images, videos, boards, models, presets.
 
-What only the server can tell, such as the board of a name, is held as a reference and looked up at submit.
+A name that only the server can resolve is held as a reference, and looked up when the workflow is submitted.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         return self.template.model_types
 
     def accepts(self, model: Mapping[str, Any]) -> bool:
-        """Whether a model's base and type are among those that the field takes."""
+        """Return whether a model's base and type are among those that the field takes."""
         return is_accepted(model, self.bases, self.types)
 
     def _check(self, value: Any) -> Mapping[str, Any] | ModelReference:
@@ -187,7 +187,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         return {**model, "submodel_type": submodel}
 
     def fault(self) -> str | None:
-        """Say why the value is not a model that could be sent; a model of the file that is not bound yet is named."""
+        """Return why the value is not a model that could be sent; names a model of the file that is not bound."""
         if self.unbound is None:
             return super().fault()
         return (
@@ -245,7 +245,7 @@ def _check_named(field: Field[Any], value: Any, key: str, others: str = "") -> N
 
 
 def _identity(field: Field[Any], value: Any, terms: ModelTerms, wants: str) -> dict[str, Any]:
-    """The parts of a model's identity, from a mapping or a record."""
+    """Return the parts of a model's identity, from a mapping or a record."""
     model = {name: _part(value, name) for name in MODEL_PARTS}
     if not all(isinstance(part, str) and part for part in model.values()):
         field._refuse(value, wants)
@@ -261,5 +261,5 @@ def _check_known(field: Field[Any], value: Any, name: str, part: Any, known: Col
 
 
 def _part(value: Any, name: str) -> Any:
-    """A part of a mapping, or of a record; None where there is none."""
+    """Return a part of a mapping, or of a record; None if it has none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -111,7 +112,30 @@ def test_what_is_no_input_of_the_called_workflow_is_not_exposed(templates: NodeT
         # Only ever connected.
         {"nodeId": "return", "fieldName": "values"},
     ]
+    # What the document lacks is no input of its node, although the type has it.
+    del next(n for n in callee["nodes"] if n["id"] == "blur")["data"]["inputs"]["board"]
+    callee["exposedFields"].append({"nodeId": "blur", "fieldName": "board"})
+    callee["nodes"].append({"id": "note", "type": "notes", "data": {}})
+    callee["exposedFields"].append({"nodeId": "note", "fieldName": "text"})
     assert [*exposed_inputs(WorkflowDefinition.from_dict(callee), templates)] == [RADIUS, WIDTH]
+
+
+def test_what_is_only_connected_is_not_exposed_even_if_the_document_has_it(templates: NodeTemplates) -> None:
+    callee = blur_callee()
+    returned = next(n for n in callee["nodes"] if n["id"] == "return")
+    returned["data"]["inputs"]["values"] = {"name": "values", "label": ""}
+    callee["exposedFields"].append({"nodeId": "return", "fieldName": "values"})
+    assert [*exposed_inputs(WorkflowDefinition.from_dict(callee), templates)] == [RADIUS, WIDTH]
+
+
+def test_an_exposed_input_is_described_as_the_caller_sees_it(templates: NodeTemplates) -> None:
+    callee = labelled(blur_callee(radius=4.5), "blur", "radius", "How much")
+    exposed = exposed_inputs(WorkflowDefinition.from_dict(callee), templates)[RADIUS]
+    known = templates["img_blur"].inputs["radius"]
+    assert (exposed.label, exposed.description, exposed.value) == ("How much", known.description, 4.5)
+    assert exposed.template == dataclasses.replace(
+        known, name=RADIUS, title="How much", description=known.description, input="any", is_hidden=False
+    )
 
 
 def test_a_value_and_its_input_stay_while_the_label_is_renewed(templates: NodeTemplates) -> None:

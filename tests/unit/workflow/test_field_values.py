@@ -128,7 +128,7 @@ def test_a_value_may_override_an_edge_and_give_it_back(fed: WorkflowFields) -> N
     assert fed.is_overridden("n", "seed")
     assert not fed.is_overridden("n", "width")
     assert fed.into("n", "seed") == ()
-    assert [str(one) for one in fed.check_edges()] == ["i.value -> n.width"]
+    assert [str(one) for one in fed.edges] == ["i.value -> n.width"]
     # All edges of the node that fed it are overridden now.
     assert fed.is_cut_off("r")
     assert not fed.is_cut_off("i")
