@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
@@ -152,8 +153,8 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
-        shown = [i for i in self if i.field_name == name and i.node_id in {one.id for one in owners}]
-        return self._one((node, name), shown or [one.inputs[name] for one in owners])
+        found = [one.inputs[name] for one in owners]
+        return self._one((node, name), [i for i in found if i.index is not None] or found)
 
     def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
         # A form may show one field twice.
@@ -344,14 +345,22 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node with this id, else those with this label, else with this type, else with this title."""
-        labelled = [node for node in self if node.label]
-        return (
-            [node for node in self if node.id == name]
-            or [node for node in labelled if node.label == name]
-            or [node for node in labelled if _same(node.label, name)]
-            or [node for node in self if node.type == name]
-            or [node for node in self if _same(node.title, name)]
-        )
+        folded = name.strip().casefold()
+        for nodes, key in zip(self._named, (name, name, folded, name, folded), strict=True):
+            if key in nodes:
+                return nodes[key]
+        return []
+
+    @cached_property
+    def _named(self) -> Sequence[Mapping[str, list[WorkflowNode]]]:
+        """The nodes by id, by label, by label in any case, by type, and by title in any case."""
+        found: tuple[dict[str, list[WorkflowNode]], ...] = ({}, {}, {}, {}, {})
+        for node in self:
+            names = (node.id, node.label, node.label.casefold(), node.type, node.title.casefold())
+            for nodes, name in zip(found, names, strict=True):
+                if name:
+                    nodes.setdefault(name, []).append(node)
+        return found
 
     def places_of(self, name: str) -> list[tuple[str, str]]:
         """Return (node id, field name) of all inputs with this field name or label."""
