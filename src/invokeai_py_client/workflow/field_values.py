@@ -56,15 +56,17 @@ class WorkflowFields:
         return found
 
     @cached_property
+    def _origins(self) -> Origins:
+        return Origins(self._definition.first_nodes, self._kept[0])
+
+    @cached_property
     def _into(self) -> tuple[Mapping[tuple[str, str], Sequence[Edge]], Mapping[tuple[str, str], Edge]]:
         """The edges by the input that they feed, and the first into each input from a connector without a source."""
-        edges, _ = self._kept
-        origins = Origins(self._definition.first_nodes, edges)
         feeding: dict[tuple[str, str], list[Edge]] = {}
         unfed: dict[tuple[str, str], Edge] = {}
-        for edge in edges:
+        for edge in self._kept[0]:
             place = (edge.target, edge.target_field)
-            if origins.of(edge) is not None:
+            if self._origins.of(edge) is not None:
                 feeding.setdefault(place, []).append(edge)
             else:
                 unfed.setdefault(place, edge)
@@ -108,6 +110,11 @@ class WorkflowFields:
     def why_dropped(self, node_id: str, name: str) -> str | None:
         """Return why an edge into an input is not valid; None if there is no such edge."""
         return self._dropped.get((node_id, name))
+
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node from which an edge brings a value, connectors apart, as errors show it."""
+        node = self._definition.first_nodes[(self._origins.of(edge) or edge).source]
+        return f"{node.label!r} ({node.type}, {node.id})" if node.label else f"{node.type} ({node.id})"
 
     def unfed_edge(self, node_id: str, name: str) -> Edge | None:
         """Return the edge into an input that comes from a connector without a source; None if there is none."""

@@ -63,6 +63,10 @@ class InputEdges(Protocol):
         """Return the edges that feed an input."""
         ...
 
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node that an edge leaves, as errors show it."""
+        ...
+
     def is_overridden(self, node_id: str, name: str) -> bool:
         """Return whether the edges into an input were removed in favour of its value."""
         ...
@@ -130,15 +134,16 @@ class Field(FixedAttributes, ABC, Generic[T]):
         """
         feeding = self._feeding()
         if feeding and not override_edge:
+            source = "" if self._edges is None else self._edges.source_of(feeding[0])
             raise InputConnectedError(
-                f"{self.place} takes its value from the edge {feeding[0]}; a value of its own would not be used.",
+                f"{self.place} takes its value from {source}, over the edge {feeding[0]}; a value of its own would not "
+                "be used.",
                 node_id=self.place.node_id,
                 node_type=self.place.node_type,
                 field=self.place.name,
                 value=value,
                 edge=str(feeding[0]),
-                hint="Call set(value, override_edge=True) to remove the edge, or set the inputs of the node that "
-                f"feeds it ({feeding[0].source}).",
+                hint=f"Call set(value, override_edge=True) to remove the edge, or set the inputs of {source}.",
             )
         if value is None and not self.template.required:
             if not self.template.nullable:

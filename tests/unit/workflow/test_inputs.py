@@ -205,6 +205,30 @@ def test_an_input_with_an_edge_is_not_set_without_a_word(templates: NodeTemplate
     assert inputs["noise", "height"].edge is None
 
 
+def test_a_refusal_names_the_node_that_feeds_the_input(templates: NodeTemplates) -> None:
+    nodes = [
+        node("r", "rand_int", "Random Seed"),
+        node("w", "rand_int"),
+        {"id": "c", "type": "connector", "data": {}},
+        node("x", "noise", seed={}, width={}),
+    ]
+    edges = [
+        {"source": source, "sourceHandle": output, "target": target, "targetHandle": field}
+        for source, output, target, field in (
+            ("r", "value", "c", "in"),
+            ("c", "out", "x", "seed"),
+            ("w", "value", "x", "width"),
+        )
+    ]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "edges": edges})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    for name, source in (("seed", "'Random Seed' (rand_int, r)"), ("width", "rand_int (w)")):
+        with pytest.raises(InputConnectedError) as caught:
+            inputs["x", name].value = 8
+        assert f"takes its value from {source}, over the edge" in str(caught.value)
+        assert caught.value.hint.endswith(f"or set the inputs of {source}.")
+
+
 def test_a_value_overrides_an_edge_on_request(templates: NodeTemplates) -> None:
     definition, fields, inputs = connected(templates)
     inputs["SEED"].set(7, override_edge=True)
