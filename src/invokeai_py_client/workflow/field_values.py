@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from invokeai_py_client.workflow.connections import Origins, kept_edges
+from invokeai_py_client.workflow.connections import DroppedEdge, Origins, kept_edges
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
@@ -44,7 +44,7 @@ class WorkflowFields:
         return twin
 
     @cached_property
-    def _kept(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+    def _kept(self) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
         return kept_edges(self._definition, self._templates)
 
     @cached_property
@@ -78,18 +78,15 @@ class WorkflowFields:
         return tuple(edge for edge in edges if (edge.target, edge.target_field) not in self._overridden)
 
     @property
-    def edge_warnings(self) -> tuple[str, ...]:
-        """A sentence for each invalid edge of the document."""
+    def dropped_edges(self) -> tuple[DroppedEdge, ...]:
+        """The invalid edges of the document."""
         return self._kept[1]
 
     def why_dropped(self, node_id: str, name: str) -> str | None:
         """Return why an edge into an input is not valid; None if there is no such edge."""
-        for edge in self._definition.edges:
-            if (edge.target, edge.target_field) == (node_id, name):
-                start = f"edge {edge} is left out: "
-                found = next((warning for warning in self.edge_warnings if warning.startswith(start)), None)
-                if found is not None:
-                    return found
+        for dropped in self.dropped_edges:
+            if (dropped.edge.target, dropped.edge.target_field) == (node_id, name):
+                return str(dropped)
         return None
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:

@@ -28,7 +28,7 @@ def warnings_of(templates: NodeTemplates, nodes: dict[str, str], wires: list[Wir
         ],
     }
     edges, warnings = kept_edges(WorkflowDefinition.from_dict(document), templates)
-    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], list(warnings)
+    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], [*map(str, warnings)]
 
 
 NODES = {
