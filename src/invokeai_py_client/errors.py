@@ -30,6 +30,7 @@ InvokeAIError
 ├── InputNotFoundError (LookupError)        no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
+├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
@@ -111,6 +112,7 @@ __all__ = [
     "RunTimeout",
     "ServerError",
     "SettingsError",
+    "SubmitTimeout",
     "TransferError",
     "TransferRefusedError",
     "TransportError",
@@ -562,6 +564,14 @@ class RunTimeout(RunError, TimeoutError):
 
     def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, timeout: float, hint: str = "") -> None:
         super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
+        self.timeout = timeout
+
+
+class SubmitTimeout(InvokeAIError, TimeoutError):
+    """A submission was held back by its priority for `timeout` seconds, and was not sent."""
+
+    def __init__(self, what: str, *, timeout: float, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
         self.timeout = timeout
 
 

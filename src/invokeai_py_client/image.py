@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
@@ -15,7 +16,7 @@ from invokeai_py_client.wire.calls import images
 from invokeai_py_client.workflow.outputs import NodePath
 
 
-class AsyncImage:
+class AsyncImage(FixedAttributes):
     """One image on the server, by its name. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
 
     Example:

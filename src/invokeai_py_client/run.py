@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -55,7 +56,7 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     return pauses
 
 
-class AsyncRun(ReadsAsMapping):
+class AsyncRun(FixedAttributes, ReadsAsMapping):
     """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
 
     It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`

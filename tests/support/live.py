@@ -97,7 +97,8 @@ class FakeQueue:
         self.settings = Settings()
         self.items: dict[int, QueueItemRecord] = {}
         self.requests: list[tuple[str, tuple[int, ...]]] = []
-        self.failures: list[Exception] = []
+        self.failures: list[Exception | None] = []
+        """What the next requests meet; None for nothing."""
         self.is_processor_dead = False
 
     def put(self, *item_ids: int, status: str = "pending", batch_id: str = "b", **more: Any) -> None:
@@ -133,8 +134,9 @@ class FakeQueue:
         body = call.body if isinstance(call.body, Mapping) else {}
         item_ids = tuple(body.get("item_ids", ()))
         self.requests.append((route, item_ids))
-        if self.failures:
-            raise self.failures.pop(0)
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
         if route == "item_ids":
             return ItemIds(item_ids=[*self.items])
         if route == "item_summaries_by_ids":

@@ -38,7 +38,7 @@ class EventHandlers:
 
     Args:
         engine: where the runs are followed.
-        following: tells a run's events.
+        tracker: follows the runs, and counts what slow handlers do not see.
     """
 
     def __init__(self, engine: Engine, tracker: RunTracker) -> None:

@@ -15,7 +15,7 @@ from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.socket import Socket
+from invokeai_py_client.transport.socket import OpenConnection, Socket, open_connection
 from invokeai_py_client.wire.events import BulkChange, QueueItemsCanceled, QueueItemsRetried, Reconnected
 
 logger = logging.getLogger("invokeai_py_client.live")
@@ -29,9 +29,10 @@ class EventListener:
     Args:
         http: sends the requests.
         engine: where it all runs.
+        open_connection: opens the socket's connections.
     """
 
-    def __init__(self, http: HttpTransport, engine: Engine) -> None:
+    def __init__(self, http: HttpTransport, engine: Engine, open_connection: OpenConnection = open_connection) -> None:
         self._http = http
         self._engine = engine
         self._loop = LoopWatch(engine)
@@ -44,7 +45,7 @@ class EventListener:
             bulk_change=self._bulk_changed,
             needs_requests=lambda: self.reconciler.wake(),
         )
-        self._socket = Socket(http, engine, listener=self)
+        self._socket = Socket(http, engine, listener=self, open_connection=open_connection)
         self.reconciler = Reconciler(http, engine, self.router, self._socket)
 
     @property

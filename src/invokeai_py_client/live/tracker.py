@@ -22,6 +22,7 @@ from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.socket import OpenConnection, open_connection
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
 
@@ -32,14 +33,15 @@ class RunTracker:
     Args:
         http: sends the requests.
         engine: where it all runs.
+        open_connection: opens the socket's connections.
     """
 
-    def __init__(self, http: HttpTransport, engine: Engine) -> None:
+    def __init__(self, http: HttpTransport, engine: Engine, open_connection: OpenConnection = open_connection) -> None:
         self._http = http
         durations = NodeDurations()
         self.losses = Losses()
         self.workloads = Workloads()
-        self.listener = EventListener(http, engine)
+        self.listener = EventListener(http, engine, open_connection)
         self.attacher = Attacher(http, self.listener, durations)
         self.submissions = Submissions(http, engine, self.listener, self.attacher, self.workloads, durations)
 

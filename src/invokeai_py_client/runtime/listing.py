@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (things[start : start + size] for start in range(0, len(things), size))
 
 
-class Listing(Generic[T]):
+class Listing(FixedAttributes, Generic[T]):
     """A list that is fetched in parts as it is read: `for` or `list()`, and `async for` from any loop.
 
     It fixes what is in it when its reading begins: what is added meanwhile is not seen, what is deleted meanwhile is

@@ -20,6 +20,7 @@ import functools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 
@@ -80,7 +81,7 @@ def _is_read_once(value: Any) -> bool:
     return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
-class Blocking(Generic[A]):
+class Blocking(FixedAttributes, Generic[A]):
     """The base of the blocking classes: it holds the awaited object.
 
     Args:

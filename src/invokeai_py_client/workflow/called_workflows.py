@@ -167,15 +167,18 @@ def with_called_inputs(
     if not current:
         return definition
     document = definition.to_dict()
-    for node in document["nodes"]:
-        for name, exposed in current.get(node["id"], {}).items():
-            described = node["data"].get("dynamicInputTemplates")
+    for written, node in zip(document["nodes"], definition.all_nodes, strict=True):
+        # Another node, such as a note, may have the id of a call node.
+        inputs = current.get(node.id, {}) if definition.nodes[node.id] is node else {}
+        data = written["data"]
+        for name, exposed in inputs.items():
+            described = data.get("dynamicInputTemplates")
             if not isinstance(described, dict):
-                described = node["data"]["dynamicInputTemplates"] = {}
+                described = data["dynamicInputTemplates"] = {}
             described[name] = template_as_json(exposed.template)
-            given = node["data"]["inputs"].get(name)
+            given = data["inputs"].get(name)
             if given is None:
-                given = node["data"]["inputs"][name] = {"name": name}
+                given = data["inputs"][name] = {"name": name}
                 if exposed.value is not None:
                     given["value"] = copied(exposed.value)
             given |= {"label": exposed.label, "description": exposed.description}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError
-from invokeai_py_client.files import image_type, whole_file
+from invokeai_py_client.files import image_type, path_of, whole_file
 from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
 from invokeai_py_client.workflow.edge import Edge
@@ -322,10 +322,16 @@ class WorkflowDefinition:
         return json.dumps(self._document, ensure_ascii=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the document to a file that the web UI can load, and return its path."""
-        with whole_file(Path(path)) as file:
+        """Write the document to a file that the web UI can load, and return its path.
+
+        Raises:
+            UnsafePathError: the path has a NUL character.
+            OSError: the file cannot be written.
+        """
+        target = path_of(path)
+        with whole_file(target) as file:
             file.write(json.dumps(self._document, indent=2).encode())
-        return Path(path)
+        return target
 
     def __repr__(self) -> str:
         return f"<WorkflowDefinition {self.name!r}: {len(self.nodes)} nodes>"

@@ -176,7 +176,7 @@ class WorkflowFields:
                 return None
             known = unknown_input(name)
         initial = UNSET if given is None else given.get("value", UNSET)
-        field = field_for(self.place(node, name), known, initial, edges=self)
+        field = field_for(self.place(node, name), known, initial, edges=self, terms=self._templates.model_terms)
         if isinstance(field, ModelField):
             field.saved = self._definition.saved_models.get((node_id, name))
         return field

@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
 
 T = TypeVar("T")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Unset:
@@ -68,7 +71,7 @@ class InputEdges(Protocol):
         ...
 
 
-class Field(ABC, Generic[T]):
+class Field(FixedAttributes, ABC, Generic[T]):
     """One input of one node.
 
     Args:
@@ -77,6 +80,9 @@ class Field(ABC, Generic[T]):
         initial: the value in the file; UNSET if there is none.
         edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
+
+    place: FieldPlace
+    template: InputTemplate
 
     def __init__(
         self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
@@ -419,6 +425,8 @@ def _boolean(field: Field[Any], value: Any) -> bool:
 def _string(field: Field[Any], value: Any) -> str:
     if not isinstance(value, str):
         field._refuse(value, "text")
+    if _SURROGATE.search(value):
+        field._refuse(value, "text; this one has an unpaired surrogate, which cannot be sent")
     low, high = field.template.min_length or 0, field.template.max_length
     if len(value) < low or (high is not None and len(value) > high):
         field._refuse(value, f"text of {low} to {'any number of' if high is None else high} characters")
@@ -432,7 +440,7 @@ def _checkbounds(field: Field[Any], number: float, what: str) -> None:
         and (limits.maximum is None or number <= limits.maximum)
         and (limits.exclusive_minimum is None or number > limits.exclusive_minimum)
         and (limits.exclusive_maximum is None or number < limits.exclusive_maximum)
-        and (limits.multiple_of is None or _is_multiple(number, limits.multiple_of))
+        and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
     )
     if not fits:
         field._refuse(number, f"{what}{bounds(limits)}")

@@ -90,7 +90,9 @@ def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[
     """
     document = definition.to_dict()
     document["edges"] = [
-        edge for edge in document["edges"] if not fields.is_overridden(edge["target"], edge.get("targetHandle", ""))
+        written
+        for written, edge in zip(document["edges"], definition.edges, strict=True)
+        if not fields.is_overridden(edge.target, edge.target_field)
     ]
     # An embedded workflow has no id: it is no longer the library's.
     document.pop("id", None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invokeai_py_client.errors import WorkflowFileError
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.workflow.inputs import WorkflowInput
 
@@ -55,7 +55,12 @@ class IndexMapChanges:
 
 
 def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[WorkflowInput]) -> Path:
-    """Write an index map; `name` is the name of the workflow, for human readers."""
+    """Write an index map; `name` is the name of the workflow, for human readers.
+
+    Raises:
+        UnsafePathError: the path has a NUL character.
+        OSError: the file cannot be written.
+    """
     entries = [
         {
             "index": entry.index,
@@ -66,9 +71,10 @@ def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[Wor
         }
         for entry in map(_mapped, inputs)
     ]
-    with whole_file(Path(path)) as file:
+    target = path_of(path)
+    with whole_file(target) as file:
         file.write(json.dumps({"format": _FORMAT, "workflow": name, "inputs": entries}, indent=2).encode())
-    return Path(path)
+    return target
 
 
 def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInput]) -> IndexMapChanges:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex, overload
 
-from invokeai_py_client.errors import InputNotFoundError, InputValueError
+from invokeai_py_client.errors import InputNotFoundError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
@@ -87,7 +88,7 @@ class WorkflowInput:
         return f"{place}{self.label} ({self.field.place.path}: {self.type_name})"
 
 
-class WorkflowInputs(Sequence[WorkflowInput]):
+class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
     """A workflow's inputs in the order of its form: by index, by label, or by (node, field name).
 
     A node is named by its id, label or type, if only one node with that field matches. (node, field name) also finds
@@ -100,10 +101,15 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         'Model'
     """
 
+    nodes: WorkflowNodes
+    """All nodes that run, with their inputs."""
+
     def __init__(self, inputs: Sequence[WorkflowInput], nodes: WorkflowNodes) -> None:
         self._inputs = tuple(inputs)
         self.nodes = nodes
-        """All nodes that run, with their inputs."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.inputs[{name!r}].value = ..."
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -181,8 +187,11 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         )
 
 
-class NodeInputs(Sequence[WorkflowInput]):
+class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
     """The inputs of one node, whether or not the form shows them: by field name, label or index."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.nodes[{self._node.id!r}].inputs[{name!r}].value = ..."
 
     def __init__(
         self, node: WorkflowNode, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]
@@ -243,12 +252,15 @@ class NodeInputs(Sequence[WorkflowInput]):
         return f"<NodeInputs of {self._node}: {', '.join(self.names)}>"
 
 
-class WorkflowNode:
+class WorkflowNode(FixedAttributes):
     """A node of the workflow, with its `inputs`, whether or not the form shows them.
 
     Example:
         >>> wf.nodes["noise"].inputs["seed"].value = 7
     """
+
+    node: Node
+    inputs: NodeInputs
 
     def __init__(self, node: Node, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]) -> None:
         self.node = node
@@ -282,7 +294,7 @@ class WorkflowNode:
         return f"<WorkflowNode {self}: {', '.join(self.inputs.names)}>"
 
 
-class WorkflowNodes(Sequence[WorkflowNode]):
+class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
     """The nodes of a workflow that run, in document order: by index, or by id, label or type where that is unique.
 
     Example:
@@ -432,7 +444,7 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
     try:
         for field, value in chosen:
             field.set(value, override_edge=override_edge)
-    except InputValueError:
+    except BaseException:
         for field, state in reversed(before):
             field.restore(state)
         raise

@@ -95,6 +95,9 @@ board_images = _generator(
     "image_generator_images_from_board", board_id=optional(name), category=Part(one_of(("images", "assets")), "images")
 )
 
+generator = first_of(*_GENERATORS, board_images)
+"""Reads the value of a generator of any type."""
+
 
 def saved_value(value: Any, terms: ModelTerms = ANY_MODEL) -> Any:
     """Return a value as the web UI has it after loading a file; UNSET if it has none.
@@ -128,8 +131,7 @@ def _reader(terms: ModelTerms) -> Reader:
         *(object_of(**{part: name}) for part in ("video_name", "board_id", "style_preset_id", "system_prompt_id")),
         model,
         color,
-        *_GENERATORS,
-        board_images,
+        generator,
     )
 
     def read(value: Any) -> Any:

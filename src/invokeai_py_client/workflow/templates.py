@@ -18,7 +18,9 @@ _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "Str
 
 _MODEL_ENUMS = ("BaseModelType", "ModelType", "SubModelType")
 _DENIED_NODES = {"graph", "linear_ui_output"}
-_RESERVED_INPUTS = {"id", "type", "use_cache"}
+RESERVED_INPUTS = {"id", "type", "use_cache"}
+"""What every node of a graph has beside its inputs."""
+
 _BATCH_PORTS = {
     *((f"{kind}_batch", f"{kind}s") for kind in ("float", "integer", "string", "image")),
     *((f"{kind}_generator", f"{kind}s") for kind in ("float", "integer", "string", "image")),
@@ -275,7 +277,7 @@ def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> Node
     node_type: str = properties["type"]["default"]
     inputs: dict[str, InputTemplate] = {}
     for name, prop in properties.items():
-        if name in _RESERVED_INPUTS or (node_type, name) == ("iterate", "index"):
+        if name in RESERVED_INPUTS or (node_type, name) == ("iterate", "index"):
             continue
         if prop.get("field_kind") not in {"input", "internal"}:
             continue

@@ -1,215 +1,224 @@
-"""From the socket to streams, watches and connection handlers, on a scripted server behind a proxy."""
+"""Events put into the mailboxes of their readers: of a run, of one of its items, of some types, and of a queue."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.faults.proxy import FaultProxy
-from tests.support.live import tracked
-from tests.support.scripted_server import WORKFLOW, ScriptedServer, invocation, status, whole_story
+from tests.support.live import GRAPH, RESULT, item_event, messages, node_payload, status_payload
+from tests.support.tracking import settle, taken, types_in
+from tests.support.virtual_time import in_virtual_time
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
-from invokeai_py_client.errors import ClientClosedError, SettingsError, TransportError
-from invokeai_py_client.live.connection import ConnectionChange
-from invokeai_py_client.wire.events import Event, InvocationComplete, Reconnected
+from invokeai_py_client.errors import ClientClosedError
+from invokeai_py_client.live.event_delivery import QueueStreams, coalescing_key, on_this_loop, tell
+from invokeai_py_client.live.router import Router
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.runtime.mailbox import Mailbox
+from invokeai_py_client.wire.events import Event, Reconnected
+
+STORY = [
+    "queue_item_status_changed",
+    "invocation_started",
+    "invocation_complete",
+    "queue_item_status_changed",
+    "session_complete",
+]
 
 
 class Stage:
-    """A scripted server whose items stop after their first events until the test lets them go on."""
+    """A run of some items whose events the test sends."""
 
-    def __init__(self) -> None:
-        self.curtain = threading.Event()
-        self.server = ScriptedServer(self._play)
+    def __init__(self, *item_ids: int) -> None:
+        self.router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
+        self.run: TrackedRun = self.router.follow(RunState("b", "default", GRAPH))
+        self.run.state.enqueued(item_ids or [1])
 
-    async def _play(self, server: ScriptedServer, item_id: int, batch_id: str) -> None:
-        history = whole_story(item_id, batch_id)
-        await server.play_all(history[:2])
-        await asyncio.to_thread(self.curtain.wait, 30)
-        server.finish(item_id)
-        await server.play_all(history[2:])
+    def play(self, item_id: int = 1, first: int = 0, last: int = 4) -> None:
+        for name, payload in messages(item_id)[first:last]:
+            self.router.dispatch(name, payload)
 
 
-@pytest.fixture
-def stage() -> Iterator[Stage]:
+@pytest.mark.parametrize("played_before", range(5))
+@in_virtual_time
+async def test_a_reader_gets_the_whole_story_whenever_it_begins(played_before: int) -> None:
+    stage, mailbox = Stage(), Mailbox[Event]()
+    stage.play(last=played_before)
+    tell(stage.run, mailbox, closes=True)
+    assert mailbox.is_closed == (played_before == 4)
+    stage.play(first=played_before)
+    assert mailbox.is_closed
+    assert types_in(mailbox) == STORY
+    assert stage.run.watchers == []
+
+
+@in_virtual_time
+async def test_a_mailbox_of_many_runs_stays_open_when_one_of_them_ends() -> None:
+    mailbox = Mailbox[Event]()
+    for _ in range(2):
+        stage = Stage()
+        tell(stage.run, mailbox)
+        assert len(stage.run.watchers) == 1
+        stage.play()
+        assert stage.run.watchers == []
+    ended = Stage()
+    ended.play()
+    tell(ended.run, mailbox)
+    assert not mailbox.is_closed
+    assert types_in(mailbox) == STORY * 3
+
+
+@pytest.mark.parametrize("begins_late", [False, True])
+@in_virtual_time
+async def test_a_reader_of_one_item_gets_its_events_alone_and_ends_with_it(begins_late: bool) -> None:
+    stage, mailbox = Stage(1, 2), Mailbox[Event]()
+    if not begins_late:
+        tell(stage.run, mailbox, item_id=1, closes=True)
+    stage.play(2, last=2)
+    stage.play(1)
+    if begins_late:
+        tell(stage.run, mailbox, item_id=1, closes=True)
+    assert mailbox.is_closed
+    assert not stage.run.is_over
+    assert [(event.type, event["item_id"]) for event in taken(mailbox)] == [(name, 1) for name in STORY]
+    # The next event notices that the reader is gone.
+    stage.play(2, first=2)
+    assert stage.run.watchers == []
+
+
+@in_virtual_time
+async def test_what_is_of_no_item_is_told_to_the_readers_of_each() -> None:
+    stage, mailbox = Stage(), Mailbox[Event]()
+    tell(stage.run, mailbox, item_id=1)
+    stage.router.apply(stage.run, [Reconnected(queue_id="default", seconds=1.0)])
+    assert types_in(mailbox) == ["reconnected"]
+
+
+@pytest.mark.parametrize("types", [{"session_complete"}, ["invocation_complete", "invocation_started"], []])
+@pytest.mark.parametrize("begins_late", [False, True])
+@in_virtual_time
+async def test_a_reader_gets_the_types_that_it_wants(types: list[str], begins_late: bool) -> None:
+    stage, mailbox = Stage(), Mailbox[Event]()
+    if not begins_late:
+        tell(stage.run, mailbox, types=types, closes=True)
+    stage.play()
+    if begins_late:
+        tell(stage.run, mailbox, types=types, closes=True)
+    assert mailbox.is_closed
+    assert types_in(mailbox) == [name for name in STORY if name in types]
+
+
+@in_virtual_time
+async def test_a_failure_of_the_run_ends_its_readers() -> None:
     stage = Stage()
-    with stage.server:
-        yield stage
-        stage.curtain.set()
+    stream, others = Mailbox[Event](), Mailbox[Event]()
+    tell(stage.run, stream, closes=True)
+    tell(stage.run, others)
+    stage.run.fail(ClientClosedError("closed"))
+    assert (stream.is_closed, others.is_closed) == (True, False)
+    assert stage.run.watchers == []
+    late = Mailbox[Event]()
+    tell(stage.run, late, item_id=1, closes=True)
+    assert late.is_closed
 
 
-@pytest.fixture
-def proxy(stage: Stage) -> Iterator[FaultProxy]:
-    with FaultProxy(stage.server.url) as proxy:
-        yield proxy
+@in_virtual_time
+async def test_a_reader_that_leaves_is_unwatched_at_once() -> None:
+    stage, mailbox = Stage(), Mailbox[Event]()
+    tell(stage.run, mailbox, closes=True)
+    thread = threading.Thread(target=mailbox.close)
+    thread.start()
+    thread.join(10)
+    await settle()
+    assert stage.run.watchers == []
 
 
-@pytest.fixture
-def client(proxy: FaultProxy) -> Iterator[InvokeAIClient]:
-    with InvokeAIClient.from_url(proxy.url) as client:
-        yield client
+@in_virtual_time
+async def test_a_handler_that_is_stopped_is_unwatched_with_the_next_event() -> None:
+    stage, mailbox = Stage(), Mailbox[Event]()
+    tell(stage.run, mailbox)
+    mailbox.close()
+    stage.play(last=1)
+    assert stage.run.watchers == []
 
 
-class Changes:
-    """What a connection handler was told."""
-
-    def __init__(self, client: InvokeAIClient) -> None:
-        self._changed = threading.Condition()
-        self.all: list[ConnectionChange] = []
-        client.on_connection(self._tell)
-
-    def _tell(self, change: ConnectionChange) -> None:
-        with self._changed:
-            self.all.append(change)
-            self._changed.notify_all()
-
-    def wait_for(self, *states: str) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: tuple(change.state for change in self.all) == states, 30), self.all
+@in_virtual_time
+async def test_progress_gives_way_to_newer_progress_of_its_node_and_nothing_else_does() -> None:
+    stage, mailbox = Stage(), Mailbox[Event](capacity=1)
+    stage.play(last=2)
+    tell(stage.run, mailbox)
+    for percentage in (0.25, 0.5, 0.75):
+        stage.router.dispatch("invocation_progress", node_payload(1, percentage=percentage, message=""))
+    stage.play(first=2)
+    events = taken(mailbox)
+    assert [event.type for event in events] == [*STORY[:2], "generator_progress", *STORY[2:]]
+    assert events[2]["progress_percentage"] == 75
+    assert mailbox.coalesced == 2
+    assert mailbox.dropped == 0
 
 
-def submit(client: InvokeAIClient, runs: int = 1) -> Run:
-    return client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW)).submit_sync(runs=runs)
+@in_virtual_time
+async def test_a_late_reader_gets_all_progress_however_small_its_mailbox_is() -> None:
+    stage, mailbox = Stage(), Mailbox[Event](capacity=1)
+    for percentage in (0.25, 0.5, 0.75):
+        stage.router.dispatch("invocation_progress", node_payload(1, percentage=percentage, message=""))
+    tell(stage.run, mailbox)
+    assert [event["progress_percentage"] for event in taken(mailbox)] == [25, 50, 75]
 
 
-def types(events: list[Event]) -> list[str]:
-    return [event.type for event in events]
+def test_only_progress_of_the_same_node_of_the_same_item_has_the_same_key() -> None:
+    def key(item_id: int, node_id: str) -> object:
+        return coalescing_key(item_event("invocation_progress", node_payload(item_id, node_id=node_id, message="")))
+
+    assert key(1, "a") is not None
+    assert key(1, "a") == key(1, "a")
+    assert len({key(1, "a"), key(2, "a"), key(1, "b")}) == 3
+    assert coalescing_key(item_event("invocation_complete", node_payload(1, result=RESULT))) is None
+    assert coalescing_key(item_event("queue_item_status_changed", status_payload("failed", 1))) is None
 
 
-def test_a_stream_that_begins_late_tells_the_same(stage: Stage, client: InvokeAIClient) -> None:
-    stage.curtain.set()
-    run = submit(client)
-    with run.stream() as early:
-        run.wait(30)
-        assert types([*early]) == types([*run.stream()]) == types([*run.events])
+def test_the_end_of_queue_streams_is_told_to_each_that_is_still_read() -> None:
+    streams = QueueStreams()
+    mailboxes = [Mailbox[Event]() for _ in range(3)]
+    read, left, also_read = (streams.add(mailbox) for mailbox in mailboxes)
+    streams.remove(mailboxes[1])
+    streams.remove(mailboxes[1])
+    failure = ClientClosedError("closed")
+    streams.end(failure)
+    assert (read, left, also_read) == ([failure], [], [failure])
+    assert [mailbox.is_closed for mailbox in mailboxes] == [True, False, True]
+    streams.end(ClientClosedError("closed again"))
+    assert read == [failure]
 
 
-def test_a_stream_of_one_session_ends_with_its_item(stage: Stage, client: InvokeAIClient) -> None:
-    run = submit(client, runs=2)
-    first, second = run.item_ids
-    with run.stream() as events:
-        seen = {next(events)["item_id"] for _ in range(4)}
-    assert seen == {first, second}
-    with run.stream(session_id=f"s-{first}") as events:
-        stage.curtain.set()
-        history = [*events]
-    assert {event["item_id"] for event in history} == {first}
-    assert history[-1].type == "session_complete"
+def test_queue_streams_of_a_parent_process_are_left_alone() -> None:
+    streams, mailbox = QueueStreams(), Mailbox[Event]()
+    failures = streams.add(mailbox)
+    streams.clear()
+    streams.end(ClientClosedError("closed"))
+    assert (failures, mailbox.is_closed) == ([], False)
 
 
-def test_a_run_that_has_ended_can_be_streamed_when_the_server_is_gone(
-    stage: Stage, proxy: FaultProxy, client: InvokeAIClient
-) -> None:
-    stage.curtain.set()
-    run = submit(client)
-    run.wait(30)
-    proxy.down()
-    assert types([*run.stream()])[-1] == "session_complete"
-    assert run.wait(1).status == "completed"
+@in_virtual_time
+async def test_a_function_of_a_loop_is_called_there_from_any_thread() -> None:
+    threads: list[int] = []
+    call = on_this_loop(lambda: threads.append(threading.get_ident()))
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(10)
+    assert threads == []
+    await settle()
+    assert threads == [threading.get_ident()]
 
 
-def test_a_gap_is_told_and_then_filled(stage: Stage, proxy: FaultProxy, client: InvokeAIClient) -> None:
-    changes = Changes(client)
-    run = submit(client)
-    with run.stream() as events:
-        assert [next(events).type for _ in range(2)] == ["queue_item_status_changed", "invocation_started"]
-        proxy.next("/ws/", "503", 1)
-        proxy.reset_websockets()
-        changes.wait_for("connected", "disconnected")
-        item_id, batch_id = run.item_id, run.batch_id
-        # While nobody listens.
-        stage.server.do(stage.server.play_all([invocation("invocation_progress", item_id, batch_id, percentage=0.5)]))
-        changes.wait_for("connected", "disconnected", "reconnected")
-        back = next(events)
-        assert isinstance(back, Reconnected)
-        stage.server.finish(item_id)
-        stage.server.do(stage.server.play_all([status(item_id, batch_id, "completed", 2)]))
-        rest = [*events]
-    assert types(rest) == ["invocation_complete", "queue_item_status_changed", "session_complete"]
-    assert isinstance(rest[0], InvocationComplete)
-    assert rest[0].recovered
-    lost, again = changes.all[1:]
-    assert lost.reason
-    assert again.resynced == 1
-    assert again.seconds is not None
-    assert again.seconds > 0
-    assert client.stats().reconnects == 1
+def test_a_function_of_a_loop_that_has_ended_is_not_called() -> None:
+    calls: list[int] = []
 
+    async def make() -> object:
+        return on_this_loop(lambda: calls.append(1))
 
-def test_a_gap_after_the_end_of_all_known_items_is_not_told(
-    stage: Stage, proxy: FaultProxy, client: InvokeAIClient
-) -> None:
-    changes = Changes(client)
-    response = threading.Event()
-    stage.server.before_response = lambda: asyncio.to_thread(response.wait, 30)
-    stage.curtain.set()
-    with ThreadPoolExecutor(1) as pool, client.stream_queue_events() as events:
-        submission = pool.submit(submit, client)
-        # The item ends before the response names it.
-        assert any(event.get("status") == "completed" for event in events)
-        proxy.reset_websockets()
-        changes.wait_for("connected", "disconnected", "reconnected")
-        response.set()
-        run = submission.result(30)
-    run.wait(30)
-    assert types([*run.events])[-1] == "session_complete"
-
-
-def test_a_queue_is_streamed_whoever_submits(stage: Stage, client: InvokeAIClient) -> None:
-    stage.curtain.set()
-    with (
-        client.stream_queue_events() as events,
-        client.queue.watch() as changes,
-        InvokeAIClient.from_url(stage.server.url) as other,
-    ):
-        run = submit(other)
-        run.wait(30)
-        # It has no `session_complete`, which is told of a run.
-        seen = [next(events) for _ in range(len(run.events) - 1)]
-        assert types(seen) == types([*run.events])[:-1]
-        assert [next(changes)["status"] for _ in range(2)] == ["in_progress", "completed"]
-
-
-def test_who_streams_a_queue_is_told_of_a_gap(stage: Stage, proxy: FaultProxy, client: InvokeAIClient) -> None:
-    with client.stream_queue_events() as events:
-        proxy.reset_websockets()
-        back = next(events)
-    assert isinstance(back, Reconnected)
-    assert back.seconds > 0
-
-
-def test_streams_end_with_the_client(stage: Stage, client: InvokeAIClient) -> None:
-    run = submit(client)
-    with run.stream() as of_run, client.stream_queue_events() as of_queue:
-        client.close()
-        for stream in (of_run, of_queue):
-            with pytest.raises(ClientClosedError):
-                deque(stream, 0)
-
-
-def test_a_queue_cannot_be_streamed_without_a_socket(stage: Stage) -> None:
-    with (
-        InvokeAIClient.from_url(stage.server.url, transport="polling") as client,
-        pytest.raises(SettingsError, match="polling"),
-    ):
-        next(client.stream_queue_events())
-    with (
-        InvokeAIClient.from_url("http://127.0.0.1:9", retries=0) as client,
-        pytest.raises(TransportError),
-    ):
-        next(client.stream_queue_events())
-
-
-async def test_a_stream_that_is_left_costs_nothing_more(stage: Stage, client: InvokeAIClient) -> None:
-    wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
-    run = await wf.submit()
-    for _ in range(3):
-        async for _ in run.stream():
-            break
-    stage.curtain.set()
-    await run.wait(30)
-    assert tracked(run).watchers == []
+    call = asyncio.run(make())
+    assert callable(call)
+    call()
+    assert calls == []

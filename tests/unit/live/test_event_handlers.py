@@ -11,11 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.support.live import GRAPH, messages
 from tests.support.scripted_server import WORKFLOW, ScriptedServer, whole_story
+from tests.support.tracking import Room, settle
+from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.live.event_handlers import event_types
+from invokeai_py_client.live.event_handlers import EventHandlers, event_types
+from invokeai_py_client.live.state.run_state import RunState
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.wire.events import Event
 
 STORY = [
@@ -287,8 +292,174 @@ def test_types_that_no_run_has_are_refused(stage: Stage, client: InvokeAIClient,
     assert caught.value.setting == "types"
 
 
-def test_no_types_are_all_types() -> None:
-    assert event_types(None) is None
+@pytest.mark.parametrize(
+    ("types", "wanted"),
+    [
+        (None, None),
+        ("invocation_progress", {"generator_progress"}),
+        (("generator_progress", "invocation_progress"), {"generator_progress"}),
+        ((name for name in ["session_complete", "reconnected"]), {"session_complete", "reconnected"}),
+    ],
+)
+def test_types_are_one_name_or_several_or_all(types: Any, wanted: set[str] | None) -> None:
+    assert event_types(types) == wanted
+
+
+@pytest.mark.parametrize(
+    ("types", "hint"),
+    [
+        ("session_complet", "Did you mean 'session_complete'? A run has the events generator_progress, "),
+        ("nonsense", "A run has the events generator_progress, "),
+        (3 * [3], "A run has the events generator_progress, "),
+        ([], "Leave it out for all events, or name some of generator_progress, "),
+    ],
+)
+def test_a_refusal_lists_the_types_that_there_are(types: Any, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        event_types(types)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.setting == "types"
+
+
+# One handle's handlers, without a server.
+
+
+class Handle:
+    """The handlers of a handle, whose submissions the test makes."""
+
+    def __init__(self) -> None:
+        self.room = Room()
+        self.handlers = EventHandlers(self.room.engine, self.room.tracker)
+        self._ids = iter(range(1, 100))
+
+    def follow(self) -> TrackedRun:
+        item_id = next(self._ids)
+        run = self.room.listener.router.follow(RunState(f"b{item_id}", "default", GRAPH))
+        run.state.enqueued([item_id])
+        return run
+
+    def submit(self) -> TrackedRun:
+        with self.handlers.submission() as on_followed:
+            run = self.follow()
+            on_followed(run)
+        return run
+
+    def play(self, run: TrackedRun) -> None:
+        (item_id,) = run.state.items
+        for name, payload in messages(item_id, run.state.batch_id):
+            self.room.listener.router.dispatch(name, payload)
+
+
+def test_handlers_are_truthy_while_there_is_one() -> None:
+    handlers = Handle().handlers
+    assert not handlers
+    stops = [handlers.add(print, None) for _ in range(2)]
+    for stop in stops:
+        assert handlers
+        stop()
+    assert not handlers
+
+
+def test_a_handler_without_a_loop_is_called_by_who_drains() -> None:
+    handle, seen = Handle(), list[str]()
+    handle.handlers.add(lambda event: seen.append(event.type), ["invocation_complete", "session_complete"])
+    handle.play(handle.submit())
+    assert seen == []
+    handle.handlers.drain()
+    assert seen == ["invocation_complete", "session_complete"]
+    handle.handlers.drain()
+    assert len(seen) == 2
+
+
+def test_a_new_handler_is_told_of_the_latest_run_and_of_those_being_submitted() -> None:
+    handle, seen = Handle(), list[int]()
+    handle.play(handle.submit())
+    handle.play(handle.submit())
+    with handle.handlers.submission() as on_followed, handle.handlers.submission() as other_followed:
+        one, two = handle.follow(), handle.follow()
+        on_followed(one)
+        other_followed(two)
+        handle.handlers.add(lambda event: seen.append(event["item_id"]), "session_complete")
+    for run in (one, two, handle.submit()):
+        handle.play(run)
+    handle.handlers.drain()
+    assert sorted(seen) == [2, 3, 4, 5]
+
+
+def test_a_submission_that_fails_leaves_the_latest_run_as_it_was() -> None:
+    handle, seen = Handle(), list[int]()
+    handle.play(handle.submit())
+    submission = handle.handlers.submission()
+    submission.__enter__()(handle.follow())
+    assert submission.__exit__(ZeroDivisionError, ZeroDivisionError(), None) is not True
+    with handle.handlers.submission():
+        pass
+    handle.handlers.add(lambda event: seen.append(event["item_id"]), "session_complete")
+    handle.handlers.drain()
+    assert seen == [1]
+
+
+def test_a_run_that_is_followed_again_is_told_once() -> None:
+    handle, seen = Handle(), list[str]()
+    handle.handlers.add(lambda event: seen.append(event.type), "session_complete")
+    run = handle.submit()
+    with handle.handlers.submission() as on_followed:
+        on_followed(run)
+        handle.handlers.add(lambda event: seen.append(event.type), "session_complete")
+    handle.play(run)
+    handle.handlers.drain()
+    assert seen == ["session_complete"] * 2
+
+
+def test_a_handler_that_is_stopped_is_not_called_with_what_waits() -> None:
+    handle, seen, others = Handle(), list[str](), list[str]()
+    stop = handle.handlers.add(lambda event: seen.append(event.type), None)
+    handle.handlers.add(lambda event: others.append(event.type), "session_complete")
+    handle.play(handle.submit())
+    stop()
+    stop()
+    handle.handlers.drain()
+    assert (seen, others) == ([], ["session_complete"])
+
+
+def test_what_a_slow_handler_does_not_see_is_counted_for_the_client() -> None:
+    handle = Handle()
+    handle.handlers.add(print, "generator_progress")
+    run = handle.submit()
+    (_, started), *_ = messages(1, run.state.batch_id)[1:2]
+    for _ in range(1000):
+        handle.room.listener.router.dispatch("invocation_progress", {**started, "percentage": None, "message": ""})
+    assert handle.room.tracker.losses.coalesced > 0
+
+
+@in_virtual_time
+async def test_a_handler_of_a_loop_is_called_by_itself_and_can_be_waited_for() -> None:
+    handle, seen = Handle(), list[str]()
+
+    async def handler(event: Event) -> None:
+        await asyncio.sleep(1)
+        seen.append(event.type)
+
+    handle.handlers.add(handler, "session_complete")
+    handle.play(handle.submit())
+    assert seen == []
+    await settle()
+    await handle.handlers.caught_up()
+    assert seen == ["session_complete"]
+
+
+def test_a_handler_that_no_loop_calls_is_adopted_by_one() -> None:
+    handle, seen = Handle(), list[str]()
+    handle.handlers.add(lambda event: seen.append(event.type), "session_complete")
+    handle.play(handle.submit())
+
+    async def main() -> None:
+        handle.handlers.adopt()
+        await settle()
+
+    asyncio.run(main())
+    assert seen == ["session_complete"]
 
 
 def test_a_dropped_handle_leaves_no_task(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,192 +1,402 @@
-"""Runs that are followed, waited for and taken up again, on a scripted server."""
+"""Waits, watchers and streams of runs and queues, and who is remembered to have canceled what."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from tests.support.live import tracked
-from tests.support.scripted_server import WORKFLOW, ScriptedServer, invocation, status, whole_story
+from tests.support.live import messages, node_payload, status_payload
+from tests.support.tracking import Room, settle, taken, types_in
+from tests.support.virtual_time import in_virtual_time, now
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    ClientClosedError,
+    ForbiddenError,
+    InvokeAIError,
+    SettingsError,
+    TransportError,
+)
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.runtime.mailbox import Mailbox
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.wire.events import Event
 
-
-async def complete(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-    server.finish(item_id)
-    await server.play_all(whole_story(item_id, batch_id))
-
-
-async def never(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-    pass
-
-
-def handle(client: InvokeAIClient) -> WorkflowHandle:
-    return client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
-
-
-def test_a_finished_batch_is_known_when_it_is_taken_up() -> None:
-    with ScriptedServer(complete) as server, InvokeAIClient.from_url(server.url) as client:
-        begun = handle(client).submit_sync(runs=120)
-        begun.wait(30)
-        with InvokeAIClient.from_url(server.url) as other:
-            again = other.run(batch_id=begun.batch_id)
-            assert (again.status, again.progress, again.item_ids) == ("completed", 100, begun.item_ids)
-            assert [output.item_id for output in again.item.outputs] == [*begun.item_ids]
-            assert again.session_ids == begun.session_ids
-            # Two for the summaries, of the queue and of the batch, and three for the records, in fifties.
-            assert other.stats().requests["POST queue"] == {"200": 5}
-            assert other.run(begun.item_ids[-1]).status == "completed"
+AWAY = TransportError("away", url="u", method="GET")
+DENIED = AuthenticationError("denied", status=401, method="GET", url="u")
 
 
-def test_a_batch_that_is_still_running_is_known_item_by_item_when_it_is_taken_up() -> None:
-    async def first_only(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-        if item_id == 1:
-            await complete(server, item_id, batch_id)
-
-    with ScriptedServer(first_only) as server, InvokeAIClient.from_url(server.url) as client:
-        begun = handle(client).submit_sync(runs=2)
-        with begun.stream() as events:
-            next(event for event in events if event.type == "session_complete")
-        with InvokeAIClient.from_url(server.url) as other:
-            again = other.run(batch_id=begun.batch_id)
-            assert (again.status, again.progress, len(again.item.outputs)) == ("in_progress", 50, 1)
-            server.do(complete(server, 2, begun.batch_id))
-            assert again.wait(30).status == "completed"
+def play(room: Room, item_id: int = 1, first: int = 0, last: int = 4) -> None:
+    for name, payload in messages(item_id)[first:last]:
+        room.link.push(name, payload)
 
 
-async def completes_the_first_item_of_each_batch(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-    if not any(item["batch_id"] == batch_id for other, item in server.items.items() if other < item_id):
-        await complete(server, item_id, batch_id)
+async def finish(room: Room, item_id: int = 1, status: str = "completed") -> None:
+    room.queue.put(item_id, status=status)
+    room.link.push("queue_item_status_changed", status_payload(status, item_id))
+    await asyncio.sleep(1)
 
 
-def test_many_batches_are_taken_up_by_all_criteria_together() -> None:
-    with (
-        ScriptedServer(completes_the_first_item_of_each_batch) as server,
-        InvokeAIClient.from_url(server.url) as client,
-    ):
-        wf = handle(client)
-        places = [("here", "mine"), ("here", "other"), ("there", "mine")]
-        one, two, three = (
-            wf.submit_sync(runs=2, destination=destination, origin=origin) for destination, origin in places
-        )
-        for run in (one, two, three):
-            with run.stream() as events:
-                next(event for event in events if event.type == "session_complete")
-        with InvokeAIClient.from_url(server.url) as other:
-            assert [*other.runs(destination="here", origin="mine")] == [one.batch_id]
-            assert [*other.runs(destination="here")] == [one.batch_id, two.batch_id]
-            assert [*other.runs(origin="mine")] == [one.batch_id, three.batch_id]
-            assert [*other.runs([two.batch_id, "gone"])] == [two.batch_id]
-            assert [*other.runs([two.batch_id], origin="mine")] == []
-        with InvokeAIClient.from_url(server.url) as other:
-            found = other.runs([three.batch_id, one.batch_id])
-            assert [*found] == [one.batch_id, three.batch_id]
-            again = found[three.batch_id]
-            assert (again.status, again.progress, again.item_ids) == ("in_progress", 50, three.item_ids)
-            assert [output.item_id for output in again.item.outputs] == [three.item_ids[0]]
-            assert tracked(other.runs([three.batch_id])[three.batch_id].aio) is tracked(again.aio), (
-                "it is followed already"
-            )
-            server.do(complete(server, three.item_ids[1], three.batch_id))
-            assert again.wait(30).status == "completed"
+# Waits.
 
 
-@pytest.mark.parametrize("named", [{"item_id": "318"}, {"item_id": True}, {"batch_id": 318}, {"session_id": 3}, {}])
-def test_ids_of_a_wrong_type_are_refused_before_the_server_is_asked(named: dict[str, Any]) -> None:
-    with (
-        InvokeAIClient.from_url("http://127.0.0.1:9") as client,
-        pytest.raises(TypeError, match=next(iter(named), "exactly one")),
-    ):
-        client.run(**named)
+@in_virtual_time
+async def test_a_wait_returns_the_run_as_it_has_ended() -> None:
+    room = Room()
+    run = await room.attach(1)
+    waits = [asyncio.create_task(room.tracker.wait(run, seconds=None)) for _ in range(2)]
+    await settle()
+    await finish(room)
+    assert [(await wait).status for wait in waits] == ["completed"] * 2
+    assert (await room.tracker.wait(run, seconds=0)).status == "completed"
 
 
-def test_a_poll_interval_ends_with_its_wait() -> None:
-    with ScriptedServer(never) as server, InvokeAIClient.from_url(server.url, transport="polling") as client:
-        run = handle(client).submit_sync()
-        for progress_callback in (None, lambda item: None):
-            with pytest.raises(errors.RunTimeout):
-                run.wait(0.05, poll_interval=0.01, progress_callback=progress_callback)
-            assert tracked(run.aio).pollings == []
-        assert client.stats().requests["POST queue"]["200"] > 3
+@pytest.mark.parametrize("seconds", [0, 3.5])
+@in_virtual_time
+async def test_a_wait_that_times_out_leaves_the_run_as_it_is(seconds: float) -> None:
+    room = Room()
+    run = await room.attach(1)
+    began = now()
+    with pytest.raises(TimeoutError):
+        await room.tracker.wait(run, seconds=seconds)
+    assert now() - began == pytest.approx(seconds)
+    assert (run.waiters, run.pollings, run.is_over, room.listener.router.is_followed(run)) == (set(), [], False, True)
 
 
-def test_two_runs_on_one_item_have_events_of_their_own() -> None:
-    """The second one begins when the first is far ahead."""
-
-    async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-        await server.play_all(whole_story(item_id, batch_id)[:4])
-
-    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
-        first = handle(client).submit_sync()
-        with first.stream() as events:
-            seen = [event for _, event in zip(range(4), events, strict=False)]
-            told = [(event.type, event.get("overall_percentage"), event.get("step")) for event in seen]
-            second = client.run(first.item_id)
-            server.finish(1)
-            server.do(server.play_all(whole_story(1, first.batch_id)[4:]))
-            assert [first.wait(30).status, second.wait(30).status] == ["completed", "completed"]
-            assert [(event.type, event.get("overall_percentage"), event.get("step")) for event in seen] == told
-        stories = [[event for event in run.events if event.type == "generator_progress"] for run in (first, second)]
-        assert not {*map(id, stories[0])} & {*map(id, stories[1])}
-        percentages = [event["overall_percentage"] for event in stories[0]]
-        assert percentages == sorted(percentages)
+@in_virtual_time
+async def test_a_wait_raises_what_ended_it_each_one_an_error_of_its_own() -> None:
+    room = Room()
+    run = await room.attach(1)
+    waits = [asyncio.create_task(room.tracker.wait(run, seconds=None)) for _ in range(2)]
+    await settle()
+    await room.link.drop(DENIED)
+    await asyncio.sleep(10)
+    waits.append(asyncio.create_task(room.tracker.wait(run, seconds=0)))
+    failures = await asyncio.gather(*waits, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [AuthenticationError] * 3
+    assert len({*map(id, failures), id(run.failure)}) == 4
 
 
-@pytest.fixture
-def eager_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
+@in_virtual_time
+async def test_a_wait_in_a_forked_child_subscribes_anew() -> None:
+    room = Room()
+    run = await room.attach(1)
+    room.engine.forks += 1
+    waiting = asyncio.create_task(room.tracker.wait(run, seconds=None))
+    await settle()
+    assert len(room.link.connections) == 2
+    await finish(room)
+    assert (await waiting).status == "completed"
 
 
-def test_a_handle_is_searched_for_a_session_while_it_submits(eager_switches: None) -> None:
-    with ScriptedServer(never) as server, InvokeAIClient.from_url(server.url) as client:
-        wf = handle(client)
-        wf.submit_sync()
-        faults: list[Exception] = []
-        submitted = threading.Event()
-
-        def search() -> None:
-            while not submitted.is_set():
-                try:
-                    wf.stream_events("no such session")
-                except errors.NotSubmittedError:
-                    continue
-                except Exception as error:
-                    faults.append(error)
-                    return
-
-        searcher = threading.Thread(target=search)
-        searcher.start()
-        try:
-            runs = [wf.submit_sync() for _ in range(100)]
-        finally:
-            submitted.set()
-            searcher.join(10)
-        assert faults == []
-        assert len(runs) == 100
+@pytest.mark.parametrize(
+    ("pauses", "asked_at"), [((), [2, 4, 6, 8]), ((5.0,), [5]), ((1.0, 3.0), [1, 4, 7]), ((0.5, 4.0), [0.5, 4.5, 8.5])]
+)
+@in_virtual_time
+async def test_without_a_socket_the_server_is_asked_as_often_as_the_wait_wants(
+    pauses: tuple[float, ...], asked_at: list[float]
+) -> None:
+    room = Room(Settings(transport="polling"))
+    run = await room.attach(1)
+    began, before = now(), len(room.queue.asked("item_summaries_by_ids"))
+    with pytest.raises(TimeoutError):
+        await room.tracker.wait(run, seconds=9, pauses=pauses)
+    assert len(room.queue.asked("item_summaries_by_ids")) - before == len(asked_at)
+    assert run.checked_at - began == pytest.approx(asked_at[-1], abs=0.5)
+    # From then on the run is asked about as if it had never been waited for.
+    assert run.pollings == []
 
 
-def test_a_cancel_in_bulk_is_asked_about_at_once() -> None:
-    async def cancel(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-        await server.play_all([status(item_id, batch_id, "in_progress", 1), invocation("invocation_started", 1, "x")])
-        server.finish(item_id, "canceled")
-        await server.emit("queue_items_canceled", {"queue_id": "default", "canceled_item_ids": [item_id]})
+@in_virtual_time
+async def test_a_poll_interval_ends_with_its_wait() -> None:
+    room = Room(Settings(transport="polling"))
+    run = await room.attach(1)
+    with pytest.raises(TimeoutError):
+        await room.tracker.wait(run, seconds=1, pauses=(0.1,))
+    before = len(room.queue.asked("item_summaries_by_ids"))
+    await asyncio.sleep(10)
+    assert len(room.queue.asked("item_summaries_by_ids")) - before <= 6
 
-    with ScriptedServer(cancel) as server, InvokeAIClient.from_url(server.url) as client:
-        assert handle(client).submit_sync().wait(10).status == "canceled"
+
+# Watchers of a run.
 
 
-async def test_of_many_submissions_a_few_are_sent_at_once() -> None:
-    with ScriptedServer(complete) as server, InvokeAIClient.from_url(server.url) as client:
-        wf = handle(client)
-        runs = await asyncio.gather(*(wf.submit() for _ in range(50)))
-        ends = await asyncio.gather(*(run.aio.wait(30) for run in runs))
-        assert {end.status for end in ends} == {"completed"}
-        assert sorted(run.item_id for run in runs) == [*range(1, 51)]
-        assert server.most_enqueuing == 2
+@pytest.mark.parametrize("pauses", [(), (3.0,)])
+@in_virtual_time
+async def test_a_watcher_is_told_of_a_run_while_it_watches(pauses: tuple[float, ...]) -> None:
+    room = Room()
+    run, told = await room.attach(1), list[Event]()
+    play(room, last=1)
+    async with room.tracker.watching(run, told.extend, pauses=pauses):
+        assert [polling.pause for polling in run.pollings] == list(pauses or (2.0,))
+        play(room, first=1, last=2)
+    play(room, first=2)
+    assert [event.type for event in told] == ["invocation_started"]
+    assert (run.watchers, run.pollings) == ([], [])
+
+
+@in_virtual_time
+async def test_a_run_that_is_over_is_watched_without_a_request() -> None:
+    room = Room()
+    run = await room.attach(1, status="completed")
+    room.engine.forks += 1
+    async with room.tracker.watching(run, lambda events: None, pauses=()):
+        pass
+    mailbox = Mailbox[Event]()
+    await room.tracker.stream(run, mailbox)
+    assert mailbox.is_closed
+    assert len(room.link.connections) == 1
+
+
+@in_virtual_time
+async def test_a_watcher_subscribes_anew_in_a_forked_child() -> None:
+    room = Room()
+    run = await room.attach(1)
+    room.engine.forks += 1
+    async with room.tracker.watching(run, lambda events: None, pauses=()):
+        assert len(room.link.connections) == 2
+
+
+# Streams of a run.
+
+
+@in_virtual_time
+async def test_a_stream_has_a_runs_events_from_its_start_to_its_end() -> None:
+    room = Room()
+    run, mailbox = await room.attach(1), Mailbox[Event]()
+    failure = await room.tracker.stream(run, mailbox)
+    await finish(room)
+    assert mailbox.is_closed
+    assert types_in(mailbox)[-1] == "session_complete"
+    assert failure() is None
+
+
+@in_virtual_time
+async def test_a_stream_of_one_item_ends_with_that() -> None:
+    room = Room()
+    room.queue.put(1, 2, status="in_progress")
+    run, mailbox = await room.tracker.attacher.attach("default", batch_id="b"), Mailbox[Event]()
+    await room.tracker.stream(run, mailbox, item_id=2)
+    await finish(room, 2)
+    assert (mailbox.is_closed, run.is_over) == (True, False)
+    assert {event.get("item_id") for event in taken(mailbox)} == {2}
+
+
+@in_virtual_time
+async def test_a_stream_tells_why_it_ended_early() -> None:
+    room = Room()
+    run, mailbox = await room.attach(1), Mailbox[Event]()
+    failure = await room.tracker.stream(run, mailbox)
+    await room.engine.aclose()
+    assert mailbox.is_closed
+    told = [failure(), failure()]
+    assert [type(error) for error in told] == [ClientClosedError] * 2
+    assert len({*map(id, told), id(run.failure)}) == 3
+
+
+@in_virtual_time
+async def test_a_stream_in_a_forked_child_subscribes_anew() -> None:
+    room = Room()
+    run = await room.attach(1)
+    room.engine.forks += 1
+    await room.tracker.stream(run, Mailbox[Event]())
+    assert len(room.link.connections) == 2
+
+
+# Queues.
+
+
+@in_virtual_time
+async def test_a_watcher_of_a_queue_is_told_of_it_until_it_leaves() -> None:
+    room, told, others = Room(), list[Event](), list[Event]()
+    leave = await room.tracker.watch_queue("default", told.extend)
+    await room.tracker.watch_queue("other", others.extend)
+    play(room, last=1)
+    leave()
+    leave()
+    play(room, first=1)
+    assert [event.type for event in told] == ["queue_item_status_changed"]
+    assert others == []
+
+
+@in_virtual_time
+async def test_a_queue_is_streamed_whoever_submits() -> None:
+    room, events, changes = Room(), Mailbox[Event](), Mailbox[Event]()
+    await room.tracker.stream_queue("default", events)
+    await room.tracker.stream_queue("default", changes, only_changes=True)
+    play(room)
+    assert types_in(events) == [name for name, _ in messages(1)]
+    assert [event["status"] for event in taken(changes)] == ["in_progress", "completed"]
+    await room.link.drop()
+    await room.link.restore()
+    assert types_in(events) == types_in(changes) == ["reconnected"]
+
+
+@in_virtual_time
+async def test_a_bulk_cancel_is_told_item_by_item_to_who_wants_changes() -> None:
+    room, events, changes = Room(), Mailbox[Event](), Mailbox[Event]()
+    await room.attach(1)
+    await room.tracker.stream_queue("default", events)
+    await room.tracker.stream_queue("default", changes, only_changes=True)
+    room.link.push("queue_items_canceled", {"queue_id": "default", "canceled_item_ids": [1, 2]})
+    assert types_in(events) == ["queue_items_canceled"]
+    assert [(event["item_id"], event["batch_id"]) for event in taken(changes)] == [(1, "b"), (2, "")]
+
+
+@in_virtual_time
+async def test_progress_in_a_queue_gives_way_to_newer_progress() -> None:
+    room, events = Room(), Mailbox[Event](capacity=1)
+    await room.tracker.stream_queue("default", events)
+    for percentage in (0.25, 0.5):
+        room.link.push("invocation_progress", node_payload(1, percentage=percentage, message=""))
+    assert [event["progress_percentage"] for event in taken(events)] == [50]
+    assert (events.coalesced, events.dropped) == (1, 0)
+
+
+@in_virtual_time
+async def test_a_stream_of_a_queue_that_is_left_costs_nothing_more() -> None:
+    room, events = Room(), Mailbox[Event]()
+    failure = await room.tracker.stream_queue("default", events)
+    events.close()
+    await settle()
+    await room.engine.aclose()
+    assert failure() is None
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        (lambda room: room.engine.aclose(), ClientClosedError),
+        (lambda room: room.link.drop(DENIED), AuthenticationError),
+    ],
+)
+@in_virtual_time
+async def test_a_stream_of_a_queue_tells_why_it_ended(
+    end: Callable[[Room], asyncio.Future[None]], kind: type[InvokeAIError]
+) -> None:
+    room, events = Room(), Mailbox[Event]()
+    failure = await room.tracker.stream_queue("default", events)
+    assert failure() is None
+    await end(room)
+    if kind is AuthenticationError:
+        await asyncio.sleep(60)
+    assert events.is_closed
+    told = [failure(), failure()]
+    assert [type(error) for error in told] == [kind] * 2
+    assert told[0] is not told[1]
+
+
+@in_virtual_time
+async def test_a_queue_cannot_be_streamed_without_a_socket() -> None:
+    room = Room(Settings(transport="polling"))
+    with pytest.raises(SettingsError, match="polling") as caught:
+        await room.tracker.stream_queue("default", Mailbox())
+    assert caught.value.setting == "transport"
+
+
+@in_virtual_time
+async def test_a_queue_of_a_server_that_cannot_be_reached_is_an_error_at_once() -> None:
+    for failure in (AWAY, ForbiddenError("no", status=403, method="GET", url="u")):
+        room, events = Room(), Mailbox[Event]()
+        room.link.failure = OSError("away")
+        room.queue.failures = [failure]
+        with pytest.raises(type(failure)):
+            await room.tracker.stream_queue("default", events)
+        await room.engine.aclose()
+        assert not events.is_closed, "it was left"
+
+
+@in_virtual_time
+async def test_a_queue_is_streamed_before_the_socket_is_open_if_the_server_answers() -> None:
+    room, events = Room(), Mailbox[Event]()
+    room.link.failure = OSError("away")
+    await room.tracker.stream_queue("default", events)
+    assert len(room.queue.asked("status")) == 1
+    await room.link.restore()
+    play(room, last=1)
+    assert types_in(events) == ["reconnected", "queue_item_status_changed"]
+    # With a socket nothing needs to be asked.
+    await room.tracker.stream_queue("default", Mailbox())
+    assert len(room.queue.asked("status")) == 1
+
+
+# Who has canceled.
+
+
+async def three_runs(room: Room) -> list[TrackedRun]:
+    """Follow a batch with a running and a pending item, one of those by itself, and a batch of another destination."""
+    room.queue.put(1, status="in_progress", destination="here")
+    room.queue.put(2, status="pending", destination="here")
+    room.queue.put(3, status="in_progress", batch_id="c", destination="there")
+    attach = room.tracker.attacher.attach
+    return [
+        await attach("default", batch_id="b"),
+        await attach("default", item_id=2),
+        await attach("default", batch_id="c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ask", "by_client"),
+    [
+        (lambda room, runs: room.tracker.cancel_asked(runs[0]), {("whole", 1), ("whole", 2)}),
+        (lambda room, runs: room.tracker.cancel_asked(runs[1]), {("single", 2)}),
+        (lambda room, runs: room.tracker.cancel_asked(item_id=2), {("whole", 2), ("single", 2)}),
+        (lambda room, runs: room.tracker.cancel_asked(item_id=99), set()),
+        (
+            lambda room, runs: room.tracker.cancel_of_queue_asked("default", pending_only=True),
+            {("whole", 2), ("single", 2)},
+        ),
+        (
+            lambda room, runs: room.tracker.cancel_of_queue_asked("default", pending_only=False),
+            {("whole", 1), ("whole", 2), ("single", 2), ("other", 3)},
+        ),
+        (lambda room, runs: room.tracker.cancel_of_queue_asked("other", pending_only=False), set()),
+        (lambda room, runs: room.tracker.cancel_of_destination_asked("default", "there"), {("other", 3)}),
+        (
+            lambda room, runs: room.tracker.cancel_of_destination_asked("default", "here"),
+            {("whole", 1), ("whole", 2), ("single", 2)},
+        ),
+        (lambda room, runs: room.tracker.cancel_of_destination_asked("other", "here"), set()),
+    ],
+)
+@in_virtual_time
+async def test_items_that_this_client_cancels_are_told_as_canceled_by_it(
+    ask: Callable[[Room, list[TrackedRun]], None], by_client: set[tuple[str, int]]
+) -> None:
+    room = Room()
+    runs = await three_runs(room)
+    ask(room, runs)
+    for item_id, batch_id in ((1, "b"), (2, "b"), (3, "c")):
+        room.queue.put(item_id, status="canceled", batch_id=batch_id)
+        room.link.push("queue_item_status_changed", status_payload("canceled", item_id, batch_id))
+    await asyncio.sleep(1)
+    seen = {
+        (name, item_id)
+        for name, run in zip(("whole", "single", "other"), runs, strict=True)
+        for item_id, item in run.state.items.items()
+        if item.view.canceled_by == "client"
+    }
+    assert seen == by_client
+    assert all(run.is_over for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("ask", "is_found_soon"),
+    [
+        (lambda room, run: room.tracker.cancel_asked(run), True),
+        (lambda room, run: room.tracker.cancel_of_queue_asked("default", pending_only=False), True),
+        (lambda room, run: None, False),
+    ],
+)
+@in_virtual_time
+async def test_a_run_that_is_canceled_is_asked_about_soon_as_old_servers_push_nothing(
+    ask: Callable[[Room, TrackedRun], None], is_found_soon: bool
+) -> None:
+    room = Room()
+    run = await room.attach(1)
+    ask(room, run)
+    room.queue.put(1, status="canceled")
+    await asyncio.sleep(2)
+    assert run.is_over == is_found_soon

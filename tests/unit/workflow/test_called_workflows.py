@@ -153,6 +153,15 @@ def test_the_description_is_the_called_workflows_own_else_the_servers(templates:
     assert call.inputs["call", WIDTH].description == templates["blank_image"].inputs["width"].description
 
 
+def test_a_note_with_the_id_of_a_call_node_is_left_alone(templates: NodeTemplates) -> None:
+    note = {"id": "call", "type": "notes", "data": {"id": "call", "label": "", "notes": "x"}}
+    document = caller("w-1", {})
+    document["nodes"].insert(0, note)
+    call = Call(document, templates, made_with={"w-1": blur_callee()})
+    assert call.definition.to_dict()["nodes"][0]["data"] == note["data"]
+    assert RADIUS in call.definition.nodes["call"].inputs
+
+
 def test_nothing_is_changed_where_nothing_is_called(templates: NodeTemplates) -> None:
     definition = WorkflowDefinition.from_dict(blur_callee())
     assert with_called_inputs(definition, {}, templates) is definition

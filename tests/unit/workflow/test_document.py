@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.documents import container, edge, form, heading, node, shown
 
-from invokeai_py_client.errors import WorkflowError, WorkflowFileError
+from invokeai_py_client.errors import UnsafePathError, WorkflowError, WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 
 SMALL: dict[str, Any] = {
@@ -129,6 +130,13 @@ def test_a_file_of_any_json_encoding_is_loaded(tmp_path: Path, encoding: str) ->
 
 GRAPH = {"id": "g", "nodes": {"a": {"id": "a", "type": "add", "a": 1}}, "edges": []}
 COMFY = {"nodes": [{"id": 1, "type": "KSampler", "widgets_values": [1]}], "links": [], "version": 0.4}
+
+
+def test_a_workflow_is_loaded_of_any_mapping_and_saved_under_a_path_only(tmp_path: Path) -> None:
+    definition = WorkflowDefinition.from_dict(MappingProxyType(SMALL))
+    with pytest.raises(UnsafePathError):
+        definition.save(tmp_path / "a\0b")
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.called_workflows import caller, field
+from tests.documents import edge, node
 
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.connections import kept_edges
@@ -16,6 +17,7 @@ from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.readiness import missing_inputs
+from invokeai_py_client.workflow.references import ModelReference
 from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates
 
 RADIUS = field("blur", "radius")
@@ -146,6 +148,38 @@ def test_a_description_that_cannot_be_read_is_as_good_as_none(broken: Any, templ
     loaded = Loaded(made, templates)
     assert dynamic_template(loaded.definition.nodes["call"], RADIUS) is None
     assert loaded.inputs[("call", RADIUS)].type_name == "unknown"
+
+
+def test_a_multiple_of_zero_bounds_nothing(templates: NodeTemplates) -> None:
+    loaded = Loaded(document({RADIUS: described(RADIUS, "IntegerField", multipleOf=0, minimum=1)}), templates)
+    loaded.inputs[0].value = 3
+    with pytest.raises(InputValueError, match="at least 1"):
+        loaded.inputs[0].value = 0
+
+
+def test_odd_labels_bases_and_types_of_a_description_are_left_out(templates: NodeTemplates) -> None:
+    enum = described(RADIUS, "EnumField", options=["p", "q"], ui_choice_labels={"p": ["l"], "q": "Q"})
+    model = described(MODEL, "ModelIdentifierField", ui_model_base=[["x"], "sd-1"], ui_model_type=[{}, "main"])
+    loaded = Loaded(document({RADIUS: enum, MODEL: model}), templates)
+    loaded.inputs[0].value = "Q"
+    assert loaded.inputs[0].value == "q"
+    with pytest.raises(InputValueError, match="one of 'p', 'q'"):
+        loaded.inputs[0].value = "l"
+    loaded.inputs[1].value = "dream"
+    assert loaded.inputs[1].value == ModelReference("dream", ("sd-1",), ("main",))
+
+
+@pytest.mark.parametrize("name", ["id", "type", "use_cache"])
+def test_what_every_node_has_is_not_an_input(name: str, templates: NodeTemplates) -> None:
+    made = document({name: described(name, "IntegerField")}, **{name: 5})
+    made["nodes"].append(node("add", "add", "1.0.1", a=1, b=2))
+    made["edges"] = [edge("add", "value", "call", name)]
+    loaded = Loaded(made, templates)
+    assert dynamic_template(loaded.definition.nodes["call"], name) is None
+    assert [*map(str, loaded.dropped)] == [
+        f"edge add.value -> call.{name} is left out: a call_saved_workflow takes no {name!r}"
+    ]
+    assert loaded.sent() == {}
 
 
 @pytest.mark.parametrize(

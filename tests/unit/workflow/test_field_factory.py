@@ -143,7 +143,7 @@ def test_one_item_of_a_file_may_stand_for_a_list_of_it() -> None:
 
 def test_a_generator_must_make_values_of_its_kind() -> None:
     one = field("FloatGeneratorField")
-    mine = {"type": "float_generator_parse_string", "input": "1,2"}
+    mine = {"type": "float_generator_parse_string", "input": "1,2", "splitOn": ","}
     one.value = mine
     assert one.raw == mine
     assert one.raw is not mine

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import dataclasses
 import fractions
+import io
+import types
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_factory import RawField, field_for
+from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, bounds
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import FieldType, InputTemplate, NodeTemplates, unknown_input
 
 DEMO = Path(__file__).parents[3] / "docs" / "demo.png"
 PNG = DEMO.read_bytes()
@@ -403,6 +408,125 @@ def test_models_of_older_servers_are_known_by_their_type_name(templates: NodeTem
     one.value = {**MODEL, "base": "sdxl"}
     with pytest.raises(InputValueError, match="a main of base sdxl"):
         one.value = MODEL
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "CMYK", "F", "YCbCr", "HSV", "LAB", "I", "I;16B"])
+def test_a_pillow_image_of_any_mode_becomes_a_png(templates: NodeTemplates, mode: str) -> None:
+    one = field(templates, "img_blur", "image")
+    one.value = PIL.Image.new(mode, (3, 2))
+    assert isinstance(one.value, LocalImage)
+    assert isinstance(one.value.source, bytes)
+    assert PIL.Image.open(io.BytesIO(one.value.source)).size == (3, 2)
+
+
+def test_a_pillow_image_that_cannot_be_written_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with pytest.raises(InputValueError, match="that Pillow can write as PNG"):
+        one.value = PIL.Image.new("RGB", (0, 0))
+    assert one.value == {"image_name": "a"}
+
+
+def test_an_open_binary_file_is_read(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    with DEMO.open("rb") as file:
+        one.value = file
+    assert one.value == LocalImage(PNG)
+    one.value = io.BytesIO(PNG)
+    assert one.value == LocalImage(PNG)
+
+
+def test_an_open_file_that_is_not_an_image_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with DEMO.open("rb") as closed:
+        pass
+    for file, why in (
+        (closed, "cannot be read"),
+        (io.StringIO("text"), "mode 'rb'"),
+        (io.BytesIO(b"text"), "of no known kind"),
+    ):
+        with pytest.raises(InputValueError, match=why):
+            one.value = file
+    assert one.value == {"image_name": "a"}
+
+
+def test_what_only_has_a_name_is_not_an_image(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    for other in (Record(), {"name": "a.png"}):
+        with pytest.raises(InputValueError, match="it takes an image: its name on the server"):
+            one.value = other
+    one.value = types.SimpleNamespace(image_name="a.png", name="b.png")
+    assert one.value == {"image_name": "a.png"}
+
+
+@pytest.mark.parametrize("values", [["x"], [{}], [None], [True], "1, 2", [float("inf")]])
+def test_a_generators_stored_values_are_of_its_kind(templates: NodeTemplates, values: Any) -> None:
+    one = field(templates, "float_generator", "generator")
+    with pytest.raises(InputValueError, match="a generator as the web UI writes it"):
+        one.value = {"type": "float_generator_arithmetic_sequence", "values": values}
+
+
+def test_a_generator_holds_nothing_but_what_the_web_ui_reads(templates: NodeTemplates) -> None:
+    one = field(templates, "float_generator", "generator")
+    one.value = {"type": "float_generator_arithmetic_sequence", "count": 2, "values": [1, 2.5], "more": object()}
+    assert one.value == {
+        "type": "float_generator_arithmetic_sequence",
+        "start": 0,
+        "step": 0.1,
+        "count": 2,
+        "values": [1, 2.5],
+    }
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", object(), 5, ""])
+def test_a_model_has_a_submodel_type_base_and_type_that_the_server_knows(templates: NodeTemplates, wrong: Any) -> None:
+    model = InputTemplate(
+        name="model",
+        title="Model",
+        description="",
+        type=FieldType("ModelIdentifierField"),
+        required=True,
+        default=None,
+        input="any",
+    )
+    for part in ("base", "type", "submodel_type"):
+        one = field_for(FieldPlace("n", "t", "", "model"), model, terms=templates.model_terms)
+        with pytest.raises(InputValueError, match=f"a model whose {part} is one of|or a mapping with key"):
+            one.value = {**MODEL, part: wrong}
+    unlisted = field_for(FieldPlace("n", "t", "", "model"), model)
+    with pytest.raises(InputValueError, match="a model whose submodel_type is a text"):
+        unlisted.value = {**MODEL, "submodel_type": object()}
+
+
+def test_the_fields_of_a_workflow_know_the_servers_models(templates: NodeTemplates) -> None:
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [
+            {"id": kind, "type": "invocation", "data": {"type": kind, "inputs": {}}}
+            for kind in ("main_model_loader", "flux2_dev_lora_collection_loader")
+        ],
+        "edges": [],
+    }
+    fields = WorkflowFields(WorkflowDefinition.from_dict(document), templates)
+    model, loras = fields.get("main_model_loader", "model"), fields.get("flux2_dev_lora_collection_loader", "loras")
+    assert model is not None
+    assert loras is not None
+    with pytest.raises(InputValueError, match="whose submodel_type is one of '"):
+        model.value = {**MODEL, "submodel_type": "nonsense"}
+    with pytest.raises(InputValueError, match="whose base is one of"):
+        loras.value = [{**LORA, "base": "nonsense"}]
+
+
+@pytest.mark.parametrize("weight", [10**400, float("nan"), "1", True])
+def test_the_weight_of_a_lora_is_a_finite_number(templates: NodeTemplates, weight: Any) -> None:
+    with pytest.raises(InputValueError, match="a finite number as its weight"):
+        field(templates, "lora_collection_loader", "loras").value = {"lora": LORA, "weight": weight}
+
+
+def test_a_text_with_half_a_pair_of_surrogates_cannot_be_sent(templates: NodeTemplates) -> None:
+    with pytest.raises(InputValueError, match="an unpaired surrogate"):
+        field(templates, "compel", "prompt").value = "a tiger \ud83d"
+    assert "an unpaired surrogate" in str(field(templates, "compel", "prompt", initial="a tiger \ud83d").fault())
+    field(templates, "compel", "prompt").value = "a tiger \U0001f42f"
 
 
 def refused(templates: NodeTemplates, node: str, name: str, value: Any) -> InputValueError:

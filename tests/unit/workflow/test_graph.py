@@ -63,6 +63,16 @@ def document() -> dict[str, Any]:
     return copy.deepcopy(DOCUMENT)
 
 
+def test_an_edge_of_a_collapsed_node_is_kept_whatever_its_handles(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    collapsed = {"id": "c", "type": "collapsed", "source": "blank", "target": "blur", "targetHandle": []}
+    document["edges"].append(collapsed)
+    workflow = Workflow(document, templates)
+    workflow.inputs["blur", "image"].set("mine.png", override_edge=True)
+    assert with_values(workflow.definition, workflow.fields)["edges"] == [collapsed]
+
+
 def test_the_graph_is_what_the_web_ui_would_send(document: dict[str, Any], templates: NodeTemplates) -> None:
     workflow = Workflow(document, templates)
     workflow.inputs["Radius"].value = 5

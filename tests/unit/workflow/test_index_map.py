@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.errors import WorkflowFileError
+from invokeai_py_client.errors import UnsafePathError, WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.index_map import compare_index_map, save_index_map
@@ -51,6 +51,11 @@ def test_what_is_no_map_is_refused(content: str, templates: NodeTemplates, tmp_p
     path.write_text(content)
     with pytest.raises(WorkflowFileError, match=r"map\.json"):
         compare_index_map(path, inputs(templates, ["width"]))
+
+
+def test_a_map_is_saved_under_a_path_only(templates: NodeTemplates, tmp_path: Path) -> None:
+    with pytest.raises(UnsafePathError):
+        save_index_map(tmp_path / "a\0b", "noise", inputs(templates, ["width"]))
 
 
 def test_changes_are_told_a_line_each(templates: NodeTemplates, tmp_path: Path) -> None:

@@ -125,6 +125,20 @@ def test_several_are_set_together_or_not_at_all(inputs: WorkflowInputs) -> None:
     assert (inputs[0].value, inputs[2].value) == ("a tiger", 128)
 
 
+class Broken:
+    """A record that fails as it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise OSError("it is gone")
+
+
+def test_an_error_of_a_users_own_object_leaves_every_input_as_it_was(inputs: WorkflowInputs) -> None:
+    with pytest.raises(OSError, match="it is gone"):
+        set_all(inputs, {0: "a fox", 2: Broken()})
+    assert inputs[0].value == "a"
+
+
 def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
     odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5]
     for key in odd:

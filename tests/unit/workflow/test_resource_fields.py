@@ -125,8 +125,6 @@ def test_a_pillow_image_is_held_as_a_png() -> None:
 
 
 def test_an_image_that_a_run_or_the_repository_gave_is_taken_by_its_name() -> None:
-    assert taken(ImageField, SimpleNamespace(name="a.png")) == {"image_name": "a.png"}
-    assert taken(ImageField, {"name": "a.png"}) == {"image_name": "a.png"}
     assert taken(ImageField, SimpleNamespace(name="other", image_name="a.png")) == {"image_name": "a.png"}
 
 

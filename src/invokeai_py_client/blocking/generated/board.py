@@ -210,20 +210,20 @@ class Board(Blocking[AsyncBoard]):
         del image_name
         return self._aio._engine.block(work)
 
-    def star_image(self, image_name: str) -> bool:
-        """Star an image; True. Errors as in `image_repo.star_image`."""
-        work = self._aio.star_image(image_name)
+    def star_image(self, image_name: ImagesLike) -> list[str]:
+        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        work = self._aio.star_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
-    def unstar_image(self, image_name: str) -> bool:
-        """Take the star off an image; True. Errors as in `image_repo.unstar_image`."""
-        work = self._aio.unstar_image(image_name)
+    def unstar_image(self, image_name: ImagesLike) -> list[str]:
+        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        work = self._aio.unstar_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
-    def delete_image(self, image_name: str) -> bool:
-        """Delete one of its images, for good; True.
+    def delete_image(self, image_name: str) -> str:
+        """Delete one of its images, for good; return its name.
 
         Raises:
             NotFoundError: there is no such image on it.

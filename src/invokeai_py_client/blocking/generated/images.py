@@ -307,8 +307,8 @@ class Images(Blocking[AsyncImages]):
         del image_name
         return self._aio._engine.block(work)
 
-    def delete_image(self, image_name: ImageLike) -> None:
-        """Delete an image from the server, for good.
+    def delete_image(self, image_name: ImageLike) -> str:
+        """Delete an image from the server, for good; return its name.
 
         Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
 

@@ -253,8 +253,8 @@ class Videos(Blocking[AsyncVideos]):
         del video_name, category, is_intermediate, starred
         return self._aio._engine.block(work)
 
-    def delete_video(self, video_name: VideoLike) -> None:
-        """Delete a video from the server, for good.
+    def delete_video(self, video_name: VideoLike) -> str:
+        """Delete a video from the server, for good; return its name.
 
         Rests on `POST /api/v1/videos/delete`.
 

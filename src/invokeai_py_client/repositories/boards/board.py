@@ -9,6 +9,7 @@ from typing import Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of, is_one
 from invokeai_py_client.repositories.media.common import Category, change_all, parts_of
 from invokeai_py_client.repositories.media.images import AsyncImages
@@ -28,7 +29,7 @@ UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategor
 """What stands for the board of the images that are on none."""
 
 
-class AsyncBoard:
+class AsyncBoard(FixedAttributes):
     """A board of the server: `Board` blocks, `AsyncBoard` (`board.aio`) is awaited.
 
     The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
@@ -275,28 +276,25 @@ class AsyncBoard:
         return await self.move_image_to(image_name, None)
 
     @on_engine
-    async def star_image(self, image_name: str) -> bool:
-        """Star an image; True. Errors as in `image_repo.star_image`."""
-        await self._image_repo.star_image(image_name)
-        return True
+    async def star_image(self, image_name: ImagesLike) -> list[str]:
+        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        return await self._image_repo.star_image(image_name)
 
     @on_engine
-    async def unstar_image(self, image_name: str) -> bool:
-        """Take the star off an image; True. Errors as in `image_repo.unstar_image`."""
-        await self._image_repo.unstar_image(image_name)
-        return True
+    async def unstar_image(self, image_name: ImagesLike) -> list[str]:
+        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        return await self._image_repo.unstar_image(image_name)
 
     @on_engine
-    async def delete_image(self, image_name: str) -> bool:
-        """Delete one of its images, for good; True.
+    async def delete_image(self, image_name: str) -> str:
+        """Delete one of its images, for good; return its name.
 
         Raises:
             NotFoundError: there is no such image on it.
             ForbiddenError: it is somebody else's.
         """
         await self._check_has(image_name)
-        await self._image_repo.delete_image(image_name)
-        return True
+        return await self._image_repo.delete_image(image_name)
 
     @on_engine
     async def get_image_count(self) -> int:

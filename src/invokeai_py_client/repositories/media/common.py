@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import InvokeAIError, NotFoundError, UnsafePathError, WorkflowFileError
 from invokeai_py_client.files import FileKind, path_of, shown_name
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, several
 from invokeai_py_client.runtime.engine import Engine
@@ -61,7 +62,7 @@ class MediaKind:
     name_of: Callable[[object], str]
 
 
-class AsyncMedia(Generic[R]):
+class AsyncMedia(FixedAttributes, Generic[R]):
     """The base of `client.aio.image_repo` and `client.aio.video_repo`. All of it is for those on the engine."""
 
     _kind: ClassVar[MediaKind]

@@ -345,8 +345,8 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         return self._told(image_name, changed)
 
     @on_engine
-    async def delete_image(self, image_name: ImageLike) -> None:
-        """Delete an image from the server, for good.
+    async def delete_image(self, image_name: ImageLike) -> str:
+        """Delete an image from the server, for good; return its name.
 
         Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
 
@@ -364,10 +364,11 @@ class AsyncImages(AsyncMedia[ImageRecord]):
             except NotFoundError:
                 if error.may_have_been_applied:
                     # An earlier attempt, whose response was lost, has deleted it.
-                    return
+                    return name
                 raise
             raise
         self._check_there(name, answer.deleted_images)
+        return name
 
     # Many images
 

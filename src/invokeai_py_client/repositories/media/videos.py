@@ -286,8 +286,8 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         return await self._http.send(videos.update_video(name, changes))
 
     @on_engine
-    async def delete_video(self, video_name: VideoLike) -> None:
-        """Delete a video from the server, for good.
+    async def delete_video(self, video_name: VideoLike) -> str:
+        """Delete a video from the server, for good; return its name.
 
         Rests on `POST /api/v1/videos/delete`.
 
@@ -296,6 +296,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         """
         name = video_name_of(video_name)
         self._check_there(name, await self.delete_videos(name))
+        return name
 
     @on_engine
     async def move_to_board(self, video_name: VideoLike, board: BoardLike) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import reporting
@@ -22,7 +23,7 @@ _ENDS = ("completed", "error", "cancelled")
 _DUPLICATE = "DuplicateModelException"
 
 
-class AsyncInstallJob:
+class AsyncInstallJob(FixedAttributes):
     """The installation of a model: `InstallJob` blocks, `AsyncInstallJob` (`job.aio`) is awaited.
 
     It is for administrators.
