@@ -31,8 +31,8 @@ from invokeai_py_client.workflow.value_readers import number, one_of
 class ImageField(Field[Mapping[str, str] | LocalImage]):
     """An image on the server, as `{"image_name"}`. Accepts its name, or any object with an `image_name`.
 
-    Also accepts a path, bytes, an open binary file, which is read at once, or a Pillow image. These are uploaded when the
-    workflow is submitted, each content once. A `str` with a path separator is a path, another one is a name; use
+    Also accepts a path, bytes, an open binary file, which is read at once, or a Pillow image. These are uploaded when
+    the workflow is submitted, each content once. A `str` with a path separator is a path, another one is a name; use
     `Path("tiger.png")` for a path without a separator.
     """
 
