@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
-from invokeai_py_client.errors import NotFetchedError
+from invokeai_py_client.errors import NotFetchedError, UnsafePathError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
@@ -18,6 +18,8 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageRecord
 from invokeai_py_client.workflow.outputs import NodePath
+
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
 class AsyncImage(ReadsAsMapping):
@@ -188,9 +190,19 @@ class AsyncImage(ReadsAsMapping):
         """Stream the image into a folder, under its own name; the folder is made if it is missing.
 
         Returns:
-            The file; errors as in `save_as`.
+            The file.
+
+        Raises:
+            UnsafePathError: `folder` has the name of an image file; `save_as` takes a file. Otherwise as in `save_as`.
         """
-        return await self.save_as(path_of(folder) / safe_name(self.name))
+        target = path_of(folder)
+        if target.suffix.lower() in _IMAGE_SUFFIXES and not target.is_dir():
+            raise UnsafePathError(
+                f"{str(target)!r} is the name of an image file, but save() takes a folder.",
+                name=str(target),
+                hint=f"Use save_as({str(target)!r}), or give the name of a folder.",
+            )
+        return await self.save_as(target / safe_name(self.name))
 
     async def pil(self) -> PIL.Image.Image:
         """The image as a Pillow image, loaded.

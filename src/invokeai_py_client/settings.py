@@ -254,15 +254,19 @@ def _cleaned(url: object) -> str | SettingsError:
             setting="url",
             hint="Pass token=..., or email=... and password=..., instead; in a sub-path write %40.",
         )
+    if not text:
+        return _unusable("it is empty")
     if "://" not in text:
+        if re.match(r"https?:", text):
+            return _unusable("its scheme must be followed by ://", text)
         text = f"http://{text}"
     shown = re.split(r"[?#]", text, maxsplit=1)[0]
     try:
         parts = urlsplit(text)
         port = parts.port
         host = parts.hostname
-    except ValueError:
-        return _unusable("it cannot be read", shown)
+    except ValueError as error:
+        return _unusable(f"it cannot be read ({error})", shown)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"}:
         return _unusable(f"its scheme is {scheme!r}, not http or https", shown)

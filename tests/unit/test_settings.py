@@ -206,3 +206,12 @@ def test_a_proxy_that_cannot_be_used_is_refused_and_not_shown(proxy: Any) -> Non
     assert caught.value.setting == "proxy"
     assert caught.value.__cause__ is None
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("", "it is empty"), ("http:/x", "must be followed by ://"), ("http://host:99999", "Port out of range 0-65535")],
+)
+def test_a_url_that_cannot_be_used_says_why(url: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        Settings(url)

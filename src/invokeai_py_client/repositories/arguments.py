@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import AmbiguousNameError
-from invokeai_py_client.files import FileKind
+from invokeai_py_client.files import FileKind, path_of
 from invokeai_py_client.pillow import is_pillow
 from invokeai_py_client.transfers.uploads import check_source
 from invokeai_py_client.transport.error_responses import nearest, not_there
@@ -129,11 +129,13 @@ def names_of(things: Any, name_of: Callable[[object], str]) -> list[str]:
 
 
 def sources_of(sources: Any, kind: FileKind) -> list[Any]:
-    """What is to be uploaded, one or many, as a list.
+    """Return what is to be uploaded, one or many, as a list. A folder stands for its files, hidden ones left out.
 
     Raises:
         TypeError: one cannot be uploaded; the message says where it stands.
     """
+    if isinstance(sources, str | os.PathLike) and path_of(sources).is_dir():
+        return sorted(path for path in path_of(sources).iterdir() if path.is_file() and not path.name.startswith("."))
     is_one = isinstance(sources, str | os.PathLike | bytes | bytearray | memoryview)
     if is_one or hasattr(sources, "read") or is_pillow(sources) or not hasattr(sources, "__iter__"):
         check_source(sources, kind)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from invokeai_py_client.errors import InvalidRequestError, UnsafePathError
+from invokeai_py_client.errors import InvalidRequestError, NotFoundError, UnsafePathError
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.wire.call import GONE, Call, Query, Response, Scalar
@@ -16,6 +16,7 @@ from invokeai_py_client.wire.call import GONE, Call, Query, Response, Scalar
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What HTTP takes for the name of a method or a header."""
 
+_LOGIN = re.compile(r"//[^/@]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SECRET = re.compile(r"token|password|secret|api.?key|credential|authorization|cookie", re.IGNORECASE)
@@ -81,6 +82,15 @@ def raw_call(
 
 def _as_success(response: Response) -> Response:
     if response.status_code < 400:
+        if "/api/" in response.url and response.headers.get("content-type", "").startswith("text/html"):
+            # The server's web page takes the place of every path that it does not know.
+            raise NotFoundError(
+                f"The server has no route for {response.method} {response.url}: it responded with its web page.",
+                status=response.status_code,
+                method=response.method,
+                url=response.url,
+                hint="Check the path; /docs on the server lists its routes.",
+            )
         return response
     # The repeat of a deletion found nothing: an earlier attempt, whose response was lost, has deleted it.
     return dataclasses.replace(response, status_code=204, content=b"")
@@ -117,9 +127,10 @@ def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
         raise UnsafePathError(f"{path!r} is no path.", name=str(path), hint="Give one such as /api/v1/app/version.")
     route, _, written = path.partition("?")
     if "://" in route or _CONTROL.search(path):
+        shown = _LOGIN.sub("//...@", "".join(route))
         raise UnsafePathError(
-            f"{route!r} is no path below the server's root.",
-            name=route,
+            f"{shown!r} is not a path below the server's root.",
+            name=shown,
             hint="Give what follows the server's address, such as /api/v1/app/version, without control characters.",
         )
     query: dict[str, list[Scalar]] = {}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.support.live import FakeQueue
 
 from invokeai_py_client.errors import AmbiguousNameError, NotFoundError
-from invokeai_py_client.repositories.arguments import board_named, given, several, the_one
+from invokeai_py_client.files import IMAGE
+from invokeai_py_client.repositories.arguments import board_named, given, several, sources_of, the_one
 from invokeai_py_client.wire.calls import models
 from invokeai_py_client.wire.records.boards import BoardRecord
 
@@ -60,3 +63,12 @@ def test_a_single_name_is_not_a_sequence_of_characters() -> None:
     assert several("ab") == ["ab"]
     assert several(["a", "b"]) == ["a", "b"]
     assert several(iter(["a", "b"])) == ["a", "b"]
+
+
+def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", ".hidden", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "below").mkdir()
+    assert [path.name for path in sources_of(tmp_path, IMAGE)] == ["a.png", "b.png", "notes.txt"]
+    assert sources_of(str(tmp_path), IMAGE) == sources_of(tmp_path, IMAGE)
+    assert sources_of("missing.png", IMAGE) == ["missing.png"]

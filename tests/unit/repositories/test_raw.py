@@ -178,3 +178,22 @@ async def test_what_may_make_something_is_not_repeated(echo: Echo, url: str, met
             await client.aio.request(method, "/api/v1/boards/", json={})
     assert caught.value.may_have_been_applied
     assert len(echo.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nope", "/api/v9/app/version"])
+async def test_the_web_page_in_place_of_a_route_is_not_found(path: str) -> None:
+    async def page(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="<html>", content_type="text/html")
+
+    async with serving(page) as url, InvokeAIClient.from_url(url) as client:
+        with pytest.raises(errors.NotFoundError, match=f"no route for GET {url}{path}"):
+            await client.aio.request("GET", path)
+        # Not all of the server is its API.
+        assert (await client.aio.request("GET", "/docs")).text == "<html>"
+
+
+async def test_a_whole_url_is_refused_and_shown_without_its_login(client: InvokeAIClient, echo: Echo) -> None:
+    with pytest.raises(errors.UnsafePathError, match=r"http://\.\.\.@host:1/x") as caught:
+        await client.aio.request("GET", f"http://me:{SECRET}@host:1/x")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert echo.requests == []

@@ -148,7 +148,10 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
         """Stream the image into a folder, under its own name; the folder is made if it is missing.
 
         Returns:
-            The file; errors as in `save_as`.
+            The file.
+
+        Raises:
+            UnsafePathError: `folder` has the name of an image file; `save_as` takes a file. Otherwise as in `save_as`.
         """
         work = self._aio.save(folder)
         del folder

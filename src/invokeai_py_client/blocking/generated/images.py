@@ -412,7 +412,7 @@ class Images(Blocking[AsyncImages]):
         Rests on `POST /api/v1/images/upload`.
 
         Args:
-            paths: the files, one or many; each may be whatever `upload_image` takes.
+            paths: the files, one or many, or a folder of files; each may be whatever `upload_image` takes.
             board: where they go, by id, name or record.
             category: what they are.
             log: a file that remembers what was uploaded to which server and board, and as what: what is in it, with

@@ -183,7 +183,7 @@ def unpack(
     try:
         # It was written a moment ago: what keeps it from being opened is in it.
         opened = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
         raise _broken(error) from error
     with opened:
         members = [member for member in opened.infolist() if not member.is_dir()]

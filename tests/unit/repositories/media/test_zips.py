@@ -147,3 +147,13 @@ def test_a_bomb_is_not_unpacked_by_default(tmp_path: Path) -> None:
     archive = overlapping(tmp_path / "bomb.zip", 1100)
     with pytest.raises(errors.TransferError, match="would unpack to 1,100,000,000"):
         unpack(archive, tmp_path / "in")
+
+
+def test_a_zip_of_a_version_that_python_does_not_read_is_told(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "new.zip", "good.png")
+    content = bytearray(archive.read_bytes())
+    # The version that is needed to extract it, in the central directory.
+    content[content.index(b"PK\x01\x02") + 6] = 99
+    archive.write_bytes(content)
+    with pytest.raises(errors.TransferError, match="version 9"):
+        unpack(archive, tmp_path / "out")
