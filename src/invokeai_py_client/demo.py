@@ -29,7 +29,7 @@ WORKFLOW = "Text to Image - SD1.5"
 OUT = Path("out")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the demo; returns the exit code."""
     argparse.ArgumentParser(
         prog="python -m invokeai_py_client.demo",
@@ -130,4 +130,4 @@ def _show_progress(run: Run) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
