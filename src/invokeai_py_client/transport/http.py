@@ -1,4 +1,4 @@
-"""Sends a `Call` over the client's one HTTP session: time-outs, retries, errors, streamed downloads."""
+"""Send a `Call` over the client's HTTP session: timeouts, retries, errors, streamed downloads."""
 
 from __future__ import annotations
 
@@ -60,27 +60,27 @@ T = TypeVar("T")
 logger = logging.getLogger("invokeai_py_client.http")
 
 _SLOWEST_UPLOAD = 64 * 1024
-"""Bytes a second: an upload may take as long as it takes at this rate, and then as long as any request."""
+"""Bytes per second. A request with an upload gets the time that the upload takes at this rate as additional time."""
 
 _SHORTEST = 0.001
-"""Seconds that an attempt gets at least."""
+"""Seconds; the minimum timeout of an attempt."""
 
 _KEPT_OPEN = 4.0
-"""Seconds; the server closes what was idle for five, which must not meet the next request."""
+"""Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request."""
 
 _LOOK = 5.0
-"""Seconds for the question whether an InvokeAI server is there at all."""
+"""Seconds; the timeout of the request that finds out whether the server is InvokeAI."""
 
 _HANG_UP = 0.05
-"""Seconds that it takes a server, at most, to hang up."""
+"""Seconds after which a server has closed the connection on which it returned status 500."""
 
 
 class _Attempts:
-    """What the attempts of one call share: their time, and what is known of the earlier ones.
+    """State that the attempts of one call share: the remaining time, and whether an earlier one may have been applied.
 
     Args:
-        seconds: for the whole call.
-        is_streamed: the seconds bound each pause of the response instead, and each delay between two attempts.
+        seconds: The timeout of the whole call.
+        is_streamed: Whether the timeout applies to each pause in the response and to each delay instead.
     """
 
     def __init__(self, seconds: float, *, is_streamed: bool = False) -> None:
@@ -96,12 +96,12 @@ class _Attempts:
         return self.seconds if self.is_streamed else max(0.0, self._deadline - _now())
 
     def allow(self, seconds: float) -> None:
-        """Add time for an upload; the same upload of a later attempt adds nothing."""
+        """Add time for an upload. Repeating the upload in a later attempt adds no more."""
         self._deadline += max(0.0, seconds - self._extra)
         self._extra = max(self._extra, seconds)
 
     def failed(self, error: InvokeAIError) -> None:
-        """Remember whether the attempt may have been applied, and tell it in the error of a later one."""
+        """Record whether a failed attempt may have been applied. If an earlier one may have been, the error says so."""
         earlier, self.may_have_been_applied = (
             self.may_have_been_applied,
             self.may_have_been_applied or error.may_have_been_applied,
@@ -111,11 +111,11 @@ class _Attempts:
 
 
 class HttpTransport:
-    """The client's one seam to HTTP. All coroutines run on the engine.
+    """The HTTP connection of a client. All coroutines run on the engine.
 
     Args:
-        settings: the server's address and how to speak to it.
-        engine: whose loop the session lives on.
+        settings: The settings with the URL, the timeouts and the credentials.
+        engine: The engine on whose loop the session lives.
     """
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
@@ -128,14 +128,14 @@ class HttpTransport:
         self._plaintext_warning = PlaintextWarning(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
         self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
-        """Called after each exchange with the call and its response, None if it failed."""
+        """Functions that are called after each exchange with the call and its response, which is None if it failed."""
         self._quiet_until = 0.0
         self._is_invokeai: SingleFlight[bool] = SingleFlight(engine)
 
     def session(self) -> aiohttp.ClientSession:
-        """The session of this process and loop, made when it is first needed."""
+        """Return the session of this process and loop, made when it is first needed."""
         if self._loop.has_changed() or self._session is None:
-            # After a fork the old session belongs to the parent: it is let go, never closed here.
+            # After a fork, the old session belongs to the parent. It is dropped without being closed.
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -150,19 +150,20 @@ class HttpTransport:
         return self._session
 
     async def send(self, call: Call[T]) -> T:
-        """Send a call and read its answer.
+        """Send a call and parse its response.
 
         Args:
-            call: what to send. After a transient failure it is sent again if it is idempotent, or was certainly not
-                carried out. All attempts, and the delays between them, are within its timeout.
+            call: The call. After a transient failure it is retried if it is idempotent, or was certainly not carried
+                out. All attempts and the delays between them stay within its timeout.
 
         Returns:
-            What the call's own `parse` makes of the answer.
+            The result of the call's `parse`.
 
         Raises:
-            TransportError: the server cannot be reached, or hung up.
-            RequestTimeout: no answer in time.
-            ApiError: an error status, by kind; `ServerError` also for an answer of an unexpected shape.
+            TransportError: The server cannot be reached, or the connection broke.
+            RequestTimeout: There was no response in time.
+            ApiError: The server returned an error; the class depends on the status. `ServerError` also for a response
+                of an unexpected shape.
         """
         deadline = _now() + self._seconds(call)
         try:
@@ -174,7 +175,7 @@ class HttpTransport:
         return await self._parsed(call, response, deadline)
 
     async def fetch(self, call: Call[Any]) -> Response:
-        """Send a call and return the whole answer unread; errors and retries as in `send`."""
+        """Send a call and return the response without parsing it; errors and retries as in `send`."""
         files = {
             part.name: OpenFile(part.content) for part in call.parts if not isinstance(part.content, str | bytes | Path)
         }
@@ -182,19 +183,20 @@ class HttpTransport:
         return await self._with_retries(call, attempts, lambda: self._attempt(call, attempts, files=files))
 
     async def download(self, call: Call[Any], path: Path) -> Downloaded:
-        """Stream the body of an answer into a file; if the call is idempotent, start over after a transient failure.
+        """Stream the body of a response into a file. An idempotent call starts over after a transient failure.
 
         Args:
-            call: what to send.
-            path: the file, which appears under its name when it is whole; one of that name is replaced.
+            call: The call.
+            path: The file. It gets its name when it is complete, and replaces an existing file of that name.
 
         Returns:
-            How many bytes it got, and their checksum.
+            The size and the checksum of the file.
 
         Raises:
-            NotInvokeAIError: what came is a web page.
-            ServerError: nothing came.
-            OSError: the file cannot be written; and errors as in `send`.
+            NotInvokeAIError: The response is a web page.
+            ServerError: The response is empty.
+            OSError: The file cannot be written.
+            InvokeAIError: As for `send`.
         """
 
         deadline = _now() + self._seconds(call)
@@ -217,7 +219,7 @@ class HttpTransport:
         return self.settings.timeout if call.timeout is None else call.timeout
 
     async def _with_retries(self, call: Call[Any], attempts: _Attempts, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make an attempt, and more of them after a failure that a retry may mend."""
+        """Make an attempt, and retry after failures for which that is allowed."""
         retries = self.settings.retries if call.retries is None else call.retries
         tries = 0
         while True:
@@ -228,7 +230,7 @@ class HttpTransport:
                 tries += 1
                 delay = retry_delay(tries, error)
                 may_repeat = call.idempotent or not error.may_have_been_applied
-                # A delay that outlasts the call's timeout is not begun.
+                # A delay longer than the remaining time is not started.
                 if tries > retries or not (error.is_transient and may_repeat) or delay >= attempts.left:
                     raise
                 logger.debug(
@@ -239,7 +241,7 @@ class HttpTransport:
     async def _attempt(
         self, call: Call[Any], attempts: _Attempts, sink: Sink | None = None, files: OpenFiles = NO_FILES
     ) -> Response:
-        """Send a call as who the client is, logging in before, or once more, where that is needed."""
+        """Send a call with the client's token, and log in before it, or after the token was refused, if needed."""
         credentials = self.credentials
         if not call.needs_token:
             return await self._exchange(call, attempts, credentials.token, sink, files)
@@ -254,17 +256,17 @@ class HttpTransport:
         return await self._exchange(call, attempts, credentials.token, sink, files)
 
     async def _renew(self, call: Call[Any], attempts: _Attempts, refused: Secret | None) -> bool:
-        """Log in before a call is sent, within the call's time."""
+        """Log in for a call, within the call's timeout."""
         try:
             async with asyncio.timeout(attempts.left):
                 return await self.credentials.renew(refused, self._send_login)
         except TimeoutError as error:
-            # Some of our errors are a TimeoutError as well.
+            # Some errors of this package are a TimeoutError as well.
             late = error if isinstance(error, InvokeAIError) else timed_out(call.method, call.path, attempts.seconds)
             late.may_have_been_applied = False
             raise late from error.__cause__
         except InvokeAIError as error:
-            # It is the login that failed; the call itself was not sent, or was refused.
+            # The login failed. The call itself was not sent, or was refused.
             error.may_have_been_applied = False
             raise
 
@@ -274,11 +276,11 @@ class HttpTransport:
         return await self._parsed(call, response, deadline)
 
     async def _parsed(self, call: Call[T], response: Response, deadline: float) -> T:
-        """Read a successful response, until `deadline` if the server must be asked what it is.
+        """Parse a successful response. If that fails, find out before `deadline` whether the server is InvokeAI.
 
         Raises:
-            NotInvokeAIError: what answers is not an InvokeAI server.
-            ServerError: the response has a shape that this client does not know.
+            NotInvokeAIError: The server is not an InvokeAI server.
+            ServerError: The response has an unexpected shape.
         """
         shape: ServerError | None = None
         try:
@@ -293,12 +295,12 @@ class HttpTransport:
         raise shape
 
     async def _check_server(self, error: ApiError, deadline: float) -> None:
-        """Find out whether a response that any server may give is from an InvokeAI server; the result is kept.
+        """Find out whether a response that any server may give is from an InvokeAI server. The result is cached.
 
-        If that is not known before `deadline`, or the server cannot be asked, nothing is raised: `error` says more.
+        Nothing is raised if that cannot be found out before `deadline`; the caller then raises `error`.
 
         Raises:
-            NotInvokeAIError: the server does not tell a version.
+            NotInvokeAIError: The server does not have the route for InvokeAI's version.
         """
         try:
             async with asyncio.timeout_at(deadline):
@@ -323,17 +325,17 @@ class HttpTransport:
             return False
 
     async def log_in(self, email: str, password: str | Secret, *, remember_me: bool | None = None) -> UserRecord | None:
-        """Be this user from now on, remembered as long as before if it is not said; None where there are no users."""
+        """Log in as a user; None if the server has no users. See `Credentials.log_in`."""
         return await self.credentials.log_in(email, Secret.of(password), self._send_login, remember_me=remember_me)
 
     async def token(self, *, is_asked: bool) -> Secret | None:
-        """The token of now; there may have to be a login first.
+        """Return the current token, after a login if one is needed to get it.
 
         Args:
-            is_asked: a call of the user's wants it, which may try once more a login that was refused before.
+            is_asked: Whether a call of the user needs the token. Only such a call repeats a refused login.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: As for any request.
         """
         if self.credentials.wants_login:
             await self.credentials.renew(None, self._send_login, is_asked=is_asked)
@@ -342,19 +344,19 @@ class HttpTransport:
         return self.credentials.token
 
     async def confirm(self, token: Secret | None, *, is_asked: bool) -> None:
-        """See whether the server accepts a token with which it has refused the socket, and log in if it does not.
+        """Check whether the server accepts a token that it refused for the socket, and log in if it does not.
 
         Args:
-            token: which it has refused.
-            is_asked: as for `token`.
+            token: The refused token.
+            is_asked: As for `token`.
 
         Raises:
-            AuthenticationError: it does not, and there is nothing to log in with, or the password is wrong.
-            ForbiddenError: the user was deactivated.
-            InvokeAIError: as any request.
+            AuthenticationError: The server does not accept the token, and there is no login, or the password is wrong.
+            ForbiddenError: The user was deactivated.
+            InvokeAIError: As for any request.
         """
         try:
-            # Of the routes that need a token, where there are users, one that a server without users has as well.
+            # A route that needs a token on a server with users, and that a server without users has as well.
             call = queue.get_queue_status("default")
             await self._exchange(call, _Attempts(self._seconds(call)), token)
         except AuthenticationError:
@@ -369,7 +371,7 @@ class HttpTransport:
         sink: Sink | None = None,
         files: OpenFiles = NO_FILES,
     ) -> Response:
-        """Send a call once, and see what its response means."""
+        """Send a call once, and return its response or raise the error for its status."""
         is_authorized = any(name.lower() == "authorization" for name in call.headers)
         if is_authorized:
             token = None
@@ -384,8 +386,7 @@ class HttpTransport:
             self.credentials.adopt(renewed)
         del renewed
         if response.status_code == 500:
-            # A server that did not expect its own error hangs up after telling it. What is sent on the connection
-            # meanwhile would be lost.
+            # After an unexpected error, the server closes the connection. A request sent on it meanwhile would be lost.
             self._quiet_until = time.monotonic() + _HANG_UP
         if response.status_code >= 400:
             if attempts.may_have_been_applied and response.status_code in call.done_statuses:
@@ -401,10 +402,10 @@ class HttpTransport:
     async def _round_trip(
         self, call: Call[Any], attempts: _Attempts, token: Secret | None, sink: Sink | None, files: OpenFiles
     ) -> Response:
-        """Send a call once and return its whole response; whatever goes wrong becomes an error of this package."""
+        """Send a call once and return its response, with the errors of aiohttp translated to those of this package."""
         shown = self.url_of(call.path, None if call.has_secrets else call.query)
         began = time.perf_counter()
-        outcome = "no answer"
+        outcome = "no response"
         received: Response | None = None
         try:
             response = received = await self._receive(call, attempts, token, shown, sink, files)
@@ -427,8 +428,8 @@ class HttpTransport:
             for listener in self.on_exchange:
                 listener(call, received)
         logger.debug("%s %s: failed after %.3f s (%s)", call.method, call.path, time.perf_counter() - began, failed)
-        # Raised out here: within the `except`, the error would have aiohttp's as its context, and crash reports would
-        # show the headers in the frames of that one's traceback.
+        # Raised outside of the `except` block. Otherwise aiohttp's error would be its context, and crash reports would
+        # show the headers in the frames of that traceback.
         raise failed
 
     async def _receive(
@@ -440,12 +441,12 @@ class HttpTransport:
         sink: Sink | None,
         files: OpenFiles,
     ) -> Response:
-        """Send a call once; errors are aiohttp's own, and frames of this coroutine are in no error that gets out."""
+        """Send a call once. Raises aiohttp's errors; no error with a frame of this coroutine leaves this package."""
         headers = CIMultiDict(call.headers)
         if token is not None:
             headers["Authorization"] = Secret(f"Bearer {token.reveal()}").reveal()
         if call.method == "DELETE":
-            # What a delete answers is short, or nothing: servers with a recent Starlette fail to compress nothing.
+            # Servers with a recent Starlette fail to compress an empty response.
             headers.setdefault("Accept-Encoding", "identity")
         data: bytes | aiohttp.FormData | None = None
         if call.body is not None:
@@ -456,7 +457,7 @@ class HttpTransport:
             if call.parts:
                 data, size = as_form(call.parts, files, opened)
                 attempts.allow(size / _SLOWEST_UPLOAD)
-            # aiohttp takes 0 for no limit.
+            # For aiohttp, 0 means no timeout.
             limit = max(attempts.left, _SHORTEST)
             async with self.session().request(
                 call.method,
@@ -464,7 +465,7 @@ class HttpTransport:
                 data=data,
                 headers=headers,
                 proxy_headers=self.proxy_headers,
-                # No redirect leads to another server; a password is not even sent to another path of this one.
+                # Redirects to another server are refused. A secret is not even sent to another path of this one.
                 allow_redirects=not call.has_secrets,
                 max_redirects=MAX_REDIRECTS,
                 timeout=aiohttp.ClientTimeout(
@@ -489,22 +490,22 @@ class HttpTransport:
         return await read_body(answer, shown, limit)
 
     def url_of(self, path: str, query: Query | None = None) -> str:
-        """The whole URL of a path below the server's root.
+        """Return the URL of a path below the server's root.
 
         Raises:
-            RequestBodyError: the query has half a character.
+            RequestBodyError: The query contains an unpaired surrogate.
         """
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
         try:
             return f"{self.settings.url}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
         except UnicodeEncodeError as error:
             raise RequestBodyError(
-                f"The query of {path} cannot be sent: {error}.", hint="Text with half a character is no text."
+                f"The query of {path} cannot be sent: {error}.", hint="Remove the unpaired surrogates from the text."
             ) from error
 
 
 def _proxy(settings: Settings) -> tuple[yarl.URL | None, dict[str, str] | None]:
-    """Return the proxy's address, and apart from it the login there: addresses are shown in errors."""
+    """Return the address of the proxy, and separately the header with its login, as errors show the address."""
     if settings.proxy is None:
         return None, None
     url = yarl.URL(settings.proxy.reveal())
@@ -535,6 +536,6 @@ def _now() -> float:
 
 
 def _kind(call: Call[Any]) -> str:
-    """What a request is about, for the counts: its method and the noun of its route, such as `GET queue`."""
+    """Return what requests are counted by: the method and the noun of the route, such as `GET queue`."""
     parts = call.path.split("/")
     return f"{call.method} {parts[3] if len(parts) > 3 else parts[-1]}"

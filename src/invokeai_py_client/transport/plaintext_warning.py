@@ -7,7 +7,7 @@ import warnings
 
 from invokeai_py_client.settings import Settings
 
-_PACKAGE = __name__.split(".", 1)[0]
+_PACKAGE = __name__.partition(".")[0]
 
 
 class PlaintextWarning:
@@ -45,6 +45,6 @@ class PlaintextWarning:
 def _caller() -> tuple[str, int]:
     """Return the file name and line of the innermost call from outside of this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".", 1)[0] == _PACKAGE:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno

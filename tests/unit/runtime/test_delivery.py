@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from invokeai_py_client.runtime.delivery import Delivery
+from invokeai_py_client.runtime.mailbox import Losses
 
 
 async def test_a_handler_made_on_a_loop_is_called_there_in_order() -> None:
@@ -65,6 +66,7 @@ def test_a_thread_of_its_own_calls_it_where_nobody_waits() -> None:
 
     def handler(_: int) -> None:
         names.append(threading.current_thread().name)
+        assert threading.current_thread().daemon, "it does not keep a program from ending"
         called.set()
 
     delivery = Delivery(handler, own_thread=True)
@@ -237,3 +239,40 @@ async def test_a_handler_that_drains_on_its_loop_is_not_called_within_itself() -
         delivery.mailbox.put(n)
     await delivery.caught_up()
     assert order == ["begin 0", "end 0", "begin 1", "end 1"]
+
+
+def test_a_handler_that_drains_in_a_thread_is_not_called_within_itself() -> None:
+    order: list[str] = []
+
+    def handler(n: int) -> None:
+        order.append(f"begin {n}")
+        delivery.drain()
+        order.append(f"end {n}")
+
+    delivery = Delivery(handler)
+    for n in range(2):
+        delivery.mailbox.put(n)
+    delivery.drain()
+    assert order == ["begin 0", "end 0", "begin 1", "end 1"]
+
+
+def test_a_handler_that_closes_is_not_called_again() -> None:
+    seen: list[int] = []
+
+    def handler(n: int) -> None:
+        seen.append(n)
+        delivery.close()
+
+    delivery = Delivery(handler)
+    for n in range(3):
+        delivery.mailbox.put(n)
+    delivery.drain()
+    assert seen == [0]
+
+
+def test_what_a_slow_handler_does_not_see_is_counted() -> None:
+    losses = Losses()
+    delivery: Delivery[int] = Delivery(lambda n: None, losses=losses)
+    for n in range(300):
+        delivery.mailbox.put(n, key="same")
+    assert losses.coalesced == 300 - 256

@@ -29,6 +29,7 @@ async def fail() -> None:
 
 def test_it_starts_with_its_first_use_on_a_daemon_thread_of_its_name(engine: Engine) -> None:
     assert engine.generation == 0
+    assert engine.closed is False
     assert engine.block(thread_name()) == "test engine"
     assert engine.generation == 1
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test engine")
@@ -69,12 +70,40 @@ async def test_a_time_out_around_a_call_cancels_its_work(engine: Engine) -> None
         try:
             await asyncio.sleep(60)
         finally:
+            await asyncio.sleep(0)
             ended.set()
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await engine.call(work())
-    assert ended.is_set()
+    assert ended.is_set(), "its clean-up was waited for"
+
+
+async def test_a_call_that_is_cancelled_before_it_begins_never_runs(engine: Engine) -> None:
+    is_busy, go_on = threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    async def occupy() -> None:
+        is_busy.set()
+        go_on.wait(10)
+
+    async def work() -> None:
+        begun.append("work")
+
+    occupying = asyncio.create_task(engine.call(occupy()))
+    await asyncio.to_thread(is_busy.wait, 10)
+    calling = asyncio.create_task(engine.call(work()))
+    await asyncio.sleep(0)
+    calling.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert time.monotonic() - began < 1, "it is told at once that its work ends"
+    await occupying
+    assert await engine.call(thread_name()) == "test engine"
+    assert begun == []
 
 
 async def test_a_cancelled_call_raises_cancelled_error(engine: Engine) -> None:
@@ -214,6 +243,130 @@ def test_work_that_will_not_be_cancelled_holds_up_neither_close_nor_its_caller(
     release.set()
     assert len(told) == 1
     assert closed_after < 2 * patience + 0.5
+
+
+def test_a_task_that_ends_slowly_has_ended_before_connections_are_closed(engine: Engine) -> None:
+    done: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.2)
+            done.append("task")
+
+    async def close_connection() -> None:
+        done.append("connection")
+
+    async def start() -> None:
+        engine.on_close(close_connection)
+        engine.spawn(slow(), name="slow")
+        await asyncio.sleep(0)
+
+    engine.block(start())
+    engine.close()
+    assert done == ["task", "connection"]
+
+
+def test_connections_are_closed_although_a_task_will_not_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai_py_client.runtime.engine.PATIENCE", 0.2)
+    done: list[str] = []
+    release = threading.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                continue
+
+    async def close_connection() -> None:
+        await asyncio.sleep(0)
+        done.append("connection")
+
+    async def start() -> None:
+        engine.on_close(close_connection)
+        engine.spawn(stubborn(), name="stubborn")
+        await asyncio.sleep(0)
+
+    engine.block(start())
+    engine.close()
+    release.set()
+    assert done == ["connection"]
+
+
+def test_a_connection_that_cannot_be_closed_keeps_neither_the_thread_nor_the_caller(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.runtime.engine.PATIENCE", 0.2)
+    release = threading.Event()
+
+    async def never() -> None:
+        while not release.is_set():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                continue
+
+    async def start() -> threading.Thread:
+        engine.on_close(never)
+        return threading.current_thread()
+
+    own = engine.block(start())
+    engine.close()
+    own.join(5)
+    assert not own.is_alive()
+    release.set()
+
+
+def test_a_clean_up_that_fails_is_logged_and_holds_up_no_other(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    async def close_connection() -> None:
+        done.append("connection")
+
+    async def start() -> None:
+        engine.on_close(close_connection)
+        engine.on_close(fail)
+
+    engine.block(start())
+    engine.close()
+    assert done == ["connection"]
+    assert "told to" in caplog.text
+
+
+def test_tasks_that_a_library_left_behind_are_ended_in_order(engine: Engine) -> None:
+    done: list[str] = []
+    left: list[asyncio.Task[None]] = []
+
+    async def library() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            done.append("cleaned up")
+
+    async def start() -> None:
+        left.append(asyncio.create_task(library()))
+        await asyncio.sleep(0)
+
+    engine.block(start())
+    engine.close()
+    assert done == ["cleaned up"]
+    assert left[0].cancelled()
+
+
+async def test_only_the_engine_s_thread_spawns_and_registers(engine: Engine) -> None:
+    async def clean() -> None:
+        raise AssertionError("it was not registered")
+
+    await engine.call(thread_name())
+    with pytest.raises(EngineThreadError):
+        engine.spawn(fail(), name="never")
+    with pytest.raises(EngineThreadError):
+        engine.on_close(clean)
 
 
 def test_calls_that_meet_a_close_end_one_way_or_the_other() -> None:

@@ -103,7 +103,9 @@ async def test_cancelling_the_first_caller_cancels_no_other(engine: Engine) -> N
     await on(engine, test)
 
 
-async def test_a_fetch_that_nobody_waits_for_any_more_is_cancelled(engine: Engine) -> None:
+async def test_a_fetch_that_nobody_waits_for_any_more_is_cancelled(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test(flight: SingleFlight[int], source: Source) -> None:
         askers = [asyncio.create_task(flight.get(source.fetch)) for _ in range(2)]
         await source.started.wait()
@@ -115,6 +117,7 @@ async def test_a_fetch_that_nobody_waits_for_any_more_is_cancelled(engine: Engin
         assert await flight.get(source.fetch) == 2
 
     await on(engine, test)
+    assert caplog.messages == [], "asyncio reports no error that nobody has seen"
 
 
 async def test_a_failure_reaches_all_who_waited_and_is_not_kept(engine: Engine) -> None:

@@ -31,6 +31,8 @@ from invokeai_py_client.transport.bodies import (
 from invokeai_py_client.wire.call import Call, Part
 
 MEBIBYTE = 2**20
+PIECE = 50_000
+BODY = os.urandom(20_000) * 30
 
 
 def test_a_sink_makes_its_file_with_the_first_piece_and_counts(tmp_path: Path) -> None:
@@ -206,8 +208,8 @@ async def response_with(body: bytes, *, kind: str, method: str = "GET") -> Async
         if kind == "chunked":
             chunked = web.StreamResponse(status=203)
             await chunked.prepare(request)
-            for place in range(0, len(body), 100):
-                await chunked.write(body[place : place + 100])
+            for place in range(0, len(body), PIECE):
+                await chunked.write(body[place : place + PIECE])
             return chunked
         response = web.Response(status=203, body=body)
         if kind == "compressed":
@@ -220,44 +222,43 @@ async def response_with(body: bytes, *, kind: str, method: str = "GET") -> Async
 
 @pytest.mark.parametrize("kind", ["plain", "compressed", "chunked"])
 async def test_a_body_up_to_the_limit_is_read_whole(kind: str, tmp_path: Path) -> None:
-    body = b"0123456789" * 100
-    for limit in (1000, 10_000):
-        async with response_with(body, kind=kind) as response:
-            assert await read_body(response, "/x", limit) == body
+    for limit in (600_000, 900_000):
+        async with response_with(BODY, kind=kind) as response:
+            assert await read_body(response, "/x", limit) == BODY
         with contextlib.ExitStack() as opened:
             sink = Sink(tmp_path / "file", opened)
-            async with response_with(body, kind=kind) as response:
+            async with response_with(BODY, kind=kind) as response:
                 await stream_body(response, "/x", sink, limit)
-        assert (tmp_path / "file").read_bytes() == body
+        assert (tmp_path / "file").read_bytes() == BODY
 
 
 @pytest.mark.parametrize("kind", ["plain", "compressed", "chunked"])
 @pytest.mark.parametrize(
     ("setting", "hint"),
-    [("max_answer_bytes", "max_answer_bytes"), (None, "InvokeAI server"), ("stream", "max_download_bytes")],
+    [("some_setting", "setting some_setting."), (None, "InvokeAI server"), ("stream", "setting max_download_bytes.")],
 )
 async def test_a_body_above_the_limit_is_not_read_and_its_connection_closed(
     kind: str, setting: str | None, hint: str, tmp_path: Path
 ) -> None:
-    async with response_with(b"0123456789" * 100, kind=kind) as response:
+    async with response_with(BODY, kind=kind) as response:
         with contextlib.ExitStack() as opened:
             if setting == "stream":
-                reading: Awaitable[object] = stream_body(response, "/shown", Sink(tmp_path / "file", opened), 999)
+                reading: Awaitable[object] = stream_body(response, "/shown", Sink(tmp_path / "file", opened), 599_999)
             else:
-                reading = read_body(response, "/shown", 999, setting)
+                reading = read_body(response, "/shown", 599_999, setting)
             with pytest.raises(AnswerTooLargeError) as caught:
                 await reading
         assert response.closed
         assert response.connection is None
     error = caught.value
-    assert (error.status, error.method, error.url, error.limit) == (203, "GET", "/shown", 999)
-    assert str(error).startswith("The response to GET /shown has more than 999 bytes.")
+    assert (error.status, error.method, error.url, error.limit) == (203, "GET", "/shown", 599_999)
+    assert str(error).startswith("The response to GET /shown has more than 599,999 bytes.")
     assert hint in error.hint
 
 
 async def test_the_default_limit_of_a_body_is_that_of_the_settings() -> None:
     async with response_with(b"0123456789", kind="plain") as response:
-        with pytest.raises(AnswerTooLargeError, match="max_answer_bytes"):
+        with pytest.raises(AnswerTooLargeError, match=r"setting max_answer_bytes\."):
             await read_body(response, "/x", 9)
 
 

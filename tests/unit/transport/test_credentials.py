@@ -227,6 +227,8 @@ async def test_logging_in_makes_the_client_that_user() -> None:
     assert await made.renew(Secret("t1"), door.send) is True
     assert door.logins[1] == door.logins[0] == {"email": "b@b.c", "password": Secret("other"), "remember_me": False}
     assert made.identity == 1
+    await made.log_in("c@b.c", Secret("third"), door.send)
+    assert made.identity == 2
 
 
 async def test_a_refused_user_leaves_the_one_before() -> None:

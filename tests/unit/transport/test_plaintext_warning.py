@@ -136,3 +136,11 @@ async def test_its_place_is_outside_of_the_package_however_the_client_is_made(
     async with client:
         await client.aio.request("GET", "/api/v1/x")
     assert [(one.filename, one.lineno) for one in caught if "not encrypted" in str(one.message)] == [(__file__, line)]
+
+
+def test_its_place_may_be_code_that_belongs_to_no_module(caught: list[warnings.WarningMessage]) -> None:
+    code = compile("\n\nmade = PlaintextWarning(Settings(url))", "a script", "exec")
+    names: dict[str, Any] = {"PlaintextWarning": PlaintextWarning, "Settings": Settings, "url": ELSEWHERE}
+    exec(code, names)
+    names["made"].warn()
+    assert [(one.filename, one.lineno) for one in caught] == [("a script", 3)]

@@ -188,7 +188,8 @@ async def test_who_is_refused_is_told_instead_of_waiting_in_silence(
 async def test_the_socket_waits_after_a_refusal_until_somebody_logs_in(studio: Studio, engine: Engine) -> None:
     studio.accepted = {"good"}
     listener = Listener()
-    socket = socket_of(engine, Settings(studio.url, email="a@b.c", password="wrong"), listener)
+    http = HttpTransport(Settings(studio.url, email="a@b.c", password="wrong"), engine)
+    socket = Socket(http, engine, listener)
     assert not await engine.call(socket.subscribe("default"))
     assert await engine.call(listener.told.get()) == "AuthenticationError"
     assert studio.logins == ["wrong"]
@@ -199,7 +200,7 @@ async def test_the_socket_waits_after_a_refusal_until_somebody_logs_in(studio: S
     assert studio.logins == ["wrong", "wrong"], "asked for, so tried once more"
     assert await engine.call(listener.told.get()) == "AuthenticationError"
     studio.login_status = 200
-    assert await engine.call(socket._http.log_in("a@b.c", "right")) is not None
+    assert await engine.call(http.log_in("a@b.c", "right")) is not None
     assert await engine.call(listener.told.get()) == "connected"
 
 
