@@ -1,7 +1,7 @@
-"""Notices that the server's processor, which runs the queue items, has died while the server itself still answers.
+"""Detects that the server's queue processor has died while the server still responds.
 
-InvokeAI 6.14.2 loses it for good when an item's result cannot be stored or read again, such as a float that is
-infinite. The item then stays `in_progress`, reading it is answered with 500, and nothing else is ever run.
+In InvokeAI 6.14.2 it dies when the result of an item, such as an infinite float, cannot be stored or read again. The
+item then stays `in_progress`, requests for it are answered with 500, and no other item is run.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records.queue import QueueStatus
 
 CONFIRMED_AFTER = 1.0
-"""Seconds between two looks that agree, where the item in progress cannot be read either."""
+"""Seconds between two checks with the same result, if the item in progress cannot be read either."""
 
 STALLED_FOR = 60.0
-"""The same where it can be read: a server may take long to load a big item that it is about to run."""
+"""The same if it can be read: a server may take long to load a large item before it runs it."""
 
 
 class ProcessorWatch:
-    """Remembers since when the processor has looked dead. Used on the engine only.
+    """Tracks since when the processor seems to have died. Used on the engine only.
 
     Args:
-        http: how to ask.
+        http: sends the requests.
     """
 
     def __init__(self, http: Sender) -> None:
@@ -32,24 +32,24 @@ class ProcessorWatch:
         self._stalled: dict[str, tuple[int | None, float]] = {}
 
     def is_suspected(self, queue_id: str) -> bool:
-        """Return whether the processor looked dead at the last look."""
+        """Return whether the processor seemed to have died at the last check."""
         return queue_id in self._stalled
 
     async def check(self, queue_id: str, status: QueueStatus | None = None) -> ProcessorStoppedError | None:
-        """Look whether the processor is alive.
+        """Check whether the processor is alive.
 
-        An item is in progress, but nothing is being processed: for a moment that is normal. It is believed after a
-        second look, one second later if the item cannot be read either, else one minute later.
+        That an item is in progress while nothing is processed is normal for a moment. It counts after a second check,
+        one second later if the item cannot be read either, else one minute later.
 
         Args:
             queue_id: the queue.
-            status: the queue's, if the caller has just asked for it.
+            status: the status of the queue, if the caller has just requested it.
 
         Returns:
-            The error that says that the processor has died, if it has.
+            The error to raise if the processor has died, else None.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         if status is None:
             status = await self._http.send(queue.get_queue_status(queue_id))
