@@ -1,4 +1,4 @@
-"""Holds a submission back until its priority allows it to be sent."""
+"""Holds back a submission until its priority allows it to be sent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from invokeai_py_client.wire.events import Event
 logger = logging.getLogger("invokeai_py_client.live")
 
 _LOOK = 5.0
-"""Seconds after which it is looked again although no event came."""
+"""Seconds between two status requests while the socket is connected and no event arrives."""
 
 _LOOK_UNTOLD = 2.0
-"""The same where no events come, and for what no event tells."""
+"""The same while the socket is down, and for changes without an event."""
 
 _TOLD_AGAIN = 60.0
-"""Seconds between two lines of the log about one that waits."""
+"""Seconds between two log lines about one submission that is held back."""
 
 
 class Admission:
@@ -34,9 +34,9 @@ class Admission:
 
     Args:
         http: sends the requests.
-        router: knows which of this client's runs are urgent.
-        is_connected: tells whether events arrive now.
-        priority: of the submission.
+        router: knows the urgent runs of this client.
+        is_connected: returns whether the socket is connected.
+        priority: the priority of the submission.
         queue_id: the queue, which must be subscribed to.
     """
 
@@ -52,13 +52,13 @@ class Admission:
         self.waits_for = f"the server was not asked yet what is pending in the queue {queue_id!r}"
 
     async def wait(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Wait until it may be sent.
+        """Wait until the submission may be sent.
 
         Args:
-            unless: ends the wait when it is true; it is looked at every few seconds.
+            unless: ends the wait when it returns True; called every few seconds.
 
         Raises:
-            InvokeAIError: the server refuses to say what is pending.
+            InvokeAIError: requesting the status of the queue failed for good.
         """
         if self._priority is Priority.LOW:
             await until_counts(
@@ -100,7 +100,7 @@ async def _change_of(run: TrackedRun) -> None:
 
     run.watchers.append(watcher)
     try:
-        # A submission that fails tells no watcher.
+        # A submission that fails notifies no watcher.
         await set_within(changed, _LOOK_UNTOLD)
     finally:
         run.unwatch(watcher)

@@ -186,7 +186,7 @@ class _Attempt:
         """Send the batch once."""
         has_slot = False
         try:
-            async with asyncio.timeout_at(max(deadline, _now() + _SHORTEST)) as limit, slots:
+            async with asyncio.timeout_at(deadline) as limit, slots:
                 has_slot = True
                 limit.reschedule(None)
                 seconds = max(deadline - _now(), _SHORTEST)

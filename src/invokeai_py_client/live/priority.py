@@ -1,4 +1,4 @@
-"""Who goes first. The server knows only one thing: to put a batch before all that waits."""
+"""Priorities of submissions. The server can only put a batch before all pending items."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from invokeai_py_client.errors import SettingsError
 
 
 class Priority(StrEnum):
-    """When a submission is to run, as far as one client can see to it.
+    """When a submission runs, as far as one client can control it.
 
-    - `URGENT`: before all that waits now.
-    - `HIGH`: likewise, but behind this client's urgent ones: while one of those waits, the submission waits for it.
+    - `URGENT`: before all pending items.
+    - `HIGH`: likewise, but held back while an urgent batch of this client is pending.
     - `NORMAL`: at the end of the queue.
-    - `LOW`: it is submitted when nothing is pending in its queue any more; the submission waits until then, as long as
-      it takes, also while the server is away.
+    - `LOW`: held back until the queue has no pending items, without a time limit, also while the server is away.
 
     What a `HIGH` or `LOW` submission waits for is logged (`invokeai_py_client.live`, INFO), at most once a minute. To
     give up, end the submission itself: by Ctrl-C, by cancelling its task, or by `async with asyncio.timeout(60)` around
     `await wf.submit(priority="low")`. Nothing is enqueued then.
 
-    Of two urgent ones, or two high ones, the later goes first: the server gives a batch that is put before all that
-    waits a higher priority than any of it. What a full queue has no room for is sent later, and takes its turn again:
-    the rest of an urgent or high batch goes before what waits by then, the batch's own first part among it.
+    Of two urgent batches, or two high ones, the later runs first: the server gives it a higher priority than all
+    pending items. Items for which a full queue has no room are sent later, by the same rules: the rest of an urgent or
+    high batch then runs before all pending items, including the first part of the batch.
 
-    What cannot hold: what runs already is never interrupted. Another client, the web UI among them, can put something
-    before anything, and fill the queue again before a `LOW` one begins. The server's one processor serves all of its
-    queues, so a `LOW` one may have something in another queue before it, of which nothing is seen here. Where a server
-    has several users, they take turns, whatever the priorities.
+    Limits: a running item is never interrupted. Other clients, including the web UI, can put items before any other,
+    and can fill the queue again before a `LOW` batch starts. The server runs the items of all queues one after
+    another, so a `LOW` batch may have to wait for items of other queues. On a server with several users, they take
+    turns, whatever the priorities.
     """
 
     LOW = "low"
@@ -38,15 +37,15 @@ class Priority(StrEnum):
 
     @property
     def goes_first(self) -> bool:
-        """Whether it is put before all that waits."""
+        """Whether the batch is put before all pending items."""
         return self in (Priority.HIGH, Priority.URGENT)
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """The priority of a name, whatever its case; None is `NORMAL`.
+        """Return the priority with a name, in upper or lower case; None is `NORMAL`.
 
         Raises:
-            SettingsError: there is none of that name.
+            SettingsError: no priority has that name.
 
         Example:
             >>> Priority.of("High")
@@ -57,9 +56,9 @@ class Priority(StrEnum):
             if priority.value == name:
                 return priority
         raise SettingsError(
-            f"{value!r} is no priority.",
+            f"Unknown priority {value!r}.",
             setting="priority",
-            hint=f"Give {', '.join(repr(one.value) for one in [*cls][:-1])} or {[*cls][-1].value!r}.",
+            hint=f"Use one of {', '.join(one.value for one in cls)}.",
         )
 
 

@@ -15,10 +15,10 @@ from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records.queue import QueueStatus
 
 CONFIRMED_AFTER = 1.0
-"""Seconds between two looks that agree, where the item in progress cannot be read either."""
+"""Seconds between two checks with the same result, if the item in progress cannot be read either."""
 
 STALLED_FOR = 60.0
-"""The same where it can be read: a server may take long to load a big item that it is about to run."""
+"""The same if it can be read: a server may take long to load a large item before it runs it."""
 
 
 _NEXT = -1
@@ -49,13 +49,13 @@ class ProcessorWatch:
 
         Args:
             queue_id: the queue.
-            status: the queue's, if the caller has just asked for it.
+            status: the status of the queue, if the caller has just requested it.
 
         Returns:
             The error that says that the processor has stopped, if it has.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         if status is None:
             status = await self._http.send(queue.get_queue_status(queue_id))

@@ -1,4 +1,4 @@
-"""Waiting until a queue's counts are as one wants them: events tell when to ask, the server's answer decides."""
+"""Waits for the counts of a queue: events say when to request its status, and the response decides."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusCha
 from invokeai_py_client.wire.records.queue import QueueStatus
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds until the server is asked again after a transient failure; the last is repeated."""
+"""Seconds between a transient failure and the next request; the last is repeated."""
 
 _LEAST = 1.0
-"""Seconds that one question gets, however little of a wait's time is left."""
+"""The shortest timeout of a request in seconds, even if less of the wait's time is left."""
 
 Counts = Mapping[str, Any]
 AreSo = Callable[[Counts], bool]
 
 
 def nothing_pending(counts: Counts) -> bool:
-    """Whether no item waits."""
+    """Return whether no item is pending."""
     return not counts.get("pending")
 
 
 def nothing_at_all(counts: Counts) -> bool:
-    """Whether no item waits, and none runs."""
+    """Return whether no item is pending, in progress or waiting."""
     return not any(counts.get(name) for name in ("pending", "in_progress", "waiting"))
 
 
@@ -48,22 +48,22 @@ async def until_counts(
     on_wait: Callable[[Counts | InvokeAIError], None] = lambda seen: None,
     unless: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Wait until a queue's counts are so. The queue must be subscribed to.
+    """Wait until the counts of a queue satisfy a condition. The queue must be subscribed to.
 
-    Transient failures are waited out. The server is asked at least once, however short the time.
+    Requests that fail transiently are repeated. At least one request is sent, even if `seconds` is 0.
 
     Args:
-        http: how to ask.
-        router: who tells of the queue's events.
+        http: sends the requests.
+        router: passes on the events of the queue.
         queue_id: the queue.
-        are_so: whether the counts are as they should be.
-        pause: the seconds after which the server is asked although no event came.
-        seconds: how long to wait; None for as long as it takes.
-        on_wait: called with what was seen each time that it is not yet so: the counts, or the failure.
-        unless: ends the wait when it is true; it is looked at after each question.
+        are_so: the condition.
+        pause: returns the seconds after which the next request is sent even without an event.
+        seconds: the time limit; None for no limit.
+        on_wait: called after each request with the counts, or the failure, unless the condition is satisfied.
+        unless: ends the wait when it returns True; called after each request.
 
     Returns:
-        Whether they are so; False if the time was over first, or `unless` ended it.
+        True if the condition is satisfied; False if the time was over first, or `unless` ended the wait.
 
     Raises:
         ProcessorStoppedError: the server runs no items any more.
@@ -129,7 +129,7 @@ async def _ask(http: Sender, queue_id: str, deadline: float | None) -> QueueStat
 
 
 def _may_make_it_so(event: Event, are_so: AreSo) -> bool:
-    """Whether the counts may be so after an event, as far as it tells."""
+    """Return whether the counts may satisfy the condition after an event."""
     counts = event.raw.get("queue_status")
     if isinstance(counts, Mapping):
         return are_so(counts)

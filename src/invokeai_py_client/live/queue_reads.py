@@ -1,4 +1,4 @@
-"""Queue items by their ids, light or whole, on any server: older ones lack routes, which others stand for."""
+"""Reads queue items by id, as summaries or full records. Where an older server lacks a route, another is used."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 _RECORDS_PER_REQUEST = 50
-"""Whole items carry their sessions: few are asked for at once."""
+"""Full records contain sessions and are large."""
 
 _FEW = 20
-"""So many items are asked for one by one where a server has no route for several; for more it is asked for all."""
+"""The most items that are fetched one by one from a server without a route for several; for more, all are listed."""
 
 R = TypeVar("R", bound=QueueItemSummary)
 
 
 def item_id_of(value: object) -> int:
-    """Return a queue item's id as an `int`, which may come as another integer type, such as numpy's.
+    """Convert the id of a queue item, which may be of another integer type, such as numpy's, to `int`.
 
     Raises:
-        TypeError: it is not an integer. A text in its place would match no item of the server's responses.
+        TypeError: it is not an integer. A `str` would equal no id in the server's responses.
     """
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         return operator.index(value)
@@ -37,15 +37,15 @@ def item_id_of(value: object) -> int:
 
 
 def lacks_route(error: InvokeAIError) -> bool:
-    """Whether an error says that the server has no such route.
+    """Return whether an error says that the server has no such route.
 
-    An unknown route is answered with 404, with 405 where a web page answers every GET, or with that web page.
+    Servers answer unknown routes with 404, or, where every GET returns the web UI, with 405 or that page.
     """
     return isinstance(error, NotInvokeAIError) or (isinstance(error, ApiError) and error.status in {404, 405})
 
 
 async def all_ids(http: Sender, queue_id: str) -> list[int]:
-    """The ids of every item that the queue still knows, the newest first."""
+    """Return the ids of all items in the queue, newest first."""
     try:
         item_ids = (await http.send(queue.list_item_ids(queue_id))).item_ids
     except InvokeAIError as error:
@@ -57,7 +57,7 @@ async def all_ids(http: Sender, queue_id: str) -> list[int]:
 
 
 async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> Sequence[QueueItemSummary]:
-    """Items in the order of their ids here, light where the server can; those that are gone are left out."""
+    """Return items in the order of `item_ids`, as summaries if the server has them. Missing items are left out."""
     found: list[QueueItemSummary] = []
     for part in in_parts(item_ids, queue.MAX_IDS_PER_REQUEST):
         try:
@@ -72,7 +72,7 @@ async def summaries_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> 
 
 
 async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> list[QueueItemRecord]:
-    """Whole items in the order of their ids here; those that are gone are left out."""
+    """Return the full records of items in the order of `item_ids`. Missing items are left out."""
     found: list[QueueItemRecord] = []
     for part in in_parts(item_ids, _RECORDS_PER_REQUEST):
         try:
@@ -89,16 +89,16 @@ async def records_of(http: Sender, queue_id: str, item_ids: Sequence[int]) -> li
 async def items_of_batch(
     http: Sender, queue_id: str, batch_id: str, *, total: int | None = None
 ) -> list[QueueItemSummary]:
-    """Return the items of a batch that the queue still has, ascending.
+    """Return the items of a batch that are in the queue, in ascending order.
 
-    Items that run a workflow which one of the batch calls are left out: the server makes those itself.
+    Items of called workflows are left out: the server creates those itself.
 
     Args:
         http: sends the requests.
         queue_id: the queue.
         batch_id: the batch.
-        total: how many items it has, those that are left out included, if that is known: the search, from the newest
-            item on, ends when all are found.
+        total: the number of its items, including those that are left out, if it is known. The search starts at the
+            newest item and ends when all are found.
     """
     found: list[QueueItemSummary] = []
     for part in in_parts(await all_ids(http, queue_id), queue.MAX_IDS_PER_REQUEST):
@@ -109,10 +109,10 @@ async def items_of_batch(
 
 
 async def item_of_session(http: Sender, queue_id: str, session_id: str) -> int:
-    """The item of a session, looked for from the newest on.
+    """Return the id of the item with a session. The search starts at the newest item.
 
     Raises:
-        NotFoundError: the queue has none (any more).
+        NotFoundError: the queue has no such item.
     """
     for part in in_parts(await all_ids(http, queue_id), _FEW):
         for item in await records_of(http, queue_id, part):

@@ -1,4 +1,4 @@
-"""Asks the server in bulk what its events did not tell: after a reconnect, on bulk events, and on silence.
+"""Fetches in bulk what events did not report: after a reconnect, after bulk events, and on silence.
 
 There is one reconciler for all runs of a client, so a thousand waits cost no more than one.
 """
@@ -35,22 +35,22 @@ from invokeai_py_client.wire.records.queue import QueueItemSummary
 logger = logging.getLogger("invokeai_py_client.live")
 
 POLL_INTERVAL = 2.0
-"""Seconds between two rounds while no socket is open, unless a wait asks for another interval."""
+"""Seconds between two rounds while no socket is connected, unless a wait has another interval."""
 
 SILENCE = 15.0
-"""Seconds without an event after which a run is asked about although the socket is open."""
+"""Seconds without an event after which a run is checked although the socket is connected."""
 
 SILENCE_AFTER_CANCEL = 1.0
-"""The same for a run that was canceled: older servers push nothing about many items canceled at once."""
+"""The same for a canceled run: older servers send no event when many items are canceled at once."""
 
 ERROR_GRACE = 0.25
-"""Seconds that the error of a failed node may take to follow the status, before it is asked for."""
+"""Seconds between the status of a failed item and the request for its error, if no event reports the error."""
 
 ALL_RUNS_PAUSE = 1.0
-"""Seconds at least between two rounds for all runs that bulk events of other users cause."""
+"""The shortest interval between two rounds for all runs that are caused by bulk events, in seconds."""
 
 _SLACK = 0.1
-"""The part of its interval by which a run is asked about early, together with others, rather than by itself."""
+"""The fraction of its interval by which a run is checked early, in order to share a request with others."""
 
 _MOST_DOUBLINGS = 16
 
@@ -58,11 +58,11 @@ _DETAILS_PER_REQUEST = 50
 
 
 class Connection(Protocol):
-    """What the reconciler must know of the socket."""
+    """The part of the socket that the reconciler needs."""
 
     @property
     def is_connected(self) -> bool:
-        """Whether events arrive now."""
+        """Whether the socket is connected."""
         ...
 
     @property
@@ -72,16 +72,16 @@ class Connection(Protocol):
 
 
 class Reconciler:
-    """Keeps every followed run true to the server.
+    """Keeps the state of all followed runs consistent with the server.
 
-    A run is asked about when nothing has been heard of it for a while. When that is the case is kept in a heap, with
-    one entry for each run, so that neither an event nor a submission takes longer the more runs there are.
+    A run is checked when there was no event of it for a while. The times are kept in a heap with one entry for each
+    run, so the cost of an event or a submission does not depend on the number of runs.
 
     Args:
-        http: how to ask.
-        engine: where to run.
-        router: whose runs are kept true.
-        connection: tells whether events arrive.
+        http: sends the requests.
+        engine: runs the background task.
+        router: has the runs.
+        connection: the socket.
     """
 
     def __init__(self, http: Sender, engine: Engine, router: Router, connection: Connection) -> None:
@@ -104,13 +104,13 @@ class Reconciler:
         self.rounds = 0
 
     def start(self) -> None:
-        """Run in the background, if it does not yet. Waits without a request while there is nothing to ask."""
+        """Start the background task, unless it runs. It sends no request while nothing must be checked."""
         if self._loop.has_changed():
             self._due = asyncio.Event()
             self._engine.spawn(self._run(), name="reconciler")
 
     def schedule(self, run: TrackedRun) -> None:
-        """Ask about a run when its time has come, which may be earlier than it was."""
+        """Schedule the next check of a run, which may be earlier than it was."""
         due = run.checked_at + self._interval(run)
         if run.due_at is None or due < run.due_at:
             run.due_at = due
@@ -119,38 +119,38 @@ class Reconciler:
                 self._due.set()
 
     def check(self, run: TrackedRun) -> None:
-        """Ask about a run now."""
+        """Check a run now."""
         self._runs[run] = None
         self._due.set()
 
     def check_items(self, queue_id: str, item_ids: Iterable[int]) -> None:
-        """Ask about some items now, as far as they belong to runs that are followed."""
+        """Check items now, if they belong to followed runs."""
         followed = [item_id for item_id in item_ids if self._router.having(item_id)]
         if followed:
             self._items.setdefault(queue_id, {}).update(dict.fromkeys(followed))
             self._due.set()
 
     def check_all(self) -> None:
-        """Ask about every run now: events may have been missed."""
-        logger.debug("asking the server about every live run")
+        """Check all runs now, because events may have been missed."""
+        logger.debug("checking all live runs")
         self._all_from = -math.inf
         self._due.set()
 
     def check_all_soon(self) -> None:
-        """Ask about every run, but not more than once in a while: others may change the queue again and again."""
+        """Check all runs soon, at a limited rate: other clients may change the queue again and again."""
         if self._all_from is None:
             self._all_from = max(time.monotonic(), self._all_asked_at + ALL_RUNS_PAUSE)
             self._due.set()
 
     def wake(self) -> None:
-        """Have a round now, for whatever must be asked."""
+        """Start a round now, for whatever must be fetched."""
         self._due.set()
 
     async def bring_up_to_date(self, run: TrackedRun) -> None:
-        """Ask about all of a run that is not settled, and return when the responses are taken in.
+        """Fetch the state of all unsettled items of a run.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         run.was_asked()
         self._brought_up.add(run)
@@ -172,7 +172,7 @@ class Reconciler:
                 await asyncio.sleep(POLL_INTERVAL)
 
     async def _next_round(self) -> None:
-        """Wait until something must be asked, and ask it."""
+        """Wait until something must be checked, and check it."""
         await set_within(self._due, self._pause())
         self._due.clear()
         self._collect()
@@ -188,13 +188,13 @@ class Reconciler:
             self._failures = 0
             return
         except (AuthenticationError, ForbiddenError) as error:
-            # The same request would be refused for ever: those who wait must know.
+            # The same request would be rejected again: end the waits.
             for run in self._router.live():
                 run.fail(error)
                 self._router.forget(run)
             return
         except Exception as error:
-            # One bad response must not end the task that all waits rely on.
+            # An error must not end the task that all waits rely on.
             self._log_failure(error)
         self._runs.update(runs)
         for queue_id, item_ids in items.items():
@@ -226,14 +226,14 @@ class Reconciler:
         return SILENCE_AFTER_CANCEL if run.cancel_asked else SILENCE
 
     def _pause(self) -> float | None:
-        """Return the seconds until something must be asked; None to wait until there is a reason."""
+        """Return the seconds until the next check; None if none is scheduled."""
         due = [] if self._all_from is None else [self._all_from]
         if self._schedule:
             due.append(self._schedule[0][0])
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _collect(self) -> None:
-        """Add the runs whose time has come to those that are to be asked about."""
+        """Add the runs that are due to those that are checked in this round."""
         now = time.monotonic()
         if self._all_from is not None and self._all_from <= now:
             self._runs.update(dict.fromkeys(self._router.live()))

@@ -1,4 +1,4 @@
-"""Finds the runs that an event belongs to, applies it to their states, and tells their waits and watchers."""
+"""Finds the runs that an event belongs to, applies it to their states, and notifies their waits and watchers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
 
 REDACTED = "redacted"
-"""What a multi-user server puts in place of the ids of items that are not the user's own."""
+"""What a multi-user server sends in place of the ids of other users' items."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 
 
 class Router:
-    """All runs being followed, found by `batch_id` or `item_id`. Used on the engine only.
+    """All followed runs, indexed by `batch_id` and `item_id`. Used on the engine only.
 
-    No method but `live` takes longer the more runs there are.
+    The time of all methods but `live` and `reconnected` is independent of the number of runs.
 
     Args:
-        followed: called with each run from when on it is followed.
-        bulk_change: called with each event about many items at once.
-        needs_requests: called when an item has ended of which more must be fetched.
+        followed: called with each run when it is followed.
+        bulk_change: called with each event about many items.
+        needs_requests: called when the record of an item must be fetched.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Router:
         self._needs_requests = needs_requests
         self._faults: set[str] = set()
         self.incomplete: dict[TrackedRun, None] = {}
-        """The runs with items that have ended, but of which more must be fetched, or that are to be run again."""
+        """The runs with items whose records must be fetched, or that must be run again."""
         self.received = 0
 
     def follow(self, state: RunState, *, is_urgent: bool = False) -> TrackedRun:
-        """Follow a run from now on. Do it before the batch is sent: its first events may come before the response.
+        """Follow a run from now on. Call it before the batch is sent: the first events may arrive before the response.
 
         Args:
-            state: what is known of the run.
+            state: the state of the run.
             is_urgent: whether submissions of high priority wait for it.
         """
         run = TrackedRun(state)
@@ -81,11 +81,11 @@ class Router:
         state.item_added = state.item_removed = _ignore
 
     def is_followed(self, run: TrackedRun) -> bool:
-        """Return whether a run is being followed."""
+        """Return whether a run is followed."""
         return run in self._runs
 
     def live(self) -> Iterator[TrackedRun]:
-        """Iterate over all runs that are being followed, as they are now."""
+        """Iterate over a copy of the list of all followed runs."""
         return iter([*self._runs])
 
     def urgent(self, queue_id: str) -> list[TrackedRun]:
@@ -93,7 +93,7 @@ class Router:
         return [run for run in self._urgent if run.state.queue_id == queue_id]
 
     def followed(self, batch_id: str) -> TrackedRun | None:
-        """Return the run of a whole batch, if it is followed."""
+        """Return the followed run of a whole batch, or None."""
         return next(iter(self._of_batch.get(batch_id, ())), None)
 
     def having(self, item_id: int) -> list[TrackedRun]:
@@ -101,11 +101,11 @@ class Router:
         return [*self._of_item.get(item_id, ())]
 
     def batches_of(self, item_ids: Collection[int]) -> Mapping[int, str]:
-        """Return the batches of those of some items that are followed."""
+        """Return the batch ids of items, of those that belong to followed runs."""
         return {item_id: run.state.batch_id for item_id in item_ids for run in self._of_item.get(item_id, ())}
 
     def watch_queue(self, queue_id: str, watcher: Watcher) -> None:
-        """Call `watcher` with each event of a queue, whose ever it is."""
+        """Call `watcher` with each event of a queue, whoever submitted the items."""
         self._queue_watchers.setdefault(queue_id, []).append(watcher)
 
     def unwatch_queue(self, queue_id: str, watcher: Watcher) -> None:
@@ -117,25 +117,27 @@ class Router:
                 del self._queue_watchers[queue_id]
 
     def unwatch_all(self) -> None:
-        """Undo every `watch_queue`: who watched belongs to the process that this one was forked from."""
+        """Undo every `watch_queue`: after a fork the watchers belong to the parent process."""
         self._queue_watchers.clear()
 
     def reconnected(self, seconds: float) -> None:
-        """Tell those who watch a queue that its events of so many seconds are missing."""
+        """Notify the watchers of queues that the events of the last `seconds` are missing."""
         for queue_id in [*self._queue_watchers]:
             self._tell_watchers(Reconnected(queue_id=queue_id, seconds=seconds))
 
     def dispatch(self, name: str, payload: Any) -> None:
-        """Take in one message of the socket. It never raises: one bad message must not end the connection."""
+        """Process one message of the socket. Never raises: one bad message must not end the connection."""
         try:
             self._take(decode(name, payload))
         except Exception:
             if name not in self._faults:
                 self._faults.add(name)
-                logger.exception("an event of type %r could not be taken in; more of this kind are not logged", name)
+                logger.exception(
+                    "an event of type %r could not be processed; further failures of it are not logged", name
+                )
 
     def apply(self, run: TrackedRun, events: list[Event]) -> None:
-        """Tell a run's watchers and waiters what an event or snapshot has changed."""
+        """Notify the watchers and waits of a run of what an event or record has changed."""
         state = run.state
         if events or state.is_finished:
             run.changed(events)

@@ -151,7 +151,7 @@ class Submissions:
             queue_id: the queue.
             body: the body of `enqueue_batch`.
             batch_id: of the batch, for which `attach_or` was asked before; None for a new one.
-            resubmits: run anew what a restarted server canceled.
+            resubmits: run items again that a restarted server canceled.
             priority: when it is sent, and whether it goes before what waits; see `Priority`.
             timeout: seconds that its priority may hold it back; None for as long as it takes.
             on_followed: called when the run is followed, before it is sent.
@@ -252,9 +252,7 @@ class Submissions:
             where = f"batch {run.state.batch_id} in the queue {run.state.queue_id!r}"
             logger.info("%s: enqueued %d", where, len(part.item_ids))
             logger.debug("%s: its new items are %s", where, part.item_ids)
-        expected = None
-        if part.requested is not None:
-            expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)
+        expected = len({*run.state.items, *part.item_ids}) + part.requested - len(part.item_ids)
         run.state.enqueued(part.item_ids, all_of_them=part.took_all(), expected=expected)
         if run.state.is_finished:
             run.changed([])

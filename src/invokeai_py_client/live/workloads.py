@@ -1,4 +1,4 @@
-"""What kind of work the batches were that this client has sent, so that like can be compared with like."""
+"""The kinds of work of the batches that this client has sent, for estimates from similar batches."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _REMEMBERED = 1000
 
 
 class Workloads:
-    """The kinds of the batches that were sent last, by their ids. Used on the engine only."""
+    """The kinds of the latest batches, by batch id. Used on the engine only."""
 
     def __init__(self) -> None:
         self._of_batch: dict[str, Workload] = {}
 
     def remember(self, batch_id: str, graph: Any) -> None:
-        """Remember of what kind a batch is; a graph that is none tells nothing."""
+        """Store the kind of a batch; a malformed graph is ignored."""
         nodes = graph.get("nodes") if isinstance(graph, Mapping) else None
         if not isinstance(nodes, Mapping):
             return
@@ -30,5 +30,5 @@ class Workloads:
             del self._of_batch[next(iter(self._of_batch))]
 
     def of(self, batch_id: str) -> Workload | None:
-        """The kind of a batch; None where it is not known."""
+        """Return the kind of a batch; None if it is unknown."""
         return self._of_batch.get(batch_id)

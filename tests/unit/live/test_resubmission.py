@@ -1,4 +1,4 @@
-"""What a restarted server canceled is run anew exactly once, whatever happens to the responses."""
+"""What a restarted server canceled is run again exactly once, whatever happens to the responses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_each_lost_item_is_run_anew_once(fault: Fault, caplog: pytest.LogC
     assert server.ids_of("mine") == [1, 2, 3, 4]
     assert [*run.state.items] == [3, 4]
     assert run.state.lost_items() == []
-    assert "item 1, which a restarted server canceled, is run anew as 3" in caplog.text
+    assert "item 1, which a restarted server canceled, is run again as 3" in caplog.text
 
 
 @in_virtual_time
@@ -87,5 +87,5 @@ async def test_an_item_that_the_server_refuses_to_run_anew_stays_canceled(caplog
     await resubmit_lost(server, events, run)
     assert now() == began
     assert run.state.view().status == "canceled"
-    assert "items [1, 2] cannot be run anew" in caplog.text
+    assert "items [1, 2] cannot be run again" in caplog.text
     assert server.ids_of("mine") == [1, 2]

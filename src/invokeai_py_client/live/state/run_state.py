@@ -189,20 +189,20 @@ class RunState:
         self._shape = None if self.graph is None else GraphShape(self.graph)
         self._publish()
 
-    def enqueued(self, item_ids: Iterable[int], *, all_of_them: bool = True, expected: int | None = None) -> None:
+    def enqueued(self, item_ids: Iterable[int], *, all_of_them: bool = True, expected: int = 0) -> None:
         """Take in the server's response to a submission.
 
         Args:
             item_ids: the new items.
             all_of_them: whether the run has no others; False while the rest of the batch waits for room.
-            expected: how many items the run will have at the end, if that is known.
+            expected: how many items the run will have at the end; 0 if that is unknown.
         """
         for item_id in sorted(item_ids):
             self._item(item_id)
             if item_id in self.called:
                 self.called.forget(item_id)
                 self.items[item_id].has_gap = True
-        self._expected = max(self._expected, expected or 0)
+        self._expected = max(self._expected, expected)
         self._sort_items()
         self.is_enqueued = all_of_them
         self._publish()
@@ -514,7 +514,6 @@ class RunState:
             self.queue_id,
             None,
             has_gap=has_gap,
-            only=frozenset({item_id}),
             durations=self.durations,
             follows_calls=False,
         )
@@ -597,7 +596,7 @@ class RunState:
             item.workload = Workload(self._shape, self.durations)
             # The graph of a called workflow is learned when some of its nodes may have run.
             for output in item.outputs.values():
-                item.workload.node_done(output.node_id, {"id": output.invocation_id}, output.result)
+                item.workload.node_done(output.node_id, {}, output.result)
         return item.workload
 
     def _add_output(

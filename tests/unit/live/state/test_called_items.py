@@ -378,6 +378,19 @@ def test_children_of_other_items_are_not_touched_by_a_cancel() -> None:
     assert [child.canceled_by for child in run.view().children] == ["client", "unknown"]
 
 
+def test_children_of_other_items_are_not_touched_when_one_is_learned_of_after_a_cancel() -> None:
+    run = run_of(1, 2, has_gap=True)
+    run.apply_event(status(2, "in_progress", 1))
+    run.apply_event(status(4, "pending", 0))
+    run.apply_snapshot(record(4, "pending", parent=2, path=("call",)))
+    run.cancel_asked([1])
+    run.apply_snapshot(summary(1, "canceled"))
+    run.apply_snapshot(record(1, "canceled", waits_for=(3,), graph=CALLER))
+    run.apply_snapshot(record(3, "canceled", parent=1, path=("call",)))
+    run.apply_event(status(4, "canceled", 1))
+    assert {child.item_id: child.canceled_by for child in run.view().children} == {3: "client", 4: "unknown"}
+
+
 def test_an_item_that_is_run_again_loses_the_children_of_the_first_try() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))

@@ -502,6 +502,20 @@ def test_a_lost_item_is_replaced_by_the_one_that_runs_again() -> None:
     assert run.view().status == "pending"
 
 
+def test_the_new_item_takes_the_place_of_a_lost_one_among_those_that_a_run_is_about() -> None:
+    run = RunState("b", "default", GRAPH, resubmits=True, only=frozenset({1, 2}))
+    run.enqueued([1, 2])
+    lost(run, 1)
+    run.replaced(1, 3)
+    assert run.only == frozenset({2, 3})
+    assert run.item_ids() == {2, 3}
+    for item_id in (2, 3):
+        for name, payload in messages(item_id):
+            run.apply_event(item_event(name, payload))
+        run.apply_snapshot(record("completed", item_id))
+    assert (run.is_finished, run.view().status) == (True, "completed")
+
+
 def test_a_lost_item_that_cannot_run_again_ends_as_canceled() -> None:
     run = RunState("b", "default", GRAPH, resubmits=True)
     run.enqueued([1])
