@@ -461,7 +461,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         if session_id is None:
             return self._latest(None).stream()
         for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
-            if run is not None and run.has_session(session_id):
+            if run is not None and run._has_session(session_id):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",

@@ -1,5 +1,5 @@
 # Generated from handle.py by scripts/generate_blocking.py. Do not edit.
-"""`WorkflowHandleMethods`, the blocking face of `AsyncWorkflowHandle`."""
+"""`WorkflowHandleMethods`: the methods of `AsyncWorkflowHandle`, blocking."""
 
 from __future__ import annotations
 
