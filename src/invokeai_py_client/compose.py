@@ -135,7 +135,7 @@ class Composer:
         built = await self._worked_out(
             build_graph, self._definition, self._templates, self._fields, edges, default_board=default_board
         )
-        for warning in (*self._fields.edge_warnings, *built.warnings):
+        for warning in (*self._fields.dropped_edges, *built.warnings):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,

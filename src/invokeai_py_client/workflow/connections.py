@@ -34,11 +34,24 @@ class Port:
     input: str = "any"
 
 
+@dataclass(frozen=True, slots=True)
+class DroppedEdge:
+    """An edge that is not valid, and why."""
+
+    edge: Edge
+    why: str
+
+    def __str__(self) -> str:
+        return f"edge {self.edge} is left out: {self.why}"
+
+
 class _Fault(Exception):
     """The reason why an edge is not valid."""
 
 
-def kept_edges(definition: WorkflowDefinition, templates: NodeTemplates) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+def kept_edges(
+    definition: WorkflowDefinition, templates: NodeTemplates
+) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
     """Return the valid edges of a document, in time that grows linearly with the number of edges.
 
     Args:
@@ -46,19 +59,19 @@ def kept_edges(definition: WorkflowDefinition, templates: NodeTemplates) -> tupl
         templates: The server's node templates.
 
     Returns:
-        The edges that are kept, without those of collapsed nodes, and a sentence for each edge that is left out.
+        The valid edges, without those of collapsed nodes, and the others.
     """
     checker = _Checker(definition, templates)
     kept: list[Edge] = []
-    warnings: list[str] = []
+    dropped: list[DroppedEdge] = []
     for edge in definition.edges:
         try:
             checker.keep(edge)
         except _Fault as fault:
-            warnings.append(f"edge {edge} is left out: {fault}")
+            dropped.append(DroppedEdge(edge, str(fault)))
         else:
             kept.append(edge)
-    return tuple(edge for edge in kept if not edge.is_collapsed), tuple(warnings)
+    return tuple(edge for edge in kept if not edge.is_collapsed), tuple(dropped)
 
 
 class Origins:

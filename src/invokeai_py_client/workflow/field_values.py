@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from invokeai_py_client.workflow.connections import Origins, kept_edges
+from invokeai_py_client.workflow.connections import DroppedEdge, Origins, kept_edges
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
@@ -44,7 +44,7 @@ class WorkflowFields:
         return twin
 
     @cached_property
-    def _kept(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+    def _kept(self) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
         return kept_edges(self._definition, self._templates)
 
     @cached_property
@@ -74,13 +74,10 @@ class WorkflowFields:
 
     @cached_property
     def _dropped(self) -> Mapping[tuple[str, str], str]:
-        """The first warning of an invalid edge into each input."""
-        warnings = {warning.partition(" is left out: ")[0]: warning for warning in reversed(self.edge_warnings)}
+        """Why the first invalid edge into each input is not valid."""
         found: dict[tuple[str, str], str] = {}
-        for edge in self._definition.edges:
-            warning = warnings.get(f"edge {edge}")
-            if warning is not None:
-                found.setdefault((edge.target, edge.target_field), warning)
+        for dropped in self.dropped_edges:
+            found.setdefault((dropped.edge.target, dropped.edge.target_field), str(dropped))
         return found
 
     @cached_property
@@ -103,8 +100,8 @@ class WorkflowFields:
         return tuple(edge for edge in edges if (edge.target, edge.target_field) not in self._overridden)
 
     @property
-    def edge_warnings(self) -> tuple[str, ...]:
-        """A sentence for each invalid edge of the document."""
+    def dropped_edges(self) -> tuple[DroppedEdge, ...]:
+        """The invalid edges of the document."""
         return self._kept[1]
 
     def why_dropped(self, node_id: str, name: str) -> str | None:

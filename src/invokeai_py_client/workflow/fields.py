@@ -80,9 +80,9 @@ class Field(FixedAttributes, ABC, Generic[T]):
     """One input of one node.
 
     Args:
-        place: where it is.
-        template: what the server says of it.
-        initial: what the file holds for it; UNSET if nothing.
+        place: the place of the field.
+        template: the server's description of it.
+        initial: the value in the file; UNSET if there is none.
         edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
 
@@ -178,7 +178,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @property
     def type_name(self) -> str:
-        """What it takes, in the server's terms, such as `IntegerField`."""
+        """The type of its values, as the server names it, such as `IntegerField`."""
         return str(self.template.type)
 
     @property
@@ -188,12 +188,12 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @property
     def is_changed(self) -> bool:
-        """Whether it has another value than the file, or replaces an edge of the file."""
+        """Whether its value differs from the file's, or replaces an edge of the file."""
         # Without the types, True would be 1.
         return type(self._value) is not type(self._initial) or self._value != self._initial or self._is_edge_overridden
 
     def reset(self) -> None:
-        """Go back to what the file holds: its value, and its edge if that was overridden."""
+        """Restore the value of the file, and its edge if that was overridden."""
         self._value = copied(self._initial)
         if self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=False)
@@ -203,7 +203,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
         return self._value, self._is_edge_overridden
 
     def restore(self, state: tuple[Any, bool]) -> None:
-        """Go back to an earlier `snapshot`, unchecked."""
+        """Restore the state of an earlier `snapshot`, without checks."""
         self._value, overridden = state
         if self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=overridden)
@@ -298,11 +298,11 @@ class StringField(Field[str]):
 
 
 class EnumField(Field[str]):
-    """One of the template's options; the label that the web UI shows for one is taken for it."""
+    """One of the template's options. Accepts the label that the web UI shows for an option."""
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """What it can be."""
+        """The values that it can have."""
         return self.template.options
 
     def _check(self, value: Any) -> str:
@@ -328,7 +328,7 @@ class SchedulerField(EnumField):
 
 
 class ColorField(Field[Mapping[str, int]]):
-    """A color as `{"r", "g", "b", "a"}` in 0..255; `"#rrggbb"`, `"#rrggbbaa"` and tuples are taken for one."""
+    """A color as `{"r", "g", "b", "a"}` in 0..255. Accepts `"#rrggbb"`, `"#rrggbbaa"` and tuples."""
 
     def _check(self, value: Any) -> Mapping[str, int]:
         wants = "a color: {'r', 'g', 'b', 'a'} in 0..255, a tuple of 3 or 4, '#rrggbb' or '#rrggbbaa'"
@@ -355,7 +355,7 @@ class ColorField(Field[Mapping[str, int]]):
 class BoundingBoxField(Field[Mapping[str, Any]]):
     """A box in pixels as `{"x_min", "x_max", "y_min", "y_max"}`, and a `score` of 0 to 1 if it has one.
 
-    A tuple of (x_min, y_min, x_max, y_max), the order that Pillow has, is taken for one.
+    Accepts a tuple of (x_min, y_min, x_max, y_max), the order that Pillow has.
     """
 
     def _check(self, value: Any) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ def _graph_node(
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
     for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
-        # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
+        # A copy: the sender may change the graph, but not the document and the fields.
         value = copied(fields.value_of(node.id, name, given))
         known = input_template(node, template, name)
         if is_called_input(node, name):

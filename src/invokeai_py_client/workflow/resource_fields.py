@@ -29,11 +29,11 @@ from invokeai_py_client.workflow.value_readers import number, one_of
 
 
 class ImageField(Field[Mapping[str, str] | LocalImage]):
-    """An image on the server, as `{"image_name"}`; its name, or anything with an `image_name`, is taken for it.
+    """An image on the server, as `{"image_name"}`. Accepts its name, or any object with an `image_name`.
 
-    A path, bytes, an open binary file, which is read at once, or a Pillow image are taken too: they are uploaded when
-    the workflow is submitted, once for each content. A text is a path if it has a separator, which no name on the
-    server has; `Path("tiger.png")` always is.
+    Also accepts a path, bytes, an open binary file, which is read at once, or a Pillow image. These are uploaded when
+    the workflow is submitted, each content once. A `str` with a path separator is a path, another one is a name; use
+    `Path("tiger.png")` for a path without a separator.
     """
 
     def _check(self, value: Any) -> Mapping[str, str] | LocalImage:
@@ -84,7 +84,7 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
 
 
 class VideoField(Field[Mapping[str, str]]):
-    """A video on the server, as `{"video_name"}`; its name is taken for it."""
+    """A video on the server, as `{"video_name"}`. Accepts its name."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "video_name", "a video on the server, by its name")
@@ -96,7 +96,7 @@ class VideoField(Field[Mapping[str, str]]):
 class BoardField(Field[Any]):
     """A board as `{"board_id"}`, "auto" for the client's default board, or "none".
 
-    Another text is the id or the name of a board; the server is asked for it when the workflow is submitted.
+    Another `str` is the id or the name of a board, which is looked up when the workflow is submitted.
     """
 
     def _check(self, value: Any) -> Any:
@@ -113,7 +113,7 @@ class BoardField(Field[Any]):
 
 
 class StylePresetField(Field[Mapping[str, str]]):
-    """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
+    """A style preset, as `{"style_preset_id"}`. Accepts its id."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "style_preset_id", "a style preset, by its id")
@@ -123,7 +123,7 @@ class StylePresetField(Field[Mapping[str, str]]):
 
 
 class SystemPromptField(Field[Mapping[str, str]]):
-    """A system prompt, as `{"system_prompt_id"}`; its id is taken for it."""
+    """A system prompt, as `{"system_prompt_id"}`. Accepts its id."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "system_prompt_id", "a system prompt, by its id")
@@ -133,9 +133,9 @@ class SystemPromptField(Field[Mapping[str, str]]):
 
 
 class ModelField(Field[Mapping[str, Any] | ModelReference]):
-    """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it.
+    """A model, as `{"key", "hash", "name", "base", "type"}`. Accepts any object with these attributes.
 
-    A text is the key, hash or name of an installed model; the server is asked for it when the workflow is submitted.
+    A `str` is the key, hash or name of an installed model, which is looked up when the workflow is submitted.
     """
 
     saved: SavedModel | None = None
@@ -201,9 +201,9 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
 
 class LoRAField(Field[Mapping[str, Any]]):
-    """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's.
+    """A LoRA and its weight, as `{"lora", "weight"}`. Accepts a model alone, with the web UI's weight of 0.75.
 
-    The model may be named as in a `ModelField`.
+    The model can be given as for a `ModelField`.
     """
 
     terms: ModelTerms = ANY_MODEL

@@ -405,3 +405,31 @@ def test_images_without_a_document_are_those_that_are_not_intermediate(templates
             result(inner, image={"image_name": "c.png"}),
         ]
     ) == {"a.png": NodePath("grid"), "b.png": NodePath("grid"), "c.png": inner}
+
+
+def test_an_input_that_the_web_ui_hides_is_shown_if_it_is_exposed(templates: NodeTemplates) -> None:
+    name = "gemini_image_generation"
+    assert templates[name].inputs["mode"].is_hidden
+    callee = blur_callee()
+    callee["nodes"].append(node("g", name, templates[name].version, mode="txt2img"))
+    callee["exposedFields"] = [{"nodeId": "g", "fieldName": "mode"}]
+    (exposed,) = exposed_inputs(WorkflowDefinition.from_dict(callee), templates).values()
+    assert not exposed.template.is_hidden
+
+
+def test_every_call_is_checked(templates: NodeTemplates) -> None:
+    document = caller("")
+    calls = [
+        node(name, "call_saved_workflow", "1.0.0", workflow_id=called) for name, called in (("x", "?"), ("y", "w"))
+    ]
+    document["nodes"] += [*calls, node("z", "call_saved_workflow", "1.0.0", workflow_id="")]
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    gone = {"w": CalledWorkflow("w", "", None, "it is gone")}
+    problems = call_problems(definition, definition, templates, fields, fields.edges, gone)
+    # Nothing is known of `?`, as on a server without call nodes.
+    assert [(problem.place.node_id, problem.place.name) for problem in problems] == [
+        ("call", "workflow_id"),
+        ("y", "workflow_id"),
+        ("z", "workflow_id"),
+    ]

@@ -28,7 +28,7 @@ def warnings_of(templates: NodeTemplates, nodes: dict[str, str], wires: list[Wir
         ],
     }
     edges, warnings = kept_edges(WorkflowDefinition.from_dict(document), templates)
-    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], list(warnings)
+    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], [*map(str, warnings)]
 
 
 NODES = {
@@ -110,6 +110,14 @@ def test_the_last_edge_does_not_hold(templates: NodeTemplates, wires: list[Wire]
         [("int", "value", "c1", "in"), ("c1", "out", "c2", "in"), ("c2", "out", "add", "a"), ("c2", "out", "add", "b")],
         [("c1", "out", "add", "a"), ("c1", "out", "add", "b"), ("int", "value", "c1", "in")],
         [("c1", "out", "c2", "in"), ("c2", "out", "c3", "in"), ("c3", "out", "c1", "in")],
+        [
+            ("c1", "out", "c2", "in"),
+            ("c2", "out", "c3", "in"),
+            ("c3", "out", "c1", "in"),
+            ("c3", "out", "add", "a"),
+            ("c1", "out", "add", "b"),
+            ("c2", "out", "add2", "a"),
+        ],
     ],
 )
 def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:

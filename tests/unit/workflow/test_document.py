@@ -107,7 +107,15 @@ def test_nesting_too_deep_is_refused() -> None:
 def test_a_number_too_large_for_a_float_is_loaded_and_can_be_saved(number: str, tmp_path: Path) -> None:
     # The web UI loads such a file too; what cannot hold the number has no value then.
     definition = WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', number))
-    assert abs(WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"]) > 10**399
+    assert WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"] == (
+        -(10**400) if number.startswith("-") else 10**400
+    )
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_constant_that_is_not_json_is_refused(constant: str) -> None:
+    with pytest.raises(WorkflowFileError, match=f"{constant} is not a JSON number"):
+        WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', constant))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -159,7 +167,7 @@ def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(WorkflowFileError, match=r"small\.json' is JSON text, not a PNG\. .*from_file"):
         WorkflowDefinition.from_image(path)
-    for given in (text, "\n" + text, text.encode(), text.encode("utf-16")):
+    for given in (text, "\n" + text, "\ufeff" + text, text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")):
         with pytest.raises(WorkflowFileError, match=r"is JSON text, not a PNG\. .*from_json"):
             WorkflowDefinition.from_image(given)
     with pytest.raises(WorkflowFileError, match="from_file"):
@@ -253,9 +261,10 @@ def test_an_image_without_a_workflow_is_refused_by_its_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("load", [WorkflowDefinition.from_json, lambda text: WorkflowDefinition.from_dict({"a": text})])
 def test_an_error_of_what_has_no_file_names_no_source(load: Any) -> None:
-    with pytest.raises(WorkflowFileError) as caught:
-        load("{")
-    assert caught.value.source is None
+    for text in ("{", "a.json", b"{"):
+        with pytest.raises(WorkflowFileError) as caught:
+            load(text)
+        assert caught.value.source is None
 
 
 def test_every_error_of_a_file_names_it(tmp_path: Path) -> None:

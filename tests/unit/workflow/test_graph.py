@@ -55,7 +55,7 @@ class Workflow:
     def build(self, default_board: str | None = None) -> BuiltGraph:
         edges, warnings = kept_edges(self.definition, self.templates)
         built = build_graph(self.definition, self.templates, self.fields, edges, default_board=default_board)
-        return BuiltGraph(built.graph, (*warnings, *built.warnings))
+        return BuiltGraph(built.graph, (*map(str, warnings), *built.warnings))
 
 
 @pytest.fixture
