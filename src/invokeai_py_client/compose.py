@@ -7,6 +7,7 @@ import copy
 import logging
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
@@ -72,6 +73,7 @@ class Composer:
         self._http = http
         self._catalog = catalog
         self._original = definition if original is None else original
+        self._unbound: dict[tuple[str, str], str] = {}
 
     async def _worked_out(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run pure work, that on a large document in a thread: all other calls of the client wait for the engine."""
@@ -88,7 +90,17 @@ class Composer:
             logger.warning("another model takes the place of the file's: %s", change)
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
+        self._unbound = {(one.place.node_id, one.place.name): one.why for one in binding.unbound}
         return binding
+
+    def _explained(self, problem: InputProblem) -> InputProblem:
+        """Add why `bind_models` has found no model for an input, if that is so, and the input was not set since."""
+        place = (problem.place.node_id, problem.place.name)
+        why = self._unbound.get(place)
+        field = None if why is None else self._fields.get(*place)
+        if field is None or field.is_changed:
+            return problem
+        return replace(problem, why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
     def snapshot(self) -> Composer:
         """Return a composer of the values as they are now; the caller may change them while a body is composed."""
@@ -157,7 +169,7 @@ class Composer:
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
         problems += await self._call_problems()
-        return batches, made, answers, problems
+        return batches, made, answers, [*map(self._explained, problems)]
 
     async def _call_problems(self) -> list[InputProblem]:
         """What would make the call of a saved workflow fail; asks the server if there are such calls."""

@@ -165,7 +165,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         set_all(self.inputs, values, override_edge=override_edge)
 
     async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
-        """Bind every model input to a model that the server has installed.
+        """Bind every model input, and every LoRA of a list, to a model that the server has installed.
 
         A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
         base and type, else by name alone; else it is the only one of that base and type. The references of formats 1

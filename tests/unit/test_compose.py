@@ -202,6 +202,34 @@ def test_a_rebinding_that_changes_the_name_is_logged(
     assert caplog.records == []
 
 
+def test_a_submission_says_why_no_model_was_bound(templates: NodeTemplates, server: Server, engine: Engine) -> None:
+    gone = {**TINY, "key": "gone", "name": "Gone", "base": "sdxl", "type": "lora"}
+    version = templates["sdxl_lora_collection_loader"].version
+    nodes = [
+        node("empty", "sdxl_model_loader", templates["sdxl_model_loader"].version),
+        node("loras", "sdxl_lora_collection_loader", version, loras=[{"lora": gone, "weight": 1}]),
+        node(
+            "wide", "main_model_loader", "1.0.4", model={**TINY, "key": "x", "hash": "x", "base": "sd-2", "name": "x"}
+        ),
+    ]
+    wf = Workflow({**BLUR, "nodes": nodes, "edges": []}, templates, server, engine)
+    before = wf.problems()
+    assert len(wf.bind().unbound) == 3
+    reason = "; sync_dnn_model() has found no model for it: "
+    assert wf.problems() == [
+        ("empty", "model", f"{before[0][2]}{reason}the server has no main model of base sdxl; install one"),
+        ("loras", "loras", f"{before[1][2]}{reason}the server has no lora model of base sdxl; install one"),
+        (
+            "wide",
+            "model",
+            f"{before[2][2]}{reason}none of the 1 installed models of a fitting base and type can be identified as it: "
+            "'tiny'",
+        ),
+    ]
+    wf.inputs["wide", "model"].value = "No such"
+    assert "sync_dnn_model" not in wf.problems()[1][2]
+
+
 def test_an_old_reference_is_sent_as_the_web_ui_would_until_it_is_bound(
     templates: NodeTemplates, server: Server, engine: Engine
 ) -> None:

@@ -110,6 +110,9 @@ class Field(FixedAttributes, ABC, Generic[T]):
     def value(self) -> T | None:
         """The value that would be sent, None where there is none.
 
+        None can be assigned too: it empties an input that may be null, brings back the file's value of one that has a
+        default, and is refused by one that the node requires.
+
         Raises:
             InputConnectedError: on assignment, if an edge feeds the field; `set` can override it.
             InputValueError: on assignment, if the template does not allow the value; the field keeps what it had.
@@ -124,8 +127,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
         """Set the value, as assigning `value` does.
 
         Args:
-            value: the value. None empties an input that may be null, and brings back the file's value of one that has
-                a default; an input that the node requires cannot be None.
+            value: the value, or None, as for `value`.
             override_edge: remove the edges that feed the input, in what this handle submits. `reset` restores them.
 
         Raises:

@@ -38,7 +38,11 @@ class WorkflowInput:
 
     @property
     def value(self) -> Any:
-        """The field's value; assigning one checks it. See `Field.value`."""
+        """The field's value; assigning one checks it.
+
+        None empties an input that may be null, brings back the file's value of one that has a default, and is refused
+        by one that the node requires.
+        """
         return self.field.value
 
     @value.setter
@@ -49,7 +53,7 @@ class WorkflowInput:
         """Set the value, as assigning `value` does; see `Field.set`.
 
         Args:
-            value: the value; None goes back to the file's value, or empties an input that may be null.
+            value: the value, or None, as for `value`.
             override_edge: remove the edges that feed the input, in what this handle submits.
 
         Raises:

@@ -10,6 +10,8 @@ from invokeai_py_client.workflow.fields import Field, FieldPlace
 from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference, is_accepted, is_model, saved_model
 from invokeai_py_client.workflow.resource_fields import ModelField
 
+_MOST_NAMED = 10
+
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
@@ -88,10 +90,10 @@ def bind_models(
         holds_loras = field.template.type.name == "LoRAField"
         types = field.template.model_types or (("lora",) if holds_loras else ())
         fitting = [model for model in installed if is_accepted(model, field.template.model_bases, types)]
-        held = field.raw
-        bound = []
-        for element in held if isinstance(held, list) else [held]:
-            bound.append(element)
+        is_list = isinstance(field.raw, list)
+        elements = [*field.raw] if is_list else [field.raw]
+        changed = len(changes)
+        for index, element in enumerate(elements):
             named = element.get("lora") if holds_loras and isinstance(element, Mapping) else element
             if isinstance(named, ModelReference):
                 # The user has named one; it is looked up at submit, and an error if it is not there.
@@ -103,16 +105,17 @@ def bind_models(
                 continue
             found = _find(wanted, fitting, by_name=by_name, by_base=by_base)
             if isinstance(found, str):
-                unbound.append(UnboundModel(field.place, wanted, found))
+                why = found if fitting else f"the server has {_kind(field.template.model_bases, types)}; install one"
+                unbound.append(UnboundModel(field.place, wanted, why))
                 continue
             new = {part: found[part] for part in MODEL_PARTS}
             if current is None or any(current.get(part) != new[part] for part in MODEL_PARTS):
                 # What the file says beside the identity, such as the part of the model that is meant, stays.
                 model = {**(current or {}), **new}
-                bound[-1] = {**element, "lora": model} if holds_loras else model
+                elements[index] = {**element, "lora": model} if holds_loras else model
                 changes.append(ModelChange(field.place, wanted, new))
-        if any(was is not now for was, now in zip(held if isinstance(held, list) else [held], bound, strict=True)):
-            field.value = bound if isinstance(held, list) else bound[0]
+        if len(changes) > changed:
+            field.value = elements if is_list else elements[0]
     return ModelBinding(changes, unbound)
 
 
@@ -120,12 +123,10 @@ def _find(
     wanted: Mapping[str, Any] | None, fitting: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
 ) -> Mapping[str, Any] | str:
     """Return the installed model that matches, or the reason why none does."""
-    if not fitting:
-        return "no installed model is of a base and type that it takes"
     if wanted is None:
         if by_base and len(fitting) == 1:
             return fitting[0]
-        return f"it names no model, and {len(fitting)} installed ones would fit"
+        return f"it names no model, and {len(fitting)} installed ones would fit: {_names(fitting)}"
     rules: list[tuple[str, ...]] = [("key",), ("hash",)]
     rules += [("name", "base", "type"), ("name",)] if by_name else []
     rules += [("base", "type")] if by_base else []
@@ -137,7 +138,19 @@ def _find(
         same = [model for model in fitting if all(wanted[part] == model[part] for part in given)]
         if len(same) == 1:
             return same[0]
-    return f"none of the {len(fitting)} installed models of a fitting base and type can be identified as it"
+    what = f"none of the {len(fitting)} installed models of a fitting base and type can be identified as it"
+    return f"{what}: {_names(fitting)}"
+
+
+def _names(models: Sequence[Mapping[str, Any]]) -> str:
+    """Return the names of models; the first of many."""
+    more = len(models) - _MOST_NAMED
+    return ", ".join(repr(model["name"]) for model in models[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _kind(bases: Sequence[str], types: Sequence[str]) -> str:
+    kinds = f"{' or '.join(types)} model" if types else "model"
+    return f"no {kinds}" + (f" of base {' or '.join(bases)}" if bases else "")
 
 
 def _name(model: Mapping[str, Any] | None) -> str:

@@ -166,8 +166,12 @@ def test_every_input_is_bound_on_its_own() -> None:
 @pytest.mark.parametrize(
     ("wanted", "installed", "why"),
     [
-        (UNSET, [], "no installed model is of a base and type that it takes"),
-        (UNSET, [model("a"), model("b")], "it names no model, and 2 installed ones would fit"),
+        (UNSET, [], "the server has no model; install one"),
+        (
+            UNSET,
+            [model("a"), model("b", "other")],
+            "it names no model, and 2 installed ones would fit: 'dream', 'other'",
+        ),
         (model("x", "gone", "flux"), [model("a"), model("b")], "none of the 2 installed models"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.documents import edge, node
 
-from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
+from invokeai_py_client.errors import BatchError, InputsNotReadyError, InputValueError, UnknownNodeError
 from invokeai_py_client.workflow.batching import batch_nodes, read_batches
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -384,6 +384,25 @@ def test_missing_inputs_are_those_that_a_node_cannot_do_without(templates: NodeT
     assert ("blur", "image", "it needs a value") in found
     assert {(node_id, why) for node_id, name, why in found if node_id == "steps"} == {("steps", "it needs an edge")}
     assert {node_id for node_id, _, _ in found} == {"blur", "steps"}
+
+
+@pytest.mark.parametrize("type_name", ["IntegerField", "CustomField"])
+def test_none_in_a_required_input_is_refused_or_told(templates: NodeTemplates, type_name: str) -> None:
+    name = "saved_workflow_input::n::x"
+    inputs: dict[str, Any] = {"workflow_id": "w", name: 5}
+    call = node("call", "call_saved_workflow", templates["call_saved_workflow"].version, **inputs)
+    call["data"]["dynamicInputTemplates"] = {name: {"name": name, "type": {"name": type_name}, "required": True}}
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": [call], "edges": []})
+    fields = WorkflowFields(definition, templates)
+    one = shown_inputs(definition, templates, fields)["call", name]
+    if type_name == "IntegerField":
+        with pytest.raises(InputValueError, match="cannot be None"):
+            one.value = None
+        assert input_problems(definition, templates, fields) == []
+    else:
+        # Any JSON may be meant, null too; but nothing would be sent.
+        one.value = None
+        assert [problem.why for problem in input_problems(definition, templates, fields)] == ["it needs a value"]
 
 
 def batch_of(items: Any, *targets: tuple[str, str], kind: str = "integer") -> dict[str, Any]:

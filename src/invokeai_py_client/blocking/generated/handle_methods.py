@@ -104,7 +104,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         return self._aio.set_many(values, override_edge=override_edge)
 
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
-        """Bind every model input to a model that the server has installed.
+        """Bind every model input, and every LoRA of a list, to a model that the server has installed.
 
         A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
         base and type, else by name alone; else it is the only one of that base and type. The references of formats 1
