@@ -1,6 +1,6 @@
 """Write `src/invokeai_py_client/blocking/generated`: the blocking class of each awaited class.
 
-    python scripts/generate_blocking.py
+    make generate
 
 Run it after the signature, the docstring or the set of methods of an awaited class has changed. A test fails while
 what is committed differs from what this would write.
@@ -42,7 +42,7 @@ FACES = {
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
     "handle_methods": "handle.AsyncWorkflowHandle",
-    "image": "image.AsyncImage",
+    "image_methods": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
@@ -57,6 +57,7 @@ FACES = {
 
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
+    "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
@@ -227,6 +228,8 @@ def wrapped(value: str, annotation: ast.expr) -> str:
         return f"[{as_blocking(inner)}(each) for each in {value}]"
     if kind == "dict" and is_awaited_class(of := inner.removeprefix("str, ")):
         return f"{{key: {as_blocking(of)}(each) for key, each in {value}.items()}}"
+    if kind in ("Listing", "TransferReport") and is_awaited_class(inner):
+        return f"{value}._mapped({as_blocking(inner)})"
     raise NotImplementedError(f"no blocking form of {text}")
 
 
@@ -258,7 +261,7 @@ class Writer:
         return "\n".join(
             [
                 f"# Generated from {source}.py by scripts/generate_blocking.py. Do not edit.",
-                f'"""`{self._class}`, the blocking face of `{self._awaited}`."""',
+                f'"""`{self._class}`: the methods of `{self._awaited}`, blocking."""',
                 "from __future__ import annotations",
                 *sorted(self._imports),
                 f"class {self._class}({', '.join(bases)}):",
@@ -268,6 +271,8 @@ class Writer:
         )
 
     def _method(self, module: Module, node: Function) -> str:
+        if node.args.vararg or node.args.kwarg:
+            raise NotImplementedError(f"{self._awaited}.{node.name} takes any arguments")
         name = RENAMED.get((self._awaited, node.name), node.name)
         head = ast.FunctionDef(
             name=name,

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.auth import Auth
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
-    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.videos import Videos
     from invokeai_py_client.blocking.generated.workflows import Workflows
     from invokeai_py_client.blocking.handle import WorkflowHandle
+    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.handle import AsyncWorkflowHandle, OnServerLoss
     from invokeai_py_client.image import AsyncImage
@@ -342,7 +342,7 @@ _HOMES = {
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
-    "Image": "blocking.generated.image",
+    "Image": "blocking.image",
     "ImageLike": "repositories.arguments",
     "ImageRecord": "wire.records.images",
     "ImageSource": "transfers.uploads",

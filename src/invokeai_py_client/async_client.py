@@ -221,62 +221,6 @@ class AsyncClient(FixedAttributes):
         return public.AsyncRun(self._engine, self._http, self._tracker, live, images_of)
 
     @on_engine
-    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
-
-    @on_engine
-    async def health_check(self, timeout: float | None = None) -> public.Health:  # noqa: ASYNC109
-        """`client.app.health_check`."""
-        return await self.app.health_check(timeout)
-
-    @on_engine
-    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
-        """`client.app.wait_until_ready`."""
-        return await self.app.wait_until_ready(timeout)
-
-    @on_engine
-    async def schema_drift(self) -> list[public.Drift]:
-        """`client.app.schema_drift`."""
-        return await self.app.schema_drift()
-
-    @on_engine
-    async def delete_image(self, image_name: public.ImageLike) -> str:
-        """`client.image_repo.delete_image`."""
-        return await self.image_repo.delete_image(image_name)
-
-    @on_engine
-    async def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> public.Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
-        endpoint = Secret(endpoint).reveal()
-        return await self.request(
-            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
-        )
-
-    @on_engine
     async def request(
         self,
         method: str,
@@ -354,3 +298,61 @@ class AsyncClient(FixedAttributes):
     def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
         return client_stats(self._http, self._tracker)
+
+    # Names of the earlier client and of the page on execution modes, for what repositories do.
+
+    @on_engine
+    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
+
+    @on_engine
+    async def health_check(self, timeout: float | None = None) -> public.Health:  # noqa: ASYNC109
+        """`client.app.health_check`."""
+        return await self.app.health_check(timeout)
+
+    @on_engine
+    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
+        """`client.app.wait_until_ready`."""
+        return await self.app.wait_until_ready(timeout)
+
+    @on_engine
+    async def schema_drift(self) -> list[public.Drift]:
+        """`client.app.schema_drift`."""
+        return await self.app.schema_drift()
+
+    @on_engine
+    async def delete_image(self, image_name: public.ImageLike) -> str:
+        """`client.image_repo.delete_image`."""
+        return await self.image_repo.delete_image(image_name)
+
+    @on_engine
+    async def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> public.Response:
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
+        endpoint = Secret(endpoint).reveal()
+        return await self.request(
+            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
+        )

@@ -31,6 +31,7 @@ InvokeAIError
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
 ├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
+├── NotFetchedError (RuntimeError)          a property of something of which only the name is known
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
@@ -96,6 +97,7 @@ __all__ = [
     "LocalServerInUseError",
     "NotAnImageError",
     "NotEnqueuedError",
+    "NotFetchedError",
     "NotFoundError",
     "NotInvokeAIError",
     "NotReadyError",
@@ -508,6 +510,10 @@ class InstallTimeout(InvokeAIError, TimeoutError):
     def __init__(self, what: str, *, job_id: int, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.job_id = job_id
+
+
+class NotFetchedError(InvokeAIError, RuntimeError):
+    """A property that sends no request does not know what was asked for yet."""
 
 
 class NotSubmittedError(InvokeAIError, RuntimeError):

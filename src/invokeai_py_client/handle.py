@@ -157,7 +157,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         Raises:
             InputNotFoundError: one is not there.
             InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-            InputValueError: one of the values is not allowed. Every input keeps what it had.
+            InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
@@ -205,11 +205,13 @@ class AsyncWorkflowHandle(FixedAttributes):
         return self._by_input(await self._engine.call(self._composer.problems()))
 
     def _by_input(self, problems: Iterable[InputProblem]) -> dict[InputKey, list[str]]:
+        # A form may show one input twice.
+        shown = {(i.node_id, i.field_name): i.index for i in reversed(self.inputs)}
         found: dict[InputKey, list[str]] = {}
         for problem in problems:
             key = (problem.place.node_id, problem.place.name)
-            shown = next((i.index for i in self.inputs if (i.node_id, i.field_name) == key), None)
-            found.setdefault(key if shown is None else shown, []).append(problem.why)
+            index = shown.get(key)
+            found.setdefault(key if index is None else index, []).append(problem.why)
         return found
 
     def describe(self) -> None:
@@ -459,7 +461,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         if session_id is None:
             return self._latest(None).stream()
         for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
-            if run is not None and run.has_session(session_id):
+            if run is not None and run._has_session(session_id):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",

@@ -350,7 +350,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             self._tracker.losses,
         )
 
-    def has_session(self, session_id: str) -> bool:
+    def _has_session(self, session_id: str) -> bool:
         """Return whether one of the run's items is known to have a session."""
         return self._live.state.item_of_session(session_id) is not None
 

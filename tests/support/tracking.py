@@ -87,15 +87,19 @@ class Room:
         self.engine = VirtualEngine()
         if settings is not None:
             self.queue.settings = settings
-        http: Any = self.queue
-        http.credentials = SimpleNamespace(identity=0, on_login=None)
-        self.tracker = RunTracker(http, self.engine, open_connection=self.link)
+        self.tracker = tracker_on(self.queue, self.engine, self.link)
         self.listener = self.tracker.listener
 
     async def attach(self, item_id: int, status: str = "in_progress") -> TrackedRun:
         """Put an item of batch "b" into the queue, and follow it."""
         self.queue.put(item_id, status=status)
         return await self.tracker.attacher.attach("default", item_id=item_id)
+
+
+def tracker_on(queue: Any, engine: VirtualEngine, link: Link) -> RunTracker:
+    """Make a tracker on a queue in memory."""
+    queue.credentials = SimpleNamespace(identity=0, on_login=None)
+    return RunTracker(queue, engine, open_connection=link)
 
 
 async def settle() -> None:

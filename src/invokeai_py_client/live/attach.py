@@ -18,11 +18,11 @@ from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSumm
 
 
 class Attacher:
-    """Attaches to runs. All methods run on the engine.
+    """Follows runs that were submitted earlier. All methods run on the engine.
 
     Args:
         http: sends the requests.
-        listener: has the events arrive.
+        listener: receives the events.
         durations: how long nodes are expected to take.
     """
 
@@ -34,7 +34,7 @@ class Attacher:
     async def attach(
         self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
     ) -> TrackedRun:
-        """Follow a run that was begun elsewhere, or earlier.
+        """Follow a run that was submitted earlier, or elsewhere.
 
         When this returns, the state of each of its items is known, and the outputs of those that have ended.
 
@@ -45,8 +45,8 @@ class Attacher:
             session_id: the item of that session.
 
         Raises:
-            NotFoundError: the queue has no such item, or none of that batch (any more).
-            InvokeAIError: as any request.
+            NotFoundError: the queue has no such item, or no item of that batch.
+            InvokeAIError: a request failed.
         """
         await self._listener.start(queue_id)
         if session_id is not None:
@@ -73,7 +73,6 @@ class Attacher:
                 # None of its items has ended. Only full records contain the graph.
                 if record is None:
                     record = await self._http.send(queue.get_queue_item(queue_id, item_ids[0]))
-                run.state.learned_graph(record.session.get("graph"))
                 self._listener.router.apply(run, run.state.apply_snapshot(record))
         except BaseException:
             self._listener.router.forget(run)
@@ -81,7 +80,7 @@ class Attacher:
         return run
 
     async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
-        """Follow a batch, unless the queue has no item of it."""
+        """Follow a batch; return None if the queue has no item of it."""
         followed = self._listener.router.followed(batch_id)
         if followed is not None and followed.state.queue_id == queue_id:
             return followed
@@ -97,7 +96,7 @@ class Attacher:
         destination: str | None = None,
         origin: str | None = None,
     ) -> dict[str, TrackedRun]:
-        """Follow the batches that fit all of the given criteria, with one look at the queue.
+        """Follow the batches that match all criteria, with one listing of the queue.
 
         When this returns, the state of each item is known, and the outputs of those that have ended.
 
@@ -123,7 +122,7 @@ class Attacher:
                 found.setdefault(item.batch_id, []).append(item)
         runs = {batch_id: self._listener.router.followed(batch_id) for batch_id in found}
         new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
-        # Only whole items have the outputs and the graph.
+        # Only full records contain the outputs and the graph.
         whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]
         whole += [items[0].item_id for items in new.values() if items[0].status not in TERMINAL_STATUSES]
         records = {record.item_id: record for record in await records_of(self._http, queue_id, whole)}
@@ -136,7 +135,7 @@ class Attacher:
             for item in items:
                 self._listener.router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
             if not run.is_over:
-                # It may have gone on meanwhile.
+                # Its items may have made progress since they were listed.
                 self._listener.reconciler.check(run)
         return {batch_id: run for batch_id, run in runs.items() if run is not None}
 

@@ -1,4 +1,4 @@
-"""Tells handlers when the socket is connected, lost and connected again."""
+"""Notifies handlers when the socket is connected, disconnected and reconnected."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from invokeai_py_client.runtime.mailbox import Mailbox
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChange(ReadsAsMapping):
-    """The socket has come or gone.
+    """A change of the socket's connection.
 
-    `state` is `connected` (for the first time), `disconnected` (`reason` says why) or `reconnected`, after `seconds`,
-    with `resynced` runs of which the server is asked what was missed.
+    `state` is `connected` (for the first time), `disconnected` (`reason` says why) or `reconnected`, after `seconds`;
+    `resynced` is the number of runs about which the server is asked what was missed.
     """
 
     state: str
@@ -30,10 +30,10 @@ class ConnectionChange(ReadsAsMapping):
 
 
 class ConnectionWatch:
-    """The mailboxes that are told of each change, and how often the socket was lost and came back."""
+    """The mailboxes that receive each change, and the numbers of losses and reconnections of the socket."""
 
     def __init__(self) -> None:
-        # Mailboxes are added by the user's threads, while the engine tells them of a change.
+        # Users' threads add mailboxes while the engine puts changes into them.
         self._lock = threading.Lock()
         self._mailboxes: list[Mailbox[Any]] = []
         self._is_closed = False
@@ -41,7 +41,7 @@ class ConnectionWatch:
         self.reconnects = 0
 
     def add(self, mailbox: Mailbox[Any]) -> None:
-        """Put each change into a mailbox from now on, until its consumer closes it. From any thread."""
+        """Put each later change into a mailbox, until its consumer closes it. May be called from any thread."""
         with self._lock:
             self._mailboxes = [other for other in self._mailboxes if not other.is_closed]
             self._mailboxes.append(mailbox)
@@ -50,7 +50,7 @@ class ConnectionWatch:
             mailbox.close()
 
     def tell(self, change: ConnectionChange) -> None:
-        """Put a change into all of them."""
+        """Put a change into all mailboxes."""
         self.losses += change.state == "disconnected"
         self.reconnects += change.state == "reconnected"
         with self._lock:
@@ -59,7 +59,7 @@ class ConnectionWatch:
             mailbox.put(change)
 
     def close(self) -> None:
-        """Nothing will change any more: close the mailboxes, so that the threads of their consumers end."""
+        """Close the mailboxes, those that are added later too, so that the threads of their consumers end."""
         with self._lock:
             self._is_closed = True
             mailboxes, self._mailboxes = self._mailboxes, []

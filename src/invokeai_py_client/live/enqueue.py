@@ -1,4 +1,4 @@
-"""Sends a batch so that each item of it is enqueued exactly once, whatever happens to the responses."""
+"""Sends a batch so that each of its items is enqueued exactly once, even if responses are lost."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 
 _STILL_AT_WORK = frozenset({408, 504, 524})
-"""Statuses of a proxy that no longer waits for the server, which may be at work on the batch for any time."""
+"""Statuses of a proxy that has stopped waiting for the server, which may still be storing the batch."""
 
 _SHORTEST = 0.001
-"""Seconds that a request gets at least."""
+"""The shortest timeout of a request, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class EnqueueTimes:
     """How long `enqueue_once` waits, in seconds.
 
     Args:
-        attempts: how often a batch is sent at most; with the pauses, over 11.7 s.
-        pauses: between two attempts, and between two questions whether a batch arrived; the last is repeated.
-        grace: for so long after a failed request the server may still store a batch, so that the batch's absence
-            proves nothing. 10,000 items take a busy server 2.2 s.
-        grace_per_item: what each item of the batch adds to that.
-        longest_grace: bounds the sum of both.
-        question: for one question.
-        least_doubt: for all questions about a batch, at least;
-        most_doubt: and at most. Between the two it is the client's timeout.
+        attempts: the maximum number of requests that send a batch; with the pauses they span 11.7 s.
+        pauses: between two attempts, and between two status requests; the last is repeated.
+        grace: after a failed request the server may still store the batch for this long, so its absence proves nothing
+            before that. Storing 10,000 items takes a busy server 2.2 s.
+        grace_per_item: is added to `grace` for each item of the batch.
+        longest_grace: the upper limit of the sum of both.
+        question: the timeout of one status request.
+        least_doubt: the lower limit of the time for all status requests about a batch, which is the client's timeout.
+        most_doubt: its upper limit.
     """
 
     attempts: int = 7
@@ -54,17 +54,17 @@ class EnqueueTimes:
     most_doubt: float = 30.0
 
     def pause(self, attempt: int) -> float:
-        """Return the seconds after an attempt, counted from 0."""
+        """Return the seconds to wait after an attempt; attempts are counted from 0."""
         return self.pauses[min(attempt, len(self.pauses) - 1)]
 
     def grace_after(self, error: InvokeAIError, items: int) -> float:
-        """Return for how many seconds the server may still store so many items after a request failed."""
+        """Return for how many seconds after a failed request the server may still store a batch of `items` items."""
         if isinstance(error, RequestTimeout) or (isinstance(error, ApiError) and error.status in _STILL_AT_WORK):
             return math.inf
         return min(self.grace + self.grace_per_item * items, self.longest_grace)
 
     def doubt(self, timeout: float) -> float:
-        """Return the seconds for finding out whether a batch arrived."""
+        """Return the total time for finding out whether a batch was stored."""
         return min(max(timeout, self.least_doubt), self.most_doubt)
 
 
@@ -73,18 +73,18 @@ DEFAULT_TIMES = EnqueueTimes()
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """The items of a batch that the server took, out of `requested` that were sent."""
+    """The items of a batch that the server stored, out of `requested`."""
 
     item_ids: list[int]
     requested: int
 
     def took_all(self) -> bool:
-        """Return whether nothing is left to be sent."""
+        """Return whether the server stored all requested items."""
         return len(self.item_ids) >= self.requested
 
 
 def item_count(batch: Mapping[str, Any]) -> int:
-    """Return how many queue items the server makes of a batch, by its own rule."""
+    """Return how many queue items the server creates from a batch."""
     count = int(batch["runs"])
     for group in batch.get("data") or ():
         count *= len(group[0]["items"]) if group else 0
@@ -103,31 +103,31 @@ async def enqueue_once(
     is_unwanted: Callable[[], bool] = lambda: False,
     times: EnqueueTimes = DEFAULT_TIMES,
 ) -> Enqueued:
-    """Enqueue a batch, or the rest of one, under an id of the client's choosing.
+    """Enqueue a batch, or the rest of one, under an id that the client has chosen.
 
-    The server would store the same batch twice. So after each failure that does not prove that the batch was not
-    stored, the batch's status is asked for, and the batch is sent again only if it has no more items than before
-    although the server has had time to store them.
+    The server stores a batch again if it is sent again. So after each failure that does not prove that the batch was
+    not stored, the status of the batch is requested. The batch is sent again only if it has no new items although the
+    server has had time to store them.
 
-    Sending, with up to six retries and a `Retry-After` of the server, takes at most `seconds`. Finding out whether the
-    batch arrived takes at most `times.doubt()` more: as long as the client's timeout, but at least 10 and at most 30 s.
+    Sending, with up to six retries and the server's `Retry-After`, takes at most `seconds`. Finding out whether the
+    batch was stored takes at most `times.doubt()` more: the client's timeout, but at least 10 and at most 30 s.
 
     Args:
         http: sends the requests.
         queue_id: the queue.
-        batch_id: an id that no other batch has.
-        body: the body of `enqueue_batch`; the id is put into it.
-        known: the items that the batch has already.
-        seconds: for sending it; None for the client's timeout.
-        slots: is held while the batch is sent; waiting for it counts as sending.
-        is_unwanted: the batch is not sent (again) when this is true.
-        times: how long to wait.
+        batch_id: the id, which no other batch may have.
+        body: the body of `enqueue_batch`, without the id.
+        known: the items that the batch already has.
+        seconds: the time for sending; None for the client's timeout.
+        slots: a semaphore that is held while the batch is sent; acquiring it counts as sending.
+        is_unwanted: returns whether the caller has given up, so that the batch must not be sent (again).
+        times: the pauses and limits.
 
     Returns:
-        The new items, ascending. They are fewer than requested if the queue has no room for all.
+        The new items, ascending; fewer than requested if the queue has no room for all.
 
     Raises:
-        EnqueueInDoubtError: it could not be found out whether the batch arrived.
+        EnqueueInDoubtError: it is unknown whether the batch was stored.
         InvokeAIError: the batch was not stored. `batch_id` is set, and `may_have_been_applied` is false.
     """
     attempt = _Attempt(http, queue_id, batch_id, body, known, times)
@@ -161,7 +161,7 @@ async def enqueue_once(
 
 
 class _Attempt:
-    """One batch that is being sent, and the questions whether it arrived."""
+    """Sends one batch, and finds out whether it was stored."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Attempt:
         self._known = known
         self._times = times
         batch = {**body["batch"], "batch_id": batch_id}
-        # It is sent again here, and not by the transport.
+        # `enqueue_once` repeats the request, not the transport.
         self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
         self.count = item_count(batch)
 
@@ -219,17 +219,17 @@ class _Attempt:
         return error
 
     async def arrived(self, lost: InvokeAIError | None, give_up_at: float) -> list[int] | None:
-        """Ask until it is known whether the batch arrived.
+        """Request the status of the batch until it is known whether it was stored.
 
         Args:
-            lost: the failure of the request; None if its response named no items.
-            give_up_at: the time at which it is in doubt.
+            lost: the error of the request; None if its response contained no item ids.
+            give_up_at: the time of the loop at which to give up.
 
         Returns:
-            The new items; None if the batch did not arrive.
+            The new items; None if the batch was not stored.
 
         Raises:
-            EnqueueInDoubtError: it could not be found out.
+            EnqueueInDoubtError: it is still unknown.
         """
         asked_since = _now()
         grace = math.inf if lost is None else self._times.grace_after(lost, self.count)
@@ -247,11 +247,11 @@ class _Attempt:
             except InvokeAIError as error:
                 seen, failed = error, True
                 if not error.is_transient and not error.may_have_been_applied:
-                    # The server refuses to tell, and will not change its mind.
+                    # The server rejects the request itself: repeating it is useless.
                     break
             pause = self._times.pause(tries)
             if not failed:
-                # The question that counts is the first one after the grace.
+                # The first response after the grace decides.
                 pause = min(pause, max(asked_since + grace - _now(), _SHORTEST))
             if _now() + pause >= give_up_at:
                 break
@@ -269,7 +269,7 @@ class _Attempt:
         ) from (seen if isinstance(seen, InvokeAIError) else lost)
 
     async def _find(self, seconds: float) -> list[int]:
-        """Ask once which new items the batch has."""
+        """Return the new items of the batch, if it has any now."""
         question = queue.get_batch_status(self._queue_id, self._batch_id)
         question = dataclasses.replace(
             question, retries=0, timeout=max(_SHORTEST, min(self._times.question, self._http.settings.timeout, seconds))

@@ -1,4 +1,4 @@
-"""Puts events into the mailboxes of those who read them: the events of one run, or all events of a queue."""
+"""Puts events into the mailboxes of their consumers: the events of one run, or all events of a queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ def tell(
     types: Collection[str] | None = None,
     closes: bool = False,
 ) -> None:
-    """Put a run's events into a mailbox: those so far now, the others as they come."""
+    """Put a run's events into a mailbox: past events now, later ones as they arrive.
+
+    Args:
+        run: the run.
+        mailbox: the consumer's mailbox.
+        item_id: only events of this item, and those that belong to no item; None for all.
+        types: only events of these types; None for all.
+        closes: close the mailbox when the run, or the item, has ended.
+    """
 
     def is_wanted(event: Event) -> bool:
         return (types is None or event.type in types) and (item_id is None or event.get("item_id", item_id) == item_id)
@@ -37,7 +45,7 @@ def tell(
         if mailbox.is_closed or run.is_over:
             run.unwatch(watcher)
 
-    # All that was kept is told, however much it is.
+    # The backlog does not count against the limits of the mailbox.
     mailbox.put_backlog(event for event in run.history if is_wanted(event))
     if not is_over():
         run.watchers.append(watcher)
@@ -48,40 +56,40 @@ def tell(
 
 
 class QueueStreams:
-    """The mailboxes that the events of queues are put into. Used on the engine only."""
+    """The mailboxes that receive the events of a queue. Used on the engine only."""
 
     def __init__(self) -> None:
         self._failures: dict[Mailbox[Event], list[InvokeAIError]] = {}
 
     def add(self, mailbox: Mailbox[Event]) -> list[InvokeAIError]:
-        """Take in a mailbox; return the list that `end` will put an error into."""
+        """Add a mailbox, and return the list to which `end` appends its error."""
         return self._failures.setdefault(mailbox, [])
 
     def remove(self, mailbox: Mailbox[Event]) -> None:
-        """Leave a mailbox out from now on."""
+        """Remove a mailbox, if it is there."""
         self._failures.pop(mailbox, None)
 
     def end(self, failure: InvokeAIError) -> None:
-        """Close all mailboxes, because of an error."""
+        """Close all mailboxes because of an error."""
         for mailbox, failures in [*self._failures.items()]:
             failures.append(failure)
             mailbox.close()
         self._failures.clear()
 
     def clear(self) -> None:
-        """Leave all mailboxes out: their consumers belong to the process that this one was forked from."""
+        """Remove all mailboxes without closing them: after a fork their consumers belong to the parent process."""
         self._failures.clear()
 
 
 def coalescing_key(event: Event) -> tuple[int, str] | None:
-    """Return the key under which an event may give way to a newer one: progress of one node; None for all others."""
+    """Return the key under which a newer event may replace this one: one for each node's progress, else None."""
     return (event.item_id, event.invocation_id) if isinstance(event, GeneratorProgress) else None
 
 
 def on_this_loop(function: Callable[[], None]) -> Callable[[], None]:
     """Return a function that calls `function` on the running loop, from any thread, without waiting.
 
-    It does nothing once the loop has ended.
+    The returned function does nothing once the loop is closed.
     """
     loop = asyncio.get_running_loop()
 

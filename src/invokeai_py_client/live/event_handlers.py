@@ -19,7 +19,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.wire.events import RUN_EVENT_TYPES, Event
 
 _OTHER_NAMES = {"invocation_progress": "generator_progress"}
-"""The server's own name of an event that this client calls otherwise."""
+"""Event types by the server's own name, where this client uses another."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,17 +27,17 @@ class _Handler:
     delivery: Delivery[Event]
     types: frozenset[str] | None
     runs: weakref.WeakSet[TrackedRun] = field(default_factory=weakref.WeakSet)
-    """The runs that it is told of. Used on the engine only."""
+    """The runs whose events it gets. Used on the engine only."""
 
 
 class EventHandlers:
     """Calls the handlers of one workflow handle with the events of its runs.
 
-    A handler is told of the latest run from its start, of every run whose submission is under way, and of later runs.
-    It is called on the loop that ran when it was registered, else by whoever waits for one of the runs.
+    A handler gets all events of the latest run, of every run that is being submitted, and of later runs. It is called
+    on the loop that ran when it was registered, otherwise by the waits for those runs.
 
     Args:
-        engine: where the runs are followed.
+        engine: on which the runs are followed.
         tracker: follows the runs, and counts what slow handlers do not see.
     """
 
@@ -60,12 +60,12 @@ class EventHandlers:
             A function that unregisters it.
 
         Raises:
-            SettingsError: `types` names an event that no run has.
+            SettingsError: `types` contains an unknown event type, or is empty.
         """
         wanted = event_types(types)
         entry = _Handler(Delivery(handler, losses=self._tracker.losses), wanted)
         with self._lock:
-            # `submission` tells the new handler of every run that is followed from here on.
+            # `submission` adds every later run to the new handler.
             self._handlers = (*self._handlers, entry)
             runs = [*self._submitting]
             if self._latest is not None and self._latest not in runs:
@@ -92,7 +92,7 @@ class EventHandlers:
 
     @contextlib.contextmanager
     def submission(self) -> Iterator[Callable[[TrackedRun], None]]:
-        """On the engine, around a submission: to be called with the run as soon as it is followed."""
+        """Wrap a submission, on the engine: call the yielded function with the run as soon as it is followed."""
         followed: list[TrackedRun] = []
 
         def on_followed(run: TrackedRun) -> None:
@@ -112,29 +112,32 @@ class EventHandlers:
                 self._submitting = [run for run in self._submitting if run not in followed]
 
     def drain(self) -> None:
-        """Call the handlers in this thread with all that waits; those that belong to a loop are left to it."""
+        """Call the handlers in this thread with all pending events, except those that are called on a loop."""
         for entry in self._handlers:
             entry.delivery.drain()
 
     def adopt(self) -> None:
-        """Call the handlers that no loop calls yet on this thread's running loop."""
+        """Have the handlers that belong to no loop called on this thread's running loop."""
         for entry in self._handlers:
             entry.delivery.adopt()
 
     async def caught_up(self) -> None:
-        """Wait until the handlers that are called on this loop have seen what is there now."""
+        """Wait until the handlers that are called on this loop have processed all pending events."""
         for entry in self._handlers:
             await entry.delivery.caught_up()
 
 
 def event_types(types: str | Collection[str] | None) -> frozenset[str] | None:
-    """Return the names of event types that `types` means; None for all.
+    """Check and normalize the names of event types.
 
     Args:
-        types: one name, or several.
+        types: one name, or several; None for all.
+
+    Returns:
+        The names as this client spells them; None for all.
 
     Raises:
-        SettingsError: one of them is not the type of an event that a run has.
+        SettingsError: a name is not an event type of a run, or there is none.
     """
     if types is None:
         return None

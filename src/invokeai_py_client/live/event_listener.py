@@ -1,4 +1,4 @@
-"""Has the events of queues arrive, and tells what is live when some may have been missed."""
+"""Subscribes to the events of queues, and marks live runs as having a gap when events may have been missed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EventListener:
 
     Args:
         http: sends the requests.
-        engine: where it all runs.
+        engine: runs the background tasks.
         open_connection: opens the socket's connections.
     """
 
@@ -50,20 +50,20 @@ class EventListener:
 
     @property
     def is_connected(self) -> bool:
-        """Whether events arrive now."""
+        """Whether the socket is connected."""
         return self._socket.is_connected
 
     async def reconnect(self) -> None:
-        """Open the socket anew, as the client has other credentials from now on."""
+        """Reconnect the socket, because the client's credentials have changed."""
         await self._socket.reconnect()
 
     async def start(self, queue_id: str) -> bool:
-        """Have the events of a queue arrive; return whether they do.
+        """Subscribe to the events of a queue, and return whether the server has acknowledged it.
 
-        A forked child goes on following its parent's runs.
+        In a forked child the parent's runs are followed further, but those that the parent is still sending fail.
 
         Raises:
-            InvokeAIError: the server does not accept this client.
+            InvokeAIError: the server rejects the client's credentials.
         """
         if self._loop.has_changed():
             self._engine.on_close(self._closed)
@@ -71,11 +71,11 @@ class EventListener:
             self.router.unwatch_all()
             for run in [*self.router.live()]:
                 run.state.missed()
-                # Those futures and functions belong to the parent's loop and threads.
+                # These futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
                 run.watchers.clear()
                 if not run.state.is_enqueued:
-                    # It is the parent that is sending it.
+                    # The parent is sending it.
                     run.fail(_of_the_parent(run))
                     self.router.forget(run)
             self.reconciler.start()
@@ -85,7 +85,7 @@ class EventListener:
         return listens
 
     async def subscribe(self, queue_id: str) -> None:
-        """Have the events of a queue arrive for those who watch it: a later connection is told as `Reconnected`."""
+        """Subscribe to the events of a queue for its watchers: if it fails now, they get a `Reconnected` later."""
         if not await self.start(queue_id) and self._deaf_since is None:
             self._deaf_since = time.monotonic()
 
@@ -94,14 +94,14 @@ class EventListener:
             run.fail(ClientClosedError("The client was closed while a run was being waited for."))
         self.queue_streams.end(ClientClosedError("The client was closed."))
 
-    # What the socket tells.
+    # Called by the socket.
 
     def received(self, name: str, payload: Any) -> None:
-        """One message of the server's."""
+        """Dispatch one message of the server."""
         self.router.dispatch(name, payload)
 
     def connected(self) -> None:
-        """Events arrive from here on; what came before may have been missed."""
+        """Report the connection, and have the server asked about what may have been missed before it."""
         runs = [*self.router.live()]
         if self._lost_at is None:
             logger.info("connected to %s", self._http.settings.url)
@@ -109,7 +109,7 @@ class EventListener:
         else:
             seconds = time.monotonic() - self._lost_at
             self._lost_at = None
-            logger.info("reconnected to %s after %.1f s; %d runs are live", self._http.settings.url, seconds, len(runs))
+            logger.info("reconnected to %s after %.1f s with %d live runs", self._http.settings.url, seconds, len(runs))
             self.connection.tell(ConnectionChange("reconnected", seconds=seconds, resynced=len(runs)))
             for run in runs:
                 # A run whose known items have all ended may still wait for the response to its submission.
@@ -121,20 +121,20 @@ class EventListener:
         self.reconciler.check_all()
 
     def refused(self) -> None:
-        """Nothing listens at the server's address: when it is back, it will have canceled what was running."""
+        """Record that no server listens at the address: after its restart, running items are canceled."""
         for run in self.router.live():
             run.state.server_was_away()
 
     def denied(self, error: InvokeAIError) -> None:
-        """The server does not accept who the client is (any more): those who wait or watch must know."""
+        """End all runs and streams: the server rejects the client's credentials."""
         for run in self.router.live():
             run.fail(error)
             self.router.forget(run)
         self.queue_streams.end(error)
 
     def lost(self, reason: str) -> None:
-        """Events may be missed from here on: every run has a gap, and is asked about until the socket is back."""
-        logger.info("events are missed from here on (%s); asking the server instead", reason)
+        """Report the loss of the connection: all runs have a gap, and are polled until it is back."""
+        logger.info("socket disconnected (%s); polling the server until it is back", reason)
         self._lost_at = self._deaf_since = time.monotonic()
         self.connection.tell(ConnectionChange("disconnected", reason=reason))
         for run in self.router.live():

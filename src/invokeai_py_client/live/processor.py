@@ -1,7 +1,8 @@
-"""Notices that the server's processor, which runs the queue items, has died while the server itself still answers.
+"""Notices that the server runs no queue items any more, although it still answers.
 
-InvokeAI 6.14.2 loses it for good when an item's result cannot be stored or read again, such as a float that is
-infinite. The item then stays `in_progress`, reading it is answered with 500, and nothing else is ever run.
+InvokeAI 6.14.2 loses its processor for good when an item's result cannot be stored or read again, such as a float that
+is infinite. The item then stays `in_progress`, and reading it is answered with 500. A pending item whose values the
+server does not accept blocks the processor, too: each attempt to take it out of the queue fails, as reading it does.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ STALLED_FOR = 60.0
 """The same where it can be read: a server may take long to load a big item that it is about to run."""
 
 
+_NEXT = -1
+"""Stands for the id of the item that would be run next."""
+
+
 class ProcessorWatch:
-    """Remembers since when the processor has looked dead. Used on the engine only.
+    """Remembers since when the processor has looked stopped. Used on the engine only.
 
     Args:
-        http: how to ask.
+        http: sends the requests.
     """
 
     def __init__(self, http: Sender) -> None:
@@ -32,38 +37,42 @@ class ProcessorWatch:
         self._stalled: dict[str, tuple[int | None, float]] = {}
 
     def is_suspected(self, queue_id: str) -> bool:
-        """Return whether the processor looked dead at the last look."""
+        """Return whether the processor looked stopped at the last look."""
         return queue_id in self._stalled
 
     async def check(self, queue_id: str, status: QueueStatus | None = None) -> ProcessorStoppedError | None:
-        """Look whether the processor is alive.
+        """Look whether the processor runs items.
 
-        An item is in progress, but nothing is being processed: for a moment that is normal. It is believed after a
-        second look, one second later if the item cannot be read either, else one minute later.
+        Items are in progress or pending, but nothing is being processed: for a moment that is normal. It is believed
+        after a second look, one second later, if the item in progress or the next item cannot be read either. An item
+        in progress that can be read is believed to be stuck one minute later.
 
         Args:
             queue_id: the queue.
             status: the queue's, if the caller has just asked for it.
 
         Returns:
-            The error that says that the processor has died, if it has.
+            The error that says that the processor has stopped, if it has.
 
         Raises:
             InvokeAIError: as any request.
         """
         if status is None:
             status = await self._http.send(queue.get_queue_status(queue_id))
-        if status.processor.is_processing or not status.queue.in_progress:
+        counts, processor = status.queue, status.processor
+        is_idle = not counts.in_progress and not (counts.pending and processor.is_started)
+        if processor.is_processing or is_idle:
             self._stalled.pop(queue_id, None)
             return None
         now = time.monotonic()
+        running = counts.item_id if counts.in_progress else _NEXT
         item_id, since = self._stalled.get(queue_id, (None, now))
-        if queue_id not in self._stalled or item_id != status.queue.item_id:
-            item_id, since = self._stalled[queue_id] = (status.queue.item_id, now)
-        if now - since >= STALLED_FOR:
+        if queue_id not in self._stalled or item_id != running:
+            item_id, since = self._stalled[queue_id] = (running, now)
+        if now - since >= STALLED_FOR and item_id != _NEXT:
             return self._stopped(queue_id, item_id)
         if now - since >= CONFIRMED_AFTER and not await self._can_be_read(queue_id, item_id):
-            return self._stopped(queue_id, item_id)
+            return self._stopped(queue_id, item_id) if item_id != _NEXT else self._blocked(queue_id, counts.pending)
         return None
 
     async def _can_be_read(self, queue_id: str, item_id: int | None) -> bool:
@@ -71,7 +80,10 @@ class ProcessorWatch:
             # A multi-user server does not name another user's item.
             return True
         try:
-            await self._http.send(queue.get_queue_item(queue_id, item_id))
+            if item_id == _NEXT:
+                await self._http.send(queue.get_next_item(queue_id))
+            else:
+                await self._http.send(queue.get_queue_item(queue_id, item_id))
         except ServerError as error:
             return error.status != 500
         except NotFoundError:
@@ -87,4 +99,14 @@ class ProcessorWatch:
             item_id=item_id,
             hint="Restart the server: it cancels that item and runs the pending ones, which client.run(batch_id=...) "
             "waits for. The server's log says what happened.",
+        )
+
+    def _blocked(self, queue_id: str, pending: int) -> ProcessorStoppedError:
+        return ProcessorStoppedError(
+            f"The queue processor of {self._http.settings.url} runs nothing: {pending} items of the queue {queue_id!r} "
+            "are pending, and the server cannot read the next one.",
+            queue_id=queue_id,
+            item_id=None,
+            hint=f"client.queue_repo.get_queue({queue_id!r}).clear() empties the queue. The server's log says which "
+            "values of the item it does not accept.",
         )

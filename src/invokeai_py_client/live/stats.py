@@ -1,4 +1,4 @@
-"""Counts of what a client has seen and done."""
+"""Counters of one client."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from invokeai_py_client.transport.http import HttpTransport
 
 @dataclass(frozen=True, slots=True)
 class ClientStats(ReadsAsMapping):
-    """Counts since the client was made.
+    """Counters since the client was created.
 
-    `events` came through the socket. `coalesced` progress events gave way to a newer one of the same node because a
-    consumer was slow, and `dropped` ones to nothing. `resyncs` are rounds in which the server was asked about runs,
-    `reconnects` how often the socket came back. `requests` counts answers by kind and status:
+    `events` is the number of events received from the socket. Because a consumer was slow, `coalesced` progress events
+    were replaced by newer ones of the same node, and `dropped` events were discarded. `resyncs` counts the rounds of
+    requests about live runs, `reconnects` the reconnections of the socket, and `requests` the responses by kind and
+    status:
     `{"POST queue": {"200": 3, "no answer": 1}}`.
     """
 
@@ -33,9 +34,9 @@ class ClientStats(ReadsAsMapping):
 
 
 def client_stats(http: HttpTransport, tracker: RunTracker) -> ClientStats:
-    """The counts as they are now."""
+    """Return the current counters."""
     requests: dict[str, dict[str, int]] = {}
-    # The engine adds to it meanwhile; copying a dictionary is atomic.
+    # The engine may add to it at the same time; copying a dictionary is atomic.
     for (kind, outcome), count in dict(http.answers).items():
         requests.setdefault(kind, {})[outcome] = count
     return ClientStats(

@@ -1,4 +1,4 @@
-"""Events one after another, for `for` and for `async for`."""
+"""Streams of events, for `for` and `async for`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run that is being followed: its state, and who waits for it or watches it."""
+"""A followed run: its state, the waits for its end, and its watchers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from invokeai_py_client.wire.events import Event
 logger = logging.getLogger("invokeai_py_client.live")
 
 Watcher = Callable[[list[Event]], None]
-"""Called on the engine with each burst of events; it must not block."""
+"""Called on the engine with each burst of events. Must not block."""
 
 
 class Polling:
-    """How often one wait wants the server to be asked while the socket is down.
+    """The polling interval of one wait, used while the socket is down.
 
     Args:
         pauses: seconds before each request; the last is repeated.
@@ -36,10 +36,10 @@ class Polling:
 
 
 class TrackedRun:
-    """A run that is being followed: its state, the waits for its end, and its watchers.
+    """A followed run.
 
     Args:
-        state: what is known of it.
+        state: the state of the run's items.
     """
 
     def __init__(self, state: RunState) -> None:
@@ -48,34 +48,37 @@ class TrackedRun:
         self.watchers: list[Watcher] = []
         self.history = EventHistory()
         self.checked_at = time.monotonic()
-        """When something was last heard of it, or the server was last asked about it."""
+        """The time of the last event or record of it, or of the last request about it."""
         self.heard_at = self.checked_at
-        """When something was last heard of it."""
+        """The time of the last event or record of it."""
         self.cancel_asked = False
         self.destination: str | None = None
         self.pollings: list[Polling] = []
         self.due_at: float | None = None
-        """When the reconciler will look at it next."""
+        """The time at which the reconciler checks it next."""
         self.failure: InvokeAIError | None = None
         self._has_watcher_failed = False
 
     def pause(self, default: float) -> float:
-        """Return the seconds between two requests about the run while the socket is down."""
+        """Return the seconds between two requests about the run while the socket is down.
+
+        The shortest interval of its waits counts; `default` applies if there is no wait.
+        """
         return min((polling.pause for polling in self.pollings), default=default)
 
     def was_asked(self) -> None:
-        """Take in that the server is being asked about the run."""
+        """Record that a request about the run is being sent."""
         self.checked_at = time.monotonic()
         for polling in self.pollings:
             polling.attempts += 1
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be heard of it: it has ended, or following it has failed."""
+        """Whether it has ended, or following it has failed."""
         return self.state.is_finished or self.failure is not None
 
     def changed(self, events: list[Event]) -> None:
-        """Hand events to the watchers, and end the waits if the run has ended."""
+        """Record events, pass them to the watchers, and end the waits if the run has ended."""
         self.heard_at = self.checked_at = time.monotonic()
         self.history.add(events)
         self._tell_watchers(events)
@@ -83,7 +86,7 @@ class TrackedRun:
             self._release()
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Hand events to this watcher no more."""
+        """Remove a watcher, if it is there."""
         if watcher in self.watchers:
             self.watchers.remove(watcher)
 
@@ -98,10 +101,13 @@ class TrackedRun:
             try:
                 watcher(events)
             except Exception:
-                # The other watchers, and those who wait for the run's end, must be told all the same.
+                # An error in one watcher must not affect the other watchers or the waits.
                 if not self._has_watcher_failed:
                     self._has_watcher_failed = True
-                    logger.exception("a watcher of batch %s failed; more is not logged", self.state.batch_id)
+                    logger.exception(
+                        "a watcher of batch %s failed; further errors of this run's watchers are not logged",
+                        self.state.batch_id,
+                    )
 
     def _release(self) -> None:
         for waiter in self.waiters:

@@ -28,11 +28,11 @@ from invokeai_py_client.wire.events import Event
 
 
 class RunTracker:
-    """Everything live of one client. All methods run on the engine.
+    """Submits, follows and streams the runs of one client. All methods run on the engine.
 
     Args:
         http: sends the requests.
-        engine: where it all runs.
+        engine: runs the background tasks.
         open_connection: opens the socket's connections.
     """
 
@@ -46,10 +46,11 @@ class RunTracker:
         self.submissions = Submissions(http, engine, self.listener, self.attacher, self.workloads, durations)
 
     async def wait(self, run: TrackedRun, *, seconds: float | None, pauses: tuple[float, ...] = ()) -> QueueItem:
-        """Wait until a run has ended, however it ended. Giving up the wait leaves the run as it is.
+        """Wait until a run has ended, successfully or not. Cancelling the wait does not cancel the run.
 
         Raises:
-            TimeoutError: it had not ended after so many `seconds`.
+            TimeoutError: the run had not ended after `seconds`.
+            InvokeAIError: following the run failed.
         """
         if not run.is_over:
             with self.polling(run, pauses):
@@ -57,7 +58,7 @@ class RunTracker:
                     await self.listener.start(run.state.queue_id)
                     await self._end_of(run)
         if run.failure is not None:
-            # One failure may end many waits, each with an error of its own.
+            # One failure may end many waits. Each raises a copy, as raising adds a traceback.
             raise copy.copy(run.failure)
         return run.state.view()
 
@@ -72,7 +73,12 @@ class RunTracker:
 
     @contextlib.contextmanager
     def polling(self, run: TrackedRun, pauses: tuple[float, ...]) -> Iterator[None]:
-        """While this is open, ask about a run after these pauses in seconds if there is no socket; the last repeats."""
+        """While the context is open, poll a run at intervals if the socket is down.
+
+        Args:
+            run: the run.
+            pauses: seconds before each request; the last is repeated.
+        """
         polling = Polling(pauses or (POLL_INTERVAL,))
         run.pollings.append(polling)
         self.listener.reconciler.schedule(run)
@@ -83,11 +89,11 @@ class RunTracker:
 
     @contextlib.asynccontextmanager
     async def watching(self, run: TrackedRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
-        """While this is open, call `watcher` on the engine with each burst of a run's events.
+        """While the context is open, call `watcher` on the engine with each burst of a run's events.
 
         Args:
             run: the run.
-            watcher: it must not block.
+            watcher: must not block.
             pauses: as for `polling`.
         """
         with self.polling(run, pauses):
@@ -102,15 +108,15 @@ class RunTracker:
     async def stream(
         self, run: TrackedRun, mailbox: Mailbox[Event], *, item_id: int | None = None
     ) -> Callable[[], InvokeAIError | None]:
-        """Put a run's events into a mailbox, from its start, and close it at the run's end.
+        """Put all events of a run into a mailbox, and close the mailbox when the run has ended.
 
         Args:
             run: the run.
-            mailbox: whose consumer may close it to end this early.
-            item_id: the one item that is of interest.
+            mailbox: the consumer's mailbox; closing it ends the stream early.
+            item_id: stream only this item, and end with it.
 
         Returns:
-            Tells why the stream has ended early, if it has.
+            A function that returns the error that ended the stream early, or None.
         """
         if not run.is_over:
             await self.listener.start(run.state.queue_id)
@@ -118,9 +124,12 @@ class RunTracker:
         return lambda: None if run.failure is None else copy.copy(run.failure)
 
     async def watch_queue(self, queue_id: str, watcher: Watcher) -> Callable[[], None]:
-        """Call `watcher` on the engine with every event of a queue, from now on; what is returned ends that.
+        """Call `watcher` on the engine with every event of a queue from now on.
 
-        When the socket is back after a loss, or opened for the first time, it is called with a `Reconnected`.
+        It also gets a `Reconnected` when the socket is connected again, or connected late.
+
+        Returns:
+            A function that removes the watcher.
         """
         await self.listener.subscribe(queue_id)
         self.listener.router.watch_queue(queue_id, watcher)
@@ -129,15 +138,18 @@ class RunTracker:
     async def stream_queue(
         self, queue_id: str, mailbox: Mailbox[Event], *, only_changes: bool = False
     ) -> Callable[[], InvokeAIError | None]:
-        """Put a queue's events into a mailbox, from now on, until its consumer closes it.
+        """Put the events of a queue into a mailbox from now on, until its consumer closes it.
 
         Args:
             queue_id: the queue.
-            mailbox: whose consumer it is for.
-            only_changes: put only what `changes_in` makes of them.
+            mailbox: the consumer's mailbox.
+            only_changes: put only the changes of `changes_in`.
+
+        Returns:
+            A function that returns the error that ended the stream, or None.
 
         Raises:
-            SettingsError: the client has no socket, and would wait for ever.
+            SettingsError: the client opens no socket.
             InvokeAIError: the server cannot be reached, or refuses this client.
         """
         if self._http.settings.transport == "polling":
@@ -161,7 +173,7 @@ class RunTracker:
 
         mailbox.when_closed(on_this_loop(leave))
         if not self.listener.is_connected:
-            # What keeps the socket from being opened mostly keeps the server from being asked: that is told.
+            # What prevents a connection usually makes a request fail as well, and its error says why.
             try:
                 await self._http.send(queue.get_queue_status(queue_id))
             except BaseException:
@@ -170,7 +182,7 @@ class RunTracker:
         return lambda: copy.copy(failures[0]) if failures else None
 
     def cancel_asked(self, run: TrackedRun | None = None, *, item_id: int | None = None) -> None:
-        """Remember that it is this client that cancels a run, or an item of whatever run."""
+        """Record that this client cancels a run, or an item, of whichever runs it is part."""
         if item_id is not None:
             for other in self.listener.router.having(item_id):
                 other.state.cancel_asked([item_id])
@@ -181,7 +193,7 @@ class RunTracker:
             self.listener.reconciler.schedule(run)
 
     def cancel_of_queue_asked(self, queue_id: str, *, pending_only: bool) -> None:
-        """Remember that it is this client that cancels what is in a queue, or waits in it."""
+        """Record that this client cancels all items of a queue, or the pending ones."""
         for run in [*self.listener.router.live()]:
             if run.state.queue_id != queue_id:
                 continue
@@ -191,7 +203,7 @@ class RunTracker:
                 self.cancel_asked(run)
 
     def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
-        """Remember that it is this client that cancels what has a destination."""
+        """Record that this client cancels the items with a destination."""
         for run in [*self.listener.router.live()]:
             if (run.state.queue_id, run.destination) == (queue_id, destination):
                 self.cancel_asked(run)

@@ -11,6 +11,7 @@ from invokeai_py_client.runtime.engine import Engine
 
 T = TypeVar("T")
 K = TypeVar("K")
+M = TypeVar("M")
 
 _COUNT_LASTS = 1.0
 """Seconds after `len` within which a reading that begins takes what it has counted."""
@@ -56,6 +57,14 @@ class Listing(FixedAttributes, Generic[T]):
         self._size = size
         self._counted: tuple[float, Sequence[Any]] | None = None
 
+    def _mapped(self, made_of: Callable[[T], M]) -> Listing[M]:
+        """Return a listing of what a function makes of each thing."""
+
+        async def fetch(keys: Sequence[Any]) -> Sequence[M]:
+            return [made_of(thing) for thing in await self._fetch(keys)]
+
+        return Listing(self._engine, self._keys, fetch, size=self._size)
+
     def __iter__(self) -> Iterator[T]:
         keys = self._just_counted() or self._engine.block(self._keys())
         for start in range(0, len(keys), self._size):
@@ -73,6 +82,7 @@ class Listing(FixedAttributes, Generic[T]):
         return len(keys)
 
     def __bool__(self) -> bool:
+        # Whether there is anything in it would cost a request.
         return True
 
     @overload

@@ -14,6 +14,7 @@ from invokeai_py_client.errors import AuthenticationError, InvokeAIError, Transf
 
 J = TypeVar("J")
 R = TypeVar("R")
+M = TypeVar("M")
 
 CONCURRENCY = 8
 """How many are under way at once, unless the caller says otherwise."""
@@ -53,6 +54,10 @@ class TransferReport(Generic[R]):
     done: list[R] = field(default_factory=list)
     skipped: list[R] = field(default_factory=list)
     failed: list[TransferFailure] = field(default_factory=list)
+
+    def _mapped(self, made_of: Callable[[R], M]) -> TransferReport[M]:
+        """Return a report with what a function makes of each thing that was transferred."""
+        return TransferReport([*map(made_of, self.done)], [*map(made_of, self.skipped)], self.failed)
 
     def raise_for_failures(self) -> None:
         """Raise the first failure, if there is any.

@@ -56,14 +56,36 @@ class WorkflowFields:
         return found
 
     @cached_property
-    def _into(self) -> Mapping[tuple[str, str], Sequence[Edge]]:
-        """The edges by the input that they feed, without those from connectors that have no source."""
-        edges, _ = self._kept
-        origins = Origins(self._definition.first_nodes, edges)
-        found: dict[tuple[str, str], list[Edge]] = {}
-        for edge in edges:
-            if origins.of(edge) is not None:
-                found.setdefault((edge.target, edge.target_field), []).append(edge)
+    def _origins(self) -> Origins:
+        return Origins(self._definition.first_nodes, self._kept[0])
+
+    @cached_property
+    def _into(self) -> tuple[Mapping[tuple[str, str], Sequence[Edge]], Mapping[tuple[str, str], Edge]]:
+        """The edges by the input that they feed, and the first into each input from a connector without a source."""
+        feeding: dict[tuple[str, str], list[Edge]] = {}
+        unfed: dict[tuple[str, str], Edge] = {}
+        for edge in self._kept[0]:
+            place = (edge.target, edge.target_field)
+            if self._origins.of(edge) is not None:
+                feeding.setdefault(place, []).append(edge)
+            else:
+                unfed.setdefault(place, edge)
+        return feeding, unfed
+
+    @cached_property
+    def _dropped(self) -> Mapping[tuple[str, str], str]:
+        """Why the first invalid edge into each input is not valid."""
+        found: dict[tuple[str, str], str] = {}
+        for dropped in self.dropped_edges:
+            found.setdefault((dropped.edge.target, dropped.edge.target_field), str(dropped))
+        return found
+
+    @cached_property
+    def _targets(self) -> Mapping[str, set[tuple[str, str]]]:
+        """The inputs to which edges lead, by the id of the node that they leave."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for edge in self._kept[0]:
+            found.setdefault(edge.source, set()).add((edge.target, edge.target_field))
         return found
 
     @property
@@ -84,14 +106,20 @@ class WorkflowFields:
 
     def why_dropped(self, node_id: str, name: str) -> str | None:
         """Return why an edge into an input is not valid; None if there is no such edge."""
-        for dropped in self.dropped_edges:
-            if (dropped.edge.target, dropped.edge.target_field) == (node_id, name):
-                return str(dropped)
-        return None
+        return self._dropped.get((node_id, name))
+
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node from which an edge brings a value, connectors apart, as errors show it."""
+        node = self._definition.first_nodes[(self._origins.of(edge) or edge).source]
+        return f"{node.label!r} ({node.type}, {node.id})" if node.label else f"{node.type} ({node.id})"
+
+    def unfed_edge(self, node_id: str, name: str) -> Edge | None:
+        """Return the edge into an input that comes from a connector without a source; None if there is none."""
+        return None if (node_id, name) in self._overridden else self._into[1].get((node_id, name))
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         """Return the edges that feed an input; an empty sequence if a value overrides them."""
-        return () if (node_id, name) in self._overridden else self._into.get((node_id, name), ())
+        return () if (node_id, name) in self._overridden else self._into[0].get((node_id, name), ())
 
     def is_overridden(self, node_id: str, name: str) -> bool:
         """Return whether a value overrides the edges into an input."""
@@ -106,9 +134,7 @@ class WorkflowFields:
 
     def is_cut_off(self, node_id: str) -> bool:
         """Return whether values override all edges that leave a node; False if it has none."""
-        if not self._overridden:
-            return False
-        fed = [(edge.target, edge.target_field) for edge in self._kept[0] if edge.source == node_id]
+        fed = self._targets.get(node_id, set()) if self._overridden else set()
         return bool(fed) and self._overridden.issuperset(fed)
 
     def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:

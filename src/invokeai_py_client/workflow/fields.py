@@ -9,6 +9,7 @@ import copy
 import math
 import operator
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class InputEdges(Protocol):
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         """Return the edges that feed an input."""
+        ...
+
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node that an edge leaves, as errors show it."""
         ...
 
     def is_overridden(self, node_id: str, name: str) -> bool:
@@ -129,15 +134,16 @@ class Field(FixedAttributes, ABC, Generic[T]):
         """
         feeding = self._feeding()
         if feeding and not override_edge:
+            source = "" if self._edges is None else self._edges.source_of(feeding[0])
             raise InputConnectedError(
-                f"{self.place} takes its value from the edge {feeding[0]}; a value of its own would not be used.",
+                f"{self.place} takes its value from {source}, over the edge {feeding[0]}; a value of its own would not "
+                "be used.",
                 node_id=self.place.node_id,
                 node_type=self.place.node_type,
                 field=self.place.name,
                 value=value,
                 edge=str(feeding[0]),
-                hint="Call set(value, override_edge=True) to remove the edge, or set the inputs of the node that "
-                f"feeds it ({feeding[0].source}).",
+                hint=f"Call set(value, override_edge=True) to remove the edge, or set the inputs of {source}.",
             )
         if value is None and not self.template.required:
             if not self.template.nullable:
@@ -450,7 +456,8 @@ def _is_multiple(number: float, step: float) -> bool:
     if isinstance(number, int) and isinstance(step, int):
         return number % step == 0
     try:
-        return math.isclose(number / step, round(number / step), abs_tol=1e-9)
+        # What the server allows, and what rounding may add: the float that is closest to a multiple is one.
+        return abs(number - round(number / step) * step) <= max(1e-9, abs(number) * sys.float_info.epsilon)
     except OverflowError:
         return False
 

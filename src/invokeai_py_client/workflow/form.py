@@ -93,19 +93,19 @@ class Form:
     def _walk(self) -> Iterator[tuple[str, str]]:
         # Each entry is an element to visit; None closes the container that was opened last.
         todo: list[str | None] = [self.root]
-        opened: list[str] = []
+        opened: dict[str, None] = {}
         visits = 0
         while todo and visits < 10 * MAX_SHOWN:
             visits += 1
             element_id = todo.pop()
             if element_id is None:
-                opened.pop()
+                opened.popitem()
                 continue
             element = self.elements.get(element_id)
             if element is None:
                 continue
             if element["type"] == "container" and element_id not in opened:
-                opened.append(element_id)
+                opened[element_id] = None
                 todo += [None, *reversed(element["data"]["children"])]
             elif element["type"] == "node-field":
                 identifier = element["data"]["fieldIdentifier"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, overload
+from functools import cached_property
+from typing import Any, SupportsIndex, TypeVar, overload
 
-from invokeai_py_client.errors import InputNotFoundError
+from invokeai_py_client.errors import InputNotFoundError, InputValueError
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
@@ -15,6 +16,8 @@ from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+T = TypeVar("T")
 
 InputKey = int | str | tuple[str, str]
 """How an input is named: by index, label, or (node id, label or type, field name)."""
@@ -139,7 +142,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
 
     def _at(self, key: SupportsIndex) -> WorkflowInput:
         try:
-            return self._inputs[key]
+            return _at(self._inputs, key)
         except (IndexError, TypeError):
             raise self._not_found(f"There is no input {key!r}: this workflow has {len(self)}.", key) from None
 
@@ -150,8 +153,8 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
-        shown = [i for i in self if i.field_name == name and i.node_id in {one.id for one in owners}]
-        return self._one((node, name), shown or [one.inputs[name] for one in owners])
+        found = [one.inputs[name] for one in owners]
+        return self._one((node, name), [i for i in found if i.index is not None] or found)
 
     def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
         # A form may show one field twice.
@@ -231,7 +234,7 @@ class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
                 return labelled[0]
             raise _no_such_field([self._node], key, key)
         try:
-            return self._named(self.names[key])
+            return self._named(_at(self.names, key))
         except (IndexError, TypeError):
             raise _no_such_field([self._node], key, key) from None
 
@@ -325,7 +328,7 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
             return self._nodes[key]
         if not isinstance(key, str):
             try:
-                return self._nodes[key]
+                return _at(self._nodes, key)
             except (IndexError, TypeError):
                 raise self._not_found(key) from None
         found = self.answering_to(key)
@@ -342,14 +345,22 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
         """Return the node with this id, else those with this label, else with this type, else with this title."""
-        labelled = [node for node in self if node.label]
-        return (
-            [node for node in self if node.id == name]
-            or [node for node in labelled if node.label == name]
-            or [node for node in labelled if _same(node.label, name)]
-            or [node for node in self if node.type == name]
-            or [node for node in self if _same(node.title, name)]
-        )
+        folded = name.strip().casefold()
+        for nodes, key in zip(self._named, (name, name, folded, name, folded), strict=True):
+            if key in nodes:
+                return nodes[key]
+        return []
+
+    @cached_property
+    def _named(self) -> Sequence[Mapping[str, list[WorkflowNode]]]:
+        """The nodes by id, by label, by label in any case, by type, and by title in any case."""
+        found: tuple[dict[str, list[WorkflowNode]], ...] = ({}, {}, {}, {}, {})
+        for node in self:
+            names = (node.id, node.label, node.label.casefold(), node.type, node.title.casefold())
+            for nodes, name in zip(found, names, strict=True):
+                if name:
+                    nodes.setdefault(name, []).append(node)
+        return found
 
     def places_of(self, name: str) -> list[tuple[str, str]]:
         """Return (node id, field name) of all inputs with this field name or label."""
@@ -437,9 +448,21 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
     Raises:
         InputNotFoundError: there is no such input.
         InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-        InputValueError: one of the values is not allowed. Every input keeps what it had.
+        InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
     """
     chosen = [(inputs[key].field, value) for key, value in values.items()]
+    keys: dict[int, Any] = {}
+    for key, (field, value) in zip(values, chosen, strict=True):
+        if id(field) in keys:
+            raise InputValueError(
+                f"{field.place} is named twice, as {keys[id(field)]!r} and as {key!r}.",
+                node_id=field.place.node_id,
+                node_type=field.place.node_type,
+                field=field.place.name,
+                value=value,
+                hint="Give one value to each input.",
+            )
+        keys[id(field)] = key
     before = [(field, field.snapshot()) for field, _ in chosen]
     try:
         for field, value in chosen:
@@ -448,6 +471,17 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
         for field, state in reversed(before):
             field.restore(state)
         raise
+
+
+def _at(things: tuple[T, ...], key: SupportsIndex) -> T:
+    """Return the element at an index; True and False are not indexes.
+
+    Raises:
+        IndexError, TypeError: there is none.
+    """
+    if isinstance(key, bool):
+        raise TypeError
+    return things[key]
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:

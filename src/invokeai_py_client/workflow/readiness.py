@@ -14,7 +14,6 @@ from typing import Any
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
 from invokeai_py_client.workflow.batching import LIST_INPUTS, BatchNode, batch_faults, item_edges, items_of
-from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -69,7 +68,7 @@ def input_problems(
         if node.kind == "invocation" and node.type not in templates:
             problems.append(_unknown_node(node, templates))
         elif node.kind == "invocation":
-            problems += _problems_of(node, definition, templates, fields)
+            problems += _problems_of(node, templates, fields)
     return problems
 
 
@@ -84,7 +83,7 @@ def missing_inputs(
         problem
         for node in definition.nodes.values()
         if node.kind == "invocation" and node.type in templates
-        for problem in _missing_of(node, definition, templates, fields)
+        for problem in _missing_of(node, templates, fields)
     ]
 
 
@@ -145,9 +144,7 @@ def unreadable_batch(node: Node, error: BatchError) -> InputProblem:
     return InputProblem(_place_of(node), str(error), is_batch=True)
 
 
-def _problems_of(
-    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
-) -> Iterator[InputProblem]:
+def _problems_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[InputProblem]:
     inputs = fields.inputs_of(node)
     known = templates[node.type].inputs
     for name in inputs:
@@ -158,7 +155,7 @@ def _problems_of(
                 f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
                 f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
             )
-    yield from _missing_of(node, definition, templates, fields)
+    yield from _missing_of(node, templates, fields)
     for name, template in _unfed(node, templates, fields):
         value = fields.value_of(node.id, name, inputs.get(name, {}))
         # What is missing is found above, and an empty batch where its items are counted.
@@ -172,15 +169,13 @@ def _problems_of(
             yield InputProblem(fields.place(node, name), fault)
 
 
-def _missing_of(
-    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
-) -> Iterator[InputProblem]:
+def _missing_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[InputProblem]:
     inputs = fields.inputs_of(node)
     for name, template in _unfed(node, templates, fields):
         if not template.required or template.type.batch:
             continue
         if _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
-            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
+            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, fields))
 
 
 def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
@@ -204,9 +199,7 @@ def _is_empty(value: object) -> bool:
     return value is UNSET or value is None
 
 
-def _why_missing(
-    node: Node, name: str, template: InputTemplate, definition: WorkflowDefinition, fields: WorkflowFields
-) -> str:
+def _why_missing(node: Node, name: str, template: InputTemplate, fields: WorkflowFields) -> str:
     what = "it needs an edge" if template.input == "connection" else "it needs a value"
     field = fields.get(node.id, name)
     if isinstance(field, ModelField) and field.unbound is not None:
@@ -214,9 +207,8 @@ def _why_missing(
     dropped = fields.why_dropped(node.id, name)
     if dropped is not None:
         return f"{what}: {dropped}"
-    edges = fields.edges
-    unfed = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
-    if unfed is not None and Origins(definition.first_nodes, edges).of(unfed) is None:
+    unfed = fields.unfed_edge(node.id, name)
+    if unfed is not None:
         return f"{what}: its edge comes from the connector {unfed.source}, which nothing feeds"
     return what
 

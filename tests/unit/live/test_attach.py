@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support.live import FakeQueue, status_payload
+from tests.support.live import RESULT, FakeQueue, status_payload
 from tests.support.tracking import Room
 from tests.support.virtual_time import in_virtual_time
 
@@ -101,6 +101,18 @@ async def test_attached_runs_are_asked_about_until_their_events_are_complete() -
         room.queue.requests.clear()
         await asyncio.sleep(0.5 if attach_many else 20)
         assert facts(run) == ("completed", [5, 6], 2)
+
+
+@in_virtual_time
+async def test_outputs_of_before_a_run_was_attached_are_known_at_its_end() -> None:
+    room = Room()
+    run = await room.attach(1)
+    room.queue.put(1, status="canceled")
+    session = room.queue.items[1].session
+    session["results"] = dict.fromkeys(session["prepared_source_mapping"], RESULT)
+    room.link.push("queue_item_status_changed", status_payload("canceled", 1))
+    await asyncio.sleep(1)
+    assert facts(run) == ("canceled", [1], 1)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.queue_server import (
+    Exchange,
     Fault,
     QueueServer,
     answered,
@@ -23,8 +24,9 @@ from tests.support.queue_server import (
 from tests.support.virtual_time import in_virtual_time, now, run_in_virtual_time
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, enqueue_once, item_count
+from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.wire.call import Response
 
 BODY: dict[str, Any] = {"prepend": False, "batch": {"graph": {}, "runs": 1}}
 
@@ -418,3 +420,229 @@ async def test_a_slot_is_held_while_a_batch_is_sent_and_let_go_whatever_comes_of
     server.next("enqueue_batch", refused)
     assert (await enqueue(server, slots=slots)).item_ids == [1]
     assert not slots.locked()
+
+
+# When what is sent.
+
+
+def times_of(server: QueueServer, route: str, began: float) -> list[float]:
+    return [round(request.at - began, 3) for request in server.asked(route)]
+
+
+def errors_of(code: int, **more: Any) -> errors.InvokeAIError:
+    return errors.ServerError("no", status=code, method="POST", url="u", **more)
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [(60.0, 7), (8.0, 6), (3.0, 4), (0.5, 2), (0.2, 1)])
+@in_virtual_time
+async def test_a_batch_is_sent_again_with_growing_pauses(seconds: float, attempts: int) -> None:
+    server = QueueServer(settings=Settings(timeout=seconds))
+    server.always("enqueue_batch", refused)
+    began = now()
+    with pytest.raises(errors.TransportError):
+        await enqueue(server)
+    assert times_of(server, "enqueue_batch", began) == [0, 0.2, 0.7, 1.7, 3.7, 7.7, 11.7][:attempts]
+    assert server.asked("batch_status") == []
+
+
+@in_virtual_time
+async def test_the_time_to_send_can_be_less_than_that_of_a_request() -> None:
+    server = QueueServer()
+    server.always("enqueue_batch", refused)
+    began = now()
+    with pytest.raises(errors.TransportError):
+        await enqueue(server, seconds=1.0)
+    assert times_of(server, "enqueue_batch", began) == [0, 0.2, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "second_at"), [(None, 3.2), (1.0, 3.2), (3.1, 3.2), (5.0, 5.0)], ids=["none", "1", "3.1", "5"]
+)
+@in_virtual_time
+async def test_a_batch_whose_fate_is_not_known_is_asked_for_until_the_grace_is_over(
+    retry_after: float | None, second_at: float
+) -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", status(503, retry_after=retry_after))
+    began = now()
+    assert (await enqueue(server, times=EnqueueTimes(grace_per_item=0.0))).item_ids == [1]
+    # What counts is a question after the grace: it is not left to the next pause.
+    assert times_of(server, "batch_status", began) == [0, 0.2, 0.7, 1.7, 3.0]
+    assert times_of(server, "enqueue_batch", began) == [0, second_at]
+
+
+@in_virtual_time
+async def test_a_question_that_fails_is_repeated_after_a_pause_also_when_the_grace_is_over() -> None:
+    server = QueueServer()
+    server.next("enqueue_batch", dropped)
+    server.next("batch_status", *[refused] * 5)
+    began = now()
+    assert (await enqueue(server, times=EnqueueTimes(grace=1.0, grace_per_item=0.0))).item_ids == [1]
+    assert times_of(server, "batch_status", began) == [0, 0.2, 0.7, 1.7, 3.7, 7.7]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked_for"), [(60.0, [10.0, 10.0]), (4.0, [4.0, 4.0]), (12.0, [10.0, pytest.approx(1.8)])]
+)
+@in_virtual_time
+async def test_a_question_takes_no_longer_than_a_request_or_the_time_that_is_left(
+    seconds: float, asked_for: list[float]
+) -> None:
+    server = QueueServer(settings=Settings(timeout=seconds))
+    seen: list[tuple[float | None, int | None]] = []
+
+    async def noted(exchange: Exchange) -> Response:
+        seen.append((exchange.call.timeout, exchange.call.retries))
+        return await swallowed(exchange)
+
+    server.next("enqueue_batch", lost)
+    server.always("batch_status", noted)
+    with pytest.raises(errors.EnqueueInDoubtError):
+        await enqueue(server, seconds=0.0)
+    assert [timeout for timeout, _ in seen][:2] == asked_for
+    assert {retries for _, retries in seen} == {0}, "it is repeated here, and not by the transport"
+
+
+@in_virtual_time
+async def test_a_request_gets_the_time_that_is_left_and_is_not_repeated_by_the_transport() -> None:
+    server = QueueServer(settings=Settings(timeout=30.0))
+    seen: list[tuple[float | None, int | None]] = []
+
+    async def noted(exchange: Exchange) -> Response:
+        seen.append((exchange.call.timeout, exchange.call.retries))
+        return await refused(exchange)
+
+    server.next("enqueue_batch", noted, noted)
+    await enqueue(server)
+    assert seen == [(30.0, 0), (pytest.approx(29.8), 0)]
+
+
+@in_virtual_time
+async def test_waiting_for_a_slot_counts_as_sending_and_a_slot_is_held_by_one_request_at_a_time() -> None:
+    server = QueueServer()
+    server.storing_takes = 3.0
+    slots = asyncio.Semaphore(1)
+    began = now()
+    parts = await asyncio.gather(
+        *(enqueue_once(server, "default", name, BODY, slots=slots, seconds=10.0) for name in ("one", "two"))
+    )
+    assert [part.item_ids for part in parts] == [[1], [2]]
+    assert times_of(server, "enqueue_batch", began) == [0, 3]
+    # A request that was begun in time may take the time that is left, and no more.
+    server.storing_takes = 6.0
+    failures = await asyncio.gather(
+        *(enqueue_once(server, "default", name, BODY, slots=slots, seconds=5.0) for name in ("three", "four")),
+        return_exceptions=True,
+    )
+    assert isinstance(failures[0], Enqueued)
+    assert isinstance(failures[1], errors.RequestTimeout)
+    assert (server.ids_of("three"), server.ids_of("four")) == ([3], [])
+
+
+@in_virtual_time
+async def test_no_slot_is_held_while_the_fate_of_a_batch_is_found_out() -> None:
+    server = QueueServer()
+    slots = asyncio.Semaphore(1)
+    server.next("enqueue_batch", dropped)
+    sending = asyncio.create_task(enqueue(server, slots=slots))
+    await asyncio.sleep(1)
+    assert not slots.locked()
+    assert (await sending).item_ids == [1]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(0, 0.2), (1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 4.0), (100, 4.0)]
+)
+def test_the_last_pause_is_repeated(attempt: int, seconds: float) -> None:
+    assert DEFAULT_TIMES.pause(attempt) == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "items", "seconds"),
+    [
+        (errors_of(503), 0, 3.0),
+        (errors_of(500), 1000, 3.5),
+        (errors_of(500), 10_000, 8.0),
+        (errors_of(500), 10**6, 8.0),
+        (errors.TransportError("reset", url="u", method="POST"), 2000, 4.0),
+        (errors_of(408), 1, float("inf")),
+        (errors_of(504), 1, float("inf")),
+        (errors_of(524), 1, float("inf")),
+        (errors.RequestTimeout("slow", url="u", method="POST", timeout=1.0), 1, float("inf")),
+    ],
+)
+def test_the_server_gets_time_to_store_a_batch_by_its_size(
+    error: errors.InvokeAIError, items: int, seconds: float
+) -> None:
+    assert DEFAULT_TIMES.grace_after(error, items) == seconds
+
+
+# What is sent, and what the errors say.
+
+
+@in_virtual_time
+async def test_the_batch_is_sent_under_the_given_id_as_it_was_given() -> None:
+    server = QueueServer()
+    batch = {"graph": {"nodes": {}}, "runs": 2, "batch_id": "of the file", "origin": "o"}
+    await enqueue(server, {"prepend": True, "batch": batch})
+    (request,) = server.asked("enqueue_batch")
+    assert request.body == {"prepend": True, "batch": {**batch, "batch_id": "mine"}}
+    assert batch["batch_id"] == "of the file"
+    assert server.ids_of("mine") == [1, 2]
+
+
+@in_virtual_time
+async def test_an_error_says_which_request_it_is_about() -> None:
+    path = "http://127.0.0.1:9090/api/v1/queue/default/enqueue_batch"
+    # It is in doubt.
+    server = QueueServer(settings=Settings("http://127.0.0.1:9090"))
+    server.next("enqueue_batch", lost)
+    server.always("batch_status", refused)
+    with pytest.raises(errors.EnqueueInDoubtError, match=r"connection reset.*connection refused") as doubt:
+        await enqueue(server)
+    assert (doubt.value.method, doubt.value.url) == ("POST", path)
+    assert isinstance(doubt.value.__cause__, errors.TransportError)
+    assert "batch_id='mine'" in (doubt.value.hint or "")
+    # It is absent, but may come.
+    server = QueueServer()
+    server.next("enqueue_batch", status(504))
+    with pytest.raises(errors.EnqueueInDoubtError) as doubt:
+        await enqueue(server)
+    assert isinstance(doubt.value.__cause__, errors.ServerError)
+    # There was no slot.
+    slots = asyncio.Semaphore(0)
+    server = QueueServer(settings=Settings("http://127.0.0.1:9090", timeout=7.0))
+    with pytest.raises(errors.RequestTimeout, match="not sent within 7 s") as unsent:
+        await enqueue(server, slots=slots)
+    assert (unsent.value.method, unsent.value.url, unsent.value.timeout) == ("POST", path, 7.0)
+    assert unsent.value.hint
+
+
+@pytest.mark.parametrize("wanted_until", [0.1, 0.3])
+@in_virtual_time
+async def test_a_batch_that_becomes_unwanted_in_a_pause_is_not_sent_again(wanted_until: float) -> None:
+    server = QueueServer()
+    server.always("enqueue_batch", refused)
+    began = now()
+    with pytest.raises(errors.TransportError) as caught:
+        await enqueue(server, is_unwanted=lambda: now() - began >= wanted_until)
+    assert caught.value.batch_id == "mine"
+    assert len(server.asked("enqueue_batch")) == (1 if wanted_until == 0.1 else 2)
+
+
+@in_virtual_time
+async def test_an_unwanted_batch_counts_as_requested_and_not_taken() -> None:
+    part = await enqueue(QueueServer(), {"batch": {"runs": 3}}, is_unwanted=lambda: True)
+    assert (part.item_ids, part.requested, part.took_all()) == ([], 3, False)
+
+
+@in_virtual_time
+async def test_of_a_response_that_names_items_of_called_workflows_the_new_ones_count() -> None:
+    server = QueueServer()
+    named = b'{"enqueued": 2, "requested": 3, "item_ids": [9, 4, 8, 2]}'
+    server.next("enqueue_batch", answered(named, applied=False))
+    part = await enqueue(server, {"batch": {"runs": 3}}, known=frozenset({2}))
+    assert (part.item_ids, part.requested) == ([8, 9], 3)
+    server.next("enqueue_batch", answered(b'{"enqueued": 0, "requested": 3, "item_ids": [9, 4]}', applied=False))
+    part = await enqueue(server, {"batch": {"runs": 3}})
+    assert (part.item_ids, part.requested, part.took_all()) == ([], 3, False)

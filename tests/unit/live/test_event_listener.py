@@ -161,6 +161,18 @@ async def test_what_ends_while_the_socket_is_away_is_found_by_asking() -> None:
 
 
 @in_virtual_time
+async def test_what_the_events_of_an_ended_item_did_not_tell_is_asked_for_at_once() -> None:
+    room = Room()
+    run = await room.attach(1)
+    await asyncio.sleep(5)
+    room.queue.put(1, status="completed")
+    room.link.push("queue_item_status_changed", status_payload("completed", 1))
+    await asyncio.sleep(0.5)
+    assert run.is_over
+    assert len(run.state.view().outputs) == 1
+
+
+@in_virtual_time
 async def test_an_item_that_a_restarted_server_canceled_was_canceled_by_the_server() -> None:
     for failure, by in ((ConnectionRefusedError("refused"), "server"), (OSError("no route"), "unknown")):
         room = Room()
@@ -248,7 +260,9 @@ async def test_closing_the_client_ends_runs_and_streams() -> None:
 
 
 @in_virtual_time
-async def test_a_forked_child_follows_what_its_parent_has_sent_and_fails_what_it_was_sending() -> None:
+async def test_a_forked_child_follows_what_its_parent_has_sent_and_fails_what_it_was_sending(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     room = Room()
     run, watched, told = await room.attach(1), Mailbox[Event](), list[Event]()
     sending = room.listener.router.follow(RunState("unsent", "default", {"nodes": {}, "edges": []}))
@@ -257,9 +271,12 @@ async def test_a_forked_child_follows_what_its_parent_has_sent_and_fails_what_it
     run.watchers.append(told.extend)
     room.listener.router.watch_queue("default", told.extend)
     failures = room.listener.queue_streams.add(watched)
+    await room.link.drop()
+    await room.link.restore()
+    told.clear()
     room.engine.forks += 1
     assert await room.listener.start("default")
-    assert len(room.link.connections) == 2
+    assert len(room.link.connections) == 3
     assert isinstance(sending.failure, RunError)
     assert sending.failure.batch_id == "unsent"
     assert not room.listener.router.is_followed(sending)
@@ -271,3 +288,4 @@ async def test_a_forked_child_follows_what_its_parent_has_sent_and_fails_what_it
     assert (parents_waiter.done(), told, failures, watched.is_closed) == (False, [], [], False)
     await room.engine.aclose()
     assert failures == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

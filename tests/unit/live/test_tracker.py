@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.support.live import messages, node_payload, status_payload
-from tests.support.tracking import Room, settle, taken, types_in
+from tests.support.live import GRAPH, messages, node_payload, status_payload
+from tests.support.queue_server import QueueServer
+from tests.support.tracking import Link, Room, settle, taken, tracker_on, types_in
+from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import (
@@ -36,6 +38,24 @@ async def finish(room: Room, item_id: int = 1, status: str = "completed") -> Non
     room.queue.put(item_id, status=status)
     room.link.push("queue_item_status_changed", status_payload(status, item_id))
     await asyncio.sleep(1)
+
+
+# Submissions.
+
+
+@in_virtual_time
+async def test_a_run_is_followed_from_its_submission_on() -> None:
+    link, queue = Link(), QueueServer()
+    tracker = tracker_on(queue, VirtualEngine(), link)
+    first = await tracker.submissions.submit("default", {"batch": {"graph": GRAPH, "runs": 1}})
+    assert await tracker.attacher.attach_if_there("default", first.state.batch_id) is first
+    for name, payload in messages(1, first.state.batch_id):
+        link.push(name, payload)
+    assert (await tracker.wait(first, seconds=0)).status == "completed"
+    # A later run of the same graph is known to be the same kind of work.
+    second = await tracker.submissions.submit("default", {"batch": {"graph": GRAPH, "runs": 1}})
+    batches = [run.state.batch_id for run in (first, second)]
+    assert tracker.workloads.of(batches[0]) == tracker.workloads.of(batches[1]) is not None
 
 
 # Waits.
@@ -201,7 +221,7 @@ async def test_a_stream_in_a_forked_child_subscribes_anew() -> None:
     run = await room.attach(1)
     room.engine.forks += 1
     await room.tracker.stream(run, Mailbox[Event]())
-    assert len(room.link.connections) == 2
+    assert [connection.queues for connection in room.link.connections] == [["default"]] * 2
 
 
 # Queues.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.listing import Listing, in_parts
 
 
 class Store:
@@ -98,6 +98,7 @@ async def test_the_first_of_it_are_as_many_as_there_are(engine: Engine) -> None:
     listing = Listing(engine, store.keys, store.fetch, size=3)
     assert (listing.first(2), store.fetched) == (["A", "C"], [["a", "b"], ["c"]])
     assert (listing.first(0), listing.first(9)) == ([], ["A", "C", "D", "E"])
+    assert store.fetched[2:] == [["a", "b", "c"], ["d", "e"]], "nothing is asked for beyond the end"
     assert await listing.afirst(2) == ["A", "C"]
 
 
@@ -114,3 +115,11 @@ async def test_counting_it_costs_one_request_and_so_does_a_list_of_it(engine: En
     assert (list(listing), len(asked)) == (["A", "B", "C"], 2)
     assert (await listing.acount(), len(asked), bool(listing), len(asked)) == (3, 3, True, 3)
     assert store.fetched == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("things", "parts"),
+    [("", []), ("ab", ["ab"]), ("abc", ["abc"]), ("abcd", ["abc", "d"]), ("abcdef", ["abc", "def"])],
+)
+def test_a_sequence_is_cut_into_parts_of_a_size(things: str, parts: list[str]) -> None:
+    assert [*in_parts(things, 3)] == parts

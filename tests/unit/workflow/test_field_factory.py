@@ -25,6 +25,9 @@ class Fed:
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         return [Edge("a", "value", node_id, name)]
 
+    def source_of(self, edge: Edge) -> str:
+        return f"add ({edge.source})"
+
     def is_overridden(self, node_id: str, name: str) -> bool:
         return False
 

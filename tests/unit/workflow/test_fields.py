@@ -348,6 +348,28 @@ def test_what_only_looks_like_a_number_is_refused(templates: NodeTemplates, valu
         field(templates, "noise", "width").value = value
 
 
+@pytest.mark.parametrize(
+    ("number", "step", "is_multiple"),
+    [
+        (10.5, 1.0, False),
+        (1e9 + 0.5, 1.0, False),
+        (-1e10 - 0.25, 1.0, False),
+        (1 + 1e-8, 1.0, False),
+        (1e9, 1.0, True),
+        (0.3, 0.1, True),
+        (-0.7, 0.1, True),
+        (1016757070.4, 0.05, True),
+        (123456789.1, 0.1, True),
+    ],
+)
+def test_a_number_is_a_multiple_whatever_its_size(
+    templates: NodeTemplates, number: float, step: float, is_multiple: bool
+) -> None:
+    template = dataclasses.replace(templates["img_blur"].inputs["radius"], minimum=None, multiple_of=step)
+    held = field_for(FieldPlace("id", "img_blur", "", "radius"), template, number)
+    assert (held.fault() is None) is is_multiple
+
+
 @pytest.mark.parametrize(("node", "name", "number"), [("img_blur", "radius", 1e308), ("noise", "seed", 10**400)])
 def test_numbers_beyond_every_multiple_are_refused(
     templates: NodeTemplates, node: str, name: str, number: float

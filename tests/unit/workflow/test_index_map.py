@@ -53,6 +53,34 @@ def test_what_is_no_map_is_refused(content: str, templates: NodeTemplates, tmp_p
         compare_index_map(path, inputs(templates, ["width"]))
 
 
+@pytest.mark.parametrize(("part", "value"), [("node_id", []), ("field_name", None), ("index", "0"), ("index", True)])
+def test_a_map_of_odd_parts_is_refused(part: str, value: Any, templates: NodeTemplates, tmp_path: Path) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
+    saved = json.loads(path.read_text())
+    saved["inputs"][0][part] = value
+    path.write_text(json.dumps(saved))
+    with pytest.raises(WorkflowFileError, match="it holds the input"):
+        compare_index_map(path, inputs(templates, ["width"]))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        (["seed", "width"], ["seed", "width", "width"], ["appeared: [2] Width (n.width: IntegerField)"]),
+        (["seed", "width", "width"], ["seed", "width"], ["vanished: [2] Width (n.width: IntegerField)"]),
+        (["width", "seed", "width"], ["width", "width", "seed"], ["moved: [2] Width (n.width: IntegerField) -> [1]"]),
+        (["width", "width"], ["width", "width"], []),
+    ],
+)
+def test_an_input_that_is_shown_twice_is_compared_place_by_place(
+    before: list[str], now: list[str], lines: list[str], templates: NodeTemplates, tmp_path: Path
+) -> None:
+    path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, before))
+    changes = compare_index_map(path, inputs(templates, now))
+    told = [line for line in str(changes).splitlines() if "Width" in line]
+    assert told == lines
+
+
 def test_a_map_is_saved_under_a_path_only(templates: NodeTemplates, tmp_path: Path) -> None:
     with pytest.raises(UnsafePathError):
         save_index_map(tmp_path / "a\0b", "noise", inputs(templates, ["width"]))

@@ -125,6 +125,13 @@ def test_several_are_set_together_or_not_at_all(inputs: WorkflowInputs) -> None:
     assert (inputs[0].value, inputs[2].value) == ("a tiger", 128)
 
 
+@pytest.mark.parametrize("keys", [(2, ("x", "width")), ("SEED", ("x", "seed")), (4, 5), (0, -6)])
+def test_one_input_is_not_set_twice_at_once(inputs: WorkflowInputs, keys: tuple[Any, Any]) -> None:
+    with pytest.raises(InputValueError, match="is named twice, as "):
+        set_all(inputs, {keys[0]: 8, keys[1]: 16})
+    assert (inputs[0].value, inputs[2].value, inputs[4].value) == ("a", 64, 1)
+
+
 class Broken:
     """A record that fails as it is read."""
 
@@ -140,10 +147,15 @@ def test_an_error_of_a_users_own_object_leaves_every_input_as_it_was(inputs: Wor
 
 
 def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
-    odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5]
+    odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5, True, False]
     for key in odd:
         with pytest.raises(InputNotFoundError):
             inputs[key]
+    for key in odd[3:]:
+        with pytest.raises(InputNotFoundError):
+            inputs.nodes[key]
+        with pytest.raises(InputNotFoundError):
+            inputs.nodes["x"].inputs[key]
 
 
 def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemplates) -> None:
@@ -191,6 +203,30 @@ def test_an_input_with_an_edge_is_not_set_without_a_word(templates: NodeTemplate
     # A connector that nothing feeds brings no value, so the input's own is sent.
     inputs["noise", "height"].value = 128
     assert inputs["noise", "height"].edge is None
+
+
+def test_a_refusal_names_the_node_that_feeds_the_input(templates: NodeTemplates) -> None:
+    nodes = [
+        node("r", "rand_int", "Random Seed"),
+        node("w", "rand_int"),
+        {"id": "c", "type": "connector", "data": {}},
+        node("x", "noise", seed={}, width={}),
+    ]
+    edges = [
+        {"source": source, "sourceHandle": output, "target": target, "targetHandle": field}
+        for source, output, target, field in (
+            ("r", "value", "c", "in"),
+            ("c", "out", "x", "seed"),
+            ("w", "value", "x", "width"),
+        )
+    ]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "edges": edges})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    for name, source in (("seed", "'Random Seed' (rand_int, r)"), ("width", "rand_int (w)")):
+        with pytest.raises(InputConnectedError) as caught:
+            inputs["x", name].value = 8
+        assert f"takes its value from {source}, over the edge" in str(caught.value)
+        assert caught.value.hint.endswith(f"or set the inputs of {source}.")
 
 
 def test_a_value_overrides_an_edge_on_request(templates: NodeTemplates) -> None:

@@ -1,5 +1,5 @@
 # Generated from repositories/auth.py by scripts/generate_blocking.py. Do not edit.
-"""`Auth`, the blocking face of `AsyncAuth`."""
+"""`Auth`: the methods of `AsyncAuth`, blocking."""
 
 from __future__ import annotations
 

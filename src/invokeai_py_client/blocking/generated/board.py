@@ -1,5 +1,5 @@
 # Generated from repositories/boards/board.py by scripts/generate_blocking.py. Do not edit.
-"""`Board`, the blocking face of `AsyncBoard`."""
+"""`Board`: the methods of `AsyncBoard`, blocking."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from invokeai_py_client.blocking.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike
 from invokeai_py_client.repositories.boards.board import AsyncBoard
 from invokeai_py_client.repositories.media.common import Category
@@ -17,7 +18,6 @@ from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.images import ImageRecord
 
 
 class Board(Blocking[AsyncBoard]):
@@ -70,13 +70,15 @@ class Board(Blocking[AsyncBoard]):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[Image]:
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
             NotFoundError: the board is no more.
         """
-        return self._aio.images(categories=categories, starred=starred, search=search, newest_first=newest_first)
+        return self._aio.images(
+            categories=categories, starred=starred, search=search, newest_first=newest_first
+        )._mapped(Image)
 
     def list_images(
         self,
@@ -109,11 +111,11 @@ class Board(Blocking[AsyncBoard]):
 
     def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
-    ) -> ImageRecord:
+    ) -> Image:
         """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
         work = self._aio.upload_image(file_path, is_intermediate, image_category)
         del file_path, is_intermediate, image_category
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def upload_image_data(
         self,
@@ -121,11 +123,11 @@ class Board(Blocking[AsyncBoard]):
         filename: str | None = None,
         is_intermediate: bool = False,
         image_category: Category = "user",
-    ) -> ImageRecord:
+    ) -> Image:
         """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
         work = self._aio.upload_image_data(image_data, filename, is_intermediate, image_category)
         del image_data, filename, is_intermediate, image_category
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def upload(
         self,
@@ -134,14 +136,14 @@ class Board(Blocking[AsyncBoard]):
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+    ) -> TransferReport[Image]:
         """Upload many files to it: `image_repo.upload_many`."""
         paths = read_here(paths)
         return block_reporting(
             self._aio._engine,
             lambda report: self._aio.upload(paths, log=log, concurrency=concurrency, progress_callback=report),
             progress_callback,
-        )
+        )._mapped(Image)
 
     def download(
         self,

@@ -1,5 +1,5 @@
 # Generated from async_client.py by scripts/generate_blocking.py. Do not edit.
-"""`ClientMethods`, the blocking face of `AsyncClient`."""
+"""`ClientMethods`: the methods of `AsyncClient`, blocking."""
 
 from __future__ import annotations
 
@@ -145,64 +145,6 @@ class ClientMethods(Blocking["public.AsyncClient"]):
         del batch_ids, destination, origin, queue_id
         return {key: public.Run(each) for key, each in self._aio._engine.block(work).items()}
 
-    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        work = self._aio.cancel_workflow(item_id, queue_id)
-        del item_id, queue_id
-        return self._aio._engine.block(work)
-
-    def health_check(self, timeout: float | None = None) -> public.Health:
-        """`client.app.health_check`."""
-        work = self._aio.health_check(timeout)
-        del timeout
-        return self._aio._engine.block(work)
-
-    def wait_until_ready(self, timeout: float = 60.0) -> str:
-        """`client.app.wait_until_ready`."""
-        work = self._aio.wait_until_ready(timeout)
-        del timeout
-        return self._aio._engine.block(work)
-
-    def schema_drift(self) -> list[public.Drift]:
-        """`client.app.schema_drift`."""
-        return self._aio._engine.block(self._aio.schema_drift())
-
-    def delete_image(self, image_name: public.ImageLike) -> str:
-        """`client.image_repo.delete_image`."""
-        work = self._aio.delete_image(image_name)
-        del image_name
-        return self._aio._engine.block(work)
-
-    def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> public.Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        work = self._aio._make_request(
-            method, endpoint, json=read_here(json), params=params, headers=headers, timeout=timeout
-        )
-        del method, endpoint, json, params, headers, timeout
-        return self._aio._engine.block(work)
-
     def request(
         self,
         method: str,
@@ -276,3 +218,61 @@ class ClientMethods(Blocking["public.AsyncClient"]):
     def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
         return self._aio.stats()
+
+    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        work = self._aio.cancel_workflow(item_id, queue_id)
+        del item_id, queue_id
+        return self._aio._engine.block(work)
+
+    def health_check(self, timeout: float | None = None) -> public.Health:
+        """`client.app.health_check`."""
+        work = self._aio.health_check(timeout)
+        del timeout
+        return self._aio._engine.block(work)
+
+    def wait_until_ready(self, timeout: float = 60.0) -> str:
+        """`client.app.wait_until_ready`."""
+        work = self._aio.wait_until_ready(timeout)
+        del timeout
+        return self._aio._engine.block(work)
+
+    def schema_drift(self) -> list[public.Drift]:
+        """`client.app.schema_drift`."""
+        return self._aio._engine.block(self._aio.schema_drift())
+
+    def delete_image(self, image_name: public.ImageLike) -> str:
+        """`client.image_repo.delete_image`."""
+        work = self._aio.delete_image(image_name)
+        del image_name
+        return self._aio._engine.block(work)
+
+    def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> public.Response:
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        work = self._aio._make_request(
+            method, endpoint, json=read_here(json), params=params, headers=headers, timeout=timeout
+        )
+        del method, endpoint, json, params, headers, timeout
+        return self._aio._engine.block(work)

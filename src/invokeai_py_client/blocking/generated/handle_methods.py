@@ -1,5 +1,5 @@
 # Generated from handle.py by scripts/generate_blocking.py. Do not edit.
-"""`WorkflowHandleMethods`, the blocking face of `AsyncWorkflowHandle`."""
+"""`WorkflowHandleMethods`: the methods of `AsyncWorkflowHandle`, blocking."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         Raises:
             InputNotFoundError: one is not there.
             InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-            InputValueError: one of the values is not allowed. Every input keeps what it had.
+            InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})

@@ -1,5 +1,5 @@
 # Generated from repositories/models/install_job.py by scripts/generate_blocking.py. Do not edit.
-"""`InstallJob`, the blocking face of `AsyncInstallJob`."""
+"""`InstallJob`: the methods of `AsyncInstallJob`, blocking."""
 
 from __future__ import annotations
 

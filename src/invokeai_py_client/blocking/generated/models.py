@@ -1,5 +1,5 @@
 # Generated from repositories/models/models.py by scripts/generate_blocking.py. Do not edit.
-"""`Models`, the blocking face of `AsyncModels`."""
+"""`Models`: the methods of `AsyncModels`, blocking."""
 
 from __future__ import annotations
 

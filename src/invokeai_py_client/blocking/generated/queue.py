@@ -1,5 +1,5 @@
 # Generated from repositories/queue/queue.py by scripts/generate_blocking.py. Do not edit.
-"""`Queue`, the blocking face of `AsyncQueue`."""
+"""`Queue`: the methods of `AsyncQueue`, blocking."""
 
 from __future__ import annotations
 

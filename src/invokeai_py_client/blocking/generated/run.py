@@ -1,12 +1,12 @@
 # Generated from run.py by scripts/generate_blocking.py. Do not edit.
-"""`Run`, the blocking face of `AsyncRun`."""
+"""`Run`: the methods of `AsyncRun`, blocking."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.blocking.generated.image import Image
+from invokeai_py_client.blocking.image import Image
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping
@@ -169,10 +169,6 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
             NotSubmittedError: none of its items has that session.
         """
         return self._aio.stream(session_id)
-
-    def has_session(self, session_id: str) -> bool:
-        """Return whether one of the run's items is known to have a session."""
-        return self._aio.has_session(session_id)
 
     def fetch_session_id(self) -> str:
         """Return the session id of the first item: from its events, else from the server (one request)."""

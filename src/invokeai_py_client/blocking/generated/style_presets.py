@@ -1,5 +1,5 @@
 # Generated from repositories/style_presets.py by scripts/generate_blocking.py. Do not edit.
-"""`StylePresets`, the blocking face of `AsyncStylePresets`."""
+"""`StylePresets`: the methods of `AsyncStylePresets`, blocking."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Generated from repositories/media/videos.py by scripts/generate_blocking.py. Do not edit.
-"""`Videos`, the blocking face of `AsyncVideos`."""
+"""`Videos`: the methods of `AsyncVideos`, blocking."""
 
 from __future__ import annotations
 

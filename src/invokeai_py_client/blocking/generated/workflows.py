@@ -1,5 +1,5 @@
 # Generated from repositories/workflows.py by scripts/generate_blocking.py. Do not edit.
-"""`Workflows`, the blocking face of `AsyncWorkflows`."""
+"""`Workflows`: the methods of `AsyncWorkflows`, blocking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has happened in a run so far, for those who come late."""
+"""The past events of a run, for consumers that start late."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from invokeai_py_client.wire.events import Event, GeneratorProgress
 
 MOST_PROGRESS = 1000
-"""How many progress events of a run are kept; beyond it the oldest goes. Other events are all kept."""
+"""How many progress events of a run are kept; beyond that the oldest is dropped. All other events are kept."""
 
 
 class EventHistory:
-    """A run's events from its start, in order. Only the latest preview picture of each node is kept."""
+    """The events of a run, in order. Only the latest preview image of each node is kept."""
 
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
@@ -22,7 +22,7 @@ class EventHistory:
         self.dropped = 0
 
     def add(self, events: Iterable[Event]) -> None:
-        """Go on with the story."""
+        """Append events."""
         for event in events:
             place = self._next
             self._next += 1
@@ -31,14 +31,14 @@ class EventHistory:
                 self._add_progress(place, event)
 
     def __iter__(self) -> Iterator[Event]:
-        # Other threads read while the engine adds; copying a dictionary is atomic.
+        # Other threads read while the engine appends; copying a dictionary is atomic.
         return iter(self._events.copy().values())
 
     def _add_progress(self, place: int, event: GeneratorProgress) -> None:
         node = (event.item_id, event.invocation_id)
-        before = self._latest.get(node)
-        earlier = None if before is None else self._events.get(before)
-        if before is not None and earlier is not None and earlier.raw.get("image"):
+        before = self._latest.get(node, -1)
+        earlier = self._events.get(before)
+        if earlier is not None and earlier.raw.get("image"):
             # Previews are by far the largest part of an event.
             self._events[before] = replace(earlier, raw={**earlier.raw, "image": None})
         self._latest[node] = place

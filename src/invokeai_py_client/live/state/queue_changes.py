@@ -1,4 +1,4 @@
-"""What someone who watches a queue is told: the changes of its items' status, made of whatever the server pushes."""
+"""Converts the events of a queue to changes of its items, for watchers of the queue."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from invokeai_py_client.wire.events import (
     Reconnected,
 )
 
-_TOLD = (QueueItemStatusChanged, BatchEnqueued, BulkChange, Reconnected)
+_CHANGES = (QueueItemStatusChanged, BatchEnqueued, BulkChange, Reconnected)
 
 
 def changes_in(event: Event, batches_of: Callable[[Collection[int]], Mapping[int, str]]) -> list[Event]:
-    """The changes that an event tells of: itself, or one for each item of a bulk cancel, or none.
+    """Return the changes that an event reports: one for each item of a bulk cancel, else the event itself, or none.
 
     Args:
-        event: of a queue.
-        batches_of: finds the batches of items, as far as they are known.
+        event: any event of a queue.
+        batches_of: returns the batch ids of items, as far as they are known.
     """
     if isinstance(event, QueueItemsCanceled) and event.item_ids:
         batches = batches_of(event.item_ids)
@@ -36,4 +36,4 @@ def changes_in(event: Event, batches_of: Callable[[Collection[int]], Mapping[int
             )
             for item_id in event.item_ids
         ]
-    return [event] if isinstance(event, _TOLD) else []
+    return [event] if isinstance(event, _CHANGES) else []

@@ -1,4 +1,4 @@
-"""What the client knows of a queue item at one moment, as its callers see it."""
+"""Queue items and the outputs of their nodes, as the client's callers see them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NodeOutput:
     """The output of one prepared node.
 
     `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy, `result` the output as the
-    server sent it, and `item_id` the queue item that ran the node. `node_type` is empty, if it is not known.
+    server sent it, and `item_id` the queue item that ran the node. `node_type` is empty if it is unknown.
     """
 
     node_id: str
@@ -31,11 +31,10 @@ class NodeOutput:
 class OutputsSoFar(Sequence[NodeOutput]):
     """The outputs of a run at one moment: item by item, those of one item in the order in which its nodes ended.
 
-    Making one takes constant time, whatever the number of outputs: it remembers how long the list was, and puts the
-    outputs in order when they are first read.
+    Creating one takes constant time: it stores the length of the list, and sorts the outputs when they are first read.
 
     Args:
-        outputs: a list that is only ever appended to.
+        outputs: a list that is only appended to.
     """
 
     __slots__ = ("_count", "_ordered", "_outputs")
@@ -74,26 +73,26 @@ class OutputsSoFar(Sequence[NodeOutput]):
 class QueueItem(ReadsAsMapping):
     """A queue item, built from pushed events: attributes that also read as a mapping.
 
-    `progress_percentage` estimates which part of the item's run time is over, 0..100. Each node counts by the time
-    that it is expected to take: by what nodes of its type took in earlier runs of this client, else by a built-in
-    estimate (a denoising step counts for more than a whole simple node). It never falls, and is 100 only once the
-    item has completed; an item that fails or is canceled keeps the percentage that it had reached.
+    `progress_percentage` (0..100) estimates the elapsed part of the item's run time. Each node is weighted by its
+    expected duration: that of its type in earlier runs of this client, else a built-in estimate (a denoising step
+    counts for more than a whole simple node). It never decreases, and is 100 only once the item has completed; an item
+    that fails or is canceled keeps the percentage that it had reached.
 
-    `current_step` of `total_steps` are those of the node that last reported steps, 0 before there is one. `error` is
-    one line, None unless the item failed; `error_type`, `error_message` and `error_traceback` are the server's, and
-    `error_node_id` and `error_node_type` say where it happened, if that is known. If it happened in a workflow that
-    the item calls, all of these are the called workflow's, and `error_call_path` has the ids of the call nodes that
-    lead there. `outputs` are in the order in
-    which the nodes ended; `boards` are the ids of the boards that the nodes were told to use, by node id.
+    `current_step` and `total_steps` are those of the node that last reported steps, 0 before that. `error` is one line,
+    None unless the item failed; `error_type`, `error_message` and `error_traceback` are the server's, and
+    `error_node_id` and `error_node_type` say where it happened, if that is known. If it happened in a workflow that the
+    item calls, all of these are those of the called workflow, and `error_call_path` has the ids of the call nodes that
+    lead there. `outputs` are in the order in which the nodes ended; `boards` has the ids of the boards that the nodes
+    save to, by node id.
 
-    `canceled_by` says who canceled a canceled item: `client` (this one), `server` (it was restarted while the item
-    ran), or `unknown` (another client, or the web UI).
+    `canceled_by` says who canceled a canceled item: `client` (this client), `server` (it was restarted while the
+    item ran), or `unknown` (another client, or the web UI).
 
     `item["session"]` is the one part that events do not contain: reading it calls `fetch_session`.
 
-    `children` are the items of the workflows that a run calls, and of those that these call, in the order in which
-    the server made them. A child has the item that called it as `parent_item_id`, and the ids of the call nodes that
-    lead to it, the outermost first, as `call_path`. The item of a run has them once its children are known.
+    `children` are the items of the workflows that a run calls, directly or indirectly, in the order in which the server
+    created them. A child has the item that called it as `parent_item_id`, and the ids of the call nodes that lead to
+    it, the outermost first, as `call_path`; both are set once its record was fetched.
 
     A run of several items is shown as one: the first item's ids, the worst status, the mean of the percentages, and
     all outputs.
@@ -148,17 +147,17 @@ class QueueItem(ReadsAsMapping):
         return _KEYS
 
     def __getitem__(self, name: str) -> Any:
-        """What is under a name.
+        """Return an attribute, or the session, by name.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such attribute.
         """
         if name == "session":
             return self.fetch_session()
         return ReadsAsMapping.__getitem__(self, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What it knows travels to other processes; the way to ask for more belongs to this one's client.
+        # `fetch_session` belongs to the client of this process and is not pickled.
         return _restore, ({name: getattr(self, name) for name in _KEYS},)
 
 

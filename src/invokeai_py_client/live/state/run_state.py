@@ -1,15 +1,15 @@
 """The state of a run, and how events and REST records change it.
 
-The rule: `pending` < `in_progress`, `waiting` < `completed`, `failed`, `canceled`. A state never goes down that
-order, a terminal one is final, and duplicates and late events change nothing. So it does not matter whether an item's
-end is learned from its event, from REST, or from both, in whatever order.
+The order of states: `pending` < `in_progress`, `waiting` < `completed`, `failed`, `canceled`. A state never moves
+back in this order, a terminal state is final, and duplicate and late events change nothing. So it does not matter
+whether the end of an item is learned from its event, from REST, or from both, in any order.
 
 An item *has a gap* while events about it may have been missed. Its end is then not settled until a full record has
-filled in the outputs of its nodes. A failed item is not settled either until the node that failed is known: the server
-reports that a moment after the status.
+added the missing outputs. A failed item is not settled either until the failed node is known: the server sends that a
+moment after the status.
 
 A `RunState` belongs to the engine's thread. Other threads read its `snapshot`, which is immutable and replaced with
-each change. Totals are kept as items change, so that a snapshot costs the same for one item as for 10,000.
+each change. Totals are updated as items change, so that a snapshot costs the same for one item as for 10,000.
 """
 
 from __future__ import annotations
@@ -40,10 +40,14 @@ from invokeai_py_client.workflow.outputs import boards_sent
 
 _RANK = {"pending": 0, "in_progress": 1, "waiting": 1, "completed": 2, "failed": 2, "canceled": 2}
 _WORST_FIRST = ("failed", "canceled", "completed")
+_TOLD_OF_AN_ERROR = ("error_type", "error_message", "error_traceback")
+_OF_AN_ERROR = ("error", *_TOLD_OF_AN_ERROR, "error_node_id", "error_node_type")
+_TIMES = ("started_at", "completed_at")
 
 _MOST_BEFORE_THE_END = 99.9
 """Percent: 100 is shown only once an item has completed."""
 
+_GONE_TYPE = "QueueItemGone"
 GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
 
 
@@ -60,7 +64,7 @@ class ItemState:
     is_lost: bool = False
     outputs: dict[str, NodeOutput] = field(default_factory=dict)
     held_back: list[Event] = field(default_factory=list)
-    """Events of the item's end that are told after those that were missed before it."""
+    """Events of the item's end that are delivered after those that were missed before it."""
     workload: Workload | None = None
     counter: StepCounter | None = None
     counted: str = ""
@@ -133,17 +137,17 @@ E = TypeVar("E", bound=InvocationEvent)
 
 @dataclass(slots=True)
 class RunState:
-    """All that is known of one submission's items. Changed on the engine's thread only; see `snapshot`.
+    """The state of the items of one submission. Changed on the engine's thread only; see `snapshot`.
 
     Args:
-        batch_id: the batch, chosen by the client.
+        batch_id: the id of the batch.
         queue_id: its queue.
-        graph: as it was sent; None for a run that was begun elsewhere, until a record contains it.
-        has_gap: events may be missed from the start on, because no socket is open.
+        graph: the graph as sent; None for a run that was submitted elsewhere, until a record contains it.
+        has_gap: events may be missed from the start, because no socket is open.
         only: the items of the batch that the run is about; None for all.
-        resubmits: an item that a restarted server canceled is run again, and so is not over.
-        durations: how long nodes are expected to take; it also learns from this run.
-        follows_calls: whether the items of the workflows that it calls belong to the run.
+        resubmits: whether an item that a restarted server canceled is run again, and so has not ended.
+        durations: the expected durations of nodes, to which those of this run are added.
+        follows_calls: whether the items of called workflows belong to the run.
     """
 
     batch_id: str
@@ -348,21 +352,13 @@ class RunState:
         cause = self.called.failure_below(view.item_id) if view.status == "failed" else None
         if cause is None:
             return view
-        return replace(
-            view,
-            error=cause.error,
-            error_type=cause.error_type,
-            error_message=cause.error_message,
-            error_traceback=cause.error_traceback,
-            error_node_id=cause.error_node_id,
-            error_node_type=cause.error_node_type,
-            error_call_path=cause.call_path,
-        )
+        return replace(view, error_call_path=cause.call_path, **{name: getattr(cause, name) for name in _OF_AN_ERROR})
 
     def _set(self, item: ItemState, **changes: Any) -> None:
         """Change an item's view, and the totals with it."""
         before = item.view
-        item.view = after = replace(before, **changes)
+        after = replace(before, **changes)
+        item.view = after = replace(after, error=_error_line(after))
         if after.status != before.status:
             self._counts[before.status] -= 1
             self._counts[after.status] += 1
@@ -425,7 +421,8 @@ class RunState:
             if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
                 return []
             self._take_error(item, event)
-            return self._end(item, self._completed(item, event))
+            item.held_back.append(self._completed(item, event))
+            return self._release(item)
         if isinstance(event, QueueItemStatusChanged):
             return self._status_changed(item, event)
         if not isinstance(event, InvocationEvent):
@@ -487,9 +484,8 @@ class RunState:
             self._set(
                 item,
                 status=record.status,
-                started_at=record.started_at or item.view.started_at,
-                completed_at=record.completed_at or item.view.completed_at,
                 canceled_by=self._canceled_by(item, record) if record.status == "canceled" else None,
+                **_newest(item, record, _TIMES),
             )
             if self.resubmits and item.view.canceled_by == "server":
                 item.is_lost = True
@@ -502,10 +498,10 @@ class RunState:
             self._learn_calls(item, full)
             if full.status == item.view.status:
                 recovered = self._fill_in(item, full)
-        settled = self._settle(item, is_whole=full is not None)
+        told = self._release(item, recovered, is_whole=full is not None)
         self._look_for_calls(record.item_id)
         self._publish()
-        return [] if self._holds_back(item) else self._told_in_order(item, recovered, settled)
+        return told
 
     def _is_called(self, event: ItemEvent) -> bool:
         # For a run of single items only the records of those tell which items they call.
@@ -579,11 +575,11 @@ class RunState:
         if item is None or item.is_settled:
             return []
         if not item.view.is_finished:
-            self._set(item, status="canceled", error_type="QueueItemGone", error_message=GONE, error=GONE)
+            self._set(item, status="canceled", error_type=_GONE_TYPE, error_message=GONE)
             item.held_back.append(_status_event(item.view))
-        settled = self._settle(item, is_whole=True)
+        told = self._release(item, is_whole=True)
         self._publish()
-        return self._told_in_order(item, [], settled)
+        return told
 
     def _item(self, item_id: int) -> ItemState:
         item = self.items.get(item_id)
@@ -646,51 +642,38 @@ class RunState:
             item.status_sequence = event.status_sequence
         elif event.status == item.view.status:
             return []
-        error_type = event.error_type or item.view.error_type
-        error_message = event.error_message or item.view.error_message
         self._set(
             item,
             status=event.status,
-            session_id=event.session_id or item.view.session_id,
-            created_at=event.created_at or item.view.created_at,
-            started_at=event.started_at or item.view.started_at,
-            completed_at=event.completed_at or item.view.completed_at,
-            error_type=error_type,
-            error_message=error_message,
-            error_traceback=event.error_traceback or item.view.error_traceback,
-            error=_one_line(event.status, error_type, error_message),
             canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
+            **_newest(item, event, ("session_id", "created_at", *_TIMES, *_TOLD_OF_AN_ERROR)),
         )
-        return self._end(item, event)
-
-    def _end(self, item: ItemState, event: Event) -> list[Event]:
-        """Return an event and, if it ended the item, the end of its story; nothing while that must wait."""
         item.held_back.append(event)
-        settled = self._settle(item, is_whole=False)
-        return [] if self._holds_back(item) else self._told_in_order(item, [], settled)
+        return self._release(item)
 
-    @staticmethod
-    def _holds_back(item: ItemState) -> bool:
-        """Return whether events before the item's end were missed, and are about to be recovered."""
-        return item.lacks_details() and item.has_gap and not item.is_lost
+    def _release(self, item: ItemState, recovered: Iterable[Event] = (), *, is_whole: bool = False) -> list[Event]:
+        """Settle an item that has ended, if all is known of it.
 
-    @staticmethod
-    def _told_in_order(item: ItemState, recovered: list[Event], settled: list[Event]) -> list[Event]:
-        """Return all that a consumer has not seen yet: outputs, the item's status, its error, its end."""
+        Args:
+            item: the item.
+            recovered: the events of its nodes that were missed.
+            is_whole: whether the server has told all that it knows of the item.
+
+        Returns:
+            All that consumers have not seen yet: outputs, the item's status, its error, its end. Nothing while events
+            before the end are about to be recovered.
+        """
+        settled = self._settle(item, is_whole=is_whole)
+        if item.lacks_details() and item.has_gap and not item.is_lost:
+            return []
         outputs = [event for event in recovered if not isinstance(event, InvocationError)]
         errors = [event for event in recovered if isinstance(event, InvocationError)]
         held_back, item.held_back = item.held_back, []
         return [*outputs, *held_back, *errors, *settled]
 
     def _take_error(self, item: ItemState, event: InvocationError) -> None:
-        self._set(
-            item,
-            error_node_id=event.node_id,
-            error_node_type=event.node.get("type"),
-            error_type=item.view.error_type or event.error_type,
-            error_message=item.view.error_message or event.error_message,
-            error_traceback=item.view.error_traceback or event.error_traceback,
-        )
+        told = {name: getattr(item.view, name) or getattr(event, name) for name in _TOLD_OF_AN_ERROR}
+        self._set(item, error_node_id=event.node_id, error_node_type=event.node.get("type"), **told)
 
     def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
         """Return the event with how far its item is now; an invocation's event also means that the item has started."""
@@ -732,9 +715,9 @@ class RunState:
         item = self.items[item_id]
         item.is_lost = False
         self._lost.discard(item_id)
-        settled = self._settle(item, is_whole=True)
+        told = self._release(item, is_whole=True)
         self._publish()
-        return self._told_in_order(item, [], settled)
+        return told
 
     @staticmethod
     def _canceled_by(item: ItemState, record: QueueItemSummary | None) -> str:
@@ -768,34 +751,23 @@ class RunState:
     def _fill_in(self, item: ItemState, record: QueueItemRecord) -> list[Event]:
         """Take over what only the record has, and return the events that tell it."""
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
-        missing = [invocation_id for invocation_id in results if invocation_id not in item.outputs]
         failed = next(iter(record.session.get("errors") or {}), None)
-        is_error_missing = failed is not None and item.view.error_node_id is None
         self._set(
             item,
             session_id=record.session_id,
-            created_at=record.created_at or item.view.created_at,
-            error_type=record.error_type or item.view.error_type,
-            error_message=record.error_message or item.view.error_message,
-            error_traceback=record.error_traceback or item.view.error_traceback,
-            error=_one_line(record.status, record.error_type, record.error_message),
+            **_newest(item, record, ("created_at", *_TOLD_OF_AN_ERROR)),
         )
         recovered: list[Event] = []
-        for invocation_id in missing:
-            facts = self._recovered(item, record, invocation_id)
-            self._add_output(item, facts["node_id"], invocation_id, results[invocation_id], facts["node"])
-            recovered.append(InvocationComplete(**facts, result=results[invocation_id]))
-        if failed is not None and is_error_missing:
+        for invocation_id, result in results.items():
+            if invocation_id not in item.outputs:
+                facts = self._recovered(item, record, invocation_id)
+                self._add_output(item, facts["node_id"], invocation_id, result, facts["node"])
+                recovered.append(InvocationComplete(**facts, result=result))
+        if failed is not None and item.view.error_node_id is None:
             facts = self._recovered(item, record, failed)
             self._set(item, error_node_id=facts["node_id"], error_node_type=facts["node"].get("type"))
-            recovered.append(
-                InvocationError(
-                    **facts,
-                    error_type=item.view.error_type or "",
-                    error_message=item.view.error_message or "",
-                    error_traceback=item.view.error_traceback or "",
-                )
-            )
+            told: dict[str, Any] = {name: getattr(item.view, name) or "" for name in _TOLD_OF_AN_ERROR}
+            recovered.append(InvocationError(**facts, **told))
         return recovered
 
     def _recovered(self, item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
@@ -838,24 +810,18 @@ class RunState:
         ]
 
 
+def _newest(item: ItemState, source: Event | QueueItemSummary, names: Iterable[str]) -> dict[str, Any]:
+    """Return what an event or a record says under some names, or what was known before where it says nothing."""
+    return {name: getattr(source, name) or getattr(item.view, name) for name in names}
+
+
 def _status_event(view: QueueItem) -> QueueItemStatusChanged:
-    return QueueItemStatusChanged(
-        queue_id=view.queue_id,
-        item_id=view.item_id,
-        batch_id=view.batch_id,
-        session_id=view.session_id,
-        status=view.status,
-        started_at=view.started_at,
-        completed_at=view.completed_at,
-        error_type=view.error_type,
-        error_message=view.error_message,
-        error_traceback=view.error_traceback,
-        recovered=True,
-    )
+    names = ("queue_id", "item_id", "batch_id", "session_id", "status", *_TIMES, *_TOLD_OF_AN_ERROR)
+    return QueueItemStatusChanged(recovered=True, **{name: getattr(view, name) for name in names})
 
 
-def _one_line(status: str, error_type: str | None, error_message: str | None) -> str | None:
-    if status not in TERMINAL_STATUSES - {"completed"} or not (error_type or error_message):
-        return None
-    text = ": ".join(part for part in (error_type, error_message) if part)
-    return text.splitlines()[0]
+def _error_line(view: QueueItem) -> str | None:
+    """Return the error of an item as one line; None for an item that has not ended, or has completed."""
+    # The client's own message is a sentence that needs no type before it.
+    told = [text for text in (view.error_type, view.error_message) if text and text != _GONE_TYPE]
+    return ": ".join(told).splitlines()[0] if told and view.status in TERMINAL_STATUSES - {"completed"} else None

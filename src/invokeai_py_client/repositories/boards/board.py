@@ -10,6 +10,7 @@ from typing import Literal
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of, is_one
 from invokeai_py_client.repositories.media.common import Category, change_all, parts_of
 from invokeai_py_client.repositories.media.images import AsyncImages
@@ -97,7 +98,7 @@ class AsyncBoard(FixedAttributes):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[AsyncImage]:
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
@@ -152,7 +153,7 @@ class AsyncBoard(FixedAttributes):
     @on_engine
     async def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
         return await self._image_repo.upload_image(
             file_path, board=self._target(), category=image_category, is_intermediate=is_intermediate
@@ -165,12 +166,13 @@ class AsyncBoard(FixedAttributes):
         filename: str | None = None,
         is_intermediate: bool = False,
         image_category: Category = "user",
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
         target = self._target()
         board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
-        return await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
+        record = await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
+        return AsyncImage._of(self._engine, self._http, record)
 
     async def upload(
         self,
@@ -179,7 +181,7 @@ class AsyncBoard(FixedAttributes):
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+    ) -> TransferReport[AsyncImage]:
         """Upload many files to it: `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
             paths, board=self._target(), log=log, concurrency=concurrency, progress_callback=progress_callback

@@ -78,7 +78,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[AsyncImage]:
         """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
 
         What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
@@ -104,7 +104,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         async def names() -> list[str]:
             return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
-        return Listing(self._engine, names, self._records_of, size=images.MAX_NAMES_PER_REQUEST)
+        return Listing(self._engine, names, self._records_of, size=images.MAX_NAMES_PER_REQUEST)._mapped(self._image)
 
     @on_engine
     async def list_image_names(
@@ -129,10 +129,13 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
         return await self._http.send(images.get_images(image_names))
 
+    def _image(self, record: ImageRecord) -> AsyncImage:
+        return AsyncImage._of(self._engine, self._http, record)
+
     # One image
 
     @on_engine
-    async def get_image(self, image_name: ImageLike) -> ImageRecord:
+    async def get_image(self, image_name: ImageLike) -> AsyncImage:
         """What the server knows of an image; its pixels are another matter.
 
         Rests on `GET /api/v1/images/i/{image_name}`.
@@ -140,7 +143,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return await self._http.send(images.get_image(image_name_of(image_name)))
+        return self._image(await self._http.send(images.get_image(image_name_of(image_name))))
 
     @on_engine
     async def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
@@ -244,7 +247,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         category: Category = "user",
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
 
         Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
@@ -273,10 +276,11 @@ class AsyncImages(AsyncMedia[ImageRecord]):
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
         upload = await asyncio.to_thread(Upload, image)
-        return await self._send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        board_id = await self._board_id(board)
+        return self._image(await self._send_upload(upload, board_id, category, is_intermediate, metadata))
 
     @on_engine
-    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
+    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> AsyncImage:
         """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
 
         The server has no route for it: the file is downloaded and uploaded again.
@@ -292,7 +296,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         record = await self._http.send(images.get_image(name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
         upload = Upload(await self._http.send(images.get_image_bytes(name)))
-        return await self._send_upload(upload, board_id, record.image_category, record.is_intermediate)
+        return self._image(await self._send_upload(upload, board_id, record.image_category, record.is_intermediate))
 
     @on_engine
     async def update_image(
@@ -302,7 +306,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         category: Category | None = None,
         is_intermediate: bool | None = None,
         starred: bool | None = None,
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Change what the server knows of an image; what is left out stays.
 
         Rests on `PATCH /api/v1/images/i/{image_name}`.
@@ -314,7 +318,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         # The server answers 400 or 500 for a name that is not there.
         await self._http.send(images.get_image(name))
         changes = given(image_category=category, is_intermediate=is_intermediate, starred=starred)
-        return await self._http.send(images.update_image(name, changes))
+        return self._image(await self._http.send(images.update_image(name, changes)))
 
     @on_engine
     async def star_image(self, image_name: ImagesLike) -> list[str]:
@@ -458,7 +462,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+    ) -> TransferReport[AsyncImage]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 
         Rests on `POST /api/v1/images/upload`.
@@ -483,7 +487,8 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         """
         assert progress_callback is not None
         sources = sources_of(paths, IMAGE)
-        return await self._upload_all(sources, board, category, log, concurrency, progress_callback)
+        report = await self._upload_all(sources, board, category, log, concurrency, progress_callback)
+        return report._mapped(self._image)
 
     @on_engine
     async def download_zip(

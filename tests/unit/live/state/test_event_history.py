@@ -1,4 +1,8 @@
+"""What is kept of a run's events for consumers that start late."""
+
 from __future__ import annotations
+
+from dataclasses import replace
 
 from invokeai_py_client.live.state.event_history import MOST_PROGRESS, EventHistory
 from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete
@@ -33,6 +37,39 @@ def test_the_oldest_progress_goes_and_nothing_else() -> None:
     assert kept[1]["step"] == 5
     assert len(kept) == 1 + MOST_PROGRESS
     assert history.dropped == 5
+
+
+def test_what_has_no_picture_stays_as_it_was() -> None:
+    history = EventHistory()
+    plain = [
+        GeneratorProgress(item_id=1, batch_id="b", node_id="a", invocation_id="a", node={}, step=n) for n in (1, 2)
+    ]
+    history.add([*plain, progress(3)])
+    assert all(kept is event for kept, event in zip(history, plain, strict=False))
+
+
+def test_a_node_may_go_on_after_its_progress_was_dropped() -> None:
+    history = EventHistory()
+    history.add([progress(1), *(progress(n, "b") for n in range(MOST_PROGRESS))])
+    assert history.dropped == 1
+    history.add([progress(2)])
+    last = [*history][-1]
+    assert (last["invocation_id"], last["step"]) == ("a", 2)
+    assert history.dropped == 2
+
+
+def test_pictures_of_the_same_node_of_different_items_are_kept() -> None:
+    history = EventHistory()
+    history.add([replace(progress(1), item_id=item_id) for item_id in (1, 2)])
+    assert all(event["raw"]["image"] is not None for event in history)
+
+
+def test_who_reads_does_not_see_what_is_added_meanwhile() -> None:
+    history = EventHistory()
+    history.add([progress(1)])
+    reader = iter(history)
+    history.add([progress(2, "b")])
+    assert [event["step"] for event in reader] == [1]
 
 
 def test_a_preview_is_decoded_when_it_is_asked_for() -> None:

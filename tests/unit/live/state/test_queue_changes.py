@@ -11,7 +11,7 @@ from tests.support.live import RESULT, node_payload, status_payload
 from invokeai_py_client.live.state.queue_changes import changes_in
 from invokeai_py_client.wire.events import Event, QueueItemStatusChanged, Reconnected, decode
 
-QUEUE = {"queue_id": "default", "timestamp": 1}
+QUEUE = {"queue_id": "other", "timestamp": 1}
 
 
 def told(event: Event, batches: Mapping[int, str] | None = None) -> list[Event]:
@@ -27,7 +27,7 @@ def test_items_canceled_in_bulk_are_told_one_by_one(known: Mapping[int, str], ba
     event = decode("queue_items_canceled", {**QUEUE, "canceled_item_ids": [5, 2, 7]})
     assert told(event, known) == [
         QueueItemStatusChanged(
-            queue_id="default",
+            queue_id="other",
             timestamp=1,
             raw={**QUEUE, "canceled_item_ids": [5, 2, 7]},
             item_id=item_id,

@@ -137,6 +137,45 @@ def test_a_failure_is_whole_once_its_node_is_known() -> None:
     assert view.error_traceback == "t"
 
 
+ERROR: dict[str, Any] = {"error_type": "E", "error_message": "m\nmore", "error_traceback": "t"}
+
+
+@pytest.mark.parametrize("told_by_status", [False, True])
+@pytest.mark.parametrize("node_error_first", [False, True])
+def test_the_line_of_an_error_is_there_whichever_event_tells_of_it(
+    told_by_status: bool, node_error_first: bool
+) -> None:
+    run = started()
+    ends = [status("failed", 2, **(ERROR if told_by_status else {})), node("invocation_error", "a", **ERROR)]
+    for event in [status("in_progress", 1), *(reversed(ends) if node_error_first else ends)]:
+        run.apply_event(event)
+    assert run.is_finished
+    view = run.view()
+    assert (view.error, view.error_type, view.error_message, view.error_traceback) == ("E: m", "E", "m\nmore", "t")
+    assert view.error_node_id == "a"
+
+
+def test_a_record_without_an_error_leaves_what_events_have_told() -> None:
+    run = started()
+    run.apply_event(status("failed", 2, **ERROR))
+    run.apply_snapshot(record("failed"))
+    assert run.is_finished
+    assert (run.view().error, run.view().error_message) == ("E: m", "m\nmore")
+
+
+@pytest.mark.parametrize(
+    ("error_type", "error_message", "line"),
+    [("E", None, "E"), (None, "m", "m"), ("E", "m", "E: m"), (None, None, None)],
+)
+def test_the_line_of_an_error_is_made_of_what_there_is(
+    error_type: str | None, error_message: str | None, line: str | None
+) -> None:
+    for end, expected in (("failed", line), ("canceled", line), ("completed", None)):
+        run = started(has_gap=True)
+        run.apply_event(status(end, 2, error_type=error_type, error_message=error_message))
+        assert run.items[1].view.error == expected
+
+
 def test_a_failure_whose_node_is_not_told_is_filled_in_by_the_record() -> None:
     run = started()
     run.apply_event(status("failed", 2, error_type="E", error_message="m"))
