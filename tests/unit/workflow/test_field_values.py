@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.documents import edge, node
 
+from invokeai_py_client.errors import InputConnectedError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_factory import RawField
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -284,3 +285,21 @@ def test_an_older_node_has_the_inputs_of_the_servers_version(templates: NodeTemp
         "noise_type": "SD",
     }
     assert fields.inputs_of(definition.nodes["n"]) is inputs
+
+
+def test_an_error_about_an_edge_names_the_input_and_the_edge(fed: WorkflowFields) -> None:
+    with pytest.raises(InputConnectedError) as caught:
+        the_field(fed, "n", "seed").value = 7
+    error = caught.value
+    assert (error.node_id, error.node_type, error.field, error.value) == ("n", "noise", "seed", 7)
+    assert error.edge == "r.value -> n.seed"
+    assert "override_edge=True" in error.hint
+
+
+def test_a_value_overrides_no_edge_where_there_is_none(fed: WorkflowFields) -> None:
+    height = the_field(fed, "n", "height")
+    for override_edge in (False, True):
+        height.set(128, override_edge=override_edge)
+        assert not fed.is_overridden("n", "height")
+    height.value = 64
+    assert not height.is_changed

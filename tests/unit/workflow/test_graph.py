@@ -315,3 +315,22 @@ def test_metadata_is_sent_as_javascript_would_write_it(templates: NodeTemplates)
     sent = graph_of(templates, metadata)["nodes"]["meta"]
     assert sent["extra"] == [{"a": None, "b": 1152921504606847000}]
     json.dumps(sent, allow_nan=False)
+
+
+def test_the_embedded_workflow_lacks_what_was_emptied_and_the_edges_that_were_overridden(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    document["nodes"][1]["data"]["inputs"]["board"] = {"name": "board", "label": "", "value": {"board_id": "b"}}
+    document["id"] = "of the library"
+    workflow = Workflow(document, templates)
+    board, image = workflow.fields.get("blur", "board"), workflow.fields.get("blur", "image")
+    assert board is not None
+    assert image is not None
+    board.value = None
+    image.set("a.png", override_edge=True)
+    embedded = with_values(workflow.definition, workflow.fields)
+    inputs = next(node for node in embedded["nodes"] if node["id"] == "blur")["data"]["inputs"]
+    assert "value" not in inputs["board"]
+    assert inputs["image"]["value"] == {"image_name": "a.png"}
+    assert embedded["edges"] == []
+    assert "id" not in embedded

@@ -338,7 +338,7 @@ def test_missing_node_types_are_told_before_all_else(templates: NodeTemplates) -
         node("e", "integer_batch", "1.0.0"),
     ]
     nodes[2]["data"]["nodePack"] = "my-pack"
-    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": nodes})
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": nodes}, source="mine.json")
     problems = [
         InputProblem(FieldPlace("e", "integer_batch", "", ""), "no items", is_batch=True),
         *(
@@ -349,6 +349,7 @@ def test_missing_node_types_are_told_before_all_else(templates: NodeTemplates) -
     with pytest.raises(UnknownNodeError) as caught:
         check_ready(problems, definition=definition, templates=templates)
     assert caught.value.node_types == ("gone", "mine", "nois")
+    assert caught.value.source == "mine.json"
     assert caught.value.node_ids == ("a", "b", "c", "d")
     assert len(caught.value.problems) == 5
     told = str(caught.value)
