@@ -1,8 +1,8 @@
-"""A private event loop on one thread, which runs everything that a client does with the network.
+"""A private event loop on one thread, which does all network I/O of a client.
 
-Blocking callers hand over a coroutine and wait (`block`); callers on a loop of their own await it (`call`). Either
-may come from any thread or loop, at any time, also after a fork. The loop starts with the first use and ends with
-`close`, or when the interpreter exits.
+Blocking callers pass a coroutine and wait for it (`block`); callers on another loop await it (`call`). Both may be used
+from any thread or loop, at any time, also after a fork. The loop starts with the first use and ends with `close`, or
+when the interpreter exits.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ T = TypeVar("T")
 logger = logging.getLogger("invokeai_py_client")
 
 PATIENCE = 2.0
-"""Seconds that a cancelled coroutine, or a closing engine, gets to clean up before it is left to itself."""
+"""Seconds that a cancelled coroutine or a closing engine gets to clean up before it is abandoned."""
 
 _LEAST = 0.05
-"""Seconds that each step of a clean-up gets, however late it is."""
+"""Seconds that each step of a clean-up gets at least."""
 
 
 class _Work(Generic[T]):
-    """One coroutine to hand over, and the future that its caller waits on. Whatever happens, that future ends."""
+    """A coroutine and the future that its caller waits for, which is done in the end whatever happens."""
 
     def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
         if not asyncio.iscoroutine(coro):
@@ -46,13 +46,13 @@ class _Work(Generic[T]):
         self._is_unwanted = False
 
     def hand_to(self, worker: _Worker) -> None:
-        """From any thread: run the coroutine there."""
+        """From any thread: run the coroutine on a worker."""
         self._worker = worker
         worker.works.add(self)
         worker.loop.call_soon_threadsafe(self._start)
 
     def cancel(self) -> None:
-        """From any thread, also before it was handed over: the caller no longer wants it."""
+        """From any thread, also before `hand_to`: cancel the coroutine for its caller."""
         self._is_unwanted = True
         if self._worker is None:
             self._end_unstarted()
@@ -61,7 +61,7 @@ class _Work(Generic[T]):
             self._worker.loop.call_soon_threadsafe(self._stop)
 
     def abandon(self) -> None:
-        """On the loop, which ends although this has not: nobody shall wait for it any longer."""
+        """On the loop, which is ending: release the caller although the coroutine has not ended."""
         if self._task is None:
             self._coro.close()
         if not self.done.done():
@@ -110,7 +110,7 @@ class _Work(Generic[T]):
 
 
 class _Worker:
-    """One loop on one thread. It knows no engine, so that an engine that nobody holds can be collected."""
+    """One loop on one thread. It does not refer to its engine, so that an unreferenced engine can be collected."""
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
@@ -137,7 +137,7 @@ class _Worker:
         return task
 
     def begin_to_end(self) -> None:
-        """From any thread: whatever was handed over before still starts, and is then cancelled."""
+        """From any thread: start to end. Work that was passed on before still starts, and is then cancelled."""
         with contextlib.suppress(RuntimeError):  # it has ended already
             self.loop.call_soon_threadsafe(self._end)
 
@@ -145,8 +145,8 @@ class _Worker:
         asyncio.set_event_loop(self.loop)
         try:
             while not self._is_over:
-                # asyncio lets these two break out of the loop. They are their caller's affair, who gets them from
-                # the future like any error, and must not cost all the others their loop.
+                # asyncio lets these two stop the loop. Their caller gets them from the future like any other error,
+                # and the loop must go on for all other callers.
                 with contextlib.suppress(KeyboardInterrupt, SystemExit):
                     self.loop.run_forever()
         finally:
@@ -159,7 +159,7 @@ class _Worker:
             self.is_closing = True
             self._ending = self.loop.create_task(self._clean_up())
             self._ending.add_done_callback(self._stop)
-            self.loop.call_later(0.9 * PATIENCE, self._stop)  # if something will not let itself be cancelled
+            self.loop.call_later(0.9 * PATIENCE, self._stop)  # if something ignores its cancellation
 
     def _stop(self, _: object = None) -> None:
         self._is_over = True
@@ -175,9 +175,9 @@ class _Worker:
                 async with asyncio.timeout_at(max(deadline, self.loop.time() + _LEAST)):
                     await cleanup()
             except (Exception, asyncio.CancelledError):
-                # Nobody cancels the end itself: this is something cancelled that the clean-up waited for.
+                # The ending itself is never cancelled: the clean-up waited for something that was.
                 logger.exception("something could not be closed cleanly")
-        # What libraries started by themselves, and did not end when they were closed.
+        # Tasks that libraries started, and did not end when they were closed.
         await self._cancel(asyncio.all_tasks() - {asyncio.current_task()}, deadline)
         await self.loop.shutdown_asyncgens()
 
@@ -202,7 +202,7 @@ class Engine:
     """A private event loop on one thread, started when it is first needed.
 
     Args:
-        name: of its thread.
+        name: The name of the thread.
 
     Example:
         >>> engine = Engine()
@@ -213,7 +213,7 @@ class Engine:
 
     def __init__(self, name: str = "invokeai-client") -> None:
         self._name = name
-        # Reentrant, since a signal handler that closes the client may interrupt whoever holds it.
+        # Reentrant, because a signal handler that closes the client may interrupt the code that holds it.
         self._lock = threading.RLock()
         self._worker: _Worker | None = None
         self._generation = 0
@@ -222,7 +222,7 @@ class Engine:
 
     @property
     def generation(self) -> int:
-        """Which loop this is, counted from 1: it rises after a fork, when what belonged to the old loop is no more."""
+        """The number of the loop, from 1; 0 before it starts. A forked child gets a new loop and so the next number."""
         return self._generation
 
     @property
@@ -239,16 +239,16 @@ class Engine:
         """Run a coroutine on the engine and wait for it in this thread.
 
         Args:
-            coro: the coroutine; it is closed if it cannot be run.
+            coro: The coroutine. It is closed if it cannot be run.
 
         Returns:
-            What it returns; what it raises is raised here.
+            The result of the coroutine. Its exceptions are raised here.
 
         Raises:
-            EngineThreadError: this is the engine's own thread, which would wait for itself.
-            ClientClosedError: the engine is closed, or was meanwhile.
-            KeyboardInterrupt: Ctrl-C; the coroutine was cancelled, and given two seconds to clean up.
-            concurrent.futures.CancelledError: the coroutine was cancelled from within the engine.
+            EngineThreadError: This is the engine's own thread, which would wait for itself.
+            ClientClosedError: The engine is closed, or was closed before the coroutine ended.
+            KeyboardInterrupt: Ctrl-C. The coroutine was cancelled, and given two seconds to clean up.
+            concurrent.futures.CancelledError: The coroutine was cancelled on the engine.
         """
         if self.is_own_thread():
             coro.close()
@@ -261,28 +261,28 @@ class Engine:
             return work.done.result()
         except BaseException:
             if not work.done.done():
-                # Not the coroutine failed: it could not be handed over, or this thread was interrupted.
+                # The coroutine was not handed over, or this thread was interrupted.
                 work.cancel()
                 concurrent.futures.wait([work.done], timeout=PATIENCE)
             raise
         finally:
-            # It holds the error, whose traceback holds this frame: all would stay until the next garbage collection.
+            # A reference cycle, as it holds the error, whose traceback holds this frame.
             del work
 
     async def call(self, coro: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the engine and await it from any loop; on the engine's own it just runs.
+        """Run a coroutine on the engine and await it from any loop. On the engine's own loop it is awaited in place.
 
         Cancelling the call cancels the coroutine, and waits at most two seconds for its clean-up.
 
         Args:
-            coro: the coroutine; it is closed if it cannot be run.
+            coro: The coroutine. It is closed if it cannot be run.
 
         Returns:
-            What it returns; what it raises is raised here.
+            The result of the coroutine. Its exceptions are raised here.
 
         Raises:
-            ClientClosedError: the engine is closed, or was meanwhile.
-            asyncio.CancelledError: this call, or from within the engine the coroutine, was cancelled.
+            ClientClosedError: The engine is closed, or was closed before the coroutine ended.
+            asyncio.CancelledError: This call was cancelled, or the coroutine was cancelled on the engine.
         """
         if self.is_own_thread():
             return await coro
@@ -306,18 +306,18 @@ class Engine:
     def spawn(self, coro: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """On the engine: run a coroutine in the background until the engine closes.
 
-        An error that ends it is logged.
+        An exception that ends it is logged.
 
         Args:
-            coro: the coroutine; it is closed if it cannot be run.
-            name: of the task, for the log.
+            coro: The coroutine. It is closed if it cannot be run.
+            name: The name of the task in the log.
 
         Returns:
-            The task. It need not be kept.
+            The task. The engine keeps a reference to it.
 
         Raises:
-            EngineThreadError: this is not the engine's own thread.
-            ClientClosedError: the engine is closing.
+            EngineThreadError: This is not the engine's own thread.
+            ClientClosedError: The engine is closing.
         """
         try:
             return self._own_worker().spawn(coro, name)
@@ -326,13 +326,15 @@ class Engine:
             raise
 
     def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-        """On the engine: await `cleanup` at close, after all tasks have ended; the last one registered goes first.
+        """On the engine: await `cleanup` at close, after all tasks have ended. The last one registered runs first.
+
+        A forked child does not run it, because what it would close belongs to the parent.
 
         Returns:
-            A function that takes it back. A forked child forgets it: what it would close is the parent's.
+            A function that removes the registration.
 
         Raises:
-            EngineThreadError: this is not the engine's own thread.
+            EngineThreadError: This is not the engine's own thread.
         """
         cleanups = self._own_worker().cleanups
         key = object()
@@ -344,20 +346,20 @@ class Engine:
         return forget
 
     def close(self) -> None:
-        """End the engine: calls under way raise ClientClosedError, connections are closed. Can be called again.
+        """End the engine. Pending calls raise ClientClosedError, and connections are closed. Can be called again.
 
         Raises:
-            EngineThreadError: this is the engine's own thread.
+            EngineThreadError: This is the engine's own thread.
         """
         worker = self._end()
         if worker is not None:
             worker.thread.join(PATIENCE)
 
     async def aclose(self) -> None:
-        """`close`, awaited from any loop but the engine's own.
+        """Do the same as `close`, awaited from any loop except the engine's own.
 
         Raises:
-            EngineThreadError: this is the engine's own thread.
+            EngineThreadError: This is the engine's own thread.
         """
         worker = self._end()
         if worker is not None:
@@ -369,7 +371,7 @@ class Engine:
             warnings.warn(f"{self._name!r} was never closed", ResourceWarning, stacklevel=1, source=self)
 
     def _hand_over(self, work: _Work[Any]) -> None:
-        # All under the lock: work is handed over before the end begins, and will be told of it, or is refused.
+        # Under the lock, so that work is either handed over before the end begins, and ended by it, or refused.
         with self._lock:
             if self._closed:
                 raise _closed()
@@ -381,7 +383,7 @@ class Engine:
     def _end(self) -> _Worker | None:
         if self.is_own_thread():
             raise EngineThreadError(
-                "The client cannot be closed on its own thread.", hint="Close it where it was made."
+                "The client cannot be closed on its own thread.", hint="Close it in the thread or loop that made it."
             )
         with self._lock:
             self._closed = True
@@ -396,7 +398,7 @@ class Engine:
         return worker
 
     def _after_fork(self) -> None:
-        """In a forked child: the thread is gone, and the lock may have been held by one that is."""
+        """In a forked child: reset the lock, which a thread may have held, and the worker, whose thread is gone."""
         self._lock = threading.RLock()
         if self._worker is not None:
             # Collecting the loop would close file descriptors that the parent's loop waits on.
@@ -405,15 +407,15 @@ class Engine:
 
 
 def _ended(done: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
-    """A future of the running loop that has a result as soon as `done` has ended, however.
+    """Return a future of the running loop that gets a result when `done` is done or cancelled.
 
-    `asyncio.wrap_future` would carry errors that nobody may retrieve, and fail where that loop has closed meanwhile.
+    `asyncio.wrap_future` would copy exceptions that may never be retrieved, and fail if the loop has closed meanwhile.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 
     def tell(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits there
             loop.call_soon_threadsafe(lambda: None if ended.done() else ended.set_result(None))
 
     done.add_done_callback(tell)
@@ -421,12 +423,12 @@ def _ended(done: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
 
 
 def _closed() -> ClientClosedError:
-    return ClientClosedError("The client is closed.", hint="Make a new one.")
+    return ClientClosedError("The client is closed.", hint="Make a new client.")
 
 
 def closed_at_work() -> ClientClosedError:
     """Return the error for work that had begun when the engine was closed."""
-    error = ClientClosedError("The client was closed while it was at work on this call.")
+    error = ClientClosedError("The client was closed during this call.", hint="Close the client after its last call.")
     error.may_have_been_applied = True
     return error
 
@@ -449,15 +451,15 @@ def _end_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
-# Not earlier, as threading's own exit would be: a user's threads that still wait for their runs may finish.
+# Later than the exit of `threading`, so that non-daemon threads of the user can finish waiting for their runs.
 atexit.register(_end_all)
 
 
 class LoopWatch:
-    """Notices that an engine has a new loop: what belonged to the old one, in the parent of a fork, is of no use.
+    """Detects that an engine has a new loop after a fork, so that what belongs to the parent's loop must be dropped.
 
     Args:
-        engine: the engine.
+        engine: The engine.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -466,10 +468,10 @@ class LoopWatch:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the loop is another one than at the last call of `has_changed`."""
+        """Whether the loop has changed since the last call of `has_changed`."""
         return self._generation != self._engine.generation
 
     def has_changed(self) -> bool:
-        """Return whether the loop is another one than at the last call; at the first call it is."""
+        """Return whether the loop has changed since the last call. The first call returns True."""
         is_stale, self._generation = self.is_stale, self._engine.generation
         return is_stale

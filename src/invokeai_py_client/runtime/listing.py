@@ -1,4 +1,4 @@
-"""Long lists that are fetched in parts as they are read, for `for` and for `async for`."""
+"""Long lists that are fetched in parts while they are iterated, with `for` or `async for`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ K = TypeVar("K")
 M = TypeVar("M")
 
 _COUNT_LASTS = 1.0
-"""Seconds after `len` within which a reading that begins takes what it has counted."""
+"""Seconds for which an iteration uses the names that `len` has fetched."""
 
 
 def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Iterate over slices of a sequence, each of at most `size` things."""
+    """Iterate over slices of a sequence, each of at most `size` elements."""
     return (things[start : start + size] for start in range(0, len(things), size))
 
 
 class Listing(FixedAttributes, Generic[T]):
-    """A list that is fetched in parts as it is read: `for` or `list()`, and `async for` from any loop.
+    """A list that is fetched in parts while it is iterated: with `for` or `list()`, and with `async for` on any loop.
 
-    It fixes what is in it when its reading begins: what is added meanwhile is not seen, what is deleted meanwhile is
-    left out, and nothing is seen twice. Each reading begins anew.
+    Its elements are those that exist when an iteration begins. Elements that are added later are not included, and
+    those that are deleted before they are reached are left out; none appears twice. Each iteration fetches anew.
 
-    `len()`, which counts what is gone since, costs one request; an index or a slice costs one more for its part.
-    `afirst` and `acount` are `first` and `len()`, awaited.
+    `len()` costs one request, and counts elements that are deleted later. An index or a slice costs one more request
+    for its part. `afirst` and `acount` are the awaited forms of `first` and `len()`.
 
     Args:
-        engine: where the parts are fetched.
-        keys: fetches what names the things, all of it.
-        fetch: fetches the things of some names, in their order; what is gone is left out.
-        size: how many are fetched at once.
+        engine: The engine on which the parts are fetched.
+        keys: Fetches the names of all elements.
+        fetch: Fetches the elements with some names, in their order, without those that no longer exist.
+        size: The number of elements that are fetched at once.
 
     Example:
         >>> for image in client.image_repo.list_images(board="tigers"):
@@ -90,10 +90,10 @@ class Listing(FixedAttributes, Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
-        """Return one thing of the list, or those of a slice.
+        """Return one element of the list, or those of a slice.
 
         Raises:
-            IndexError: the list is shorter, or the thing was deleted meanwhile.
+            IndexError: The list is shorter, or the element was deleted meanwhile.
         """
         found = self._engine.block(self._part(index if isinstance(index, slice) else slice(index, index + 1 or None)))
         if isinstance(index, slice):
@@ -103,15 +103,15 @@ class Listing(FixedAttributes, Generic[T]):
         return found[0]
 
     def first(self, n: int) -> list[T]:
-        """Return the first `n` things, fewer if the list is shorter."""
+        """Return the first `n` elements, or fewer if the list is shorter."""
         return self._engine.block(self._first(n))
 
     async def afirst(self, n: int) -> list[T]:
-        """`first`, awaited from any loop."""
+        """Do the same as `first`, awaited from any loop."""
         return await self._engine.call(self._first(n))
 
     async def acount(self) -> int:
-        """`len()`, awaited from any loop."""
+        """Return what `len()` does, awaited from any loop."""
         return len(await self._engine.call(self._keys()))
 
     async def _first(self, n: int) -> list[T]:
@@ -133,6 +133,6 @@ class Listing(FixedAttributes, Generic[T]):
         ]
 
     def _just_counted(self) -> Sequence[Any] | None:
-        """Return the names that `len` has just fetched: `list()` asks for the length before it reads."""
+        """Return the names that `len` has just fetched, because `list()` calls `len` first."""
         counted, self._counted = self._counted, None
         return counted[1] if counted is not None and time.monotonic() - counted[0] < _COUNT_LASTS else None

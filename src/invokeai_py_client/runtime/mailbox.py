@@ -1,4 +1,4 @@
-"""A bounded hand-over of items from the engine to one consumer, on another thread or another loop."""
+"""A bounded queue of items from the engine to one consumer on another thread or loop."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 
 MOST_WAITING = 100_000
-"""How many items may wait for a consumer that does not take them."""
+"""The number of items that may wait for a consumer that does not take any."""
 
 logger = logging.getLogger("invokeai_py_client.handlers")
 
 
 class MailboxClosed(Exception):
-    """Nothing waits, and nothing will come any more."""
+    """No items wait, and no more will come."""
 
 
 @dataclass(slots=True)
 class Losses:
-    """What slow consumers did not get to see, counted for many mailboxes together."""
+    """The numbers of items that slow consumers did not get, for many mailboxes together."""
 
     dropped: int = 0
     coalesced: int = 0
@@ -35,15 +35,15 @@ class Losses:
 class Mailbox(Generic[T]):
     """Holds items until the consumer takes them, all at once. The producer never waits.
 
-    Of the items with a key at most `capacity` wait: beyond it the oldest that a newer one of its key has overtaken goes
-    (`coalesced`), or, if each is the latest of its key, the oldest (`dropped`). So a slow consumer sees the latest of
-    each, and one that keeps up sees them all. An item without a key is dropped only when `most` items wait, because
-    the consumer takes nothing at all: then the oldest goes (`dropped`), and a warning is logged once.
+    At most `capacity` items with a key wait. Beyond that, the oldest item with a newer one of the same key is removed
+    (`coalesced`) or, if each is the latest of its key, the oldest item (`dropped`). So a slow consumer gets the latest
+    item of each key, and one that keeps up gets all. An item without a key is removed only when `most` items wait,
+    because the consumer takes none: then the oldest is removed (`dropped`), and a warning is logged once.
 
     Args:
-        capacity: how many items with a key may wait.
-        most: how many items may wait altogether.
-        losses: where what is lost is counted beside the mailbox's own count.
+        capacity: The number of items with a key that may wait.
+        most: The number of all items that may wait.
+        losses: Counts lost items too, beside the counts of the mailbox.
     """
 
     def __init__(self, capacity: int = 256, *, most: int = MOST_WAITING, losses: Losses | None = None) -> None:
@@ -64,7 +64,7 @@ class Mailbox(Generic[T]):
         self.coalesced = 0
 
     def put(self, item: T, *, key: Hashable | None = None) -> None:
-        """Add an item, from any thread; after `close` it is ignored."""
+        """Add an item, from any thread. It is ignored after `close`."""
         with self._changed:
             if self._closed:
                 return
@@ -80,7 +80,7 @@ class Mailbox(Generic[T]):
             self._wake()
 
     def put_backlog(self, items: Iterable[T]) -> None:
-        """Add items that exist elsewhere anyway: they do not count against the limits until they are taken."""
+        """Add items that are also kept elsewhere, and so do not count towards the limits."""
         with self._changed:
             if self._closed:
                 return
@@ -91,11 +91,11 @@ class Mailbox(Generic[T]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more will be put: the producer has ended, or the consumer has left."""
+        """Whether the producer or the consumer has closed the mailbox."""
         return self._closed
 
     def close(self) -> None:
-        """Nothing more will come: the consumer gets what waits, and then MailboxClosed."""
+        """Accept no more items. The consumer gets those that wait, and then MailboxClosed."""
         with self._changed:
             self._closed = True
             at_close, self._at_close = self._at_close, []
@@ -104,7 +104,7 @@ class Mailbox(Generic[T]):
             callback()
 
     def when_closed(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, when the mailbox is closed, in whatever thread that is; now if it is closed."""
+        """Call `callback` once when the mailbox is closed, in the thread that closes it; at once if it is closed."""
         with self._changed:
             if not self._closed:
                 self._at_close.append(callback)
@@ -112,23 +112,23 @@ class Mailbox(Generic[T]):
         callback()
 
     def take(self, timeout: float | None = None) -> list[T]:
-        """Wait in this thread until there is something, and take it all.
+        """Wait in this thread until there are items, and take all of them.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: Seconds; None waits without a limit.
 
         Returns:
-            The items in the order in which they were last put; nothing after a time-out.
+            The items in the order in which they were put; an empty list after a timeout.
 
         Raises:
-            MailboxClosed: nothing waits, and nothing will come.
+            MailboxClosed: No items wait, and no more will come.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
             return self._take_all()
 
     async def take_async(self) -> list[T]:
-        """`take`, awaited from any loop, without a time-out: `asyncio.timeout` gives it one."""
+        """Do the same as `take`, awaited from any loop and without a timeout, for which there is `asyncio.timeout`."""
         while True:
             with self._changed:
                 if self._waiting or self._closed:
@@ -143,9 +143,9 @@ class Mailbox(Generic[T]):
                     self._waker = None
 
     def when_filled(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, when something waits or the mailbox is closed; now if that is so already.
+        """Call `callback` once when an item waits or the mailbox is closed; at once if that is already the case.
 
-        It is called in the thread that puts or closes, and must neither block nor raise.
+        It is called in the thread that puts or closes, and must not block or raise.
         """
         with self._changed:
             if not self._waiting and not self._closed:
@@ -200,7 +200,7 @@ class Mailbox(Generic[T]):
 
 def _setting(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[None]) -> Callable[[], None]:
     def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the consumer's loop is closed: nobody waits there any more
+        with contextlib.suppress(RuntimeError):  # the consumer's loop is closed, so nothing waits there
             loop.call_soon_threadsafe(lambda: None if woken.done() else woken.set_result(None))
 
     return wake

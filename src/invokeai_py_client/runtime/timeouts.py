@@ -1,4 +1,4 @@
-"""Waiting for something that may not come."""
+"""Waits with a timeout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def set_within(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait for an event, but no longer than so many seconds, where there are any; whether it came."""
+    """Wait for an event at most `seconds`, or without a limit if None. Return whether the event was set in time."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt to connect, or to send a request."""
+"""The time to wait before the next attempt to connect, or to send a request."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import random
 from invokeai_py_client.errors import ApiError, InvokeAIError
 
 FIRST_PAUSE = 0.5
-"""Seconds: the longest pause after the first failure; it doubles with each further one."""
+"""Seconds; the maximum pause after the first failure. It doubles with each further failure."""
 
 LONGEST_PAUSE = 30.0
-"""Seconds: no pause is longer."""
+"""Seconds; the maximum of all pauses."""
 
 STABLE_AFTER = 30.0
-"""Seconds that a connection must last before the failures before it no longer count."""
+"""Seconds that a connection must last to reset the number of failures."""
 
 _MOST_DOUBLINGS = 16
 
@@ -22,14 +22,14 @@ _LONGEST_RETRY = 5.0
 
 
 def retry_delay(tries: int, error: InvokeAIError) -> float:
-    """Return the seconds to wait before a request is sent again.
+    """Return the seconds to wait before a request is retried.
 
-    That is what the server asked for with `Retry-After`, else exponential back-off with some jitter. Four retries take
-    at least 3 s: with full jitter they could be over in a moment, while the server is still restarting.
+    That is the server's `Retry-After` if there is one, else exponential back-off with some jitter. Four retries take at
+    least 3 s: with full jitter they could all fail in a moment, while the server is still restarting.
 
     Args:
-        tries: how often it was sent already.
-        error: the last failure.
+        tries: The number of attempts so far.
+        error: The last failure.
     """
     if isinstance(error, ApiError) and error.retry_after is not None:
         return error.retry_after
@@ -39,7 +39,7 @@ def retry_delay(tries: int, error: InvokeAIError) -> float:
 class Backoff:
     """Exponential back-off with full jitter.
 
-    A connection that is opened and dropped again counts as a failure: only one that has lasted `STABLE_AFTER` seconds
+    A connection that is opened and soon lost counts as a failure. Only one that has lasted `STABLE_AFTER` seconds
     resets the pauses.
     """
 
@@ -47,7 +47,7 @@ class Backoff:
         self._failures = 0
 
     def failed(self) -> None:
-        """Count an attempt that opened no connection."""
+        """Count an attempt that did not open a connection."""
         self._failures += 1
 
     def ended(self, seconds: float) -> None:

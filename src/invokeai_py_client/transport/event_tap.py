@@ -1,7 +1,7 @@
-"""Takes events off a websocket before the Socket.IO library sees them.
+"""Take events off a websocket before the Socket.IO library gets them.
 
-The library makes two tasks of each message, which costs more than all that this client does with an event. Everything
-else is still the library's: the handshake, acks, pings, and the connection's end.
+The library makes two tasks for each message, which costs more than all that this client does with an event. The library
+still handles everything else: the handshake, acknowledgements, pings, and the end of the connection.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ EventHandler = Callable[[str, Any], None]
 logger = logging.getLogger("invokeai_py_client.socket")
 
 _EVENT = '42["'
-"""How an event of the default namespace that wants no ack begins: a message (4), an event (2), its name."""
+"""The beginning of an event of the default namespace without an acknowledgement: message (4), event (2), name."""
 
 _MOST_SKIPPED = 20
-"""Types of unreadable events that are logged, for each connection."""
+"""The number of types of unreadable events that are logged for each connection."""
 
 _LONGEST_NAME = 50
-"""Characters of an unreadable event's name that are logged."""
+"""The number of characters of the name of an unreadable event that are logged."""
 
 
 class TappedSession:
-    """The part of an HTTP session that the library uses, for one websocket, which is tapped.
+    """The part of an HTTP session that the library uses for one websocket, whose events go to a handler instead.
 
     Args:
-        session: whose websocket it is. It is shared, and never closed here.
-        handler: called with each event's name and payload, in order; it must not block, nor raise.
+        session: The session that opens the websocket. It is shared, and never closed here.
+        handler: Called with the name and payload of each event, in order. It must not block or raise.
     """
 
     def __init__(self, session: aiohttp.ClientSession, handler: EventHandler) -> None:
@@ -44,24 +44,24 @@ class TappedSession:
 
     @property
     def cookie_jar(self) -> AbstractCookieJar:
-        """The session's."""
+        """The cookie jar of the session."""
         return self._session.cookie_jar
 
     async def ws_connect(self, url: str, **options: Any) -> TappedWebSocket:
         """Open the websocket."""
-        # The library's client closes a session that is not closed yet when it is collected, in whatever thread.
+        # When the library's client is garbage collected, it would close a session that is not closed, in any thread.
         self.closed = True
         websocket = self._websocket = await self._session.ws_connect(url, **options)
         return TappedWebSocket(websocket, self._handler)
 
     async def close_websocket(self) -> None:
-        """Close the websocket if it is still open, as after a failed handshake, which the library leaves to itself."""
+        """Close the websocket if it is still open. The library does not close it after a failed handshake."""
         if self._websocket is not None:
             await self._websocket.close()
 
 
 class TappedWebSocket:
-    """A websocket whose `receive` returns no events: they go to the handler, or are skipped if they are not JSON."""
+    """A websocket whose `receive` does not return events: the handler gets them, if they are readable JSON."""
 
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse, handler: EventHandler) -> None:
         self._websocket = websocket
@@ -72,7 +72,7 @@ class TappedWebSocket:
         self.close = websocket.close
 
     async def receive(self) -> aiohttp.WSMessage:
-        """The next message that is no event."""
+        """Return the next message that is not an event."""
         while True:
             message = await self._websocket.receive()
             if message.type is aiohttp.WSMsgType.ERROR:
@@ -82,7 +82,7 @@ class TappedWebSocket:
             try:
                 name, *payload = json.loads(message.data[2:])
             except (ValueError, RecursionError) as error:
-                # The library would end the connection, and so would the next one, for the same event.
+                # The library would end the connection, and the next one for the same event.
                 self._skip(message.data, error)
                 continue
             self._handler(name, payload[0] if payload else None)

@@ -1,4 +1,4 @@
-"""What the Socket.IO libraries log, in this package's terms."""
+"""Log records of the Socket.IO libraries as records of this package."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ else:
 
 
 class _LibraryLogger(_Adapter):
-    """Takes the place of the libraries' loggers.
+    """Replaces the loggers of the libraries.
 
-    Their warnings and errors are about connections that this package notices and reopens by itself, so they are DEBUG
-    lines here; by default the libraries would print them to stderr. Everything below is dropped: it quotes packets, the
-    one with the token among them.
+    Their warnings and errors are about connections that this package reopens, so they are logged as DEBUG; by default,
+    the libraries print them to stderr. Records of lower levels are dropped, because they quote packets, including the
+    one with the token.
     """
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log a line of the libraries."""
+        """Log a record of the libraries."""
         if level >= logging.WARNING:
             self.logger.debug(f"the Socket.IO library: {msg}", *args, **kwargs)
 
 
 library_logger: Any = _LibraryLogger(logging.getLogger("invokeai_py_client.socket.library"), {})
-"""To be passed to the libraries, whose parameters are declared as bool but take a logger too."""
+"""The logger to pass to the libraries, whose parameters are declared as bool but accept a logger too."""
 
 
 def guard_messages(client: socketio.AsyncClient) -> None:
-    """Keep a message that the library cannot read from ending as a traceback on stderr.
+    """Log a message that the library cannot read, instead of printing a traceback to stderr.
 
-    The library handles each message in a task of its own, whose error nobody retrieves.
+    The library handles each message in a task of its own, and never retrieves its exception.
     """
     handle = client.eio.handlers["message"]
 

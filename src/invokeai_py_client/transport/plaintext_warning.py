@@ -26,7 +26,7 @@ class PlaintextWarning:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.url
         self.is_pending = settings.is_open
-        self._place = _caller() if self.is_pending else ("", 0)
+        self._place = _caller()
 
     def warn(self) -> None:
         """Give the warning if it is pending. To be called before a token or password is sent."""

@@ -1,4 +1,4 @@
-"""The one event socket of a client: opened on demand, kept open, subscribed again after every loss."""
+"""The event socket of a client: opened on demand, kept open, and resubscribed after each loss."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from invokeai_py_client.transport.redirects import LedElsewhere
 logger = logging.getLogger("invokeai_py_client.socket")
 
 _EXPECTED = (SocketFailure, aiohttp.ClientError, OSError, InvokeAIError, LedElsewhere, HandshakeRefused)
-"""What the network may do; of anything else the log has the traceback."""
+"""Errors of the network. For any other error, the traceback is logged."""
 
 
 class OpenSocket(Protocol):
-    """An open connection, as `SocketIOConnection` is."""
+    """An open connection, such as a `SocketIOConnection`."""
 
     @property
     def ended(self) -> asyncio.Future[str]:
-        """Done, with the reason, when the connection has ended."""
+        """A future that has the reason as its result when the connection has ended."""
         ...
 
     async def subscribe(self, queue_id: str) -> None:
-        """Subscribe to the events of a queue; returns when the server has acknowledged it."""
+        """Subscribe to the events of a queue, and wait until the server has acknowledged it."""
 
     async def close(self) -> None:
         """End the connection. Does not raise, and takes a few seconds at most."""
 
 
 class OpenConnection(Protocol):
-    """Opens a connection, as `open_connection` does."""
+    """A function that opens a connection, such as `open_connection`."""
 
     def __call__(self, http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> Awaitable[OpenSocket]:
         """Open a connection."""
@@ -50,12 +50,12 @@ class OpenConnection(Protocol):
 
 
 def load_socket_library() -> None:
-    """Import the Socket.IO library, which takes longer than a request. Any thread may do so ahead of its first use."""
+    """Import the Socket.IO library, which takes longer than a request. It may be called from any thread."""
     importlib.import_module("invokeai_py_client.transport.socketio_connection")
 
 
 async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> OpenSocket:
-    """Open a connection, as `socketio_connection.open_connection`; the library is imported when it is first needed."""
+    """Import the Socket.IO library, and open a connection as `socketio_connection.open_connection` does."""
     await asyncio.to_thread(load_socket_library)
     from invokeai_py_client.transport import socketio_connection
 
@@ -63,32 +63,36 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
 
 
 class SocketListener(Protocol):
-    """Who is told what the socket sees. All calls are made on the engine and must not block."""
+    """The receiver of the socket's events. Its methods are called on the engine and must not block."""
 
     def received(self, name: str, payload: Any) -> None:
-        """One message of the server's."""
+        """Receive an event of the server."""
 
     def connected(self) -> None:
-        """The socket is open, and every subscription was acknowledged: nothing is missed from here on."""
+        """Note that the socket is open and all subscriptions are acknowledged: no event from now on is missed."""
 
     def refused(self) -> None:
-        """Nothing listens at the server's address: it is being restarted."""
+        """Note that nothing listens at the server's address, as while the server restarts."""
 
     def denied(self, error: InvokeAIError) -> None:
-        """The server does not accept who the client is: nothing comes until somebody else logs in."""
+        """Note that the server does not accept the credentials: no event comes until the next login."""
 
     def lost(self, reason: str) -> None:
-        """The socket is gone: what happens from here on is missed."""
+        """Note that the connection is lost: events from now on are missed."""
 
 
 class Socket:
-    """Keeps one connection to the server open for as long as the engine runs.
+    """One connection to the server that is kept open for as long as the engine runs.
 
     Args:
-        http: whose session, proxy, TLS and token the websocket shares.
-        engine: whose loop it lives on.
-        listener: who is told.
-        open_connection: opens a connection.
+        http: The transport whose session, proxy, TLS and token the websocket shares.
+        engine: The engine on whose loop the socket lives.
+        listener: The receiver of events.
+        open_connection: Opens a connection.
+
+    Attributes:
+        denial: The error with which the server refused the credentials; None if it did not.
+        epoch: The number of connections so far.
     """
 
     def __init__(
@@ -120,21 +124,21 @@ class Socket:
 
     @property
     def is_connected(self) -> bool:
-        """Whether events arrive now. `epoch` rises with each new connection; `denial` is why there is to be none."""
+        """Whether the socket is connected, so that events arrive."""
         return self._connection is not None and not self._loop.is_stale
 
     async def subscribe(self, queue_id: str) -> bool:
-        """See to it that the events of a queue arrive.
+        """Receive the events of a queue from now on.
 
-        The first call opens the connection; it is then kept open, and the subscription renewed, until the engine
+        The first call opens the connection. It is then kept open, and the subscription renewed, until the engine
         closes.
 
         Returns:
-            True once the server has acknowledged: no event from here on is missed. False if the socket cannot be
-            opened now; it goes on trying, and the listener is told when it succeeds.
+            True if the server has acknowledged the subscription, so that no event from now on is missed. False if the
+            socket cannot be opened now; it keeps trying, and calls `connected` of the listener when it succeeds.
         """
         if self._loop.has_changed():
-            # After a fork the connection is the parent's.
+            # After a fork, the connection belongs to the parent.
             self._forget()
         self._queues.add(queue_id)
         if self._http.settings.transport == "polling":
@@ -160,7 +164,7 @@ class Socket:
         return self.is_connected and queue_id in self._joined
 
     async def reconnect(self) -> None:
-        """Open the connection anew, at once: the client is somebody else from now on."""
+        """Close the connection and open a new one at once, for another user."""
         self._wanted_now.set()
         if self._connection is not None:
             await self._connection.close()
@@ -170,7 +174,7 @@ class Socket:
             self._wanted_now.set()
 
     async def _supervise(self) -> None:
-        """Open a connection, stay until it ends, wait a while, and start over, until the engine closes."""
+        """Open a connection, wait until it ends, pause, and start over, until the engine closes."""
         backoff = Backoff()
         clock = asyncio.get_running_loop().time
         while True:
@@ -183,15 +187,15 @@ class Socket:
                     await self._stay(connection)
                     backoff.ended(clock() - began)
             except Exception:
-                # Without its supervisor the client would be deaf from here on, whatever the error was.
-                logger.exception("the socket's supervisor met an error, and goes on")
+                # Without its supervisor the client would get no more events, so no error may end it.
+                logger.exception("unexpected error in the socket's supervisor, which continues")
                 backoff.failed()
-            # A client that was denied would be denied again: it waits until somebody logs in.
+            # The same credentials would be refused again, so this waits for a login.
             if await set_within(self._wanted_now, backoff.pause() if self.denial is None else None):
                 self._wanted_now.clear()
 
     async def _stay(self, connection: OpenSocket) -> None:
-        """Tell that a connection is open, wait until it has ended, and tell that."""
+        """Notify the listener of an open connection, wait until it has ended, and notify the listener of that."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -202,12 +206,12 @@ class Socket:
             logger.info("socket lost after %.1f s: %s", clock() - began, why)
             self._tell(lambda: self._listener.lost(why))
         finally:
-            # Also when the engine is closing, so that the server need not find out by itself.
+            # Also when the engine closes, so that the server does not have to detect it.
             self._connection = None
             await connection.close()
 
     async def _open(self) -> OpenSocket | None:
-        """Connect and subscribe; None if that fails, for whatever reason the network may have."""
+        """Connect and subscribe; None if that fails."""
         identity = self._http.credentials.identity
         self.denial = None
         is_asked, self._is_asked = self._is_asked, False
@@ -220,7 +224,7 @@ class Socket:
             denial = self.denial = copy.copy(error)
             self._tell(lambda: self._listener.denied(denial))
         except Exception as error:
-            # Whatever it is, those who want to submit must not wait for it: the server can still be polled.
+            # No error may keep submissions waiting for the socket, because the server can still be polled.
             if _was_refused(error):
                 self._tell(self._listener.refused)
             self._log_failure(error)
@@ -231,18 +235,18 @@ class Socket:
             self._connection = connection
             self.epoch += 1
             if self._http.credentials.identity != identity:
-                # Somebody has logged in or out meanwhile: this connection is still the other's.
+                # The client has logged in or out meanwhile, so the connection belongs to the previous user.
                 await self.reconnect()
             return connection
         finally:
-            # Those who wait for the first attempt see for themselves how it went.
+            # The callers that wait for this attempt check its outcome themselves.
             if self._attempt is not None and not self._attempt.done():
                 self._attempt.set_result(None)
             self._attempt = None
         return None
 
     async def _join_all(self, connection: OpenSocket) -> None:
-        """Subscribe to every queue, those that are added meanwhile included."""
+        """Subscribe to every queue, including those that are added meanwhile."""
         self._joined = set()
         while missing := self._queues - self._joined:
             for queue_id in sorted(missing):
@@ -250,7 +254,7 @@ class Socket:
                 self._joined.add(queue_id)
 
     def _log_failure(self, error: Exception) -> None:
-        # A server may be away for days: only the first of many equal failures is news.
+        # A server may be away for days, so only the first of many failures is logged as INFO.
         logger.log(
             logging.DEBUG if self._is_failing else logging.INFO,
             "no socket to %s: %s",
@@ -261,7 +265,7 @@ class Socket:
         self._is_failing = True
 
     def _tell(self, tell: Callable[[], None]) -> None:
-        """Tell the listener something. What it raises must not cost the connection."""
+        """Call a method of the listener. An exception must not end the connection."""
         try:
             tell()
         except Exception:
@@ -269,7 +273,7 @@ class Socket:
 
 
 def _was_refused(error: BaseException) -> bool:
-    """Whether nothing listened at the address; the network's own error may be wrapped."""
+    """Return whether the connection was refused, which may be the cause of another error."""
     return any(
         isinstance(one, ConnectionRefusedError) or isinstance(getattr(one, "os_error", None), ConnectionRefusedError)
         for one in chain(error)

@@ -1,6 +1,6 @@
-"""One Socket.IO connection: handshake, subscriptions, its end.
+"""One Socket.IO connection: its handshake, subscriptions and end.
 
-Only the websocket transport is used: long polling answers 500 on a fresh server, and would cost a request an event.
+Only the websocket transport is used: long polling returns 500 on a new server, and needs one request for each event.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from invokeai_py_client.transport.library_log import guard_messages, library_log
 logger = logging.getLogger("invokeai_py_client.socket")
 
 MAX_EVENT_BYTES = 256 * 1024 * 1024
-"""aiohttp's default of 4 MiB would end the connection at the first big event (a large preview, a long collection)."""
+"""With aiohttp's default of 4 MiB, a large event (a large preview, a long collection) would end the connection."""
 
 PING_AFTER = 10.0
 """Seconds without any data after which the client sends a websocket ping.
@@ -34,18 +34,19 @@ heartbeat (InvokeAI: `pingInterval` 25 s, `pingTimeout` 20 s) would take up to 4
 """
 
 _GOODBYE = 5.0
-"""Seconds to close a connection in order; a half-open one cannot be."""
+"""Seconds; the timeout for closing a connection, which a half-open one always reaches."""
 
 
 class SocketIOConnection:
-    """An open connection. `ended` is done, with the reason, when the connection has ended.
-
-    Made by `open_connection`. Used on the engine only.
+    """A connection, made by `open_connection`. Used on the engine only.
 
     Args:
-        client: not connected yet.
-        session: with which the client opens its websocket.
-        timeout: seconds to wait for the server's acknowledgement of a subscription.
+        client: A client that is not connected.
+        session: The session with which the client opens its websocket.
+        timeout: Seconds to wait for the server's acknowledgement of a subscription.
+
+    Attributes:
+        ended: A future that has the reason as its result when the connection has ended.
     """
 
     def __init__(self, client: socketio.AsyncClient, session: TappedSession, timeout: float) -> None:
@@ -59,8 +60,8 @@ class SocketIOConnection:
         """Do the handshake.
 
         Raises:
-            HandshakeRefused: the server does not accept the token.
-            SocketFailure: the handshake failed for another reason.
+            HandshakeRefused: The server does not accept the token.
+            SocketFailure: The handshake failed for another reason.
         """
         parts = urlsplit(url)
         try:
@@ -75,24 +76,24 @@ class SocketIOConnection:
             if self._client.failed_namespaces or _was_answered(error, {401, 403}):
                 raise HandshakeRefused("the server does not accept the token") from None
             raise SocketFailure(str(error)) from error
-        # The library tells the end of most connections. Should its reader die of an error, its task tells it.
+        # The library reports the end of most connections, but not if its reader ends with an error.
         self._client.eio.read_loop_task.add_done_callback(lambda _: self._end("the reader has ended"))
 
     async def subscribe(self, queue_id: str) -> None:
         """Subscribe to the events of a queue, and wait until the server has acknowledged it.
 
         Raises:
-            SocketFailure: the connection is lost, or the acknowledgement did not come in time.
+            SocketFailure: The connection is lost, or the acknowledgement did not come in time.
         """
         try:
-            # `call` waits for the server's ack, and so until the room is joined; `emit` would return before.
+            # Unlike `emit`, `call` waits for the server's acknowledgement, and so until the room is joined.
             await self._client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._timeout))
         except socketio.exceptions.SocketIOError as error:
             raise SocketFailure(str(error) or type(error).__name__) from error
         logger.debug("subscribed to the events of queue %r", queue_id)
 
     async def close(self) -> None:
-        """End the connection; in a few seconds even if it is half-open."""
+        """Close the connection, within a few seconds even if it is half-open."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
                 await self._client.disconnect()
@@ -105,20 +106,18 @@ class SocketIOConnection:
 
 
 async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> SocketIOConnection:
-    """Connect as whoever the client is now.
-
-    Where the server does not accept the token, the client logs in once and tries again.
+    """Open a connection with the client's current token. If the token is refused, log in and try once more.
 
     Args:
-        http: whose session, proxy, TLS and token the websocket shares.
-        on_event: called with each event's name and payload.
-        is_asked: the user waits for it, so that a login which was refused before may be tried again.
+        http: The transport whose session, proxy, TLS and token the websocket shares.
+        on_event: Called with the name and payload of each event.
+        is_asked: Whether a call of the user needs the connection. Only such a call repeats a refused login.
 
     Raises:
-        AuthenticationError: the server does not accept who the client is.
-        ForbiddenError: the user was deactivated.
-        TimeoutError: the handshake took longer than `connect_timeout`.
-        Exception: whatever else the network and the libraries raise.
+        AuthenticationError: The server does not accept the credentials.
+        ForbiddenError: The user was deactivated.
+        TimeoutError: The handshake took longer than `connect_timeout`.
+        Exception: Whatever else the network and the libraries raise.
     """
     token = await http.token(is_asked=is_asked)
     try:
@@ -159,5 +158,5 @@ async def _open(http: HttpTransport, on_event: EventHandler, token: Secret | Non
 
 
 def _was_answered(error: BaseException, statuses: set[int]) -> bool:
-    """Whether the handshake was answered with one of these statuses."""
+    """Return whether the server responded to the handshake with one of these statuses."""
     return any(isinstance(one, aiohttp.WSServerHandshakeError) and one.status in statuses for one in chain(error))
