@@ -4,7 +4,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test unit check bench faults soak compat coverage mutants clean
+.PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ test: check  ## Pass the tests, on a real InvokeAI server
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n auto tests/unit tests/properties tests/test_architecture.py
+
+generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of an awaited one
+	$(RUN) scripts/generate_blocking.py
 
 check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff format --check .

@@ -1,6 +1,6 @@
 """Write `src/invokeai_py_client/blocking/generated`: the blocking class of each awaited class.
 
-    python scripts/generate_blocking.py
+    make generate
 
 Run it after the signature, the docstring or the set of methods of an awaited class has changed. A test fails while
 what is committed differs from what this would write.
@@ -42,7 +42,7 @@ FACES = {
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
     "handle_methods": "handle.AsyncWorkflowHandle",
-    "image": "image.AsyncImage",
+    "image_methods": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
@@ -57,9 +57,13 @@ FACES = {
 
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
+    "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
+
+LAZY = "public"
+"""What a module calls the package itself, whose names are imported when they are first used."""
 
 RENAMED = {
     ("AsyncWorkflowHandle", "cancel"): "cancel_sync",
@@ -68,7 +72,7 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {"__getitem__", "_names", "__repr__", "_build_submission", "_make_request"}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
@@ -76,8 +80,6 @@ BLOCKING = {
     for module, source in FACES.items()
 } | BY_HAND
 """The import of the blocking class by the name of the awaited one."""
-
-INTERNAL = {"records_of", "send_upload"}
 
 ITERATED = {"Any", "AsyncIterable", "Collection", "Iterable", "Iterator", "Sequence"}
 """A parameter of one of these types may be a `Listing` or a generator."""
@@ -108,7 +110,7 @@ class Module:
                     each.asname or each.name: f"from {one.module} import {each.name}" for each in one.names
                 }
             elif isinstance(one, ast.Import):
-                self.imports |= {each.name.split(".")[0]: f"import {each.name}" for each in one.names}
+                self.imports |= {each.asname or each.name.split(".")[0]: ast.unparse(one) for each in one.names}
             elif isinstance(one, ast.ClassDef):
                 self.classes[one.name] = one
                 self.imports[one.name] = f"from {self.name} import {one.name}"
@@ -154,7 +156,7 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
 
 def is_public(name: str) -> bool:
     """Return whether the blocking class has a method, too."""
-    return name not in INTERNAL and (not name.startswith("_") or name in FORWARDED)
+    return not name.startswith("_") or name in FORWARDED
 
 
 def is_property(node: Function) -> bool:
@@ -182,6 +184,10 @@ class AsBlocking(ast.NodeTransformer):
         """Replace the name of an awaited class."""
         return ast.Name(node.id.removeprefix("Async")) if node.id in BLOCKING else node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
+        """Replace the name of an awaited class that is imported when it is first used."""
+        return ast.Attribute(node.value, as_blocking(node.attr)) if node.attr in BLOCKING else node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Leave out what only an awaited method takes."""
         for one, other in ((node.left, node.right), (node.right, node.left)):
@@ -192,8 +198,18 @@ class AsBlocking(ast.NodeTransformer):
 
 def awaited_in(annotation: ast.expr) -> str | None:
     """Return the awaited class that an annotation mentions."""
-    names = (one.id for one in ast.walk(annotation) if isinstance(one, ast.Name))
+    names = (getattr(one, "id", getattr(one, "attr", "")) for one in ast.walk(annotation))
     return next((name for name in names if name in BLOCKING), None)
+
+
+def is_awaited_class(text: str) -> bool:
+    """Return whether an annotation is the name of an awaited class, also of one that is imported when first used."""
+    return text.removeprefix(f"{LAZY}.") in BLOCKING
+
+
+def as_blocking(text: str) -> str:
+    """Return the name of the blocking class for that of an awaited one."""
+    return text.replace("Async", "", 1)
 
 
 def wrapped(value: str, annotation: ast.expr) -> str:
@@ -205,13 +221,15 @@ def wrapped(value: str, annotation: ast.expr) -> str:
     text = ast.unparse(annotation)
     if awaited_in(annotation) is None:
         return value
-    if text in BLOCKING:
-        return f"{text.removeprefix('Async')}({value})"
+    if is_awaited_class(text):
+        return f"{as_blocking(text)}({value})"
     kind, _, inner = text.removesuffix("]").partition("[")
-    if kind in ("list", "Sequence") and inner in BLOCKING:
-        return f"[{inner.removeprefix('Async')}(each) for each in {value}]"
-    if kind == "dict" and (of := inner.removeprefix("str, ")) in BLOCKING:
-        return f"{{key: {of.removeprefix('Async')}(each) for key, each in {value}.items()}}"
+    if kind in ("list", "Sequence") and is_awaited_class(inner):
+        return f"[{as_blocking(inner)}(each) for each in {value}]"
+    if kind == "dict" and is_awaited_class(of := inner.removeprefix("str, ")):
+        return f"{{key: {as_blocking(of)}(each) for key, each in {value}.items()}}"
+    if kind in ("Listing", "TransferReport") and is_awaited_class(inner):
+        return f"{value}._mapped({as_blocking(inner)})"
     raise NotImplementedError(f"no blocking form of {text}")
 
 
@@ -229,16 +247,21 @@ class Writer:
         """Return the whole module, not yet formatted."""
         found = methods_of(self._module, self._awaited).values()
         methods = [self._method(*one) for overloads in found for one in overloads]
-        bases = [f"Blocking[{self._awaited}]"]
+        awaited = self._awaited
+        if LAZY in self._module.imports:
+            # Whoever makes the awaited object imports its module.
+            self._imports.remove(self._module.imports[awaited])
+            awaited = repr(f"{LAZY}.{awaited}")
+        bases = [f"Blocking[{awaited}]"]
         node = self._module.classes[self._awaited]
         if any(ast.unparse(base) == "ReadsAsMapping" for base in node.bases):
             self._imports.add(self._module.imports["ReadsAsMapping"])
-            bases.insert(0, "ReadsAsMapping")
+            bases.append("ReadsAsMapping")
         source = self._module.name.removeprefix(f"{PACKAGE}.").replace(".", "/")
         return "\n".join(
             [
                 f"# Generated from {source}.py by scripts/generate_blocking.py. Do not edit.",
-                f'"""`{self._class}`, the blocking face of `{self._awaited}`."""',
+                f'"""`{self._class}`: the methods of `{self._awaited}`, blocking."""',
                 "from __future__ import annotations",
                 *sorted(self._imports),
                 f"class {self._class}({', '.join(bases)}):",
@@ -248,6 +271,8 @@ class Writer:
         )
 
     def _method(self, module: Module, node: Function) -> str:
+        if node.args.vararg or node.args.kwarg:
+            raise NotImplementedError(f"{self._awaited}.{node.name} takes any arguments")
         name = RENAMED.get((self._awaited, node.name), node.name)
         head = ast.FunctionDef(
             name=name,
@@ -265,7 +290,7 @@ class Writer:
         return "\n".join([*lines, *(indented(line, 8) for line in self._body(module, node))])
 
     def _decorators(self, module: Module, node: Function) -> list[str]:
-        if is_property(node) and node.returns is not None and ast.unparse(node.returns) in BLOCKING:
+        if is_property(node) and node.returns is not None and is_awaited_class(ast.unparse(node.returns)):
             # The same blocking object each time.
             self._imports.add("from functools import cached_property")
             return ["cached_property"]

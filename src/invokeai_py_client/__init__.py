@@ -24,31 +24,111 @@ from invokeai_py_client.errors import InvokeAIError
 
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
-    from invokeai_py_client.blocking.generated.image import Image
+    from invokeai_py_client.async_client import AsyncClient
+    from invokeai_py_client.blocking.generated.app import App
+    from invokeai_py_client.blocking.generated.auth import Auth
+    from invokeai_py_client.blocking.generated.board import Board
+    from invokeai_py_client.blocking.generated.boards import Boards
+    from invokeai_py_client.blocking.generated.images import Images
+    from invokeai_py_client.blocking.generated.install_job import InstallJob
+    from invokeai_py_client.blocking.generated.models import Models
+    from invokeai_py_client.blocking.generated.queue import Queue
+    from invokeai_py_client.blocking.generated.queues import Queues
     from invokeai_py_client.blocking.generated.run import Run
+    from invokeai_py_client.blocking.generated.style_presets import StylePresets
+    from invokeai_py_client.blocking.generated.videos import Videos
+    from invokeai_py_client.blocking.generated.workflows import Workflows
     from invokeai_py_client.blocking.handle import WorkflowHandle
+    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.client import InvokeAIClient
-    from invokeai_py_client.live.priority import Priority
-    from invokeai_py_client.live.state.queue_item import QueueItem
+    from invokeai_py_client.handle import AsyncWorkflowHandle, OnServerLoss
+    from invokeai_py_client.image import AsyncImage
+    from invokeai_py_client.live.connection import ConnectionChange
+    from invokeai_py_client.live.priority import Priority, PriorityName
+    from invokeai_py_client.live.state.queue_item import NodeOutput, QueueItem
+    from invokeai_py_client.live.stats import ClientStats
+    from invokeai_py_client.live.stream import EventStream
     from invokeai_py_client.patterns.monitor import WorkflowMonitor
+    from invokeai_py_client.repositories.app import AsyncApp, Health
+    from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
+    from invokeai_py_client.repositories.auth import AsyncAuth
+    from invokeai_py_client.repositories.boards.board import AsyncBoard
+    from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
+    from invokeai_py_client.repositories.media.common import Category, Origin
+    from invokeai_py_client.repositories.media.images import AsyncImages
+    from invokeai_py_client.repositories.media.videos import AsyncVideos
+    from invokeai_py_client.repositories.models.install_job import AsyncInstallJob
+    from invokeai_py_client.repositories.models.models import AsyncModels
+    from invokeai_py_client.repositories.queue.order import QueuePosition
+    from invokeai_py_client.repositories.queue.queue import AsyncQueue, AsyncQueues
+    from invokeai_py_client.repositories.schema_drift import Drift
+    from invokeai_py_client.repositories.style_presets import AsyncStylePresets
+    from invokeai_py_client.repositories.workflows import AsyncWorkflows
+    from invokeai_py_client.run import AsyncRun, PollInterval, ProgressCallback
+    from invokeai_py_client.runtime.listing import Listing
     from invokeai_py_client.secret import Secret
     from invokeai_py_client.settings import Settings
+    from invokeai_py_client.transfers.concurrent import (
+        TransferCallback,
+        TransferFailure,
+        TransferProgress,
+        TransferReport,
+    )
+    from invokeai_py_client.transfers.uploads import FileSource, ImageSource
+    from invokeai_py_client.wire.call import Query, Response
     from invokeai_py_client.wire.events import (
         BatchEnqueued,
         Event,
         GeneratorProgress,
         InvocationComplete,
         InvocationError,
+        InvocationEvent,
         InvocationStarted,
+        ItemEvent,
         QueueCleared,
         QueueItemsCanceled,
         QueueItemsRetried,
         QueueItemStatusChanged,
         Reconnected,
         SessionComplete,
+        UnknownEvent,
     )
-    from invokeai_py_client.workflow.document import WorkflowDefinition
+    from invokeai_py_client.wire.preview import Preview
+    from invokeai_py_client.wire.records.app import InvocationCacheStatus, PresetData, RuntimeConfig, StylePreset
+    from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
+    from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls, VideoRecord, VideoUrls
+    from invokeai_py_client.wire.records.models import (
+        DeletedModels,
+        DeletedOrphans,
+        FoundModel,
+        HuggingFaceFiles,
+        InstallJobRecord,
+        InstallStatus,
+        ModelCacheStats,
+        ModelRecord,
+        OrphanedModel,
+        StarterModel,
+    )
+    from invokeai_py_client.wire.records.queue import (
+        BatchStatus,
+        CancelResult,
+        DeletedItems,
+        DestinationCounts,
+        ProcessorStatus,
+        QueueCounts,
+        QueueItemRecord,
+        QueueItemStatus,
+        QueueItemSummary,
+        QueueStatus,
+    )
+    from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
+    from invokeai_py_client.wire.records.workflows import WorkflowSummary
+    from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+    from invokeai_py_client.workflow.edge import Edge
+    from invokeai_py_client.workflow.fields import Field, FieldPlace
+    from invokeai_py_client.workflow.index_map import IndexMapChanges, MappedInput
     from invokeai_py_client.workflow.inputs import (
+        InputKey,
         NodeInputs,
         WorkflowInput,
         WorkflowInputs,
@@ -58,35 +138,149 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.model_binding import ModelBinding, ModelChange, UnboundModel
     from invokeai_py_client.workflow.outputs import NodePath, OutputMapping
     from invokeai_py_client.workflow.references import SavedModel
+    from invokeai_py_client.workflow.templates import (
+        Cardinality,
+        FieldType,
+        InputTemplate,
+        NodeTemplate,
+        NodeTemplates,
+        OutputTemplate,
+    )
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "App",
+    "AsyncApp",
+    "AsyncAuth",
+    "AsyncBoard",
+    "AsyncBoards",
+    "AsyncClient",
+    "AsyncImage",
+    "AsyncImages",
+    "AsyncInstallJob",
+    "AsyncModels",
+    "AsyncQueue",
+    "AsyncQueues",
+    "AsyncRun",
+    "AsyncStylePresets",
+    "AsyncVideos",
+    "AsyncWorkflowHandle",
+    "AsyncWorkflows",
+    "Auth",
+    "AuthStatus",
     "BatchEnqueued",
+    "BatchStatus",
+    "Board",
+    "BoardLike",
+    "BoardRecord",
+    "Boards",
+    "CancelResult",
+    "Cardinality",
+    "Category",
+    "ClientStats",
+    "ConnectionChange",
+    "DeletedBoard",
+    "DeletedItems",
+    "DeletedModels",
+    "DeletedOrphans",
+    "DestinationCounts",
+    "Drift",
+    "Edge",
     "Event",
+    "EventStream",
+    "Field",
+    "FieldPlace",
+    "FieldType",
+    "FileSource",
+    "FoundModel",
     "GeneratorProgress",
+    "Health",
+    "HuggingFaceFiles",
     "Image",
+    "ImageLike",
+    "ImageRecord",
+    "ImageSource",
+    "ImageUrls",
+    "Images",
+    "ImagesLike",
+    "IndexMapChanges",
+    "InputKey",
+    "InputTemplate",
+    "InstallJob",
+    "InstallJobRecord",
+    "InstallStatus",
+    "InvocationCacheStatus",
     "InvocationComplete",
     "InvocationError",
+    "InvocationEvent",
     "InvocationStarted",
     "InvokeAIClient",
     "InvokeAIError",
+    "ItemEvent",
+    "Listing",
+    "MappedInput",
     "ModelBinding",
+    "ModelCacheStats",
     "ModelChange",
+    "ModelRecord",
+    "Models",
+    "Node",
     "NodeInputs",
+    "NodeOutput",
     "NodePath",
+    "NodeTemplate",
+    "NodeTemplates",
+    "OnServerLoss",
+    "Origin",
+    "OrphanedModel",
     "OutputMapping",
+    "OutputTemplate",
+    "PollInterval",
+    "PresetData",
+    "Preview",
     "Priority",
+    "PriorityName",
+    "ProcessorStatus",
+    "ProgressCallback",
+    "Query",
+    "Queue",
     "QueueCleared",
+    "QueueCounts",
     "QueueItem",
+    "QueueItemRecord",
+    "QueueItemStatus",
     "QueueItemStatusChanged",
+    "QueueItemSummary",
     "QueueItemsCanceled",
     "QueueItemsRetried",
+    "QueuePosition",
+    "QueueStatus",
+    "Queues",
     "Reconnected",
+    "Response",
     "Run",
+    "RuntimeConfig",
     "SavedModel",
     "Secret",
     "SessionComplete",
     "Settings",
+    "StarterModel",
+    "StylePreset",
+    "StylePresets",
+    "TransferCallback",
+    "TransferFailure",
+    "TransferProgress",
+    "TransferReport",
     "UnboundModel",
+    "UnknownEvent",
+    "UserRecord",
+    "VideoLike",
+    "VideoRecord",
+    "VideoUrls",
+    "Videos",
+    "VideosLike",
+    "Visibility",
     "WorkflowDefinition",
     "WorkflowHandle",
     "WorkflowInput",
@@ -94,36 +288,143 @@ __all__ = [
     "WorkflowMonitor",
     "WorkflowNode",
     "WorkflowNodes",
+    "WorkflowSummary",
+    "Workflows",
+    "__version__",
     "errors",
 ]
 
 _HOMES = {
+    "App": "blocking.generated.app",
+    "AsyncApp": "repositories.app",
+    "AsyncAuth": "repositories.auth",
+    "AsyncBoard": "repositories.boards.board",
+    "AsyncBoards": "repositories.boards.boards",
+    "AsyncClient": "async_client",
+    "AsyncImage": "image",
+    "AsyncImages": "repositories.media.images",
+    "AsyncInstallJob": "repositories.models.install_job",
+    "AsyncModels": "repositories.models.models",
+    "AsyncQueue": "repositories.queue.queue",
+    "AsyncQueues": "repositories.queue.queue",
+    "AsyncRun": "run",
+    "AsyncStylePresets": "repositories.style_presets",
+    "AsyncVideos": "repositories.media.videos",
+    "AsyncWorkflowHandle": "handle",
+    "AsyncWorkflows": "repositories.workflows",
+    "Auth": "blocking.generated.auth",
+    "AuthStatus": "wire.records.users",
     "BatchEnqueued": "wire.events",
+    "BatchStatus": "wire.records.queue",
+    "Board": "blocking.generated.board",
+    "BoardLike": "repositories.arguments",
+    "BoardRecord": "wire.records.boards",
+    "Boards": "blocking.generated.boards",
+    "CancelResult": "wire.records.queue",
+    "Cardinality": "workflow.templates",
+    "Category": "repositories.media.common",
+    "ClientStats": "live.stats",
+    "ConnectionChange": "live.connection",
+    "DeletedBoard": "wire.records.boards",
+    "DeletedItems": "wire.records.queue",
+    "DeletedModels": "wire.records.models",
+    "DeletedOrphans": "wire.records.models",
+    "DestinationCounts": "wire.records.queue",
+    "Drift": "repositories.schema_drift",
+    "Edge": "workflow.edge",
     "Event": "wire.events",
+    "EventStream": "live.stream",
+    "Field": "workflow.fields",
+    "FieldPlace": "workflow.fields",
+    "FieldType": "workflow.templates",
+    "FileSource": "transfers.uploads",
+    "FoundModel": "wire.records.models",
     "GeneratorProgress": "wire.events",
-    "Image": "blocking.generated.image",
+    "Health": "repositories.app",
+    "HuggingFaceFiles": "wire.records.models",
+    "Image": "blocking.image",
+    "ImageLike": "repositories.arguments",
+    "ImageRecord": "wire.records.images",
+    "ImageSource": "transfers.uploads",
+    "ImageUrls": "wire.records.images",
+    "Images": "blocking.generated.images",
+    "ImagesLike": "repositories.arguments",
+    "IndexMapChanges": "workflow.index_map",
+    "InputKey": "workflow.inputs",
+    "InputTemplate": "workflow.templates",
+    "InstallJob": "blocking.generated.install_job",
+    "InstallJobRecord": "wire.records.models",
+    "InstallStatus": "wire.records.models",
+    "InvocationCacheStatus": "wire.records.app",
     "InvocationComplete": "wire.events",
     "InvocationError": "wire.events",
+    "InvocationEvent": "wire.events",
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
+    "ItemEvent": "wire.events",
+    "Listing": "runtime.listing",
+    "MappedInput": "workflow.index_map",
     "ModelBinding": "workflow.model_binding",
+    "ModelCacheStats": "wire.records.models",
     "ModelChange": "workflow.model_binding",
+    "ModelRecord": "wire.records.models",
+    "Models": "blocking.generated.models",
+    "Node": "workflow.document",
     "NodeInputs": "workflow.inputs",
+    "NodeOutput": "live.state.queue_item",
     "NodePath": "workflow.outputs",
+    "NodeTemplate": "workflow.templates",
+    "NodeTemplates": "workflow.templates",
+    "OnServerLoss": "handle",
+    "Origin": "repositories.media.common",
+    "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
+    "OutputTemplate": "workflow.templates",
+    "PollInterval": "run",
+    "PresetData": "wire.records.app",
+    "Preview": "wire.preview",
     "Priority": "live.priority",
+    "PriorityName": "live.priority",
+    "ProcessorStatus": "wire.records.queue",
+    "ProgressCallback": "run",
+    "Query": "wire.call",
+    "Queue": "blocking.generated.queue",
     "QueueCleared": "wire.events",
+    "QueueCounts": "wire.records.queue",
     "QueueItem": "live.state.queue_item",
+    "QueueItemRecord": "wire.records.queue",
+    "QueueItemStatus": "wire.records.queue",
     "QueueItemStatusChanged": "wire.events",
+    "QueueItemSummary": "wire.records.queue",
     "QueueItemsCanceled": "wire.events",
     "QueueItemsRetried": "wire.events",
+    "QueuePosition": "repositories.queue.order",
+    "QueueStatus": "wire.records.queue",
+    "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "Response": "wire.call",
     "Run": "blocking.generated.run",
+    "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
     "Secret": "secret",
     "SessionComplete": "wire.events",
     "Settings": "settings",
+    "StarterModel": "wire.records.models",
+    "StylePreset": "wire.records.app",
+    "StylePresets": "blocking.generated.style_presets",
+    "TransferCallback": "transfers.concurrent",
+    "TransferFailure": "transfers.concurrent",
+    "TransferProgress": "transfers.concurrent",
+    "TransferReport": "transfers.concurrent",
     "UnboundModel": "workflow.model_binding",
+    "UnknownEvent": "wire.events",
+    "UserRecord": "wire.records.users",
+    "VideoLike": "repositories.arguments",
+    "VideoRecord": "wire.records.images",
+    "VideoUrls": "wire.records.images",
+    "Videos": "blocking.generated.videos",
+    "VideosLike": "repositories.arguments",
+    "Visibility": "repositories.boards.boards",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.handle",
     "WorkflowInput": "workflow.inputs",
@@ -131,6 +432,8 @@ _HOMES = {
     "WorkflowMonitor": "patterns.monitor",
     "WorkflowNode": "workflow.inputs",
     "WorkflowNodes": "workflow.inputs",
+    "WorkflowSummary": "wire.records.workflows",
+    "Workflows": "blocking.generated.workflows",
 }
 
 

@@ -4,127 +4,124 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.handle import AsyncWorkflowHandle
-from invokeai_py_client.image import AsyncImage
-from invokeai_py_client.live.connection import ConnectionChange
+import invokeai_py_client as public
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
-from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.live.stats import ClientStats, client_stats
-from invokeai_py_client.live.stream import EventStream
+from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
+from invokeai_py_client.live.stats import client_stats
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.repositories.app import AsyncApp, Health
-from invokeai_py_client.repositories.arguments import ImageLike
-from invokeai_py_client.repositories.auth import AsyncAuth
-from invokeai_py_client.repositories.boards.boards import AsyncBoards
-from invokeai_py_client.repositories.media.images import AsyncImages
-from invokeai_py_client.repositories.media.videos import AsyncVideos
-from invokeai_py_client.repositories.models.models import AsyncModels
-from invokeai_py_client.repositories.queue.queue import AsyncQueue, AsyncQueues
-from invokeai_py_client.repositories.raw import RawRequests
 from invokeai_py_client.repositories.raw_call import hidden
-from invokeai_py_client.repositories.schema_drift import Drift
-from invokeai_py_client.repositories.style_presets import AsyncStylePresets
-from invokeai_py_client.repositories.workflows import AsyncWorkflows
-from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records.queue import QueueItemRecord
-from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.outputs import images_in
-from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.wire.call import Query
+
+if TYPE_CHECKING:
+    from invokeai_py_client.catalog import Catalog
+    from invokeai_py_client.repositories.raw import RawRequests
+    from invokeai_py_client.workflow.templates import NodeTemplates
+
+# `public` imports the module of a name when the name is first used: what a program does not use costs it nothing.
 
 
-class AsyncClient:
+class AsyncClient(FixedAttributes):
     """`client.aio`: the client's own methods and its repositories, awaited.
 
     They may be used from any loop, beside the blocking ones.
     """
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
-        catalog = Catalog(http, engine)
-        http.on_exchange.append(catalog.forget_changed)
-
-        async def make_handle(definition: WorkflowDefinition, templates: NodeTemplates) -> AsyncWorkflowHandle:
-            called = await catalog.workflows_called_by(definition, templates)
-
-            def make() -> AsyncWorkflowHandle:
-                return AsyncWorkflowHandle(definition, templates, engine, http, tracker, catalog, called)
-
-            # All other calls of the client wait for the engine.
-            return await asyncio.to_thread(make) if definition.is_large else make()
-
-        self._app = AsyncApp(engine, http)
-        self._style_preset_repo = AsyncStylePresets(engine, http)
-        self._auth = AsyncAuth(engine, http, tracker)
-        self._workflow_repo = AsyncWorkflows(engine, http, make_handle)
-        self._image_repo = AsyncImages(engine, http, tracker, catalog)
-        self._video_repo = AsyncVideos(engine, http, catalog)
-        self._board_repo = AsyncBoards(engine, http, catalog, self._image_repo)
-        self._dnn_model_repo = AsyncModels(engine, http, tracker)
-        self._queue_repo = AsyncQueues(lambda queue_id: AsyncQueue(engine, http, tracker, queue_id))
-        self._queue = self._queue_repo.get_queue()
-        self._raw = RawRequests(http, tracker, self._queue_repo.get_queue)
         self._engine = engine
         self._http = http
         self._tracker = tracker
 
-    @property
-    def app(self) -> AsyncApp:
+    @cached_property
+    def _catalog(self) -> Catalog:
+        from invokeai_py_client.catalog import Catalog
+
+        catalog = Catalog(self._http, self._engine)
+        self._http.on_exchange.append(catalog.forget_changed)
+        return catalog
+
+    @cached_property
+    def _raw(self) -> RawRequests:
+        from invokeai_py_client.repositories.raw import RawRequests
+
+        return RawRequests(self._http, self._tracker, self.queue_repo.get_queue)
+
+    @cached_property
+    def app(self) -> public.AsyncApp:
         """The server itself: version, health, settings, cache."""
-        return self._app
+        return public.AsyncApp(self._engine, self._http)
 
-    @property
-    def auth(self) -> AsyncAuth:
+    @cached_property
+    def auth(self) -> public.AsyncAuth:
         """Users, and which of them the client is."""
-        return self._auth
+        return public.AsyncAuth(self._engine, self._http, self._tracker)
 
-    @property
-    def board_repo(self) -> AsyncBoards:
+    @cached_property
+    def board_repo(self) -> public.AsyncBoards:
         """The boards."""
-        return self._board_repo
+        return public.AsyncBoards(self._engine, self._http, self._catalog, self.image_repo)
 
-    @property
-    def dnn_model_repo(self) -> AsyncModels:
+    @cached_property
+    def dnn_model_repo(self) -> public.AsyncModels:
         """The installed models, and their installation."""
-        return self._dnn_model_repo
+        return public.AsyncModels(self._engine, self._http, self._tracker)
 
     @property
-    def image_repo(self) -> AsyncImages:
+    def models(self) -> public.AsyncModels:
+        """The installed models, and their installation: the same as `dnn_model_repo`."""
+        return self.dnn_model_repo
+
+    @cached_property
+    def image_repo(self) -> public.AsyncImages:
         """The images."""
-        return self._image_repo
+        return public.AsyncImages(self._engine, self._http, self._tracker, self._catalog)
 
     @property
-    def queue(self) -> AsyncQueue:
+    def queue(self) -> public.AsyncQueue:
         """The default queue."""
-        return self._queue
+        return self.queue_repo.get_queue()
 
-    @property
-    def queue_repo(self) -> AsyncQueues:
+    @cached_property
+    def queue_repo(self) -> public.AsyncQueues:
         """All queues, by id."""
-        return self._queue_repo
+        return public.AsyncQueues(lambda queue_id: public.AsyncQueue(self._engine, self._http, self._tracker, queue_id))
 
-    @property
-    def style_preset_repo(self) -> AsyncStylePresets:
+    @cached_property
+    def style_preset_repo(self) -> public.AsyncStylePresets:
         """The style presets: prompts around the user's own."""
-        return self._style_preset_repo
+        return public.AsyncStylePresets(self._engine, self._http)
 
-    @property
-    def video_repo(self) -> AsyncVideos:
+    @cached_property
+    def video_repo(self) -> public.AsyncVideos:
         """The videos, of servers from 6.14."""
-        return self._video_repo
+        return public.AsyncVideos(self._engine, self._http, self._catalog)
 
-    @property
-    def workflow_repo(self) -> AsyncWorkflows:
+    @cached_property
+    def workflow_repo(self) -> public.AsyncWorkflows:
         """Workflows, from files and in the server's library."""
-        return self._workflow_repo
+        return public.AsyncWorkflows(self._engine, self._http, self._make_handle)
+
+    async def _make_handle(
+        self, definition: public.WorkflowDefinition, templates: NodeTemplates
+    ) -> public.AsyncWorkflowHandle:
+        called = await self._catalog.workflows_called_by(definition, templates)
+
+        def make() -> public.AsyncWorkflowHandle:
+            return public.AsyncWorkflowHandle(
+                definition, templates, self._engine, self._http, self._tracker, self._catalog, called
+            )
+
+        # All other calls of the client wait for the engine.
+        return await asyncio.to_thread(make) if definition.is_large else make()
 
     @on_engine
     async def run(
@@ -134,7 +131,7 @@ class AsyncClient:
         batch_id: str | None = None,
         session_id: str | None = None,
         queue_id: str = "default",
-    ) -> AsyncRun:
+    ) -> public.AsyncRun:
         """Return a run that was submitted earlier, by this or another program.
 
         The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
@@ -175,7 +172,7 @@ class AsyncClient:
         destination: str | None = None,
         origin: str | None = None,
         queue_id: str = "default",
-    ) -> dict[str, AsyncRun]:
+    ) -> dict[str, public.AsyncRun]:
         """Find runs that were submitted earlier, by any program, with one look at the queue.
 
         Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
@@ -214,68 +211,14 @@ class AsyncClient:
         )
         return {batch_id: self._run_of(live) for batch_id, live in found.items()}
 
-    def _run_of(self, live: TrackedRun) -> AsyncRun:
-        def images_of(item: QueueItem) -> list[AsyncImage]:
-            made = images_in((*item.own_results(), *item.called_results()))
-            return [AsyncImage(self._engine, self._http, name, node) for name, node in made.items()]
+    def _run_of(self, live: TrackedRun) -> public.AsyncRun:
+        def images_of(item: QueueItem) -> list[public.AsyncImage]:
+            from invokeai_py_client.workflow.outputs import images_in
 
-        return AsyncRun(self._engine, self._http, self._tracker, live, images_of)
+            made = images_in((*own_results(item), *called_results(item)))
+            return [public.AsyncImage(self._engine, self._http, name, node) for name, node in made.items()]
 
-    @on_engine
-    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        return await self._queue_repo.get_queue(queue_id).cancel_item(item_id)
-
-    @on_engine
-    async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
-        """`client.app.health_check`."""
-        return await self._app.health_check(timeout)
-
-    @on_engine
-    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
-        """`client.app.wait_until_ready`."""
-        return await self._app.wait_until_ready(timeout)
-
-    @on_engine
-    async def schema_drift(self) -> list[Drift]:
-        """`client.app.schema_drift`."""
-        return await self._app.schema_drift()
-
-    @on_engine
-    async def delete_image(self, image_name: ImageLike) -> None:
-        """`client.image_repo.delete_image`."""
-        await self._image_repo.delete_image(image_name)
-
-    @on_engine
-    async def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
-        endpoint = Secret(endpoint).reveal()
-        return await self.request(
-            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
-        )
+        return public.AsyncRun(self._engine, self._http, self._tracker, live, images_of)
 
     @on_engine
     async def request(
@@ -287,7 +230,7 @@ class AsyncClient:
         params: Query | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Response:
+    ) -> public.Response:
         """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
 
         `repositories/raw.py` has the table of the few routes that mean more here than on the server.
@@ -321,7 +264,7 @@ class AsyncClient:
         path = Secret(path).reveal() if isinstance(path, str) else path
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
-    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
+    def stream_queue_events(self, queue_id: str = "default") -> public.EventStream:
         """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
 
         It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
@@ -334,9 +277,9 @@ class AsyncClient:
             ...     print(event.type)
         """
         tracker = self._tracker
-        return EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
+        return public.EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
 
-    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
+    def on_connection(self, handler: Callable[[public.ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 
         It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
@@ -352,6 +295,64 @@ class AsyncClient:
         self._tracker.listener.connection.add(delivery.mailbox)
         return delivery.close
 
-    def stats(self) -> ClientStats:
+    def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
         return client_stats(self._http, self._tracker)
+
+    # Names of the earlier client and of the page on execution modes, for what repositories do.
+
+    @on_engine
+    async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
+
+    @on_engine
+    async def health_check(self, timeout: float | None = None) -> public.Health:  # noqa: ASYNC109
+        """`client.app.health_check`."""
+        return await self.app.health_check(timeout)
+
+    @on_engine
+    async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
+        """`client.app.wait_until_ready`."""
+        return await self.app.wait_until_ready(timeout)
+
+    @on_engine
+    async def schema_drift(self) -> list[public.Drift]:
+        """`client.app.schema_drift`."""
+        return await self.app.schema_drift()
+
+    @on_engine
+    async def delete_image(self, image_name: public.ImageLike) -> str:
+        """`client.image_repo.delete_image`."""
+        return await self.image_repo.delete_image(image_name)
+
+    @on_engine
+    async def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> public.Response:
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
+        endpoint = Secret(endpoint).reveal()
+        return await self.request(
+            method, "/api/v1/" + endpoint.lstrip("/"), json=json, params=params, headers=headers, timeout=timeout
+        )

@@ -6,14 +6,11 @@ import ssl
 from types import TracebackType
 from typing import Literal, Self
 
-from invokeai_py_client.async_client import AsyncClient
 from invokeai_py_client.blocking.generated.client_methods import ClientMethods
 from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
-from invokeai_py_client.transport.http import HttpTransport
 
 
 class InvokeAIClient(ClientMethods):
@@ -32,6 +29,9 @@ class InvokeAIClient(ClientMethods):
         ...     print(client.app.get_version())
     """
 
+    settings: Settings
+    """The server's address, token and timeouts."""
+
     def __init__(self, settings: Settings | None = None) -> None:
         if not isinstance(settings, Settings | None):
             raise SettingsError(
@@ -39,6 +39,11 @@ class InvokeAIClient(ClientMethods):
                 setting="settings",
                 hint="InvokeAIClient.from_url(url) takes an address.",
             )
+        # Here, so that a program which makes no client starts without them.
+        from invokeai_py_client.async_client import AsyncClient
+        from invokeai_py_client.live.tracker import RunTracker
+        from invokeai_py_client.transport.http import HttpTransport
+
         self.settings = settings or Settings.from_environment()
         self._engine = Engine(f"invokeai-client {self.settings.url}")
         self._http = HttpTransport(self.settings, self._engine)

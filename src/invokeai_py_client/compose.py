@@ -82,7 +82,7 @@ class Composer:
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
         installed = [dict(model) for model in await self._catalog.models()]
-        edges = await self._worked_out(self._fields.check_edges)
+        edges = await self._worked_out(lambda: self._fields.edges)
         binding = bind_models(self._fields.of_models(edges), installed, by_name=by_name, by_base=by_base)
         for change in binding.renamed:
             logger.warning("another model takes the place of the file's: %s", change)
@@ -110,7 +110,7 @@ class Composer:
                 `check`, the error lists all problems, whatever its class.
             InvokeAIError: as any request.
         """
-        await self._worked_out(self._fields.check_edges)
+        await self._worked_out(lambda: self._fields.edges)
         if check:
             batches, made, answers, problems = await self._checked()
         else:
@@ -123,7 +123,7 @@ class Composer:
         built = await self._worked_out(
             build_graph, self._definition, self._templates, self._fields, edges, default_board=default_board
         )
-        for warning in (*self._fields.edge_warnings, *built.warnings):
+        for warning in (*self._fields.dropped_edges, *built.warnings):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
@@ -150,7 +150,7 @@ class Composer:
         batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
         problems += [unreadable_batch(node, error) for node, error in errors]
         made = await self._made(batches)
-        problems += batch_problems(batches, self._fields, made)
+        problems += await self._worked_out(batch_problems, batches, self._fields, made)
         answers, unresolved = await self._answers()
         problems += unresolved
         named = [*named_resources(self._definition, self._templates, self._fields, edges)]

@@ -7,12 +7,13 @@ would who exported it from the web UI, sets its inputs, runs it, and saves the p
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib.util
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from invokeai_py_client.blocking.generated.run import Run
@@ -28,8 +29,13 @@ WORKFLOW = "Text to Image - SD1.5"
 OUT = Path("out")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code."""
+    argparse.ArgumentParser(
+        prog="python -m invokeai_py_client.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
     began = time.monotonic()
     try:
         _check_extras()

@@ -30,6 +30,8 @@ InvokeAIError
 ├── InputNotFoundError (LookupError)        no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
+├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
+├── NotFetchedError (RuntimeError)          a property of something of which only the name is known
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
 ├── AmbiguousNameError (LookupError)        several boards or models have that name
 ├── TransferError                           a zip of images could not be made or unpacked
@@ -95,6 +97,7 @@ __all__ = [
     "LocalServerInUseError",
     "NotAnImageError",
     "NotEnqueuedError",
+    "NotFetchedError",
     "NotFoundError",
     "NotInvokeAIError",
     "NotReadyError",
@@ -111,6 +114,7 @@ __all__ = [
     "RunTimeout",
     "ServerError",
     "SettingsError",
+    "SubmitTimeout",
     "TransferError",
     "TransferRefusedError",
     "TransportError",
@@ -508,6 +512,10 @@ class InstallTimeout(InvokeAIError, TimeoutError):
         self.job_id = job_id
 
 
+class NotFetchedError(InvokeAIError, RuntimeError):
+    """A property that sends no request does not know what was asked for yet."""
+
+
 class NotSubmittedError(InvokeAIError, RuntimeError):
     """There is nothing to wait for: the workflow was not submitted yet."""
 
@@ -562,6 +570,14 @@ class RunTimeout(RunError, TimeoutError):
 
     def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, timeout: float, hint: str = "") -> None:
         super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
+        self.timeout = timeout
+
+
+class SubmitTimeout(InvokeAIError, TimeoutError):
+    """A submission was held back by its priority for `timeout` seconds, and was not sent."""
+
+    def __init__(self, what: str, *, timeout: float, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
         self.timeout = timeout
 
 

@@ -13,15 +13,17 @@ from typing import Any, Literal, SupportsIndex, overload
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.compose import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.priority import Priority, PriorityName
-from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.live.state.queue_item import QueueItem, called_results
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows, with_called_inputs
@@ -53,7 +55,7 @@ ORIGIN = "workflows"
 """Its origin."""
 
 
-class AsyncWorkflowHandle:
+class AsyncWorkflowHandle(FixedAttributes):
     """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
 
     Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
@@ -66,6 +68,9 @@ class AsyncWorkflowHandle:
         >>> wf.submit_sync()
         >>> result = wf.wait_for_completion_sync(timeout=120)
     """
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.inputs[{name!r}].value = ..."
 
     def __init__(
         self,
@@ -152,7 +157,7 @@ class AsyncWorkflowHandle:
         Raises:
             InputNotFoundError: one is not there.
             InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-            InputValueError: one of the values is not allowed. Every input keeps what it had.
+            InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
@@ -200,11 +205,13 @@ class AsyncWorkflowHandle:
         return self._by_input(await self._engine.call(self._composer.problems()))
 
     def _by_input(self, problems: Iterable[InputProblem]) -> dict[InputKey, list[str]]:
+        # A form may show one input twice.
+        shown = {(i.node_id, i.field_name): i.index for i in reversed(self.inputs)}
         found: dict[InputKey, list[str]] = {}
         for problem in problems:
             key = (problem.place.node_id, problem.place.name)
-            shown = next((i.index for i in self.inputs if (i.node_id, i.field_name) == key), None)
-            found.setdefault(key if shown is None else shown, []).append(problem.why)
+            index = shown.get(key)
+            found.setdefault(key if index is None else index, []).append(problem.why)
         return found
 
     def describe(self) -> None:
@@ -219,6 +226,10 @@ class AsyncWorkflowHandle:
 
         Returns:
             The JSON file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
         """
         return save_index_map(path, self.definition.name, self.inputs)
 
@@ -254,6 +265,7 @@ class AsyncWorkflowHandle:
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        timeout: float | None = None,  # noqa: ASYNC109
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
@@ -278,12 +290,13 @@ class AsyncWorkflowHandle:
         Args:
             queue_id: the queue.
             priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
-                when it cannot hold. A `low` or `high` submission may wait before it is sent, and logs what for; give
-                it up with Ctrl-C, or, where it is awaited, by cancelling it or with `asyncio.timeout`: nothing is
-                enqueued then.
+                when it cannot hold. A `low` or `high` submission may wait before it is sent, and says on the log
+                (`invokeai_py_client.live`, INFO) what it waits for. If it is given up while it waits, nothing is
+                enqueued.
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
+            timeout: seconds that a `low` or `high` submission may wait for its turn; None for as long as it takes.
             batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
                 already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
                 for a new id.
@@ -296,6 +309,7 @@ class AsyncWorkflowHandle:
 
         Raises:
             SettingsError: there is no such priority.
+            SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
             InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
@@ -317,6 +331,7 @@ class AsyncWorkflowHandle:
                     priority=priority,
                     runs=runs,
                     on_server_loss=on_server_loss,
+                    timeout=timeout,
                     batch_id=batch_id,
                     destination=destination,
                     origin=origin,
@@ -349,12 +364,15 @@ class AsyncWorkflowHandle:
         priority: str | None,
         runs: int,
         on_server_loss: OnServerLoss,
+        timeout: float | None,  # noqa: ASYNC109
         batch_id: str | None,
         destination: str,
         origin: str,
     ) -> AsyncRun:
         wanted = Priority.of(priority)
         runs = _checked_runs(runs)
+        if timeout is not None:
+            checked_seconds("timeout", timeout)
         if on_server_loss not in ("report", "resubmit"):
             raise _unusable("on_server_loss", on_server_loss, "'report' or 'resubmit'")
         for name, text in (("destination", destination), ("origin", origin), ("batch_id", batch_id or "")):
@@ -372,6 +390,7 @@ class AsyncWorkflowHandle:
                 batch_id=batch_id,
                 resubmits=resubmits,
                 priority=wanted,
+                timeout=timeout,
                 on_followed=on_followed,
                 on_sent=on_sent,
             )
@@ -442,7 +461,7 @@ class AsyncWorkflowHandle:
         if session_id is None:
             return self._latest(None).stream()
         for run in [self._latest(None), *(ref() for ref in self._runs.copy())]:
-            if run is not None and run.has_session(session_id):
+            if run is not None and run._has_session(session_id):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
@@ -523,7 +542,7 @@ class AsyncWorkflowHandle:
             self.inputs,
             ((output.node_id, output.result) for output in result.outputs),
             result.boards,
-            result.called_results(),
+            called_results(result),
         )
 
     def _image_mapper(self) -> Callable[[QueueItem], list[AsyncImage]]:

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, Self
 
+from invokeai_py_client.errors import NotFetchedError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
+from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
+from invokeai_py_client.wire.records.images import ImageRecord
 from invokeai_py_client.workflow.outputs import NodePath
 
 
-class AsyncImage:
-    """One image on the server, by its name. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
+class AsyncImage(ReadsAsMapping):
+    """One image on the server. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
+
+    An image of `image_repo` or of a board has what the server knew of it when it was fetched: `image.width`, or
+    `image["width"]` for this and for whatever else the server sent. Of an image of a run only the name is known, until
+    `refresh` has fetched the rest.
 
     Example:
         >>> for image in run.images:
         ...     print(image.save("out"))
+        >>> for image in client.image_repo.list_images(starred=True):
+        ...     print(image.width, image.save("starred"))
     """
 
-    def __init__(self, engine: Engine, http: HttpTransport, name: str, node: NodePath | None = None) -> None:
+    # A list has thousands of them.
+    __slots__ = ("__weakref__", "_engine", "_http", "_name", "_node", "_record")
+
+    def __init__(
+        self,
+        engine: Engine,
+        http: HttpTransport,
+        name: str,
+        node: NodePath | None = None,
+        record: ImageRecord | None = None,
+    ) -> None:
         self._engine = engine
         self._http = http
         self._name = name
         self._node = node
+        self._record = record
+
+    @classmethod
+    def _of(cls, engine: Engine, http: HttpTransport, record: ImageRecord) -> Self:
+        return cls(engine, http, record.image_name, record=record)
 
     @property
     def name(self) -> str:
@@ -36,8 +62,13 @@ class AsyncImage:
 
     @property
     def image_name(self) -> str:
-        """The same, as `ImageRecord` calls it."""
+        """The same, as the server calls it."""
         return self._name
+
+    @property
+    def record(self) -> ImageRecord | None:
+        """What was known of it when it was listed, fetched or refreshed; None if only its name is known."""
+        return self._record
 
     @property
     def node(self) -> NodePath | None:
@@ -48,6 +79,77 @@ class AsyncImage:
             'call/blur'
         """
         return self._node
+
+    @property
+    def width(self) -> int:
+        """Its width in pixels."""
+        return self._known.width
+
+    @property
+    def height(self) -> int:
+        """Its height in pixels."""
+        return self._known.height
+
+    @property
+    def image_category(self) -> str:
+        """`general`, `mask`, `control`, `user` or `other`."""
+        return self._known.image_category
+
+    @property
+    def image_origin(self) -> str:
+        """`internal` if the server made it, `external` if it was uploaded."""
+        return self._known.image_origin
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Whether the web UI does not show it."""
+        return self._known.is_intermediate
+
+    @property
+    def created_at(self) -> str:
+        """When it was made or uploaded, as the server tells it."""
+        return self._known.created_at
+
+    @property
+    def starred(self) -> bool:
+        """Whether it is starred."""
+        return self._known.starred
+
+    @property
+    def board_id(self) -> str | None:
+        """The id of its board, None if it is on none."""
+        return self._known.board_id
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the run that made it, None if it was uploaded."""
+        return self._known.session_id
+
+    @property
+    def node_id(self) -> str | None:
+        """The prepared node that made it, None if it was uploaded."""
+        return self._known.node_id
+
+    @property
+    def _known(self) -> ImageRecord:
+        if self._record is None:
+            raise NotFetchedError(
+                f"Only the name of the image {self._name!r} is known.",
+                hint="Call image.refresh(), which fetches the rest; `await` it on an AsyncImage.",
+            )
+        return self._record
+
+    @on_engine
+    async def refresh(self) -> ImageRecord:
+        """Fetch what the server knows of the image now.
+
+        Endpoint: GET /api/v1/images/i/{image_name}
+
+        Raises:
+            NotFoundError: the server has no such image (any more).
+        """
+        self._record = await self._http.send(images.get_image(self._name))
+        return self._record
 
     @on_engine
     async def bytes(self) -> bytes:
@@ -98,6 +200,31 @@ class AsyncImage:
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return await asyncio.to_thread(pillow_image, await self.bytes(), needed_by="Image.pil()")
+
+    def _names(self) -> Collection[str]:
+        return ("image_name",) if self._record is None else self._record.keys()
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what is under a name: `image_name`, and whatever the server has sent.
+
+        Raises:
+            KeyError: nothing is.
+        """
+        if name == "image_name":
+            return self._name
+        if self._record is None:
+            raise KeyError(name)
+        return self._record[name]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, AsyncImage)
+            and (self._name, self._record) == (other._name, other._record)
+            and self._http is other._http
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._name)
 
     def __repr__(self) -> str:
         return f"<AsyncImage {self.name}>"

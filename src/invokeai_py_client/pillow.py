@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.errors import InvokeAIError, NotAnImageError
 
 if TYPE_CHECKING:
     import PIL as PIL
@@ -23,6 +23,11 @@ else:
             return importlib.import_module(f"PIL.{name}")
 
     PIL = _LazyPackage()
+
+_PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}
+
+# What keeps transparency and depth; all others become RGB.
+_NEAREST_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "I": "I;16"}
 
 
 def pillow_image(content: bytes, *, needed_by: str) -> PIL.Image.Image:
@@ -44,3 +49,35 @@ def pillow_image(content: bytes, *, needed_by: str) -> PIL.Image.Image:
         ) from error
     picture.load()
     return picture
+
+
+def is_pillow(source: object) -> TypeGuard[PIL.Image.Image]:
+    """Whether something is a Pillow image, told without Pillow."""
+    return hasattr(source, "save") and hasattr(source, "mode") and hasattr(source, "convert")
+
+
+def png_of(image: PIL.Image.Image) -> bytes:
+    """Return a Pillow image as the content of a PNG file; a mode that PNG lacks becomes the nearest that it has.
+
+    Raises:
+        NotAnImageError: Pillow cannot write it.
+    """
+    buffer = io.BytesIO()
+    try:
+        if image.mode == "F":
+            extrema: Any = image.getextrema()
+            if extrema[0] >= 0 and extrema[1] <= 1:
+                image = image.point(lambda value: value * 255 + 0)
+            image = image.convert("L")
+        elif image.mode not in _PNG_MODES:
+            if image.mode.startswith("I;16"):
+                # Straight to another order of bytes, Pillow would keep eight bits only.
+                image = image.convert("I")
+            image = image.convert(_NEAREST_MODES.get(image.mode, "RGB"))
+        image.save(buffer, format="PNG", compress_level=1)
+    except Exception as error:
+        # Pillow raises whatever its readers and writers do: OSError, ValueError, SyntaxError.
+        raise NotAnImageError(
+            f"Pillow cannot write {image!r} as PNG: {error}.", name="image.png", hint="Give an image that it can."
+        ) from error
+    return buffer.getvalue()

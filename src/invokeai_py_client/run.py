@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -55,7 +56,7 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     return pauses
 
 
-class AsyncRun(ReadsAsMapping):
+class AsyncRun(FixedAttributes, ReadsAsMapping):
     """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
 
     It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`
@@ -349,7 +350,7 @@ class AsyncRun(ReadsAsMapping):
             self._tracker.losses,
         )
 
-    def has_session(self, session_id: str) -> bool:
+    def _has_session(self, session_id: str) -> bool:
         """Return whether one of the run's items is known to have a session."""
         return self._live.state.item_of_session(session_id) is not None
 
@@ -402,11 +403,11 @@ class AsyncRun(ReadsAsMapping):
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:
-        return replace(view, fetch_session=lambda: self._engine.block(self.fetch_session()))
+        return replace(view, session_fetcher=lambda: self._engine.block(self.fetch_session()))
 
-    def keys(self) -> Collection[str]:
-        """The names of the run's own properties, and of what is known of its item."""
-        return {*_KEYS, *self.item.keys()}
+    def _names(self) -> Collection[str]:
+        """Return the names of the run's own properties, and of what is known of its item."""
+        return {*_KEYS, *self.item}
 
     def __getitem__(self, name: str) -> Any:
         """What is under a name.
@@ -420,6 +421,12 @@ class AsyncRun(ReadsAsMapping):
         if name == "session_id":
             return self.session_id or self._engine.block(self.fetch_session_id())
         return self[name]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __repr__(self) -> str:
         return f"<AsyncRun {self.batch_id} items={list(self.item_ids)} {self.status}>"

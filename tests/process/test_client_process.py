@@ -101,7 +101,7 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_is_sending(
     wf = handle()
     wf.submit_sync().wait(30)
     async def sending():
-        client._following.router.follow(RunState("of the parent", "default", None), is_urgent=True)
+        client._tracker.listener.router.follow(RunState("of the parent", "default", None), is_urgent=True)
     client._engine.block(sending())
     child = os.fork()
     if child == 0:

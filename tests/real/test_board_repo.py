@@ -161,6 +161,9 @@ def test_images_move_between_boards(client: InvokeAIClient, board: Board) -> Non
         board.remove_image("none.png")
     with pytest.raises(errors.NotFoundError):
         board.move_image_to(names[0], "nowhere")
+    with pytest.raises(errors.NotFoundError, match=r"no image 'none\.png'"):
+        board.add_images("none.png")
+    assert board.add_images([names[0], "none.png"]) == [names[0]]
     client.board_repo.delete_board(other.board_id, delete_images=True)
     client.image_repo.delete_images(names)
 

@@ -195,7 +195,7 @@ def test_jobs_are_listed_and_forgotten(client: InvokeAIClient, lora: ModelRecord
     repo = client.dnn_model_repo
     jobs = [job for job in repo.list_install_jobs() if job.status == "completed"]
     job = next(job for job in jobs if job.result().key == lora.key)
-    assert job.progress() == 1.0
+    assert job.progress() == 100.0
     assert repo.get_install_job(str(job.job_id)).refresh().status == "completed"
     repo.prune_install_jobs()
     assert job.job_id not in [other.job_id for other in repo.list_install_jobs()]
@@ -381,7 +381,7 @@ async def test_the_awaited_face(client: InvokeAIClient, tmp_path: Path) -> None:
     path = write_lora(tmp_path / "awaited.safetensors", weight=208)
     job = await repo.install_model(path)
     model = await job.wait_until(60)
-    assert (job.job_id, job.status, job.progress()) == (job.record.id, "completed", 1.0)
+    assert (job.job_id, job.status, job.progress()) == (job.record.id, "completed", 100.0)
     assert job.job_id in [other.job_id for other in await repo.list_install_jobs()]
     assert (await repo.resolve(model.key)).name == "awaited"
     await repo.delete_model(model.key)

@@ -23,7 +23,6 @@ from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
 from invokeai_py_client.repositories.media.zips import unpack
 from invokeai_py_client.runtime.listing import Listing
-from invokeai_py_client.wire.records.images import ImageRecord
 
 
 def png(color: int) -> bytes:
@@ -81,7 +80,7 @@ async def test_lists_and_generators_go_into_whatever_takes_many_awaited(
 ) -> None:
     repo = client.aio.image_repo
 
-    async def first(listing: Listing[ImageRecord], count: int) -> AsyncIterator[ImageRecord]:
+    async def first(listing: Listing[Image], count: int) -> AsyncIterator[Image]:
         async for image in listing:
             if count:
                 count -= 1

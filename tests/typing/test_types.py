@@ -17,17 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, assert_type
 from invokeai_py_client import (
-    Event, GeneratorProgress, Image, InvokeAIClient, OutputMapping, QueueItem, Run, WorkflowDefinition, WorkflowHandle
+    AsyncBoard, AsyncImage, AsyncRun, AsyncWorkflowHandle, Board, Event, EventStream, GeneratorProgress, Image,
+    ImageRecord, InstallJob, InvokeAIClient, ModelRecord, OutputMapping, Preview, QueueItem, QueuePosition, Run,
+    TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors
 )
-from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError
-from invokeai_py_client.handle import AsyncWorkflowHandle
-from invokeai_py_client.repositories.boards.board import AsyncBoard
-from invokeai_py_client.run import AsyncRun
-from invokeai_py_client.repositories.queue.order import QueuePosition
-from invokeai_py_client.transfers.concurrent import Failure, TransferReport
-from invokeai_py_client.wire.preview import Preview
-from invokeai_py_client.wire.records.images import ImageRecord, VideoRecord
-from invokeai_py_client.wire.records.models import ModelRecord
 
 def use(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("a.json"))
@@ -39,7 +32,9 @@ def use(client: InvokeAIClient) -> None:
     result = wf.wait_for_completion_sync(timeout=3, progress_callback=lambda item: print(item.status))
     assert_type(result, QueueItem)
     assert_type(wf.map_outputs_to_images(result), list[OutputMapping])
-    assert_type(client.image_repo.get_image("a"), ImageRecord)
+    assert_type(client.image_repo.get_image("a"), Image)
+    assert_type(client.image_repo.get_image("a").record, ImageRecord | None)
+    assert_type(client.image_repo.list_images()[0].save("a"), Path)
     assert_type(client.image_repo.download_image("a", Path("b")), Path)
     assert_type(client.dnn_model_repo.list_models(), list[ModelRecord])
     assert_type(wf.submit_sync().images[0].bytes(), bytes)
@@ -49,31 +44,35 @@ def use(client: InvokeAIClient) -> None:
     assert_type(wf.submit_sync(batch_id="b", destination="d", origin="o").batch_id, str)
     try:
         wf.submit_sync()
-    except EnqueueInDoubtError as error:
+    except errors.EnqueueInDoubtError as error:
         assert_type(error.batch_id, str)
-    except InvokeAIError as error:
+    except errors.InvokeAIError as error:
         assert_type(error.batch_id, str | None)
         assert_type(error.is_transient and not error.may_have_been_applied, bool)
     assert_type(wf.on_event(lambda event: print(event.type), types={"session_complete"}), Callable[[], None])
     for image in client.image_repo.list_images(board="a", starred=True):
-        assert_type(image, ImageRecord)
+        assert_type(image, Image)
     report = client.image_repo.download_many(["a"], "b", progress_callback=lambda done: print(done.finished))
     assert_type(report, TransferReport[Path])
     made, images = wf.submit_sync().images[0], client.image_repo.list_images()
-    assert_type(client.image_repo.get_image(made), ImageRecord)
+    assert_type(client.image_repo.get_image(made).width, int)
     assert_type(client.image_repo.get_urls(client.image_repo.get_image("a")).image_url, str)
     assert_type(client.image_repo.delete_images(images), list[str])
     assert_type(client.image_repo.star_image(one.image_name for one in images), list[str])
     assert_type(client.image_repo.download_many([made, "a"], "b").done, list[Path])
     assert_type(client.image_repo.download_zip("a.zip", image_names=made), Path)
-    assert_type(client.image_repo.upload_many(Path("a.png")).done, list[ImageRecord])
-    assert_type(client.image_repo.upload_many([b"a", "b", Path("c").open("rb")]).done, list[ImageRecord])
-    assert_type(client.video_repo.download_many(client.video_repo.list_videos(), "b").failed, list[Failure])
+    assert_type(client.image_repo.upload_many(Path("a.png")).done, list[Image])
+    assert_type(client.image_repo.upload_many([b"a", "b", Path("c").open("rb")]).done, list[Image])
+    assert_type(client.video_repo.download_many(client.video_repo.list_videos(), "b").failed, list[TransferFailure])
     assert_type(client.video_repo.upload_video(b"a"), VideoRecord)
     board = client.board_repo.get_board_handle("a")
+    assert_type(board, Board)
+    assert_type(client.dnn_model_repo.list_install_jobs(), list[InstallJob])
+    assert_type(wf.submit_sync().stream(), EventStream)
+    assert_type(wf.submit_sync().images[0], Image)
     assert_type(board.add_images(images), list[str])
     assert_type(board.upload_image(b"").width, int)
-    assert_type(board.download("a").failed, list[Failure])
+    assert_type(board.download("a").failed, list[TransferFailure])
     assert_type(client.dnn_model_repo.install_model("a").wait_until(3), ModelRecord)
     assert_type(client.queue.get_status().queue_pending_count, int)
     assert_type(client.queue.get_position(3).estimated_time, float | None)
@@ -103,6 +102,7 @@ async def use_awaited(client: InvokeAIClient) -> None:
     run = await aio.submit(batch_id="b")
     assert_type(run, AsyncRun)
     assert_type(await run.wait(3, progress_callback=lambda item: print(item.status)), QueueItem)
+    assert_type(run.images[0], AsyncImage)
     assert_type(await run.images[0].save("a"), Path)
     assert_type(await client.aio.run(3), AsyncRun)
     assert_type(await client.aio.runs(origin="o"), dict[str, AsyncRun])
@@ -111,15 +111,15 @@ async def use_awaited(client: InvokeAIClient) -> None:
     async for event in wf.submit_sync_monitor_async(batch_id="b", destination="d"):
         assert_type(event, Event)
     async for image in client.aio.image_repo.list_images():
-        assert_type(image, ImageRecord)
+        assert_type(image, AsyncImage)
     awaited = client.aio.image_repo
     assert_type(await awaited.delete_images(one async for one in awaited.list_images() if one.width > 8), list[str])
     board = await client.aio.board_repo.get_board_handle("a")
-    assert_type((await board.upload(["a"])).done, list[ImageRecord])
+    assert_type((await board.upload(["a"])).done, list[AsyncImage])
     assert_type(await (await client.aio.dnn_model_repo.install_model("a")).wait_until(3), ModelRecord)
-    assert_type(await client.aio.image_repo.upload_image(b"", board=board), ImageRecord)
+    assert_type(await client.aio.image_repo.upload_image(b"", board=board), AsyncImage)
     assert_type(await client.aio.queue.get_position(3), QueuePosition)
-    assert_type(await client.aio.image_repo.get_image("a"), ImageRecord)
+    assert_type(await client.aio.image_repo.get_image("a"), AsyncImage)
 """
 
 HEAD = """
@@ -159,6 +159,10 @@ WRONG = [
     "client.aio.image_repo.get_image('a').image_name",
     "InvokeAIClient.from_url(9090)",
     "wf.set_many({3.5: 1})",
+    "wf.inputs.Steps = 1",
+    "wf.Steps = 1",
+    "wf.inputs[0].field.valeu = 1",
+    "client.tiemout = 1",
     "wf.on_event(lambda: None)",
     "wf.stream_events(3)",
     "wf.submit_sync(on_server_loss='retry')",

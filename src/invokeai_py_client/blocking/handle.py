@@ -32,6 +32,9 @@ class WorkflowHandle(WorkflowHandleMethods):
         >>> result = wf.wait_for_completion_sync(timeout=120)
     """
 
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.inputs[{name!r}].value = ..."
+
     async def submit(
         self,
         subscribe_events: bool = True,
@@ -40,6 +43,7 @@ class WorkflowHandle(WorkflowHandleMethods):
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        timeout: float | None = None,  # noqa: ASYNC109
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
@@ -57,6 +61,7 @@ class WorkflowHandle(WorkflowHandleMethods):
                 priority=priority,
                 runs=runs,
                 on_server_loss=on_server_loss,
+                timeout=timeout,
                 batch_id=batch_id,
                 destination=destination,
                 origin=origin,
@@ -70,6 +75,7 @@ class WorkflowHandle(WorkflowHandleMethods):
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        timeout: float | None = None,  # noqa: ASYNC109
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
@@ -84,6 +90,7 @@ class WorkflowHandle(WorkflowHandleMethods):
             priority=priority,
             runs=runs,
             on_server_loss=on_server_loss,
+            timeout=timeout,
             batch_id=batch_id,
             destination=destination,
             origin=origin,

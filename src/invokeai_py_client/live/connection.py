@@ -24,7 +24,7 @@ class ConnectionChange(ReadsAsMapping):
     seconds: float | None = None
     resynced: int | None = None
 
-    def keys(self) -> Collection[str]:
+    def _names(self) -> Collection[str]:
         """Return the names of the attributes."""
         return [f.name for f in fields(self)]
 

@@ -1,7 +1,8 @@
-"""Detects that the server's queue processor has died while the server still responds.
+"""Detects that the server no longer runs queue items, although it still responds.
 
-In InvokeAI 6.14.2 it dies when the result of an item, such as an infinite float, cannot be stored or read again. The
-item then stays `in_progress`, requests for it are answered with 500, and no other item is run.
+In InvokeAI 6.14.2 the processor dies when the result of an item, such as an infinite float, cannot be stored or read
+again. The item then stays `in_progress`, and requests for it are answered with 500. A pending item with values that the
+server does not accept blocks the processor as well: each attempt to take it out of the queue, or to read it, fails.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ STALLED_FOR = 60.0
 """The same if it can be read: a server may take long to load a large item before it runs it."""
 
 
+_NEXT = -1
+"""A placeholder for the id of the item that the server would run next."""
+
+
 class ProcessorWatch:
-    """Tracks since when the processor seems to have died. Used on the engine only.
+    """Tracks since when the processor seems to have stopped. Used on the engine only.
 
     Args:
         http: sends the requests.
@@ -32,38 +37,42 @@ class ProcessorWatch:
         self._stalled: dict[str, tuple[int | None, float]] = {}
 
     def is_suspected(self, queue_id: str) -> bool:
-        """Return whether the processor seemed to have died at the last check."""
+        """Return whether the processor seemed to have stopped at the last check."""
         return queue_id in self._stalled
 
     async def check(self, queue_id: str, status: QueueStatus | None = None) -> ProcessorStoppedError | None:
-        """Check whether the processor is alive.
+        """Check whether the processor runs items.
 
-        That an item is in progress while nothing is processed is normal for a moment. It counts after a second check,
-        one second later if the item cannot be read either, else one minute later.
+        That items are in progress or pending while nothing is processed is normal for a moment. It counts after a
+        second check, one second later, if the item in progress or the next item cannot be read either. An item in
+        progress that can be read counts as stuck one minute later.
 
         Args:
             queue_id: the queue.
             status: the status of the queue, if the caller has just requested it.
 
         Returns:
-            The error to raise if the processor has died, else None.
+            The error to raise if the processor has stopped, else None.
 
         Raises:
             InvokeAIError: a request failed.
         """
         if status is None:
             status = await self._http.send(queue.get_queue_status(queue_id))
-        if status.processor.is_processing or not status.queue.in_progress:
+        counts, processor = status.queue, status.processor
+        is_idle = not counts.in_progress and not (counts.pending and processor.is_started)
+        if processor.is_processing or is_idle:
             self._stalled.pop(queue_id, None)
             return None
         now = time.monotonic()
+        running = counts.item_id if counts.in_progress else _NEXT
         item_id, since = self._stalled.get(queue_id, (None, now))
-        if queue_id not in self._stalled or item_id != status.queue.item_id:
-            item_id, since = self._stalled[queue_id] = (status.queue.item_id, now)
-        if now - since >= STALLED_FOR:
+        if queue_id not in self._stalled or item_id != running:
+            item_id, since = self._stalled[queue_id] = (running, now)
+        if now - since >= STALLED_FOR and item_id != _NEXT:
             return self._stopped(queue_id, item_id)
         if now - since >= CONFIRMED_AFTER and not await self._can_be_read(queue_id, item_id):
-            return self._stopped(queue_id, item_id)
+            return self._stopped(queue_id, item_id) if item_id != _NEXT else self._blocked(queue_id, counts.pending)
         return None
 
     async def _can_be_read(self, queue_id: str, item_id: int | None) -> bool:
@@ -71,7 +80,10 @@ class ProcessorWatch:
             # A multi-user server does not name another user's item.
             return True
         try:
-            await self._http.send(queue.get_queue_item(queue_id, item_id))
+            if item_id == _NEXT:
+                await self._http.send(queue.get_next_item(queue_id))
+            else:
+                await self._http.send(queue.get_queue_item(queue_id, item_id))
         except ServerError as error:
             return error.status != 500
         except NotFoundError:
@@ -87,4 +99,14 @@ class ProcessorWatch:
             item_id=item_id,
             hint="Restart the server: it cancels that item and runs the pending ones, which client.run(batch_id=...) "
             "waits for. The server's log says what happened.",
+        )
+
+    def _blocked(self, queue_id: str, pending: int) -> ProcessorStoppedError:
+        return ProcessorStoppedError(
+            f"The queue processor of {self._http.settings.url} runs nothing: {pending} items of the queue {queue_id!r} "
+            "are pending, and the server cannot read the next one.",
+            queue_id=queue_id,
+            item_id=None,
+            hint=f"client.queue_repo.get_queue({queue_id!r}).clear() empties the queue. The server's log says which "
+            "values of the item it does not accept.",
         )

@@ -28,7 +28,7 @@ class ClientStats(ReadsAsMapping):
     reconnects: int
     requests: Mapping[str, Mapping[str, int]]
 
-    def keys(self) -> Collection[str]:
+    def _names(self) -> Collection[str]:
         """Return the names of the attributes."""
         return [f.name for f in fields(self)]
 

@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Self
 
 from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox, MailboxClosed
 from invokeai_py_client.wire.events import Event
 
 
-class EventStream:
+class EventStream(FixedAttributes):
     """Events in the order in which the server sent them, until there are no more: `async for` from any loop, or `for`.
 
     It subscribes when a `with` or `async with` is entered, or with the first event that is asked for, and unsubscribes

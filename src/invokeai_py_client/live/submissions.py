@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError
+from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError, SubmitTimeout
 from invokeai_py_client.live.admission import Admission
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.priority import Priority
@@ -134,6 +134,7 @@ class Submissions:
         batch_id: str | None = None,
         resubmits: bool = False,
         priority: Priority = Priority.NORMAL,
+        timeout: float | None = None,  # noqa: ASYNC109
         on_followed: Callable[[TrackedRun], None] = lambda run: None,
         on_sent: Callable[[TrackedRun], None] = lambda run: None,
     ) -> TrackedRun:
@@ -152,6 +153,7 @@ class Submissions:
             batch_id: of the batch, for which `attach_or` was asked before; None for a new one.
             resubmits: run items again that a restarted server canceled.
             priority: when it is sent, and whether it goes before what waits; see `Priority`.
+            timeout: seconds that its priority may hold it back; None for as long as it takes.
             on_followed: called when the run is followed, before it is sent.
             on_sent: called when the server has items of it. A caller who loses the run then, as it gave up at that
                 moment, calls `withdraw`.
@@ -161,13 +163,26 @@ class Submissions:
             sent as room appears.
 
         Raises:
+            SubmitTimeout: its priority held it back for `timeout`. Nothing was sent.
             NotEnqueuedError: the queue had no room at all for as long as a request may take, or the batch is empty.
             EnqueueInDoubtError: it could not be found out whether the batch is in the queue.
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued.
         """
         await self._listener.start(queue_id)
         admission = self.admission(priority, queue_id)
-        await admission.wait()
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                await admission.wait()
+        except TimeoutError as error:
+            if timeout is None or not limit.expired():
+                raise
+            raise SubmitTimeout(
+                f"The submission waited {timeout:g} s for the turn of its priority {priority.value!r}, and was not "
+                f"sent: {admission.waits_for}.",
+                timeout=timeout,
+                hint="Give it a longer `timeout`, or a higher priority.",
+            ) from error
         # The socket may have gone, or come, while it waited.
         watched = await self._listener.start(queue_id)
         if batch_id is None:

@@ -22,6 +22,7 @@ from invokeai_py_client.errors import (
     ServerError,
     TransportError,
 )
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.repositories.schema_drift import Drift, schema_drift
@@ -61,7 +62,7 @@ class Health:
         return self.is_usable
 
 
-class AsyncApp:
+class AsyncApp(FixedAttributes):
     """The server itself: `client.app`, awaited `client.aio.app`."""
 
     def __init__(self, engine: Engine, http: HttpTransport) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import AmbiguousNameError
 from invokeai_py_client.files import FileKind
-from invokeai_py_client.transfers.uploads import check_source, is_pillow
+from invokeai_py_client.pillow import is_pillow
+from invokeai_py_client.transfers.uploads import check_source
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from invokeai_py_client.errors import AuthenticationError, ForbiddenError, NotFoundError, RejectedError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.arguments import given
 from invokeai_py_client.runtime.engine import Engine
@@ -13,7 +14,7 @@ from invokeai_py_client.wire.calls import auth
 from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
 
 
-class AsyncAuth:
+class AsyncAuth(FixedAttributes):
     """Users, and which of them the client is: `client.auth`, awaited `client.aio.auth`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
@@ -197,8 +198,8 @@ class AsyncAuth:
         return await self._http.send(auth.update_user(user_id, changes))
 
     @on_engine
-    async def delete_user(self, user_id: str) -> None:
-        """Delete a user.
+    async def delete_user(self, user_id: str) -> str:
+        """Delete a user; return the id.
 
         Rests on `DELETE /api/v1/auth/users/{user_id}`, for administrators.
 
@@ -208,3 +209,4 @@ class AsyncAuth:
             ForbiddenError: the client is no administrator.
         """
         await self._http.send(auth.delete_user(user_id))
+        return user_id

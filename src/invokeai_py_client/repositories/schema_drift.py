@@ -141,7 +141,8 @@ def _without_names(path: str) -> str:
 def _answer(
     what: str, record: type[Record], operation: Mapping[str, Any], document: Mapping[str, Any]
 ) -> Iterator[Drift]:
-    required = {name for name, field in record.model_fields.items() if field.is_required()}
+    fields = {field.alias or name: field for name, field in record.model_fields.items()}
+    required = {name for name, field in fields.items() if field.is_required()}
     schemas = [
         schema
         for status, answer in operation["responses"].items()
@@ -153,8 +154,8 @@ def _answer(
     if lacking:
         yield Drift("answer", what, f"nothing in it has {', '.join(sorted(lacking))}, as a {record.__name__} must")
     for name in required:
-        choices = typing.get_args(record.model_fields[name].annotation)
-        if typing.get_origin(record.model_fields[name].annotation) is Literal:
+        choices = typing.get_args(fields[name].annotation)
+        if typing.get_origin(fields[name].annotation) is Literal:
             for schema in schemas:
                 for choice in schema.get(name, {}).get("enum", ()) if required <= schema.keys() else ():
                     if choice not in choices:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
@@ -18,7 +19,7 @@ from invokeai_py_client.wire.calls import style_presets
 from invokeai_py_client.wire.records.app import StylePreset
 
 
-class AsyncStylePresets:
+class AsyncStylePresets(FixedAttributes):
     """Prompts around the user's own: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
 
     def __init__(self, engine: Engine, http: HttpTransport) -> None:
@@ -116,8 +117,8 @@ class AsyncStylePresets:
         return await self._http.send(style_presets.update_style_preset(style_preset_id, data, await _part(image)))
 
     @on_engine
-    async def delete_style_preset(self, style_preset_id: str) -> None:
-        """Delete a preset of the user's.
+    async def delete_style_preset(self, style_preset_id: str) -> str:
+        """Delete a preset of the user's; return its id.
 
         Rests on `DELETE /api/v1/style_presets/i/{style_preset_id}`.
 
@@ -127,6 +128,7 @@ class AsyncStylePresets:
         """
         await self._own(style_preset_id)
         await self._http.send(style_presets.delete_style_preset(style_preset_id))
+        return style_preset_id
 
     async def _own(self, style_preset_id: str) -> StylePreset:
         """A preset that did not come with the server, which lets administrators change its own, for everybody."""

@@ -15,6 +15,7 @@ from invokeai_py_client.errors import (
     UnsafePathError,
 )
 from invokeai_py_client.files import image_type_of
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
@@ -35,7 +36,7 @@ _PER_PAGE = 100
 HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[AsyncWorkflowHandle]]
 
 
-class AsyncWorkflows:
+class AsyncWorkflows(FixedAttributes):
     """Workflows, from files and in the server's library: `client.workflow_repo`, awaited `client.aio.workflow_repo`.
 
     Example:
@@ -136,7 +137,7 @@ class AsyncWorkflows:
                 )
             )
             # One that moves to the next page while this one is read is still one.
-            found.update((summary.workflow_id, summary) for summary in page.items)
+            found.update((summary.workflow_id, summary) for summary in page.workflows)
             number, pages = number + 1, page.pages
         return list(found.values())
 
@@ -207,8 +208,8 @@ class AsyncWorkflows:
         return (await self._http.send(workflows.update_workflow(workflow_id, _as_own(definition)))).workflow_id
 
     @on_engine
-    async def delete_workflow(self, workflow_id: str) -> bool:
-        """Delete a workflow of the user's own, given by its id, from the server's library, for good; True.
+    async def delete_workflow(self, workflow_id: str) -> str:
+        """Delete a workflow of the user's own, given by its id, from the server's library, for good; return the id.
 
         Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
 
@@ -218,7 +219,7 @@ class AsyncWorkflows:
         """
         await self._check_own(workflow_id)
         await self._http.send(workflows.delete_workflow(workflow_id))
-        return True
+        return workflow_id
 
     @on_engine
     async def set_public(self, workflow_id: str, is_public: bool) -> None:

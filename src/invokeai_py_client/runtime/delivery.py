@@ -1,4 +1,4 @@
-"""Calls a user's handler with what comes, in order, where the user is: on a loop, or in a thread that waits."""
+"""Call a user's handler with items in order, on the user's loop or in a thread of the user that waits."""
 
 from __future__ import annotations
 
@@ -19,39 +19,37 @@ logger = logging.getLogger("invokeai_py_client.handlers")
 
 
 class _Marker:
-    """Put behind what is to be delivered; done when the handler has seen all before it."""
+    """A place in the mailbox, reached when the handler has seen all items before it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.reached: asyncio.Future[None] = loop.create_future()
 
     def reach(self) -> None:
-        """The handler has seen all before it, or will see no more. From any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        """Note that the handler has seen all items before the marker, or will see no more. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits there
             self._loop.call_soon_threadsafe(lambda: None if self.reached.done() else self.reached.set_result(None))
 
 
 class Delivery(Generic[T]):
-    """Takes items out of a mailbox and calls a handler, plain or `async`, with each.
+    """Take items out of a mailbox and call a handler, plain or `async`, with each.
 
-    A handler made while a loop runs is called on that loop. Another is called by whoever waits (`drain` in a thread,
-    `adopt` on a loop), or, with `own_thread`, on a thread of its own, which ends when the mailbox is closed. One that
-    raises is logged once, and called again all the same.
+    A handler that is registered while a loop runs is called on that loop. Any other is called by the callers that wait
+    (`drain` in a thread, `adopt` on a loop) or, with `own_thread`, on a thread of its own, which ends when the mailbox
+    is closed. The first exception of a handler is logged; the handler is still called with the next items.
 
-    On a loop a task exists only while there is something to deliver, so a delivery can be dropped at any time.
+    On a loop, a task exists only while there are items to deliver, so a delivery can be dropped at any time.
 
     Args:
-        handler: called with each item; if it returns an awaitable, that is awaited before the next item.
-        own_thread: nobody is going to wait.
-        losses: where what a slow handler does not get to see is counted.
+        handler: Called with each item. If it returns an awaitable, that is awaited before the next item.
+        own_thread: Whether to call the handler on a thread of its own if no loop runs.
+        losses: Counts the items that a slow handler does not receive.
     """
 
     def __init__(self, handler: Callable[[T], Any], *, own_thread: bool = False, losses: Losses | None = None) -> None:
         self.mailbox: Mailbox[Any] = Mailbox(losses=losses)
         self._handler = handler
-        self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004 - an object whose call is a coroutine
-        )
+        self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._taken: deque[Any] = deque()
@@ -65,10 +63,10 @@ class Delivery(Generic[T]):
                 threading.Thread(target=self._call_in_thread, name="invokeai-handler", daemon=True).start()
 
     def adopt(self) -> None:
-        """Call the handler on this thread's running loop from now on, unless another living loop does.
+        """Call the handler on this thread's running loop from now on, unless another open loop already does.
 
         Raises:
-            RuntimeError: no loop runs in this thread.
+            RuntimeError: No loop runs in this thread.
         """
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():
@@ -76,18 +74,18 @@ class Delivery(Generic[T]):
             self._await_items()
 
     def drain(self) -> None:
-        """Call the handler here and now with all that waits, unless a loop of another thread does."""
+        """Call the handler in this thread with all items that are there, unless a loop of another thread calls it."""
         running: asyncio.AbstractEventLoop | None = None
         with contextlib.suppress(RuntimeError):
             running = asyncio.get_running_loop()
         called_elsewhere = self._loop is not None and not self._loop.is_closed() and self._loop is not running
         if called_elsewhere or (running is not None and self._is_async):
-            # A loop that is blocked cannot run a coroutine; it will do so when it is free.
+            # A blocked loop cannot run a coroutine. It calls the handler when it is no longer blocked.
             return
-        # Several threads may wait for runs of one handler: it sees the items one after another all the same.
+        # Several threads may wait for runs of one handler. The lock has it see the items one after another.
         with self._calling:
             if self._is_calling:
-                # It is the handler itself that waits.
+                # The handler itself called this.
                 return
             self._is_calling = True
             try:
@@ -97,7 +95,7 @@ class Delivery(Generic[T]):
                 self._is_calling = False
 
     async def caught_up(self) -> None:
-        """Wait until the handler has seen what is there now, if it is called on this loop."""
+        """Wait until the handler has seen all current items, if it is called on this loop."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop or self._task is asyncio.current_task():
             return
@@ -107,7 +105,7 @@ class Delivery(Generic[T]):
             await marker.reached
 
     def close(self) -> None:
-        """Call the handler no more."""
+        """Stop calling the handler."""
         self.mailbox.close()
         with contextlib.suppress(MailboxClosed):
             for item in self.mailbox.take(0):
@@ -115,12 +113,12 @@ class Delivery(Generic[T]):
                     item.reach()
 
     def _await_items(self) -> None:
-        """Begin to call the handler on its loop as soon as there is something for it."""
+        """Start to call the handler on its loop as soon as there is an item."""
         loop = self._loop
         assert loop is not None
 
         def begin() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: whoever waits next calls the handler
+            with contextlib.suppress(RuntimeError):  # the loop is closed; the next caller that waits calls the handler
                 loop.call_soon_threadsafe(self._begin)
 
         self.mailbox.when_filled(begin)
@@ -142,13 +140,13 @@ class Delivery(Generic[T]):
 
     def _called_all(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            # The loop is ending: whoever waits next, in a thread or on another loop, calls the handler.
+            # The loop is ending. The next caller that waits, in a thread or on another loop, calls the handler.
             self._loop = None
         elif not self.mailbox.is_closed:
             self._await_items()
 
     def _take(self) -> bool:
-        """Whether there is something to deliver; it is moved to where only this delivery takes it."""
+        """Move the items of the mailbox to where only this delivery takes them, and return whether there are any."""
         if not self._taken:
             with contextlib.suppress(MailboxClosed):
                 self._taken.extend(self.mailbox.take(0))
@@ -164,7 +162,7 @@ class Delivery(Generic[T]):
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            # Something that the handler awaited was cancelled, not the delivery.
+            # What the handler awaited was cancelled, not the delivery.
             self._tell_once()
         except Exception:
             self._tell_once()
@@ -191,4 +189,7 @@ class Delivery(Generic[T]):
     def _tell_once(self) -> None:
         if not self._has_raised:
             self._has_raised = True
-            logger.exception("the handler %r raised; it is called on, but no more of it is logged", self._handler)
+            logger.exception(
+                "the handler %r raised an exception; it is still called, but its further exceptions are not logged",
+                self._handler,
+            )

@@ -65,7 +65,7 @@ class _Work(Generic[T]):
         if self._task is None:
             self._coro.close()
         if not self.done.done():
-            self.done.set_exception(_closed_at_work())
+            self.done.set_exception(closed_at_work())
 
     def _start(self) -> None:
         if not self._is_unwanted:  # else `_stop` is on its way
@@ -99,7 +99,7 @@ class _Work(Generic[T]):
         elif not task.cancelled():
             self.done.set_result(task.result())
         elif self._worker.is_closing and not self._is_unwanted:
-            self.done.set_exception(_closed_at_work())
+            self.done.set_exception(closed_at_work())
         else:
             self._set_cancelled()
 
@@ -424,7 +424,8 @@ def _closed() -> ClientClosedError:
     return ClientClosedError("The client is closed.", hint="Make a new one.")
 
 
-def _closed_at_work() -> ClientClosedError:
+def closed_at_work() -> ClientClosedError:
+    """Return the error for work that had begun when the engine was closed."""
     error = ClientClosedError("The client was closed while it was at work on this call.")
     error.may_have_been_applied = True
     return error

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 
 T = TypeVar("T")
 K = TypeVar("K")
+M = TypeVar("M")
+
+_COUNT_LASTS = 1.0
+"""Seconds after `len` within which a reading that begins takes what it has counted."""
 
 
 def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -16,11 +22,14 @@ def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (things[start : start + size] for start in range(0, len(things), size))
 
 
-class Listing(Generic[T]):
+class Listing(FixedAttributes, Generic[T]):
     """A list that is fetched in parts as it is read: `for` or `list()`, and `async for` from any loop.
 
     It fixes what is in it when its reading begins: what is added meanwhile is not seen, what is deleted meanwhile is
     left out, and nothing is seen twice. Each reading begins anew.
+
+    `len()`, which counts what is gone since, costs one request; an index or a slice costs one more for its part.
+    `afirst` and `acount` are `first` and `len()`, awaited.
 
     Args:
         engine: where the parts are fetched.
@@ -31,6 +40,7 @@ class Listing(Generic[T]):
     Example:
         >>> for image in client.image_repo.list_images(board="tigers"):
         ...     print(image.image_name)
+        >>> client.image_repo.list_images().first(3)
     """
 
     def __init__(
@@ -42,17 +52,87 @@ class Listing(Generic[T]):
         size: int,
     ) -> None:
         self._engine = engine
-        self._keys = keys
+        self._keys: Callable[[], Coroutine[Any, Any, Sequence[Any]]] = keys
         self._fetch: Callable[[Sequence[Any]], Coroutine[Any, Any, Sequence[T]]] = fetch
         self._size = size
+        self._counted: tuple[float, Sequence[Any]] | None = None
+
+    def _mapped(self, made_of: Callable[[T], M]) -> Listing[M]:
+        """Return a listing of what a function makes of each thing."""
+
+        async def fetch(keys: Sequence[Any]) -> Sequence[M]:
+            return [made_of(thing) for thing in await self._fetch(keys)]
+
+        return Listing(self._engine, self._keys, fetch, size=self._size)
 
     def __iter__(self) -> Iterator[T]:
-        keys = self._engine.block(self._keys())
-        for part in in_parts(keys, self._size):
-            yield from self._engine.block(self._fetch(part))
+        keys = self._just_counted() or self._engine.block(self._keys())
+        for start in range(0, len(keys), self._size):
+            yield from self._engine.block(self._fetch(keys[start : start + self._size]))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         keys = await self._engine.call(self._keys())
-        for part in in_parts(keys, self._size):
-            for thing in await self._engine.call(self._fetch(part)):
+        for start in range(0, len(keys), self._size):
+            for thing in await self._engine.call(self._fetch(keys[start : start + self._size])):
                 yield thing
+
+    def __len__(self) -> int:
+        keys = self._engine.block(self._keys())
+        self._counted = time.monotonic(), keys
+        return len(keys)
+
+    def __bool__(self) -> bool:
+        # Whether there is anything in it would cost a request.
+        return True
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        """Return one thing of the list, or those of a slice.
+
+        Raises:
+            IndexError: the list is shorter, or the thing was deleted meanwhile.
+        """
+        found = self._engine.block(self._part(index if isinstance(index, slice) else slice(index, index + 1 or None)))
+        if isinstance(index, slice):
+            return found
+        if not found:
+            raise IndexError(f"the list has nothing at {index}")
+        return found[0]
+
+    def first(self, n: int) -> list[T]:
+        """Return the first `n` things, fewer if the list is shorter."""
+        return self._engine.block(self._first(n))
+
+    async def afirst(self, n: int) -> list[T]:
+        """`first`, awaited from any loop."""
+        return await self._engine.call(self._first(n))
+
+    async def acount(self) -> int:
+        """`len()`, awaited from any loop."""
+        return len(await self._engine.call(self._keys()))
+
+    async def _first(self, n: int) -> list[T]:
+        keys = await self._keys()
+        found: list[T] = []
+        start = 0
+        while len(found) < n and start < len(keys):
+            size = min(n - len(found), self._size)
+            found += await self._fetch(keys[start : start + size])
+            start += size
+        return found
+
+    async def _part(self, index: slice) -> list[T]:
+        keys = (await self._keys())[index]
+        return [
+            thing
+            for start in range(0, len(keys), self._size)
+            for thing in await self._fetch(keys[start : start + self._size])
+        ]
+
+    def _just_counted(self) -> Sequence[Any] | None:
+        """Return the names that `len` has just fetched: `list()` asks for the length before it reads."""
+        counted, self._counted = self._counted, None
+        return counted[1] if counted is not None and time.monotonic() - counted[0] < _COUNT_LASTS else None

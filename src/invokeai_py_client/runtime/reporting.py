@@ -1,20 +1,21 @@
-"""Long work that reports its progress: the callback is called where the caller is, never on the engine.
+"""Long-running methods with a progress callback, which is called in the caller's thread or loop, not on the engine.
 
-The work is a coroutine method with a keyword argument `progress_callback`. On the engine it gets a function that only
-hands the report over; `reporting` makes it awaited, `block_reporting` is what the blocking method calls.
+The work is a coroutine method with a keyword argument `progress_callback`. On the engine it receives a function that
+only passes the report on. `reporting` makes the awaited method of it; the blocking method calls `block_reporting`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from invokeai_py_client.errors import ClientClosedError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, closed_at_work
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
 from invokeai_py_client.runtime.twins import HasEngine, read_awaited
 
@@ -23,16 +24,16 @@ S = TypeVar("S", bound=HasEngine)
 T = TypeVar("T")
 
 _NOT_AWAITED = (
-    "progress_callback is an async function, which a blocking call does not await: use the method under `.aio`"
+    "progress_callback is an async function, which a blocking method cannot await. Use the method under `.aio`."
 )
 
 
 def reporting(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """Make a method run on its object's engine; `progress_callback`, plain or `async`, is called on the caller's loop.
+    """Make a method run on its object's engine, and call `progress_callback`, plain or `async`, on the caller's loop.
 
-    What it raises ends the work, and is raised.
+    An exception of the callback cancels the work and is raised.
     """
     coroutine: Callable[..., Coroutine[Any, Any, T]] = method
 
@@ -58,7 +59,8 @@ def reporting(
         except MailboxClosed:
             return work.result()
         except BaseException:
-            await self._engine.call(work.end())
+            with contextlib.suppress(ClientClosedError):  # the work has ended with the engine
+                await self._engine.call(work.end())
             raise
 
     return awaited
@@ -72,12 +74,12 @@ def block_reporting(
     """Run a coroutine on the engine, wait for it, and call `progress_callback` in this thread with what it reports.
 
     Args:
-        engine: where it runs.
-        make: makes the coroutine; it is given the function that takes the reports.
-        progress_callback: a plain function. What it raises ends the work, and is raised.
+        engine: The engine.
+        make: Makes the coroutine from the function that takes the reports.
+        progress_callback: A plain function. An exception that it raises cancels the work and is raised.
 
     Raises:
-        TypeError: `progress_callback` is not a function, or is an async one.
+        TypeError: `progress_callback` is not a function, or is an async function.
     """
     callback = plain_callback(progress_callback)
     work = _Work(engine, make)
@@ -91,7 +93,8 @@ def block_reporting(
     except MailboxClosed:
         return work.result()
     except BaseException:
-        engine.block(work.end())
+        with contextlib.suppress(ClientClosedError):  # the work has ended with the engine
+            engine.block(work.end())
         raise
 
 
@@ -99,7 +102,8 @@ def plain_callback(callback: object) -> Callable[[Any], None] | None:
     """Return a function that calls a callback in this thread.
 
     Raises:
-        TypeError: it cannot be called, or is an async function; or later, when it returns a coroutine.
+        TypeError: It cannot be called, or is an async function. The returned function raises this if the callback
+            returns a coroutine.
     """
     function = checked_callback(callback)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
@@ -117,22 +121,22 @@ def plain_callback(callback: object) -> Callable[[Any], None] | None:
 
 
 def checked_callback(callback: object) -> Callable[[Any], Any] | None:
-    """Return a callback, which may be an async function.
+    """Return a callback, which may be an async function, as it is.
 
     Raises:
-        TypeError: it cannot be called.
+        TypeError: It cannot be called.
     """
     if callback is None or callable(callback):
         return callback
-    raise TypeError(f"progress_callback is a function, not {type(callback).__name__}")
+    raise TypeError(f"progress_callback must be a function, not {type(callback).__name__}")
 
 
 def _ignore(_: object) -> None:
-    """Take a report that nobody asked for."""
+    """Drop a report."""
 
 
 class _Work(Generic[T]):
-    """One piece of work, with what it reports and what became of it. A slow callback sees the latest report."""
+    """One call of a method with its reports and its outcome. A slow callback gets only the latest report."""
 
     def __init__(self, engine: Engine, make: Callable[[Callable[[Any], None]], Coroutine[Any, Any, T]]) -> None:
         self._engine = engine
@@ -142,15 +146,15 @@ class _Work(Generic[T]):
         self.reports: Mailbox[Any] = Mailbox(capacity=1)
 
     def coroutine(self) -> Coroutine[Any, Any, T]:
-        """The work, reporting to nobody."""
+        """Return the work as a coroutine that drops its reports."""
         return self._make(_ignore)
 
     async def begin(self) -> None:
-        """On the engine: begin it in the background."""
+        """On the engine: start the work in the background."""
         self._task = self._engine.spawn(self._run(), name="work that reports")
 
     async def end(self) -> None:
-        """On the engine: cancel it, and wait for its clean-up."""
+        """On the engine: cancel the work, and wait for its clean-up."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -161,11 +165,11 @@ class _Work(Generic[T]):
         except Exception as error:
             self._outcome.set_exception(error)
         except BaseException:
-            self._outcome.set_exception(ClientClosedError("The client was closed while it was at work on this call."))
+            self._outcome.set_exception(closed_at_work())
             raise
         finally:
             self.reports.close()
 
     def result(self) -> T:
-        """What it returned; what it raised is raised."""
+        """Return what the work returned, or raise what it raised."""
         return self._outcome.result()

@@ -1,4 +1,4 @@
-"""One fetch for all callers that ask for the same thing at the same time."""
+"""One fetch for all callers that request the same thing at the same time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """A cached result; callers that ask while it is being fetched share that fetch. Used on the engine only.
+    """A cached result. Callers that request it while it is being fetched share the fetch. Used on the engine only.
 
-    Cancelling a caller does not disturb the others; the fetch is cancelled with its last caller. A failure is raised
-    in every caller that waited for it, each with a copy of its own, and is not kept. After a fork the child keeps the
-    result and starts fetches of its own.
+    Cancelling a caller does not affect the others; the fetch is cancelled with its last caller. A failure is raised in
+    every caller that waited for it, as a separate copy, and is not cached. After a fork the child keeps the result and
+    starts fetches of its own.
 
     Args:
-        engine: the engine it is used on.
+        engine: The engine that this is used on.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -36,19 +36,19 @@ class SingleFlight(Generic[T]):
         return self._flight is None
 
     def forget(self) -> None:
-        """Drop the result. A fetch that is running serves those who wait for it and is then dropped too."""
+        """Drop the result. A running fetch still serves its callers, and its result is then dropped too."""
         self._flight = self._kept = None
 
     async def get(self, fetch: Callable[[], Awaitable[T]], *, max_age: float = math.inf) -> T:
         """Return the result, fetching it if none is recent enough.
 
         Args:
-            fetch: makes the result; called if no fetch is running.
-            max_age: seconds; the fetch of the returned result began at most so long before this call. 0 means that a
-                fetch which is already running is waited for, and then a new one is shared by all who waited.
+            fetch: Fetches the result; called if no fetch is running.
+            max_age: Seconds; the fetch of the returned result began at most this long before the call. With 0, a fetch
+                that is already running is waited for, and then all callers that waited share a new one.
 
         Raises:
-            Exception: whatever `fetch` raises.
+            Exception: Whatever `fetch` raises.
         """
         if self._loop.has_changed():
             # A fetch that was running when this process was forked belongs to the parent's loop.
@@ -60,12 +60,7 @@ class SingleFlight(Generic[T]):
             if self._flight is None:
                 self._flight = _Flight(fetch, self._landed)
             flight = self._flight
-            try:
-                await flight.join()
-            except asyncio.CancelledError:
-                if not flight.waiting and self._flight is flight:
-                    self._flight = None
-                raise
+            await flight.join()
             if flight.began >= oldest and not flight.task.cancelled():
                 return flight.result()
 
@@ -81,7 +76,7 @@ class _Flight(Generic[T]):
 
     def __init__(self, fetch: Callable[[], Awaitable[T]], landed: Callable[[_Flight[T]], None]) -> None:
         self.waiting = 0
-        # Until it has started, everyone who asks comes before it.
+        # Before the fetch has started, it is newer than any call.
         self.began = math.inf
         self.task = asyncio.get_running_loop().create_task(self._run(fetch))
         self.task.add_done_callback(lambda _: landed(self))
@@ -104,7 +99,7 @@ class _Flight(Generic[T]):
             self.waiting -= 1
 
     def error(self) -> BaseException | None:
-        """Return what ended the fetch early; asking marks it as seen, so that asyncio does not report it."""
+        """Return the failure of the fetch, and mark it as retrieved, so that asyncio does not report it."""
         return asyncio.CancelledError() if self.task.cancelled() else self.task.exception()
 
     def result(self) -> T:

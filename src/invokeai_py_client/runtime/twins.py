@@ -20,6 +20,7 @@ import functools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 
@@ -80,7 +81,7 @@ def _is_read_once(value: Any) -> bool:
     return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
-class Blocking(Generic[A]):
+class Blocking(FixedAttributes, Generic[A]):
     """The base of the blocking classes: it holds the awaited object.
 
     Args:
@@ -94,3 +95,9 @@ class Blocking(Generic[A]):
     def aio(self) -> A:
         """The same methods, awaited; they may be used from any loop, beside the blocking ones."""
         return self._aio
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Blocking) and self._aio == other.aio
+
+    def __hash__(self) -> int:
+        return hash(self._aio)

@@ -14,6 +14,7 @@ from invokeai_py_client.errors import AuthenticationError, InvokeAIError, Transf
 
 J = TypeVar("J")
 R = TypeVar("R")
+M = TypeVar("M")
 
 CONCURRENCY = 8
 """How many are under way at once, unless the caller says otherwise."""
@@ -31,11 +32,11 @@ class TransferProgress:
     name: str
 
 
-ProgressCallback = Callable[[TransferProgress], object]
+TransferCallback = Callable[[TransferProgress], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class TransferFailure:
     """What could not be transferred, and why."""
 
     name: str
@@ -52,7 +53,11 @@ class TransferReport(Generic[R]):
 
     done: list[R] = field(default_factory=list)
     skipped: list[R] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
+    failed: list[TransferFailure] = field(default_factory=list)
+
+    def _mapped(self, made_of: Callable[[R], M]) -> TransferReport[M]:
+        """Return a report with what a function makes of each thing that was transferred."""
+        return TransferReport([*map(made_of, self.done)], [*map(made_of, self.skipped)], self.failed)
 
     def raise_for_failures(self) -> None:
         """Raise the first failure, if there is any.
@@ -71,7 +76,7 @@ async def transfer_all(
     *,
     name: Callable[[J], str],
     concurrency: int,
-    report: ProgressCallback,
+    report: TransferCallback,
 ) -> TransferReport[R]:
     """Transfer many things.
 
@@ -93,19 +98,19 @@ async def transfer_all(
         raise TransferRefusedError(f"concurrency must be at least 1, not {concurrency!r}.")
     todo = [*enumerate(jobs)]
     results: dict[int, tuple[R, bool]] = {}
-    failures: dict[int, Failure] = {}
+    failures: dict[int, TransferFailure] = {}
     queue: Iterator[tuple[int, J]] = iter(todo)
     hopeless: list[InvokeAIError | OSError] = []
 
     async def work() -> None:
         for number, job in queue:
             if hopeless:
-                failures[number] = Failure(name(job), hopeless[0])
+                failures[number] = TransferFailure(name(job), hopeless[0])
             else:
                 try:
                     results[number] = await transfer(job)
                 except (InvokeAIError, OSError) as error:
-                    failures[number] = Failure(name(job), error)
+                    failures[number] = TransferFailure(name(job), error)
                     if _meets_all(error):
                         hopeless.append(error)
             report(TransferProgress(len(results) + len(failures), len(todo), len(failures), name(job)))

@@ -9,13 +9,11 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from invokeai_py_client.errors import InvokeAIError, NotAnImageError
 from invokeai_py_client.files import IMAGE, FileKind, path_of
-
-if TYPE_CHECKING:
-    import PIL.Image
+from invokeai_py_client.pillow import is_pillow, png_of
 
 
 class PillowImage(Protocol):
@@ -40,11 +38,6 @@ ImageSource = FileSource | PillowImage
 _SMALL = 512 * 1024
 
 _CHUNK = 2**20
-
-_PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}
-
-# What keeps transparency and depth; all others become RGB.
-_NEAREST_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "I": "I;16"}
 
 
 class Upload:
@@ -77,7 +70,7 @@ class Upload:
         elif hasattr(source, "read"):
             self.content, self.content_type, self.filename = _of_file(source, kind)
         else:
-            self.content, self.content_type, self.filename = _as_png(source), "image/png", "image.png"
+            self.content, self.content_type, self.filename = png_of(source), "image/png", "image.png"
         self.filename = filename or self.filename
 
     def digest(self) -> str:
@@ -115,11 +108,6 @@ def check_source(source: object, kind: FileKind = IMAGE, place: str = "") -> Non
     pillow = ", a binary file or a Pillow image" if kind is IMAGE else " or a binary file"
     noun = "an image" if kind is IMAGE else "a video"
     raise TypeError(f"{place}{noun} is a path, bytes{pillow}, not {type(source).__name__}")
-
-
-def is_pillow(source: object) -> bool:
-    """Whether something is a Pillow image, told without Pillow."""
-    return hasattr(source, "save") and hasattr(source, "mode") and hasattr(source, "convert")
 
 
 def name_of_source(source: object) -> str:
@@ -177,25 +165,3 @@ def _reading(shown: str) -> Iterator[None]:
 def _plain_name(content_type: str) -> str:
     kind, extension = content_type.split("/")
     return f"{kind}.{extension}"
-
-
-def _as_png(image: PIL.Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        if image.mode == "F":
-            extrema: Any = image.getextrema()
-            if extrema[0] >= 0 and extrema[1] <= 1:
-                image = image.point(lambda value: value * 255 + 0)
-            image = image.convert("L")
-        elif image.mode not in _PNG_MODES:
-            if image.mode.startswith("I;16"):
-                # Straight to another order of bytes, Pillow would keep eight bits only.
-                image = image.convert("I")
-            image = image.convert(_NEAREST_MODES.get(image.mode, "RGB"))
-        image.save(buffer, format="PNG", compress_level=1)
-    except Exception as error:
-        # Pillow raises whatever its readers and writers do: OSError, ValueError, SyntaxError.
-        raise NotAnImageError(
-            f"Pillow cannot write {image!r} as PNG: {error}.", name="image.png", hint="Give an image that it can."
-        ) from error
-    return buffer.getvalue()

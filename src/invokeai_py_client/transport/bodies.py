@@ -1,4 +1,4 @@
-"""Bodies of requests and responses: files that are sent as parts of a form, and responses up to a limit."""
+"""Bodies of requests and responses: multipart forms with files, and responses of limited size."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from invokeai_py_client.wire.call import Call, Part
 
 _CHUNK = 256 * 1024
 _SENT_IN_ONE_PIECE = 2**20
-"""Bytes; aiohttp warns of more, which would hold up the loop."""
+"""Bytes. aiohttp warns about larger `bytes`, because sending them at once blocks the loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """What a download got: its size in bytes, and its CRC-32."""
+    """The size in bytes and the CRC-32 of what was downloaded."""
 
     size: int
     crc32: int
 
 
 class FileError(Exception):
-    """An error of a file of this machine: `error`."""
+    """A local file could not be read or written. `error` is the operating system's error."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error)
@@ -42,11 +42,11 @@ class FileError(Exception):
 
 
 class Sink:
-    """Where a body goes: a file that is made with its first piece. Its methods block.
+    """The file that a body is written to, created with the first piece. Its methods block.
 
     Args:
-        path: the file.
-        opened: closes it: it takes its name when that ends well, and is removed when it does not.
+        path: The path of the file.
+        opened: Closes the file. The file gets its name if that succeeds, and is removed otherwise.
     """
 
     def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
@@ -59,7 +59,7 @@ class Sink:
         """Write a piece of the body.
 
         Raises:
-            FileError: the file cannot be written: a disk's error must not be taken for the network's.
+            FileError: The file cannot be written. An `OSError` would be taken for a network error.
         """
         try:
             if self._file is None:
@@ -71,9 +71,13 @@ class Sink:
 
 
 class OpenFile:
-    """A caller's open file, sent from where it stood, however often: a first try may have been refused in its middle.
+    """An open file of the caller, sent from its current position in each attempt.
 
-    Its place is its own. What still reads for a try that was given up does not disturb the next one.
+    Each attempt has a position of its own, so a read that is still running for an earlier attempt does no harm.
+
+    Attributes:
+        size: The number of bytes from the position to the end.
+        error: The error with which reading failed; None if it did not.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -85,7 +89,7 @@ class OpenFile:
         self.error: OSError | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Its content, piece by piece."""
+        """Yield the content in chunks."""
         place = self._start
         while chunk := await asyncio.to_thread(self._read, place):
             yield chunk
@@ -97,19 +101,28 @@ class OpenFile:
                 self._file.seek(place)
                 return self._file.read(_CHUNK)
         except Exception as error:
-            # Kept, as aiohttp would make an error of the network of it. It is whatever the caller's file raises.
+            # Kept, because aiohttp would turn it into a network error. A file object of the caller may raise anything.
             self.error = error if isinstance(error, OSError) else OSError(errno.EIO, str(error))
             raise self.error from error
 
 
 OpenFiles = Mapping[str, OpenFile]
-"""By the names of their parts."""
+"""Open files by the names of their parts."""
 
 NO_FILES: OpenFiles = {}
 
 
 def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStack) -> tuple[aiohttp.FormData, int]:
-    """A form, and about how many bytes it has."""
+    """Return a form and its approximate size in bytes.
+
+    Args:
+        parts: The parts of the form.
+        files: The open files among them.
+        opened: Closes the files that are opened here.
+
+    Raises:
+        FileError: A file cannot be opened.
+    """
     form, size = aiohttp.FormData(), 0
     for part in parts:
         content: Any = part.content
@@ -124,7 +137,7 @@ def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStac
             if len(content) > _SENT_IN_ONE_PIECE and isinstance(content, bytes):
                 content = io.BytesIO(content)
         else:
-            # It is the caller's own file: aiohttp would close it.
+            # An open file of the caller: not passed on as it is, because aiohttp would close it.
             file = files[part.name]
             size += file.size
             content = file.chunks()
@@ -133,12 +146,12 @@ def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStac
 
 
 def _shown(filename: str | None) -> str | None:
-    """A file's name with what may not stand in a header replaced."""
+    """Return a file name with characters that are not allowed in a header replaced."""
     return filename and "".join(one if one.isprintable() else "_" for one in filename)
 
 
 def what_was_sent(call: Call[Any], files: OpenFiles) -> str:
-    """Name the files of a call, with their sizes, for an error; empty if it has none."""
+    """Return the names and sizes of the files of a call, for an error; an empty text if there are none."""
     named = []
     for part in call.parts:
         if part.filename is None and not isinstance(part.content, bytes | Path):
@@ -155,16 +168,16 @@ def what_was_sent(call: Call[Any], files: OpenFiles) -> str:
 async def read_body(
     answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None = "max_answer_bytes"
 ) -> bytes:
-    """Return the whole body; what is compressed counts as it is unpacked.
+    """Return the whole body. The limit applies to the decompressed size.
 
     Args:
-        answer: the response.
-        shown: its URL, as errors may show it.
-        limit: the most bytes.
-        setting: where the limit comes from; None if it is the call's own.
+        answer: The response.
+        shown: The URL as errors may show it.
+        limit: The maximum size in bytes.
+        setting: The name of the setting with the limit; None for a limit of the call.
 
     Raises:
-        AnswerTooLargeError: it has more than `limit` bytes.
+        AnswerTooLargeError: The body has more than `limit` bytes.
     """
     if answer.method == "HEAD":
         return b""
@@ -182,11 +195,11 @@ async def read_body(
 
 
 async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, limit: int) -> None:
-    """Write the body into a file; what is compressed counts as it is unpacked.
+    """Write the body into a file. The limit applies to the decompressed size.
 
     Raises:
-        AnswerTooLargeError: it has more than `limit` bytes.
-        FileError: the file cannot be written.
+        AnswerTooLargeError: The body has more than `limit` bytes.
+        FileError: The file cannot be written.
     """
     if answer.content_length is not None and answer.content_length > limit:
         raise _too_large(answer, shown, limit, "max_download_bytes")
@@ -197,7 +210,7 @@ async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, li
 
 
 def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: str | None) -> AnswerTooLargeError:
-    # The rest is not wanted: the connection cannot be used again.
+    # The rest of the body is not read, so the connection cannot be used again.
     answer.close()
     return AnswerTooLargeError(
         f"The response to {answer.method} {shown} has more than {limit:,} bytes.",
@@ -205,7 +218,7 @@ def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: 
         method=answer.method,
         url=shown,
         limit=limit,
-        hint="Is this the address of an InvokeAI server?"
+        hint="Check that this is the address of an InvokeAI server."
         if setting is None
-        else f"If that is as it should be, raise the setting {setting}, or stream the response into a file.",
+        else f"If that is expected, raise the setting {setting}.",
     )

@@ -1,6 +1,6 @@
-"""What went wrong on the way, as an error of ours, in words that give nothing away.
+"""Translate aiohttp errors to ours without leaking URLs, headers or credentials.
 
-aiohttp's own errors quote whole URLs and headers, with whatever proxy's password, token or query is in them.
+aiohttp's errors quote whole URLs and headers, which may contain a token, a query or the password of a proxy.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from invokeai_py_client.errors import RequestTimeout, TransportError
 from invokeai_py_client.transport.redirects import LedElsewhere, redirected
 
 NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-"""Raised before anything was sent."""
+"""Errors that aiohttp raises before anything was sent."""
 
 
 class SocketFailure(Exception):
-    """What the Socket.IO library raised, which is its cause: a handshake failed, or the connection is lost."""
+    """A handshake failed, or the connection was lost. The cause is the error of the Socket.IO library."""
 
 
 class HandshakeRefused(Exception):
-    """The server does not accept the token of the socket's handshake."""
+    """The server did not accept the token of the socket's handshake."""
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it was raised from or while handling."""
+    """Yield an error, then its cause or context, then the cause or context of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -35,14 +35,14 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def failure(
     method: str, shown: str, error: Exception, limit: float, *, proxy: object = None
 ) -> TransportError | RequestTimeout:
-    """The error for a request that got no whole answer; its cause is set.
+    """Return the error for a request without a complete response, with its cause set.
 
     Args:
-        method: of the request.
-        shown: its URL, as it may be seen.
-        error: what was raised.
-        limit: the seconds that it was given.
-        proxy: the address of the proxy that it went through, without a login; None if it went through none.
+        method: The HTTP method of the request.
+        shown: The URL of the request as errors may show it.
+        error: The error that was raised.
+        limit: The timeout of the request in seconds.
+        proxy: The address of the proxy without a login; None if the request did not go through one.
     """
     made = _failure(method, shown, error, limit, proxy)
     made.__cause__ = _harmless(error)
@@ -50,36 +50,36 @@ def failure(
 
 
 def timed_out(method: str, shown: str, limit: float) -> RequestTimeout:
-    """The error for a request that got no answer within `limit` seconds."""
+    """Return the error for a request without a response within `limit` seconds."""
     return RequestTimeout(
-        f"{method} {shown} got no answer within {limit:g} s.",
+        f"{method} {shown} got no response within {limit:g} s.",
         url=shown,
         method=method,
         timeout=limit,
-        hint="Give a longer `timeout` if the server is just slow.",
+        hint="Pass a longer `timeout` if the server is only slow.",
     )
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, without URLs and headers."""
+    """Return what an error says, without URLs and headers."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status} {error.message}"
+        return f"the proxy returned {error.status} {error.message}"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{error.status} {error.message}"
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "it took too long"
-    # aiohttp wraps the operating system's error, but for a bad certificate some versions lack it.
+    # aiohttp wraps the error of the operating system. Some versions do not for a bad certificate.
     inner = getattr(error, "os_error", error)
     return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
 
 
 def _failure(method: str, shown: str, error: Exception, limit: float, proxy: object) -> TransportError | RequestTimeout:
     if isinstance(error, LedElsewhere):
-        return redirected(method, shown, error.target, "nothing is sent to another server")
+        return redirected(method, shown, error.target, "the client does not send anything to another server")
     if isinstance(error, aiohttp.TooManyRedirects):
-        return redirected(method, shown, None, "again and again, so that it was given up")
+        return redirected(method, shown, None, "there were too many redirects")
     if isinstance(error, aiohttp.InvalidURL):
-        return redirected(method, shown, None, "what it was redirected to is no address")
+        return redirected(method, shown, None, "the target of the redirect is not a valid URL")
     if isinstance(error, NO_CONNECTION):
         return TransportError(
             f"{method} {shown}: no connection to {_the_other_end(error, proxy)} ({reason(error)}).",
@@ -91,10 +91,10 @@ def _failure(method: str, shown: str, error: Exception, limit: float, proxy: obj
     if isinstance(error, TimeoutError):
         return timed_out(method, shown, limit)
     return TransportError(
-        f"{method} {shown}: the connection broke before the answer was whole ({reason(error)}).",
+        f"{method} {shown}: the connection broke before the response was complete ({reason(error)}).",
         url=shown,
         method=method,
-        hint="The server may have been stopped or restarted; its log tells.",
+        hint="The server may have been stopped or restarted. Check its log.",
     )
 
 
@@ -107,21 +107,26 @@ def _the_other_end(error: Exception, proxy: object) -> str:
 
 
 def _connection_hint(error: Exception, proxy: object) -> str:
-    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    inner = getattr(error, "os_error", error)
     if isinstance(inner, ssl.SSLCertVerificationError) or isinstance(error, aiohttp.ClientConnectorCertificateError):
         return (
-            "If its certificate is of an authority of your own, pass verify='/path/of/the/ca.pem'. verify=False checks "
-            "no certificate at all."
+            "If the certificate is from your own authority, pass verify='/path/of/the/ca.pem'. verify=False disables "
+            "the check."
         )
     if isinstance(inner, ssl.SSLError):
-        return "Does it speak TLS at this port? If not, its address begins with http://. See also verify."
+        return "Check that the server uses TLS on this port. If it does not, use a URL with http://. See also `verify`."
     if proxy is not None:
-        return 'Is that the right proxy? proxy="" goes without one, and so do the servers in NO_PROXY.'
-    return "Is it running, and is this its address?"
+        return (
+            'Check the address of the proxy. Pass proxy="", or add the server to NO_PROXY, to connect without a proxy.'
+        )
+    return "Check that the server is running, and that this is its address."
 
 
 def _harmless(error: Exception) -> BaseException | None:
-    """Return the operating system's error, if that is what it was, without a traceback: its frames hold headers."""
+    """Return the underlying error of the operating system without its traceback, whose frames hold headers.
+
+    None if there is no such error.
+    """
     inner: BaseException = getattr(error, "os_error", error)
     if not isinstance(inner, OSError) or type(inner).__module__ not in {"builtins", "socket", "ssl"}:
         return None

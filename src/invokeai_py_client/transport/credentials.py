@@ -1,4 +1,4 @@
-"""Who the client is to the server: a token, or what gets one. Nothing here is ever shown."""
+"""The token of the client, and the email and password that get a new one. No repr or log line shows them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ logger = logging.getLogger("invokeai_py_client.auth")
 Send = Callable[[Call[LoginResult]], Awaitable[LoginResult]]
 
 _NO_USERS = {403, 404, 405}
-"""What a server without users answers to a login: 403 says so, and servers before 6.12 have no such route."""
+"""Statuses with which a server without users responds to a login; those before 6.12 have no such route."""
 
 
 class Credentials:
-    """Holds the token, and logs in when there is none, or the server accepts it no longer. Used on the engine only.
-
-    `identity` rises whenever the client becomes somebody else, or nobody.
+    """Hold the token, and log in when it is missing or the server no longer accepts it. Used on the engine only.
 
     Args:
-        settings: a token, or an email and a password; or neither.
-        engine: whose loop it is used on.
+        settings: The settings with a token, with an email and a password, or with neither.
+        engine: The engine on whose loop this is used.
+
+    Attributes:
+        identity: Increases when the client becomes another user, and when it forgets its user.
+        on_login: Called after each login, when the new token is in place.
     """
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
@@ -50,41 +52,42 @@ class Credentials:
 
     @property
     def token(self) -> Secret | None:
-        """The token of now."""
+        """The current token."""
         return self._token
 
     @property
     def wants_login(self) -> bool:
-        """Whether there is no token yet, but an email and a password to get one."""
+        """Whether there is no token, but an email and a password to get one."""
         return self._token is None and self._login is not None and self._is_needed
 
     def adopt(self, token: str | Secret) -> None:
-        """Take a token that the server gave in place of the one that it was shown."""
+        """Replace the token by the renewed one that the server sent."""
         logger.debug("took the renewed token of %s", self._url)
         self._token = Secret.of(token)
         self._refusal = None
 
     def forget(self) -> None:
-        """Be nobody from now on."""
+        """Forget the token and the login."""
         self._token = self._login = self._refusal = None
         self.identity += 1
 
     async def renew(self, refused: Secret | None, send: Send, *, is_asked: bool = True) -> bool:
-        """Log in, unless somebody else has meanwhile.
+        """Log in, unless another caller has replaced the refused token meanwhile.
 
-        A refusal is remembered: those who waited while it came get it too, and so does whoever comes by himself.
+        A refused login is remembered. It is raised for all callers that waited for it, and later for callers that no
+        user asked for, such as the socket.
 
         Args:
-            refused: the token that the server did not accept; None if there was none.
-            send: sends the login.
-            is_asked: a call of the user's wants it, which may try once more what was refused before.
+            refused: The token that the server did not accept; None if there was none.
+            send: Sends the login.
+            is_asked: Whether a call of the user needs the token. Only such a call repeats a refused login.
 
         Returns:
-            Whether there is another token now; False if there is nothing to log in with.
+            Whether there is a token now. False if there is no email and password to log in with.
 
         Raises:
-            AuthenticationError: the email or the password is wrong.
-            ForbiddenError: the user was deactivated.
+            AuthenticationError: The email or the password is wrong.
+            ForbiddenError: The user was deactivated.
         """
         if self._login is None:
             return False
@@ -104,7 +107,7 @@ class Credentials:
                         self._refusal = copy.copy(error)
                         raise
                 else:
-                    # An answer that comes when the client has become somebody else is of no use.
+                    # The response is of no use if the client has become another user meanwhile.
                     if result is not None and self.identity == identity:
                         self._take(result)
         return self._token is not None
@@ -112,16 +115,19 @@ class Credentials:
     async def log_in(
         self, email: str, password: Secret, send: Send, *, remember_me: bool | None = None
     ) -> UserRecord | None:
-        """Be this user from now on; None where the server has no users.
+        """Log in as a user, and use this login for all further tokens.
 
         Args:
-            email: the user's.
-            password: the user's.
-            send: sends the login.
-            remember_me: the token, and those that follow it, are good for longer; None for what it was.
+            email: The email of the user.
+            password: The password of the user.
+            send: Sends the login.
+            remember_me: Whether this token and later ones are valid for longer; None keeps the previous choice.
+
+        Returns:
+            The user; None if the server has no users.
 
         Raises:
-            AuthenticationError: the email or the password is wrong; who the client was before stays.
+            AuthenticationError: The email or the password is wrong. The previous user stays logged in.
         """
         remember_me = self._remember_me if remember_me is None else remember_me
         result = await self._ask(email, password, send=send, remember_me=remember_me)
@@ -140,17 +146,17 @@ class Credentials:
         self.on_login()
 
     async def _ask(self, email: str, password: Secret, *, send: Send, remember_me: bool) -> LoginResult | None:
-        """Log in; None where the server has no users."""
+        """Send a login and return its result; None if the server has no users."""
         try:
             return await send(auth.login(email, password, remember_me=remember_me))
         except AuthenticationError as error:
             raise AuthenticationError(
-                f"The server did not accept the email or the password: POST {error.url} was answered with 401.",
+                f"The server did not accept the email or the password: POST {error.url} returned status 401.",
                 status=error.status,
                 method=error.method,
                 url=error.url,
                 detail=error.detail,
-                hint="Check both; an administrator of the server can set a new password.",
+                hint="Check both. An administrator of the server can set a new password.",
             ) from None
         except ApiError as error:
             if error.status not in _NO_USERS or (error.status == 403 and "Multiuser" not in str(error.detail)):

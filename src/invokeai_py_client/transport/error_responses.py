@@ -1,4 +1,4 @@
-"""A bad answer as the error it means."""
+"""Translate error responses to the errors of this package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.call import Call, Response
+from invokeai_py_client.wire.call import Call, Response, not_invokeai_response
 from invokeai_py_client.workflow.json_values import is_too_deep
 
 _LONGEST_DETAIL = 500
@@ -32,65 +32,64 @@ _MOST_NAMES = 10
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 _REFUSALS = frozenset({401, 403})
-"""A request is authenticated before it is carried out, by whatever server or proxy does so."""
-
+"""Statuses that prove that a request was not carried out: servers and proxies authenticate it first."""
 
 _OF_ANY_SERVER = frozenset({404, 405, 501})
-"""Statuses with which a server of any kind tells that it does not know a path or method."""
+"""Statuses with which any server responds to an unknown path or method."""
 
 _GENERIC = ("Not Found", "Method Not Allowed")
-"""The `detail` of servers made with FastAPI, InvokeAI among them, for an unknown path or method."""
+"""The `detail` with which a FastAPI server, such as InvokeAI, responds to an unknown path or method."""
 
 
 def error_for(response: Response, *, has_secrets: bool = False, sent: str = "") -> InvokeAIError:
     """Return the error for a response with a status of 400 or more.
 
-    The server explains itself in `detail`: text, or pydantic's list of faults, in which `loc` names the place. For a
-    graph that is `["body", "batch", "graph", "nodes", id, type, field]`.
+    InvokeAI explains an error in `detail`: a text, or pydantic's list of faults. The `loc` of a fault is its place; in
+    a graph it is `["body", "batch", "graph", "nodes", id, type, field]`.
 
     Args:
-        response: the response.
-        has_secrets: the request held a secret, which pydantic's faults quote.
-        sent: the files that were sent, with their sizes.
+        response: The response.
+        has_secrets: Whether the request contained a secret, which pydantic's faults quote.
+        sent: The names and sizes of the uploaded files.
     """
     if response.status_code in _OF_ANY_SERVER and not _is_json(response):
-        return response.not_invokeai("JSON")
+        return not_invokeai_response(response, "JSON")
     error = _error_for(response, has_secrets, sent)
     if error.status not in _REFUSALS and not _is_explained(response):
-        # InvokeAI explains its refusals. Whatever else answered may have passed the request on before.
+        # InvokeAI explains its errors. A proxy that does not may have forwarded the request before it failed.
         error.may_have_been_applied = True
     return error
 
 
 def is_of_any_server(error: ApiError) -> bool:
-    """Whether a server of any kind may have answered so, and not only InvokeAI."""
+    """Return whether the response may be from a server that is not InvokeAI."""
     detail = error.detail
     return error.status in _OF_ANY_SERVER and (not isinstance(detail, str | list) or detail in _GENERIC)
 
 
 def not_invokeai(error: ApiError) -> NotInvokeAIError:
-    """Return the error for a bad answer of a server that is not InvokeAI."""
+    """Return the error for an error response of a server that is not InvokeAI."""
     return NotInvokeAIError(
-        f"{error.method} {error.url} was answered with {error.status} by a server that is not InvokeAI: it does not "
-        "tell a version.",
+        f"{error.method} {error.url} returned {error.status} from a server that is not InvokeAI: it does not have the "
+        "route for InvokeAI's version.",
         url=error.url,
         method=error.method,
-        hint="Check the address, and the sub-path if the server has one.",
+        hint="Check the URL, including the sub-path if the server has one.",
     )
 
 
 def unknown_shape(call: Call[Any], response: Response, error: Exception) -> ServerError:
-    """Return the error for a good response that cannot be read; `error` is what reading it raised."""
+    """Return the error for a successful response that cannot be read; `error` is what reading it raised."""
     made = ServerError(
-        f"{call.method} {response.url} was answered in a shape that this client does not know: "
+        f"{call.method} {response.url} returned a response of an unexpected shape: "
         f"{str(error).splitlines()[0] if str(error) else type(error).__name__}.",
         status=response.status_code,
         method=call.method,
         url=response.url,
         detail=None if call.has_secrets else response.text[:2000],
-        hint="The server may be newer than this client; a newer client may know the answer.",
+        hint="The server may be newer than this client. Update the client.",
     )
-    # What pydantic says quotes the response, which may hold a token.
+    # pydantic's errors quote the response, which may contain a token.
     made.__cause__ = None if call.has_secrets else error
     return made
 
@@ -105,35 +104,37 @@ def _error_for(response: Response, has_secrets: bool, sent: str) -> ApiError:
         "detail": detail,
         "retry_after": _retry_after(response),
     }
-    what = f"{response.method} {response.url} was answered with {status}: {_explanation(response, detail)}"
+    what = f"{response.method} {response.url} returned {status}: {_explanation(response, detail)}"
     if sent:
-        what += f" It was sent {sent}."
+        what += f" The request uploaded {sent}."
     if status == 401:
         return AuthenticationError(
             what,
             **facts,
-            hint="Pass a valid token, or email and password, to InvokeAIClient.from_url, or set INVOKEAI_TOKEN.",
+            hint="Pass a valid token, or an email and a password, to InvokeAIClient.from_url, or set INVOKEAI_TOKEN.",
         )
     if status == 403:
-        return ForbiddenError(what, **facts, hint="Ask an administrator of the server, or use another user's token.")
+        return ForbiddenError(
+            what, **facts, hint="Ask an administrator of the server for the permission, or log in as another user."
+        )
     if status == 404:
-        return NotFoundError(what, **facts, hint="Check the name or id; it may have been deleted meanwhile.")
+        return NotFoundError(what, **facts, hint="Check the name or id. It may have been deleted.")
     if status == 407:
-        hint = "Pass the proxy's URL with user:password@ before its host."
-        return RejectedError(f"{what} The proxy wants a login.", **facts, hint=hint)
+        hint = "Add user:password@ before the host of the proxy's URL."
+        return RejectedError(f"{what} The proxy requires a login.", **facts, hint=hint)
     if status == 413:
         hint = "Send less, or raise the limit of the server or of the proxy in front of it."
         return RejectedError(what, **facts, hint=hint)
     if status >= 500:
-        return ServerError(what, **facts, hint="The server's log says more.")
+        return ServerError(what, **facts, hint="Check the log of the server.")
     place = _graph_place(detail)
     if place is not None:
         return _graph_error(response, place, detail)
-    return RejectedError(what, **facts, hint="Correct what was sent and try again.")
+    return RejectedError(what, **facts, hint="Correct the request and try again.")
 
 
 def not_there(what: str, call: Call[Any], http: Sender, *, hint: str) -> NotFoundError:
-    """Return the error for a thing that the successful response to `call` shows not to exist."""
+    """Return the error for an object that does not exist according to the successful response to `call`."""
     error = NotFoundError(what, status=200, method=call.method, url=http.url_of(call.path), hint=hint)
     error.may_have_been_applied = False
     return error
@@ -183,7 +184,7 @@ def _without_inputs(detail: Any) -> Any:
 
 
 def _explanation(response: Response, detail: Any) -> str:
-    """What a response says, in words: of a web page no more than its title, and nothing of what is not text."""
+    """Return what a response says: of a web page its title, of binary data its size and type, else its text."""
     if not isinstance(detail, str):
         return _in_words(detail)
     if detail.lstrip().startswith("<"):
@@ -201,7 +202,8 @@ def _in_words(detail: Any) -> str:
         words = "; ".join(_fault_in_words(fault) for fault in detail[:3])
         words += f"; and {len(detail) - 3} more" if len(detail) > 3 else ""
     else:
-        words = (detail if isinstance(detail, str) else json.dumps(detail)).strip() or "no explanation"
+        words = (detail if isinstance(detail, str) else json.dumps(detail)).strip()
+    words = words or "no explanation"
     words = words if len(words) <= _LONGEST_DETAIL else words[:_LONGEST_DETAIL] + "..."
     return words if words.endswith((".", "!", "?")) else words + "."
 
@@ -214,7 +216,7 @@ def _fault_in_words(fault: Any) -> str:
 
 
 def _graph_place(detail: Any) -> list[str] | None:
-    """The part of `loc` after `nodes`, of the first fault that is in a graph's node."""
+    """Return the part of `loc` after `nodes`, for the first fault in a node of a graph; None if there is none."""
     for fault in detail if isinstance(detail, list) else ():
         place = [str(part) for part in fault.get("loc") or ()] if isinstance(fault, dict) else []
         if "graph" in place and "nodes" in place:
@@ -226,7 +228,7 @@ def _graph_error(response: Response, place: list[str], detail: Any) -> GraphReje
     node_id, node_type, field = ([*place, None, None, None])[:3]
     where = f"node {node_id!r}" + (f" ({node_type})" if node_type else "") + (f", field {field!r}" if field else "")
     return GraphRejectedError(
-        f"The server refused the graph at {where}: {_in_words(detail)}",
+        f"The server rejected the graph at {where}: {_in_words(detail)}",
         status=response.status_code,
         method=response.method,
         url=response.url,
@@ -234,12 +236,12 @@ def _graph_error(response: Response, place: list[str], detail: Any) -> GraphReje
         node_id=node_id,
         node_type=node_type,
         field=field,
-        hint="Give that field a value that its node allows.",
+        hint="Set the field to a value that the node allows.",
     )
 
 
 def _retry_after(response: Response) -> float | None:
-    """The seconds of `Retry-After`; its other form, a date, needs clocks that agree and is ignored."""
+    """Return the seconds of `Retry-After`. A date is ignored, because it needs synchronised clocks."""
     with contextlib.suppress(ValueError):
         return max(0.0, float(response.headers.get("Retry-After", "")))
     return None

@@ -48,7 +48,7 @@ from invokeai_py_client.transport.bodies import (
 from invokeai_py_client.transport.connection_errors import failure, timed_out
 from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.error_responses import error_for, is_of_any_server, not_invokeai, unknown_shape
-from invokeai_py_client.transport.plaintext_warning import OpenLine
+from invokeai_py_client.transport.plaintext_warning import PlaintextWarning
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
 from invokeai_py_client.transport.single_attempt import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
@@ -125,7 +125,7 @@ class HttpTransport:
         self._loop = LoopWatch(engine)
         self.credentials = Credentials(settings, engine)
         self._proxy, self.proxy_headers = _proxy(settings)
-        self._open_line = OpenLine(settings)
+        self._plaintext_warning = PlaintextWarning(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
         self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
         """Called after each exchange with the call and its response, None if it failed."""
@@ -338,7 +338,7 @@ class HttpTransport:
         if self.credentials.wants_login:
             await self.credentials.renew(None, self._send_login, is_asked=is_asked)
         if self.credentials.token is not None:
-            self._open_line.warn()
+            self._plaintext_warning.warn()
         return self.credentials.token
 
     async def confirm(self, token: Secret | None, *, is_asked: bool) -> None:
@@ -373,8 +373,8 @@ class HttpTransport:
         is_authorized = any(name.lower() == "authorization" for name in call.headers)
         if is_authorized:
             token = None
-        if self._open_line.is_watched and (call.has_secrets or token is not None or is_authorized):
-            self._open_line.warn()
+        if self._plaintext_warning.is_pending and (call.has_secrets or token is not None or is_authorized):
+            self._plaintext_warning.warn()
         quiet = self._quiet_until - time.monotonic()
         if quiet > 0:
             await asyncio.sleep(quiet)
@@ -393,7 +393,7 @@ class HttpTransport:
             raise error_for(response, has_secrets=call.has_secrets, sent=what_was_sent(call, files))
         if response.status_code >= 300:
             location = response.headers.get("Location")
-            raise redirected(call.method, response.url, location, "what it carries is not sent again")
+            raise redirected(call.method, response.url, location, "redirects of this request are not followed")
         if sink is not None:
             response.check_file(sink.got.size)
         return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response

@@ -1,4 +1,4 @@
-"""Warns when something secret leaves on a line that anybody may listen to."""
+"""The warning that a token or password is sent over an unencrypted connection to another machine."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from invokeai_py_client.settings import Settings
 _PACKAGE = __name__.split(".", 1)[0]
 
 
-class OpenLine:
-    """Warns once of plain http to another machine, as of the line that made the client.
+class PlaintextWarning:
+    """Warn once about plain HTTP to another machine, at the line that made the client.
 
-    The warning is given on the client's own thread, whose stack knows nothing of who has called.
+    The line is remembered when the client is made, because the warning is given on the engine's thread, whose stack
+    does not contain the user's code.
 
     Args:
-        settings: where the server is.
+        settings: The settings with the URL of the server.
+
+    Attributes:
+        is_pending: Whether the connection is unencrypted and the warning has not been given.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.url
-        self.is_watched = settings.is_open
-        self._place = _caller() if self.is_watched else ("", 0)
+        self.is_pending = settings.is_open
+        self._place = _caller() if self.is_pending else ("", 0)
 
     def warn(self) -> None:
-        """Something secret is about to leave."""
-        if self.is_watched:
-            self.is_watched = False
+        """Give the warning if it is pending. To be called before a token or password is sent."""
+        if self.is_pending:
+            self.is_pending = False
             filename, line = self._place
             warnings.warn_explicit(
-                f"{self._url} is not encrypted: whoever listens on the way can read the token or password.",
+                f"{self._url} is not encrypted: the token or password can be read by others on the network. "
+                "Use https:// if the server supports it.",
                 UserWarning,
                 filename,
                 line,
@@ -38,7 +43,7 @@ class OpenLine:
 
 
 def _caller() -> tuple[str, int]:
-    """The file and line that have called into this package."""
+    """Return the file name and line of the innermost call from outside of this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".", 1)[0] == _PACKAGE:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Keeps what is sent to one server from being sent to another one by a redirect."""
+"""Refuse redirects that lead to another server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import yarl
 from invokeai_py_client.errors import RedirectedError
 
 MAX_REDIRECTS = 6
-"""As aiohttp counts: the sixth one in a row is not followed any more."""
+"""As aiohttp counts them: the sixth redirect in a row is not followed."""
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
 
 
 class LedElsewhere(Exception):
-    """A redirect leads away from the server: to `target`. No error of ours, as aiohttp would wrap it in its own."""
+    """A redirect leads to another server, `target`.
+
+    It is not an `InvokeAIError`, because it is raised inside of aiohttp and translated with aiohttp's own errors.
+    """
 
     def __init__(self, target: yarl.URL) -> None:
         super().__init__("redirected to another server")
@@ -24,10 +27,10 @@ class LedElsewhere(Exception):
 
 
 def staying_at(url: str) -> aiohttp.ClientMiddlewareType:
-    """A middleware of a session that sends requests, its websockets' among them, to one origin only.
+    """Return a middleware for a session that sends requests, including those of websockets, to one origin only.
 
     Args:
-        url: of that origin: its scheme, host and port.
+        url: A URL with the scheme, host and port of the origin.
     """
     home = yarl.URL(url)
     origin = (_SECURE[home.scheme], home.raw_host, home.port)
@@ -36,13 +39,13 @@ def staying_at(url: str) -> aiohttp.ClientMiddlewareType:
         return (_SECURE.get(goal.scheme), goal.raw_host, goal.port) != origin
 
     async def stay(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        # aiohttp calls it with each hop.
+        # aiohttp calls the middleware again for each redirect that it follows.
         if is_elsewhere(request.url):
             raise LedElsewhere(request.url)
         answer = await handler(request)
         if 300 < answer.status < 400 and (location := answer.headers.get("Location")) is not None:
-            # Told already here: of a body that cannot be sent again aiohttp would say that first.
-            with contextlib.suppress(ValueError):  # aiohttp tells of an address that is none
+            # Checked before aiohttp follows it, which would fail first if the body cannot be sent again.
+            with contextlib.suppress(ValueError):  # aiohttp reports an invalid URL
                 goal = request.url.join(yarl.URL(location))
                 if is_elsewhere(goal):
                     answer.close()
@@ -53,23 +56,23 @@ def staying_at(url: str) -> aiohttp.ClientMiddlewareType:
 
 
 def redirected(method: str, shown: str, target: object, why: str) -> RedirectedError:
-    """The error for a redirect that is not followed.
+    """Return the error for a redirect that is not followed.
 
     Args:
-        method: of the request.
-        shown: its URL, as it may be seen.
-        target: where it was redirected to, if that is known; its query is not told, as it may repeat the request's.
-        why: why it is not followed, to follow "and".
+        method: The HTTP method of the request.
+        shown: The URL of the request as errors may show it.
+        target: The target of the redirect, if it is known. Its query is left out, as it may repeat the request's.
+        why: A clause that says why it is not followed.
     """
     place = None
     if target is not None:
-        with contextlib.suppress(ValueError):  # it is no address
+        with contextlib.suppress(ValueError):  # it is not a valid URL
             goal = yarl.URL(str(target)).with_query(None).with_fragment(None)
             place = str(goal.with_user(None) if goal.absolute else goal)
     return RedirectedError(
-        f"{method} {shown} was redirected{'' if place is None else f' to {place}'}, and {why}.",
+        f"{method} {shown} was redirected{'' if place is None else f' to {place}'}, which was not followed: {why}.",
         url=shown,
         method=method,
         target=place,
-        hint="Give the address that the server redirects to, if you trust it.",
+        hint="If you trust the target, pass its address as the URL of the server.",
     )

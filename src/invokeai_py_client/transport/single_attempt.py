@@ -1,4 +1,4 @@
-"""Keeps aiohttp from sending a request a second time by itself."""
+"""Keep aiohttp from repeating requests by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _REPEATED = frozenset({"PUT", "DELETE"})
 
 
 class HungUp(Exception):
-    """The connection broke while a request was sent or answered: `error` is aiohttp's own."""
+    """The connection broke before the response to a request came; `error` is aiohttp's error."""
 
     def __init__(self, error: aiohttp.ClientOSError | aiohttp.ServerDisconnectedError) -> None:
         super().__init__(str(error))
@@ -17,7 +17,7 @@ class HungUp(Exception):
 
 
 async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Middleware for a session: sends each request once.
+    """Send a request at most once; a middleware for a session.
 
     aiohttp repeats every PUT and DELETE when the server hangs up on a connection that was used before. It recognises
     that failure by its type, so this raises another one.
@@ -27,7 +27,7 @@ async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        # Nothing was sent, and aiohttp tries no second time.
+        # Nothing was sent, and aiohttp does not repeat it.
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise HungUp(error) from error

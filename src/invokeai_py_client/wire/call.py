@@ -54,7 +54,7 @@ class Response:
             return read_json(self.content)
         except ValueError:
             if "html" in self._kind:
-                raise self.not_invokeai("JSON") from None
+                raise not_invokeai_response(self, "JSON") from None
             raise ServerError(
                 f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with JSON.",
                 status=self.status_code,
@@ -71,7 +71,7 @@ class Response:
             ServerError: it is empty.
         """
         if self.headers.get("content-type", "").startswith("text/html"):
-            raise self.not_invokeai("a file")
+            raise not_invokeai_response(self, "a file")
         if not size:
             raise ServerError(
                 f"{self.method} {self.url} answered {self.status_code} with an empty file.",
@@ -85,14 +85,15 @@ class Response:
     def _kind(self) -> str:
         return self.headers.get("content-type", "no content type")
 
-    def not_invokeai(self, wanted: str) -> NotInvokeAIError:
-        """Return the error for a response that no InvokeAI server gives; `wanted` is what it would have."""
-        return NotInvokeAIError(
-            f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with {wanted}.",
-            url=self.url,
-            method=self.method,
-            hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
-        )
+
+def not_invokeai_response(response: Response, wanted: str) -> NotInvokeAIError:
+    """Return the error for a response that no InvokeAI server gives; `wanted` is what it would have."""
+    return NotInvokeAIError(
+        f"{response.method} {response.url} answered {response.status_code} with {response._kind}, not with {wanted}.",
+        url=response.url,
+        method=response.method,
+        hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+    )
 
 
 @dataclass(frozen=True, slots=True)

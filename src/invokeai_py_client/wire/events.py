@@ -28,8 +28,8 @@ class Event(ReadsAsMapping):
     timestamp: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def keys(self) -> Collection[str]:
-        """The names of the attributes, `type` among them, and of what else the server sent."""
+    def _names(self) -> Collection[str]:
+        """Return the names of the attributes, `type` among them, and of what else the server sent."""
         return {*self.__dataclass_fields__, *self.raw}
 
     def __getitem__(self, name: str) -> Any:

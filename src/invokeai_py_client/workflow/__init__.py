@@ -1,1 +1,1 @@
-"""Workflow documents, pure: what a file holds, what its inputs are, and the graph that the web UI would send."""
+"""Workflow documents, their inputs, and the graphs that run them; no I/O beyond reading and writing files."""

@@ -1,14 +1,14 @@
-"""Whether an edge would close a loop, without walking the whole graph for each edge."""
+"""Detects edges that would close a loop, without a search of the whole graph for each edge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from invokeai_py_client.workflow.document import Edge
+from invokeai_py_client.workflow.edge import Edge
 
 
 class AcyclicOrder:
-    """An order of the nodes in which all edges lead forward, kept up to date as edges are added (Pearce and Kelly).
+    """A topological order of the nodes, kept up to date as edges are added (Pearce and Kelly's algorithm).
 
     An edge that leads forward cannot close a loop. Only for one that leads backward is the part of the graph between
     its ends searched. The first order is a topological one of all edges that may be added, so that in a document
@@ -28,7 +28,7 @@ class AcyclicOrder:
         """How many nodes all searches visited: the work that was done."""
 
     def add(self, edge: Edge) -> None:
-        """Add an edge, whether or not it closes a loop: the web UI checks some edges for other things only."""
+        """Add an edge, even if it closes a loop: the web UI does not check all edges for loops."""
         if not self._has_loop and self._leads_backward(edge.source, edge.target):
             self._has_loop = self._reaches(edge.target, edge.source, ())
             if not self._has_loop:
@@ -38,12 +38,12 @@ class AcyclicOrder:
         self._into.setdefault(edge.target, []).append(edge)
 
     def would_loop(self, source: str, target: str, without: Collection[str] = ()) -> bool:
-        """Whether the edges and one more have a loop.
+        """Return whether the graph has a loop once one more edge is added.
 
         Args:
-            source: The node that the further edge begins at.
-            target: The node that it leads to.
-            without: The ids of edges that do not count.
+            source: The node at which the further edge begins.
+            target: The node at which it ends.
+            without: The ids of edges to ignore.
         """
         if not self._has_loop:
             return self._leads_backward(source, target) and self._reaches(target, source, without)
@@ -95,7 +95,7 @@ class AcyclicOrder:
 
 
 def has_loop(ends: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a graph, given as the ends of the edges that begin at each node, has a loop."""
+    """Return whether a graph, given as the ends of the edges that begin at each node, has a loop."""
     order = {node: rank for rank, node in enumerate(_reverse_postorder(ends))}
     return any(order[start] >= order[end] for start, reached in ends.items() for end in reached)
 

@@ -1,4 +1,4 @@
-"""Batch nodes as the batch data that the web UI would send (`useEnqueueWorkflows.ts`, `resolveBatchValue.ts`)."""
+"""Turns batch nodes into batch data, as the web UI does (`useEnqueueWorkflows.ts`, `resolveBatchValue.ts`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.generators import ServerGenerator, generate
@@ -22,12 +23,18 @@ _ARRAY_INDEX = re.compile("0|[1-9][0-9]{0,9}")
 UNGROUPED = "None"
 """The group of batch nodes that are multiplied with all others."""
 
-_LISTS = {"float_batch": "floats", "integer_batch": "integers", "string_batch": "strings", "image_batch": "images"}
+LIST_INPUTS = {
+    "float_batch": "floats",
+    "integer_batch": "integers",
+    "string_batch": "strings",
+    "image_batch": "images",
+}
+"""The types of batch nodes, and the input that holds the items of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchNode:
-    """A batch node: its group, and the items that it holds, or what must be asked of the server to have them."""
+    """A batch node: its group, and its items or the request that makes the server create them."""
 
     node: Node
     group: str
@@ -35,7 +42,7 @@ class BatchNode:
 
 
 def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]) -> list[BatchNode]:
-    """The batch nodes of a document, in its order.
+    """Return the batch nodes of a document, in document order.
 
     Args:
         definition: the document.
@@ -54,9 +61,9 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
 def read_batches(
     definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
 ) -> tuple[list[BatchNode], list[tuple[Node, BatchError]]]:
-    """Read the batch nodes of a document: those that can be read, and the others with what `batch_nodes` would raise.
+    """Read the batch nodes of a document, and return those that can be read, and the others with their errors.
 
-    A batch node takes no part if values override all its edges.
+    A batch node is skipped if values override all its edges.
     """
     origins = Origins(definition.first_nodes, edges)
     feeds: dict[tuple[str, str], Edge] = {}
@@ -65,7 +72,7 @@ def read_batches(
     nodes: list[BatchNode] = []
     errors: list[tuple[Node, BatchError]] = []
     for node in definition.all_nodes:
-        if node.kind == "invocation" and node.type in _LISTS and not fields.is_cut_off(node.id):
+        if node.kind == "invocation" and node.type in LIST_INPUTS and not fields.is_cut_off(node.id):
             try:
                 items = _items(node, definition, fields, feeds, origins)
             except BatchError as error:
@@ -78,7 +85,7 @@ def read_batches(
 def batch_data(
     nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
 ) -> list[list[dict[str, Any]]]:
-    """The batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
+    """Return the batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
 
     Args:
         nodes: the batch nodes.
@@ -86,15 +93,12 @@ def batch_data(
         answers: the items that the server made, by the id of the batch node.
     """
     groups: dict[str, list[list[dict[str, Any]]]] = {}
-    leaving: dict[tuple[str, str], list[Edge]] = {}
-    for edge in edges:
-        leaving.setdefault((edge.source, edge.source_field), []).append(edge)
+    carrying = item_edges(nodes, edges)
     for batch in nodes:
         items = items_of(batch, answers)
-        output = "image" if batch.node.type == "image_batch" else "value"
         data = [
             {"node_path": edge.target, "field_name": edge.target_field, "items": items}
-            for edge in leaving.get((batch.node.id, output), ())
+            for edge in carrying.get(batch.node.id, ())
         ]
         groups.setdefault(batch.group, []).append(data)
     ordered: list[list[dict[str, Any]]] = []
@@ -119,9 +123,10 @@ def batch_faults(
     """
     faults: list[tuple[Node, str, str]] = []
     groups: dict[str, list[BatchNode]] = {}
+    sources = {edge.source for edge in edges}
     for batch in nodes:
-        name = _LISTS[batch.node.type]
-        if not any(edge.source == batch.node.id for edge in edges):
+        name = LIST_INPUTS[batch.node.type]
+        if batch.node.id not in sources:
             faults.append((batch.node, "", "no edge leads from this batch node to another node"))
         if not items_of(batch, answers):
             faults.append((batch.node, name, "it has no items, which makes an empty batch"))
@@ -131,12 +136,22 @@ def batch_faults(
         lengths = [len(items_of(batch, answers)) for batch in members]
         if len(set(lengths)) > 1:
             why = f"the batch nodes of {group!r} must have equally many items, but have {', '.join(map(str, lengths))}"
-            faults += [(batch.node, _LISTS[batch.node.type], why) for batch in members]
+            faults += [(batch.node, LIST_INPUTS[batch.node.type], why) for batch in members]
     return faults
 
 
+def item_edges(nodes: Iterable[BatchNode], edges: Iterable[Edge]) -> dict[str, list[Edge]]:
+    """Return the edges that carry the items of batch nodes, by the node's id."""
+    outputs = {(batch.node.id, "image" if batch.node.type == "image_batch" else "value") for batch in nodes}
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        if (edge.source, edge.source_field) in outputs:
+            found.setdefault(edge.source, []).append(edge)
+    return found
+
+
 def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
-    """What is left of a batch of which the server took only the first items, as a batch of its own.
+    """Return a batch with the items of another batch that the server did not take.
 
     Args:
         batch: as it was sent, with `data` and `runs`.
@@ -156,7 +171,7 @@ def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
 
 
 def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:
-    """The items of a batch node: its own, or those that the server made for it."""
+    """Return the items of a batch node: its own, or those that the server made for it."""
     return batch.items if isinstance(batch.items, list) else answers[batch.node.id]
 
 
@@ -167,7 +182,7 @@ def _items(
     feeds: Mapping[tuple[str, str], Edge],
     origins: Origins,
 ) -> list[Any] | ServerGenerator:
-    name = _LISTS[node.type]
+    name = LIST_INPUTS[node.type]
     own = _value(node, name, fields)
     if own is UNSET and name not in fields.inputs_of(node):
         raise _unusable([node], f"has no input {name!r}", definition)

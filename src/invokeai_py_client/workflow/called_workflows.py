@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client.errors import WorkflowError
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import (
     CALL_NODE,
     called_input_name,
@@ -19,6 +19,7 @@ from invokeai_py_client.workflow.dynamic_inputs import (
     is_called_input,
     template_as_json,
 )
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import copied
@@ -73,7 +74,7 @@ def read_called_workflow(
     verdict: Mapping[str, Any] | None,
     templates: NodeTemplates,
 ) -> CalledWorkflow:
-    """Read a workflow of the library, and check what no input of its caller can correct.
+    """Read a workflow of the library, and find faults that inputs from the caller cannot correct.
 
     Args:
         workflow_id: its id.
@@ -103,7 +104,7 @@ def _fault(definition: WorkflowDefinition, verdict: Mapping[str, Any], templates
 
 
 def calls_in(definition: WorkflowDefinition, fields: WorkflowFields) -> Iterator[tuple[Node, str]]:
-    """Yield each call node whose workflow is known beforehand, with the workflow's id; it may be empty."""
+    """Yield each call node whose workflow id does not come from an edge, with that id, which may be empty."""
     fed = {(edge.target, edge.target_field) for edge in definition.edges}
     for node in definition.nodes.values():
         if node.kind == "invocation" and node.type == CALL_NODE and (node.id, "workflow_id") not in fed:
@@ -148,7 +149,7 @@ def with_called_inputs(
 
     Types, labels and descriptions become those of the called workflow. An input that it has newly exposed is added,
     with the value that it has saved. A value of the document is kept, even if the called workflow no longer takes it:
-    `call_problems` tells.
+    `call_problems` reports it.
 
     Args:
         definition: the caller.
@@ -166,15 +167,18 @@ def with_called_inputs(
     if not current:
         return definition
     document = definition.to_dict()
-    for node in document["nodes"]:
-        for name, exposed in current.get(node["id"], {}).items():
-            described = node["data"].get("dynamicInputTemplates")
+    for written, node in zip(document["nodes"], definition.all_nodes, strict=True):
+        # Another node, such as a note, may have the id of a call node.
+        inputs = current.get(node.id, {}) if definition.nodes[node.id] is node else {}
+        data = written["data"]
+        for name, exposed in inputs.items():
+            described = data.get("dynamicInputTemplates")
             if not isinstance(described, dict):
-                described = node["data"]["dynamicInputTemplates"] = {}
+                described = data["dynamicInputTemplates"] = {}
             described[name] = template_as_json(exposed.template)
-            given = node["data"]["inputs"].get(name)
+            given = data["inputs"].get(name)
             if given is None:
-                given = node["data"]["inputs"][name] = {"name": name}
+                given = data["inputs"][name] = {"name": name}
                 if exposed.value is not None:
                     given["value"] = copied(exposed.value)
             given |= {"label": exposed.label, "description": exposed.description}
@@ -245,7 +249,7 @@ def ignored_inputs(called: CalledWorkflows, templates: NodeTemplates) -> Iterato
 
 
 class _Call:
-    """One call node, with the values and edges that it would be run with."""
+    """A call node, with the values and edges of the handle."""
 
     def __init__(
         self,
@@ -293,7 +297,7 @@ class _Call:
                 )
 
     def inputs_that_are_missing(self, callee: WorkflowDefinition, workflow: CalledWorkflow) -> Iterator[InputProblem]:
-        """What the called workflow lacks, as far as this caller does not supply it."""
+        """Yield a problem for each required input of the called workflow that neither it nor this call supplies."""
         exposed = exposed_inputs(callee, self._templates)
         inputs = self._fields.inputs_of(self._node)
         for lack in missing_inputs(callee, self._templates, WorkflowFields(callee, self._templates)):
@@ -312,7 +316,7 @@ class _Call:
                 yield self.problem("workflow_id", why)
 
     def faults_further_down(self, workflow: CalledWorkflow, called: CalledWorkflows) -> Iterator[InputProblem]:
-        """What keeps the workflows from being called that the called workflow calls in its turn."""
+        """Yield a problem for each workflow that cannot be called by the called workflow, directly or indirectly."""
         seen, todo = {workflow.workflow_id}, [workflow]
         while todo:
             caller = todo.pop()

@@ -1,4 +1,4 @@
-"""Which edges of a document hold (`validateWorkflow.ts`, `validateConnection.ts`).
+"""Decides which edges of a document are valid, as the web UI does (`validateWorkflow.ts`, `validateConnection.ts`).
 
 Edges are checked in file order, each against those already kept. An edge from a connector counts as one from what
 feeds the chain of connectors. Where ids repeat, an edge means the first node of that id.
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.templates import FieldType, NodeTemplates
 from invokeai_py_client.workflow.type_compatibility import are_equal, can_feed, item_of, suit_each_other
 
@@ -33,35 +34,48 @@ class Port:
     input: str = "any"
 
 
+@dataclass(frozen=True, slots=True)
+class DroppedEdge:
+    """An edge that is not valid, and why."""
+
+    edge: Edge
+    why: str
+
+    def __str__(self) -> str:
+        return f"edge {self.edge} is left out: {self.why}"
+
+
 class _Fault(Exception):
-    """Why an edge does not hold."""
+    """The reason why an edge is not valid."""
 
 
-def kept_edges(definition: WorkflowDefinition, templates: NodeTemplates) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
-    """Sort out the edges that do not hold. The time it takes grows with the number of edges, not with its square.
+def kept_edges(
+    definition: WorkflowDefinition, templates: NodeTemplates
+) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
+    """Return the valid edges of a document, in time that grows linearly with the number of edges.
 
     Args:
         definition: The document.
         templates: The server's node templates.
 
     Returns:
-        The edges that are kept, without those of collapsed nodes, and a sentence for each edge that is left out.
+        The valid edges, without those of collapsed nodes, and the others.
     """
     checker = _Checker(definition, templates)
     kept: list[Edge] = []
-    warnings: list[str] = []
+    dropped: list[DroppedEdge] = []
     for edge in definition.edges:
         try:
             checker.keep(edge)
         except _Fault as fault:
-            warnings.append(f"edge {edge} is left out: {fault}")
+            dropped.append(DroppedEdge(edge, str(fault)))
         else:
             kept.append(edge)
-    return tuple(edge for edge in kept if not edge.is_collapsed), tuple(warnings)
+    return tuple(edge for edge in kept if not edge.is_collapsed), tuple(dropped)
 
 
 class Origins:
-    """Where the values of edges really come from: of an edge from a connector, the edge that feeds the chain.
+    """Resolves the edges from connectors to the edges that feed the chains of connectors.
 
     Args:
         nodes: The nodes by id.
@@ -77,11 +91,11 @@ class Origins:
 
     def add(self, edge: Edge) -> None:
         """Add an edge. Of several into one connector, the first counts."""
-        if edge.target_field == CONNECTOR_INPUT and _is_connector(self._nodes, edge.target):
+        if _is_connector(self._nodes, edge.target):
             self._feeds.setdefault(edge.target, edge)
 
     def of(self, edge: Edge, without: frozenset[str] = _NOTHING) -> Edge | None:
-        """Return the edge by which the value of an edge really comes.
+        """Return the edge that feeds the chain of connectors before an edge; the edge itself if there is no chain.
 
         Args:
             edge: The edge.
@@ -114,7 +128,7 @@ def _is_connector(nodes: Mapping[str, Node], node_id: str) -> bool:
 
 
 class _Kept:
-    """The edges kept so far, by what is asked of them. `without` names edges, by id, that do not count."""
+    """The edges kept so far, indexed for the checks. `without` has the ids of edges to ignore."""
 
     def __init__(self, definition: WorkflowDefinition) -> None:
         self._nodes = definition.first_nodes
@@ -162,7 +176,7 @@ class _Kept:
         return inside, [edge for edge in inside if not _is_connector(self._nodes, edge.target)]
 
     def kinds_downstream(self, connector: str, but: Edge, without: frozenset[str]) -> Iterator[tuple[str, str]]:
-        """Yield (node type, input) of what the chain that begins at a connector leads to, but for one input."""
+        """Yield (node type, input) for each input behind the chain that begins at a connector, except one."""
         for passed in self._chain(connector, without):
             for kind, edges in self._led_to.get(passed, {}).items():
                 if not _is_connector(self._nodes, edges[0].target) and any(
@@ -192,7 +206,7 @@ class _Checker:
         self._kept = _Kept(definition)
 
     def keep(self, edge: Edge) -> None:
-        """Keep an edge, or raise a _Fault."""
+        """Keep an edge if it is valid, else raise a _Fault."""
         for node_id in (edge.source, edge.target):
             node = self._nodes.get(node_id)
             if node is None:
@@ -229,7 +243,7 @@ class _Checker:
             raise _Fault("it would close a loop")
 
     def _source(self, edge: Edge, without: frozenset[str]) -> Port | None:
-        """Return the output that an edge really comes from; None for a chain of connectors that nothing feeds."""
+        """Return the output that feeds an edge; None for a chain of connectors without a source."""
         node = self._nodes[edge.source]
         if node.kind == "connector" and edge.source_field != CONNECTOR_OUTPUT:
             raise _Fault(f"a connector has no {edge.source_field!r}")
@@ -268,7 +282,7 @@ class _Checker:
             self._check(Edge(edge.source, edge.source_field, end.target, end.target_field), left_out)
 
     def _check_unfed(self, edge: Edge, target: Port, without: frozenset[str]) -> None:
-        """A chain that nothing feeds may stay, as long as all that it leads to could be fed by one thing."""
+        """Check that one output could feed all inputs of a chain of connectors that has no source yet."""
         for node_type, name in self._kept.kinds_downstream(edge.source, edge, without):
             # The web UI looks at the inputs of the node's type alone here, not at those that the document describes.
             template = self._templates.get(node_type)
@@ -291,7 +305,7 @@ class _Checker:
                 raise _Fault(f"the collect holds {held}, not {theirs}")
 
     def _collected(self, node_id: str, without: frozenset[str]) -> FieldType | None:
-        """Return what a collect holds, by its first item, else by the collect or list that it goes on from."""
+        """Return the type of the items of a collect node: that of its first item, else of the collection it extends."""
         sources = {} if without else self._kept.collect_sources
         passed: dict[str, None] = {}
         first = None

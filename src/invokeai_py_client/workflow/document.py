@@ -1,6 +1,6 @@
-"""A workflow document: load it, check it, migrate it. What this client does not know is kept as it came.
+"""Workflow documents: loading, checking and migrating them. Unknown parts are kept unchanged.
 
-The shape is that of the web UI's `types/workflow.ts`; versions 3 and 4 are one shape.
+The structure is that of the web UI's `types/workflow.ts`; formats 3 and 4 have the same structure.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError
-from invokeai_py_client.files import image_type, whole_file
+from invokeai_py_client.files import image_type, path_of, whole_file
 from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.foreign_formats import what_else
 from invokeai_py_client.workflow.form import read_form
@@ -26,12 +27,12 @@ from invokeai_py_client.workflow.references import SavedModel, saved_models
 from invokeai_py_client.workflow.value_readers import trimmed
 
 _LARGE = 200
-"""How many nodes and edges take about ten milliseconds to check."""
+"""The number of nodes and edges that takes about ten milliseconds to check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a document. `data` is the document's own dict: read it, do not change it.
+    """A node of a document. `data` is a part of the document: do not change it.
 
     `kind` is `invocation`, `connector`, `notes` or `current_image`; `type` the invocation's type, else the kind.
     """
@@ -57,7 +58,7 @@ class Node:
 
     @property
     def is_intermediate(self) -> bool:
-        """Whether what the node makes stays out of the gallery."""
+        """Whether the images of the node stay out of the gallery."""
         return bool(self.data.get("isIntermediate", False))
 
     @property
@@ -66,49 +67,27 @@ class Node:
         return bool(self.data.get("useCache", True))
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One edge: from an output field to an input field. One without fields only draws a collapsed node.
-
-    Two edges between the same fields are equal, whatever their ids.
-    """
-
-    source: str
-    source_field: str
-    target: str
-    target_field: str
-    id: str = field(default="", compare=False, repr=False)
-
-    @property
-    def is_collapsed(self) -> bool:
-        """Whether it stands for edges that a collapsed node hides, and carries nothing itself."""
-        return not self.target_field
-
-    def __str__(self) -> str:
-        return f"{self.source}.{self.source_field} -> {self.target}.{self.target_field}"
-
-
 class KeepsImageWorkflows(Protocol):
-    """A client's images, as far as `WorkflowDefinition.from_image` needs them."""
+    """The images of a client, as `WorkflowDefinition.from_image` needs them."""
 
     def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow that the server keeps for an image."""
+        """Return the workflow that the server keeps for an image."""
         ...
 
 
 class KeepsWorkflows(Protocol):
-    """A client, as far as `WorkflowDefinition.from_image` needs it."""
+    """A client, as `WorkflowDefinition.from_image` needs it."""
 
     @property
     def image_repo(self) -> KeepsImageWorkflows:
-        """Its images."""
+        """The images."""
         ...
 
 
 class WorkflowDefinition:
-    """A checked workflow in the latest format. It is never changed; many handles may share one.
+    """A checked workflow in the latest format. It is immutable; several handles may share it.
 
-    Make it with `from_file`, `from_json`, `from_dict` or `from_image`.
+    Create it with `from_file`, `from_json`, `from_dict` or `from_image`.
 
     Example:
         >>> WorkflowDefinition.from_dict({"name": "empty", "nodes": [], "edges": [], "meta": {"version": "3.0.0"}}).name
@@ -132,12 +111,12 @@ class WorkflowDefinition:
         """Load a file that the web UI exported.
 
         Args:
-            path: of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+            path: the path of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
         Raises:
-            WorkflowFileError: it cannot be read, is not JSON, or is not a workflow; the message says where. Graphs for
-                the server's API, ComfyUI's files and images are recognised.
-            WorkflowVersionError: it is written in a format this client does not know.
+            WorkflowFileError: the file cannot be read, is not JSON, or is not a workflow. Graphs for the server's API,
+                files of ComfyUI and images are recognized.
+            WorkflowVersionError: the format version of the file is unknown.
         """
         try:
             content = Path(path).read_bytes()
@@ -159,7 +138,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkflowDefinition:
-        """Load a workflow from JSON text, encoded or not; errors as in `from_file`."""
+        """Load a workflow from JSON text or bytes; raises the errors of `from_file`."""
         return cls._from_text(text, None)
 
     @classmethod
@@ -168,11 +147,11 @@ class WorkflowDefinition:
 
         Args:
             document: the workflow.
-            source: how errors name it.
+            source: the name for it in error messages.
 
         Raises:
-            WorkflowFileError: it is no workflow, or holds what JSON cannot.
-            WorkflowVersionError: it is written in a format this client does not know.
+            WorkflowFileError: the document is not a workflow, or cannot be written as JSON.
+            WorkflowVersionError: the format version of the document is unknown.
         """
         try:
             # A copy that cannot hold anything but JSON, however odd what came in.
@@ -189,20 +168,20 @@ class WorkflowDefinition:
     def from_image(
         cls, image: str | os.PathLike[str] | bytes, client: KeepsWorkflows | None = None
     ) -> WorkflowDefinition:
-        """Load the workflow that made an image, to run it again or remix it.
+        """Load the workflow that created an image.
 
         Args:
-            image: a PNG, as a path or its content; or the name of an image on the server of `client`. A text is a
-                name if a client is given and there is no file of that name.
-            client: for an image on its server.
+            image: the path or content of a PNG, or the name of an image on the server. A `str` is taken for a name if
+                `client` is given and there is no file of that name.
+            client: the client of the server that has the image.
 
         Raises:
-            WorkflowFileError: it cannot be read, is no PNG, or has no workflow.
-            WorkflowVersionError: the workflow is written in a format this client does not know.
+            WorkflowFileError: the image cannot be read, is not a PNG, or contains no workflow.
+            WorkflowVersionError: the format version of the workflow is unknown.
             NotFoundError: the server has no such image.
             InvokeAIError: Pillow is not installed.
 
-        `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))` makes it ready to run.
+        To run it, pass it on: `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))`.
         """
         if isinstance(image, bytes):
             _check_not_json(image, "The content", "WorkflowDefinition.from_json() loads it.")
@@ -214,7 +193,7 @@ class WorkflowDefinition:
             kept = client.image_repo.get_workflow(image)
             if kept is None:
                 raise WorkflowFileError(
-                    f"The server keeps no workflow for the image {image!r}.",
+                    f"The server has no workflow for the image {image!r}.",
                     source=image,
                     hint="Only what a workflow made has one.",
                 )
@@ -245,7 +224,7 @@ class WorkflowDefinition:
             ) from error
         if is_too_deep(document):
             raise WorkflowFileError(
-                f"{source or 'The text'} is no workflow: it nests more than {MAX_DEPTH} deep.",
+                f"{source or 'The text'} is not a workflow: it is nested more than {MAX_DEPTH} deep.",
                 source=source,
                 hint="Export the workflow from the web UI again.",
             )
@@ -265,17 +244,17 @@ class WorkflowDefinition:
 
     @property
     def name(self) -> str:
-        """The name its author gave it."""
+        """The name of the workflow."""
         return str(self._document.get("name") or "")
 
     @property
     def description(self) -> str:
-        """What its author says of it."""
+        """The description of the workflow."""
         return str(self._document.get("description") or "")
 
     @property
     def version(self) -> str:
-        """The document's format version as it is now: always the latest."""
+        """The format version after migration: always the latest."""
         return str(self._document["meta"]["version"])
 
     @cached_property
@@ -285,7 +264,7 @@ class WorkflowDefinition:
 
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
-        """All nodes by id, in document order. Of several with one id, the one that runs: the last invocation."""
+        """All nodes by id, in document order. If ids repeat, the node that runs: the last invocation."""
         nodes: dict[str, Node] = {}
         for node in self.all_nodes:
             if node.kind == "invocation" or node.id not in nodes or nodes[node.id].kind != "invocation":
@@ -294,18 +273,18 @@ class WorkflowDefinition:
 
     @cached_property
     def is_large(self) -> bool:
-        """Whether work on the document takes so long that an event loop should not wait for it."""
+        """Whether work on the document takes too long for an event loop, and belongs in a thread."""
         generates = any(node.type.endswith("_generator") for node in self.all_nodes)
         return generates or len(self.all_nodes) + len(self.edges) > _LARGE
 
     @cached_property
     def first_nodes(self) -> Mapping[str, Node]:
-        """The first node of each id: the one that an edge means."""
+        """The first node of each id: the one that edges refer to."""
         return {node.id: node for node in reversed(self.all_nodes)}
 
     @cached_property
     def first_invocations(self) -> Mapping[str, Node]:
-        """The first invocation of each id: the one that a form means."""
+        """The first invocation of each id: the one that forms refer to."""
         return {node.id: node for node in reversed(self.all_nodes) if node.kind == "invocation"}
 
     @cached_property
@@ -325,7 +304,7 @@ class WorkflowDefinition:
 
     @cached_property
     def is_form_empty(self) -> bool:
-        """Whether there is no form that the web UI could show, or nothing in it at all."""
+        """Whether the document has no usable form, or a form without elements."""
         return read_form(self._document.get("form")).is_empty
 
     @cached_property
@@ -334,19 +313,25 @@ class WorkflowDefinition:
         return tuple(read_form(self._document.get("form")).fields())
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as a copy of its own, in the latest format."""
+        """Return a copy of the document in the latest format."""
         copied: dict[str, Any] = json.loads(self.to_json())
         return copied
 
     def to_json(self) -> str:
-        """The document as JSON text."""
+        """Return the document as JSON text."""
         return json.dumps(self._document, ensure_ascii=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the document as a file that the web UI can load; returns its path."""
-        with whole_file(Path(path)) as file:
+        """Write the document to a file that the web UI can load, and return its path.
+
+        Raises:
+            UnsafePathError: the path has a NUL character.
+            OSError: the file cannot be written.
+        """
+        target = path_of(path)
+        with whole_file(target) as file:
             file.write(json.dumps(self._document, indent=2).encode())
-        return Path(path)
+        return target
 
     def __repr__(self) -> str:
         return f"<WorkflowDefinition {self.name!r}: {len(self.nodes)} nodes>"
@@ -366,13 +351,13 @@ def _node(raw: Mapping[str, Any]) -> Node:
 
 
 def _edge_id(raw: Mapping[str, Any], place: int) -> str:
-    """Return an edge's id; one of its own for an edge that has none."""
+    """Return the id of an edge, or a new one if it has none."""
     given = raw.get("id")
     return trimmed(given) if isinstance(given, str) and trimmed(given) else f"edges[{place}]"
 
 
 def _check_not_json(content: str | bytes, what: str, hint: str) -> None:
-    """Refuse the JSON of a workflow where an image is wanted."""
+    """Raise a WorkflowFileError if the content of an image is JSON text."""
     try:
         text = decoded(content) if isinstance(content, bytes) else content
     except ValueError:
@@ -382,7 +367,7 @@ def _check_not_json(content: str | bytes, what: str, hint: str) -> None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _readable(text: str) -> float:

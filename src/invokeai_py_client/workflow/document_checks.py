@@ -1,7 +1,7 @@
-"""Checks of a parsed workflow document, which bring it to the latest format (`migrations.ts`, `types/workflow.ts`).
+"""Checks a parsed workflow document and migrates it to the latest format (`migrations.ts`, `types/workflow.ts`).
 
-What the web UI refuses a file for is refused, where it changes what runs. A document that only lacks what does not
-matter, such as a flag or a label, is taken with a warning: it may be written by hand.
+Faults that would change what runs are errors, as in the web UI. Other faults, such as a missing flag or label, are only
+logged: the web UI refuses such files, but they may be written by hand.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ KNOWN_VERSIONS = (*_OLD_VERSIONS, "3.0.0", LATEST_VERSION)
 
 _TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
 _FLAGS = {"label": str, "notes": str, "isOpen": bool, "isIntermediate": bool, "useCache": bool, "version": str}
-"""What the web UI demands of every node, and this client can do without."""
+"""Parts of a node that the web UI requires and this client does not need."""
 
 _KINDS = ("invocation", "connector", "notes", "current_image")
 _ONLY_ONE_OF = "workflow_return"
 
 
 def checked(document: Any, source: str | None) -> dict[str, Any]:
-    """Check a parsed document and bring it to the latest version, in place.
+    """Check a parsed document and migrate it to the latest version, in place.
 
     Args:
-        document: The parsed JSON, which nobody else uses.
-        source: How errors and warnings name it.
+        document: The parsed JSON; it is modified.
+        source: The name for it in errors and warnings.
 
     Returns:
         The document.
 
     Raises:
         WorkflowFileError: It is not a workflow.
-        WorkflowVersionError: It is of a format that this client does not know.
+        WorkflowVersionError: Its format version is unknown.
     """
     return _Checker(source).check(document)
 
 
 class _Checker:
-    """Checks a parsed document and brings it to the latest version, in place."""
+    """The checks of one document, and the faults that were forgiven so far."""
 
     def __init__(self, source: str | None) -> None:
         self._source = source
@@ -154,7 +154,7 @@ class _Checker:
                     self._refuse(f"{where}.outputs.{name} is of the type {declared!r}, which format 1 does not have")
 
     def _read_old(self, where: str, given: dict[str, Any], version: str) -> None:
-        """Read the value of an input of format 1 or 2 by its declared type; today's files declare none."""
+        """Read the value of an input of format 1 or 2 by the type that the file declares for it."""
         declared = declared_type(given)
         if declared is None:
             self._forgive(f"an input of format {version} does not declare its type")
@@ -185,7 +185,7 @@ class _Checker:
             edge[name] = self._name(where, edge, name)
 
     def _name(self, where: str, holder: Mapping[str, Any], name: str) -> str:
-        """Return a text without the blanks around it, which must not be all of it."""
+        """Return a text without surrounding whitespace; a blank text is an error."""
         return trimmed(self._text(where, holder, name)) or self._refuse(f"{where}.{name} is blank")
 
     def _text(self, where: str, holder: Mapping[str, Any], name: str) -> str:
@@ -198,7 +198,7 @@ class _Checker:
         self._forgiven[what] += 1
 
     def _warn(self) -> None:
-        """Log what the web UI would refuse the file for."""
+        """Log the faults for which the web UI would refuse the file."""
         if self._forgiven:
             faults = (what if count == 1 else f"{what} ({count} times)" for what, count in self._forgiven.items())
             logger.warning("%s: the web UI would refuse to load it: %s", self._name_it(), "; ".join(faults))

@@ -1,4 +1,4 @@
-"""Inputs that a document describes itself, beside those of the node's template (`data.dynamicInputTemplates`).
+"""Inputs that the document describes itself, in addition to those of the node's template (`dynamicInputTemplates`).
 
 A `call_saved_workflow` node has one for each input that the called workflow exposes. Its name is
 `saved_workflow_input::<node id>::<field name>`, with the node and field of the called workflow.
@@ -11,7 +11,13 @@ from typing import Any
 
 from invokeai_py_client.workflow.document import Node
 from invokeai_py_client.workflow.json_values import copied
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplate
+from invokeai_py_client.workflow.templates import (
+    RESERVED_INPUTS,
+    Cardinality,
+    FieldType,
+    InputTemplate,
+    NodeTemplate,
+)
 
 CALL_NODE = "call_saved_workflow"
 """The type of the nodes that call a workflow of the server's library."""
@@ -42,19 +48,19 @@ def called_input_name(node_id: str, field_name: str) -> str:
 
 
 def is_called_input(node: Node, name: str) -> bool:
-    """Whether an input of a node stands for one of the workflow that the node calls."""
+    """Return whether an input of a call node belongs to the called workflow."""
     return node.type == CALL_NODE and name.startswith(CALLED_INPUT_PREFIX)
 
 
 def input_template(node: Node, template: NodeTemplate, name: str) -> InputTemplate | None:
-    """Return the template of an input: the document's own description, else the one of the node's type."""
+    """Return the template of an input: the one in the document, else the one of the node's type."""
     return dynamic_template(node, name) or template.inputs.get(name)
 
 
 def dynamic_template(node: Node, name: str) -> InputTemplate | None:
-    """Return the template of an input that the document describes itself; None if it does not, or not readably."""
+    """Return the template that the document has for an input; None if it is missing or malformed."""
     described: Any = node.data.get("dynamicInputTemplates")
-    found = described.get(name) if isinstance(described, Mapping) else None
+    found = described.get(name) if isinstance(described, Mapping) and name not in RESERVED_INPUTS else None
     return _read(name, found) if isinstance(found, Mapping) and isinstance(found.get("type"), Mapping) else None
 
 
@@ -92,7 +98,7 @@ def template_as_json(template: InputTemplate) -> dict[str, Any]:
 
 
 def _read(name: str, described: Mapping[str, Any]) -> InputTemplate:
-    labels = described.get("ui_choice_labels")
+    labels, options = described.get("ui_choice_labels"), described.get("options")
     return InputTemplate(
         name=name,
         title=str(described.get("title") or name),
@@ -103,10 +109,12 @@ def _read(name: str, described: Mapping[str, Any]) -> InputTemplate:
         input=str(described.get("input") or "any"),
         # Without a value, nothing is passed, and the called workflow runs with its own.
         nullable=described.get("required") is not True,
-        options=_list(described.get("options")),
-        option_labels=labels if isinstance(labels, Mapping) else {},
-        model_bases=_list(described.get("ui_model_base")),
-        model_types=_list(described.get("ui_model_type")),
+        options=tuple(options) if isinstance(options, list) else (),
+        option_labels={option: label for option, label in labels.items() if isinstance(label, str)}
+        if isinstance(labels, Mapping)
+        else {},
+        model_bases=_texts(described.get("ui_model_base")),
+        model_types=_texts(described.get("ui_model_type")),
         is_hidden=described.get("ui_hidden") is True,
         **{ours: _number(described.get(theirs)) for ours, theirs in _BOUNDS.items()},
     )
@@ -122,8 +130,8 @@ def _type(described: Mapping[str, Any]) -> FieldType:
     )
 
 
-def _list(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else ()
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _number(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The workflow that the server writes into the images it makes."""
+"""Reads the workflow that the server writes into a PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def embedded_workflow(content: bytes, source: str) -> str:
 
     Args:
         content: the file.
-        source: how errors name it.
+        source: the name for it in error messages.
 
     Raises:
         WorkflowFileError: it is not a PNG, or does not contain a workflow.

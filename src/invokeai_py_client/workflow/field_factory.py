@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from invokeai_py_client.workflow.fields import (
     UNSET,
@@ -30,31 +30,42 @@ from invokeai_py_client.workflow.resource_fields import (
     SystemPromptField,
     VideoField,
 )
-from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, is_model_type
+from invokeai_py_client.workflow.saved_values import generator
+from invokeai_py_client.workflow.templates import (
+    ANY_MODEL,
+    Cardinality,
+    FieldType,
+    InputTemplate,
+    ModelTerms,
+    is_model_type,
+)
 
 T = TypeVar("T")
 
 
 class GeneratorField(Field[Mapping[str, Any]]):
-    """What a generator node makes its values of: a mapping with a `type`, as the web UI writes it."""
+    """The settings of a generator node: a mapping with a `type`, as the web UI writes it."""
 
     def _check(self, value: Any) -> Mapping[str, Any]:
         try:
             generate(value, self.template.type.name.removesuffix("GeneratorField").lower())
         except ValueError as error:
             self._refuse(value, f"a generator as the web UI writes it; here {error}")
-        return dict(value)
+        read = generator(value)
+        if read is UNSET:
+            self._refuse(value, "a generator as the web UI writes it")
+        return cast("Mapping[str, Any]", read)
 
     def _check_sendable(self, value: Any) -> None:
-        """Nothing to check: it is not sent, and checked where a batch takes its items from it."""
+        """Do nothing: a generator is not sent, and is checked when a batch takes its items from it."""
 
 
 class ListField(Field[Any], Generic[T]):
-    """A list of what another field takes, such as a list of numbers or of images.
+    """A list of values of another field, such as a list of numbers or of images.
 
     Args:
         item: a field of the type of one element.
-        allows_single: one element may stand for itself, as in `cfg_scale`.
+        allows_single: whether a single element may take the place of a list, as in `cfg_scale`.
     """
 
     def __init__(
@@ -90,7 +101,7 @@ class ListField(Field[Any], Generic[T]):
 
 
 class RawField(Field[Any]):
-    """JSON of a type that this client has no field for, such as a custom node's own."""
+    """JSON of a type that has no field class, such as the type of a custom node."""
 
     def _check(self, value: Any) -> Any:
         try:
@@ -124,14 +135,30 @@ _FIELD_CLASSES: dict[str, type[Field[Any]]] = {
 
 
 def field_for(
-    place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
+    place: FieldPlace,
+    template: InputTemplate,
+    initial: Any = UNSET,
+    *,
+    edges: InputEdges | None = None,
+    terms: ModelTerms = ANY_MODEL,
 ) -> Field[Any]:
-    """Make the field for an input, by its template's type: a `RawField` for a type that this client does not know."""
+    """Return a field for an input, by its template's type; a `RawField` for an unknown type.
+
+    Args:
+        place: the node and input.
+        template: the input's template.
+        initial: the value of the file.
+        edges: the edges into the input.
+        terms: the words that the server knows for models.
+    """
     field_class = _field_class(template.type)
+    field = field_class(place, template, initial, edges=edges)
+    if isinstance(field, ModelField | LoRAField):
+        field.terms = terms
     if template.type.cardinality is Cardinality.SINGLE or field_class is RawField:
-        return field_class(place, template, initial, edges=edges)
+        return field
     allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
-    return ListField(field_class(place, template), allows_single=allows_single, initial=initial, edges=edges)
+    return ListField(field, allows_single=allows_single, initial=initial, edges=edges)
 
 
 def _field_class(field_type: FieldType) -> type[Field[Any]]:

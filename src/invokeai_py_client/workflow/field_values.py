@@ -1,4 +1,4 @@
-"""The values of a workflow's fields: those of its document, and those that one handle gives them."""
+"""The values of a workflow's fields: those of its document, and those that were set on one handle."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from invokeai_py_client.workflow.connections import Origins, kept_edges
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.connections import DroppedEdge, Origins, kept_edges
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS, updated_inputs
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.saved_values import board_images, saved_value
-from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import ModelTerms, NodeTemplates, is_model_type, unknown_input
 
 
 class WorkflowFields:
-    """The values of one handle: a field for each input of each node, made when it is first asked for.
+    """The values of one handle: a field for each input of each node, created at first use.
 
     Args:
-        definition: the document; many handles may share it.
+        definition: the document; several handles may share it.
         templates: the server's node templates.
     """
 
@@ -36,14 +37,14 @@ class WorkflowFields:
         self._faults: dict[tuple[str, str], str | None] = {}
 
     def snapshot(self) -> WorkflowFields:
-        """Return a copy with the values and overridden edges as they are now."""
+        """Return a copy with the current values and overridden edges."""
         twin = copy.copy(self)
         twin._overridden = {*self._overridden}
-        twin._fields = {key: field.copy_among(twin) for key, field in [*self._fields.items()]}
+        twin._fields = {key: field._copy_among(twin) for key, field in [*self._fields.items()]}
         return twin
 
     @cached_property
-    def _kept(self) -> tuple[tuple[Edge, ...], tuple[str, ...]]:
+    def _kept(self) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
         return kept_edges(self._definition, self._templates)
 
     @cached_property
@@ -55,46 +56,70 @@ class WorkflowFields:
         return found
 
     @cached_property
-    def _into(self) -> Mapping[tuple[str, str], Sequence[Edge]]:
-        """The edges that bring a value, by the input that they feed: a connector that nothing feeds brings none."""
-        edges, _ = self._kept
-        origins = Origins(self._definition.first_nodes, edges)
-        found: dict[tuple[str, str], list[Edge]] = {}
-        for edge in edges:
-            if origins.of(edge) is not None:
-                found.setdefault((edge.target, edge.target_field), []).append(edge)
+    def _origins(self) -> Origins:
+        return Origins(self._definition.first_nodes, self._kept[0])
+
+    @cached_property
+    def _into(self) -> tuple[Mapping[tuple[str, str], Sequence[Edge]], Mapping[tuple[str, str], Edge]]:
+        """The edges by the input that they feed, and the first into each input from a connector without a source."""
+        feeding: dict[tuple[str, str], list[Edge]] = {}
+        unfed: dict[tuple[str, str], Edge] = {}
+        for edge in self._kept[0]:
+            place = (edge.target, edge.target_field)
+            if self._origins.of(edge) is not None:
+                feeding.setdefault(place, []).append(edge)
+            else:
+                unfed.setdefault(place, edge)
+        return feeding, unfed
+
+    @cached_property
+    def _dropped(self) -> Mapping[tuple[str, str], str]:
+        """Why the first invalid edge into each input is not valid."""
+        found: dict[tuple[str, str], str] = {}
+        for dropped in self.dropped_edges:
+            found.setdefault((dropped.edge.target, dropped.edge.target_field), str(dropped))
+        return found
+
+    @cached_property
+    def _targets(self) -> Mapping[str, set[tuple[str, str]]]:
+        """The inputs to which edges lead, by the id of the node that they leave."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for edge in self._kept[0]:
+            found.setdefault(edge.source, set()).add((edge.target, edge.target_field))
         return found
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The document's edges that hold, without those that a value overrides."""
-        return self.check_edges()
+        """The valid edges of the document, without those that a value overrides.
 
-    def check_edges(self) -> tuple[Edge, ...]:
-        """Return `edges`. The first call checks them, which takes its time on a large document."""
+        The first use checks the edges, which is slow for a large document.
+        """
         edges, _ = self._kept
         if not self._overridden:
             return edges
         return tuple(edge for edge in edges if (edge.target, edge.target_field) not in self._overridden)
 
     @property
-    def edge_warnings(self) -> tuple[str, ...]:
-        """A sentence for each edge of the document that does not hold."""
+    def dropped_edges(self) -> tuple[DroppedEdge, ...]:
+        """The invalid edges of the document."""
         return self._kept[1]
 
     def why_dropped(self, node_id: str, name: str) -> str | None:
-        """Say why an edge into an input does not hold, None if there is no such edge."""
-        for edge in self._definition.edges:
-            if (edge.target, edge.target_field) == (node_id, name):
-                start = f"edge {edge} is left out: "
-                found = next((warning for warning in self.edge_warnings if warning.startswith(start)), None)
-                if found is not None:
-                    return found
-        return None
+        """Return why an edge into an input is not valid; None if there is no such edge."""
+        return self._dropped.get((node_id, name))
+
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node from which an edge brings a value, connectors apart, as errors show it."""
+        node = self._definition.first_nodes[(self._origins.of(edge) or edge).source]
+        return f"{node.label!r} ({node.type}, {node.id})" if node.label else f"{node.type} ({node.id})"
+
+    def unfed_edge(self, node_id: str, name: str) -> Edge | None:
+        """Return the edge into an input that comes from a connector without a source; None if there is none."""
+        return None if (node_id, name) in self._overridden else self._into[1].get((node_id, name))
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
-        """Return the edges that feed an input; none where a value overrides them."""
-        return () if (node_id, name) in self._overridden else self._into.get((node_id, name), ())
+        """Return the edges that feed an input; an empty sequence if a value overrides them."""
+        return () if (node_id, name) in self._overridden else self._into[0].get((node_id, name), ())
 
     def is_overridden(self, node_id: str, name: str) -> bool:
         """Return whether a value overrides the edges into an input."""
@@ -108,14 +133,12 @@ class WorkflowFields:
             self._overridden.discard((node_id, name))
 
     def is_cut_off(self, node_id: str) -> bool:
-        """Return whether a node fed other nodes only by edges that values override."""
-        if not self._overridden:
-            return False
-        fed = [(edge.target, edge.target_field) for edge in self._kept[0] if edge.source == node_id]
+        """Return whether values override all edges that leave a node; False if it has none."""
+        fed = self._targets.get(node_id, set()) if self._overridden else set()
         return bool(fed) and self._overridden.issuperset(fed)
 
     def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
-        """The inputs of a node as the document has them, brought to the server's version of its type."""
+        """Return the inputs of a node in the document, updated to the server's version of its type."""
         # By the node, not by its id, which another node may have too.
         inputs = self._inputs.get(id(node))
         if inputs is None:
@@ -124,20 +147,17 @@ class WorkflowFields:
                 name: _as_loaded(node, given, self._templates.model_terms) for name, given in node.inputs.items()
             }
             if template is not None:
-                saved = updated_inputs(node, saved, template, connected=lambda: self._connected(node))
+                saved = updated_inputs(node, saved, template, connected=lambda: self._fed.get(node.id, set()))
             inputs = self._inputs[id(node)] = saved
         return inputs
 
-    def _connected(self, node: Node) -> set[str]:
-        return self._fed.get(node.id, set())
-
     def names_of(self, node: Node) -> Sequence[str]:
-        """Return the names of a node's inputs: those of the document, and the others of its type, which can be set."""
+        """Return the names of a node's inputs: those in the document, then the others of its type."""
         template = self._templates.get(node.type)
         return [*dict.fromkeys([*self.inputs_of(node), *(() if template is None else template.inputs)])]
 
     def added(self) -> dict[int, list[str]]:
-        """Return the inputs that were set although the document's nodes do not have them: names by `id` of the node."""
+        """Return the names of the inputs that were set but are not in the document, by `id()` of the node."""
         found: dict[int, list[str]] = {}
         for (node_id, name), field in [*self._fields.items()]:
             if field.is_set and self._holder(node_id, name) is None:
@@ -145,9 +165,9 @@ class WorkflowFields:
         return found
 
     def get(self, node_id: str, name: str) -> Field[Any] | None:
-        """The field of an input; None where neither the document nor the node's type has such an input.
+        """Return the field of an input; None if neither the document nor the node's type has the input.
 
-        Where the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
+        If the server lacks the node's type, or the type lacks the input, the field holds raw JSON.
         """
         field = self._fields.get((node_id, name))
         if field is None:
@@ -156,6 +176,18 @@ class WorkflowFields:
             return None
         # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
         return self._fields.setdefault((node_id, name), field)
+
+    def batched(self, edge: Edge) -> Field[Any] | None:
+        """Return the field into which an edge from a batch node brings items.
+
+        None where the server has no place for them: a connector, or an input that the node's type does not have, such
+        as one of a called workflow.
+        """
+        node = self._definition.nodes[edge.target]
+        template = self._templates.get(node.type) if node.kind == "invocation" else None
+        if template is None or edge.target_field not in template.inputs:
+            return None
+        return self.get(edge.target, edge.target_field)
 
     def _make(self, node_id: str, name: str) -> Field[Any] | None:
         holder = self._holder(node_id, name)
@@ -170,13 +202,13 @@ class WorkflowFields:
                 return None
             known = unknown_input(name)
         initial = UNSET if given is None else given.get("value", UNSET)
-        field = field_for(self.place(node, name), known, initial, edges=self)
+        field = field_for(self.place(node, name), known, initial, edges=self, terms=self._templates.model_terms)
         if isinstance(field, ModelField):
             field.saved = self._definition.saved_models.get((node_id, name))
         return field
 
     def _holder(self, node_id: str, name: str) -> Node | None:
-        """Return the node that has an input: the one that runs, else, where ids repeat, the one that a form means."""
+        """Return the node that has an input: the one that runs, else the first with this id, which forms refer to."""
         for nodes in (self._definition.nodes, self._definition.first_invocations):
             node = nodes.get(node_id)
             if node is not None and node.kind == "invocation" and name in self.inputs_of(node):
@@ -184,24 +216,24 @@ class WorkflowFields:
         return None
 
     def given(self, node_id: str, name: str) -> Mapping[str, Any]:
-        """Return what the document says of an input, {} if it has none of that name."""
+        """Return an input as the document has it, {} if it is not there."""
         node = self._holder(node_id, name)
         return {} if node is None else self.inputs_of(node)[name]
 
     def title_of(self, node: Node) -> str:
-        """Return the title of a node's type, the type itself where the server lacks it."""
+        """Return the title of a node's type; the type itself if the server lacks it."""
         template = self._templates.get(node.type)
         return node.type if template is None else template.title
 
     def place(self, node: Node, name: str) -> FieldPlace:
-        """Return where an input of a node is, with the label that the web UI shows for it."""
+        """Return the place of an input, with the label that the web UI shows for it."""
         template = self._templates.get(node.type)
         known = input_template(node, template, name) if template is not None else None
         label = self.inputs_of(node).get(name, {}).get("label") or ("" if known is None else known.title)
         return FieldPlace(node.id, node.type, node.label, name, str(label))
 
     def fault_of(self, node_id: str, name: str) -> str | None:
-        """Say what is wrong with the value of an input, None if nothing is; see `Field.fault`."""
+        """Return what is wrong with the value of an input, None if nothing is; see `Field.fault`."""
         made = self._fields.get((node_id, name))
         if made is not None and made.is_changed:
             return made.fault()
@@ -214,7 +246,7 @@ class WorkflowFields:
         return self._faults[node_id, name]
 
     def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
-        """The value that an input has now: its field's, if one was made, else what the document gives."""
+        """Return the current value of an input: that of its field if there is one, else that of the document."""
         field = self._fields.get((node_id, name))
         if field is None:
             return given.get("value", UNSET)
@@ -223,18 +255,18 @@ class WorkflowFields:
         return field.raw if held is given or not (held or given) else given.get("value", UNSET)
 
     def made(self) -> Iterator[Field[Any]]:
-        """The fields that were asked for so far, whose values alone can differ from the document's."""
+        """Yield the fields that were created so far; only these can differ from the document."""
         # A copy: another thread may ask for a further field meanwhile.
         yield from [*self._fields.values()]
 
     def changed(self) -> Iterator[tuple[str, str, Any]]:
-        """(node id, name, value) of the fields that have another value than the document."""
+        """Yield (node id, name, value) of the fields whose value differs from the document."""
         for (node_id, name), field in [*self._fields.items()]:
             if field.is_changed:
                 yield node_id, name, field.raw
 
-    def of_models(self, edges: Iterable[Edge]) -> Iterator[ModelField]:
-        """The fields that take a model and are fed by none of the edges, in document order."""
+    def of_models(self, edges: Iterable[Edge]) -> Iterator[Field[Any]]:
+        """Yield the fields that take models or LoRAs and have no edge, in document order."""
         fed = {(edge.target, edge.target_field) for edge in edges}
         for node in self._definition.nodes.values():
             template = self._templates.get(node.type) if node.kind == "invocation" else None
@@ -244,8 +276,9 @@ class WorkflowFields:
                 known = input_template(node, template, name)
                 if known is None or known.input == "connection" or (node.id, name) in fed:
                     continue
-                field = self.get(node.id, name)
-                if isinstance(field, ModelField):
+                if is_model_type(known.type.name) or known.type.name == "LoRAField":
+                    field = self.get(node.id, name)
+                    assert field is not None, "the name is one of the node's"
                     yield field
 
 

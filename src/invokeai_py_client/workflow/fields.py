@@ -1,6 +1,6 @@
-"""Typed input fields: a value that is checked against the node's template at the moment it is assigned.
+"""Typed input fields, which check a value against the node's template when it is assigned.
 
-What a file holds is kept as it is, valid or not, until something else is assigned: an export is its author's word.
+The value of a file is kept as it is, valid or not, until another one is assigned.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ import copy
 import math
 import operator
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
+from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate
 
-if TYPE_CHECKING:
-    from invokeai_py_client.workflow.document import Edge
-
 T = TypeVar("T")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Unset:
@@ -36,7 +38,7 @@ UNSET = Unset()
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
-    """Where a field is: its node's id, type and label, its name, and the label that the web UI shows for it."""
+    """The place of a field: its node's id, type and label, its name, and the label that the web UI shows for it."""
 
     node_id: str
     node_type: str
@@ -55,10 +57,14 @@ class FieldPlace:
 
 
 class InputEdges(Protocol):
-    """The edges of one handle's workflow, as far as a field needs them."""
+    """The edges of one handle's workflow, as fields need them."""
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         """Return the edges that feed an input."""
+        ...
+
+    def source_of(self, edge: Edge) -> str:
+        """Return the name of the node that an edge leaves, as errors show it."""
         ...
 
     def is_overridden(self, node_id: str, name: str) -> bool:
@@ -70,15 +76,18 @@ class InputEdges(Protocol):
         ...
 
 
-class Field(ABC, Generic[T]):
+class Field(FixedAttributes, ABC, Generic[T]):
     """One input of one node.
 
     Args:
-        place: where it is.
-        template: what the server says of it.
-        initial: what the file holds for it; UNSET if nothing.
+        place: the place of the field.
+        template: the server's description of it.
+        initial: the value in the file; UNSET if there is none.
         edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
     """
+
+    place: FieldPlace
+    template: InputTemplate
 
     def __init__(
         self, place: FieldPlace, template: InputTemplate, initial: Any = UNSET, *, edges: InputEdges | None = None
@@ -90,7 +99,7 @@ class Field(ABC, Generic[T]):
         # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
         self._value: Any = copied(initial)
 
-    def copy_among(self, edges: InputEdges) -> Self:
+    def _copy_among(self, edges: InputEdges) -> Self:
         """Return a copy with the value as it is now, among these edges."""
         twin = copy.copy(self)
         twin._edges = edges
@@ -125,15 +134,16 @@ class Field(ABC, Generic[T]):
         """
         feeding = self._feeding()
         if feeding and not override_edge:
+            source = "" if self._edges is None else self._edges.source_of(feeding[0])
             raise InputConnectedError(
-                f"{self.place} takes its value from the edge {feeding[0]}; a value of its own would not be used.",
+                f"{self.place} takes its value from {source}, over the edge {feeding[0]}; a value of its own would not "
+                "be used.",
                 node_id=self.place.node_id,
                 node_type=self.place.node_type,
                 field=self.place.name,
                 value=value,
                 edge=str(feeding[0]),
-                hint="Call set(value, override_edge=True) to remove the edge, or set the inputs of the node that "
-                f"feeds it ({feeding[0].source}).",
+                hint=f"Call set(value, override_edge=True) to remove the edge, or set the inputs of {source}.",
             )
         if value is None and not self.template.required:
             if not self.template.nullable:
@@ -166,7 +176,7 @@ class Field(ABC, Generic[T]):
 
     @property
     def type_name(self) -> str:
-        """What it takes, in the server's terms, such as `IntegerField`."""
+        """The type of its values, as the server names it, such as `IntegerField`."""
         return str(self.template.type)
 
     @property
@@ -176,12 +186,12 @@ class Field(ABC, Generic[T]):
 
     @property
     def is_changed(self) -> bool:
-        """Whether it has another value than the file, or replaces an edge of the file."""
+        """Whether its value differs from the file's, or replaces an edge of the file."""
         # Without the types, True would be 1.
         return type(self._value) is not type(self._initial) or self._value != self._initial or self._is_edge_overridden
 
     def reset(self) -> None:
-        """Go back to what the file holds: its value, and its edge if that was overridden."""
+        """Restore the value of the file, and its edge if that was overridden."""
         self._value = copied(self._initial)
         if self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=False)
@@ -191,31 +201,40 @@ class Field(ABC, Generic[T]):
         return self._value, self._is_edge_overridden
 
     def restore(self, state: tuple[Any, bool]) -> None:
-        """Go back to an earlier `snapshot`, unchecked."""
+        """Restore the state of an earlier `snapshot`, without checks."""
         self._value, overridden = state
         if self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=overridden)
 
     def fault(self) -> str | None:
-        """Say why the server would not accept the value, None if it would or if there is no value.
+        """Return why the server would not accept the value; None if it would, or if there is no value.
 
-        Assigned values were checked when they were assigned; this finds the faults of what a file holds. It is as
-        lenient as the server: what that converts, such as a number for a text, is no fault.
+        This finds faults in values of the file; assigned values were checked when they were assigned. A value that the
+        server converts, such as a number for a text, is not a fault.
         """
         if not self.is_set or self.template.input == "connection":
             return None
+        refused = self.refusal_of(self._value)
+        return (
+            None
+            if refused is None
+            else f"its value {_shortened(refused.value)} is not allowed: it takes {refused.expected}"
+        )
+
+    def refusal_of(self, value: Any) -> InputValueError | None:
+        """Return the error for a value that the server would not accept in this input as it is, None if it would."""
         try:
-            self._check_sendable(self._value)
+            self._check_sendable(value)
         except InputValueError as error:
-            return f"its value {_shortened(error.value)} is not allowed: it takes {error.expected}"
+            return error
         return None
 
     @abstractmethod
     def _check(self, value: Any) -> T:
-        """The value as it is to be sent, or an InputValueError."""
+        """Return the value in the form that is sent, or raise an InputValueError."""
 
     def _check_sendable(self, value: Any) -> None:
-        """Refuse a value that the server would not accept as it is."""
+        """Raise an InputValueError for a value that the server would not accept."""
         self._check(value)
 
     def _refuse(self, value: object, wants: str) -> NoReturn:
@@ -277,11 +296,11 @@ class StringField(Field[str]):
 
 
 class EnumField(Field[str]):
-    """One of the template's options; the label that the web UI shows for one is taken for it."""
+    """One of the template's options. Accepts the label that the web UI shows for an option."""
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """What it can be."""
+        """The values that it can have."""
         return self.template.options
 
     def _check(self, value: Any) -> str:
@@ -307,7 +326,7 @@ class SchedulerField(EnumField):
 
 
 class ColorField(Field[Mapping[str, int]]):
-    """A color as `{"r", "g", "b", "a"}` in 0..255; `"#rrggbb"`, `"#rrggbbaa"` and tuples are taken for one."""
+    """A color as `{"r", "g", "b", "a"}` in 0..255. Accepts `"#rrggbb"`, `"#rrggbbaa"` and tuples."""
 
     def _check(self, value: Any) -> Mapping[str, int]:
         wants = "a color: {'r', 'g', 'b', 'a'} in 0..255, a tuple of 3 or 4, '#rrggbb' or '#rrggbbaa'"
@@ -334,7 +353,7 @@ class ColorField(Field[Mapping[str, int]]):
 class BoundingBoxField(Field[Mapping[str, Any]]):
     """A box in pixels as `{"x_min", "x_max", "y_min", "y_max"}`, and a `score` of 0 to 1 if it has one.
 
-    A tuple of (x_min, y_min, x_max, y_max), the order that Pillow has, is taken for one.
+    Accepts a tuple of (x_min, y_min, x_max, y_max), the order that Pillow has.
     """
 
     def _check(self, value: Any) -> Mapping[str, Any]:
@@ -365,7 +384,7 @@ def _integer(field: Field[Any], value: Any) -> int:
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number as an int: 512, 512.0, and what acts like either, such as the numbers of numpy; else None."""
+    """Convert a whole number, such as 512, 512.0 or a number of numpy, to an int; None if it is not one."""
     value = _plain(value)
     if isinstance(value, bool | str | bytes):
         return None
@@ -381,7 +400,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _plain(value: Any) -> Any:
-    """A scalar of another library, such as numpy's, as the Python number or boolean that it stands for."""
+    """Convert a scalar of another library, such as numpy's, to a Python number or boolean."""
     is_scalar = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
     return value.item() if is_scalar else value
 
@@ -412,6 +431,8 @@ def _boolean(field: Field[Any], value: Any) -> bool:
 def _string(field: Field[Any], value: Any) -> str:
     if not isinstance(value, str):
         field._refuse(value, "text")
+    if _SURROGATE.search(value):
+        field._refuse(value, "text; this one has an unpaired surrogate, which cannot be sent")
     low, high = field.template.min_length or 0, field.template.max_length
     if len(value) < low or (high is not None and len(value) > high):
         field._refuse(value, f"text of {low} to {'any number of' if high is None else high} characters")
@@ -425,7 +446,7 @@ def _checkbounds(field: Field[Any], number: float, what: str) -> None:
         and (limits.maximum is None or number <= limits.maximum)
         and (limits.exclusive_minimum is None or number > limits.exclusive_minimum)
         and (limits.exclusive_maximum is None or number < limits.exclusive_maximum)
-        and (limits.multiple_of is None or _is_multiple(number, limits.multiple_of))
+        and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
     )
     if not fits:
         field._refuse(number, f"{what}{bounds(limits)}")
@@ -435,7 +456,8 @@ def _is_multiple(number: float, step: float) -> bool:
     if isinstance(number, int) and isinstance(step, int):
         return number % step == 0
     try:
-        return math.isclose(number / step, round(number / step), abs_tol=1e-9)
+        # What the server allows, and what rounding may add: the float that is closest to a multiple is one.
+        return abs(number - round(number / step) * step) <= max(1e-9, abs(number) * sys.float_info.epsilon)
     except OverflowError:
         return False
 
@@ -446,7 +468,7 @@ def _shortened(value: object) -> str:
 
 
 def bounds(limits: InputTemplate) -> str:
-    """The bounds of a number in words, after a space; nothing where there is none."""
+    """Return the bounds of a number in words, after a space; "" if there are none."""
     words = [
         f"{relation} {bound if isinstance(bound, int) else format(bound, '.12g')}"
         for relation, bound in (

@@ -7,13 +7,13 @@ from typing import Any
 
 
 def what_else(document: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Say what a JSON object is that is not a workflow.
+    """Recognize a JSON object of another format.
 
     Args:
         document: the parsed JSON.
 
     Returns:
-        What it is, and what to do with it; None if it is not recognised, or may be a workflow.
+        (what it is, what to do with it); None if it is not recognized, or may be a workflow.
     """
     for check in (_comfyui_prompt, _comfyui_workflow, _batch, _graph, _record):
         found = check(document)

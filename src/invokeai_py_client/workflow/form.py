@@ -23,7 +23,7 @@ from invokeai_py_client.workflow.value_readers import (
 )
 
 MAX_SHOWN = 10_000
-"""How many fields a form shows at most. Containers may repeat a container, which may repeat one, and so on."""
+"""The maximum number of fields of a form. Containers that contain others twice multiply."""
 
 field_identifier = object_of(nodeId=name, fieldName=name)
 
@@ -80,32 +80,32 @@ class Form:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it at all, not even a heading (`getIsFormEmpty`)."""
+        """Whether the form has no elements, not even a heading (`getIsFormEmpty`)."""
         root = self.elements.get(self.root)
         if root is None or root["type"] != "container":
             return True
         return len(self.elements) == 1 and not root["data"]["children"]
 
     def fields(self) -> Iterator[tuple[str, str]]:
-        """Yield (node id, field name) of the inputs that it shows, depth first; one that is shown twice, twice."""
+        """Yield (node id, field name) of the inputs that the form shows, depth first; repeated ones repeatedly."""
         return islice(self._walk(), MAX_SHOWN)
 
     def _walk(self) -> Iterator[tuple[str, str]]:
         # Each entry is an element to visit; None closes the container that was opened last.
         todo: list[str | None] = [self.root]
-        opened: list[str] = []
+        opened: dict[str, None] = {}
         visits = 0
         while todo and visits < 10 * MAX_SHOWN:
             visits += 1
             element_id = todo.pop()
             if element_id is None:
-                opened.pop()
+                opened.popitem()
                 continue
             element = self.elements.get(element_id)
             if element is None:
                 continue
             if element["type"] == "container" and element_id not in opened:
-                opened.append(element_id)
+                opened[element_id] = None
                 todo += [None, *reversed(element["data"]["children"])]
             elif element["type"] == "node-field":
                 identifier = element["data"]["fieldIdentifier"]
@@ -116,7 +116,7 @@ EMPTY = Form({}, "root")
 
 
 def read_form(form: Any) -> Form:
-    """Return the form of a document. One malformed element makes the web UI forget the form; so it does here."""
+    """Return the form of a document; an empty one if an element is malformed, as in the web UI."""
     if not isinstance(form, Mapping) or not isinstance(form.get("elements"), Mapping):
         return EMPTY
     root = name(form.get("rootElementId"))
@@ -127,7 +127,7 @@ def read_form(form: Any) -> Form:
 
 
 def malformed_elements(form: Any) -> list[str]:
-    """Return the ids of the elements for which a form is forgotten."""
+    """Return the ids of the malformed elements of a form."""
     if not isinstance(form, Mapping) or not isinstance(form.get("elements"), Mapping):
         return []
     return [element_id for element_id, element in form["elements"].items() if _element(element) is UNSET]

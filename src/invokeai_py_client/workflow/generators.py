@@ -1,7 +1,6 @@
-"""What generator nodes make, number for number as the web UI's `types/field.ts` does.
+"""The values of generator nodes, computed exactly as the web UI's `types/field.ts` does.
 
-Two kinds are made by the server: dynamic prompts, and the images of a board. They are described as a
-`ServerGenerator`, for somebody else to ask.
+Dynamic prompts and the images of a board come from the server. They are described as a `ServerGenerator`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from invokeai_py_client.workflow.json_values import as_double
 from invokeai_py_client.workflow.value_readers import integer, number, trimmed
 
 MOST_VALUES = 1_000_000
-"""A generator that is told to make more is refused: no queue could hold them, and memory might not."""
+"""The maximum number of values of a generator; more would not fit into a queue."""
 
 _JS_FLOAT = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _JS_INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -48,14 +47,14 @@ ServerGenerator = DynamicPrompts | BoardImages
 
 
 def generate(value: Any, kind: str = "") -> list[Any] | ServerGenerator:
-    """Return what a generator's value stands for.
+    """Return the values of a generator.
 
     Args:
         value: The value of the `generator` input, with its `type`.
-        kind: What is wanted: `float`, `integer`, `string` or `image`; anything if it is empty.
+        kind: The expected kind: `float`, `integer`, `string` or `image`; any if it is empty.
 
     Returns:
-        The list that it makes, or what must be asked of the server to have it. A number that is too large is None.
+        The list of values, or a description of what to request from the server. A number that is too large is None.
 
     Raises:
         ValueError: It is not a generator of the kind, or its parts are of the wrong type.
@@ -108,13 +107,13 @@ class _Parts:
         return None if self._value.get(name) is None else self.text(name, "")
 
     def stored(self) -> list[Any] | None:
-        """Values that an older web UI kept beside the generator; it still goes by them."""
+        """Return the values that an older web UI saved with the generator; today's still uses them."""
         values = self._value.get("values")
         return values if isinstance(values, list) else None
 
 
 def _as_sent(value: float) -> float | None:
-    """Return a number as the web UI sends it: a whole one as an integer, one that is no longer a number as null."""
+    """Return a number as the web UI sends it: a whole one as an integer, an infinite one or NaN as null."""
     if not math.isfinite(value):
         return None
     return as_double(int(value) if value.is_integer() else value)
@@ -214,7 +213,7 @@ def _split(text: str, parts: _Parts) -> list[str]:
 
 
 def _random(seed: int | None) -> Callable[[], float]:
-    """Numbers from 0 to below 1: of the Mersenne Twister with a 32-bit seed, which the web UI uses too."""
+    """Return a function that draws numbers from 0 to below 1, by the web UI's Mersenne Twister with a 32-bit seed."""
     if seed is None:
         return random.random
     # Python's generator is the same, but spreads its seed otherwise; so its state is set to what the plain seeding

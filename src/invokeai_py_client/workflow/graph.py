@@ -1,4 +1,4 @@
-"""A document and its values as the graph that the web UI would send (`buildNodesGraph.ts`)."""
+"""Builds the graph of a document and its values, as the web UI does (`buildNodesGraph.ts`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.workflow.connections import Origins
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE, input_template, is_called_input
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import copied
@@ -24,7 +25,7 @@ _NO_INPUT: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class BuiltGraph:
-    """The graph, and what was left out of it, a sentence each."""
+    """The graph, and a sentence for each part of the document that was left out."""
 
     graph: dict[str, Any]
     warnings: tuple[str, ...]
@@ -67,7 +68,7 @@ def build_graph(
             # What an edge feeds has no value of its own: the server would check it although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
             if nodes[edge.target]["type"] == CALL_NODE:
-                nodes[edge.target].get("workflow_inputs", {}).pop(edge.target_field, None)
+                nodes[edge.target]["workflow_inputs"].pop(edge.target_field, None)
             wires.append(
                 {
                     "source": {"node_id": edge.source, "field": edge.source_field},
@@ -78,18 +79,20 @@ def build_graph(
 
 
 def is_executable(node: Node) -> bool:
-    """Whether a node becomes part of the graph: no notes, connectors, batch or generator nodes do."""
+    """Return whether a node becomes part of the graph; notes, connectors, batch and generator nodes do not."""
     return node.kind == "invocation" and node.type not in _NOT_EXECUTABLE
 
 
 def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
-    """The document with the values that its fields have, for the server to keep beside the images that it makes.
+    """Return the document with the current values of its fields, to be stored with the images.
 
-    Edges that values override are left out, so that who loads the workflow of an image runs the same.
+    Edges that values override are left out, so that the workflow of an image runs as it did.
     """
     document = definition.to_dict()
     document["edges"] = [
-        edge for edge in document["edges"] if not fields.is_overridden(edge["target"], edge.get("targetHandle", ""))
+        written
+        for written, edge in zip(document["edges"], definition.edges, strict=True)
+        if not fields.is_overridden(edge.target, edge.target_field)
     ]
     # An embedded workflow has no id: it is no longer the library's.
     document.pop("id", None)
@@ -120,7 +123,7 @@ def _graph_node(
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
     for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
-        # A copy: what is sent may be changed by whoever sends it, the document and the fields stay.
+        # A copy: the sender may change the graph, but not the document and the fields.
         value = copied(fields.value_of(node.id, name, given))
         known = input_template(node, template, name)
         if is_called_input(node, name):

@@ -1,15 +1,16 @@
-"""Which input has which index, written down so that a script can tell later what has changed."""
+"""Files with the index of each input, from which a script can tell later what has changed."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from invokeai_py_client.errors import WorkflowFileError
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.workflow.inputs import WorkflowInput
 
@@ -18,7 +19,7 @@ _FORMAT = "invokeai-py-client input index map 1"
 
 @dataclass(frozen=True, slots=True)
 class MappedInput:
-    """An input as an index map has it."""
+    """An input in an index map."""
 
     index: int
     label: str
@@ -32,7 +33,7 @@ class MappedInput:
 
 @dataclass(frozen=True, slots=True)
 class IndexMapChanges:
-    """How the inputs differ from an index map: false if they do not.
+    """The differences between the inputs and an index map; false if there are none.
 
     `moved` and `changed` hold (as it was, as it is); an input is the same as long as its node and field are. `changed`
     ones have another label or type.
@@ -55,7 +56,12 @@ class IndexMapChanges:
 
 
 def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[WorkflowInput]) -> Path:
-    """Write an index map; `name` is the workflow's, for whoever reads the file."""
+    """Write an index map; `name` is the name of the workflow, for human readers.
+
+    Raises:
+        UnsafePathError: the path has a NUL character.
+        OSError: the file cannot be written.
+    """
     entries = [
         {
             "index": entry.index,
@@ -66,28 +72,45 @@ def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[Wor
         }
         for entry in map(_mapped, inputs)
     ]
-    with whole_file(Path(path)) as file:
+    target = path_of(path)
+    with whole_file(target) as file:
         file.write(json.dumps({"format": _FORMAT, "workflow": name, "inputs": entries}, indent=2).encode())
-    return Path(path)
+    return target
 
 
 def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInput]) -> IndexMapChanges:
     """Compare inputs with a map that was saved.
 
     Raises:
-        WorkflowFileError: the file cannot be read, or is no such map.
+        WorkflowFileError: the file cannot be read, or is not an index map.
     """
-    before = {(entry.node_id, entry.field_name): entry for entry in _load(path)}
-    now = {(entry.node_id, entry.field_name): entry for entry in map(_mapped, inputs)}
-    both = [(entry, now[place]) for place, entry in before.items() if place in now]
+    before, now = _by_place(_load(path)), _by_place(map(_mapped, inputs))
+    pairs: list[tuple[MappedInput | None, MappedInput | None]] = []
+    for place in {**before, **now}:
+        # A form may show one input more than once.
+        was, entries = before.get(place, {}), now.get(place, {})
+        pairs += [(was[index], entries[index]) for index in was if index in entries]
+        pairs += itertools.zip_longest(
+            (was[index] for index in was if index not in entries),
+            (entries[index] for index in entries if index not in was),
+        )
+    both = [(was, entry) for was, entry in pairs if was is not None and entry is not None]
     return IndexMapChanges(
-        moved=tuple(pair for pair in both if pair[0].index != pair[1].index),
+        moved=tuple((was, entry) for was, entry in both if was.index != entry.index),
         changed=tuple(
             (was, entry) for was, entry in both if (was.label, was.type_name) != (entry.label, entry.type_name)
         ),
-        appeared=tuple(entry for place, entry in now.items() if place not in before),
-        vanished=tuple(entry for place, entry in before.items() if place not in now),
+        appeared=tuple(entry for was, entry in pairs if was is None and entry is not None),
+        vanished=tuple(was for was, entry in pairs if entry is None and was is not None),
     )
+
+
+def _by_place(entries: Iterable[MappedInput]) -> dict[tuple[str, str], dict[int, MappedInput]]:
+    """Return inputs by (node id, field name) and index."""
+    found: dict[tuple[str, str], dict[int, MappedInput]] = {}
+    for entry in entries:
+        found.setdefault((entry.node_id, entry.field_name), {})[entry.index] = entry
+    return found
 
 
 def _mapped(entry: WorkflowInput) -> MappedInput:
@@ -101,10 +124,14 @@ def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
         document = read_json(Path(path).read_bytes())
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
-        return [MappedInput(**entry) for entry in document["inputs"]]
+        entries = [MappedInput(**entry) for entry in document["inputs"]]
+        for entry in entries:
+            if type(entry.index) is not int or not all(isinstance(part, str) for part in astuple(entry)[1:]):
+                raise ValueError(f"it holds the input {entry}")
+        return entries
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise WorkflowFileError(
-            f"{source!r} is no index map of inputs: {error}.",
+            f"{source!r} is not an index map of inputs: {error}.",
             source=source,
             hint="Give a file that export_input_index_map() wrote.",
         ) from error

@@ -37,9 +37,9 @@ class InputTable:
 
 
 def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
-    """Make the table of some inputs: index, label, type, range or choices, default and current value.
+    """Return a table of inputs: index, label, type, range or choices, default and current value.
 
-    Inputs of one label are told apart by their nodes.
+    Inputs with equal labels are distinguished by their nodes.
     """
     entries = [*inputs]
     labels = Counter(entry.label for entry in entries)
@@ -55,7 +55,7 @@ def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
 
 
 def show(table: InputTable) -> None:
-    """Print a table, or show it where a notebook can; what the output cannot encode is printed as an escape."""
+    """Display a table in a notebook, else print it; characters that stdout cannot encode are escaped."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if ipython is not None and shell is not None and hasattr(shell, "kernel"):

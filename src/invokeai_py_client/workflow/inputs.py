@@ -5,14 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, overload
+from functools import cached_property
+from typing import Any, SupportsIndex, TypeVar, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
-from invokeai_py_client.workflow.document import Edge, Node, WorkflowDefinition
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+T = TypeVar("T")
 
 InputKey = int | str | tuple[str, str]
 """How an input is named: by index, label, or (node id, label or type, field name)."""
@@ -73,7 +78,7 @@ class WorkflowInput:
 
     @property
     def type_name(self) -> str:
-        """What it takes, in the server's terms."""
+        """The type of its values, as the server names it."""
         return self.field.type_name
 
     @property
@@ -86,11 +91,11 @@ class WorkflowInput:
         return f"{place}{self.label} ({self.field.place.path}: {self.type_name})"
 
 
-class WorkflowInputs(Sequence[WorkflowInput]):
+class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
     """A workflow's inputs in the order of its form: by index, by label, or by (node, field name).
 
-    A node is named by its id, by its label or by its type, as long as only one node with that field answers. By (node,
-    field name) any other input of a node is found too, although the form does not show it.
+    A node is named by its id, label or type, if only one node with that field matches. (node, field name) also finds
+    inputs that the form does not show.
 
     Example:
         >>> wf.inputs["Positive Prompt"].value = "a tiger cub"
@@ -99,10 +104,15 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         'Model'
     """
 
+    nodes: WorkflowNodes
+    """All nodes that run, with their inputs."""
+
     def __init__(self, inputs: Sequence[WorkflowInput], nodes: WorkflowNodes) -> None:
         self._inputs = tuple(inputs)
         self.nodes = nodes
-        """All nodes that run, with their inputs."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.inputs[{name!r}].value = ..."
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -115,10 +125,10 @@ class WorkflowInputs(Sequence[WorkflowInput]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowInput]: ...
     def __getitem__(self, key: int | str | tuple[str, str] | slice) -> WorkflowInput | Sequence[WorkflowInput]:
-        """The input of that index, label, or (node id, label or type, field name).
+        """Return the input with an index, a label, or a (node id, label or type, field name).
 
         Raises:
-            InputNotFoundError: there is none, or several; it lists the choices and the nearest match.
+            InputNotFoundError: none or several inputs match; it lists the choices and the nearest match.
         """
         if isinstance(key, slice):
             return self._inputs[key]
@@ -132,19 +142,19 @@ class WorkflowInputs(Sequence[WorkflowInput]):
 
     def _at(self, key: SupportsIndex) -> WorkflowInput:
         try:
-            return self._inputs[key]
+            return _at(self._inputs, key)
         except (IndexError, TypeError):
             raise self._not_found(f"There is no input {key!r}: this workflow has {len(self)}.", key) from None
 
     def _of_node(self, node: str, name: str) -> WorkflowInput:
         nodes = self.nodes.answering_to(node)
         if not nodes:
-            raise self.nodes.not_found(node, key=(node, name))
+            raise self.nodes._not_found(node, key=(node, name))
         owners = [one for one in nodes if name in one.inputs.names]
         if not owners:
             raise _no_such_field(nodes, name, (node, name))
-        shown = [i for i in self if i.field_name == name and i.node_id in {one.id for one in owners}]
-        return self._one((node, name), shown or [one.inputs[name] for one in owners])
+        found = [one.inputs[name] for one in owners]
+        return self._one((node, name), [i for i in found if i.index is not None] or found)
 
     def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
         # A form may show one field twice.
@@ -164,9 +174,7 @@ class WorkflowInputs(Sequence[WorkflowInput]):
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
-        labels = {i.label.casefold(): i.label for i in self}
-        near = difflib.get_close_matches(key.casefold(), labels, n=1) if isinstance(key, str) else []
-        hint = f"Did you mean {labels[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(key, (i.label for i in self))
         hidden = self.nodes.places_of(key) if isinstance(key, str) else []
         if hidden:
             hint += (
@@ -182,8 +190,11 @@ class WorkflowInputs(Sequence[WorkflowInput]):
         )
 
 
-class NodeInputs(Sequence[WorkflowInput]):
-    """The inputs of one node, whether or not the form shows them: by field name, by label, or by place."""
+class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
+    """The inputs of one node, whether or not the form shows them: by field name, label or index."""
+
+    def _instead_of(self, name: str) -> str:
+        return f" To set an input: wf.nodes[{self._node.id!r}].inputs[{name!r}].value = ..."
 
     def __init__(
         self, node: WorkflowNode, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]
@@ -208,7 +219,7 @@ class NodeInputs(Sequence[WorkflowInput]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowInput]: ...
     def __getitem__(self, key: int | str | slice) -> WorkflowInput | Sequence[WorkflowInput]:
-        """The input of that field name, label or place.
+        """Return the input with a field name, a label or an index.
 
         Raises:
             InputNotFoundError: the node has no such field; it lists those that it has.
@@ -223,7 +234,7 @@ class NodeInputs(Sequence[WorkflowInput]):
                 return labelled[0]
             raise _no_such_field([self._node], key, key)
         try:
-            return self._named(self.names[key])
+            return self._named(_at(self.names, key))
         except (IndexError, TypeError):
             raise _no_such_field([self._node], key, key) from None
 
@@ -244,12 +255,15 @@ class NodeInputs(Sequence[WorkflowInput]):
         return f"<NodeInputs of {self._node}: {', '.join(self.names)}>"
 
 
-class WorkflowNode:
+class WorkflowNode(FixedAttributes):
     """A node of the workflow, with its `inputs`, whether or not the form shows them.
 
     Example:
         >>> wf.nodes["noise"].inputs["seed"].value = 7
     """
+
+    node: Node
+    inputs: NodeInputs
 
     def __init__(self, node: Node, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]) -> None:
         self.node = node
@@ -273,7 +287,7 @@ class WorkflowNode:
 
     @property
     def title(self) -> str:
-        """What the web UI shows for the node: its label, else the title of its type."""
+        """The title that the web UI shows for the node: its label, else the title of its type."""
         return self.label or self._fields.title_of(self.node)
 
     def __str__(self) -> str:
@@ -283,8 +297,8 @@ class WorkflowNode:
         return f"<WorkflowNode {self}: {', '.join(self.inputs.names)}>"
 
 
-class WorkflowNodes(Sequence[WorkflowNode]):
-    """The nodes of a workflow that run, in document order: by place, or by id, label or type where that is unique.
+class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
+    """The nodes of a workflow that run, in document order: by index, or by id, label or type where that is unique.
 
     Example:
         >>> for node in wf.nodes:
@@ -305,18 +319,18 @@ class WorkflowNodes(Sequence[WorkflowNode]):
     @overload
     def __getitem__(self, key: slice) -> Sequence[WorkflowNode]: ...
     def __getitem__(self, key: int | str | slice) -> WorkflowNode | Sequence[WorkflowNode]:
-        """The node of that place, or of that id, label or type.
+        """Return the node with an index, an id, a label or a type.
 
         Raises:
-            InputNotFoundError: there is none, or several; it lists those that there are.
+            InputNotFoundError: none or several nodes match; it lists those that there are.
         """
         if isinstance(key, slice):
             return self._nodes[key]
         if not isinstance(key, str):
             try:
-                return self._nodes[key]
+                return _at(self._nodes, key)
             except (IndexError, TypeError):
-                raise self.not_found(key) from None
+                raise self._not_found(key) from None
         found = self.answering_to(key)
         if len(found) == 1:
             return found[0]
@@ -327,20 +341,29 @@ class WorkflowNodes(Sequence[WorkflowNode]):
                 choices=tuple(map(str, found)),
                 hint="Name the one that you mean by its id.",
             )
-        raise self.not_found(key)
+        raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
-        """Return the node of that id, else those of that label, else of that type, else of that title."""
-        return (
-            [node for node in self if node.id == name]
-            or [node for node in self if node.label == name]
-            or [node for node in self if _same(node.label, name) and node.label]
-            or [node for node in self if node.type == name]
-            or [node for node in self if _same(node.title, name)]
-        )
+        """Return the node with this id, else those with this label, else with this type, else with this title."""
+        folded = name.strip().casefold()
+        for nodes, key in zip(self._named, (name, name, folded, name, folded), strict=True):
+            if key in nodes:
+                return nodes[key]
+        return []
+
+    @cached_property
+    def _named(self) -> Sequence[Mapping[str, list[WorkflowNode]]]:
+        """The nodes by id, by label, by label in any case, by type, and by title in any case."""
+        found: tuple[dict[str, list[WorkflowNode]], ...] = ({}, {}, {}, {}, {})
+        for node in self:
+            names = (node.id, node.label, node.label.casefold(), node.type, node.title.casefold())
+            for nodes, name in zip(found, names, strict=True):
+                if name:
+                    nodes.setdefault(name, []).append(node)
+        return found
 
     def places_of(self, name: str) -> list[tuple[str, str]]:
-        """Return (node id, field name) of the inputs, shown or not, that have a name as their field name or label."""
+        """Return (node id, field name) of all inputs with this field name or label."""
         wanted = name.strip().casefold()
         return [
             (node.id, field)
@@ -349,12 +372,10 @@ class WorkflowNodes(Sequence[WorkflowNode]):
             if wanted in (field.casefold(), node.inputs.label_of(field).casefold())
         ]
 
-    def not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
-        """Return the error for a name that no node answers to."""
+    def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
+        """Return the error for a name that matches no node."""
         choices = tuple(map(str, self))
-        names = {text.casefold(): text for node in self for text in (node.id, node.type, node.label) if text}
-        near = difflib.get_close_matches(name.casefold(), names, n=1) if isinstance(name, str) else []
-        hint = f"Did you mean {names[near[0]]!r}? " if near else ""
+        hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
             f"No node answers to {name!r}.",
             key=name if key is None else key,
@@ -364,7 +385,7 @@ class WorkflowNodes(Sequence[WorkflowNode]):
 
 
 def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequence[WorkflowInput]) -> WorkflowNodes:
-    """The nodes of a workflow that run: notes, connectors and the like are left out."""
+    """Return the nodes of a workflow that run: notes, connectors and the like are left out."""
     by_place = {(one.node_id, one.field_name): one for one in reversed(shown)}
     return WorkflowNodes(
         [WorkflowNode(node, fields, by_place) for node in definition.nodes.values() if node.kind == "invocation"]
@@ -373,40 +394,31 @@ def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequen
 
 def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> InputNotFoundError:
     choices = tuple(dict.fromkeys(field for node in nodes for field in node.inputs.names))
-    near = difflib.get_close_matches(name, choices, n=1) if isinstance(name, str) else []
-    whose = str(nodes[0]) if len(nodes) == 1 else ", ".join(map(str, nodes))
     return InputNotFoundError(
-        f"The node {whose} has no field {name!r}.",
+        f"The node {', '.join(map(str, nodes))} has no field {name!r}.",
         key=key,
         choices=choices,
-        hint=(f"Did you mean {near[0]!r}? " if near else "") + f"Its fields: {', '.join(choices) or 'none'}.",
+        hint=f"{_did_you_mean(name, choices)}Its fields: {', '.join(choices) or 'none'}.",
     )
 
 
 def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields) -> WorkflowInputs:
-    """The inputs that a workflow shows.
+    """Return the inputs that a workflow shows.
 
-    The form's in depth-first order, or, where there is no form, the exposed fields in theirs. What points nowhere is
-    left out.
+    These are the inputs of the form in depth-first order, or, without a form, the exposed fields in their order.
+    Entries that refer to no input are left out.
 
     Args:
         definition: the document.
         templates: the server's node templates.
-        fields: which holds the values.
+        fields: the values.
     """
     inputs: list[WorkflowInput] = []
-    shown: Iterable[tuple[str, str]] = definition.form_fields
-    if definition.is_form_empty:
-        # Of the exposed fields, only those that the server knows become inputs.
-        shown = [
-            (node_id, name)
-            for node_id, name in (
-                (node_id, _renamed(definition, node_id, name, fields)) for node_id, name in definition.exposed_fields
-            )
-            if _is_known(definition, node_id, name, templates)
-        ]
-    for node_id, name in shown:
+    for node_id, name in definition.exposed_fields if definition.is_form_empty else definition.form_fields:
         name = _renamed(definition, node_id, name, fields)
+        # Of the exposed fields, only those that the server knows become inputs.
+        if definition.is_form_empty and not _is_known(definition, node_id, name, templates):
+            continue
         node = definition.first_invocations.get(node_id)
         # The form shows what its node has.
         field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
@@ -419,7 +431,7 @@ def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> Work
     given = fields.given(field.place.node_id, field.place.name)
     return WorkflowInput(
         index=index,
-        label=str(given.get("label") or field.template.title),
+        label=field.place.label or field.template.title,
         description=str(given.get("description") or field.template.description),
         field=field,
     )
@@ -434,19 +446,42 @@ def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge:
         override_edge: remove the edges that feed them.
 
     Raises:
-        InputNotFoundError: one is not there.
+        InputNotFoundError: there is no such input.
         InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-        InputValueError: one of the values is not allowed. Every input keeps what it had.
+        InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
     """
     chosen = [(inputs[key].field, value) for key, value in values.items()]
+    keys: dict[int, Any] = {}
+    for key, (field, value) in zip(values, chosen, strict=True):
+        if id(field) in keys:
+            raise InputValueError(
+                f"{field.place} is named twice, as {keys[id(field)]!r} and as {key!r}.",
+                node_id=field.place.node_id,
+                node_type=field.place.node_type,
+                field=field.place.name,
+                value=value,
+                hint="Give one value to each input.",
+            )
+        keys[id(field)] = key
     before = [(field, field.snapshot()) for field, _ in chosen]
     try:
         for field, value in chosen:
             field.set(value, override_edge=override_edge)
-    except InputValueError:
+    except BaseException:
         for field, state in reversed(before):
             field.restore(state)
         raise
+
+
+def _at(things: tuple[T, ...], key: SupportsIndex) -> T:
+    """Return the element at an index; True and False are not indexes.
+
+    Raises:
+        IndexError, TypeError: there is none.
+    """
+    if isinstance(key, bool):
+        raise TypeError
+    return things[key]
 
 
 def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates: NodeTemplates) -> bool:
@@ -457,7 +492,7 @@ def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
-    """`image_collection` renamed an input: what shows the old name means the new one."""
+    """Return the name of an input today: `image_collection` renamed one."""
     node = definition.first_invocations.get(node_id)
     if node is not None and node.type == "image_collection" and name == "collection":
         return "images" if "images" in fields.inputs_of(node) else name
@@ -466,3 +501,10 @@ def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: Wo
 
 def _same(label: str, key: str) -> bool:
     return label.casefold() == key.strip().casefold()
+
+
+def _did_you_mean(key: object, names: Iterable[str]) -> str:
+    """Return a question with the name nearest to a text, "" if none is near."""
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(key.casefold(), folded, n=1) if isinstance(key, str) else []
+    return f"Did you mean {folded[near[0]]!r}? " if near else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -63,9 +64,16 @@ def as_json(value: Any) -> Any:
         ValueError: the value cannot be written as JSON, or is nested too deep.
     """
     try:
-        read = read_json(json.dumps(value, allow_nan=False))
+        read = read_json(json.dumps(value, allow_nan=False, default=_as_dict))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if is_too_deep(read):
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     return read
+
+
+def _as_dict(value: Any) -> dict[Any, Any]:
+    """Return a mapping that is not a dict, such as a `MappingProxyType`, as a dict."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -1,4 +1,4 @@
-"""Which installed model a model input means, when the file names one of another machine."""
+"""Binds model inputs whose file names a model of another server to installed models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client.workflow.fields import FieldPlace
-from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference, is_model, saved_model
+from invokeai_py_client.workflow.fields import Field, FieldPlace
+from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference, is_accepted, is_model, saved_model
 from invokeai_py_client.workflow.resource_fields import ModelField
 
 
@@ -21,7 +21,7 @@ class ModelChange:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether the new model has another name than the old one; not where no name was given."""
+        """Whether the names of the old and the new model differ; False if the old one had no name."""
         return self.old is not None and self.old.get("name") not in (None, self.new["name"])
 
     def __str__(self) -> str:
@@ -43,8 +43,8 @@ class UnboundModel:
 class ModelBinding(Sequence[ModelChange]):
     """The changes that `sync_dnn_model` made, as a sequence.
 
-    `renamed` are those of the changes that took a model of another name than the file's; `unbound` the inputs for which
-    no model was found.
+    `renamed` are the changes to a model with another name than the file's; `unbound` are the inputs for
+    which no model was found.
     """
 
     def __init__(self, changes: Iterable[ModelChange], unbound: Iterable[UnboundModel]) -> None:
@@ -53,14 +53,14 @@ class ModelBinding(Sequence[ModelChange]):
 
     @property
     def renamed(self) -> tuple[ModelChange, ...]:
-        """The changes that took a model of another name than the one that was asked for."""
+        """The changes to a model with another name than the file's."""
         return tuple(change for change in self if change.is_renamed)
 
     def __len__(self) -> int:
         return len(self._changes)
 
     def __getitem__(self, index: Any) -> Any:
-        """The change at an index, or those of a slice."""
+        """Return the change at an index, or those of a slice."""
         return self._changes[index]
 
     def __repr__(self) -> str:
@@ -68,13 +68,13 @@ class ModelBinding(Sequence[ModelChange]):
 
 
 def bind_models(
-    fields: Iterable[ModelField], installed: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
+    fields: Iterable[Field[Any]], installed: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
 ) -> ModelBinding:
     """Bind every model input to an installed model: by key, else hash, else name, base and type, else name alone,
-    else the only one of its base and type.
+    else the only one of its base and type. Of a list, each element is bound by itself; a LoRA keeps its weight.
 
     Args:
-        fields: the model inputs.
+        fields: the inputs that take models or LoRAs.
         installed: the server's models.
         by_name: take the rules that go by name.
         by_base: take the rule that goes by base and type; an input without a model takes the only one that fits it.
@@ -85,30 +85,41 @@ def bind_models(
     changes: list[ModelChange] = []
     unbound: list[UnboundModel] = []
     for field in fields:
-        if isinstance(field.value, ModelReference):
-            # The user has named one; it is looked up at submit, and an error if it is not there.
-            continue
-        current = field.value if is_model(field.value) else None
-        wanted = current or (None if field.unbound is None else field.unbound.parts())
-        if wanted is None and not field.template.required:
-            continue
-        fitting = [model for model in installed if field.accepts(model)]
-        found = _find(wanted, fitting, by_name=by_name, by_base=by_base)
-        if isinstance(found, str):
-            unbound.append(UnboundModel(field.place, wanted, found))
-            continue
-        new = {part: found[part] for part in MODEL_PARTS}
-        if current is None or any(current.get(part) != new[part] for part in MODEL_PARTS):
-            # What the file says beside the identity, such as the part of the model that is meant, stays.
-            field.value = {**(current or {}), **new}
-            changes.append(ModelChange(field.place, wanted, new))
+        holds_loras = field.template.type.name == "LoRAField"
+        types = field.template.model_types or (("lora",) if holds_loras else ())
+        fitting = [model for model in installed if is_accepted(model, field.template.model_bases, types)]
+        held = field.raw
+        bound = []
+        for element in held if isinstance(held, list) else [held]:
+            bound.append(element)
+            named = element.get("lora") if holds_loras and isinstance(element, Mapping) else element
+            if isinstance(named, ModelReference):
+                # The user has named one; it is looked up at submit, and an error if it is not there.
+                continue
+            current = named if is_model(named) else None
+            saved = field.unbound if isinstance(field, ModelField) else None
+            wanted = current or (None if saved is None else saved.parts())
+            if wanted is None and not (isinstance(field, ModelField) and field.template.required):
+                continue
+            found = _find(wanted, fitting, by_name=by_name, by_base=by_base)
+            if isinstance(found, str):
+                unbound.append(UnboundModel(field.place, wanted, found))
+                continue
+            new = {part: found[part] for part in MODEL_PARTS}
+            if current is None or any(current.get(part) != new[part] for part in MODEL_PARTS):
+                # What the file says beside the identity, such as the part of the model that is meant, stays.
+                model = {**(current or {}), **new}
+                bound[-1] = {**element, "lora": model} if holds_loras else model
+                changes.append(ModelChange(field.place, wanted, new))
+        if any(was is not now for was, now in zip(held if isinstance(held, list) else [held], bound, strict=True)):
+            field.value = bound if isinstance(held, list) else bound[0]
     return ModelBinding(changes, unbound)
 
 
 def _find(
     wanted: Mapping[str, Any] | None, fitting: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
 ) -> Mapping[str, Any] | str:
-    """The model that is meant, or why none is."""
+    """Return the installed model that matches, or the reason why none does."""
     if not fitting:
         return "no installed model is of a base and type that it takes"
     if wanted is None:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import FieldPlace
-from invokeai_py_client.workflow.generators import BoardImages, ServerGenerator, generate
+from invokeai_py_client.workflow.generators import BoardImages, generate
+from invokeai_py_client.workflow.references import is_model
 from invokeai_py_client.workflow.templates import NodeTemplates, is_model_type
 
 Kind = Literal["model", "image", "video", "board"]
@@ -52,30 +54,26 @@ def named_resources(
         template = templates.get(node.type) if node.kind == "invocation" else None
         if template is None:
             continue
-        for name, given in fields.inputs_of(node).items():
+        inputs = fields.inputs_of(node)
+        for name in fields.names_of(node):
             known = input_template(node, template, name)
             if known is None or (node.id, name) in fed:
                 continue
-            place = fields.place(node, name)
-            value = fields.value_of(node.id, name, given)
+            value = fields.value_of(node.id, name, inputs.get(name, {}))
             if known.type.name == "ImageGeneratorField":
                 value = _board_of(value)
             for one in value if isinstance(value, list) else [value]:
-                yield from _named_by(one, place, is_model=is_model_type(known.type.name))
+                if isinstance(one, Mapping):
+                    place = fields.place(node, name)
+                    yield from _named_by(one, place, takes_model=is_model_type(known.type.name))
 
 
-def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[NamedResource]:
-    if not isinstance(value, Mapping):
-        return
-    lora = value.get("lora")
-    if isinstance(lora, Mapping):
-        yield from _named_by(lora, place, is_model=True)
-    elif is_model:
-        key = value.get("key")
-        if isinstance(key, str):
-            about = " ".join(str(value[part]) for part in ("base", "type") if value.get(part))
-            yield NamedResource(place, "model", key, str(value.get("name") or key), f"{about}, key {key}".lstrip(", "))
-    else:
+def _named_by(value: Mapping[str, Any], place: FieldPlace, *, takes_model: bool) -> Iterator[NamedResource]:
+    model = value if takes_model else value.get("lora")
+    if is_model(model):
+        about = f"{model['base']} {model['type']}, key {model['key']}"
+        yield NamedResource(place, "model", model["key"], model["name"], about)
+    elif not takes_model:
         for part, kind in _NAMES:
             name = value.get(part)
             if isinstance(name, str) and name:
@@ -83,9 +81,9 @@ def _named_by(value: Any, place: FieldPlace, *, is_model: bool) -> Iterator[Name
 
 
 def _board_of(generator: Any) -> dict[str, str] | None:
-    """The board from which an image generator takes its images."""
+    """Return the board of an image generator as a value, None if it has none."""
     try:
-        made: list[Any] | ServerGenerator = generate(generator, "image")
+        made = generate(generator)
     except ValueError:
         return None
     # Images on no board are asked for as those of the board `none`, which always exists.

@@ -1,4 +1,4 @@
-"""The inputs that a node has once it is brought to its template's version, as the web UI's `nodeUpdate.ts` does."""
+"""Updates the inputs of a node to the version of its template, as the web UI's `nodeUpdate.ts` does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invokeai_py_client.workflow.json_values import copied
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplate
 
 NODES_WITH_EXTRA_INPUTS = frozenset({"core_metadata"})
-"""Nodes that take inputs which their template does not name, and pass them on."""
+"""Types of nodes that accept inputs that are not in their template."""
 
 # What the web UI gives an input of a type whose template has no default.
 _FALLBACKS: dict[str, Any] = {
@@ -31,12 +31,12 @@ _IMAGES_HAVE_AN_INPUT_OF_THEIR_OWN = (1, 0, 2)
 
 
 def needs_update(node: Node, template: NodeTemplate) -> bool:
-    """Whether the node was made by another version of its type."""
+    """Return whether the node and its template have different versions."""
     return node.version != template.version
 
 
 def may_update(node: Node, template: NodeTemplate) -> bool:
-    """Whether the node can be brought to the template's version: within one major version inputs keep their meaning."""
+    """Return whether the node can be updated to the template's version, which needs equal major versions."""
     version = _version(node.version)
     return version is not None and version[:1] == (_version(template.version) or ())[:1]
 
@@ -80,7 +80,7 @@ def updated_inputs(
 
 
 def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[], Collection[str]]) -> None:
-    """Move the images that a user chose from `collection`, which is for edges alone since 1.0.2, to `images`."""
+    """Move images from `collection`, which only takes edges since version 1.0.2, to `images`."""
     old, new = inputs.get("collection"), inputs.get("images")
     if old is None or new is None or not isinstance(old.get("value"), list) or "collection" in connected():
         return
@@ -96,7 +96,7 @@ def _fresh(template: InputTemplate) -> dict[str, Any]:
 
 
 def _with_defaults(value: Any, default: Any) -> Any:
-    """Return a value with what it lacks of the default, however deep: the web UI merges the two."""
+    """Return a value with the missing parts of the default, at any depth, as the web UI merges the two."""
     if isinstance(value, Mapping) and isinstance(default, Mapping):
         merged = {
             name: _with_defaults(value[name], inner) if name in value else inner for name, inner in default.items()
@@ -112,5 +112,5 @@ def _with_defaults(value: Any, default: Any) -> Any:
 
 
 def _version(version: str) -> tuple[int, ...] | None:
-    """Return a version as numbers; None for a text that the web UI cannot compare with another version."""
+    """Return a version as numbers; None if the web UI cannot compare it with another version."""
     return tuple(map(int, version.split("."))) if _VERSION.fullmatch(version) else None

@@ -1,7 +1,7 @@
 """Input values of files in formats 1 and 2, read by the type that the file declares for each input.
 
-The web UI migrates such a file through the schemas of its day (`types/v1`, `types/v2`). Format 1 refuses a value that
-is not of its input's type. Format 2 drops it, and also every value of a type that had no widget: a collection, say.
+The web UI migrates such files through old schemas (`types/v1`, `types/v2`). In format 1, a value of a wrong type is an
+error. In format 2 it is dropped, as is every value of a type that had no widget, such as a collection.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ _metadata_item = object_of(label=text, value=optional(anything))
 def _family(
     single: str, collection: str, polymorphic: str, reader: Reader, now: str, *, either: bool = True
 ) -> dict[str, tuple[Reader, str]]:
-    """Return a type with its list and its one-or-list; `either` says whether the last takes a list at all."""
+    """Return a type, its list, and its polymorphic variant; `either`: whether the last one takes a list."""
     both = first_of(reader, list_of(reader)) if either else reader
     return {single: (reader, now), collection: (list_of(reader), now), polymorphic: (both, now)}
 
@@ -169,7 +169,7 @@ FORMAT_2_TYPES = frozenset(_FORMAT_2)
 
 
 def read_format_1(value: Any, declared: str) -> Any:
-    """Return the value of an input of format 1; UNSET if it has none today.
+    """Return the value of an input of format 1 after migration; UNSET if it has none.
 
     Raises:
         ValueError: the value is not of the declared type.
@@ -182,13 +182,13 @@ def read_format_1(value: Any, declared: str) -> Any:
 
 
 def read_format_2(value: Any, declared: str) -> Any:
-    """Return the value of an input of format 2; UNSET if it has none today."""
+    """Return the value of an input of format 2 after migration; UNSET if it has none."""
     reader = _FORMAT_2.get(declared)
     return UNSET if reader is None else reader(value)
 
 
 def declared_type(given: Mapping[str, Any]) -> str | None:
-    """Return the type that an input of format 1 or 2 declares; None for one that declares none."""
+    """Return the type that an input of format 1 or 2 declares; None if it declares none."""
     declared = given.get("type")
     if isinstance(declared, Mapping):
         declared = declared.get("name")

@@ -1,4 +1,4 @@
-"""Which nodes of a workflow make what its user wants to see, and what each of them made."""
+"""The output nodes of a workflow, and the images and videos that each of them created."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NodePath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
-    """The output of one node of a run: its `result` as the server sent it, and the board that it was told to use."""
+    """The output of one node of a run: its `result` as the server sent it, and the board that was sent for it."""
 
     path: NodePath
     node_type: str
@@ -47,7 +47,7 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputMapping(ReadsAsMapping):
-    """What one output node made.
+    """The images and videos of one output node.
 
     `call_path` is empty for a node of the workflow itself; for one of a workflow that it calls, it has the ids of the
     call nodes that lead there, the outermost first, and `node_id` is the node's id in the called workflow.
@@ -71,13 +71,13 @@ class OutputMapping(ReadsAsMapping):
         """The node with its call path."""
         return NodePath(self.node_id, self.call_path)
 
-    def keys(self) -> Collection[str]:
-        """The names of the attributes."""
+    def _names(self) -> Collection[str]:
+        """Return the names of the attributes."""
         return [f.name for f in fields(self)]
 
 
 def output_nodes(definition: WorkflowDefinition, templates: NodeTemplates, shown: WorkflowInputs) -> list[Node]:
-    """Those that make images or videos for the gallery: with a board input in the form first, in its order."""
+    """Return the nodes that create images or videos for the gallery: those with a board input in the form first."""
     makers = [
         node
         for node in definition.nodes.values()
@@ -98,7 +98,7 @@ def map_outputs(
     boards: Mapping[str, str],
     called: Iterable[NodeResult] = (),
 ) -> list[OutputMapping]:
-    """Say what each output node made.
+    """Return what each output node created.
 
     Args:
         definition: the document.
@@ -134,7 +134,7 @@ def map_outputs(
 
 
 def _map_called(templates: NodeTemplates, results: Iterable[NodeResult]) -> list[OutputMapping]:
-    """A mapping for each node of a called workflow that made something for the gallery."""
+    """Return a mapping for each node of a called workflow that created images or videos for the gallery."""
     made: dict[tuple[NodePath, str], list[str]] = {}
     makers: dict[NodePath, NodeResult] = {}
     for one in results:
@@ -166,7 +166,7 @@ def _board_index(node: Node, shown: WorkflowInputs) -> int | None:
 
 
 def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
-    """The ids of the boards that a graph names, by node id."""
+    """Return the ids of the boards that a graph names, by node id."""
     return {
         node_id: node["board"]["board_id"]
         for node_id, node in graph["nodes"].items()
@@ -175,7 +175,7 @@ def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
 
 
 def images_in(results: Iterable[NodeResult]) -> dict[str, NodePath]:
-    """Return the names of the images that were made for the gallery, and the node that made each, without a document.
+    """Return the names of the images for the gallery, each with the node that created it, without a document.
 
     Args:
         results: in the order in which they came.
@@ -192,7 +192,7 @@ def images_in(results: Iterable[NodeResult]) -> dict[str, NodePath]:
 
 
 def _names(result: Mapping[str, Any], template: NodeTemplate) -> Iterator[tuple[str, str]]:
-    """The images and videos in a node's result: (what they are named by, name), in the order of its outputs."""
+    """Yield (key, name) of the images and videos in a node's result, in the order of its outputs."""
     for name, output in template.outputs.items():
         key = _NAME_OF.get(output.type.name)
         value = result.get(name)

@@ -1,7 +1,7 @@
-"""What keeps a workflow from running that can be known without a server (`fieldValidators.ts`, `readiness.ts`).
+"""Finds the reasons why a workflow cannot run, without a server (`fieldValidators.ts`, `readiness.ts`).
 
-What the web UI's Invoke button refuses is refused here. So is what the server would reject or fail at for certain, such
-as a text where a number is wanted, which the web UI sends all the same.
+These are the reasons for which the web UI disables its Invoke button, and values that the server would certainly reject
+or fail at, such as a text in place of a number, which the web UI would send.
 """
 
 from __future__ import annotations
@@ -9,27 +9,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
-from invokeai_py_client.workflow.batching import BatchNode, batch_faults
-from invokeai_py_client.workflow.connections import Origins
+from invokeai_py_client.workflow.batching import LIST_INPUTS, BatchNode, batch_faults, item_edges, items_of
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS
 from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
 
 _NEAR = 0.8
-"""How much alike two node types must be for one to be suggested for the other: a typo, not a word in common."""
+"""The similarity of two node types above which one is taken for a misspelling of the other."""
+
+_MOST_TOLD = 5
+"""How many of a batch's items are told that one input does not take."""
+
+_NOT_AN_INPUT = (
+    "its edge {} leads to a connector, or to an input that the server's node does not have, such as one of a called "
+    "workflow: connect a batch node directly to inputs of nodes that run"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
-    """One reason why a workflow cannot run: about an input, a node (the place has no name), or all (it has no node).
+    """A reason why a workflow cannot run. It concerns an input, a node (the place has no name) or all (it has no node).
 
     `unknown_type` is the node type where the server lacks it; `is_batch` marks a batch node that makes no batch.
     """
@@ -60,39 +68,75 @@ def input_problems(
         if node.kind == "invocation" and node.type not in templates:
             problems.append(_unknown_node(node, templates))
         elif node.kind == "invocation":
-            problems += _problems_of(node, definition, templates, fields)
+            problems += _problems_of(node, templates, fields)
     return problems
 
 
 def missing_inputs(
     definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
 ) -> list[InputProblem]:
-    """Find the inputs that a node cannot do without, and that have neither a value nor an edge that brings one.
+    """Find the required inputs that have neither a value nor an edge that brings one.
 
-    The server would take such a graph, and fail when it comes to the node. Arguments as for `input_problems`.
+    The server would accept such a graph, and fail at the node. Arguments as for `input_problems`.
     """
     return [
         problem
         for node in definition.nodes.values()
         if node.kind == "invocation" and node.type in templates
-        for problem in _missing_of(node, definition, templates, fields)
+        for problem in _missing_of(node, templates, fields)
     ]
 
 
 def batch_problems(
     batches: Sequence[BatchNode], fields: WorkflowFields, answers: Mapping[str, list[Any]]
 ) -> list[InputProblem]:
-    """Find what keeps the batch nodes from making a batch.
+    """Find the reasons why the batch nodes do not form a batch.
 
     Args:
         batches: the batch nodes.
         fields: the values, and the edges that hold.
         answers: the items that the server made, by the id of the batch node.
     """
+    edges = fields.edges
+    carrying = item_edges(batches, edges)
+    faults = batch_faults(batches, edges, answers)
+    taken: set[tuple[str, str]] = set()
+    for batch in batches:
+        name = LIST_INPUTS[batch.node.type]
+        for edge in carrying.get(batch.node.id, ()):
+            field = fields.batched(edge)
+            if field is None:
+                faults.append((batch.node, "", _NOT_AN_INPUT.format(edge)))
+                continue
+            place = (edge.target, edge.target_field)
+            if place in taken:
+                faults.append((batch.node, "", f"another batch node feeds {field.place} too, which takes one only"))
+            taken.add(place)
+            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), field)]
     return [
         InputProblem(fields.place(node, name) if name else _place_of(node), why, is_batch=True)
-        for node, name, why in batch_faults(batches, fields.edges, answers)
+        for node, name, why in faults
     ]
+
+
+def _refused_items(items: Sequence[Any], field: Field[Any]) -> Iterator[str]:
+    """Say which of a batch's items the input does not take that they go into.
+
+    The server stores such a batch. When it comes to the item it fails, again and again, and runs nothing else.
+    """
+    checked = ((index, item, _refused_for(field, item)) for index, item in enumerate(items))
+    refused = (one for one in checked if one[-1] is not None)
+    for index, item, wants in islice(refused, _MOST_TOLD):
+        yield f"its item {index} is {item!r:.80}, and {field.place} takes {wants}"
+
+
+def _refused_for(field: Field[Any], item: Any) -> str | None:
+    """Say what a field takes in place of a batch's item, None if it takes the item."""
+    if item is None:
+        # A generator's number that is out of range. The server takes null nowhere in a batch.
+        return "a number that JSON can hold"
+    error = field.refusal_of(item)
+    return None if error is None else error.expected
 
 
 def unreadable_batch(node: Node, error: BatchError) -> InputProblem:
@@ -100,9 +144,7 @@ def unreadable_batch(node: Node, error: BatchError) -> InputProblem:
     return InputProblem(_place_of(node), str(error), is_batch=True)
 
 
-def _problems_of(
-    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
-) -> Iterator[InputProblem]:
+def _problems_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[InputProblem]:
     inputs = fields.inputs_of(node)
     known = templates[node.type].inputs
     for name in inputs:
@@ -113,7 +155,7 @@ def _problems_of(
                 f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
                 f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
             )
-    yield from _missing_of(node, definition, templates, fields)
+    yield from _missing_of(node, templates, fields)
     for name, template in _unfed(node, templates, fields):
         value = fields.value_of(node.id, name, inputs.get(name, {}))
         # What is missing is found above, and an empty batch where its items are counted.
@@ -127,19 +169,17 @@ def _problems_of(
             yield InputProblem(fields.place(node, name), fault)
 
 
-def _missing_of(
-    node: Node, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
-) -> Iterator[InputProblem]:
+def _missing_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[InputProblem]:
     inputs = fields.inputs_of(node)
     for name, template in _unfed(node, templates, fields):
         if not template.required or template.type.batch:
             continue
         if _is_empty(fields.value_of(node.id, name, inputs.get(name, {}))):
-            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, definition, fields))
+            yield InputProblem(fields.place(node, name), _why_missing(node, name, template, fields))
 
 
 def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
-    """The inputs of a node to which no edge brings a value, those of a called workflow among them."""
+    """Yield the inputs of a node to which no edge brings a value, including those of a called workflow."""
     known = templates[node.type].inputs
     described = ((name, dynamic_template(node, name)) for name in fields.inputs_of(node) if name not in known)
     for name, template in (*known.items(), *described):
@@ -148,7 +188,7 @@ def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iter
 
 
 def _is_extra(node: Node, name: str) -> bool:
-    """Whether a node takes inputs that its template does not name."""
+    """Return whether a node may have an input that is not in its template."""
     if node.type in NODES_WITH_EXTRA_INPUTS:
         return True
     # What a called workflow does not expose is found with the other faults of the call.
@@ -159,9 +199,7 @@ def _is_empty(value: object) -> bool:
     return value is UNSET or value is None
 
 
-def _why_missing(
-    node: Node, name: str, template: InputTemplate, definition: WorkflowDefinition, fields: WorkflowFields
-) -> str:
+def _why_missing(node: Node, name: str, template: InputTemplate, fields: WorkflowFields) -> str:
     what = "it needs an edge" if template.input == "connection" else "it needs a value"
     field = fields.get(node.id, name)
     if isinstance(field, ModelField) and field.unbound is not None:
@@ -169,9 +207,8 @@ def _why_missing(
     dropped = fields.why_dropped(node.id, name)
     if dropped is not None:
         return f"{what}: {dropped}"
-    edges = fields.edges
-    unfed = next((edge for edge in edges if (edge.target, edge.target_field) == (node.id, name)), None)
-    if unfed is not None and Origins(definition.first_nodes, edges).of(unfed) is None:
+    unfed = fields.unfed_edge(node.id, name)
+    if unfed is not None:
         return f"{what}: its edge comes from the connector {unfed.source}, which nothing feeds"
     return what
 
@@ -186,7 +223,7 @@ def _place_of(node: Node) -> FieldPlace:
 
 
 def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinition, templates: NodeTemplates) -> None:
-    """Refuse to run a workflow that is not ready, with everything that keeps it from running.
+    """Raise one error with all problems of a workflow, if there are any.
 
     Raises:
         UnknownNodeError: the server lacks node types; there may be other problems too.
@@ -239,7 +276,7 @@ def _remedy(unknown: Sequence[Node], templates: NodeTemplates) -> str:
 
 
 def _grouped(problems: Iterable[InputProblem]) -> Iterator[str]:
-    """The problems as sentences: one that several inputs have, such as a model that is not installed, is told once."""
+    """Yield the problems as sentences; inputs with the same problem share one."""
     places: dict[str, list[InputProblem]] = {}
     for problem in problems:
         places.setdefault(problem.why, []).append(problem)

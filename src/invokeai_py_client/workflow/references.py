@@ -1,7 +1,4 @@
-"""Values that only the server can complete: a model or a board by its name, an image that is not there yet.
-
-A field takes them at once; what they stand for is put in their place when the workflow is submitted.
-"""
+"""References to resources, which are resolved when the workflow is submitted: models, boards and local images."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from invokeai_py_client.workflow.value_readers import trimmed
 
@@ -25,7 +22,7 @@ class ReadByName(Protocol):
     """A mapping, or a record that reads as one."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """What is under a name."""
+        """Return the value of a name."""
         ...
 
 
@@ -53,7 +50,7 @@ class BoardReference:
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """An image that is yet to be uploaded: a file, or its content."""
+    """An image to upload: a file, or its content."""
 
     source: Path | bytes = field(repr=False)
 
@@ -66,10 +63,10 @@ class LocalImage:
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A model as a file names it, in the form of its time; parts that the file does not give are None.
+    """A model as a file names it, in any format; parts that the file does not have are None.
 
-    Files of formats 1 and 2 name a model as `{"model_name", "base_model", "model_type"}`. The web UI cannot read that,
-    so it does not reach the graph, but it says which model was meant.
+    Files of formats 1 and 2 name a model as `{"model_name", "base_model", "model_type"}`. The web UI ignores that; here
+    it is kept to bind the input to an installed model.
     """
 
     name: str | None = None
@@ -83,7 +80,7 @@ class SavedModel:
         return repr(self.name or self.key or self.hash) + (f" ({kind})" if kind else "")
 
     def parts(self) -> dict[str, str]:
-        """Return what is known of it, by the names of `MODEL_PARTS`."""
+        """Return the parts that are known, by the names of `MODEL_PARTS`."""
         found = {part: getattr(self, part) for part in MODEL_PARTS}
         return {part: value for part, value in found.items() if value is not None}
 
@@ -114,7 +111,7 @@ def saved_model(value: Any) -> SavedModel | None:
 
 
 def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
-    """Find the model references of any form in a workflow document, by node id and input name.
+    """Find the model references of any format in a workflow document, by node id and input name.
 
     Args:
         document: the parsed document as it came, of any format and not yet checked.
@@ -133,8 +130,8 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
     return found
 
 
-def is_model(value: Any) -> bool:
-    """Whether a value identifies a model as the server wants it."""
+def is_model(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a value identifies a model as the server wants it."""
     return isinstance(value, Mapping) and all(isinstance(value.get(part), str) and value[part] for part in MODEL_PARTS)
 
 
@@ -142,7 +139,7 @@ Reference = ModelReference | BoardReference | LocalImage
 
 
 class Unresolved(LookupError):
-    """A reference stands for nothing on this server; the message says why. `candidates` are all that it may mean."""
+    """No resource, or several, match a reference. `candidates` are those that match."""
 
     def __init__(self, why: str, candidates: Sequence[Any] = ()) -> None:
         super().__init__(why)
@@ -150,7 +147,7 @@ class Unresolved(LookupError):
 
 
 def references_in(value: Any) -> Iterable[Reference]:
-    """The references in a value, however deep in lists and dicts."""
+    """Yield the references in a value, at any depth of lists and dicts."""
     if isinstance(value, Reference):
         yield value
     elif isinstance(value, dict):
@@ -162,7 +159,7 @@ def references_in(value: Any) -> Iterable[Reference]:
 
 
 def with_answers(value: Any, answers: Mapping[Reference, Mapping[str, Any]]) -> Any:
-    """A value in which each reference is replaced by a copy of what it stands for."""
+    """Return a copy of a value in which each reference is replaced by its answer."""
     if isinstance(value, Reference):
         return dict(answers[value])
     if isinstance(value, dict):
@@ -173,14 +170,14 @@ def with_answers(value: Any, answers: Mapping[Reference, Mapping[str, Any]]) -> 
 
 
 def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> dict[str, str]:
-    """The identity of the installed model that a reference means.
+    """Return the identity of the installed model that matches a reference.
 
     Args:
         reference: by key, else hash, else name, else name regardless of case.
         installed: the server's models.
 
     Raises:
-        Unresolved: none is meant, or several are.
+        Unresolved: no model matches, or several do.
     """
     fitting = [model for model in installed if is_accepted(model, reference.bases, reference.types)]
     found = find_one(
@@ -194,10 +191,10 @@ def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> di
 
 
 def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[str, str]:
-    """The board that a reference means, as a graph names it.
+    """Return the board that matches a reference, as a graph names it.
 
     Raises:
-        Unresolved: none is meant, or several share the name.
+        Unresolved: no board matches, or several have the name.
     """
     found = find_one(
         reference.text,
@@ -210,24 +207,24 @@ def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[
 
 
 def is_accepted(model: ReadByName, bases: Sequence[str], types: Sequence[str]) -> bool:
-    """Whether a model is of one of these bases and types; an empty list takes any."""
+    """Return whether a model is of one of these bases and types; an empty list takes any."""
     return (not bases or model["base"] in bases) and (not types or model["type"] in types)
 
 
 def find_one(
     text: str, things: Sequence[T], ways: Sequence[Callable[[T], str]], *, what: str, shown: Callable[[T], str]
 ) -> T:
-    """The thing that answers to a text in the first way in which any does.
+    """Return the thing that matches a text by the first of several keys by which any does.
 
     Args:
-        text: what the user calls it.
-        things: those that there are.
-        ways: what they are called; the last is the name, which is also tried without regard to case.
-        what: one of them, in a word.
-        shown: one of them, in an error.
+        text: the text to look for.
+        things: the candidates.
+        ways: functions that return a key of a thing; the last key is its name, which is also compared without case.
+        what: the word for a thing in messages.
+        shown: a function that describes a thing in messages.
 
     Raises:
-        Unresolved: none answers, or several do; the message lists the nearest, or all that do.
+        Unresolved: nothing matches, or several things do; the message lists the nearest, or all that match.
     """
     name = ways[-1]
 

@@ -1,19 +1,19 @@
-"""Typed input fields for things of the server: images, videos, boards, models, presets.
+"""Typed input fields for resources of the server: images, videos, boards, models, presets.
 
-What only the server can tell, such as the board of a name, is held as a reference and looked up at submit.
+A name that only the server can resolve is held as a reference, and looked up when the workflow is submitted.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.errors import NotAnImageError
 from invokeai_py_client.files import image_type
-from invokeai_py_client.workflow.fields import Field
+from invokeai_py_client.pillow import is_pillow, png_of
+from invokeai_py_client.workflow.fields import UNSET, Field
 from invokeai_py_client.workflow.references import (
     MODEL_PARTS,
     BoardReference,
@@ -24,13 +24,16 @@ from invokeai_py_client.workflow.references import (
     is_model,
     saved_model,
 )
+from invokeai_py_client.workflow.templates import ANY_MODEL, ModelTerms
+from invokeai_py_client.workflow.value_readers import number, one_of
 
 
 class ImageField(Field[Mapping[str, str] | LocalImage]):
-    """An image on the server, as `{"image_name"}`; its name, or anything with an `image_name`, is taken for it.
+    """An image on the server, as `{"image_name"}`. Accepts its name, or any object with an `image_name`.
 
-    A path, bytes or a Pillow image are taken too: they are uploaded when the workflow is submitted, once for each
-    content. A text is a path if it has a separator, which no name on the server has; `Path("tiger.png")` always is.
+    Also accepts a path, bytes, an open binary file, which is read at once, or a Pillow image. These are uploaded when
+    the workflow is submitted, each content once. A `str` with a path separator is a path, another one is a name; use
+    `Path("tiger.png")` for a path without a separator.
     """
 
     def _check(self, value: Any) -> Mapping[str, str] | LocalImage:
@@ -38,28 +41,36 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
             return value
         if isinstance(value, os.PathLike) or (isinstance(value, str) and ("/" in value or "\\" in value)):
             return self._file(Path(os.fspath(value)).absolute())
-        if not isinstance(value, str) and hasattr(value, "save") and hasattr(value, "mode"):
-            content = io.BytesIO()
-            value.save(content, "PNG")
-            return LocalImage(content.getvalue())
-        if isinstance(value, bytes | bytearray | memoryview):
-            if image_type(bytes(value[:16])) is None:
+        if is_pillow(value):
+            try:
+                return LocalImage(png_of(value))
+            except NotAnImageError as error:
+                self._refuse(value, f"an image that Pillow can write as PNG ({error.__cause__})")
+        content = self._read(value) if hasattr(value, "read") else value
+        if isinstance(content, bytes | bytearray | memoryview):
+            if image_type(bytes(content[:16])) is None:
                 self._refuse(value, "the content of an image file; these bytes are of no known kind")
-            return LocalImage(bytes(value))
-        if isinstance(value, str) or _part(value, "image_name") is not None:
-            return _named(self, value, "image_name", "an image on the server, by its name")
-        # What `run.images` and the repository give has the server's name as its `name`.
+            return LocalImage(bytes(content))
         return _named(
             self,
-            _part(value, "name") or value,
+            value,
             "image_name",
-            "an image: its name on the server, or a path, bytes or a Pillow image to upload",
+            "an image: its name on the server, or a path, bytes, an open binary file or a Pillow image to upload",
         )
 
     def _check_sendable(self, value: Any) -> None:
         # A path in a file is its author's: it is neither read nor uploaded.
         if not isinstance(value, LocalImage):
             _check_named(self, value, "image_name")
+
+    def _read(self, file: Any) -> bytes:
+        try:
+            content = file.read()
+        except (OSError, ValueError) as error:
+            self._refuse(file, f"an open binary file; this one cannot be read ({error})")
+        if not isinstance(content, bytes):
+            self._refuse(file, "an open binary file, opened with mode 'rb'")
+        return content
 
     def _file(self, path: Path) -> LocalImage:
         try:
@@ -73,7 +84,7 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
 
 
 class VideoField(Field[Mapping[str, str]]):
-    """A video on the server, as `{"video_name"}`; its name is taken for it."""
+    """A video on the server, as `{"video_name"}`. Accepts its name."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "video_name", "a video on the server, by its name")
@@ -85,7 +96,7 @@ class VideoField(Field[Mapping[str, str]]):
 class BoardField(Field[Any]):
     """A board as `{"board_id"}`, "auto" for the client's default board, or "none".
 
-    Another text is the id or the name of a board; the server is asked for it when the workflow is submitted.
+    Another `str` is the id or the name of a board, which is looked up when the workflow is submitted.
     """
 
     def _check(self, value: Any) -> Any:
@@ -102,7 +113,7 @@ class BoardField(Field[Any]):
 
 
 class StylePresetField(Field[Mapping[str, str]]):
-    """A style preset, as `{"style_preset_id"}`; its id is taken for it."""
+    """A style preset, as `{"style_preset_id"}`. Accepts its id."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "style_preset_id", "a style preset, by its id")
@@ -112,7 +123,7 @@ class StylePresetField(Field[Mapping[str, str]]):
 
 
 class SystemPromptField(Field[Mapping[str, str]]):
-    """A system prompt, as `{"system_prompt_id"}`; its id is taken for it."""
+    """A system prompt, as `{"system_prompt_id"}`. Accepts its id."""
 
     def _check(self, value: Any) -> Mapping[str, str]:
         return _named(self, value, "system_prompt_id", "a system prompt, by its id")
@@ -122,13 +133,16 @@ class SystemPromptField(Field[Mapping[str, str]]):
 
 
 class ModelField(Field[Mapping[str, Any] | ModelReference]):
-    """A model, as `{"key", "hash", "name", "base", "type"}`; anything with these attributes is taken for it.
+    """A model, as `{"key", "hash", "name", "base", "type"}`. Accepts any object with these attributes.
 
-    A text is the key, hash or name of an installed model; the server is asked for it when the workflow is submitted.
+    A `str` is the key, hash or name of an installed model, which is looked up when the workflow is submitted.
     """
 
     saved: SavedModel | None = None
     """The model that the file names, in whatever form."""
+
+    terms: ModelTerms = ANY_MODEL
+    """The bases, types and submodel types of models that the server knows."""
 
     @property
     def unbound(self) -> SavedModel | None:
@@ -148,7 +162,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         return self.template.model_types
 
     def accepts(self, model: Mapping[str, Any]) -> bool:
-        """Whether a model's base and type are among those that the field takes."""
+        """Return whether a model's base and type are among those that the field takes."""
         return is_accepted(model, self.bases, self.types)
 
     def _check(self, value: Any) -> Mapping[str, Any] | ModelReference:
@@ -156,21 +170,24 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
             return ModelReference(value, self.bases, self.types)
         if isinstance(value, ModelReference):
             return value
-        model = _model(value)
-        if not all(isinstance(part, str) and part for part in model.values()):
-            self._refuse(
-                value,
-                "a model: its name or key, one of client.dnn_model_repo.list_models(), or a mapping with "
-                + ", ".join(MODEL_PARTS),
-            )
+        model = _identity(
+            self,
+            value,
+            self.terms,
+            "a model: its name or key, one of client.dnn_model_repo.list_models(), or a mapping with "
+            + ", ".join(MODEL_PARTS),
+        )
         if not self.accepts(model):
             kinds = " or ".join(self.types) or "model"
             self._refuse(value, f"a {kinds} of base {' or '.join(self.bases) or 'any'}")
         submodel = _part(value, "submodel_type")
-        return {**model, "submodel_type": submodel} if submodel is not None else model
+        if submodel is None:
+            return model
+        _check_known(self, value, "submodel_type", submodel, self.terms.submodels)
+        return {**model, "submodel_type": submodel}
 
     def fault(self) -> str | None:
-        """Say why the value is not a model that could be sent; a model of the file that is not bound yet is named."""
+        """Return why the value is not a model that could be sent; names a model of the file that is not bound."""
         if self.unbound is None:
             return super().fault()
         return (
@@ -184,25 +201,29 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
 
 class LoRAField(Field[Mapping[str, Any]]):
-    """A LoRA and its weight, as `{"lora", "weight"}`; a model alone is taken with a weight of 0.75, the web UI's.
+    """A LoRA and its weight, as `{"lora", "weight"}`. Accepts a model alone, with the web UI's weight of 0.75.
 
-    The model may be named as in a `ModelField`.
+    The model can be given as for a `ModelField`.
     """
+
+    terms: ModelTerms = ANY_MODEL
+    """The bases and types of models that the server knows."""
 
     def _check(self, value: Any) -> Mapping[str, Any]:
         given, weight = _part(value, "lora"), _part(value, "weight")
-        number = 0.75 if weight is None else weight
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        amount = 0.75 if weight is None else number(weight)
+        if amount is UNSET:
             self._refuse(value, "a LoRA with a finite number as its weight")
         named = value if given is None else given
         if isinstance(named, str) and named:
-            return {"lora": ModelReference(named, (), ("lora",)), "weight": number}
+            return {"lora": ModelReference(named, (), ("lora",)), "weight": amount}
         if isinstance(named, ModelReference):
-            return {"lora": named, "weight": number}
-        model = _model(named)
-        if not all(isinstance(part, str) and part for part in model.values()) or model["type"] != "lora":
-            self._refuse(value, "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}")
-        return {"lora": model, "weight": number}
+            return {"lora": named, "weight": amount}
+        wants = "a LoRA: a model of type 'lora', or {'lora': such a model, 'weight': a number}"
+        model = _identity(self, named, self.terms, wants)
+        if model["type"] != "lora":
+            self._refuse(value, wants)
+        return {"lora": model, "weight": amount}
 
     def _check_sendable(self, value: Any) -> None:
         model = value.get("lora") if isinstance(value, Mapping) else None
@@ -223,11 +244,22 @@ def _check_named(field: Field[Any], value: Any, key: str, others: str = "") -> N
         field._refuse(value, f"{others}{{{key!r}: a name or id}}")
 
 
-def _model(value: Any) -> dict[str, Any]:
-    """The parts of a model's identity, from a mapping or a record."""
-    return {name: _part(value, name) for name in MODEL_PARTS}
+def _identity(field: Field[Any], value: Any, terms: ModelTerms, wants: str) -> dict[str, Any]:
+    """Return the parts of a model's identity, from a mapping or a record."""
+    model = {name: _part(value, name) for name in MODEL_PARTS}
+    if not all(isinstance(part, str) and part for part in model.values()):
+        field._refuse(value, wants)
+    _check_known(field, value, "base", model["base"], terms.bases)
+    _check_known(field, value, "type", model["type"], terms.types)
+    return model
+
+
+def _check_known(field: Field[Any], value: Any, name: str, part: Any, known: Collection[str] | None) -> None:
+    if one_of(known)(part) is UNSET:
+        options = "a text" if known is None else "one of " + ", ".join(sorted(map(repr, known)))
+        field._refuse(value, f"a model whose {name} is {options}")
 
 
 def _part(value: Any, name: str) -> Any:
-    """A part of a mapping, or of a record; None where there is none."""
+    """Return a part of a mapping, or of a record; None if it has none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -1,7 +1,7 @@
-"""The values that a file may hold for an input, as the web UI reads them (`zFieldInputInstance` in `types/field.ts`).
+"""Reads the value of an input in a file, as the web UI does (`zFieldInputInstance` in `types/field.ts`).
 
-The web UI reads an input's value without its template: the first shape that fits decides. Objects lose what their
-shape does not name, and a value that fits no shape counts as not set. So does null.
+The web UI reads a value without the template of its input: the first shape that fits decides. Keys that the shape does
+not have are dropped. A value that fits no shape, such as null, counts as not set.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LISTS: dict[str, Reader] = {
     "strings": list_of(text),
     "images": list_of(image),
 }
-"""What the list of a batch node may be, by the name of its input."""
+"""The readers of the lists of batch nodes, by input name."""
 
 
 def _generator(type_name: str, **parts: Part) -> Reader:
@@ -95,6 +95,9 @@ board_images = _generator(
     "image_generator_images_from_board", board_id=optional(name), category=Part(one_of(("images", "assets")), "images")
 )
 
+generator = first_of(*_GENERATORS, board_images)
+"""Reads the value of a generator of any type."""
+
 
 def saved_value(value: Any, terms: ModelTerms = ANY_MODEL) -> Any:
     """Return a value as the web UI has it after loading a file; UNSET if it has none.
@@ -128,8 +131,7 @@ def _reader(terms: ModelTerms) -> Reader:
         *(object_of(**{part: name}) for part in ("video_name", "board_id", "style_preset_id", "system_prompt_id")),
         model,
         color,
-        *_GENERATORS,
-        board_images,
+        generator,
     )
 
     def read(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Node templates: what each node type takes and makes, read from the server's own OpenAPI document.
+"""Node templates: the inputs and outputs of each node type, read from the server's OpenAPI document.
 
 The rules are those of the web UI (`parseSchema.ts`, `parseFieldType.ts`, `buildFieldInputTemplate.ts`).
 """
@@ -18,7 +18,9 @@ _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "Str
 
 _MODEL_ENUMS = ("BaseModelType", "ModelType", "SubModelType")
 _DENIED_NODES = {"graph", "linear_ui_output"}
-_RESERVED_INPUTS = {"id", "type", "use_cache"}
+RESERVED_INPUTS = {"id", "type", "use_cache"}
+"""What every node of a graph has beside its inputs."""
+
 _BATCH_PORTS = {
     *((f"{kind}_batch", f"{kind}s") for kind in ("float", "integer", "string", "image")),
     *((f"{kind}_generator", f"{kind}s") for kind in ("float", "integer", "string", "image")),
@@ -83,7 +85,7 @@ _MODEL_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def is_model_type(name: str) -> bool:
-    """Whether a field type is a model's: today's one, or one of those that named the model they take."""
+    """Return whether a field type is that of a model: today's type, or an older one that named the kind of model."""
     return name == "ModelIdentifierField" or (name.endswith("ModelField") and name != "ModelField")
 
 
@@ -99,7 +101,7 @@ class Cardinality(Enum):
 class FieldType:
     """The type of an input or output: its name, cardinality, and whether it is a batch node's own port.
 
-    `original` is what the JSON type alone would say where the schema names another; either may match in a connection.
+    `original` is the type by the JSON schema alone, if the schema names another one; either may match in a connection.
     """
 
     name: str
@@ -115,7 +117,7 @@ class FieldType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTemplate:
-    """What a node type says of one of its inputs.
+    """The description of an input of a node type.
 
     `input` is `any`, `direct` or `connection`: where a value may come from. `nullable` says whether the node runs with
     null in place of a value. Bounds are None where there is none.
@@ -147,7 +149,7 @@ class InputTemplate:
 
 @dataclass(frozen=True, slots=True)
 class OutputTemplate:
-    """What a node type says of one of its outputs."""
+    """The description of an output of a node type."""
 
     name: str
     title: str
@@ -156,7 +158,7 @@ class OutputTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeTemplate:
-    """What the server says of a node type. `output_type` is the `type` of its result, such as `image_output`."""
+    """The description of a node type. `output_type` is the `type` of its result, such as `image_output`."""
 
     type: str
     title: str
@@ -183,7 +185,7 @@ ANY_MODEL = ModelTerms()
 
 
 class NodeTemplates(Mapping[str, NodeTemplate]):
-    """The templates of all node types that a server has, custom nodes among them; each is read when it is asked for.
+    """The templates of all node types of a server, including custom nodes; each is parsed at first use.
 
     Example:
         >>> templates = NodeTemplates.from_openapi(document)
@@ -208,7 +210,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         """Find the node types in a server's `/openapi.json`.
 
         Raises:
-            WorkflowError: there are none, so this is no InvokeAI server's document.
+            WorkflowError: there are none, so this is not the document of an InvokeAI server.
         """
         schemas = document.get("components", {}).get("schemas", {})
         nodes: dict[str, Mapping[str, Any]] = {}
@@ -230,10 +232,10 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     @classmethod
     def from_json(cls, text: bytes) -> NodeTemplates:
-        """What `to_json` wrote.
+        """Read the output of `to_json`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text is something else.
         """
         stored = read_json(text)
         parts = ("nodes", "outputs", "models")
@@ -242,7 +244,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         return cls(*(stored[part] for part in parts))
 
     def to_json(self) -> bytes:
-        """The part of the OpenAPI document that describes nodes, for a cache."""
+        """Return the part of the OpenAPI document that describes nodes, for a cache."""
         return json.dumps(
             {"nodes": self._nodes, "outputs": self._outputs, "models": self._models},
             ensure_ascii=False,
@@ -275,7 +277,7 @@ def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> Node
     node_type: str = properties["type"]["default"]
     inputs: dict[str, InputTemplate] = {}
     for name, prop in properties.items():
-        if name in _RESERVED_INPUTS or (node_type, name) == ("iterate", "index"):
+        if name in RESERVED_INPUTS or (node_type, name) == ("iterate", "index"):
             continue
         if prop.get("field_kind") not in {"input", "internal"}:
             continue
@@ -317,7 +319,7 @@ def _port_type(node_type: str, name: str, prop: Mapping[str, Any]) -> FieldType 
 
 
 def _json_type(schema: Mapping[str, Any]) -> FieldType | None:
-    """The field type that a JSON schema stands for; None for shapes that the web UI has no field for."""
+    """Return the field type of a JSON schema; None if the web UI has no field for it."""
     if "$ref" in schema:
         return FieldType(_ref_name(schema))
     if schema.get("const"):
@@ -387,7 +389,7 @@ def _input_template(name: str, prop: Mapping[str, Any], field_type: FieldType) -
 
 
 def _bounds(prop: Mapping[str, Any], items: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits of a value, which stand beside the type, in one branch of a union, or in a list's items."""
+    """Return the bounds of a value, from the schema itself, a branch of a union, or the items of a list."""
     branches = [prop, items, *(option for option in prop.get("anyOf", ()) if option.get("type") != "array")]
     found = {}
     for ours, theirs in (
@@ -439,7 +441,7 @@ def _start_case(name: str) -> str:
 
 
 def unknown_input(name: str) -> InputTemplate:
-    """What can be said of an input that the server does not describe: that it holds some JSON."""
+    """Return a template for an input that the server does not describe; it takes any JSON."""
     return InputTemplate(
         name=name,
         title=_start_case(name),

@@ -16,7 +16,7 @@ _CONVERSIONS = {
 
 
 def are_equal(one: FieldType, other: FieldType) -> bool:
-    """Whether two types are the same, by what they are or by what their JSON types alone would be."""
+    """Return whether two types, or their original types, are equal."""
     return any(
         mine == theirs
         for mine in (one, one.original)
@@ -26,7 +26,7 @@ def are_equal(one: FieldType, other: FieldType) -> bool:
 
 
 def can_feed(source: FieldType, target: FieldType) -> bool:
-    """Whether an output of one type may feed an input of another."""
+    """Return whether an output of one type may feed an input of another."""
     if are_equal(source, target):
         return True
     if source.batch != target.batch:
@@ -47,7 +47,7 @@ def can_feed(source: FieldType, target: FieldType) -> bool:
 
 
 def suit_each_other(one: FieldType, other: FieldType) -> bool:
-    """Whether two types may stand in for one another: either can feed the other, or one is a list of the other."""
+    """Return whether either type can feed the other, or one is a list of the other."""
     is_list_of = (
         one.name == other.name
         and one.batch == other.batch
@@ -57,7 +57,7 @@ def suit_each_other(one: FieldType, other: FieldType) -> bool:
 
 
 def item_of(field_type: FieldType) -> FieldType | None:
-    """The type of one element of what a `collect` takes; None where it can be anything."""
+    """Return the type of the elements of what a `collect` node takes; None if it can be any type."""
     if field_type.name == "CollectionField":
         return None
     return field_type if field_type.cardinality is _SINGLE else FieldType(field_type.name, batch=field_type.batch)

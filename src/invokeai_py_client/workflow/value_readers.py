@@ -1,7 +1,7 @@
-"""Readers of JSON values: what a schema of the web UI keeps of a value, or UNSET where the value does not fit.
+"""Functions that make readers of JSON values, the equivalents of the web UI's zod schemas.
 
-The web UI checks files with zod schemas. A reader does what such a schema does: it takes a value, drops the keys that
-the schema does not name, fills in defaults, trims names, and returns UNSET for a value of another shape.
+A reader drops the keys that its schema does not have, fills in defaults, and trims names. It returns UNSET for a value
+of another shape.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OUTER_BLANKS = re.compile(f"^[{_BLANKS}]+|[{_BLANKS}]+\\Z")
 
 
 def trimmed(value: str) -> str:
-    """Return a text without the blanks around it, as JavaScript's `trim` does."""
+    """Return a text without surrounding whitespace, as JavaScript's `trim` does."""
     return _OUTER_BLANKS.sub("", value)
 
 
@@ -66,7 +66,7 @@ def text_from(length: int) -> Reader:
 
 
 def name(value: Any) -> Any:
-    """Read a text that is not blank, without the blanks around it."""
+    """Read a text that is not blank, without surrounding whitespace."""
     return UNSET if not isinstance(value, str) else trimmed(value) or UNSET
 
 
@@ -86,12 +86,12 @@ def record(value: Any) -> Any:
 
 
 def one_of(options: Collection[str] | None) -> Reader:
-    """Make a reader of one of some texts; None takes any."""
+    """Make a reader of texts that are among some options; None takes any text."""
     return lambda value: value if isinstance(value, str) and (options is None or value in options) else UNSET
 
 
 def list_of(item: Reader) -> Reader:
-    """Make a reader of lists all of whose items fit."""
+    """Make a reader of lists whose items all fit."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):

@@ -132,6 +132,58 @@ async def test_an_item_that_can_be_read_may_take_long_to_start() -> None:
     assert isinstance(await watch.check("default"), ProcessorStoppedError)
 
 
+class StuckQueue(FakeQueue):
+    """Has an item that the server cannot run, nor even read: each attempt to take it out of the queue fails."""
+
+    next_status = 500
+
+    async def send(self, call: Call[Any]) -> Any:
+        if call.path.endswith("/next"):
+            raise ServerError("validation error", status=self.next_status, method=call.method, url=call.path)
+        return await super().send(call)
+
+
+@in_virtual_time
+async def test_a_next_item_that_cannot_be_read_stops_all_others() -> None:
+    server = StuckQueue()
+    server.put(7, 8)
+    watch = ProcessorWatch(server)
+    assert await watch.check("default") is None, "the processor looks for items every second"
+    assert watch.is_suspected("default")
+    await asyncio.sleep(0.9)
+    assert await watch.check("default") is None
+    await asyncio.sleep(0.1)
+    stopped = await watch.check("default")
+    assert stopped is not None
+    assert "2 items of the queue 'default' are pending" in str(stopped)
+    assert "clear" in stopped.hint
+
+
+@pytest.mark.parametrize("next_status", [503, 404])
+@in_virtual_time
+async def test_pending_items_that_are_not_run_prove_nothing_by_themselves(next_status: int) -> None:
+    server = StuckQueue()
+    server.next_status = next_status
+    server.put(7)
+    watch = ProcessorWatch(server)
+    for _ in range(10):
+        assert await watch.check("default") is None
+        await asyncio.sleep(60)
+
+
+@in_virtual_time
+async def test_a_paused_processor_may_leave_items_pending() -> None:
+    server = StuckQueue()
+    server.put(7)
+    status = await server.send(queue.get_queue_status("default"))
+    paused = status.model_copy(update={"processor": status.processor.model_copy(update={"is_started": False})})
+    watch = ProcessorWatch(server)
+    for _ in range(3):
+        assert await watch.check("default", paused) is None
+        await asyncio.sleep(60)
+    assert not watch.is_suspected("default")
+
+
 @in_virtual_time
 async def test_another_item_in_progress_is_a_processor_that_works() -> None:
     server = BrokenQueue()

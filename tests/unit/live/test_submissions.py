@@ -236,6 +236,20 @@ async def test_a_low_batch_whose_response_was_lost_is_complete_though_others_kee
     assert client.server.ids_of(run.state.batch_id) == [*run.state.items]
 
 
+@in_virtual_time
+async def test_a_low_batch_whose_turn_does_not_come_in_time_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "invokeai_py_client.live")
+    client = Client(QueueServer())
+    others = client.server.add("others", 2)
+    with pytest.raises(errors.SubmitTimeout, match="2 items are pending") as caught:
+        await client.submit(priority=Priority.LOW, timeout=20, batch_id="mine")
+    assert (caught.value.timeout, client.server.ids_of("mine"), client.followed()) == (20, [], [])
+    assert "a submission of low priority waits: 2 items are pending" in caplog.text
+    client.server.finish(*others)
+    run = await client.submit(priority=Priority.LOW, timeout=20, batch_id="mine")
+    assert client.server.ids_of("mine") == [*run.state.items]
+
+
 # Giving up.
 
 

@@ -89,8 +89,10 @@ async def test_a_wrong_password_does_not_make_a_server_unreachable() -> None:
         assert isinstance(health.error, errors.AuthenticationError)
 
 
-def queue_status(*, is_processing: bool, in_progress: int, item_id: int | None = 7) -> dict[str, object]:
-    counts = {"pending": 1, "in_progress": in_progress, "completed": 0, "failed": 0, "canceled": 0, "total": 2}
+def queue_status(
+    *, is_processing: bool, in_progress: int, item_id: int | None = 7, pending: int = 0
+) -> dict[str, object]:
+    counts = {"pending": pending, "in_progress": in_progress, "completed": 0, "failed": 0, "canceled": 0, "total": 2}
     return {
         "queue": {**counts, "item_id": item_id if in_progress else None},
         "processor": {"is_started": True, "is_processing": is_processing},
@@ -100,17 +102,30 @@ def queue_status(*, is_processing: bool, in_progress: int, item_id: int | None =
 @pytest.mark.parametrize(
     ("looks", "can_read", "is_usable"),
     [
-        ([(True, 1)], False, True),
-        ([(False, 0)], False, True),
-        ([(False, 1), (True, 1)], False, True),
-        ([(False, 1), (False, 0)], False, True),
-        ([(False, 1), (False, 1)], True, True),
-        ([(False, 1), (False, 1)], False, False),
+        ([(True, 1, 1)], False, True),
+        ([(False, 0, 0)], False, True),
+        ([(False, 1, 1), (True, 1, 1)], False, True),
+        ([(False, 1, 0), (False, 0, 0)], False, True),
+        ([(False, 1, 0), (False, 1, 0)], True, True),
+        ([(False, 1, 0), (False, 1, 0)], False, False),
+        ([(False, 0, 1), (True, 1, 0)], False, True),
+        ([(False, 0, 1), (False, 0, 1)], True, True),
+        ([(False, 0, 1), (False, 0, 1)], False, False),
     ],
-    ids=["at work", "idle", "just begins", "just ends", "takes long to begin", "dead"],
+    ids=[
+        "at work",
+        "idle",
+        "just begins",
+        "just ends",
+        "takes long to begin",
+        "dead",
+        "just takes the next",
+        "takes long to take the next",
+        "blocked by the next",
+    ],
 )
 async def test_a_server_whose_processor_has_died_is_not_usable(
-    looks: list[tuple[bool, int]], can_read: bool, is_usable: bool, monkeypatch: pytest.MonkeyPatch
+    looks: list[tuple[bool, int, int]], can_read: bool, is_usable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processor, "CONFIRMED_AFTER", 0.01)
     monkeypatch.setattr(app, "CONFIRMED_AFTER", 0.02)
@@ -120,8 +135,9 @@ async def test_a_server_whose_processor_has_died_is_not_usable(
         if request.path.endswith("/version"):
             return web.json_response({"version": "1.2.3"})
         if request.path.endswith("/status"):
-            is_processing, in_progress = left.pop(0)
-            return web.json_response(queue_status(is_processing=is_processing, in_progress=in_progress))
+            is_processing, in_progress, pending = left.pop(0)
+            status = queue_status(is_processing=is_processing, in_progress=in_progress, pending=pending)
+            return web.json_response(status)
         if request.path.endswith("/login"):
             return web.json_response({"detail": "Not Found"}, status=404)
         if not can_read:
@@ -138,7 +154,7 @@ async def test_a_server_whose_processor_has_died_is_not_usable(
         assert health.error is None
     else:
         assert isinstance(health.error, errors.ProcessorStoppedError)
-        assert health.error.item_id == 7
+        assert health.error.item_id == (None if looks[0][2] else 7)
 
 
 async def test_a_check_of_the_health_keeps_its_time_and_raises_when_the_client_is_closed() -> None:

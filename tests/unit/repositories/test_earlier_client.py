@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
+import re
 from typing import Any
 
 import pytest
 
-from invokeai_py_client import InvokeAIClient
+from invokeai_py_client import InvokeAIClient, WorkflowHandle
 from invokeai_py_client.blocking.generated.board import Board
 from invokeai_py_client.blocking.generated.boards import Boards
 from invokeai_py_client.blocking.generated.install_job import InstallJob
@@ -84,6 +86,36 @@ NAMES: dict[type[Any], dict[str, str]] = {
     },
 }
 
+# The names of the page on execution modes, with the arguments that may be passed by position.
+PAGE: dict[type[Any], dict[str, str]] = {
+    InvokeAIClient: {
+        "cancel_workflow": "item_id queue_id",
+        "delete_image": "image_name",
+        "health_check": "timeout",
+        "wait_until_ready": "timeout",
+        "schema_drift": "",
+        "_make_request": "method endpoint",
+    },
+    WorkflowHandle: {
+        "submit": "subscribe_events",
+        "submit_sync": "",
+        "submit_sync_monitor_async": "",
+        "wait_for_completion": "submission",
+        "wait_for_completion_sync": "submission",
+        "stream_events": "session_id",
+        "stream_events_sync": "session_id",
+        "cancel": "submission",
+        "cancel_sync": "submission",
+        "sync_dnn_model": "by_name by_base",
+        "sync_dnn_model_async": "by_name by_base",
+        "validate_inputs": "",
+        "validate_inputs_async": "",
+        "_build_submission": "",
+    },
+}
+
+AWAITED = {"submit", "wait_for_completion", "cancel", "sync_dnn_model_async", "validate_inputs_async"}
+
 # What it also took, and why it is not taken here.
 NOT_TAKEN = {
     "create_board is_private": "the server knows three visibilities: `visibility`",
@@ -96,7 +128,7 @@ NOT_TAKEN = {
 
 @pytest.mark.parametrize(
     ("face", "name", "arguments"),
-    [(face, name, arguments) for face, names in NAMES.items() for name, arguments in names.items()],
+    [(face, name, arguments) for face, names in (NAMES | PAGE).items() for name, arguments in names.items()],
     ids=lambda one: one if isinstance(one, str) and one.isidentifier() else "",
 )
 def test_a_name_is_taken_with_its_arguments_in_their_order(face: type[Any], name: str, arguments: str) -> None:
@@ -122,3 +154,24 @@ def test_the_repositories_have_the_names_of_the_earlier_client() -> None:
         assert isinstance(client.workflow_repo, Workflows)
         assert isinstance(client.queue_repo.get_queue("default"), Queue)
         assert client.queue_repo.list_queues() == ["default"]
+
+
+def test_of_the_page_some_names_are_awaited_and_their_twins_block() -> None:
+    methods = {name: getattr(face, name) for face, names in PAGE.items() for name in names}
+    assert {name for name, method in methods.items() if inspect.iscoroutinefunction(method)} == AWAITED
+    for name in ("wait_for_completion", "cancel"):
+        assert inspect.signature(methods[name]) == inspect.signature(methods[f"{name}_sync"])
+    awaited, blocking = (inspect.signature(methods[name]).parameters for name in ("submit", "submit_sync"))
+    assert {**awaited}.keys() - {**blocking}.keys() == {"subscribe_events"}
+
+
+def test_the_models_have_a_plain_name_too() -> None:
+    with InvokeAIClient.from_url("http://127.0.0.1:9") as client:
+        assert client.models == client.dnn_model_repo
+        assert client.aio.models is client.aio.dnn_model_repo
+
+
+def test_help_names_every_repository() -> None:
+    told = pydoc.plain(pydoc.render_doc(InvokeAIClient))
+    for name in ("app", "auth", "board_repo", "image_repo", "models", "queue", "video_repo", "workflow_repo"):
+        assert re.search(rf"\n \|  {name}( =|\n)", told), name

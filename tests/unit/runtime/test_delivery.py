@@ -222,3 +222,18 @@ def test_an_object_whose_call_is_a_coroutine_is_awaited() -> None:
     delivery.mailbox.put(1)
     delivery.drain()
     assert Handler.seen == [1]
+
+
+async def test_a_handler_that_drains_on_its_loop_is_not_called_within_itself() -> None:
+    order: list[str] = []
+
+    def handler(n: int) -> None:
+        order.append(f"begin {n}")
+        delivery.drain()
+        order.append(f"end {n}")
+
+    delivery = Delivery(handler)
+    for n in range(2):
+        delivery.mailbox.put(n)
+    await delivery.caught_up()
+    assert order == ["begin 0", "end 0", "begin 1", "end 1"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from invokeai_py_client.runtime.engine import Engine
-from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.listing import Listing, in_parts
 
 
 class Store:
@@ -76,3 +76,50 @@ async def test_a_part_is_awaited_when_it_is_reached(engine: Engine) -> None:
     things = aiter(Listing(engine, store.keys, store.fetch, size=2))
     assert await anext(things) == "A"
     assert store.fetched == [["a", "b"]]
+
+
+def test_a_part_of_it_fetches_no_more_than_that(engine: Engine) -> None:
+    store = Store("a", "b", "c", "d", "e")
+    listing = Listing(engine, store.keys, store.fetch, size=2)
+    assert (listing[1:4], store.fetched) == (["B", "C", "D"], [["b", "c"], ["d"]])
+    store.fetched.clear()
+    assert (listing[0], listing[-1], listing[-2:]) == ("A", "E", ["D", "E"])
+    assert store.fetched == [["a"], ["e"], ["d", "e"]]
+    assert listing[9:] == []
+    store.gone = {"c"}
+    for index in (5, -6, 2):
+        with pytest.raises(IndexError, match=str(index)):
+            listing[index]
+
+
+async def test_the_first_of_it_are_as_many_as_there_are(engine: Engine) -> None:
+    store = Store("a", "b", "c", "d", "e")
+    store.gone = {"b"}
+    listing = Listing(engine, store.keys, store.fetch, size=3)
+    assert (listing.first(2), store.fetched) == (["A", "C"], [["a", "b"], ["c"]])
+    assert (listing.first(0), listing.first(9)) == ([], ["A", "C", "D", "E"])
+    assert store.fetched[2:] == [["a", "b", "c"], ["d", "e"]], "nothing is asked for beyond the end"
+    assert await listing.afirst(2) == ["A", "C"]
+
+
+async def test_counting_it_costs_one_request_and_so_does_a_list_of_it(engine: Engine) -> None:
+    store = Store("a", "b", "c")
+    asked: list[int] = []
+
+    async def keys() -> list[str]:
+        asked.append(1)
+        return await store.keys()
+
+    listing = Listing(engine, keys, store.fetch, size=9)
+    assert (len(listing), len(asked)) == (3, 1)
+    assert (list(listing), len(asked)) == (["A", "B", "C"], 2)
+    assert (await listing.acount(), len(asked), bool(listing), len(asked)) == (3, 3, True, 3)
+    assert store.fetched == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("things", "parts"),
+    [("", []), ("ab", ["ab"]), ("abc", ["abc"]), ("abcd", ["abc", "d"]), ("abcdef", ["abc", "def"])],
+)
+def test_a_sequence_is_cut_into_parts_of_a_size(things: str, parts: list[str]) -> None:
+    assert [*in_parts(things, 3)] == parts

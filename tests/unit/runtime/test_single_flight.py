@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from tests.support.virtual_engine import VirtualEngine
+from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.runtime.engine import Engine
@@ -143,6 +145,69 @@ async def test_what_is_forgotten_is_fetched_again_even_during_a_fetch(engine: En
         assert await flight.get(source.fetch) == 2
 
     await on(engine, test)
+
+
+async def test_it_is_idle_unless_a_fetch_is_running(engine: Engine) -> None:
+    async def test(flight: SingleFlight[int], source: Source) -> None:
+        assert flight.is_idle is True
+        asking = asyncio.create_task(flight.get(source.fetch))
+        await source.started.wait()
+        assert flight.is_idle is False
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert flight.is_idle is True
+        source.let_go.set()
+        await flight.get(source.fetch)
+        assert flight.is_idle is True
+
+    await on(engine, test)
+
+
+@in_virtual_time
+async def test_a_fetch_that_begins_at_the_moment_of_the_call_is_fresh() -> None:
+    flight: SingleFlight[int] = SingleFlight(VirtualEngine())
+    numbers = iter(range(2))
+
+    async def fetch() -> int:
+        return next(numbers)
+
+    assert await flight.get(fetch, max_age=0) == 0
+    assert await flight.get(fetch, max_age=0) == 0, "no time has passed"
+    await asyncio.sleep(1)
+    assert await flight.get(fetch, max_age=1) == 0
+    await asyncio.sleep(1)
+    assert await flight.get(fetch, max_age=1) == 1
+
+
+async def test_a_caller_that_comes_while_a_fetch_is_being_cancelled_has_one_of_its_own(engine: Engine) -> None:
+    async def run() -> None:
+        flight: SingleFlight[int] = SingleFlight(engine)
+        begun, cleaning, cleaned = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def slow() -> int:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cleaning.set()
+                await cleaned.wait()
+            return 1
+
+        async def quick() -> int:
+            return 2
+
+        first = asyncio.create_task(flight.get(slow))
+        await begun.wait()
+        first.cancel()
+        await cleaning.wait()
+        second = asyncio.create_task(flight.get(quick))
+        await asyncio.sleep(0)
+        assert not first.done(), "it waits for the clean-up"
+        cleaned.set()
+        assert await second == 2
+        assert (await asyncio.wait([first]))[0].pop().cancelled()
+
+    await engine.call(run())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")

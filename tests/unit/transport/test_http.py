@@ -246,7 +246,7 @@ async def test_a_used_connection_that_breaks_has_nothing_sent_twice(
 
 async def test_a_body_that_breaks_off_is_a_transport_error(script: Script, engine: Engine) -> None:
     script.handlers = [half_a_body]
-    with pytest.raises(ConnectionError, match="before the answer was whole"):
+    with pytest.raises(ConnectionError, match="before the response was complete"):
         await send(script, engine, call(), retries=0)
 
 
@@ -468,7 +468,7 @@ async def test_five_redirects_are_followed_and_not_more(script: Script, engine: 
     script.handlers = [*[redirect(307, f"/{number}") for number in range(5)], answer(body=1)]
     assert await send(script, engine, call()) == 1
     script.handlers, script.requests = [redirect(307, "/again")], []
-    with pytest.raises(errors.RedirectedError, match="given up") as caught:
+    with pytest.raises(errors.RedirectedError, match="too many redirects") as caught:
         await send(script, engine, call(), token=SECRET)
     assert len(script.requests) == 6
     assert caught.value.__cause__ is None
@@ -698,7 +698,7 @@ async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
 async def test_a_login_that_is_answered_oddly_shows_nothing(script: Script, engine: Engine) -> None:
     script.handlers = [answer(body={"token": "secret-token", "user": 3})]
     http = HttpTransport(Settings(script.url, email="a@b.c", password="secret-word"), engine)
-    with pytest.raises(errors.ServerError, match="does not know") as caught:
+    with pytest.raises(errors.ServerError, match="unexpected shape") as caught:
         await engine.call(http.send(call()))
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__dict__)
     assert "secret-token" not in shown

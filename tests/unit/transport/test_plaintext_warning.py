@@ -1,10 +1,10 @@
-"""A warning of secrets on an open line; a proxy on loopback stands for the network."""
+"""The warning about secrets over plain HTTP; a proxy on loopback plays the network between client and server."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,11 @@ from aiohttp import web
 from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, Settings
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.plaintext_warning import PlaintextWarning
+
+ELSEWHERE = "http://studio.example"
 
 
 @pytest.fixture
@@ -25,61 +30,109 @@ async def network() -> AsyncIterator[str]:
         yield url
 
 
-def about_open_lines(caught: list[warnings.WarningMessage]) -> list[warnings.WarningMessage]:
-    return [one for one in caught if "not encrypted" in str(one.message)]
+@pytest.fixture
+def caught() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def plaintext_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Return the texts of the warnings about plain HTTP; each must be a `UserWarning`, which is shown by default."""
+    about = [one for one in caught if "not encrypted" in str(one.message)]
+    assert {one.category for one in about} <= {UserWarning}
+    return [str(one.message) for one in about]
 
 
 @pytest.mark.parametrize(
-    ("url", "secret", "warned"),
+    ("url", "secret", "headers", "count"),
     [
-        ("http://studio.example", {"token": "t"}, True),
-        ("http://10.0.0.3:9090", {"email": "a@b.c", "password": "p"}, True),
-        ("http://localhost", {"token": "t"}, False),
-        ("http://studio.example", {}, False),
+        (ELSEWHERE, {"token": "t"}, {}, 1),
+        ("http://10.0.0.3:9090", {"email": "a@b.c", "password": "p"}, {}, 1),
+        (ELSEWHERE, {}, {"authorization": "Bearer t"}, 1),
+        (ELSEWHERE, {}, {"accept": "image/png"}, 0),
+        (ELSEWHERE, {}, {}, 0),
+        ("http://localhost", {"token": "t"}, {}, 0),
     ],
 )
-async def test_a_secret_that_leaves_on_an_open_line_is_warned_of_once(
-    network: str, url: str, secret: dict[str, Any], warned: bool
+async def test_the_first_request_that_carries_a_secret_unencrypted_warns(
+    network: str,
+    caught: list[warnings.WarningMessage],
+    url: str,
+    secret: dict[str, Any],
+    headers: dict[str, str],
+    count: int,
 ) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        frame = inspect.currentframe()
-        assert frame is not None
-        client, line = InvokeAIClient(Settings(url, proxy=network, **secret)), frame.f_lineno
-        async with client:
-            assert about_open_lines(caught) == [], "nothing has left yet"
-            for _ in range(2):
-                await client.aio.request("GET", "/api/v1/x")
-    assert [(one.filename, one.lineno) for one in about_open_lines(caught)] == [(__file__, line)] * warned
+    async with InvokeAIClient(Settings(url, proxy=network, **secret)) as client:
+        assert plaintext_warnings(caught) == [], "nothing was sent yet"
+        for _ in range(2):
+            await client.aio.request("GET", "/api/v1/x", headers=headers)
+    texts = plaintext_warnings(caught)
+    assert len(texts) == count
+    assert all(text.startswith(url) for text in texts)
+
+
+async def test_a_login_warns_though_the_client_was_made_without_secrets(
+    network: str, caught: list[warnings.WarningMessage]
+) -> None:
+    async with InvokeAIClient.from_url(ELSEWHERE, proxy=network) as client:
+        await client.aio.app.get_version()
+        assert plaintext_warnings(caught) == []
+        await client.aio.auth.login("a@b.c", "p")
+    assert len(plaintext_warnings(caught)) == 1
+
+
+@pytest.mark.parametrize(("token", "count"), [("t", 1), (None, 0)])
+async def test_the_socket_s_token_warns(caught: list[warnings.WarningMessage], token: str | None, count: int) -> None:
+    engine = Engine()
+    try:
+        await engine.call(HttpTransport(Settings(ELSEWHERE, token=token), engine).token(is_asked=True))
+    finally:
+        await engine.aclose()
+    assert len(plaintext_warnings(caught)) == count
 
 
 @pytest.mark.parametrize(
     ("url", "is_open"),
     [
-        ("http://studio.example", True),
+        (ELSEWHERE, True),
         ("https://studio.example", False),
         ("http://127.0.0.1:9090", False),
         ("http://[::1]:9090", False),
         ("http://localhost:9090", False),
     ],
 )
-def test_a_line_is_open_to_other_machines_without_encryption(url: str, is_open: bool) -> None:
-    assert Settings(url).is_open == is_open
+def test_it_is_given_once_for_an_unencrypted_connection_to_another_machine(
+    caught: list[warnings.WarningMessage], url: str, is_open: bool
+) -> None:
+    assert Settings(url).is_open is is_open
+    warning = PlaintextWarning(Settings(url))
+    for _ in range(2):
+        warning.warn()
+        assert warning.is_pending is False
+    assert len(plaintext_warnings(caught)) == is_open
+    assert PlaintextWarning(Settings(url)).is_pending is is_open
 
 
-async def test_a_login_later_on_is_warned_of_as_well(network: str) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        async with InvokeAIClient.from_url("http://studio.example", proxy=network) as client:
-            await client.aio.app.get_version()
-            assert about_open_lines(caught) == []
-            await client.aio.auth.login("a@b.c", "p")
-    assert [one.filename for one in about_open_lines(caught)] == [__file__]
+def test_its_place_is_the_line_that_made_the_client(caught: list[warnings.WarningMessage]) -> None:
+    frame = inspect.currentframe()
+    assert frame is not None
+    engine = Engine()
+    made, line = PlaintextWarning(Settings(ELSEWHERE)), frame.f_lineno
+    made.warn()
+    http, http_line = HttpTransport(Settings(ELSEWHERE, token="t"), engine), frame.f_lineno
+    engine.block(http.token(is_asked=True))
+    engine.close()
+    places = [(one.filename, one.lineno) for one in caught if "not encrypted" in str(one.message)]
+    assert places == [(__file__, line), (__file__, http_line)]
 
 
-async def test_the_socket_s_token_is_warned_of_too(network: str) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        async with InvokeAIClient.from_url("http://studio.example", token="t", proxy=network) as client:
-            await client._engine.call(client._http.token(is_asked=True))
-    assert [one.filename for one in about_open_lines(caught)] == [__file__]
+async def test_its_place_is_outside_of_the_package_however_the_client_is_made(
+    network: str, caught: list[warnings.WarningMessage]
+) -> None:
+    frame = inspect.currentframe()
+    assert frame is not None
+    client, line = InvokeAIClient.from_url(ELSEWHERE, token="t", proxy=network), frame.f_lineno
+    async with client:
+        await client.aio.request("GET", "/api/v1/x")
+    assert [(one.filename, one.lineno) for one in caught if "not encrypted" in str(one.message)] == [(__file__, line)]

@@ -110,7 +110,10 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         proxy = f"http://u:{secret.replace('/', '%2F')}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         seen: list[str] = []
-        for url, said in (("https://studio.example", "proxy answered 404 Not Found"), ("http://studio.example", "up")):
+        for url, said in (
+            ("https://studio.example", "proxy returned 404 Not Found"),
+            ("http://studio.example", "too many"),
+        ):
             settings = Settings(url, proxy=proxy, token=secret, retries=0)
             http = HttpTransport(settings, engine)
             with pytest.raises(TransportError, match=said) as caught:
@@ -152,7 +155,7 @@ async def test_an_error_of_the_proxy_names_the_proxy_without_its_login(engine: E
                 await engine.call(http.send(app_calls.get_version()))
             assert "S3CRET" not in str(caught.value)
         http = HttpTransport(Settings("http://studio.example", proxy=f"http://127.0.0.1:{port}", retries=0), engine)
-        with pytest.raises(RejectedError, match=r"407.*proxy wants a login"):
+        with pytest.raises(RejectedError, match=r"407.*proxy requires a login"):
             await engine.call(http.send(app_calls.get_version()))
 
 

@@ -119,6 +119,13 @@ NOT_REPEATED = {
     "style_presets.import_style_presets",
     "videos.upload_video",
     "workflows.create_workflow",
+    # The second time does not tell what the first has removed.
+    "images.clear_intermediates",
+    "images.delete_uncategorized_images",
+    "queue.clear_queue",
+    "queue.delete_all_except_current",
+    "queue.delete_by_destination",
+    "queue.prune_queue",
     # The second time is refused, or tells another story: a changed password, a model that is no checkpoint any more.
     "auth.update_me",
     "models.convert_model",

@@ -11,6 +11,7 @@ from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.generators import BoardImages
+from invokeai_py_client.workflow.references import LocalImage
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -156,6 +157,13 @@ def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates
         (["Group 1", "7"], [["y"], ["x"]]),
         (["10", 9], [["y"], ["x"]]),
         (["07", "a"], [["x"], ["y"]]),
+        (["a", "0"], [["y"], ["x"]]),
+        (["a", "4294967294"], [["y"], ["x"]]),
+        # One more is no index any longer.
+        (["a", "4294967295"], [["x"], ["y"]]),
+        ([2.5, "2.5"], [["x", "y"]]),
+        ([False, "false"], [["x", "y"]]),
+        ([["a", "b"], "a,b"], [["x", "y"]]),
     ],
 )
 def test_batches_are_grouped_and_ordered_as_javascript_would(
@@ -255,3 +263,87 @@ def test_the_rest_of_a_batch_is_what_the_server_has_not_taken(taken: int) -> Non
 
     assert expanded(rest_of(batch, taken)) == expanded(batch)[taken:]
     assert rest_of({"graph": {}, "runs": 13}, taken)["runs"] == 13 - taken
+
+
+def test_only_a_group_of_its_own_is_not_multiplied(templates: NodeTemplates) -> None:
+    nodes = [integers("x", [1], "Group 1"), integers("y", [2]), integers("z", [3], "Group 1"), ADD, node("add2", "add")]
+    wires = [wire("x", "add", "a"), wire("y", "add", "b"), wire("z", "add2", "a")]
+    # The group comes where its first batch is.
+    assert Made(templates, nodes, wires).data() == [
+        [("add", "a", [1]), ("add2", "a", [3])],
+        [("add", "b", [2])],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "items"),
+    [
+        ("float", "value", [1.5]),
+        ("integer", "value", [2]),
+        ("string", "value", ["a"]),
+        ("image", "image", [{"image_name": "a"}]),
+    ],
+)
+def test_the_edges_of_a_batch_leave_its_output(
+    templates: NodeTemplates, kind: str, output: str, items: list[Any]
+) -> None:
+    values: dict[str, Any] = {f"{kind}s": items, "batch_group_id": "None"}
+    target, field = {"image": ("img_blur", "image")}.get(kind, (kind, "value"))
+    made = Made(templates, [node("x", f"{kind}_batch", **values), node("t", target)], [wire("x", "t", field, output)])
+    assert made.warnings == ()
+    assert made.data() == [[("t", field, items)]]
+    assert made.faults() == []
+
+
+def test_faults_are_those_of_groups_and_of_empty_batches(templates: NodeTemplates) -> None:
+    nodes = [
+        integers("a", [1, 2], "Group 1"),
+        integers("b", [1], "Group 1"),
+        integers("c", [1, 2, 3], "Group 2"),
+        integers("d", [], "None"),
+        integers("e", [1]),
+        integers("f", [1, 2]),
+        ADD,
+        node("add2", "add"),
+        node("add3", "add"),
+    ]
+    wires = [
+        wire(name, target, field)
+        for name, target, field in zip(
+            "abcdef", ("add", "add", "add2", "add2", "add3", "add3"), ("a", "b") * 3, strict=True
+        )
+    ]
+    faults = Made(templates, nodes, wires).faults()
+    assert [(node_id, name) for node_id, name, _ in faults] == [("d", "integers"), ("a", "integers"), ("b", "integers")]
+    assert "'Group 1'" in faults[1][2]
+    assert "2, 1" in faults[1][2]
+    assert faults[1][2] == faults[2][2]
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("data", [None, []])
+def test_the_rest_of_a_batch_without_data_is_its_runs(runs: int, data: Any) -> None:
+    batch = {"graph": {}, "runs": runs, **({} if data is None else {"data": data})}
+    assert rest_of(batch, 1) == {**batch, "runs": runs - 1}
+
+
+def test_what_is_set_on_a_batch_is_what_it_makes(templates: NodeTemplates) -> None:
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [integers("x", [1]), node("i", "image_batch", images=[], batch_group_id="None"), ADD],
+        "edges": [wire("x", "add", "a")],
+    }
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    numbers, images, group = (fields.get(*at) for at in (("x", "integers"), ("i", "images"), ("x", "batch_group_id")))
+    assert numbers is not None
+    assert images is not None
+    assert group is not None
+    numbers.value = [5, 6]
+    images.value = [b"\x89PNG\r\n\x1a\n" + bytes(8)]
+    group.restore(("Group 2", False))
+    made = batch_nodes(definition, fields, fields.edges)
+    assert [(one.node.id, one.group, one.items) for one in made] == [
+        ("x", "Group 2", [5, 6]),
+        ("i", "None", [LocalImage(b"\x89PNG\r\n\x1a\n" + bytes(8))]),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -111,7 +112,30 @@ def test_what_is_no_input_of_the_called_workflow_is_not_exposed(templates: NodeT
         # Only ever connected.
         {"nodeId": "return", "fieldName": "values"},
     ]
+    # What the document lacks is no input of its node, although the type has it.
+    del next(n for n in callee["nodes"] if n["id"] == "blur")["data"]["inputs"]["board"]
+    callee["exposedFields"].append({"nodeId": "blur", "fieldName": "board"})
+    callee["nodes"].append({"id": "note", "type": "notes", "data": {}})
+    callee["exposedFields"].append({"nodeId": "note", "fieldName": "text"})
     assert [*exposed_inputs(WorkflowDefinition.from_dict(callee), templates)] == [RADIUS, WIDTH]
+
+
+def test_what_is_only_connected_is_not_exposed_even_if_the_document_has_it(templates: NodeTemplates) -> None:
+    callee = blur_callee()
+    returned = next(n for n in callee["nodes"] if n["id"] == "return")
+    returned["data"]["inputs"]["values"] = {"name": "values", "label": ""}
+    callee["exposedFields"].append({"nodeId": "return", "fieldName": "values"})
+    assert [*exposed_inputs(WorkflowDefinition.from_dict(callee), templates)] == [RADIUS, WIDTH]
+
+
+def test_an_exposed_input_is_described_as_the_caller_sees_it(templates: NodeTemplates) -> None:
+    callee = labelled(blur_callee(radius=4.5), "blur", "radius", "How much")
+    exposed = exposed_inputs(WorkflowDefinition.from_dict(callee), templates)[RADIUS]
+    known = templates["img_blur"].inputs["radius"]
+    assert (exposed.label, exposed.description, exposed.value) == ("How much", known.description, 4.5)
+    assert exposed.template == dataclasses.replace(
+        known, name=RADIUS, title="How much", description=known.description, input="any", is_hidden=False
+    )
 
 
 def test_a_value_and_its_input_stay_while_the_label_is_renewed(templates: NodeTemplates) -> None:
@@ -127,6 +151,15 @@ def test_the_description_is_the_called_workflows_own_else_the_servers(templates:
     call = Call(caller("w"), templates, made_with={"w": callee})
     assert call.inputs["call", RADIUS].description == "How soft"
     assert call.inputs["call", WIDTH].description == templates["blank_image"].inputs["width"].description
+
+
+def test_a_note_with_the_id_of_a_call_node_is_left_alone(templates: NodeTemplates) -> None:
+    note = {"id": "call", "type": "notes", "data": {"id": "call", "label": "", "notes": "x"}}
+    document = caller("w-1", {})
+    document["nodes"].insert(0, note)
+    call = Call(document, templates, made_with={"w-1": blur_callee()})
+    assert call.definition.to_dict()["nodes"][0]["data"] == note["data"]
+    assert RADIUS in call.definition.nodes["call"].inputs
 
 
 def test_nothing_is_changed_where_nothing_is_called(templates: NodeTemplates) -> None:
@@ -372,3 +405,31 @@ def test_images_without_a_document_are_those_that_are_not_intermediate(templates
             result(inner, image={"image_name": "c.png"}),
         ]
     ) == {"a.png": NodePath("grid"), "b.png": NodePath("grid"), "c.png": inner}
+
+
+def test_an_input_that_the_web_ui_hides_is_shown_if_it_is_exposed(templates: NodeTemplates) -> None:
+    name = "gemini_image_generation"
+    assert templates[name].inputs["mode"].is_hidden
+    callee = blur_callee()
+    callee["nodes"].append(node("g", name, templates[name].version, mode="txt2img"))
+    callee["exposedFields"] = [{"nodeId": "g", "fieldName": "mode"}]
+    (exposed,) = exposed_inputs(WorkflowDefinition.from_dict(callee), templates).values()
+    assert not exposed.template.is_hidden
+
+
+def test_every_call_is_checked(templates: NodeTemplates) -> None:
+    document = caller("")
+    calls = [
+        node(name, "call_saved_workflow", "1.0.0", workflow_id=called) for name, called in (("x", "?"), ("y", "w"))
+    ]
+    document["nodes"] += [*calls, node("z", "call_saved_workflow", "1.0.0", workflow_id="")]
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    gone = {"w": CalledWorkflow("w", "", None, "it is gone")}
+    problems = call_problems(definition, definition, templates, fields, fields.edges, gone)
+    # Nothing is known of `?`, as on a server without call nodes.
+    assert [(problem.place.node_id, problem.place.name) for problem in problems] == [
+        ("call", "workflow_id"),
+        ("y", "workflow_id"),
+        ("z", "workflow_id"),
+    ]

@@ -28,7 +28,7 @@ def warnings_of(templates: NodeTemplates, nodes: dict[str, str], wires: list[Wir
         ],
     }
     edges, warnings = kept_edges(WorkflowDefinition.from_dict(document), templates)
-    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], list(warnings)
+    return [(e.source, e.source_field, e.target, e.target_field) for e in edges], [*map(str, warnings)]
 
 
 NODES = {
@@ -110,7 +110,91 @@ def test_the_last_edge_does_not_hold(templates: NodeTemplates, wires: list[Wire]
         [("int", "value", "c1", "in"), ("c1", "out", "c2", "in"), ("c2", "out", "add", "a"), ("c2", "out", "add", "b")],
         [("c1", "out", "add", "a"), ("c1", "out", "add", "b"), ("int", "value", "c1", "in")],
         [("c1", "out", "c2", "in"), ("c2", "out", "c3", "in"), ("c3", "out", "c1", "in")],
+        [
+            ("c1", "out", "c2", "in"),
+            ("c2", "out", "c3", "in"),
+            ("c3", "out", "c1", "in"),
+            ("c3", "out", "add", "a"),
+            ("c1", "out", "add", "b"),
+            ("c2", "out", "add2", "a"),
+        ],
     ],
 )
 def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:
     assert warnings_of(templates, NODES, wires) == (wires, [])
+
+
+@pytest.mark.parametrize(
+    ("wires", "dropped", "why"),
+    [
+        # What feeds a chain must suit all that the chain leads to, wherever it branches.
+        (
+            [
+                ("c1", "out", "c2", "in"),
+                ("c1", "out", "add", "a"),
+                ("c2", "out", "c3", "in"),
+                ("c3", "out", "text", "string_left"),
+                ("float", "value", "c1", "in"),
+                ("int", "value", "c1", "in"),
+            ],
+            [4],
+            "FloatField cannot feed IntegerField",
+        ),
+        # An input behind a connector is taken by what feeds the chain, so a second edge does not fit.
+        (
+            [("int", "value", "c1", "in"), ("c1", "out", "add", "a"), ("int2", "value", "add", "a")],
+            [2],
+            "'a' has an edge already",
+        ),
+        # Chains are seen through when it comes to loops.
+        (
+            [("add", "value", "c1", "in"), ("c1", "out", "c2", "in"), ("c2", "out", "add", "a")],
+            [2],
+            "would close a loop",
+        ),
+        (
+            [("c1", "out", "add", "a"), ("add", "value", "c2", "in"), ("c2", "out", "c1", "in")],
+            [2],
+            "",
+        ),
+        # What an `if` gives on is what it gets, also behind a connector.
+        (
+            [("image", "image", "c1", "in"), ("c1", "out", "if", "true_input"), ("if", "value", "add", "a")],
+            [2],
+            "ImageField cannot feed IntegerField",
+        ),
+        # A collect that goes on from another holds what that one does, however long the chain.
+        (
+            [
+                ("int", "value", "collect", "item"),
+                ("collect", "collection", "collect2", "collection"),
+                ("collect2", "collection", "iterate", "collection"),
+                ("image", "image", "collect2", "item"),
+            ],
+            [3],
+            "the collect holds IntegerField, not ImageField",
+        ),
+        (
+            [
+                ("collect", "collection", "collect2", "collection"),
+                ("image", "image", "collect2", "item"),
+                ("int", "value", "collect", "item"),
+            ],
+            [],
+            "",
+        ),
+        # An output that the node's type does not have feeds nothing.
+        (
+            [("batch", "integers", "collect", "collection"), ("image", "image", "collect", "item")],
+            [0],
+            "makes no 'integers'",
+        ),
+    ],
+)
+def test_edges_are_checked_in_file_order_against_those_kept(
+    templates: NodeTemplates, wires: list[Wire], dropped: list[int], why: str
+) -> None:
+    kept, warnings = warnings_of(templates, NODES, wires)
+    assert [place for place, wire in enumerate(wires) if wire not in kept] == dropped
+    assert len(warnings) == len(dropped)
+    assert all(why in warning for warning in warnings)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.documents import container, edge, form, heading, node, shown
 
-from invokeai_py_client.errors import WorkflowError, WorkflowFileError
+from invokeai_py_client.errors import UnsafePathError, WorkflowError, WorkflowFileError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 
 SMALL: dict[str, Any] = {
@@ -106,7 +107,15 @@ def test_nesting_too_deep_is_refused() -> None:
 def test_a_number_too_large_for_a_float_is_loaded_and_can_be_saved(number: str, tmp_path: Path) -> None:
     # The web UI loads such a file too; what cannot hold the number has no value then.
     definition = WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', number))
-    assert abs(WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"]) > 10**399
+    assert WorkflowDefinition.from_file(definition.save(tmp_path / "a.json")).to_dict()["odd"] == (
+        -(10**400) if number.startswith("-") else 10**400
+    )
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_constant_that_is_not_json_is_refused(constant: str) -> None:
+    with pytest.raises(WorkflowFileError, match=f"{constant} is not a JSON number"):
+        WorkflowDefinition.from_json(json.dumps({**SMALL, "odd": "HERE"}).replace('"HERE"', constant))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -121,6 +130,13 @@ def test_a_file_of_any_json_encoding_is_loaded(tmp_path: Path, encoding: str) ->
 
 GRAPH = {"id": "g", "nodes": {"a": {"id": "a", "type": "add", "a": 1}}, "edges": []}
 COMFY = {"nodes": [{"id": 1, "type": "KSampler", "widgets_values": [1]}], "links": [], "version": 0.4}
+
+
+def test_a_workflow_is_loaded_of_any_mapping_and_saved_under_a_path_only(tmp_path: Path) -> None:
+    definition = WorkflowDefinition.from_dict(MappingProxyType(SMALL))
+    with pytest.raises(UnsafePathError):
+        definition.save(tmp_path / "a\0b")
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize(
@@ -151,7 +167,7 @@ def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(WorkflowFileError, match=r"small\.json' is JSON text, not a PNG\. .*from_file"):
         WorkflowDefinition.from_image(path)
-    for given in (text, "\n" + text, text.encode(), text.encode("utf-16")):
+    for given in (text, "\n" + text, "\ufeff" + text, text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")):
         with pytest.raises(WorkflowFileError, match=r"is JSON text, not a PNG\. .*from_json"):
             WorkflowDefinition.from_image(given)
     with pytest.raises(WorkflowFileError, match="from_file"):
@@ -245,9 +261,10 @@ def test_an_image_without_a_workflow_is_refused_by_its_name(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("load", [WorkflowDefinition.from_json, lambda text: WorkflowDefinition.from_dict({"a": text})])
 def test_an_error_of_what_has_no_file_names_no_source(load: Any) -> None:
-    with pytest.raises(WorkflowFileError) as caught:
-        load("{")
-    assert caught.value.source is None
+    for text in ("{", "a.json", b"{"):
+        with pytest.raises(WorkflowFileError) as caught:
+            load(text)
+        assert caught.value.source is None
 
 
 def test_every_error_of_a_file_names_it(tmp_path: Path) -> None:

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 from tests.called_workflows import caller, field
+from tests.documents import edge, node
 
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, template_as_json
+from invokeai_py_client.workflow.dynamic_inputs import dynamic_template, is_called_input, template_as_json
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.inputs import WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.readiness import missing_inputs
-from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow.references import ModelReference
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates
 
 RADIUS = field("blur", "radius")
 IMAGE = field("blur", "image")
@@ -130,7 +132,7 @@ def test_models_and_images_of_a_called_workflow_are_bound_and_looked_for(templat
         templates,
     )
     (bound,) = loaded.fields.of_models(loaded.edges)
-    assert (bound.place.name, bound.bases, bound.types) == (MODEL, ("sd-1",), ("main",))
+    assert (bound.place.name, bound.template.model_bases, bound.template.model_types) == (MODEL, ("sd-1",), ("main",))
     named = named_resources(loaded.definition, templates, loaded.fields, loaded.edges)
     assert {(thing.kind, thing.name) for thing in named} == {("model", "k"), ("image", "a.png")}
 
@@ -146,6 +148,38 @@ def test_a_description_that_cannot_be_read_is_as_good_as_none(broken: Any, templ
     loaded = Loaded(made, templates)
     assert dynamic_template(loaded.definition.nodes["call"], RADIUS) is None
     assert loaded.inputs[("call", RADIUS)].type_name == "unknown"
+
+
+def test_a_multiple_of_zero_bounds_nothing(templates: NodeTemplates) -> None:
+    loaded = Loaded(document({RADIUS: described(RADIUS, "IntegerField", multipleOf=0, minimum=1)}), templates)
+    loaded.inputs[0].value = 3
+    with pytest.raises(InputValueError, match="at least 1"):
+        loaded.inputs[0].value = 0
+
+
+def test_odd_labels_bases_and_types_of_a_description_are_left_out(templates: NodeTemplates) -> None:
+    enum = described(RADIUS, "EnumField", options=["p", "q"], ui_choice_labels={"p": ["l"], "q": "Q"})
+    model = described(MODEL, "ModelIdentifierField", ui_model_base=[["x"], "sd-1"], ui_model_type=[{}, "main"])
+    loaded = Loaded(document({RADIUS: enum, MODEL: model}), templates)
+    loaded.inputs[0].value = "Q"
+    assert loaded.inputs[0].value == "q"
+    with pytest.raises(InputValueError, match="one of 'p', 'q'"):
+        loaded.inputs[0].value = "l"
+    loaded.inputs[1].value = "dream"
+    assert loaded.inputs[1].value == ModelReference("dream", ("sd-1",), ("main",))
+
+
+@pytest.mark.parametrize("name", ["id", "type", "use_cache"])
+def test_what_every_node_has_is_not_an_input(name: str, templates: NodeTemplates) -> None:
+    made = document({name: described(name, "IntegerField")}, **{name: 5})
+    made["nodes"].append(node("add", "add", "1.0.1", a=1, b=2))
+    made["edges"] = [edge("add", "value", "call", name)]
+    loaded = Loaded(made, templates)
+    assert dynamic_template(loaded.definition.nodes["call"], name) is None
+    assert [*map(str, loaded.dropped)] == [
+        f"edge add.value -> call.{name} is left out: a call_saved_workflow takes no {name!r}"
+    ]
+    assert loaded.sent() == {}
 
 
 @pytest.mark.parametrize(
@@ -166,3 +200,129 @@ def test_a_written_template_is_read_back(node_type: str, name: str, templates: N
     template = templates[node_type].inputs[name]
     made = document({name: template_as_json(template)})
     assert dynamic_template(WorkflowDefinition.from_dict(made).nodes["call"], name) == template
+
+
+FULL = described(
+    RADIUS,
+    "FloatField",
+    title="Radius",
+    required=True,
+    description="How wide.",
+    input="direct",
+    ui_hidden=True,
+    default=2.5,
+    options=["a", "b"],
+    ui_choice_labels={"a": "First"},
+    ui_model_base=["sd-1"],
+    ui_model_type=["main"],
+    minimum=1,
+    maximum=2,
+    exclusiveMinimum=3,
+    exclusiveMaximum=4,
+    multipleOf=5,
+    minLength=6,
+    maxLength=7,
+    minItems=8,
+    maxItems=9,
+)
+
+
+def read(description: dict[str, Any]) -> InputTemplate:
+    call = WorkflowDefinition.from_dict(document({RADIUS: description})).nodes["call"]
+    found = dynamic_template(call, RADIUS)
+    assert found is not None
+    return found
+
+
+def test_a_description_is_read_whole_and_written_as_it_was() -> None:
+    template = read({**FULL, "type": {"name": "FloatField", "cardinality": "COLLECTION", "batch": True}})
+    assert template == InputTemplate(
+        name=RADIUS,
+        title="Radius",
+        description="How wide.",
+        type=FieldType("FloatField", Cardinality.COLLECTION, batch=True),
+        required=True,
+        default=2.5,
+        input="direct",
+        minimum=1,
+        maximum=2,
+        exclusive_minimum=3,
+        exclusive_maximum=4,
+        multiple_of=5,
+        min_length=6,
+        max_length=7,
+        min_items=8,
+        max_items=9,
+        options=("a", "b"),
+        option_labels={"a": "First"},
+        model_bases=("sd-1",),
+        model_types=("main",),
+        is_hidden=True,
+    )
+    assert not template.nullable
+    assert template_as_json(read(FULL)) == FULL
+
+
+def test_what_a_description_lacks_is_filled_in() -> None:
+    template = read({"type": {"name": "IntegerField"}})
+    assert template == InputTemplate(
+        name=RADIUS,
+        title=RADIUS,
+        description="",
+        type=FieldType("IntegerField"),
+        required=False,
+        default=None,
+        input="any",
+    )
+    # Without a value, the called workflow runs with its own.
+    assert template.nullable
+    assert template_as_json(template) == described(RADIUS, "IntegerField")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("required", "yes"),
+        ("ui_hidden", 1),
+        ("options", "ab"),
+        ("ui_choice_labels", ["a"]),
+        ("ui_model_base", "sd-1"),
+        ("ui_model_type", {"main": 1}),
+        ("minimum", "0"),
+        ("maximum", True),
+    ],
+)
+def test_a_part_of_a_wrong_type_is_as_good_as_absent(name: str, value: Any) -> None:
+    assert read({**described(RADIUS, "FloatField"), name: value}) == read(described(RADIUS, "FloatField"))
+
+
+@pytest.mark.parametrize(
+    ("cardinality", "expected"),
+    [
+        ("SINGLE", Cardinality.SINGLE),
+        ("COLLECTION", Cardinality.COLLECTION),
+        ("SINGLE_OR_COLLECTION", Cardinality.SINGLE_OR_COLLECTION),
+        ("MANY", Cardinality.SINGLE),
+        (["COLLECTION"], Cardinality.SINGLE),
+        (None, Cardinality.SINGLE),
+    ],
+)
+def test_an_unknown_cardinality_is_one(cardinality: Any, expected: Cardinality) -> None:
+    template = read({"type": {"name": "FloatField", "cardinality": cardinality}})
+    assert template.type == FieldType("FloatField", expected)
+
+
+def test_a_default_is_a_copy() -> None:
+    template = read(described(RADIUS, "FloatField", default=[1]))
+    template_as_json(template)["default"].append(2)
+    assert template.default == [1]
+
+
+@pytest.mark.parametrize(
+    ("node_type", "name", "is_called"),
+    [("call_saved_workflow", RADIUS, True), ("call_saved_workflow", "workflow_id", False), ("add", RADIUS, False)],
+)
+def test_an_input_of_a_called_workflow_is_known_by_its_name(node_type: str, name: str, is_called: bool) -> None:
+    made = document({})
+    made["nodes"][-1]["data"]["type"] = node_type
+    assert is_called_input(WorkflowDefinition.from_dict(made).nodes["call"], name) is is_called

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import dataclasses
 import fractions
+import io
+import types
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_factory import RawField, field_for
-from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace, bounds
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import NodeTemplates, unknown_input
+from invokeai_py_client.workflow.templates import FieldType, InputTemplate, NodeTemplates, unknown_input
 
 DEMO = Path(__file__).parents[3] / "docs" / "demo.png"
 PNG = DEMO.read_bytes()
@@ -343,6 +348,28 @@ def test_what_only_looks_like_a_number_is_refused(templates: NodeTemplates, valu
         field(templates, "noise", "width").value = value
 
 
+@pytest.mark.parametrize(
+    ("number", "step", "is_multiple"),
+    [
+        (10.5, 1.0, False),
+        (1e9 + 0.5, 1.0, False),
+        (-1e10 - 0.25, 1.0, False),
+        (1 + 1e-8, 1.0, False),
+        (1e9, 1.0, True),
+        (0.3, 0.1, True),
+        (-0.7, 0.1, True),
+        (1016757070.4, 0.05, True),
+        (123456789.1, 0.1, True),
+    ],
+)
+def test_a_number_is_a_multiple_whatever_its_size(
+    templates: NodeTemplates, number: float, step: float, is_multiple: bool
+) -> None:
+    template = dataclasses.replace(templates["img_blur"].inputs["radius"], minimum=None, multiple_of=step)
+    held = field_for(FieldPlace("id", "img_blur", "", "radius"), template, number)
+    assert (held.fault() is None) is is_multiple
+
+
 @pytest.mark.parametrize(("node", "name", "number"), [("img_blur", "radius", 1e308), ("noise", "seed", 10**400)])
 def test_numbers_beyond_every_multiple_are_refused(
     templates: NodeTemplates, node: str, name: str, number: float
@@ -403,3 +430,262 @@ def test_models_of_older_servers_are_known_by_their_type_name(templates: NodeTem
     one.value = {**MODEL, "base": "sdxl"}
     with pytest.raises(InputValueError, match="a main of base sdxl"):
         one.value = MODEL
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "CMYK", "F", "YCbCr", "HSV", "LAB", "I", "I;16B"])
+def test_a_pillow_image_of_any_mode_becomes_a_png(templates: NodeTemplates, mode: str) -> None:
+    one = field(templates, "img_blur", "image")
+    one.value = PIL.Image.new(mode, (3, 2))
+    assert isinstance(one.value, LocalImage)
+    assert isinstance(one.value.source, bytes)
+    assert PIL.Image.open(io.BytesIO(one.value.source)).size == (3, 2)
+
+
+def test_a_pillow_image_that_cannot_be_written_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with pytest.raises(InputValueError, match="that Pillow can write as PNG"):
+        one.value = PIL.Image.new("RGB", (0, 0))
+    assert one.value == {"image_name": "a"}
+
+
+def test_an_open_binary_file_is_read(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    with DEMO.open("rb") as file:
+        one.value = file
+    assert one.value == LocalImage(PNG)
+    one.value = io.BytesIO(PNG)
+    assert one.value == LocalImage(PNG)
+
+
+def test_an_open_file_that_is_not_an_image_is_refused(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image", initial={"image_name": "a"})
+    with DEMO.open("rb") as closed:
+        pass
+    for file, why in (
+        (closed, "cannot be read"),
+        (io.StringIO("text"), "mode 'rb'"),
+        (io.BytesIO(b"text"), "of no known kind"),
+    ):
+        with pytest.raises(InputValueError, match=why):
+            one.value = file
+    assert one.value == {"image_name": "a"}
+
+
+def test_what_only_has_a_name_is_not_an_image(templates: NodeTemplates) -> None:
+    one = field(templates, "img_blur", "image")
+    for other in (Record(), {"name": "a.png"}):
+        with pytest.raises(InputValueError, match="it takes an image: its name on the server"):
+            one.value = other
+    one.value = types.SimpleNamespace(image_name="a.png", name="b.png")
+    assert one.value == {"image_name": "a.png"}
+
+
+@pytest.mark.parametrize("values", [["x"], [{}], [None], [True], "1, 2", [float("inf")]])
+def test_a_generators_stored_values_are_of_its_kind(templates: NodeTemplates, values: Any) -> None:
+    one = field(templates, "float_generator", "generator")
+    with pytest.raises(InputValueError, match="a generator as the web UI writes it"):
+        one.value = {"type": "float_generator_arithmetic_sequence", "values": values}
+
+
+def test_a_generator_holds_nothing_but_what_the_web_ui_reads(templates: NodeTemplates) -> None:
+    one = field(templates, "float_generator", "generator")
+    one.value = {"type": "float_generator_arithmetic_sequence", "count": 2, "values": [1, 2.5], "more": object()}
+    assert one.value == {
+        "type": "float_generator_arithmetic_sequence",
+        "start": 0,
+        "step": 0.1,
+        "count": 2,
+        "values": [1, 2.5],
+    }
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", object(), 5, ""])
+def test_a_model_has_a_submodel_type_base_and_type_that_the_server_knows(templates: NodeTemplates, wrong: Any) -> None:
+    model = InputTemplate(
+        name="model",
+        title="Model",
+        description="",
+        type=FieldType("ModelIdentifierField"),
+        required=True,
+        default=None,
+        input="any",
+    )
+    for part in ("base", "type", "submodel_type"):
+        one = field_for(FieldPlace("n", "t", "", "model"), model, terms=templates.model_terms)
+        with pytest.raises(InputValueError, match=f"a model whose {part} is one of|or a mapping with key"):
+            one.value = {**MODEL, part: wrong}
+    unlisted = field_for(FieldPlace("n", "t", "", "model"), model)
+    with pytest.raises(InputValueError, match="a model whose submodel_type is a text"):
+        unlisted.value = {**MODEL, "submodel_type": object()}
+
+
+def test_the_fields_of_a_workflow_know_the_servers_models(templates: NodeTemplates) -> None:
+    document = {
+        "meta": {"version": "3.0.0"},
+        "nodes": [
+            {"id": kind, "type": "invocation", "data": {"type": kind, "inputs": {}}}
+            for kind in ("main_model_loader", "flux2_dev_lora_collection_loader")
+        ],
+        "edges": [],
+    }
+    fields = WorkflowFields(WorkflowDefinition.from_dict(document), templates)
+    model, loras = fields.get("main_model_loader", "model"), fields.get("flux2_dev_lora_collection_loader", "loras")
+    assert model is not None
+    assert loras is not None
+    with pytest.raises(InputValueError, match="whose submodel_type is one of '"):
+        model.value = {**MODEL, "submodel_type": "nonsense"}
+    with pytest.raises(InputValueError, match="whose base is one of"):
+        loras.value = [{**LORA, "base": "nonsense"}]
+
+
+@pytest.mark.parametrize("weight", [10**400, float("nan"), "1", True])
+def test_the_weight_of_a_lora_is_a_finite_number(templates: NodeTemplates, weight: Any) -> None:
+    with pytest.raises(InputValueError, match="a finite number as its weight"):
+        field(templates, "lora_collection_loader", "loras").value = {"lora": LORA, "weight": weight}
+
+
+def test_a_text_with_half_a_pair_of_surrogates_cannot_be_sent(templates: NodeTemplates) -> None:
+    with pytest.raises(InputValueError, match="an unpaired surrogate"):
+        field(templates, "compel", "prompt").value = "a tiger \ud83d"
+    assert "an unpaired surrogate" in str(field(templates, "compel", "prompt", initial="a tiger \ud83d").fault())
+    field(templates, "compel", "prompt").value = "a tiger \U0001f42f"
+
+
+def refused(templates: NodeTemplates, node: str, name: str, value: Any) -> InputValueError:
+    with pytest.raises(InputValueError) as caught:
+        field(templates, node, name).value = value
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "value"),
+    [
+        ("noise", "width", "64"),
+        ("noise", "width", 65),
+        ("img_blur", "radius", "2"),
+        ("img_blur", "radius", float("inf")),
+        ("l2i", "tiled", 1),
+        ("compel", "prompt", 5),
+        ("img_blur", "blur_type", "soft"),
+        ("img_blur", "blur_type", 5),
+        ("blank_image", "color", "red"),
+        ("blank_image", "color", (1, 2, 256)),
+        ("blank_image", "color", (1, 2, -1)),
+        ("blank_image", "color", (1, 2, "3")),
+        ("blank_image", "color", (1, 2)),
+        ("blank_image", "color", (1, 2, 3, 4, 5)),
+        ("blank_image", "color", "#ff800"),
+        ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "x": 4}),
+        ("crop_image_to_bounding_box", "bounding_box", (1, 2, 3)),
+        ("crop_image_to_bounding_box", "bounding_box", (1, 4, 3, 2)),
+        ("crop_image_to_bounding_box", "bounding_box", {"x_min": 1}),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "more": 1}),
+        *(("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": odd}) for odd in (True, "1", -0.1, 1.1)),
+        ("crop_image_to_bounding_box", "bounding_box", b"abcd"),
+    ],
+)
+def test_a_refusal_has_the_value_and_the_place(templates: NodeTemplates, node: str, name: str, value: Any) -> None:
+    error = refused(templates, node, name, value)
+    assert error.expected
+    assert error.node_id == "id"
+    # The bounds of a number are those of the number that was read.
+    assert error.value == value
+    assert error.field == name
+
+
+@pytest.mark.parametrize("score", [0, 0.5, 1])
+def test_a_box_has_a_score_of_0_to_1(templates: NodeTemplates, score: float) -> None:
+    one = field(templates, "crop_image_to_bounding_box", "bounding_box")
+    one.value = {**BOX, "score": score}
+    assert one.raw == {**BOX, "score": score}
+
+
+def test_a_box_may_be_empty(templates: NodeTemplates) -> None:
+    one = field(templates, "crop_image_to_bounding_box", "bounding_box")
+    one.value = (3, 4, 3, 4)
+    assert one.raw == {"x_min": 3, "x_max": 3, "y_min": 4, "y_max": 4, "score": None}
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(78, True), (79, False)])
+def test_a_message_shows_80_characters_of_a_value(templates: NodeTemplates, length: int, is_whole: bool) -> None:
+    told = str(refused(templates, "noise", "width", "x" * length))
+    shown = repr("x" * length)
+    assert (shown in told) is is_whole
+    assert (shown[:77] + "..." in told) is not is_whole
+
+
+LIMITS = {
+    "minimum": 8,
+    "exclusive_minimum": 8,
+    "maximum": 8,
+    "exclusive_maximum": 8,
+    "multiple_of": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("limit", "fits", "does_not"),
+    [
+        ("minimum", 8, 7),
+        ("exclusive_minimum", 9, 8),
+        ("maximum", 8, 9),
+        ("exclusive_maximum", 7, 8),
+        ("multiple_of", 12, 10),
+    ],
+)
+def test_each_bound_is_kept(templates: NodeTemplates, limit: str, fits: int, does_not: int) -> None:
+    unlimited = dict.fromkeys(LIMITS, None)
+    for node, name, kind in (("noise", "seed", int), ("img_blur", "radius", float)):
+        limits: dict[str, Any] = {**unlimited, limit: LIMITS[limit]}
+        template = dataclasses.replace(templates[node].inputs[name], **limits)
+        one = field_for(FieldPlace("id", node, "", name), template)
+        one.value = kind(fits)
+        with pytest.raises(InputValueError, match=bounds(template)):
+            one.value = kind(does_not)
+        assert one.raw == fits
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fits", "does_not", "wants"),
+    [
+        (None, 3, "abc", "abcd", "0 to 3"),
+        (2, None, "ab", "a", "2 to any number of"),
+        (0, None, "", None, ""),
+    ],
+)
+def test_a_text_is_as_long_as_its_template_allows(
+    templates: NodeTemplates, low: int | None, high: int | None, fits: str, does_not: str | None, wants: str
+) -> None:
+    template = dataclasses.replace(templates["compel"].inputs["prompt"], min_length=low, max_length=high)
+    one = field_for(FieldPlace("id", "compel", "", "prompt"), template)
+    one.value = fits
+    if does_not is not None:
+        with pytest.raises(InputValueError, match=wants):
+            one.value = does_not
+    assert one.raw == fits
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (FieldPlace("5f", "noise", "", "width"), "noise.width of node 5f"),
+        (FieldPlace("5f", "noise", "Start", "width"), "noise.width of node 5f 'Start'"),
+        (FieldPlace("5f", "noise", "", "width", "Width"), "'Width' (noise.width of node 5f)"),
+        (FieldPlace("5f", "noise", "Start", ""), "noise, node 5f 'Start'"),
+    ],
+)
+def test_a_place_is_said_in_words(place: FieldPlace, said: str) -> None:
+    assert str(place) == said
+
+
+def test_a_field_shows_its_place_and_value(templates: NodeTemplates) -> None:
+    assert repr(field(templates, "noise", "width", 64)) == "<IntegerField noise.width of node id = 64>"
+    assert repr(field(templates, "noise", "width")) == "<IntegerField noise.width of node id = UNSET>"
+
+
+def test_a_restored_field_has_the_value_that_it_had(templates: NodeTemplates) -> None:
+    one = field(templates, "noise", "width", "odd")
+    state = one.snapshot()
+    one.value = 64
+    one.restore(state)
+    assert (one.raw, one.is_changed) == ("odd", False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.workflow.generators import BoardImages, DynamicPrompts, generate
+from invokeai_py_client.workflow.generators import MOST_VALUES, BoardImages, DynamicPrompts, generate
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,102 @@ def test_what_only_the_server_can_make_is_described() -> None:
 )
 def test_what_cannot_be_understood_is_a_value_error(value: Any) -> None:
     with pytest.raises(ValueError, match=r"it has no value|is not known|is not a|are more than|is neither"):
+        generate(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("float_generator_arithmetic_sequence", [float(place) * 0.1 for place in range(10)]),
+        ("float_generator_linear_distribution", [place / 9 for place in range(10)]),
+        ("float_generator_parse_string", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+        ("integer_generator_arithmetic_sequence", [*range(10)]),
+        ("integer_generator_linear_distribution", [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]),
+        ("integer_generator_parse_string", [*range(1, 11)]),
+        ("string_generator_parse_string", ["foo", "bar", "baz", "qux"]),
+        (
+            "string_generator_dynamic_prompts_combinatorial",
+            DynamicPrompts("a super {cute|ferocious} {dog|cat}", 10, combinatorial=True, seed=None),
+        ),
+        (
+            "string_generator_dynamic_prompts_random",
+            DynamicPrompts("a super {cute|ferocious} {dog|cat}", 10, combinatorial=False, seed=None),
+        ),
+        ("image_generator_images_from_board", []),
+    ],
+)
+def test_a_generator_that_says_nothing_makes_what_the_web_uis_does(kind: str, made: Any) -> None:
+    assert generate({"type": kind}) == made
+    assert generate({"type": kind}, kind.split("_", 1)[0]) == made
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [("float", 0, 1), ("integer", 0, 10)])
+def test_random_numbers_are_ten_from_the_web_uis_range(kind: str, low: int, high: int) -> None:
+    uniform = {"type": f"{kind}_generator_random_distribution_uniform", "seed": 7}
+    made = generate(uniform)
+    assert isinstance(made, list)
+    assert len({*made}) > 3
+    assert len(made) == 10
+    assert all(low <= number <= high for number in made)
+    assert generate({**uniform, "seed": None, "count": 3}) != made
+    shifted = generate({**uniform, "min": 100, "max": 100 + high})
+    assert shifted == pytest.approx([number + 100 for number in made])
+
+
+def test_an_integer_is_drawn_from_all_of_its_range() -> None:
+    made = generate({"type": "integer_generator_random_distribution_uniform", "count": 2000, "seed": 1})
+    assert isinstance(made, list)
+    assert {*made} == {*range(11)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_kept"),
+    [
+        ("float_generator_arithmetic_sequence", True),
+        ("float_generator_linear_distribution", True),
+        ("float_generator_random_distribution_uniform", True),
+        ("float_generator_parse_string", True),
+        ("integer_generator_arithmetic_sequence", False),
+        ("integer_generator_parse_string", False),
+    ],
+)
+def test_values_that_an_older_web_ui_stored_are_those_of_floats(kind: str, is_kept: bool) -> None:
+    assert (generate({"type": kind, "values": [5, 6]}) == [5, 6]) is is_kept
+    assert generate({"type": kind, "values": None}) != [5, 6]
+    assert generate({"type": kind, "values": [], "count": 3}) == [] or not is_kept
+
+
+def test_a_million_values_are_the_most() -> None:
+    value = {"type": "float_generator_arithmetic_sequence", "step": 0, "count": MOST_VALUES}
+    assert generate(value) == [0]
+    with pytest.raises(ValueError, match="1000001 values are more than 1000000"):
+        generate({**value, "count": MOST_VALUES + 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ({"type": "float_generator_linear_distribution", "start": "0"}, "start"),
+        ({"type": "float_generator_linear_distribution", "end": None}, "end"),
+        ({"type": "integer_generator_linear_distribution", "start": 0.5}, "start"),
+        ({"type": "integer_generator_linear_distribution", "end": "9"}, "end"),
+        ({"type": "float_generator_random_distribution_uniform", "min": "0"}, "min"),
+        ({"type": "float_generator_random_distribution_uniform", "max": True}, "max"),
+        ({"type": "integer_generator_random_distribution_uniform", "min": 0.5}, "min"),
+        ({"type": "integer_generator_random_distribution_uniform", "max": 0.5}, "max"),
+        ({"type": "integer_generator_random_distribution_uniform", "seed": 0.5}, "seed"),
+        ({"type": "float_generator_arithmetic_sequence", "count": 2.5}, "count"),
+        ({"type": "float_generator_parse_string", "input": 5}, "input"),
+        ({"type": "integer_generator_parse_string", "input": None}, "input"),
+        ({"type": "string_generator_parse_string", "splitOn": 5}, "splitOn"),
+        ({"type": "string_generator_dynamic_prompts_random", "input": 5}, "input"),
+        ({"type": "string_generator_dynamic_prompts_random", "count": "5"}, "count"),
+        ({"type": "string_generator_dynamic_prompts_random", "seed": "5"}, "seed"),
+        ({"type": "string_generator_dynamic_prompts_combinatorial", "maxPrompts": "5"}, "maxPrompts"),
+        ({"type": "image_generator_images_from_board", "board_id": 5}, "board_id"),
+        ({"type": "image_generator_images_from_board", "category": 5}, "category"),
+    ],
+)
+def test_a_part_of_a_wrong_type_is_named(value: dict[str, Any], part: str) -> None:
+    with pytest.raises(ValueError, match=f"'{part}' is not"):
         generate(value)

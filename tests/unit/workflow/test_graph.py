@@ -12,7 +12,6 @@ from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
 from invokeai_py_client.workflow.inputs import shown_inputs
-from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -56,12 +55,22 @@ class Workflow:
     def build(self, default_board: str | None = None) -> BuiltGraph:
         edges, warnings = kept_edges(self.definition, self.templates)
         built = build_graph(self.definition, self.templates, self.fields, edges, default_board=default_board)
-        return BuiltGraph(built.graph, (*warnings, *built.warnings))
+        return BuiltGraph(built.graph, (*map(str, warnings), *built.warnings))
 
 
 @pytest.fixture
 def document() -> dict[str, Any]:
     return copy.deepcopy(DOCUMENT)
+
+
+def test_an_edge_of_a_collapsed_node_is_kept_whatever_its_handles(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
+    collapsed = {"id": "c", "type": "collapsed", "source": "blank", "target": "blur", "targetHandle": []}
+    document["edges"].append(collapsed)
+    workflow = Workflow(document, templates)
+    workflow.inputs["blur", "image"].set("mine.png", override_edge=True)
+    assert with_values(workflow.definition, workflow.fields)["edges"] == [collapsed]
 
 
 def test_the_graph_is_what_the_web_ui_would_send(document: dict[str, Any], templates: NodeTemplates) -> None:
@@ -189,55 +198,6 @@ def test_the_embedded_workflow_has_the_values_that_run(document: dict[str, Any],
     assert embedded["nodes"][1]["data"]["inputs"]["radius"]["value"] == 9
     assert workflow.definition.nodes["blur"].inputs["radius"]["value"] == 2
     assert json.loads(json.dumps(embedded)) == embedded
-
-
-def test_outputs_are_mapped_in_order_and_intermediates_left_out(
-    document: dict[str, Any], templates: NodeTemplates
-) -> None:
-    document["nodes"].append(node("second", "img_blur", "1.2.2", intermediate=False, board={"board_id": "b"}))
-    document["nodes"].append(node("many", "image_collection", "1.0.2", intermediate=False))
-    document["exposedFields"].insert(0, {"nodeId": "second", "fieldName": "board"})
-    workflow = Workflow(document, templates)
-
-    def image(name: str) -> dict[str, Any]:
-        return {"type": "image_output", "image": {"image_name": name}}
-
-    results = [
-        ("blank", image("hidden")),
-        ("blur", image("one")),
-        ("blur", image("two")),
-        ("many", {"type": "image_collection_output", "collection": [{"image_name": "x"}, {"image_name": "y"}]}),
-    ]
-    mapped = map_outputs(workflow.definition, templates, workflow.inputs, results, boards_sent(workflow.build().graph))
-    assert [(m.node_id, m.input_index, m.board_id, m.image_names) for m in mapped] == [
-        ("second", 0, "b", ()),
-        ("blur", 2, None, ("one", "two")),
-        ("many", None, None, ("x", "y")),
-    ]
-    assert mapped[1]["label"] == "Blur Image"
-
-
-def test_videos_and_nodes_of_several_images_are_mapped(templates: NodeTemplates) -> None:
-    document = {
-        **DOCUMENT,
-        "nodes": [
-            node("film", "wan_l2v", templates["wan_l2v"].version, intermediate=False),
-            node("maps", "pbr_maps", templates["pbr_maps"].version, intermediate=False),
-        ],
-        "edges": [],
-        "exposedFields": [],
-    }
-    workflow = Workflow(document, templates)
-    results: list[tuple[str, dict[str, Any]]] = [
-        ("film", {"type": "video_output", "video": {"video_name": "v.mp4"}, "width": 8}),
-        ("maps", {"normal_map": {"image_name": "n"}, "roughness_map": {"image_name": "r"}, "displacement_map": None}),
-        ("gone", {"image": {"image_name": "of a node that the workflow does not have"}}),
-    ]
-    mapped = map_outputs(workflow.definition, templates, workflow.inputs, results, {"film": "b"})
-    assert [(m.node_id, m.board_id, m.image_names, m.video_names) for m in mapped] == [
-        ("film", "b", (), ("v.mp4",)),
-        ("maps", None, ("n", "r"), ()),
-    ]
 
 
 def test_lists_are_each_handles_own(templates: NodeTemplates) -> None:

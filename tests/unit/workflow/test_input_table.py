@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,3 +99,127 @@ def test_bases_and_types_edges_and_models_that_are_not_bound_are_shown(templates
     assert model[3] == "base: sd-1, sd-2; type: main"
     assert model[5] == "'dreamshaper' (sd-1 main), not bound"
     assert seed[5] == "<- r.value"
+
+
+@pytest.mark.parametrize(
+    ("node_type", "name", "value", "shown"),
+    [
+        ("noise", "width", 64, "64"),
+        ("noise", "width", 0, "0"),
+        ("compel", "prompt", "", ""),
+        ("l2i", "tiled", False, "False"),
+        ("l2i", "board", None, "-"),
+        ("l2i", "board", {"board_id": "b"}, "b"),
+        ("img_blur", "image", {"image_name": "a.png"}, "a.png"),
+        ("video_frame_extract", "video", {"video_name": "v.mp4"}, "v.mp4"),
+        ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "a": 4}, "{'r': 1, 'g': 2, 'b': 3, 'a': 4}"),
+        (
+            "main_model_loader",
+            "model",
+            {"key": "k", "hash": "h", "name": "dream", "base": "sd-1", "type": "main"},
+            "dream",
+        ),
+    ],
+)
+def test_a_value_is_shown_by_its_name(
+    templates: NodeTemplates, node_type: str, name: str, value: Any, shown: str
+) -> None:
+    one = node("n", node_type, templates[node_type].version, **{name: value})
+    if value is None:
+        del one["data"]["inputs"][name]["value"]
+    ((*_, current),) = rows(templates, [one], [("n", name)])
+    assert current == shown
+
+
+@pytest.mark.parametrize(
+    ("node_type", "name", "takes"),
+    [
+        ("noise", "width", "above 0, a multiple of 8"),
+        ("compel", "prompt", ""),
+        ("img_blur", "blur_type", "gaussian, box"),
+        ("lora_selector", "lora", "type: lora"),
+    ],
+)
+def test_what_an_input_takes_is_shown(templates: NodeTemplates, node_type: str, name: str, takes: str) -> None:
+    values: dict[str, Any] = {name: None}
+    ((*_, shown, _, _),) = rows(templates, [node("n", node_type, "1.0.0", **values)], [("n", name)])
+    assert shown == takes
+
+
+def test_a_required_input_without_a_value_or_an_edge_is_marked(templates: NodeTemplates) -> None:
+    version = templates["img_blur"].version
+    nodes = [
+        node("empty", "img_blur", version, image=None, radius=1),
+        node("set", "img_blur", version, image={"image_name": "a"}),
+        node("fed", "img_blur", version, image=None),
+    ]
+    shown = [("empty", "image"), ("empty", "radius"), ("set", "image"), ("fed", "image")]
+    wires = [edge("set", "image", "fed", "image")]
+    assert [row[1].endswith(" *") for row in rows(templates, nodes, shown, wires)] == [True, False, False, False]
+
+
+def test_inputs_that_the_form_does_not_show_have_no_index(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(DOCUMENT)
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    table = input_table(inputs.nodes["n"].inputs)
+    assert {row[1]: row[0] for row in table.rows}["How <wide>"] == "0"
+    assert {row[0] for row in table.rows} == {"", "0", "1"}
+
+
+def row(*cells: str) -> tuple[str, ...]:
+    return (*cells, *[""] * (6 - len(cells)))
+
+
+def test_a_table_is_laid_out_in_columns() -> None:
+    assert str(InputTable([row("0", "Steps", "Integer", "", "10", "30"), row("1", "x")])).splitlines() == [
+        "#  Input  Type     Takes  Default  Current",
+        "-  -----  -------  -----  -------  -------",
+        "0  Steps  Integer         10       30",
+        "1  x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [("x" * 48, "x" * 48), ("x" * 49, "x" * 45 + "..."), ("two\nlines  and\ttabs", "two lines and tabs")],
+)
+def test_a_cell_is_one_line_of_48_characters(cell: str, shown: str) -> None:
+    last = str(InputTable([row("0", cell)])).splitlines()[-1]
+    assert last == f"0  {shown}"
+
+
+def test_a_notebook_gets_every_cell_whole_and_escaped() -> None:
+    html = InputTable([row("0", "<" * 60, "a & b")])._repr_html_()
+    assert html.count("<tr>") == 2
+    assert html.count("<th>") == html.count("<td>") == 6
+    assert "<th>Current</th>" in html
+    assert f"<td>{'&lt;' * 60}</td><td>a &amp; b</td>" in html
+
+
+class Shell:
+    def __init__(self, **parts: object) -> None:
+        self.__dict__.update(parts)
+
+
+@pytest.mark.parametrize(("shell", "is_displayed"), [(None, False), (Shell(), False), (Shell(kernel=None), True)])
+def test_only_a_notebook_displays_a_table(
+    shell: Shell | None,
+    is_displayed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    displayed: list[object] = []
+    fake = SimpleNamespace(get_ipython=lambda: shell, display=SimpleNamespace(display=displayed.append))
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    table = InputTable([row("0", "Steps")])
+    show(table)
+    assert displayed == ([table] if is_displayed else [])
+    assert ("Steps" in capsys.readouterr().out) is not is_displayed
+
+
+def test_an_output_without_an_encoding_is_taken_for_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    assert output.encoding is None
+    show(InputTable([row("0", "größe 🐅")]))
+    assert "größe 🐅" in output.getvalue()

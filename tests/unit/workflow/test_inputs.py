@@ -125,11 +125,37 @@ def test_several_are_set_together_or_not_at_all(inputs: WorkflowInputs) -> None:
     assert (inputs[0].value, inputs[2].value) == ("a tiger", 128)
 
 
+@pytest.mark.parametrize("keys", [(2, ("x", "width")), ("SEED", ("x", "seed")), (4, 5), (0, -6)])
+def test_one_input_is_not_set_twice_at_once(inputs: WorkflowInputs, keys: tuple[Any, Any]) -> None:
+    with pytest.raises(InputValueError, match="is named twice, as "):
+        set_all(inputs, {keys[0]: 8, keys[1]: 16})
+    assert (inputs[0].value, inputs[2].value, inputs[4].value) == ("a", 64, 1)
+
+
+class Broken:
+    """A record that fails as it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise OSError("it is gone")
+
+
+def test_an_error_of_a_users_own_object_leaves_every_input_as_it_was(inputs: WorkflowInputs) -> None:
+    with pytest.raises(OSError, match="it is gone"):
+        set_all(inputs, {0: "a fox", 2: Broken()})
+    assert inputs[0].value == "a"
+
+
 def test_keys_of_a_wrong_shape_are_not_found(inputs: WorkflowInputs) -> None:
-    odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5]
+    odd: list[Any] = [("x", "width", "more"), ("x",), ([], {}), None, 1.5, True, False]
     for key in odd:
         with pytest.raises(InputNotFoundError):
             inputs[key]
+    for key in odd[3:]:
+        with pytest.raises(InputNotFoundError):
+            inputs.nodes[key]
+        with pytest.raises(InputNotFoundError):
+            inputs.nodes["x"].inputs[key]
 
 
 def test_a_form_that_shows_no_field_hides_the_exposed_fields(templates: NodeTemplates) -> None:
@@ -177,6 +203,30 @@ def test_an_input_with_an_edge_is_not_set_without_a_word(templates: NodeTemplate
     # A connector that nothing feeds brings no value, so the input's own is sent.
     inputs["noise", "height"].value = 128
     assert inputs["noise", "height"].edge is None
+
+
+def test_a_refusal_names_the_node_that_feeds_the_input(templates: NodeTemplates) -> None:
+    nodes = [
+        node("r", "rand_int", "Random Seed"),
+        node("w", "rand_int"),
+        {"id": "c", "type": "connector", "data": {}},
+        node("x", "noise", seed={}, width={}),
+    ]
+    edges = [
+        {"source": source, "sourceHandle": output, "target": target, "targetHandle": field}
+        for source, output, target, field in (
+            ("r", "value", "c", "in"),
+            ("c", "out", "x", "seed"),
+            ("w", "value", "x", "width"),
+        )
+    ]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "edges": edges})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    for name, source in (("seed", "'Random Seed' (rand_int, r)"), ("width", "rand_int (w)")):
+        with pytest.raises(InputConnectedError) as caught:
+            inputs["x", name].value = 8
+        assert f"takes its value from {source}, over the edge" in str(caught.value)
+        assert caught.value.hint.endswith(f"or set the inputs of {source}.")
 
 
 def test_a_value_overrides_an_edge_on_request(templates: NodeTemplates) -> None:
@@ -349,3 +399,141 @@ def test_threads_that_ask_for_an_input_at_once_get_the_same_field(templates: Nod
                 assert len({id(one.result(10)) for one in asked}) == 1
     finally:
         sys.setswitchinterval(interval)
+
+
+FORM = ("Positive Prompt", "Negative Prompt", "Width", "Width", "SEED", "SEED")
+
+
+@pytest.mark.parametrize(
+    ("look_up", "key", "choices", "hint"),
+    [
+        (lambda inputs: inputs["Negativ Promt"], "Negativ Promt", FORM, "Did you mean 'Negative Prompt'? "),
+        (lambda inputs: inputs["zzz"], "zzz", FORM, "The inputs of the form: "),
+        (lambda inputs: inputs[9], 9, FORM, "The inputs of the form: "),
+        (lambda inputs: inputs[None], None, FORM, "The inputs of the form: "),
+        (lambda inputs: inputs[1, 2], (1, 2), FORM, "The inputs of the form: "),
+        (lambda inputs: inputs["Width"], "Width", FORM[2:4], "Name the one that you mean by its index, or by "),
+        (lambda inputs: inputs["noise", "width"], ("noise", "width"), FORM[2:4], "Name the one that you mean"),
+        (lambda inputs: inputs["noize", "seed"], ("noize", "seed"), "pnxy", "Did you mean 'noise'? "),
+        (lambda inputs: inputs["zzz", "seed"], ("zzz", "seed"), "pnxy", "The workflow's nodes: "),
+        (lambda inputs: inputs["p", "promt"], ("p", "promt"), ("prompt", "clip"), "Did you mean 'prompt'? "),
+        (lambda inputs: inputs["p", "zzz"], ("p", "zzz"), ("prompt", "clip"), "Its fields: prompt, clip"),
+        (lambda inputs: inputs.nodes["p"].inputs["Promt"], "Promt", ("prompt", "clip"), "Did you mean 'prompt'? "),
+        (lambda inputs: inputs.nodes["p"].inputs[9], 9, ("prompt", "clip"), "Its fields: prompt, clip"),
+        (lambda inputs: inputs.nodes["noise"], "noise", "xy", "Name the one that you mean by its id."),
+        (lambda inputs: inputs.nodes["Positiv"], "Positiv", "pnxy", "Did you mean 'Positive'? "),
+        (lambda inputs: inputs.nodes[9], 9, "pnxy", "The workflow's nodes: "),
+    ],
+)
+def test_an_error_has_the_key_the_choices_and_a_hint(
+    inputs: WorkflowInputs, look_up: Any, key: object, choices: Any, hint: str
+) -> None:
+    with pytest.raises(InputNotFoundError) as caught:
+        look_up(inputs)
+    assert caught.value.key == key
+    assert caught.value.hint.startswith(hint)
+    said = caught.value.choices[: len(choices)]
+    assert all(choice in shown for choice, shown in zip(choices, said, strict=True))
+    assert len(caught.value.choices) == len(choices) or "prompt" in choices
+
+
+def test_a_label_that_many_nodes_have_is_shown_five_times(templates: NodeTemplates) -> None:
+    nodes = [node(f"n{place}", "noise") for place in range(7)]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert len(inputs) == 0
+    with pytest.raises(InputNotFoundError) as caught:
+        inputs["Height"]
+    assert caught.value.hint.count("wf.inputs[('n") == 5
+    assert "The inputs of the form: none" in caught.value.hint
+
+
+def test_an_exact_label_goes_before_one_in_another_case(templates: NodeTemplates) -> None:
+    labelled = node("x", "noise", width={"label": "Size", "value": 64}, height={"label": "size", "value": 64})
+    exposed = [{"nodeId": "x", "fieldName": name} for name in ("width", "height")]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": [labelled], "exposedFields": exposed})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert inputs["size"].field_name == "height"
+    assert inputs["Size"].field_name == "width"
+    with pytest.raises(InputNotFoundError, match="2 inputs answer"):
+        inputs["SIZE"]
+    with pytest.raises(InputNotFoundError, match="has no field 'SIZE'"):
+        inputs.nodes["x"].inputs["SIZE"]
+
+
+def test_a_node_is_found_by_the_first_way_in_which_one_answers(templates: NodeTemplates) -> None:
+    nodes = [node("noise", "compel"), node("b", "compel", "compel"), node("c", "compel", "Noise"), node("d", "noise")]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes})
+    found = shown_inputs(definition, templates, WorkflowFields(definition, templates)).nodes
+    for name, ids in (
+        ("noise", "noise"),
+        ("compel", "b"),
+        ("Noise", "c"),
+        (" NOISE ", "c"),
+        ("COMPEL", "b"),
+        ("Create Latent Noise", "d"),
+        ("", ""),
+    ):
+        assert [one.id for one in found.answering_to(name)] == ([ids] if ids else [])
+
+
+def test_an_input_says_what_it_is(templates: NodeTemplates) -> None:
+    image = {"label": "Picture", "description": "Mine.", "value": {"image_name": "a"}}
+    nodes = [node("b", "img_blur", image=image, radius={"value": 2}), node("c", "blank_image")]
+    wire = {"type": "default", "source": "c", "sourceHandle": "image", "target": "b", "targetHandle": "image"}
+    exposed = [{"nodeId": "b", "fieldName": name} for name in ("image", "radius")]
+    definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "edges": [wire], "exposedFields": exposed})
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    one, radius = inputs
+    assert (one.index, one.label, one.description) == (0, "Picture", "Mine.")
+    assert (one.node_id, one.field_name, one.type_name, one.required) == ("b", "image", "ImageField", True)
+    assert str(one) == "[0] Picture (img_blur.image of node b: ImageField)"
+    assert str(one.edge) == "c.image -> b.image"
+    assert (radius.label, radius.required, radius.edge) == ("Radius", False, None)
+    assert radius.description == templates["img_blur"].inputs["radius"].description
+    board = inputs["b", "board"]
+    assert (board.index, str(board)) == (None, "Board (img_blur.board of node b: BoardField)")
+
+
+def test_nodes_and_their_inputs_show_themselves(inputs: WorkflowInputs) -> None:
+    assert repr(inputs.nodes["p"]) == "<WorkflowNode 'Positive' (compel, id p): prompt, clip, mask>"
+    assert repr(inputs.nodes["x"].inputs).startswith("<NodeInputs of noise (id x): width, height, seed")
+    assert len(inputs.nodes["p"].inputs) == 3
+    assert [one.field_name for one in inputs.nodes["p"].inputs[1:]] == ["clip", "mask"]
+    assert inputs.nodes["p"].inputs[-1].field_name == "mask"
+    assert inputs.nodes["x"].inputs.label_of("seed") == "SEED"
+
+
+def test_exposed_fields_that_the_server_does_not_know_are_not_shown_but_a_form_shows_them(
+    templates: NodeTemplates,
+) -> None:
+    nodes = [node("a", "gone", old={"value": 1}), node("b", "noise", old={"value": 1}, width={"value": 8})]
+    exposed = [{"nodeId": one, "fieldName": name} for one, name in (("a", "old"), ("b", "old"), ("b", "width"))]
+    document = {**DOCUMENT, "nodes": nodes, "exposedFields": exposed}
+    definition = WorkflowDefinition.from_dict(document)
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert [(i.index, i.node_id, i.field_name) for i in inputs] == [(0, "b", "width")]
+    elements = [
+        shown(f"e{place}", one, name) for place, (one, name) in enumerate([("a", "old"), ("b", "seed"), ("z", "x")])
+    ]
+    document["form"] = form(container("root", "e0", "e1", "e2"), *elements)
+    definition = WorkflowDefinition.from_dict(document)
+    inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
+    assert [(i.index, i.node_id, i.field_name) for i in inputs] == [(0, "a", "old"), (1, "b", "seed")]
+
+
+def test_what_was_set_together_is_taken_back_together_with_its_edges(templates: NodeTemplates) -> None:
+    _, fields, inputs = connected(templates)
+    fed = next(one for one in inputs if one.edge is not None)
+    free = next(one for one in inputs.nodes["x"].inputs if one.edge is None and one.type_name == "IntegerField")
+    before = free.value
+    with pytest.raises(InputConnectedError):
+        set_all(inputs, {("x", free.field_name): 8, fed.index: 5})
+    assert free.value == before
+    with pytest.raises(InputValueError):
+        set_all(inputs, {fed.index: 5, ("x", free.field_name): "no"}, override_edge=True)
+    assert fed.edge is not None
+    assert not fields.is_overridden(fed.node_id, fed.field_name)
+    set_all(inputs, {fed.index: 5}, override_edge=True)
+    assert fed.value == 5
+    assert fed.field.edge is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -37,6 +38,10 @@ def test_what_json_cannot_hold_is_told() -> None:
         assert len(str(caught.value)) > 10
     assert as_json({"a": (1, None)}) == {"a": [1, None]}
     assert as_json(nested(MAX_DEPTH)) == nested(MAX_DEPTH)
+
+
+def test_any_mapping_is_an_object_however_deep() -> None:
+    assert as_json(MappingProxyType({"a": [MappingProxyType({"b": 1})]})) == {"a": [{"b": 1}]}
 
 
 def test_what_comes_back_from_json_is_a_copy() -> None:

@@ -11,14 +11,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.documents import edge, node
+from tests.documents import container, edge, form, node, shown
 
 from invokeai_py_client.compose import Composer
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
+from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
-from invokeai_py_client.workflow.document import Edge, WorkflowDefinition
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.graph import build_graph
+from invokeai_py_client.workflow.inputs import set_all, shown_inputs
+from invokeai_py_client.workflow.readiness import batch_problems, input_problems
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 Parts = tuple[list[dict[str, Any]], list[dict[str, Any]]]
@@ -194,3 +199,53 @@ def test_the_engine_does_other_work_while_a_large_workflow_is_composed(templates
     body = asyncio.run(main())
     assert len(body["batch"]["graph"]["nodes"]) == 2000
     assert next(turns) > 3
+
+
+def a_deep_form(templates: NodeTemplates) -> None:
+    size = 30_000
+    containers = [container(f"c{i}", f"c{i + 1}") for i in range(size)]
+    read = read_form(form(container("root", "c0"), *containers, shown(f"c{size}", "n", "seed")))
+    assert [*read.fields()] == [("n", "seed")]
+
+
+def many_missing_values(templates: NodeTemplates) -> None:
+    size = 6000
+    nodes = [node("text", "string", "1.0.1"), connector("c"), *many(size, "img_blur")]
+    edges = [edge("text", "value", f"n{i}", "image") for i in range(size // 2)]
+    edges += [edge("c", "out", f"n{i}", "image") for i in range(size // 2, size)]
+    document = definition((nodes, edges))
+    problems = input_problems(document, templates, WorkflowFields(document, templates))
+    assert len(problems) == size
+    assert "StringField cannot feed ImageField" in problems[0].why
+    assert "the connector c, which nothing feeds" in problems[-1].why
+
+
+def many_batches(templates: NodeTemplates) -> None:
+    size = 6000
+    batches = [node(f"b{i}", "integer_batch", "1.0.0", integers=[1], batch_group_id="None") for i in range(size)]
+    edges = [edge(f"b{i}", "value", f"n{i}", "a") for i in range(size)]
+    document = definition(([*batches, *many(size, "add")], edges))
+    fields = WorkflowFields(document, templates)
+    inputs = shown_inputs(document, templates, fields)
+    set_all(inputs, {("n0", "a"): 1}, override_edge=True)
+    made = batch_nodes(document, fields, fields.edges)
+    assert len(made) == size - 1
+    assert batch_problems(made, fields, {}) == []
+
+
+def many_values(templates: NodeTemplates) -> None:
+    size = 6000
+    document = definition((many(size, "add"), []))
+    inputs = shown_inputs(document, templates, WorkflowFields(document, templates))
+    set_all(inputs, {(f"n{i}", "a"): i for i in range(size)})
+    assert inputs["n7", "a"].value == 7
+
+
+@pytest.mark.parametrize("work", [a_deep_form, many_missing_values, many_batches, many_values])
+def test_the_time_of_other_work_does_not_grow_with_the_square_of_the_size(
+    work: Callable[[NodeTemplates], None], templates: NodeTemplates
+) -> None:
+    begin = time.process_time()
+    work(templates)
+    # About 1 s, most of it to make the document; 7 s and more where each step looks through all of it.
+    assert time.process_time() - begin < 4

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET, FieldPlace
-from invokeai_py_client.workflow.model_binding import bind_models
+from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
+from invokeai_py_client.workflow.model_binding import ModelBinding, bind_models
+from invokeai_py_client.workflow.references import ModelReference, SavedModel
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow.templates import Cardinality, FieldType, InputTemplate, NodeTemplates, unknown_input
 
 
 def model(key: str, name: str = "dream", base: str = "sd-1", kind: str = "main", digest: str = "") -> dict[str, Any]:
@@ -131,3 +134,159 @@ def test_a_change_of_the_name_is_told(templates: NodeTemplates) -> None:
     assert str(renamed).endswith("'dreamshaper-8' (sd-1 main) -> 'tiny' (sd-1 main)")
     assert binding(model("a", "dream"), model("b", "dream", "sd-2")).renamed == ()
     assert binding(UNSET, model("b", "tiny")).renamed == ()
+
+
+def field(wanted: Any, name: str = "model", **template: Any) -> ModelField:
+    known = dataclasses.replace(unknown_input(name), type=FieldType("ModelIdentifierField"), required=True)
+    return ModelField(FieldPlace("n", "loader", "", name), dataclasses.replace(known, **template), wanted)
+
+
+def bind(
+    *fields: ModelField, installed: list[dict[str, Any]], by_name: bool = True, by_base: bool = True
+) -> ModelBinding:
+    return bind_models(fields, installed, by_name=by_name, by_base=by_base)
+
+
+def test_every_input_is_bound_on_its_own() -> None:
+    named = field(UNSET, "named")
+    named.value = ModelReference("mine")
+    optional = field(UNSET, "optional", required=False)
+    gone = field(model("gone", "gone", "flux"), "gone")
+    last = field(model("old", "dream"), "last")
+    binding = bind(named, optional, gone, last, installed=[model("a", "dream"), model("b", "other")])
+    assert [(change.place.name, change.old, change.new) for change in binding] == [
+        ("last", model("old", "dream"), model("a", "dream"))
+    ]
+    assert [(one.place.name, one.wanted) for one in binding.unbound] == [("gone", model("gone", "gone", "flux"))]
+    # The user has named one: it is looked up when the workflow is submitted.
+    assert named.value == ModelReference("mine")
+    assert not optional.is_set
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "why"),
+    [
+        (UNSET, [], "no installed model is of a base and type that it takes"),
+        (UNSET, [model("a"), model("b")], "it names no model, and 2 installed ones would fit"),
+        (model("x", "gone", "flux"), [model("a"), model("b")], "none of the 2 installed models"),
+    ],
+)
+def test_what_cannot_be_bound_says_why(wanted: Any, installed: list[dict[str, Any]], why: str) -> None:
+    (unbound,) = bind(field(wanted), installed=installed).unbound
+    assert unbound.why.startswith(why)
+    assert unbound.place.name == "model"
+    assert why in str(unbound)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "rules", "key"),
+    [
+        # By the type too, where one name stands for several models of a base.
+        (model("w"), [model("a", kind="vae"), model("b"), model("c", "other")], {}, "b"),
+        (model("w"), [model("a", kind="vae"), model("b", base="sd-2")], {}, None),
+        (model("w", "gone"), [model("a", kind="vae"), model("b")], {}, "b"),
+        (model("w", "gone"), [model("a", kind="vae"), model("b")], {"by_base": False}, None),
+        (model("w", "gone"), [model("a", base="sd-2"), model("b")], {}, "b"),
+        # A key is a key, whatever else it says.
+        (model("a", "gone", "flux"), [model("a"), model("b")], {"by_name": False, "by_base": False}, "a"),
+        (model("x", "gone", digest="hash-b"), [model("a"), model("b")], {"by_name": False, "by_base": False}, "b"),
+        # Two of one key say nothing: the next rule decides.
+        (model("a", "dream", digest="hash-c"), [model("a", "x"), model("a", "y"), model("c", "z")], {}, "c"),
+    ],
+)
+def test_a_rule_that_leaves_one_model_decides(
+    wanted: Any, installed: list[dict[str, Any]], rules: dict[str, bool], key: str | None
+) -> None:
+    one = field(wanted)
+    bind(one, installed=installed, **rules)
+    assert dict(one.raw)["key"] == (key or wanted["key"])
+
+
+def test_a_reference_without_a_base_is_not_bound_by_its_type_alone() -> None:
+    one = field(UNSET)
+    one.saved = SavedModel(name="gone", type="main")
+    assert bind(one, installed=[model("a")]).unbound
+    assert not one.is_set
+
+
+def test_what_a_value_says_beside_the_identity_stays() -> None:
+    one = field({**model("old", "dream"), "submodel_type": "vae"})
+    bind(one, installed=[model("a", "dream")])
+    assert one.value == {**model("a", "dream"), "submodel_type": "vae"}
+
+
+def test_a_binding_is_a_sequence_of_its_changes() -> None:
+    binding = bind(field(model("old", "dream"), "one"), field(UNSET, "two"), installed=[model("a", "dream")])
+    assert len(binding) == 2
+    assert [str(change.place.name) for change in binding[:1]] == ["one"]
+    assert binding[-1].old is None
+    assert "one" in repr(binding)
+    assert "two" in repr(binding)
+
+
+def lora(key: str, name: str, base: str = "sd-1") -> dict[str, Any]:
+    return model(key, name, base, "lora")
+
+
+def loras_of(templates: NodeTemplates, value: Any, node_type: str = "lora_collection_loader") -> Field[Any]:
+    """The input that takes LoRAs, of the only node of a workflow, among the inputs that are bound."""
+    inputs = {"loras": {"name": "loras", "value": value}}
+    data = {"id": "l", "type": node_type, "version": templates[node_type].version, "inputs": inputs}
+    document = {
+        "name": "loras",
+        "meta": {"version": "3.0.0"},
+        "nodes": [{"id": "l", "type": "invocation", "data": data}],
+        "edges": [],
+    }
+    fields = WorkflowFields(WorkflowDefinition.from_dict(document), templates)
+    (field,) = fields.of_models(fields.edges)
+    return field
+
+
+@pytest.mark.parametrize("node_type", ["lora_collection_loader", "krea2_lora_collection_loader"])
+def test_each_lora_of_a_list_is_bound_and_keeps_its_weight(templates: NodeTemplates, node_type: str) -> None:
+    gone = [{"lora": lora("old", "cats"), "weight": 0.5}, {"lora": lora("k", "dogs"), "weight": -1}]
+    field = loras_of(templates, gone, node_type)
+    installed = [lora("new", "cats"), lora("k", "dogs"), model("m", "cats")]
+    (change,) = bind_models([field], installed, by_name=True, by_base=True)
+    assert str(change).endswith("'cats' (sd-1 lora) -> 'cats' (sd-1 lora)")
+    assert field.value == [
+        {"lora": lora("new", "cats"), "weight": 0.5},
+        {"lora": lora("k", "dogs"), "weight": -1},
+    ]
+
+
+def test_a_lora_of_a_list_that_is_not_installed_is_unbound(templates: NodeTemplates) -> None:
+    value = [{"lora": lora("old", "cats"), "weight": 0.5}, {"lora": lora("older", "dogs"), "weight": 0.25}]
+    field = loras_of(templates, value)
+    binding = bind_models([field], [lora("new", "dogs"), lora("x", "birds")], by_name=True, by_base=True)
+    assert [change.new["key"] for change in binding] == ["new"]
+    assert [unbound.wanted for unbound in binding.unbound] == [lora("old", "cats")]
+    assert field.value == [value[0], {"lora": lora("new", "dogs"), "weight": 0.25}]
+
+
+def test_a_lora_of_another_base_is_not_taken_for_one_of_the_list(templates: NodeTemplates) -> None:
+    field = loras_of(templates, [{"lora": lora("old", "cats"), "weight": 1}])
+    binding = bind_models([field], [lora("new", "cats", "flux")], by_name=True, by_base=True)
+    assert len(binding.unbound) == 1
+
+
+def test_loras_that_the_user_names_are_left_alone(templates: NodeTemplates) -> None:
+    field = loras_of(templates, [])
+    assert not bind_models([field], [lora("a", "cats")], by_name=True, by_base=True).unbound
+    assert not field.is_changed
+    field.value = "cats"
+    assert not bind_models([field], [], by_name=True, by_base=True).unbound
+    field.value = lora("old", "cats")
+    assert len(bind_models([field], [lora("a", "cats")], by_name=True, by_base=True)) == 1
+    assert field.value == {"lora": lora("a", "cats"), "weight": 0.75}
+
+
+def test_a_list_of_models_is_bound_one_by_one() -> None:
+    kind = FieldType("ModelIdentifierField", Cardinality.COLLECTION)
+    template = InputTemplate(
+        name="models", title="Models", description="", type=kind, required=True, default=None, input="any"
+    )
+    field = field_for(FieldPlace("n", "t", "", "models"), template, [model("old"), model("b", "more")])
+    bind_models([field], [model("a"), model("b", "more")], by_name=True, by_base=True)
+    assert field.value == [model("a"), model("b", "more")]

@@ -109,3 +109,72 @@ def test_an_input_without_a_default_gets_what_the_web_ui_falls_back_to(
 def test_one_image_or_a_list_of_them_has_no_default(templates: NodeTemplates) -> None:
     assert templates["ip_adapter"].inputs["image"].type.cardinality is Cardinality.SINGLE_OR_COLLECTION
     assert templates["ip_adapter"].inputs["image"].default is None
+
+
+def test_lists_are_filled_in_item_by_item() -> None:
+    known = template(of_type("list", "MetadataItemField", [{"a": 1, "b": {"c": 2}}, {"a": 3}], Cardinality.COLLECTION))
+    assert values_after_update(known, list=[{"a": 7}]) == {"list": [{"a": 7, "b": {"c": 2}}, {"a": 3}]}
+    assert values_after_update(known, list=[{"b": {"d": 4}}, 5, 6]) == {"list": [{"a": 1, "b": {"d": 4, "c": 2}}, 5, 6]}
+    assert values_after_update(known, list=[]) == {"list": [{"a": 1, "b": {"c": 2}}, {"a": 3}]}
+
+
+def test_an_updated_node_has_the_inputs_of_its_template_and_keeps_what_its_file_says() -> None:
+    known = template(of_type("kept", "IntegerField", 1), of_type("new", "IntegerField", 2))
+    old = the_node("made_up", "1.0.0", kept=5, gone=6)
+    saved = {**old.inputs, "kept": {**old.inputs["kept"], "label": "Mine"}}
+    assert updated_inputs(old, saved, known, connected=tuple) == {
+        "kept": {"name": "kept", "label": "Mine", "value": 5},
+        "new": {"name": "new", "label": "", "value": 2},
+    }
+
+
+@pytest.mark.parametrize("version", ["1.1.0", "2.0.0", "x"])
+def test_a_node_that_needs_no_update_or_may_have_none_is_left_as_it_is(version: str) -> None:
+    node = the_node("made_up", version, other=5)
+    assert (
+        updated_inputs(node, node.inputs, template(of_type("new", "IntegerField", 2)), connected=tuple) is node.inputs
+    )
+
+
+def test_a_default_is_a_copy() -> None:
+    known = template(of_type("list", "IntegerField", [1]))
+    values_after_update(known)["list"].append(2)
+    assert known.inputs["list"].default == [1]
+
+
+def test_metadata_nodes_keep_inputs_that_their_template_lacks(templates: NodeTemplates) -> None:
+    old = the_node("core_metadata", "1.0.0", mine=5)
+    updated = updated_inputs(old, old.inputs, templates["core_metadata"], connected=tuple)
+    assert updated["mine"]["value"] == 5
+
+
+IMAGES = [{"image_name": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("version", "collection", "images", "connected", "moved"),
+    [
+        ("1.0.0", IMAGES, None, (), True),
+        ("1.0.1", IMAGES, [], (), True),
+        ("1.0.1", IMAGES, "none", (), True),
+        ("1.0.1", IMAGES, [{"image_name": "b"}], (), False),
+        ("1.0.1", IMAGES, None, ("collection",), False),
+        ("1.0.1", None, None, (), False),
+        ("1.0.3", IMAGES, None, (), False),
+    ],
+)
+def test_images_of_an_older_collection_move_to_their_input_of_today(
+    templates: NodeTemplates, version: str, collection: Any, images: Any, connected: tuple[str, ...], moved: bool
+) -> None:
+    assert templates["image_collection"].version == "1.0.2"
+    given = {name: value for name, value in (("collection", collection), ("images", images)) if value is not None}
+    old = the_node("image_collection", version, **given)
+    updated = updated_inputs(old, old.inputs, templates["image_collection"], connected=lambda: connected)
+    held = (updated["collection"].get("value"), updated["images"].get("value"))
+    assert (held == ([], collection)) is moved
+    assert moved or (held[0] or None, held[1] or None) == (collection, images or None)
+
+
+def test_only_image_collections_move_their_inputs() -> None:
+    known = template(of_type("collection", "ImageField", None), of_type("images", "ImageField", None))
+    assert values_after_update(known, collection=IMAGES) == {"collection": IMAGES, "images": None}

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
 from tests.documents import edge, node
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
-from invokeai_py_client.workflow.batching import batch_nodes
+from invokeai_py_client.workflow.batching import batch_nodes, read_batches
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.inputs import shown_inputs
-from invokeai_py_client.workflow.readiness import InputProblem, batch_problems, check_ready, input_problems
+from invokeai_py_client.workflow.readiness import (
+    InputProblem,
+    batch_problems,
+    check_ready,
+    input_problems,
+    missing_inputs,
+    unreadable_batch,
+)
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 BLUR: dict[str, Any] = {
@@ -240,3 +249,239 @@ def test_a_value_that_was_set_is_ready(templates: NodeTemplates) -> None:
     assert input_problems(definition, templates, fields) == []
     inputs["n", "radius"].field.reset()
     assert len(input_problems(definition, templates, fields)) == 1
+
+
+def test_a_batch_that_cannot_be_read_is_a_problem_of_its_node(templates: NodeTemplates) -> None:
+    document = {**BLUR, "nodes": [node("b", "integer_batch", "1.0.0", integers="many")], "edges": []}
+    definition = WorkflowDefinition.from_dict(document)
+    fields = WorkflowFields(definition, templates)
+    ((unread, error),) = read_batches(definition, fields, fields.edges)[1]
+    problem = unreadable_batch(unread, error)
+    assert (problem.place, problem.why, problem.is_batch) == (
+        FieldPlace("b", "integer_batch", "", ""),
+        str(error),
+        True,
+    )
+
+
+def test_the_items_that_the_server_made_are_counted(templates: NodeTemplates) -> None:
+    prompts = {"type": "string_generator_dynamic_prompts_random", "input": "a {b|c}", "count": 2, "seed": 1}
+    nodes = [
+        node("g", "string_generator", templates["string_generator"].version, generator=prompts),
+        node("b", "string_batch", templates["string_batch"].version, strings=[], batch_group_id="Group 1"),
+        node("i", "integer_batch", templates["integer_batch"].version, integers=[1, 2], batch_group_id="Group 1"),
+        node("p", "string", "1.0.1", value=""),
+        node("n", "noise", "1.0.3", width=64, height=64, seed=1),
+    ]
+    edges = [
+        edge("g", "strings", "b", "strings"),
+        edge("b", "value", "p", "value"),
+        edge("i", "value", "n", "seed"),
+    ]
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": nodes, "edges": edges})
+    fields = WorkflowFields(definition, templates)
+    batches = batch_nodes(definition, fields, fields.edges)
+    assert batch_problems(batches, fields, {"b": ["x", "y"]}) == []
+    assert [problem.place.node_id for problem in batch_problems(batches, fields, {"b": ["x"]})] == ["b", "i"]
+    (empty, *_) = batch_problems(batches, fields, {"b": []})
+    assert (empty.place.node_id, empty.place.name, empty.is_batch) == ("b", "strings", True)
+
+
+def test_an_error_names_all_that_is_wrong_and_what_to_do(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict({**BLUR, "name": "mine"}, source="mine.json")
+    check_ready([], definition=definition, templates=templates)
+    seed, blur = FieldPlace("a", "noise", "", "seed", "Seed"), FieldPlace("blur", "img_blur", "", "")
+    problems = [
+        InputProblem(seed, "it needs a value"),
+        InputProblem(dataclasses.replace(seed, node_id="b"), "it needs a value"),
+        InputProblem(FieldPlace("", "", "", ""), "it is empty"),
+        InputProblem(blur, "it makes nothing"),
+    ]
+    with pytest.raises(InputsNotReadyError) as caught:
+        check_ready(problems, definition=definition, templates=templates)
+    assert caught.value.problems == (
+        ("a", "seed", "it needs a value"),
+        ("b", "seed", "it needs a value"),
+        ("", "", "it is empty"),
+        ("blur", "", "it makes nothing"),
+    )
+    assert caught.value.source == "mine.json"
+    told = str(caught.value)
+    assert told.startswith("mine.json cannot run yet: ")
+    assert "'Seed' (noise.seed of node a), 'Seed' (noise.seed of node b): it needs a value; it is empty; " in told
+    assert "sync_dnn_model()" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "start"),
+    [("mine", "mine.json", "mine.json"), ("mine", None, "mine"), ("", None, "The workflow")],
+)
+def test_an_error_names_the_workflow(templates: NodeTemplates, name: str, source: str | None, start: str) -> None:
+    definition = WorkflowDefinition.from_dict({**BLUR, "name": name}, source=source)
+    problem = InputProblem(FieldPlace("", "", "", ""), "it is empty")
+    for problems, error in (
+        ([problem], InputsNotReadyError),
+        ([dataclasses.replace(problem, is_batch=True)], BatchError),
+    ):
+        with pytest.raises(error) as caught:
+            check_ready(problems, definition=definition, templates=templates)
+        assert str(caught.value).startswith(f"{start} cannot run yet: it is empty.")
+        assert caught.value.source == source
+
+
+def test_missing_node_types_are_told_before_all_else(templates: NodeTemplates) -> None:
+    nodes = [
+        node("a", "gone", "1.0.0"),
+        node("b", "gone", "1.0.0"),
+        node("c", "mine", "1.0.0"),
+        node("d", "nois", "1.0.0"),
+        node("e", "integer_batch", "1.0.0"),
+    ]
+    nodes[2]["data"]["nodePack"] = "my-pack"
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": nodes})
+    problems = [
+        InputProblem(FieldPlace("e", "integer_batch", "", ""), "no items", is_batch=True),
+        *(
+            InputProblem(FieldPlace(i, t, "", ""), "", unknown_type=t)
+            for i, t in zip("abcd", ("gone", "gone", "mine", "nois"), strict=True)
+        ),
+    ]
+    with pytest.raises(UnknownNodeError) as caught:
+        check_ready(problems, definition=definition, templates=templates)
+    assert caught.value.node_types == ("gone", "mine", "nois")
+    assert caught.value.node_ids == ("a", "b", "c", "d")
+    assert len(caught.value.problems) == 5
+    told = str(caught.value)
+    assert "the server lacks the node types 'gone' (node a) of the node pack 'invokeai', " in told
+    assert "'mine' (node c) of the node pack 'my-pack'" in told
+    assert told.index("lacks the node types") < told.index("no items")
+    assert "Install on the server: my-pack." in caught.value.hint
+    assert "The nearest that the server has: noise." in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (InputProblem(FieldPlace("n", "noise", "", "seed"), "why"), "noise.seed of node n: why"),
+        (InputProblem(FieldPlace("", "", "", ""), "why"), "why"),
+    ],
+)
+def test_a_problem_is_said_in_words(problem: InputProblem, said: str) -> None:
+    assert str(problem) == said
+
+
+def test_missing_inputs_are_those_that_a_node_cannot_do_without(templates: NodeTemplates) -> None:
+    nodes = [
+        node("unknown", "gone", "1.0.0"),
+        {"id": "note", "type": "notes", "data": {}},
+        node("batch", "image_batch", templates["image_batch"].version),
+        node("blur", "img_blur", "1.2.2", radius=-5),
+        node("steps", "denoise_latents", templates["denoise_latents"].version),
+    ]
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": nodes, "edges": []})
+    fields = WorkflowFields(definition, templates)
+    found = [(one.place.node_id, one.place.name, one.why) for one in missing_inputs(definition, templates, fields)]
+    assert ("blur", "image", "it needs a value") in found
+    assert {(node_id, why) for node_id, name, why in found if node_id == "steps"} == {("steps", "it needs an edge")}
+    assert {node_id for node_id, _, _ in found} == {"blur", "steps"}
+
+
+def batch_of(items: Any, *targets: tuple[str, str], kind: str = "integer") -> dict[str, Any]:
+    """A workflow whose batch node feeds inputs of its other nodes."""
+    inputs = {f"{kind}s": items, "batch_group_id": "None"}
+    output = "image" if kind == "image" else "value"
+    return {
+        **BLUR,
+        "nodes": [
+            *copy.deepcopy(BLUR["nodes"]),
+            node("noise", "noise", "1.0.0", seed=1),
+            node("b", f"{kind}_batch", "1.0.0", **inputs),
+        ],
+        "edges": [*(BLUR["edges"] if kind != "image" else ()), *(edge("b", output, *target) for target in targets)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "target", "refused", "wants"),
+    [
+        ("integer", [64, 7, -8], ("noise", "width"), {1: 7, 2: -8}, "a whole number above 0, a multiple of 8"),
+        ("integer", [1, 2], ("blur", "radius"), {}, ""),
+        ("float", [2.5, -5, 0], ("blur", "radius"), {1: -5}, "a number at least 0"),
+        ("image", [{"image_name": "a.png"}], ("blur", "image"), {}, ""),
+    ],
+)
+def test_each_item_of_a_batch_is_checked_by_the_input_that_it_goes_into(
+    templates: NodeTemplates, kind: str, items: list[Any], target: tuple[str, str], refused: dict[int, Any], wants: str
+) -> None:
+    found = told(batch_of(items, target, kind=kind), templates)
+    assert [(node_id, name) for node_id, name, _ in found] == [("b", f"{kind}s")] * len(refused)
+    for (_, _, why), (index, item) in zip(found, refused.items(), strict=True):
+        assert f"its item {index} is {item!r}, and " in why
+        assert f".{target[1]} of node {target[0]}) takes {wants}" in why
+
+
+def test_a_batch_whose_items_an_input_refuses_is_no_batch(templates: NodeTemplates) -> None:
+    document = batch_of([2, -5], ("blur", "radius"), ("noise", "width"))
+    assert isinstance(refused(document, templates), BatchError)
+    assert len(told(document, templates)) == 3
+    assert len(told(batch_of([-1] * 1000, ("blur", "radius")), templates)) == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "index"),
+    [
+        ({"type": "float_generator_arithmetic_sequence", "start": 1, "step": -1, "count": 3}, 2),
+        ({"type": "float_generator_parse_string", "input": "1,2,1e999"}, 2),
+    ],
+)
+def test_the_items_that_a_generator_makes_are_checked_too(
+    templates: NodeTemplates, value: dict[str, Any], index: int
+) -> None:
+    document = batch_of([], ("blur", "radius"), kind="float")
+    document["nodes"].append(node("g", "float_generator", "1.0.0", generator=value))
+    document["edges"].append(edge("g", "floats", "b", "floats"))
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("b", "floats")
+    assert f"its item {index} is " in why
+
+
+def test_an_item_that_is_set_is_checked_as_the_files_are(templates: NodeTemplates) -> None:
+    definition = WorkflowDefinition.from_dict(batch_of([2, -5], ("blur", "radius")))
+    fields = WorkflowFields(definition, templates)
+    shown_inputs(definition, templates, fields)["b", "integers"].value = [2, 3, -7]
+    (problem,) = batch_problems(batch_nodes(definition, fields, fields.edges), fields, {})
+    assert "its item 2 is -7" in problem.why
+
+
+def test_a_batch_that_leads_to_a_connector_is_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("c", "in"))
+    document["nodes"].append({"id": "c", "type": "connector", "data": {}})
+    document["edges"].append(edge("c", "out", "blur", "radius"))
+    ((node_id, name, why),) = told(document, templates)
+    assert (node_id, name) == ("b", "")
+    assert why.startswith("its edge b.value -> c.in leads to a connector")
+
+
+def test_a_batch_that_leads_to_an_input_of_a_called_workflow_is_refused(templates: NodeTemplates) -> None:
+    name = "saved_workflow_input::blur::radius"
+    document = batch_of([2, 3], ("call", name))
+    inputs: dict[str, Any] = {"workflow_id": "w", name: 2}
+    document["nodes"].append(node("call", "call_saved_workflow", "1.0.0", **inputs))
+    described = {"name": name, "type": {"name": "IntegerField", "cardinality": "SINGLE", "batch": False}}
+    document["nodes"][-1]["data"]["dynamicInputTemplates"] = {name: described}
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b"
+    assert f"b.value -> call.{name} leads to" in why
+
+
+def test_two_batches_into_one_input_are_refused(templates: NodeTemplates) -> None:
+    document = batch_of([2, 3], ("list", "item"))
+    document["nodes"] += [
+        node("list", "collect", "1.1.0"),
+        node("b2", "integer_batch", "1.0.0", integers=[4], batch_group_id="None"),
+    ]
+    document["edges"].append(edge("b2", "value", "list", "item"))
+    ((node_id, _, why),) = told(document, templates)
+    assert node_id == "b2"
+    assert "another batch node feeds" in why
+    assert "collect.item of node list" in why

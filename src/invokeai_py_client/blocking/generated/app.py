@@ -1,5 +1,5 @@
 # Generated from repositories/app.py by scripts/generate_blocking.py. Do not edit.
-"""`App`, the blocking face of `AsyncApp`."""
+"""`App`: the methods of `AsyncApp`, blocking."""
 
 from __future__ import annotations
 

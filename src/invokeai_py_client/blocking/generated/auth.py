@@ -1,5 +1,5 @@
 # Generated from repositories/auth.py by scripts/generate_blocking.py. Do not edit.
-"""`Auth`, the blocking face of `AsyncAuth`."""
+"""`Auth`: the methods of `AsyncAuth`, blocking."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ class Auth(Blocking[AsyncAuth]):
         del user_id, display_name, password, is_admin, is_active
         return self._aio._engine.block(work)
 
-    def delete_user(self, user_id: str) -> None:
-        """Delete a user.
+    def delete_user(self, user_id: str) -> str:
+        """Delete a user; return the id.
 
         Rests on `DELETE /api/v1/auth/users/{user_id}`, for administrators.
 

@@ -1,5 +1,5 @@
 # Generated from repositories/boards/board.py by scripts/generate_blocking.py. Do not edit.
-"""`Board`, the blocking face of `AsyncBoard`."""
+"""`Board`: the methods of `AsyncBoard`, blocking."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from invokeai_py_client.blocking.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike
 from invokeai_py_client.repositories.boards.board import AsyncBoard
 from invokeai_py_client.repositories.media.common import Category
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
 from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.images import ImageRecord
 
 
 class Board(Blocking[AsyncBoard]):
@@ -70,13 +70,15 @@ class Board(Blocking[AsyncBoard]):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[Image]:
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
             NotFoundError: the board is no more.
         """
-        return self._aio.images(categories=categories, starred=starred, search=search, newest_first=newest_first)
+        return self._aio.images(
+            categories=categories, starred=starred, search=search, newest_first=newest_first
+        )._mapped(Image)
 
     def list_images(
         self,
@@ -109,11 +111,11 @@ class Board(Blocking[AsyncBoard]):
 
     def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
-    ) -> ImageRecord:
+    ) -> Image:
         """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
         work = self._aio.upload_image(file_path, is_intermediate, image_category)
         del file_path, is_intermediate, image_category
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def upload_image_data(
         self,
@@ -121,11 +123,11 @@ class Board(Blocking[AsyncBoard]):
         filename: str | None = None,
         is_intermediate: bool = False,
         image_category: Category = "user",
-    ) -> ImageRecord:
+    ) -> Image:
         """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
         work = self._aio.upload_image_data(image_data, filename, is_intermediate, image_category)
         del image_data, filename, is_intermediate, image_category
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def upload(
         self,
@@ -133,22 +135,22 @@ class Board(Blocking[AsyncBoard]):
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+        progress_callback: TransferCallback | None = None,
+    ) -> TransferReport[Image]:
         """Upload many files to it: `image_repo.upload_many`."""
         paths = read_here(paths)
         return block_reporting(
             self._aio._engine,
             lambda report: self._aio.upload(paths, log=log, concurrency=concurrency, progress_callback=report),
             progress_callback,
-        )
+        )._mapped(Image)
 
     def download(
         self,
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download all its images into a folder: `image_repo.download_many`."""
         return block_reporting(
@@ -170,12 +172,12 @@ class Board(Blocking[AsyncBoard]):
     def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
-        Those that are not there, or may not be moved, are left out.
+        Of several, those that do not exist, or may not be moved, are left out.
 
         Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
         """
         work = self._aio.add_images(read_here(image_names))
         del image_names
@@ -210,20 +212,20 @@ class Board(Blocking[AsyncBoard]):
         del image_name
         return self._aio._engine.block(work)
 
-    def star_image(self, image_name: str) -> bool:
-        """Star an image; True. Errors as in `image_repo.star_image`."""
-        work = self._aio.star_image(image_name)
+    def star_image(self, image_name: ImagesLike) -> list[str]:
+        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        work = self._aio.star_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
-    def unstar_image(self, image_name: str) -> bool:
-        """Take the star off an image; True. Errors as in `image_repo.unstar_image`."""
-        work = self._aio.unstar_image(image_name)
+    def unstar_image(self, image_name: ImagesLike) -> list[str]:
+        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        work = self._aio.unstar_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
-    def delete_image(self, image_name: str) -> bool:
-        """Delete one of its images, for good; True.
+    def delete_image(self, image_name: str) -> str:
+        """Delete one of its images, for good; return its name.
 
         Raises:
             NotFoundError: there is no such image on it.

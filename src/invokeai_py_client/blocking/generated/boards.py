@@ -1,5 +1,5 @@
 # Generated from repositories/boards/boards.py by scripts/generate_blocking.py. Do not edit.
-"""`Boards`, the blocking face of `AsyncBoards`."""
+"""`Boards`: the methods of `AsyncBoards`, blocking."""
 
 from __future__ import annotations
 

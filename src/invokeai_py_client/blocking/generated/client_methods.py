@@ -1,5 +1,5 @@
 # Generated from async_client.py by scripts/generate_blocking.py. Do not edit.
-"""`ClientMethods`, the blocking face of `AsyncClient`."""
+"""`ClientMethods`: the methods of `AsyncClient`, blocking."""
 
 from __future__ import annotations
 
@@ -7,84 +7,71 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-from invokeai_py_client.async_client import AsyncClient
-from invokeai_py_client.blocking.generated.app import App
-from invokeai_py_client.blocking.generated.auth import Auth
-from invokeai_py_client.blocking.generated.boards import Boards
-from invokeai_py_client.blocking.generated.images import Images
-from invokeai_py_client.blocking.generated.models import Models
-from invokeai_py_client.blocking.generated.queue import Queue
-from invokeai_py_client.blocking.generated.queues import Queues
-from invokeai_py_client.blocking.generated.run import Run
-from invokeai_py_client.blocking.generated.style_presets import StylePresets
-from invokeai_py_client.blocking.generated.videos import Videos
-from invokeai_py_client.blocking.generated.workflows import Workflows
-from invokeai_py_client.live.connection import ConnectionChange
-from invokeai_py_client.live.stats import ClientStats
-from invokeai_py_client.live.stream import EventStream
-from invokeai_py_client.repositories.app import Health
-from invokeai_py_client.repositories.arguments import ImageLike
-from invokeai_py_client.repositories.schema_drift import Drift
+import invokeai_py_client as public
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.wire.call import Query, Response
-from invokeai_py_client.wire.records.queue import QueueItemRecord
+from invokeai_py_client.wire.call import Query
 
 
-class ClientMethods(Blocking[AsyncClient]):
+class ClientMethods(Blocking["public.AsyncClient"]):
     """`client.aio`: the client's own methods and its repositories, awaited.
 
     They may be used from any loop, beside the blocking ones.
     """
 
     @cached_property
-    def app(self) -> App:
+    def app(self) -> public.App:
         """The server itself: version, health, settings, cache."""
-        return App(self._aio.app)
+        return public.App(self._aio.app)
 
     @cached_property
-    def auth(self) -> Auth:
+    def auth(self) -> public.Auth:
         """Users, and which of them the client is."""
-        return Auth(self._aio.auth)
+        return public.Auth(self._aio.auth)
 
     @cached_property
-    def board_repo(self) -> Boards:
+    def board_repo(self) -> public.Boards:
         """The boards."""
-        return Boards(self._aio.board_repo)
+        return public.Boards(self._aio.board_repo)
 
     @cached_property
-    def dnn_model_repo(self) -> Models:
+    def dnn_model_repo(self) -> public.Models:
         """The installed models, and their installation."""
-        return Models(self._aio.dnn_model_repo)
+        return public.Models(self._aio.dnn_model_repo)
 
     @cached_property
-    def image_repo(self) -> Images:
+    def models(self) -> public.Models:
+        """The installed models, and their installation: the same as `dnn_model_repo`."""
+        return public.Models(self._aio.models)
+
+    @cached_property
+    def image_repo(self) -> public.Images:
         """The images."""
-        return Images(self._aio.image_repo)
+        return public.Images(self._aio.image_repo)
 
     @cached_property
-    def queue(self) -> Queue:
+    def queue(self) -> public.Queue:
         """The default queue."""
-        return Queue(self._aio.queue)
+        return public.Queue(self._aio.queue)
 
     @cached_property
-    def queue_repo(self) -> Queues:
+    def queue_repo(self) -> public.Queues:
         """All queues, by id."""
-        return Queues(self._aio.queue_repo)
+        return public.Queues(self._aio.queue_repo)
 
     @cached_property
-    def style_preset_repo(self) -> StylePresets:
+    def style_preset_repo(self) -> public.StylePresets:
         """The style presets: prompts around the user's own."""
-        return StylePresets(self._aio.style_preset_repo)
+        return public.StylePresets(self._aio.style_preset_repo)
 
     @cached_property
-    def video_repo(self) -> Videos:
+    def video_repo(self) -> public.Videos:
         """The videos, of servers from 6.14."""
-        return Videos(self._aio.video_repo)
+        return public.Videos(self._aio.video_repo)
 
     @cached_property
-    def workflow_repo(self) -> Workflows:
+    def workflow_repo(self) -> public.Workflows:
         """Workflows, from files and in the server's library."""
-        return Workflows(self._aio.workflow_repo)
+        return public.Workflows(self._aio.workflow_repo)
 
     def run(
         self,
@@ -93,7 +80,7 @@ class ClientMethods(Blocking[AsyncClient]):
         batch_id: str | None = None,
         session_id: str | None = None,
         queue_id: str = "default",
-    ) -> Run:
+    ) -> public.Run:
         """Return a run that was submitted earlier, by this or another program.
 
         The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
@@ -118,7 +105,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         work = self._aio.run(item_id, batch_id=batch_id, session_id=session_id, queue_id=queue_id)
         del item_id, batch_id, session_id, queue_id
-        return Run(self._aio._engine.block(work))
+        return public.Run(self._aio._engine.block(work))
 
     def runs(
         self,
@@ -127,7 +114,7 @@ class ClientMethods(Blocking[AsyncClient]):
         destination: str | None = None,
         origin: str | None = None,
         queue_id: str = "default",
-    ) -> dict[str, Run]:
+    ) -> dict[str, public.Run]:
         """Find runs that were submitted earlier, by any program, with one look at the queue.
 
         Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
@@ -156,65 +143,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         work = self._aio.runs(read_here(batch_ids), destination=destination, origin=origin, queue_id=queue_id)
         del batch_ids, destination, origin, queue_id
-        return {key: Run(each) for key, each in self._aio._engine.block(work).items()}
-
-    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
-
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
-
-        Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
-
-        Returns:
-            The item as it is now.
-
-        Raises:
-            NotFoundError: the queue has no such item (any more).
-        """
-        work = self._aio.cancel_workflow(item_id, queue_id)
-        del item_id, queue_id
-        return self._aio._engine.block(work)
-
-    def health_check(self, timeout: float | None = None) -> Health:
-        """`client.app.health_check`."""
-        work = self._aio.health_check(timeout)
-        del timeout
-        return self._aio._engine.block(work)
-
-    def wait_until_ready(self, timeout: float = 60.0) -> str:
-        """`client.app.wait_until_ready`."""
-        work = self._aio.wait_until_ready(timeout)
-        del timeout
-        return self._aio._engine.block(work)
-
-    def schema_drift(self) -> list[Drift]:
-        """`client.app.schema_drift`."""
-        return self._aio._engine.block(self._aio.schema_drift())
-
-    def delete_image(self, image_name: ImageLike) -> None:
-        """`client.image_repo.delete_image`."""
-        work = self._aio.delete_image(image_name)
-        del image_name
-        return self._aio._engine.block(work)
-
-    def _make_request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        json: Any = None,
-        params: Query | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
-        work = self._aio._make_request(
-            method, endpoint, json=read_here(json), params=params, headers=headers, timeout=timeout
-        )
-        del method, endpoint, json, params, headers, timeout
-        return self._aio._engine.block(work)
+        return {key: public.Run(each) for key, each in self._aio._engine.block(work).items()}
 
     def request(
         self,
@@ -225,7 +154,7 @@ class ClientMethods(Blocking[AsyncClient]):
         params: Query | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
-    ) -> Response:
+    ) -> public.Response:
         """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
 
         `repositories/raw.py` has the table of the few routes that mean more here than on the server.
@@ -258,7 +187,7 @@ class ClientMethods(Blocking[AsyncClient]):
         del method, path, json, params, headers, timeout
         return self._aio._engine.block(work)
 
-    def stream_queue_events(self, queue_id: str = "default") -> EventStream:
+    def stream_queue_events(self, queue_id: str = "default") -> public.EventStream:
         """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
 
         It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
@@ -272,7 +201,7 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         return self._aio.stream_queue_events(queue_id)
 
-    def on_connection(self, handler: Callable[[ConnectionChange], Any]) -> Callable[[], None]:
+    def on_connection(self, handler: Callable[[public.ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 
         It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
@@ -286,6 +215,64 @@ class ClientMethods(Blocking[AsyncClient]):
         """
         return self._aio.on_connection(handler)
 
-    def stats(self) -> ClientStats:
+    def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
         return self._aio.stats()
+
+    def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
+        """Cancel a queue item; one that has ended stays as it is.
+
+        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+
+        Args:
+            item_id: `submission["item_id"]`.
+            queue_id: its queue.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: the queue has no such item (any more).
+        """
+        work = self._aio.cancel_workflow(item_id, queue_id)
+        del item_id, queue_id
+        return self._aio._engine.block(work)
+
+    def health_check(self, timeout: float | None = None) -> public.Health:
+        """`client.app.health_check`."""
+        work = self._aio.health_check(timeout)
+        del timeout
+        return self._aio._engine.block(work)
+
+    def wait_until_ready(self, timeout: float = 60.0) -> str:
+        """`client.app.wait_until_ready`."""
+        work = self._aio.wait_until_ready(timeout)
+        del timeout
+        return self._aio._engine.block(work)
+
+    def schema_drift(self) -> list[public.Drift]:
+        """`client.app.schema_drift`."""
+        return self._aio._engine.block(self._aio.schema_drift())
+
+    def delete_image(self, image_name: public.ImageLike) -> str:
+        """`client.image_repo.delete_image`."""
+        work = self._aio.delete_image(image_name)
+        del image_name
+        return self._aio._engine.block(work)
+
+    def _make_request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Query | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> public.Response:
+        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        work = self._aio._make_request(
+            method, endpoint, json=read_here(json), params=params, headers=headers, timeout=timeout
+        )
+        del method, endpoint, json, params, headers, timeout
+        return self._aio._engine.block(work)

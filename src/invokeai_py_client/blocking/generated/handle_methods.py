@@ -1,5 +1,5 @@
 # Generated from handle.py by scripts/generate_blocking.py. Do not edit.
-"""`WorkflowHandleMethods`, the blocking face of `AsyncWorkflowHandle`."""
+"""`WorkflowHandleMethods`: the methods of `AsyncWorkflowHandle`, blocking."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         Raises:
             InputNotFoundError: one is not there.
             InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-            InputValueError: one of the values is not allowed. Every input keeps what it had.
+            InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
@@ -157,6 +157,10 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
 
         Returns:
             The JSON file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
         """
         return self._aio.export_input_index_map(path)
 
@@ -190,6 +194,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
+        timeout: float | None = None,
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
@@ -214,12 +219,13 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         Args:
             queue_id: the queue.
             priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
-                when it cannot hold. A `low` or `high` submission may wait before it is sent, and logs what for; give
-                it up with Ctrl-C, or, where it is awaited, by cancelling it or with `asyncio.timeout`: nothing is
-                enqueued then.
+                when it cannot hold. A `low` or `high` submission may wait before it is sent, and says on the log
+                (`invokeai_py_client.live`, INFO) what it waits for. If it is given up while it waits, nothing is
+                enqueued.
             runs: how often each item is to be run.
             on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
                 `resubmit` it, so that the run goes on with a new item in its place.
+            timeout: seconds that a `low` or `high` submission may wait for its turn; None for as long as it takes.
             batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
                 already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
                 for a new id.
@@ -232,6 +238,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
 
         Raises:
             SettingsError: there is no such priority.
+            SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
             InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
@@ -249,6 +256,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
                 priority=priority,
                 runs=runs,
                 on_server_loss=on_server_loss,
+                timeout=timeout,
                 batch_id=batch_id,
                 destination=destination,
                 origin=origin,

@@ -1,5 +1,5 @@
 # Generated from repositories/media/images.py by scripts/generate_blocking.py. Do not edit.
-"""`Images`, the blocking face of `AsyncImages`."""
+"""`Images`: the methods of `AsyncImages`, blocking."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.blocking.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike
 from invokeai_py_client.repositories.media.common import Category, Origin
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource
-from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
+from invokeai_py_client.wire.records.images import ImageUrls
 
 
 class Images(Blocking[AsyncImages]):
@@ -38,7 +39,7 @@ class Images(Blocking[AsyncImages]):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[Image]:
         """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
 
         What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
@@ -68,7 +69,7 @@ class Images(Blocking[AsyncImages]):
             starred=starred,
             search=search,
             newest_first=newest_first,
-        )
+        )._mapped(Image)
 
     def list_image_names(
         self,
@@ -97,7 +98,7 @@ class Images(Blocking[AsyncImages]):
         del board, categories, origin, is_intermediate, starred, search, newest_first
         return self._aio._engine.block(work)
 
-    def get_image(self, image_name: ImageLike) -> ImageRecord:
+    def get_image(self, image_name: ImageLike) -> Image:
         """What the server knows of an image; its pixels are another matter.
 
         Rests on `GET /api/v1/images/i/{image_name}`.
@@ -107,7 +108,7 @@ class Images(Blocking[AsyncImages]):
         """
         work = self._aio.get_image(image_name)
         del image_name
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
         """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
@@ -214,7 +215,7 @@ class Images(Blocking[AsyncImages]):
         category: Category = "user",
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
-    ) -> ImageRecord:
+    ) -> Image:
         """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
 
         Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
@@ -246,9 +247,9 @@ class Images(Blocking[AsyncImages]):
             image, board=board, category=category, is_intermediate=is_intermediate, metadata=metadata
         )
         del image, board, category, is_intermediate, metadata
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
-    def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
+    def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> Image:
         """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
 
         The server has no route for it: the file is downloaded and uploaded again.
@@ -262,7 +263,7 @@ class Images(Blocking[AsyncImages]):
         """
         work = self._aio.copy_image(image_name, board=board)
         del image_name, board
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def update_image(
         self,
@@ -271,7 +272,7 @@ class Images(Blocking[AsyncImages]):
         category: Category | None = None,
         is_intermediate: bool | None = None,
         starred: bool | None = None,
-    ) -> ImageRecord:
+    ) -> Image:
         """Change what the server knows of an image; what is left out stays.
 
         Rests on `PATCH /api/v1/images/i/{image_name}`.
@@ -281,7 +282,7 @@ class Images(Blocking[AsyncImages]):
         """
         work = self._aio.update_image(image_name, category=category, is_intermediate=is_intermediate, starred=starred)
         del image_name, category, is_intermediate, starred
-        return self._aio._engine.block(work)
+        return Image(self._aio._engine.block(work))
 
     def star_image(self, image_name: ImagesLike) -> list[str]:
         """Star one image, or many; the names of those that are starred now.
@@ -307,8 +308,8 @@ class Images(Blocking[AsyncImages]):
         del image_name
         return self._aio._engine.block(work)
 
-    def delete_image(self, image_name: ImageLike) -> None:
-        """Delete an image from the server, for good.
+    def delete_image(self, image_name: ImageLike) -> str:
+        """Delete an image from the server, for good; return its name.
 
         Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
 
@@ -356,7 +357,7 @@ class Images(Blocking[AsyncImages]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many images into a folder, each under its own name, which it gets when it is whole.
 
@@ -404,8 +405,8 @@ class Images(Blocking[AsyncImages]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+        progress_callback: TransferCallback | None = None,
+    ) -> TransferReport[Image]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 
         Rests on `POST /api/v1/images/upload`.
@@ -435,7 +436,7 @@ class Images(Blocking[AsyncImages]):
                 paths, board=board, category=category, log=log, concurrency=concurrency, progress_callback=report
             ),
             progress_callback,
-        )
+        )._mapped(Image)
 
     def download_zip(
         self, path: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None

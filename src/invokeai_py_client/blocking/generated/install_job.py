@@ -1,5 +1,5 @@
 # Generated from repositories/models/install_job.py by scripts/generate_blocking.py. Do not edit.
-"""`InstallJob`, the blocking face of `AsyncInstallJob`."""
+"""`InstallJob`: the methods of `AsyncInstallJob`, blocking."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class InstallJob(Blocking[AsyncInstallJob]):
         return self._aio._engine.block(work)
 
     def progress(self) -> float:
-        """How much is downloaded, 0..1, as far as is known without asking; 1 once it is completed."""
+        """Return how much is downloaded, 0..100, as far as is known without a request; 100 once it is completed."""
         return self._aio.progress()
 
     def __repr__(self) -> str:

@@ -1,5 +1,5 @@
 # Generated from repositories/models/models.py by scripts/generate_blocking.py. Do not edit.
-"""`Models`, the blocking face of `AsyncModels`."""
+"""`Models`: the methods of `AsyncModels`, blocking."""
 
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ class Models(Blocking[AsyncModels]):
         del key
         return self._aio._engine.block(work)
 
-    def delete_model(self, key: str) -> bool:
-        """Delete a model, and its files if they are below the server's own folder; True.
+    def delete_model(self, key: str) -> str:
+        """Delete a model, and its files if they are below the server's own folder; return its key.
 
         Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
 

@@ -1,5 +1,5 @@
 # Generated from repositories/queue/queue.py by scripts/generate_blocking.py. Do not edit.
-"""`Queue`, the blocking face of `AsyncQueue`."""
+"""`Queue`: the methods of `AsyncQueue`, blocking."""
 
 from __future__ import annotations
 
@@ -197,8 +197,8 @@ class Queue(Blocking[AsyncQueue]):
         """
         return self._aio._engine.block(self._aio.cancel_all_except_current())
 
-    def delete_item(self, item_id: int) -> None:
-        """Cancel an item, and take it out of the queue's memory.
+    def delete_item(self, item_id: int) -> int:
+        """Cancel an item, and take it out of the queue's memory; return its id.
 
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """

@@ -1,5 +1,5 @@
 # Generated from repositories/queue/queue.py by scripts/generate_blocking.py. Do not edit.
-"""`Queues`, the blocking face of `AsyncQueues`."""
+"""`Queues`: the methods of `AsyncQueues`, blocking."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 # Generated from run.py by scripts/generate_blocking.py. Do not edit.
-"""`Run`, the blocking face of `AsyncRun`."""
+"""`Run`: the methods of `AsyncRun`, blocking."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.blocking.generated.image import Image
+from invokeai_py_client.blocking.image import Image
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping
@@ -15,7 +15,7 @@ from invokeai_py_client.runtime.twins import Blocking
 from invokeai_py_client.wire.events import Event
 
 
-class Run(ReadsAsMapping, Blocking[AsyncRun]):
+class Run(Blocking[AsyncRun], ReadsAsMapping):
     """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
 
     It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`
@@ -170,10 +170,6 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         """
         return self._aio.stream(session_id)
 
-    def has_session(self, session_id: str) -> bool:
-        """Return whether one of the run's items is known to have a session."""
-        return self._aio.has_session(session_id)
-
     def fetch_session_id(self) -> str:
         """Return the session id of the first item: from its events, else from the server (one request)."""
         return self._aio._engine.block(self._aio.fetch_session_id())
@@ -182,9 +178,9 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         """Fetch the graph execution state of the first item."""
         return self._aio._engine.block(self._aio.fetch_session())
 
-    def keys(self) -> Collection[str]:
-        """The names of the run's own properties, and of what is known of its item."""
-        return self._aio.keys()
+    def _names(self) -> Collection[str]:
+        """Return the names of the run's own properties, and of what is known of its item."""
+        return self._aio._names()
 
     def __getitem__(self, name: str) -> Any:
         """What is under a name.
@@ -199,5 +195,5 @@ class Run(ReadsAsMapping, Blocking[AsyncRun]):
         return repr(self._aio).replace("Async", "", 1)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """What is under a name; `default` where there is nothing, or None."""
+        """Return what is under a name; `default` where there is nothing, or None."""
         return self._aio.get(name, default)

@@ -1,5 +1,5 @@
 # Generated from repositories/style_presets.py by scripts/generate_blocking.py. Do not edit.
-"""`StylePresets`, the blocking face of `AsyncStylePresets`."""
+"""`StylePresets`: the methods of `AsyncStylePresets`, blocking."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class StylePresets(Blocking[AsyncStylePresets]):
         del style_preset_id, name, positive_prompt, negative_prompt, is_public, image, remove_image
         return self._aio._engine.block(work)
 
-    def delete_style_preset(self, style_preset_id: str) -> None:
-        """Delete a preset of the user's.
+    def delete_style_preset(self, style_preset_id: str) -> str:
+        """Delete a preset of the user's; return its id.
 
         Rests on `DELETE /api/v1/style_presets/i/{style_preset_id}`.
 

@@ -1,5 +1,5 @@
 # Generated from repositories/media/videos.py by scripts/generate_blocking.py. Do not edit.
-"""`Videos`, the blocking face of `AsyncVideos`."""
+"""`Videos`: the methods of `AsyncVideos`, blocking."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invokeai_py_client.repositories.media.videos import AsyncVideos
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
@@ -253,8 +253,8 @@ class Videos(Blocking[AsyncVideos]):
         del video_name, category, is_intermediate, starred
         return self._aio._engine.block(work)
 
-    def delete_video(self, video_name: VideoLike) -> None:
-        """Delete a video from the server, for good.
+    def delete_video(self, video_name: VideoLike) -> str:
+        """Delete a video from the server, for good; return its name.
 
         Rests on `POST /api/v1/videos/delete`.
 
@@ -317,7 +317,7 @@ class Videos(Blocking[AsyncVideos]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many videos into a folder; as `image_repo.download_many` in all.
 
@@ -340,7 +340,7 @@ class Videos(Blocking[AsyncVideos]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
         """Upload many videos; as `image_repo.upload_many` in all.
 

@@ -1,5 +1,5 @@
 # Generated from repositories/workflows.py by scripts/generate_blocking.py. Do not edit.
-"""`Workflows`, the blocking face of `AsyncWorkflows`."""
+"""`Workflows`: the methods of `AsyncWorkflows`, blocking."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ class Workflows(Blocking[AsyncWorkflows]):
         del workflow_id, definition
         return self._aio._engine.block(work)
 
-    def delete_workflow(self, workflow_id: str) -> bool:
-        """Delete a workflow of the user's own, given by its id, from the server's library, for good; True.
+    def delete_workflow(self, workflow_id: str) -> str:
+        """Delete a workflow of the user's own, given by its id, from the server's library, for good; return the id.
 
         Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
 

@@ -88,7 +88,7 @@ class QueueItem(ReadsAsMapping):
     `canceled_by` says who canceled a canceled item: `client` (this client), `server` (it was restarted while the
     item ran), or `unknown` (another client, or the web UI).
 
-    `item["session"]` is not part of any event: it is fetched from the server when it is read.
+    `item["session"]` is the one part that events do not contain: reading it calls `fetch_session`.
 
     `children` are the items of the workflows that a run calls, directly or indirectly, in the order in which the server
     created them. A child has the item that called it as `parent_item_id`, and the ids of the call nodes that lead to
@@ -122,46 +122,28 @@ class QueueItem(ReadsAsMapping):
     call_path: tuple[str, ...] = ()
     error_call_path: tuple[str, ...] = ()
     children: tuple[QueueItem, ...] = field(default=(), repr=False)
-    fetch_session: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
+    session_fetcher: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_finished(self) -> bool:
         """Whether it has ended: completed, failed or canceled."""
         return self.status in TERMINAL_STATUSES
 
-    @property
-    def session(self) -> Mapping[str, Any]:
-        """The item's graph execution state. Each read sends a request.
+    def fetch_session(self) -> Mapping[str, Any]:
+        """Fetch the item's graph execution state. Sends one request each time; `run.aio.fetch_session` is awaited.
 
         Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}
 
         Raises:
-            KeyError: the item came from another process or a file, and has no client.
-            NotFoundError: the item is no longer in the queue.
-            InvokeAIError: the request failed.
+            KeyError: the item was not made by a client of this process.
+            InvokeAIError: as any request; `NotFoundError` once the item is pruned.
         """
-        if self.fetch_session is None:
+        if self.session_fetcher is None:
             raise KeyError("session")
-        return self.fetch_session()
+        return self.session_fetcher()
 
-    def called_results(self) -> Iterator[NodeResult]:
-        """Yield the outputs of the nodes of called workflows, child by child."""
-        for child in self.children:
-            yield from child.own_results()
-
-    def own_results(self) -> Iterator[NodeResult]:
-        """Yield the outputs of the item's own nodes, with the boards that they save to."""
-        for output in self.outputs:
-            yield NodeResult(
-                path=NodePath(output.node_id, self.call_path),
-                node_type=output.node_type,
-                is_intermediate=output.is_intermediate,
-                result=output.result,
-                board_id=self.boards.get(output.node_id),
-            )
-
-    def keys(self) -> Collection[str]:
-        """Return the names of the attributes. `session` is not among them, but can be read."""
+    def _names(self) -> Collection[str]:
+        """Return the names of all that events tell; `session`, which they do not, is read all the same."""
         return _KEYS
 
     def __getitem__(self, name: str) -> Any:
@@ -171,7 +153,7 @@ class QueueItem(ReadsAsMapping):
             KeyError: there is no such attribute.
         """
         if name == "session":
-            return self.session
+            return self.fetch_session()
         return ReadsAsMapping.__getitem__(self, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -179,8 +161,26 @@ class QueueItem(ReadsAsMapping):
         return _restore, ({name: getattr(self, name) for name in _KEYS},)
 
 
+def called_results(item: QueueItem) -> Iterator[NodeResult]:
+    """Yield the outputs of the nodes of called workflows, child by child."""
+    for child in item.children:
+        yield from own_results(child)
+
+
+def own_results(item: QueueItem) -> Iterator[NodeResult]:
+    """Yield the outputs of the item's own nodes, with the boards that they were told to use."""
+    for output in item.outputs:
+        yield NodeResult(
+            path=NodePath(output.node_id, item.call_path),
+            node_type=output.node_type,
+            is_intermediate=output.is_intermediate,
+            result=output.result,
+            board_id=item.boards.get(output.node_id),
+        )
+
+
 def _restore(known: dict[str, Any]) -> QueueItem:
     return QueueItem(**known)
 
 
-_KEYS = tuple(f.name for f in fields(QueueItem) if f.name != "fetch_session")
+_KEYS = tuple(f.name for f in fields(QueueItem) if f.name != "session_fetcher")

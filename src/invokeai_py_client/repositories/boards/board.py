@@ -9,26 +9,28 @@ from typing import Literal
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import ForbiddenError
-from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of
-from invokeai_py_client.repositories.media.common import Category, parts_of
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike, board_id_of, image_names_of, is_one
+from invokeai_py_client.repositories.media.common import Category, change_all, parts_of
 from invokeai_py_client.repositories.media.images import AsyncImages
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Query
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import boards, images
-from invokeai_py_client.wire.records.boards import BoardRecord
+from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
 
 UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
 """What stands for the board of the images that are on none."""
 
 
-class AsyncBoard:
+class AsyncBoard(FixedAttributes):
     """A board of the server: `Board` blocks, `AsyncBoard` (`board.aio`) is awaited.
 
     The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
@@ -96,7 +98,7 @@ class AsyncBoard:
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[AsyncImage]:
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
@@ -151,7 +153,7 @@ class AsyncBoard:
     @on_engine
     async def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
         return await self._image_repo.upload_image(
             file_path, board=self._target(), category=image_category, is_intermediate=is_intermediate
@@ -164,12 +166,13 @@ class AsyncBoard:
         filename: str | None = None,
         is_intermediate: bool = False,
         image_category: Category = "user",
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
         target = self._target()
         board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
-        return await self._image_repo.send_upload(upload, board_id, image_category, is_intermediate)
+        record = await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
+        return AsyncImage._of(self._engine, self._http, record)
 
     async def upload(
         self,
@@ -177,8 +180,8 @@ class AsyncBoard:
         *,
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
-    ) -> TransferReport[ImageRecord]:
+        progress_callback: TransferCallback | None = None,
+    ) -> TransferReport[AsyncImage]:
         """Upload many files to it: `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
             paths, board=self._target(), log=log, concurrency=concurrency, progress_callback=progress_callback
@@ -189,7 +192,7 @@ class AsyncBoard:
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download all its images into a folder: `image_repo.download_many`."""
         names = await self.list_images()
@@ -211,14 +214,23 @@ class AsyncBoard:
     async def add_images(self, image_names: ImagesLike) -> list[str]:
         """Put images on it, which then are on no other; the names of those that are on it now.
 
-        Those that are not there, or may not be moved, are left out.
+        Of several, those that do not exist, or may not be moved, are left out.
 
         Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
         """
-        return await self._put(image_names_of(image_names), self.board_id)
+        names = image_names_of(image_names)
+        added = await self._put(names, self.board_id)
+        if is_one(image_names) and not added:
+            raise not_there(
+                f"The server has no image {names[0]!r} that could be put on the board {self.board_name!r}.",
+                images.get_image(names[0]),
+                self._http,
+                hint="Give an image's name on the server; `upload` takes files.",
+            )
+        return added
 
     @on_engine
     async def remove_images(self, image_names: ImagesLike) -> list[str]:
@@ -231,7 +243,7 @@ class AsyncBoard:
         found = [
             record
             for part in parts_of(image_names_of(image_names))
-            for record in await self._image_repo.records_of(part)
+            for record in await self._image_repo._records_of(part)
         ]
         on_it = [record.image_name for record in found if self._has(record)]
         return await self._put(on_it, boards.UNCATEGORIZED)
@@ -266,28 +278,25 @@ class AsyncBoard:
         return await self.move_image_to(image_name, None)
 
     @on_engine
-    async def star_image(self, image_name: str) -> bool:
-        """Star an image; True. Errors as in `image_repo.star_image`."""
-        await self._image_repo.star_image(image_name)
-        return True
+    async def star_image(self, image_name: ImagesLike) -> list[str]:
+        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        return await self._image_repo.star_image(image_name)
 
     @on_engine
-    async def unstar_image(self, image_name: str) -> bool:
-        """Take the star off an image; True. Errors as in `image_repo.unstar_image`."""
-        await self._image_repo.unstar_image(image_name)
-        return True
+    async def unstar_image(self, image_name: ImagesLike) -> list[str]:
+        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        return await self._image_repo.unstar_image(image_name)
 
     @on_engine
-    async def delete_image(self, image_name: str) -> bool:
-        """Delete one of its images, for good; True.
+    async def delete_image(self, image_name: str) -> str:
+        """Delete one of its images, for good; return its name.
 
         Raises:
             NotFoundError: there is no such image on it.
             ForbiddenError: it is somebody else's.
         """
         await self._check_has(image_name)
-        await self._image_repo.delete_image(image_name)
-        return True
+        return await self._image_repo.delete_image(image_name)
 
     @on_engine
     async def get_image_count(self) -> int:
@@ -296,13 +305,13 @@ class AsyncBoard:
 
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
         """Put images on a board, or on none; the names of those that are there now."""
-        there: list[str] = []
-        for part in parts_of(image_names):
-            if board_id == boards.UNCATEGORIZED:
-                there += (await self._http.send(boards.remove_images(part))).removed_images
-            else:
-                there += (await self._http.send(boards.add_images(board_id, part))).added_images
-        return there
+        if board_id == boards.UNCATEGORIZED:
+            return await change_all(self._http, image_names, boards.remove_images, lambda answer: answer.removed_images)
+
+        def add(part: Sequence[str]) -> Call[BoardAdditions]:
+            return boards.add_images(board_id, part)
+
+        return await change_all(self._http, image_names, add, lambda answer: answer.added_images)
 
     def _has(self, record: ImageRecord) -> bool:
         return (record.board_id or boards.UNCATEGORIZED) == self.board_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, board_named, given
 from invokeai_py_client.repositories.boards.board import UNCATEGORIZED, AsyncBoard
 from invokeai_py_client.repositories.media.images import AsyncImages
@@ -20,7 +21,7 @@ Visibility = Literal["private", "shared", "public"]
 off. Only its owner, and administrators, rename or delete it."""
 
 
-class AsyncBoards:
+class AsyncBoards(FixedAttributes):
     """The server's boards: `client.board_repo`, awaited `client.aio.board_repo`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, catalog: Catalog, image_repo: AsyncImages) -> None:

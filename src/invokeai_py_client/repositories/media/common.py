@@ -13,23 +13,26 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.errors import NotFoundError, UnsafePathError, WorkflowFileError
+from invokeai_py_client.errors import InvokeAIError, NotFoundError, UnsafePathError, WorkflowFileError
 from invokeai_py_client.files import FileKind, path_of, shown_name
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, several
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import ProgressCallback, TransferReport, crc32_of, transfer_all
+from invokeai_py_client.transfers.concurrent import TransferCallback, TransferReport, crc32_of, transfer_all
 from invokeai_py_client.transfers.journal import TransferLog
 from invokeai_py_client.transfers.uploads import Upload, name_of_source
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageNames, ImageRecord, VideoNames, VideoRecord
 
 R = TypeVar("R", ImageRecord, VideoRecord)
+A = TypeVar("A")
 
 Category = Literal["general", "mask", "control", "user", "other"]
 """`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
@@ -59,7 +62,7 @@ class MediaKind:
     name_of: Callable[[object], str]
 
 
-class AsyncMedia(Generic[R]):
+class AsyncMedia(FixedAttributes, Generic[R]):
     """The base of `client.aio.image_repo` and `client.aio.video_repo`. All of it is for those on the engine."""
 
     _kind: ClassVar[MediaKind]
@@ -115,7 +118,7 @@ class AsyncMedia(Generic[R]):
         return answered
 
     async def _download_all(
-        self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: ProgressCallback
+        self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: TransferCallback
     ) -> TransferReport[Path]:
         target = path_of(folder)
 
@@ -140,7 +143,7 @@ class AsyncMedia(Generic[R]):
         category: str,
         log: str | os.PathLike[str] | None,
         concurrency: int,
-        report: ProgressCallback,
+        report: TransferCallback,
     ) -> TransferReport[R]:
         done = None if log is None else TransferLog(path_of(log))
         # With a log, the same content twice is sent once: the second waits for the first, and finds it there.
@@ -153,14 +156,14 @@ class AsyncMedia(Generic[R]):
             async def upload(source: Any) -> tuple[R, bool]:
                 read = await self._read(source)
                 if done is None:
-                    return await self.send_upload(read, board_id, category, False), True
+                    return await self._send_upload(read, board_id, category, False), True
                 digest = await asyncio.to_thread(read.digest)
                 key = f"{self._http.settings.url} {board_id or 'none'} {category} {digest}"
                 async with turns[key]:
                     there = await self._find(done.get(key))
                     if there is not None:
                         return there, False
-                    record = await self.send_upload(read, board_id, category, False)
+                    record = await self._send_upload(read, board_id, category, False)
                     done.remember(key, **{self._name_key: self._kind.name_of(record)})
                     return record, True
 
@@ -188,7 +191,7 @@ class AsyncMedia(Generic[R]):
         return await asyncio.to_thread(Upload, source, kind=self._kind.file)
 
     @on_engine
-    async def send_upload(
+    async def _send_upload(
         self,
         upload: Upload,
         board_id: str | None,
@@ -207,6 +210,29 @@ class AsyncMedia(Generic[R]):
             metadata=metadata,
         )
         return await self._http.send(call)
+
+
+async def change_all(
+    http: Sender,
+    names: Sequence[str],
+    call: Callable[[Sequence[str]], Call[A]],
+    changed: Callable[[A], list[str]],
+    *,
+    noun: str = "image",
+) -> list[str]:
+    """Change many images or videos, in as many requests as it takes; return the names of those that were changed.
+
+    If a request fails after others have succeeded, its error has a note that says how many these have changed.
+    """
+    done: list[str] = []
+    for part in parts_of(names):
+        try:
+            done += changed(await http.send(call(part)))
+        except InvokeAIError as error:
+            if done:
+                error.add_note(f"Earlier requests have changed {len(done)} of the {len(names)} {noun}s.")
+            raise
+    return done
 
 
 def parts_of(names: Sequence[str]) -> list[Sequence[str]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.errors import ForbiddenError, NotFoundError
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.errors import ForbiddenError, NotFoundError, TransferRefusedError
+from invokeai_py_client.files import IMAGE, path_of
 from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.arguments import (
     BoardLike,
     ImageLike,
@@ -18,17 +21,29 @@ from invokeai_py_client.repositories.arguments import (
     given,
     image_name_of,
     image_names_of,
+    sources_of,
 )
-from invokeai_py_client.repositories.media.common import Category, Origin, document_of, parts_of
-from invokeai_py_client.repositories.media.image_transfers import AsyncImageTransfers
+from invokeai_py_client.repositories.media.common import (
+    AsyncMedia,
+    Category,
+    MediaKind,
+    Origin,
+    change_all,
+    document_of,
+)
+from invokeai_py_client.repositories.media.zips import download_unzipped, download_zip
+from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
+from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import ImageSource, Upload
+from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls
 
 
-class AsyncImages(AsyncImageTransfers):
+class AsyncImages(AsyncMedia[ImageRecord]):
     """The server's images: `client.image_repo`, awaited `client.aio.image_repo`.
 
     An image is given by its name, its record, or as an `Image`.
@@ -36,6 +51,20 @@ class AsyncImages(AsyncImageTransfers):
     Example:
         >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
     """
+
+    _kind = MediaKind(
+        noun="image",
+        file=IMAGE,
+        get=images.get_image,
+        get_bytes=images.get_image_bytes,
+        list_names=images.list_image_names,
+        upload=images.upload_image,
+        name_of=image_name_of,
+    )
+
+    def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker, catalog: Catalog) -> None:
+        super().__init__(engine, http, catalog)
+        self._tracker = tracker
 
     # Which images there are
 
@@ -49,7 +78,7 @@ class AsyncImages(AsyncImageTransfers):
         starred: bool | None = None,
         search: str | None = None,
         newest_first: bool = True,
-    ) -> Listing[ImageRecord]:
+    ) -> Listing[AsyncImage]:
         """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
 
         What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
@@ -75,7 +104,7 @@ class AsyncImages(AsyncImageTransfers):
         async def names() -> list[str]:
             return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
-        return Listing(self._engine, names, self.records_of, size=images.MAX_NAMES_PER_REQUEST)
+        return Listing(self._engine, names, self._records_of, size=images.MAX_NAMES_PER_REQUEST)._mapped(self._image)
 
     @on_engine
     async def list_image_names(
@@ -96,14 +125,17 @@ class AsyncImages(AsyncImageTransfers):
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
     @on_engine
-    async def records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
+    async def _records_of(self, image_names: Sequence[str]) -> list[ImageRecord]:
         """The records of at most a thousand images, on the engine; those that are gone are left out."""
         return await self._http.send(images.get_images(image_names))
+
+    def _image(self, record: ImageRecord) -> AsyncImage:
+        return AsyncImage._of(self._engine, self._http, record)
 
     # One image
 
     @on_engine
-    async def get_image(self, image_name: ImageLike) -> ImageRecord:
+    async def get_image(self, image_name: ImageLike) -> AsyncImage:
         """What the server knows of an image; its pixels are another matter.
 
         Rests on `GET /api/v1/images/i/{image_name}`.
@@ -111,7 +143,7 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of that name.
         """
-        return await self._http.send(images.get_image(image_name_of(image_name)))
+        return self._image(await self._http.send(images.get_image(image_name_of(image_name))))
 
     @on_engine
     async def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
@@ -215,7 +247,7 @@ class AsyncImages(AsyncImageTransfers):
         category: Category = "user",
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
 
         Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
@@ -244,10 +276,11 @@ class AsyncImages(AsyncImageTransfers):
             '71d64297-4d99-4ada-9269-45dd652073ae.png'
         """
         upload = await asyncio.to_thread(Upload, image)
-        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        board_id = await self._board_id(board)
+        return self._image(await self._send_upload(upload, board_id, category, is_intermediate, metadata))
 
     @on_engine
-    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> ImageRecord:
+    async def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> AsyncImage:
         """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
 
         The server has no route for it: the file is downloaded and uploaded again.
@@ -263,7 +296,7 @@ class AsyncImages(AsyncImageTransfers):
         record = await self._http.send(images.get_image(name))
         board_id = record.board_id if board is None else await board_id_of(board, self._catalog, self._http)
         upload = Upload(await self._http.send(images.get_image_bytes(name)))
-        return await self.send_upload(upload, board_id, record.image_category, record.is_intermediate)
+        return self._image(await self._send_upload(upload, board_id, record.image_category, record.is_intermediate))
 
     @on_engine
     async def update_image(
@@ -273,7 +306,7 @@ class AsyncImages(AsyncImageTransfers):
         category: Category | None = None,
         is_intermediate: bool | None = None,
         starred: bool | None = None,
-    ) -> ImageRecord:
+    ) -> AsyncImage:
         """Change what the server knows of an image; what is left out stays.
 
         Rests on `PATCH /api/v1/images/i/{image_name}`.
@@ -285,7 +318,7 @@ class AsyncImages(AsyncImageTransfers):
         # The server answers 400 or 500 for a name that is not there.
         await self._http.send(images.get_image(name))
         changes = given(image_category=category, is_intermediate=is_intermediate, starred=starred)
-        return await self._http.send(images.update_image(name, changes))
+        return self._image(await self._http.send(images.update_image(name, changes)))
 
     @on_engine
     async def star_image(self, image_name: ImagesLike) -> list[str]:
@@ -296,9 +329,10 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.star_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.starred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.star_images, lambda answer: answer.starred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
@@ -309,13 +343,14 @@ class AsyncImages(AsyncImageTransfers):
         Raises:
             NotFoundError: there is no image of the one name that was given.
         """
-        parts = parts_of(image_names_of(image_name))
-        answers = [await self._http.send(images.unstar_images(part)) for part in parts]
-        return self._told(image_name, [name for answer in answers for name in answer.unstarred_images])
+        changed = await change_all(
+            self._http, image_names_of(image_name), images.unstar_images, lambda answer: answer.unstarred_images
+        )
+        return self._told(image_name, changed)
 
     @on_engine
-    async def delete_image(self, image_name: ImageLike) -> None:
-        """Delete an image from the server, for good.
+    async def delete_image(self, image_name: ImageLike) -> str:
+        """Delete an image from the server, for good; return its name.
 
         Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
 
@@ -333,10 +368,11 @@ class AsyncImages(AsyncImageTransfers):
             except NotFoundError:
                 if error.may_have_been_applied:
                     # An earlier attempt, whose response was lost, has deleted it.
-                    return
+                    return name
                 raise
             raise
         self._check_there(name, answer.deleted_images)
+        return name
 
     # Many images
 
@@ -346,8 +382,8 @@ class AsyncImages(AsyncImageTransfers):
 
         Rests on `POST /api/v1/images/delete`.
         """
-        answers = [await self._http.send(images.delete_images(part)) for part in parts_of(image_names_of(image_names))]
-        return [name for answer in answers for name in answer.deleted_images]
+        names = image_names_of(image_names)
+        return await change_all(self._http, names, images.delete_images, lambda answer: answer.deleted_images)
 
     @on_engine
     async def delete_uncategorized(self) -> list[str]:
@@ -372,3 +408,135 @@ class AsyncImages(AsyncImageTransfers):
         Rests on `DELETE /api/v1/images/intermediates`, for administrators.
         """
         return await self._http.send(images.clear_intermediates())
+
+    # Files
+
+    @reporting
+    async def download_many(
+        self,
+        image_names: ImagesLike,
+        folder: str | os.PathLike[str],
+        *,
+        concurrency: int = CONCURRENCY,
+        progress_callback: TransferCallback | None = None,
+    ) -> TransferReport[Path]:
+        """Download many images into a folder, each under its own name, which it gets when it is whole.
+
+        What an earlier call has put there is skipped, if it still has the size and the checksum that it had: a log in
+        the folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does
+        not stop the rest; what would meet them all, such as a full disk or a server that is gone, fails those that
+        are left, untried.
+
+        Rests on `GET /api/v1/images/i/{image_name}/full`.
+
+        Args:
+            image_names: the images, by name, record or `Image`, one or many; each is downloaded once.
+            folder: it is made if it is missing.
+            concurrency: how many at once.
+            progress_callback: called with a `TransferProgress`, on the caller's loop or in the thread that waits; a
+                slow one sees the latest. What it raises ends the work.
+
+        Returns:
+            What was downloaded, what was there already, and what failed, each with its error.
+
+        Raises:
+            OSError: the folder cannot be made, or written; nothing is asked for then.
+            TransferRefusedError: the folder's log is some other file.
+            TypeError: one is no image; the message says where it stands.
+
+        Example:
+            >>> report = client.image_repo.download_many(client.image_repo.list_images(board="tigers"), "tigers")
+            >>> len(report.done), report.failed
+            (12, [])
+        """
+        assert progress_callback is not None
+        return await self._download_all(image_names_of(image_names), folder, concurrency, progress_callback)
+
+    @reporting
+    async def upload_many(
+        self,
+        paths: ImageSource | Iterable[ImageSource] | AsyncIterable[ImageSource],
+        *,
+        board: BoardLike | None = None,
+        category: Category = "user",
+        log: str | os.PathLike[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        progress_callback: TransferCallback | None = None,
+    ) -> TransferReport[AsyncImage]:
+        """Upload many images. One failure does not stop the rest, but for one that would meet them all.
+
+        Rests on `POST /api/v1/images/upload`.
+
+        Args:
+            paths: the files, one or many; each may be whatever `upload_image` takes.
+            board: where they go, by id, name or record.
+            category: what they are.
+            log: a file that remembers what was uploaded to which server and board, and as what: what is in it, with
+                the same content, and is still on the server, is skipped.
+            concurrency: how many at once.
+            progress_callback: as in `download_many`.
+
+        Returns:
+            What was uploaded, what was there already, and what failed, each with its error.
+
+        Raises:
+            NotFoundError, AmbiguousNameError: of the board; nothing is uploaded then.
+            OSError: the log cannot be read or written; nothing is uploaded then.
+            TransferRefusedError: the log is some other file, which stays as it is.
+            TypeError: one is nothing that can be uploaded; the message says where it stands.
+        """
+        assert progress_callback is not None
+        sources = sources_of(paths, IMAGE)
+        report = await self._upload_all(sources, board, category, log, concurrency, progress_callback)
+        return report._mapped(self._image)
+
+    @on_engine
+    async def download_zip(
+        self, path: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
+    ) -> Path:
+        """Have the server zip images, or a board, and download the zip.
+
+        Rests on `POST /api/v1/images/download` and, when an event tells that the zip is made, `GET
+        /api/v1/images/download/{bulk_download_item_name}`: it needs the socket.
+
+        Args:
+            path: the zip; one of that name is replaced. A folder takes it under the name that the server gives it;
+                what ends in a separator is a folder, which is made if it is missing.
+            image_names: the images, one or many; or
+            board: a board, by id, name or record.
+
+        Returns:
+            The zip.
+
+        Raises:
+            TransferRefusedError: images and a board are given, or neither.
+            TransferError: the server could not make it, or there is no socket to tell that it is made.
+            NotFoundError, AmbiguousNameError: of the board.
+            NotFoundError: of an image, where the server has several users; where it has none, that is a TransferError.
+            OSError: it cannot be written.
+        """
+        names, board_id = await self._zipped(image_names, board)
+        return await download_zip(self._http, self._tracker, path, names, board_id)
+
+    @on_engine
+    async def download_unzipped(
+        self, folder: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
+    ) -> list[Path]:
+        """`download_zip`, unpacked into a folder: the images, each under its own name.
+
+        Raises:
+            TransferError: as `download_zip`, or the zip is broken, encrypted, has a name twice, or is above the
+                settings max_zip_files and max_download_bytes; nothing is unpacked unless it is broken.
+            UnsafePathError: a name in it would lead out of the folder, or is hidden; nothing is unpacked then.
+        """
+        names, board_id = await self._zipped(image_names, board)
+        return await download_unzipped(self._http, self._tracker, path_of(folder), names, board_id)
+
+    async def _zipped(self, image_names: ImagesLike, board: BoardLike | None) -> tuple[list[str], str | None]:
+        names = image_names_of(image_names)
+        if bool(names) == (board is not None):
+            raise TransferRefusedError(
+                f"A zip is of images or of a board, and {'both were' if names else 'neither was'} given.",
+                hint="Give image_names or board.",
+            )
+        return names, await self._board_id(board)

@@ -20,11 +20,18 @@ from invokeai_py_client.repositories.arguments import (
     sources_of,
     video_name_of,
 )
-from invokeai_py_client.repositories.media.common import AsyncMedia, Category, MediaKind, Origin, document_of, parts_of
+from invokeai_py_client.repositories.media.common import (
+    AsyncMedia,
+    Category,
+    MediaKind,
+    Origin,
+    change_all,
+    document_of,
+)
 from invokeai_py_client.runtime.listing import Listing, in_parts
 from invokeai_py_client.runtime.reporting import reporting
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.transfers.concurrent import CONCURRENCY, ProgressCallback, TransferReport
+from invokeai_py_client.transfers.concurrent import CONCURRENCY, TransferCallback, TransferReport
 from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
@@ -255,7 +262,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
             OSError: the file cannot be read.
         """
         upload = await asyncio.to_thread(Upload, path, kind=VIDEO)
-        return await self.send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
+        return await self._send_upload(upload, await self._board_id(board), category, is_intermediate, metadata)
 
     @on_engine
     async def update_video(
@@ -279,8 +286,8 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         return await self._http.send(videos.update_video(name, changes))
 
     @on_engine
-    async def delete_video(self, video_name: VideoLike) -> None:
-        """Delete a video from the server, for good.
+    async def delete_video(self, video_name: VideoLike) -> str:
+        """Delete a video from the server, for good; return its name.
 
         Rests on `POST /api/v1/videos/delete`.
 
@@ -289,6 +296,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         """
         name = video_name_of(video_name)
         self._check_there(name, await self.delete_videos(name))
+        return name
 
     @on_engine
     async def move_to_board(self, video_name: VideoLike, board: BoardLike) -> None:
@@ -319,9 +327,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.star_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.starred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.star_videos,
+            lambda answer: answer.starred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
@@ -332,9 +345,14 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: there is no video of the one name that was given.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.unstar_videos(part)) for part in parts]
-        return self._told(video_names, [name for answer in answers for name in answer.unstarred_videos])
+        changed = await change_all(
+            self._http,
+            names_of(video_names, video_name_of),
+            videos.unstar_videos,
+            lambda answer: answer.unstarred_videos,
+            noun="video",
+        )
+        return self._told(video_names, changed)
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
@@ -342,9 +360,10 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
         Rests on `POST /api/v1/videos/delete`.
         """
-        parts = parts_of(names_of(video_names, video_name_of))
-        answers = [await self._http.send(videos.delete_videos(part)) for part in parts]
-        return [name for answer in answers for name in answer.deleted_videos]
+        names = names_of(video_names, video_name_of)
+        return await change_all(
+            self._http, names, videos.delete_videos, lambda answer: answer.deleted_videos, noun="video"
+        )
 
     @reporting
     async def download_many(
@@ -353,7 +372,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         folder: str | os.PathLike[str],
         *,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
         """Download many videos into a folder; as `image_repo.download_many` in all.
 
@@ -372,7 +391,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         category: Category = "user",
         log: str | os.PathLike[str] | None = None,
         concurrency: int = CONCURRENCY,
-        progress_callback: ProgressCallback | None = None,
+        progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
         """Upload many videos; as `image_repo.upload_many` in all.
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from invokeai_py_client.errors import InstallFailed, InstallTimeout, RejectedError
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.reporting import reporting
@@ -22,7 +23,7 @@ _ENDS = ("completed", "error", "cancelled")
 _DUPLICATE = "DuplicateModelException"
 
 
-class AsyncInstallJob:
+class AsyncInstallJob(FixedAttributes):
     """The installation of a model: `InstallJob` blocks, `AsyncInstallJob` (`job.aio`) is awaited.
 
     It is for administrators.
@@ -207,10 +208,10 @@ class AsyncInstallJob:
         await self._steer(models.restart_download(self.record.id, url))
 
     def progress(self) -> float:
-        """How much is downloaded, 0..1, as far as is known without asking; 1 once it is completed."""
+        """Return how much is downloaded, 0..100, as far as is known without a request; 100 once it is completed."""
         if self.record.status == "completed":
-            return 1.0
-        return self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
+            return 100.0
+        return 100 * self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
 
     async def _steer(self, call: Call[InstallJobRecord]) -> None:
         try:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.models.install_job import AsyncInstallJob
 from invokeai_py_client.runtime.engine import Engine
@@ -19,7 +20,7 @@ from invokeai_py_client.wire.records.models import FoundModel, HuggingFaceFiles,
 _OF_A_PATH = ("~", "./", "../", ".\\", "..\\")
 
 
-class AsyncModelInstalls:
+class AsyncModelInstalls(FixedAttributes):
     """The part of `client.aio.dnn_model_repo` that installs."""
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:

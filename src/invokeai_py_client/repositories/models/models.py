@@ -205,8 +205,8 @@ class AsyncModels(AsyncModelInstalls):
         return await self._http.send(models.convert_model(key))
 
     @on_engine
-    async def delete_model(self, key: str) -> bool:
-        """Delete a model, and its files if they are below the server's own folder; True.
+    async def delete_model(self, key: str) -> str:
+        """Delete a model, and its files if they are below the server's own folder; return its key.
 
         Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
 
@@ -214,7 +214,7 @@ class AsyncModels(AsyncModelInstalls):
             NotFoundError: there is none of that key.
         """
         await self._http.send(models.delete_model(key))
-        return True
+        return key
 
     @on_engine
     async def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:

@@ -31,8 +31,8 @@ class QueuePosition(ReadsAsMapping):
     ahead_count: int
     estimated_time: float | None
 
-    def keys(self) -> Sequence[str]:
-        """The names of the attributes."""
+    def _names(self) -> Sequence[str]:
+        """Return the names of the attributes."""
         return ("item_id", "status", "position", "ahead_count", "estimated_time")
 
 

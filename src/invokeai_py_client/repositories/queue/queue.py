@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_idle import nothing_at_all, until_counts
 from invokeai_py_client.live.queue_reads import all_ids, item_id_of, records_of, summaries_of
 from invokeai_py_client.live.stream import EventStream
@@ -28,7 +29,7 @@ from invokeai_py_client.wire.records.queue import (
 )
 
 
-class AsyncQueue:
+class AsyncQueue(FixedAttributes):
     """A queue of the server: `client.queue` is the default one, `client.queue_repo.get_queue(id)` any.
 
     `client.aio.queue` is awaited.
@@ -223,14 +224,15 @@ class AsyncQueue:
         return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
-    async def delete_item(self, item_id: int) -> None:
-        """Cancel an item, and take it out of the queue's memory.
+    async def delete_item(self, item_id: int) -> int:
+        """Cancel an item, and take it out of the queue's memory; return its id.
 
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """
         item_id = item_id_of(item_id)
         self._tracker.cancel_asked(item_id=item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
+        return item_id
 
     @on_engine
     async def delete_by_destination(self, destination: str) -> DeletedItems:
@@ -391,7 +393,7 @@ class AsyncQueue:
         return sorted(items, key=lambda item: (-item.priority, item.item_id))
 
 
-class AsyncQueues:
+class AsyncQueues(FixedAttributes):
     """The server's queues: `client.queue_repo`, awaited `client.aio.queue_repo`."""
 
     def __init__(self, make_queue: Callable[[str], AsyncQueue]) -> None:

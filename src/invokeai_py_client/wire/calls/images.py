@@ -117,8 +117,8 @@ def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
 
 
 def delete_uncategorized_images() -> Call[DeletedImages]:
-    """`DELETE /api/v1/images/uncategorized`: every image that is on no board."""
-    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(DeletedImages), idempotent=True)
+    """`DELETE /api/v1/images/uncategorized`: every image that is on no board. A repeat would miscount."""
+    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(DeletedImages))
 
 
 def star_images(image_names: Sequence[str]) -> Call[StarredImages]:
@@ -137,8 +137,8 @@ def count_intermediates() -> Call[int]:
 
 
 def clear_intermediates() -> Call[int]:
-    """`DELETE /api/v1/images/intermediates`: deletes them all; how many it were. For administrators."""
-    return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number, idempotent=True)
+    """`DELETE /api/v1/images/intermediates`: deletes and counts them. A repeat would miscount. For administrators."""
+    return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number)
 
 
 def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = None) -> Call[BulkDownload]:

@@ -179,30 +179,23 @@ def cancel_all_except_current(queue_id: str) -> Call[CancelResult]:
 
 
 def delete_all_except_current(queue_id: str) -> Call[DeletedItems]:
-    """`PUT /api/v1/queue/{queue_id}/delete_all_except_current`: every pending item, taken out of the queue."""
-    return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "delete_all_except_current"),
-        parse=record(DeletedItems),
-        idempotent=True,
-    )
+    """`PUT .../delete_all_except_current`: takes out every pending item. A repeat would miscount."""
+    return Call(method="PUT", path=api_path("queue", queue_id, "delete_all_except_current"), parse=record(DeletedItems))
 
 
 def delete_by_destination(queue_id: str, destination: str) -> Call[DeletedItems]:
-    """`DELETE /api/v1/queue/{queue_id}/d/{destination}`: every item with it, ended or not."""
-    return Call(
-        method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(DeletedItems), idempotent=True
-    )
+    """`DELETE /api/v1/queue/{queue_id}/d/{destination}`: every item with it, ended or not. A repeat would miscount."""
+    return Call(method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(DeletedItems))
 
 
 def clear_queue(queue_id: str) -> Call[DeletedItems]:
-    """`PUT /api/v1/queue/{queue_id}/clear`: cancels what runs, and empties the queue."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(DeletedItems), idempotent=True)
+    """`PUT /api/v1/queue/{queue_id}/clear`: cancels what runs, and empties the queue. A repeat would miscount."""
+    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(DeletedItems))
 
 
 def prune_queue(queue_id: str) -> Call[DeletedItems]:
-    """`PUT /api/v1/queue/{queue_id}/prune`: takes out all items that have ended."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(DeletedItems), idempotent=True)
+    """`PUT /api/v1/queue/{queue_id}/prune`: takes out all items that have ended. A repeat would miscount."""
+    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(DeletedItems))
 
 
 def pause_processor(queue_id: str) -> Call[ProcessorStatus]:

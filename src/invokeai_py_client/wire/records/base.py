@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from invokeai_py_client.mapping import ReadsAsMapping
 
 
-class Record(ReadsAsMapping, BaseModel):
+class Record(ReadsAsMapping, BaseModel):  # type: ignore[misc]  # iterates over names, as a mapping does
     """The base of all answers: attributes, and `record["name"]` for these and for whatever else the server sent."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    def keys(self) -> Collection[str]:
-        """The names of all fields."""
+    def _names(self) -> Collection[str]:
+        """Return the names of all fields."""
         return {**type(self).model_fields, **(self.model_extra or {})}.keys()
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what is under a name.
+
+        Raises:
+            KeyError: nothing is.
+        """
+        extra = self.model_extra
+        # Whatever it is called: `items` is a method, too.
+        return extra[name] if extra and name in extra else super().__getitem__(name)
+
+    def __eq__(self, other: object) -> bool:
+        return BaseModel.__eq__(self, other)

@@ -151,9 +151,9 @@ class QueueStatus(Record):
         """Whether nothing waits and nothing runs."""
         return not (self.queue.pending or self.queue.in_progress or self.queue.waiting)
 
-    def keys(self) -> Collection[str]:
-        """The names of all fields, the flat ones among them."""
-        return {*super().keys(), *FLAT_COUNTS}
+    def _names(self) -> Collection[str]:
+        """Return the names of all fields, the flat ones among them."""
+        return {*super()._names(), *FLAT_COUNTS}
 
 
 class CancelResult(Record):

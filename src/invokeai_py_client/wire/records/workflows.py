@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from invokeai_py_client.wire.records.base import Record
 
 
@@ -35,4 +37,4 @@ class WorkflowPage(Record):
 
     page: int
     pages: int
-    items: list[WorkflowSummary]
+    workflows: list[WorkflowSummary] = Field(alias="items")

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem
+from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem, called_results, own_results
 from invokeai_py_client.workflow.outputs import NodePath, NodeResult
 
 
@@ -41,11 +41,11 @@ def test_the_results_of_an_item_tell_node_type_board_and_call_path() -> None:
         boards={"b": "tigers"},
     )
     results = [result("a", 2, "call"), result("b", 2, "call", board_id="tigers")]
-    assert [*child.own_results()] == results
-    assert [*child.called_results()] == []
+    assert [*own_results(child)] == results
+    assert [*called_results(child)] == []
     parent = QueueItem(item_id=1, batch_id="b", queue_id="default", outputs=[output("a")], children=(child,))
-    assert [*parent.own_results()] == [result("a", 1)]
-    assert [*parent.called_results()] == results
+    assert [*own_results(parent)] == [result("a", 1)]
+    assert [*called_results(parent)] == results
 
 
 def test_outputs_are_in_the_order_of_items_and_stay_as_they_were() -> None:
@@ -61,12 +61,12 @@ def test_outputs_are_in_the_order_of_items_and_stay_as_they_were() -> None:
 
 
 def test_the_session_is_fetched_when_it_is_read() -> None:
-    item = QueueItem(item_id=1, batch_id="b", queue_id="default", fetch_session=lambda: {"graph": 1})
-    assert item["session"] == item.session == {"graph": 1}
-    assert "session" not in item.keys()  # noqa: SIM118 - it reads as a mapping, but is none
+    item = QueueItem(item_id=1, batch_id="b", queue_id="default", session_fetcher=lambda: {"graph": 1})
+    assert item["session"] == item.fetch_session() == {"graph": 1}
+    assert "session" not in item
     assert item["batch_id"] == "b"
     with pytest.raises(KeyError):
-        item["fetch_session"]
+        item["session_fetcher"]
     sent = pickle.loads(pickle.dumps(item))
     assert sent == item
     with pytest.raises(KeyError, match="session"):
@@ -89,9 +89,9 @@ def test_an_item_is_finished_however_it_ended(status: str, is_finished: bool) ->
 
 
 def test_an_item_reads_as_a_mapping_of_what_events_tell() -> None:
-    item = QueueItem(item_id=1, batch_id="b", queue_id="default", error="E: m", fetch_session=dict)
-    assert "fetch_session" not in item.keys()  # noqa: SIM118 - it reads as a mapping, but is none
-    assert "fetch_session" not in item
+    item = QueueItem(item_id=1, batch_id="b", queue_id="default", error="E: m", session_fetcher=dict)
+    assert "session_fetcher" not in {*item.keys()}
+    assert "session_fetcher" not in item
     assert dict(item) == {
         "item_id": 1,
         "batch_id": "b",
@@ -129,7 +129,7 @@ def test_equality_and_text_of_an_item_are_not_disturbed_by_what_is_large() -> No
         known = {"item_id": 1, "batch_id": "b", "queue_id": "default", **more}
         return QueueItem(**known)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
-    assert item(fetch_session=dict) == item(fetch_session=None) == item()
+    assert item(session_fetcher=dict) == item(session_fetcher=None) == item()
     assert item(status="failed") != item()
     large = item(
         error_traceback="LARGE", outputs=[output("LARGE")], boards={"LARGE": "b"}, children=(item(batch_id="LARGE"),)
@@ -163,11 +163,11 @@ def test_outputs_read_as_a_sequence() -> None:
 
 
 def test_an_item_that_went_to_another_process_keeps_all_but_the_way_to_ask_for_more() -> None:
-    child = QueueItem(item_id=2, batch_id="b", queue_id="default", parent_item_id=1, fetch_session=dict)
+    child = QueueItem(item_id=2, batch_id="b", queue_id="default", parent_item_id=1, session_fetcher=dict)
     item = QueueItem(
         item_id=1, batch_id="b", queue_id="default", outputs=OutputsSoFar([output("a")]), children=(child,)
     )
     sent = pickle.loads(pickle.dumps(item))
     assert sent == item
     assert (sent.outputs, sent.children) == ((output("a"),), (child,))
-    assert sent.fetch_session is sent.children[0].fetch_session is None
+    assert sent.session_fetcher is sent.children[0].session_fetcher is None
