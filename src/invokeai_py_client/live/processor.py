@@ -22,7 +22,7 @@ STALLED_FOR = 60.0
 
 
 _NEXT = -1
-"""Stands for the id of the item that would be run next."""
+"""A placeholder for the id of the item that the server would run next."""
 
 
 class ProcessorWatch:
@@ -41,7 +41,7 @@ class ProcessorWatch:
         return queue_id in self._stalled
 
     async def check(self, queue_id: str, status: QueueStatus | None = None) -> ProcessorStoppedError | None:
-        """Look whether the processor runs items.
+        """Check whether the processor runs items.
 
         Items are in progress or pending, but nothing is being processed: for a moment that is normal. It is believed
         after a second look, one second later, if the item in progress or the next item cannot be read either. An item

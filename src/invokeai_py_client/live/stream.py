@@ -92,7 +92,8 @@ class EventStream(FixedAttributes):
         return await self._subscribe(self._mailbox)
 
     def _raise_failure(self) -> None:
-        failure = self._failure() if self._failure is not None else None
+        assert self._failure is not None
+        failure = self._failure()
         if failure is not None:
             raise failure
 

@@ -134,6 +134,14 @@ def test_a_run_is_forgotten_once_and_leaves_the_others_of_its_batch() -> None:
     assert room.router.having(3) == []
 
 
+def test_a_run_of_one_item_can_be_forgotten_when_the_whole_batch_is_not_followed() -> None:
+    room = Room()
+    part = room.follow("b", 2, only=True)
+    room.router.forget(part)
+    assert not room.router.is_followed(part)
+    assert room.router.having(2) == []
+
+
 def test_a_watcher_that_leaves_during_a_burst_takes_nothing_from_the_next_one() -> None:
     room = Room()
     run = room.follow("one", 1)

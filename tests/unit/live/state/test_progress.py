@@ -193,3 +193,29 @@ def test_one_report_at_the_end_tells_no_setup() -> None:
 
 def test_an_empty_graph_has_no_share() -> None:
     assert Workload(GraphShape({"nodes": {}, "edges": []}), NodeDurations()).share == 0
+
+
+def test_a_node_of_one_step_teaches_what_steps_take_and_nothing_else() -> None:
+    durations = NodeDurations()
+    without_steps = durations.expected({"type": "denoise_latents"})
+    durations.learn({**STEPS, "steps": 1}, Duration(setup=1.0, work=5.0))
+    assert durations.expected(STEPS) == Duration(setup=1.0, work=50.0)
+    assert durations.expected({"type": "denoise_latents"}) == without_steps
+
+
+def test_the_time_before_the_first_report_is_split_into_setup_and_steps() -> None:
+    clock = Clock()
+    durations = NodeDurations(clock)
+    item = Workload(GraphShape({"nodes": {"denoise": STEPS}, "edges": []}), durations)
+    item.node_started("denoise", STEPS)
+    clock.now = 3
+    item.node_progressed("denoise", STEPS, 0.2)
+    clock.now = 7
+    item.node_done("denoise", STEPS, {})
+    # Four fifths took 4 s, so one fifth took one of the first three.
+    assert durations.expected(STEPS) == pytest.approx(Duration(setup=2.0, work=5.0))
+
+
+def test_a_graph_with_a_loop_which_the_server_would_refuse_is_read_to_its_end() -> None:
+    looped = graph({"i": "iterate", "a": "add"}, [("i", "item", "a", "a"), ("a", "value", "i", "collection")])
+    assert work(looped).total == 2
