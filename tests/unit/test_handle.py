@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.documents import node
 from tests.support.scripted_server import WORKFLOW, ScriptedServer
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
@@ -69,6 +70,15 @@ def test_a_blocking_submission_interrupted_when_it_has_just_succeeded_is_withdra
     with pytest.raises(KeyboardInterrupt):
         wf.submit_sync()
     assert [item["status"] for item in server.items.values()] == ["canceled"]
+
+
+async def test_problems_go_by_the_first_place_of_an_input_in_the_form(server: ScriptedServer) -> None:
+    shown = [{"nodeId": "add", "fieldName": "a"}] * 2
+    document = {**WORKFLOW, "nodes": [node("add", "add", "1.0.1", a="x", b="y")], "exposedFields": shown}
+    async with InvokeAIClient.from_url(server.url) as client:
+        wf = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+        assert len(wf.inputs) == 2
+        assert {*await wf.validate_inputs()} == {0, ("add", "b")}
 
 
 async def test_a_submission_that_is_not_given_up_stays(server: ScriptedServer, wf: WorkflowHandle) -> None:

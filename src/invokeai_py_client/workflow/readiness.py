@@ -158,6 +158,13 @@ def _problems_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -
     yield from _missing_of(node, templates, fields)
     for name, template in _unfed(node, templates, fields):
         value = fields.value_of(node.id, name, inputs.get(name, {}))
+        if value is UNSET and template.type.name == "LoRAField" and node.inputs.get(name, {}).get("value"):
+            # The web UI drops the whole list.
+            yield InputProblem(
+                fields.place(node, name),
+                "the file's LoRAs cannot be read, as one is malformed or of a base that the server does not know: set "
+                "the input, to [] for no LoRAs",
+            )
         # What is missing is found above, and an empty batch where its items are counted.
         if (template.required and _is_empty(value)) or (template.type.batch and not value):
             continue

@@ -230,6 +230,21 @@ def test_an_optional_model_that_the_file_names_is_not_left_out_without_a_word(te
     assert "the model 'Old one' (sd-0 vae)" in why
 
 
+def test_loras_that_the_file_names_are_not_left_out_without_a_word(templates: NodeTemplates) -> None:
+    lora = {"key": "k", "hash": "h", "name": "Old one", "base": "sd-1", "type": "lora"}
+    name, version = "lora_collection_loader", templates["lora_collection_loader"].version
+    held = [{"lora": lora, "weight": 1}, {"lora": {**lora, "base": "sd-0"}, "weight": 1}]
+    definition = WorkflowDefinition.from_dict({**BLUR, "nodes": [node("l", name, version, loras=held)], "edges": []})
+    fields = WorkflowFields(definition, templates)
+    (problem,) = input_problems(definition, templates, fields)
+    assert (problem.place.name, problem.why[:31]) == ("loras", "the file's LoRAs cannot be read")
+    for value in ([], held[:1]):
+        shown_inputs(definition, templates, fields)["l", "loras"].value = value
+        assert input_problems(definition, templates, fields) == []
+    empty = {**BLUR, "nodes": [node("l", name, version, loras=[])], "edges": []}
+    assert told(empty, templates) == []
+
+
 @pytest.mark.parametrize(
     "value", [5, "dreamshaper", {"type": "float_generator_arithmetic_sequence"}, {"key": "k"}, ["a"]]
 )
