@@ -41,7 +41,7 @@ FACES = {
     "board": "repositories.boards.board.AsyncBoard",
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
-    "handle_methods": "handle.AsyncWorkflowHandle",
+    "workflow_handle_methods": "workflow_handle.AsyncWorkflowHandle",
     "image_methods": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
@@ -58,7 +58,7 @@ FACES = {
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
     "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
-    "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.handle import WorkflowHandle",
+    "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.workflow_handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
 

@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.style_presets import StylePresets
     from invokeai_py_client.blocking.generated.videos import Videos
     from invokeai_py_client.blocking.generated.workflows import Workflows
-    from invokeai_py_client.blocking.handle import WorkflowHandle
     from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
-    from invokeai_py_client.handle import AsyncWorkflowHandle, OnServerLoss
     from invokeai_py_client.image import AsyncImage
-    from invokeai_py_client.live.connection import ConnectionChange
+    from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
     from invokeai_py_client.live.state.queue_item import NodeOutput, QueueItem
     from invokeai_py_client.live.stats import ClientStats
@@ -146,6 +145,7 @@ if TYPE_CHECKING:
         NodeTemplates,
         OutputTemplate,
     )
+    from invokeai_py_client.workflow_handle import AsyncWorkflowHandle, OnServerLoss
 
 __version__ = "0.1.0"
 
@@ -310,7 +310,7 @@ _HOMES = {
     "AsyncRun": "run",
     "AsyncStylePresets": "repositories.style_presets",
     "AsyncVideos": "repositories.media.videos",
-    "AsyncWorkflowHandle": "handle",
+    "AsyncWorkflowHandle": "workflow_handle",
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
@@ -324,7 +324,7 @@ _HOMES = {
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
     "ClientStats": "live.stats",
-    "ConnectionChange": "live.connection",
+    "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
     "DeletedModels": "wire.records.models",
@@ -375,7 +375,7 @@ _HOMES = {
     "NodePath": "workflow.outputs",
     "NodeTemplate": "workflow.templates",
     "NodeTemplates": "workflow.templates",
-    "OnServerLoss": "handle",
+    "OnServerLoss": "workflow_handle",
     "Origin": "repositories.media.common",
     "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
@@ -426,7 +426,7 @@ _HOMES = {
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
     "WorkflowDefinition": "workflow.document",
-    "WorkflowHandle": "blocking.handle",
+    "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",
     "WorkflowInputs": "workflow.inputs",
     "WorkflowMonitor": "patterns.monitor",

@@ -15,8 +15,8 @@ import pytest
 from tests.faults.conftest import Told
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, errors
-from invokeai_py_client.handle import OnServerLoss
 from invokeai_py_client.local import LocalServer
+from invokeai_py_client.workflow_handle import OnServerLoss
 
 NODES = Path(__file__).parents[1] / "node_pack"
 

@@ -15,9 +15,9 @@ from tests.faults.proxy import FaultProxy
 from tests.support.live import tracked
 
 from invokeai_py_client import InvokeAIClient, QueueItem, Run, WorkflowDefinition, WorkflowHandle, errors
-from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.wire.events import Event, GeneratorProgress
+from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 
 
 def handle(client: InvokeAIClient, document: dict[str, Any], **values: Any) -> WorkflowHandle:

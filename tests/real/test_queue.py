@@ -257,7 +257,7 @@ def test_a_low_one_says_what_it_waits_for_and_can_be_given_up(
 def test_a_low_one_is_woken_by_events(
     client: InvokeAIClient, wf: WorkflowHandle, paused: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.live.admission._LOOK", 600.0)
+    monkeypatch.setattr("invokeai_py_client.live.priority_wait._LOOK", 600.0)
     normal = wf.submit_sync()
     low: list[Run] = []
     other = client.workflow_repo.create_workflow(wf.definition)

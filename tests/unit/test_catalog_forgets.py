@@ -14,7 +14,7 @@ from tests.documents import node
 from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
-from invokeai_py_client.handle import AsyncWorkflowHandle
+from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 
 OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
 MODEL = {"key": "k", "hash": "h", "name": "Tiny", "base": "sd-1", "type": "main"}

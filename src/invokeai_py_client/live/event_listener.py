@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 from invokeai_py_client.errors import ClientClosedError, InvokeAIError, RunError
-from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
+from invokeai_py_client.live.connection_changes import ConnectionChange, ConnectionWatch
 from invokeai_py_client.live.event_delivery import QueueStreams
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.socket import OpenConnection, Socket, open_connection
+from invokeai_py_client.transport.reconnecting_socket import OpenConnection, Socket, open_connection
 from invokeai_py_client.wire.events import BulkChange, QueueItemsCanceled, QueueItemsRetried, Reconnected
 
 logger = logging.getLogger("invokeai_py_client.live")

@@ -22,7 +22,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.live.queue_reads import records_of, summaries_of
-from invokeai_py_client.live.resubmission import resubmit_lost
+from invokeai_py_client.live.restart_recovery import resubmit_lost
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine, LoopWatch

@@ -11,9 +11,9 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from invokeai_py_client.errors import InvokeAIError, NotEnqueuedError, RunError, SubmitTimeout
-from invokeai_py_client.live.admission import Admission
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES, Enqueued, EnqueueTimes, enqueue_once, item_count
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.priority_wait import PriorityWait
 from invokeai_py_client.live.queue_reads import items_of_batch
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.progress import NodeDurations
@@ -169,17 +169,17 @@ class Submissions:
             InvokeAIError: as any request. Nothing is followed, and nothing enqueued.
         """
         await self._listener.start(queue_id)
-        admission = self.admission(priority, queue_id)
+        priority_wait = self.priority_wait(priority, queue_id)
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
-                await admission.wait()
+                await priority_wait.wait()
         except TimeoutError as error:
             if timeout is None or not limit.expired():
                 raise
             raise SubmitTimeout(
                 f"The submission waited {timeout:g} s for the turn of its priority {priority.value!r}, and was not "
-                f"sent: {admission.waits_for}.",
+                f"sent: {priority_wait.waits_for}.",
                 timeout=timeout,
                 hint="Give it a longer `timeout`, or a higher priority.",
             ) from error
@@ -217,12 +217,12 @@ class Submissions:
         self._took(run, first)
         on_sent(run)
         if not run.state.is_enqueued:
-            self._engine.spawn(self._feed(run, body, admission, first.item_ids), name=f"rest of batch {batch_id}")
+            self._engine.spawn(self._feed(run, body, priority_wait, first.item_ids), name=f"rest of batch {batch_id}")
         return run
 
-    def admission(self, priority: Priority, queue_id: str) -> Admission:
+    def priority_wait(self, priority: Priority, queue_id: str) -> PriorityWait:
         """Return what makes a submission of a priority wait. The queue must be subscribed to."""
-        return Admission(self._http, self._router, lambda: self._listener.is_connected, priority, queue_id)
+        return PriorityWait(self._http, self._router, lambda: self._listener.is_connected, priority, queue_id)
 
     @asynccontextmanager
     async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[TrackedRun | None]:
@@ -365,7 +365,9 @@ class Submissions:
                 raise doubt
             logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
 
-    async def _feed(self, run: TrackedRun, body: dict[str, Any], admission: Admission, first: Collection[int]) -> None:
+    async def _feed(
+        self, run: TrackedRun, body: dict[str, Any], priority_wait: PriorityWait, first: Collection[int]
+    ) -> None:
         """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled.
 
         A server that is away for a while is waited for. Any other error ends the run's waits.
@@ -376,7 +378,7 @@ class Submissions:
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
-                await admission.wait(unless=lambda: run.is_over or run.cancel_asked)
+                await priority_wait.wait(unless=lambda: run.is_over or run.cancel_asked)
                 if run.is_over:
                     return
                 rest = {**body, "batch": rest_of(body["batch"], len(taken))}

@@ -22,7 +22,7 @@ from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.socket import OpenConnection, open_connection
+from invokeai_py_client.transport.reconnecting_socket import OpenConnection, open_connection
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
 

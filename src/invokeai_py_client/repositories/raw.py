@@ -157,11 +157,11 @@ class RawRequests:
         try:
             async with limit:
                 await self._tracker.listener.subscribe(queue_id)
-                admission = self._tracker.submissions.admission(priority, queue_id)
+                priority_wait = self._tracker.submissions.priority_wait(priority, queue_id)
                 try:
-                    await admission.wait()
+                    await priority_wait.wait()
                 finally:
-                    waits_for = admission.waits_for
+                    waits_for = priority_wait.waits_for
         except TimeoutError as error:
             if not limit.expired() or call.timeout is None:
                 raise

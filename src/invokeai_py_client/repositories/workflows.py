@@ -16,7 +16,6 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files import image_type_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.handle import AsyncWorkflowHandle
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.template_cache import load_templates
@@ -30,6 +29,7 @@ from invokeai_py_client.wire.calls import app, workflows
 from invokeai_py_client.wire.records.workflows import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
+from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 
 _PER_PAGE = 100
 

@@ -11,7 +11,7 @@ from tests.support.tracking import Room, settle, taken
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import AuthenticationError, ClientClosedError, InvokeAIError, RunError, TransportError
-from invokeai_py_client.live.connection import ConnectionChange
+from invokeai_py_client.live.connection_changes import ConnectionChange
 from invokeai_py_client.live.event_delivery import tell
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.runtime.mailbox import Mailbox

@@ -14,7 +14,7 @@ from tests.support.scripted_server import WORKFLOW, ScriptedServer, invocation, 
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
-from invokeai_py_client.live.connection import ConnectionChange
+from invokeai_py_client.live.connection_changes import ConnectionChange
 from invokeai_py_client.wire.events import Event, InvocationComplete, Reconnected
 
 

@@ -19,7 +19,7 @@ from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.connection_errors import SocketFailure
 from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.socket import Socket
+from invokeai_py_client.transport.reconnecting_socket import Socket
 
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR

@@ -20,7 +20,7 @@ from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.socket import Socket
+from invokeai_py_client.transport.reconnecting_socket import Socket
 from invokeai_py_client.wire.calls import app as app_calls
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.documents import container, edge, form, node, shown
 
-from invokeai_py_client.compose import Composer
+from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.blocking.handle import WorkflowHandle
+from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
 from invokeai_py_client.runtime.twins import Blocking, read_here
 from invokeai_py_client.wire.records.workflows import WorkflowSummary

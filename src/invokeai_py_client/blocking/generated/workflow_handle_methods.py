@@ -1,4 +1,4 @@
-# Generated from handle.py by scripts/generate_blocking.py. Do not edit.
+# Generated from workflow_handle.py by scripts/generate_blocking.py. Do not edit.
 """`WorkflowHandleMethods`: the methods of `AsyncWorkflowHandle`, blocking."""
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, overload
 
 from invokeai_py_client.blocking.generated.run import Run
-from invokeai_py_client.handle import DESTINATION, ORIGIN, AsyncWorkflowHandle, OnServerLoss
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
@@ -22,6 +21,7 @@ from invokeai_py_client.workflow.index_map import IndexMapChanges
 from invokeai_py_client.workflow.inputs import InputKey, WorkflowInput, WorkflowInputs, WorkflowNodes
 from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping
+from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, AsyncWorkflowHandle, OnServerLoss
 
 
 class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):

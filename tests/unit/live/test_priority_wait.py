@@ -10,8 +10,8 @@ from tests.support.queue_server import QueueServer, refused, status
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.admission import Admission
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.priority_wait import PriorityWait
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
@@ -25,8 +25,8 @@ class Turns:
         self.router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
         self.is_connected = True
 
-    def of(self, priority: Priority, queue_id: str = "default") -> Admission:
-        return Admission(self.server, self.router, lambda: self.is_connected, priority, queue_id)
+    def of(self, priority: Priority, queue_id: str = "default") -> PriorityWait:
+        return PriorityWait(self.server, self.router, lambda: self.is_connected, priority, queue_id)
 
     def urgent(self, queue_id: str = "default") -> TrackedRun:
         return self.router.follow(RunState("urgent", queue_id, None), is_urgent=True)
@@ -51,10 +51,10 @@ async def test_what_is_low_waits_until_nothing_is_pending(is_connected: bool, lo
     turns.server.finish(items[0], status="in_progress")
     asyncio.get_running_loop().call_later(101, turns.server.finish, items[1])
     began = now()
-    admission = turns.of(Priority.LOW)
-    await admission.wait()
+    priority_wait = turns.of(Priority.LOW)
+    await priority_wait.wait()
     assert 101 <= now() - began <= 101 + longest
-    assert admission.waits_for == "1 items are pending in the queue 'default'"
+    assert priority_wait.waits_for == "1 items are pending in the queue 'default'"
 
 
 @in_virtual_time
@@ -62,11 +62,11 @@ async def test_what_is_low_waits_while_the_server_is_away_and_says_so(caplog: py
     caplog.set_level(logging.INFO)
     turns = Turns()
     turns.server.next("status", *[refused] * 50)
-    admission = turns.of(Priority.LOW)
+    priority_wait = turns.of(Priority.LOW)
     began = now()
-    await admission.wait()
+    await priority_wait.wait()
     assert 60 < now() - began < 120
-    assert "cannot be asked" in admission.waits_for
+    assert "cannot be asked" in priority_wait.waits_for
     # At most one line a minute.
     assert caplog.text.count("a submission of low priority waits") == 2
 
@@ -83,12 +83,12 @@ async def test_a_server_that_refuses_to_tell_ends_the_wait() -> None:
 async def test_what_is_high_waits_for_what_is_urgent_in_its_queue() -> None:
     turns = Turns()
     urgent = turns.urgent()
-    admission = turns.of(Priority.HIGH)
+    priority_wait = turns.of(Priority.HIGH)
     await turns.of(Priority.HIGH, "another").wait()
-    waiting = asyncio.create_task(admission.wait())
+    waiting = asyncio.create_task(priority_wait.wait())
     await asyncio.sleep(100)
     assert not waiting.done()
-    assert "1 urgent batches" in admission.waits_for
+    assert "1 urgent batches" in priority_wait.waits_for
     turns.router.forget(urgent)
     began = now()
     urgent.changed([])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from invokeai_py_client.blocking.generated.handle_methods import WorkflowHandleMethods
 from invokeai_py_client.blocking.generated.run import Run
-from invokeai_py_client.handle import DESTINATION, ORIGIN, OnServerLoss
+from invokeai_py_client.blocking.generated.workflow_handle_methods import WorkflowHandleMethods
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
@@ -14,6 +13,7 @@ from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.inputs import InputKey
 from invokeai_py_client.workflow.model_binding import ModelBinding
+from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 
 
 class WorkflowHandle(WorkflowHandleMethods):

@@ -28,7 +28,7 @@ _TOLD_AGAIN = 60.0
 """Seconds between two log lines about one submission that is held back."""
 
 
-class Admission:
+class PriorityWait:
     """Holds back one submission, or one part of it: a low one until the queue has no pending items, a high one until no
     urgent batch of this client is pending. Used on the engine only.
 

@@ -10,7 +10,7 @@ from tests.support.queue_server import Fault, QueueServer, answered, dropped, lo
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.resubmission import resubmit_lost
+from invokeai_py_client.live.restart_recovery import resubmit_lost
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun

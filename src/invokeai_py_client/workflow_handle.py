@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.compose import Composer
+from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage

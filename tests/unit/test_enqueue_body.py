@@ -13,7 +13,7 @@ from tests.documents import edge, node
 
 from invokeai_py_client import errors
 from invokeai_py_client.catalog import Catalog
-from invokeai_py_client.compose import Composer
+from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query

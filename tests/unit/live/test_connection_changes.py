@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from invokeai_py_client.live.connection import ConnectionChange, ConnectionWatch
+from invokeai_py_client.live.connection_changes import ConnectionChange, ConnectionWatch
 from invokeai_py_client.runtime.mailbox import Mailbox
 
 
