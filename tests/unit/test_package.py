@@ -26,6 +26,29 @@ print(sorted(heavy))
     assert done.stdout == "[]\n"
 
 
+def test_importing_the_client_imports_neither_its_libraries_nor_its_repositories() -> None:
+    code = """
+import sys
+from invokeai_py_client import InvokeAIClient
+heavy = {"aiohttp", "socketio", "engineio", "tornado", "pydantic", "PIL", "rich"} & set(sys.modules)
+print(sorted(heavy), sorted(name for name in sys.modules if "repositories" in name))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] []\n"
+
+
+def test_a_client_that_is_made_has_not_imported_the_socket_library() -> None:
+    code = """
+import sys
+from invokeai_py_client import InvokeAIClient
+with InvokeAIClient.from_url("http://127.0.0.1:9") as client:
+    client.image_repo
+print(sorted({"socketio", "engineio"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_demo_says_what_it_does_before_it_does_anything() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "invokeai_py_client.demo", "--help"], capture_output=True, text=True, check=True
