@@ -405,7 +405,7 @@ class HttpTransport:
         """Send a call once and return its response, with the errors of aiohttp translated to those of this package."""
         shown = self.url_of(call.path, None if call.has_secrets else call.query)
         began = time.perf_counter()
-        outcome = "no response"
+        outcome = "no answer"
         received: Response | None = None
         try:
             response = received = await self._receive(call, attempts, token, shown, sink, files)

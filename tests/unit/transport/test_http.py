@@ -877,3 +877,88 @@ async def test_a_server_of_another_kind_is_told_by_downloads_and_raw_requests_to
     with pytest.raises(errors.NotInvokeAIError):
         await engine.call(http.send(raw))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ({}, ""),
+        ({"a": None}, ""),
+        ({"a": True, "b": False}, "?a=true&b=false"),
+        ({"a": 1, "b": 2.5, "c": "x y&z"}, "?a=1&b=2.5&c=x+y%26z"),
+        ({"a": ["x", "y"], "b": (1, True)}, "?a=x&a=y&b=1&b=true"),
+        ({"a": Secret(SECRET), "b": [Secret("two")]}, f"?a={SECRET}&b=two"),
+    ],
+)
+def test_a_query_is_written_as_the_server_reads_it(engine: Engine, query: Any, text: str) -> None:
+    assert (
+        HttpTransport(Settings("http://host/sub"), engine).url_of("/api/v1/x", query)
+        == f"http://host/sub/api/v1/x{text}"
+    )
+
+
+async def test_headers_of_a_call_take_the_place_of_the_client_s(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(script.url, token="client's"), engine)
+    own = {"authorization": "Bearer own", "accept": "image/png", "content-type": "application/x-own"}
+    for method, headers in (("POST", own), ("POST", {}), ("DELETE", {}), ("DELETE", {"accept-encoding": "gzip"})):
+        await engine.call(http.send(call(method, body={"a": 1}, headers=headers)))
+    seen = [
+        tuple(one.headers[name] for name in ("Authorization", "Accept", "Content-Type")) for one in script.requests[:2]
+    ]
+    assert seen == [
+        ("Bearer own", "image/png", "application/x-own"),
+        ("Bearer client's", "application/json, */*;q=0.5", "application/json"),
+    ]
+    assert [one.headers["Accept-Encoding"] for one in script.requests[2:]] == ["identity", "gzip"]
+    assert "identity" not in script.requests[1].headers["Accept-Encoding"]
+
+
+async def test_exchanges_are_counted_by_noun_and_listeners_see_them(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1), answer(404, {"detail": "gone"}), hang_up]
+    http = HttpTransport(Settings(script.url, retries=0), engine)
+    seen: list[tuple[str, int | None]] = []
+    http.on_exchange.append(lambda one, response: seen.append((one.path, response.status_code if response else None)))
+    await engine.call(http.send(call()))
+    image = Call(method="DELETE", path="/api/v1/images/i/a.png", parse=lambda response: None, idempotent=True)
+    for error in (errors.NotFoundError, errors.TransportError):
+        with pytest.raises(error):
+            await engine.call(http.send(image))
+    assert http.answers == {("GET x", "200"): 1, ("DELETE images", "404"): 1, ("DELETE images", "no answer"): 1}
+    assert seen == [("/x", 200), ("/api/v1/images/i/a.png", 404), ("/api/v1/images/i/a.png", None)]
+
+
+async def test_one_session_serves_all_requests_and_is_closed_with_the_engine(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(body=1)]
+    http = HttpTransport(Settings(script.url), engine)
+    sessions = []
+
+    async def twice() -> None:
+        for _ in range(2):
+            await http.send(call())
+            sessions.append(http.session())
+
+    await engine.call(twice())
+    assert sessions[0] is sessions[1]
+    assert not sessions[0].closed
+    await engine.aclose()
+    assert sessions[0].closed
+
+
+@pytest.mark.parametrize("status", [300, 304])
+async def test_a_redirection_without_a_target_is_an_error(script: Script, engine: Engine, status: int) -> None:
+    script.handlers = [answer(status)]
+    with pytest.raises(errors.RedirectedError) as caught:
+        await send(script, engine, call())
+    assert caught.value.target is None
+    assert caught.value.method == "GET"
+    assert len(script.requests) == 1
+
+
+async def test_a_call_s_own_retries_take_the_place_of_the_setting(script: Script, engine: Engine) -> None:
+    script.handlers = [answer(503, Retry_After="0")]
+    for retries, requests in ((0, 1), (2, 3)):
+        script.requests = []
+        with pytest.raises(errors.ServerError):
+            await send(script, engine, call(retries=retries), retries=1)
+        assert len(script.requests) == requests
