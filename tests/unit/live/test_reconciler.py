@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 from tests.support.live import GRAPH, FakeQueue, calls_made, messages, node_payload, status_payload
+from tests.support.virtual_engine import VirtualEngine
+from tests.support.virtual_time import run_in_virtual_time
 
 from invokeai_py_client import errors
 from invokeai_py_client.live import reconciler as module
@@ -17,7 +19,6 @@ from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import Polling, TrackedRun
-from invokeai_py_client.runtime.engine import Engine
 
 SUMMARIES, RECORDS = "item_summaries_by_ids", "items_by_ids"
 
@@ -33,8 +34,7 @@ class Link:
 class Room:
     """A reconciler with a router and a queue."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self) -> None:
         self.queue = FakeQueue()
         self.link = Link()
         self.router = Router(
@@ -42,7 +42,7 @@ class Room:
             bulk_change=lambda event: None,
             needs_requests=lambda: self.reconciler.wake(),
         )
-        self.reconciler = Reconciler(self.queue, engine, self.router, self.link)
+        self.reconciler = Reconciler(self.queue, VirtualEngine(), self.router, self.link)
 
     def follow(self, batch_id: str, *item_ids: int, has_gap: bool = False, resubmits: bool = False) -> TrackedRun:
         """Follow a run of items, which are pending."""
@@ -55,14 +55,14 @@ class Room:
         self.router.dispatch(name, payload)
 
     def play(self, test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a test on the engine, with the reconciler at work."""
+        """Run a test in virtual time, with the reconciler at work."""
 
         async def played() -> None:
             self.reconciler.start()
             async with asyncio.timeout(10):
                 await test()
 
-        self.engine.block(played())
+        run_in_virtual_time(played())
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -77,10 +77,8 @@ async def a_few_turns() -> None:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    engine = Engine("reconciler test")
-    yield Room(engine)
-    engine.close()
+def room() -> Room:
+    return Room()
 
 
 def test_a_silent_run_is_asked_about_again_and_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

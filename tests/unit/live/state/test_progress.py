@@ -200,6 +200,7 @@ def test_a_node_of_one_step_teaches_what_steps_take_and_nothing_else() -> None:
     without_steps = durations.expected({"type": "denoise_latents"})
     durations.learn({**STEPS, "steps": 1}, Duration(setup=1.0, work=5.0))
     assert durations.expected(STEPS) == Duration(setup=1.0, work=50.0)
+    assert durations.expected({**STEPS, "steps": 1}) == Duration(setup=1.0, work=5.0)
     assert durations.expected({"type": "denoise_latents"}) == without_steps
 
 
