@@ -124,8 +124,9 @@ async def test_a_slow_callback_sees_the_latest(work: Work, awaited: bool) -> Non
         assert await work.aio.count(1000, progress_callback=callback) == 1000
     else:
         assert work.count(1000, progress_callback=callback) == 1000
-    assert len(seen) == 2, "what it was called with, and the last of what came meanwhile"
     assert seen[-1] == 999
+    # What it was called with, and the last of what came meanwhile; only the last if all had come before the first call.
+    assert len(seen) <= 2
 
 
 @pytest.mark.parametrize("awaited", [False, True])
