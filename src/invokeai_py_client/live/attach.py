@@ -57,9 +57,16 @@ class Attacher:
             record = await self._http.send(queue.get_queue_item(queue_id, item_id))
             batch_id = record.batch_id
         only = None if item_id is None else frozenset({item_id})
-        followed = self._listener.router.followed(batch_id) if only is None else None
-        if followed is not None:
-            return followed
+        if record is None:
+            followed = self._listener.router.followed(batch_id)
+            if followed is not None:
+                return followed
+        else:
+            for run in self._listener.router.having(record.item_id):
+                # Without the graph, the run is still being attached, which may fail.
+                if run.state.only == only and run.state.queue_id == queue_id and run.state.graph is not None:
+                    self._listener.router.apply(run, run.state.apply_snapshot(record))
+                    return run
         run = self._listener.router.follow(
             RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self._durations)
         )

@@ -203,6 +203,19 @@ async def test_a_batch_of_the_same_id_in_another_queue_is_looked_for() -> None:
         await room.tracker.attacher.attach_if_there("other", "begun")
 
 
+@in_virtual_time
+async def test_looking_at_an_item_again_and_again_follows_one_run() -> None:
+    room = Room()
+    fill(room.queue)
+    run = await room.tracker.attacher.attach(QUEUE, item_id=5)
+    room.queue.put(5, status="in_progress", batch_id="new")
+    for named in ({"item_id": 5}, {"session_id": "s-5"}):
+        assert await room.tracker.attacher.attach(QUEUE, **named) is run
+    assert run.state.view().status == "in_progress", "each look asks the server"
+    other = await room.tracker.attacher.attach(QUEUE, item_id=6)
+    assert [*room.listener.router.live()] == [run, other]
+
+
 @pytest.mark.parametrize("named", [{"item_id": "318"}, {"item_id": True}, {"batch_id": 318}, {"session_id": 3}, {}])
 def test_ids_of_a_wrong_type_are_refused_before_the_server_is_asked(named: dict[str, Any]) -> None:
     with (
