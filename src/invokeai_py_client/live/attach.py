@@ -58,7 +58,7 @@ class Attacher:
             batch_id = record.batch_id
         only = None if item_id is None else frozenset({item_id})
         if record is None:
-            followed = self._listener.router.followed(batch_id)
+            followed = self._listener.router.followed(queue_id, batch_id)
             if followed is not None:
                 return followed
         else:
@@ -88,8 +88,8 @@ class Attacher:
 
     async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
         """Follow a batch; return None if the queue has no item of it."""
-        followed = self._listener.router.followed(batch_id)
-        if followed is not None and followed.state.queue_id == queue_id:
+        followed = self._listener.router.followed(queue_id, batch_id)
+        if followed is not None:
             return followed
         if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
             return None
@@ -127,7 +127,7 @@ class Attacher:
                 and origin in (None, item.origin)
             ):
                 found.setdefault(item.batch_id, []).append(item)
-        runs = {batch_id: self._listener.router.followed(batch_id) for batch_id in found}
+        runs = {batch_id: self._listener.router.followed(queue_id, batch_id) for batch_id in found}
         new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
         # Only full records contain the outputs and the graph.
         whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]

@@ -92,9 +92,9 @@ class Router:
         """Return the urgent runs of a queue."""
         return [run for run in self._urgent if run.state.queue_id == queue_id]
 
-    def followed(self, batch_id: str) -> TrackedRun | None:
+    def followed(self, queue_id: str, batch_id: str) -> TrackedRun | None:
         """Return the followed run of a whole batch, or None."""
-        return next(iter(self._of_batch.get(batch_id, ())), None)
+        return next((run for run in self._of_batch.get(batch_id, ()) if run.state.queue_id == queue_id), None)
 
     def having(self, item_id: int) -> list[TrackedRun]:
         """Return the runs that an item belongs to."""

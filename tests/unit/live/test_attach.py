@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support.live import RESULT, FakeQueue, status_payload
+from tests.support.live import GRAPH, RESULT, FakeQueue, status_payload
 from tests.support.tracking import Room
 from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.errors import NotFoundError, TransportError
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
 
 QUEUE = "default"
@@ -198,9 +199,23 @@ async def test_a_batch_of_the_same_id_in_another_queue_is_looked_for() -> None:
     room = Room()
     fill(room.queue)
     await room.tracker.attacher.attach(QUEUE, batch_id="begun")
-    with pytest.raises(AssertionError, match="other"):
-        # The queue in memory knows "default" only: that it is asked is what matters.
-        await room.tracker.attacher.attach_if_there("other", "begun")
+    attacher = room.tracker.attacher
+    for attach in (attacher.attach_if_there("other", "begun"), attacher.attach("other", batch_id="begun")):
+        with pytest.raises(AssertionError, match="other"):
+            # The queue in memory knows "default" only: that it is asked is what matters.
+            await attach
+
+
+@in_virtual_time
+async def test_batches_of_the_same_id_in_two_queues_are_runs_of_their_own() -> None:
+    room = Room()
+    room.queue.put(1, status="in_progress")
+    await room.listener.start(QUEUE)
+    elsewhere = room.listener.router.follow(RunState("b", "other", GRAPH))
+    run = (await room.tracker.attacher.attach_many(QUEUE))["b"]
+    assert run is not elsewhere
+    assert run.state.queue_id == QUEUE
+    assert await room.tracker.attacher.attach(QUEUE, batch_id="b") is run
 
 
 @in_virtual_time

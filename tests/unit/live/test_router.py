@@ -97,7 +97,7 @@ def test_a_run_that_ends_releases_its_waits_and_is_forgotten() -> None:
         assert waiter.done()
         assert run.is_over
         assert not room.router.is_followed(run)
-        assert room.router.followed("one") is None
+        assert room.router.followed("default", "one") is None
         assert room.router.having(1) == []
         assert [*room.router.live()] == [other]
         assert room.router.is_followed(other)
@@ -128,7 +128,7 @@ def test_a_run_is_forgotten_once_and_leaves_the_others_of_its_batch() -> None:
     room.router.forget(part)
     assert [*room.router.live()] == [whole]
     assert room.router.having(2) == [whole]
-    assert room.router.followed("b") is whole
+    assert room.router.followed("default", "b") is whole
     # What it still learns is not found again.
     part.state.enqueued([3])
     assert room.router.having(3) == []

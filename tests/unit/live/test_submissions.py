@@ -69,7 +69,7 @@ class Client:
         item_ids = self.server.ids_of(batch_id)
         if not item_ids:
             return None
-        run = self.router.followed(batch_id)
+        run = self.router.followed(queue_id, batch_id)
         if run is None:
             run = self.router.follow(RunState(batch_id, queue_id, None, has_gap=True))
             run.state.enqueued(item_ids)

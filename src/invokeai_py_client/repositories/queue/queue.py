@@ -200,7 +200,7 @@ class AsyncQueue(FixedAttributes):
 
         Rests on `PUT .../cancel_by_batch_ids`.
         """
-        live = self._tracker.listener.router.followed(batch_id)
+        live = self._tracker.listener.router.followed(self.queue_id, batch_id)
         if live is not None:
             self._tracker.cancel_asked(live)
         return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
