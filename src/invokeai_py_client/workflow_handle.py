@@ -256,7 +256,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             InputsNotReadyError: a name stands for nothing on the server.
             InvokeAIError: as any request.
         """
-        return await self._engine.call(self._composer.compose(check=False))
+        return await self._engine.call(self._composer.snapshot().compose(check=False))
 
     async def submit(
         self,

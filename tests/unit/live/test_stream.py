@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,6 +67,22 @@ async def test_a_loop_reads_all_until_the_end(engine: Engine) -> None:
     assert [event async for event in stream] == [*EVENTS]
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
+
+
+async def test_a_reader_that_is_cancelled_when_it_has_just_subscribed_does_not_subscribe_again(engine: Engine) -> None:
+    source = Source(*EVENTS, ends=True)
+    stream = stream_of(engine, source)
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    # This loop cannot hear of the subscription before it cancels the reader.
+    while not source.mailboxes:
+        time.sleep(0.001)
+    engine.block(asyncio.sleep(0.05))
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    assert [event async for event in stream] == [*EVENTS]
+    assert len(source.mailboxes) == 1
 
 
 async def test_it_subscribes_once_on_the_engine_and_not_before_it_is_read(engine: Engine) -> None:
