@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -30,6 +29,7 @@ class Source:
 
     def __init__(self, *events: Event, ends: bool = False) -> None:
         self.mailboxes: list[Mailbox[Event]] = []
+        self.has_subscribed = threading.Event()
         self.threads: list[threading.Thread] = []
         self.failure: InvokeAIError | None = None
         self.refusal: InvokeAIError | None = None
@@ -41,6 +41,7 @@ class Source:
         if self.refusal is not None:
             raise self.refusal
         self.mailboxes.append(mailbox)
+        self.has_subscribed.set()
         for event in self._events:
             mailbox.put(event)
         if self._ends:
@@ -75,9 +76,8 @@ async def test_a_reader_that_is_cancelled_when_it_has_just_subscribed_does_not_s
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     # This loop cannot hear of the subscription before it cancels the reader.
-    while not source.mailboxes:
-        time.sleep(0.001)
-    engine.block(asyncio.sleep(0.05))
+    assert source.has_subscribed.wait(5)
+    engine.block(asyncio.sleep(0))
     first.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await first
