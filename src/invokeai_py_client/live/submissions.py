@@ -341,8 +341,8 @@ class Submissions:
     async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         try:
             await self._cancel_stored(queue_id, batch_id, sending)
-        except InvokeAIError as error:
-            _warn_of_stray(queue_id, batch_id, str(error))
+        except Exception as error:
+            _warn_of_stray(queue_id, batch_id, f"{type(error).__name__}: {error}")
         except asyncio.CancelledError:
             _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
             raise

@@ -345,6 +345,23 @@ async def _nothing(coro: Any) -> None:
 
 
 @in_virtual_time
+async def test_a_withdrawal_that_fails_for_any_reason_warns(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(exchange: Exchange) -> Response:
+        raise RuntimeError("a bug")
+
+    client = Client(QueueServer())
+    client.server.storing_takes = 0.5
+    client.server.next("cancel_by_batch_ids", broken)
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(0.1)
+    await give_up(submission)
+    await asyncio.sleep(60)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "batch mine may be in the queue 'default'" in warning
+    assert "RuntimeError: a bug" in warning
+
+
+@in_virtual_time
 async def test_a_submission_given_up_while_the_queue_is_full_ends_at_once() -> None:
     client = Client(QueueServer(capacity=0))
     submission = asyncio.create_task(client.submit(batch_id="mine"))
