@@ -397,11 +397,10 @@ class Submissions:
                     is_unwanted=lambda: run.cancel_asked,
                     times=self._times,
                 )
-                if run.cancel_asked and part.item_ids:
-                    # The cancel came while they were on their way, and did not reach them.
-                    await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
                 self._took(run, part)
                 taken.update(part.item_ids)
+                if run.cancel_asked and part.item_ids:
+                    await self._cancel_part(run, part)
                 if state.is_enqueued:
                     return
                 is_failing = False
@@ -418,6 +417,26 @@ class Submissions:
                 logger.exception("the rest of batch %s could not be sent", state.batch_id)
                 self._give_up(run, _not_sent(run, error))
                 return
+
+    async def _cancel_part(self, run: TrackedRun, part: Enqueued) -> None:
+        """Cancel a part that was on its way when the run was canceled, and that the cancel did not reach.
+
+        A server that is away for a while is waited for. After any other error the items run.
+        """
+        run.state.cancel_asked()
+        for pause in _endless(_ROOM_PAUSES):
+            if run.is_over:
+                return
+            try:
+                await self._http.send(queue.cancel_batch(run.state.queue_id, run.state.batch_id))
+                return
+            except InvokeAIError as error:
+                if not error.is_transient:
+                    logger.warning(
+                        "the items %s of batch %s could not be canceled: %s", part.item_ids, run.state.batch_id, error
+                    )
+                    return
+            await asyncio.sleep(pause)
 
     def _give_up(self, run: TrackedRun, error: InvokeAIError) -> None:
         run.fail(error)

@@ -157,6 +157,44 @@ async def test_a_part_that_is_on_its_way_when_the_run_is_canceled_is_canceled_to
     assert run.state.is_enqueued
 
 
+async def cancel_while_the_rest_is_on_its_way(client: Client, *faults: Fault) -> TrackedRun:
+    """Cancel a run of three items, of which two are on their way; the faults are of the client's next cancels."""
+    run = await client.submit(of(3))
+    client.server.finish(1)
+    client.server.capacity = 10
+    client.server.storing_takes = 2.0
+    await asyncio.sleep(1)
+    run.cancel_asked = True
+    run.state.cancel_asked()
+    client.server.next("cancel_by_batch_ids", *faults)
+    await asyncio.sleep(600)
+    assert client.server.ids_of(run.state.batch_id) == [*run.state.items] == [1, 2, 3]
+    assert run.state.is_enqueued
+    assert run.failure is None
+    return run
+
+
+@pytest.mark.parametrize("fault", [refused, dropped, swallowed, status(503)])
+@in_virtual_time
+async def test_the_cancel_of_a_part_that_was_on_its_way_is_repeated(fault: Fault) -> None:
+    client = Client(QueueServer(capacity=1, settings=Settings(timeout=8.0)))
+    run = await cancel_while_the_rest_is_on_its_way(client, *[fault] * 20)
+    assert client.server.to_run(run.state.batch_id) == []
+    assert run.state.items[2].cancel_was_asked
+
+
+@in_virtual_time
+async def test_a_part_that_was_on_its_way_and_may_not_be_canceled_is_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = Client(QueueServer(capacity=1))
+    run = await cancel_while_the_rest_is_on_its_way(client, status(403))
+    assert client.server.to_run(run.state.batch_id) == [2, 3]
+    assert client.followed() == [run]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"the items [2, 3] of batch {run.state.batch_id}" in warning
+
+
 @in_virtual_time
 async def test_items_of_called_workflows_do_not_count_as_sent() -> None:
     client = Client(QueueServer(capacity=2))
