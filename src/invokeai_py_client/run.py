@@ -335,12 +335,12 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         .../i/{item_id}/cancel`. Neither changes anything about a finished item.
         """
         state = self._live.state
-        self._tracker.cancel_asked(self._live)
-        if state.only is None:
-            await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
-        else:
-            for item_id in state.only:
-                await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
+        with self._tracker.canceling([self._live]):
+            if state.only is None:
+                await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
+            else:
+                for item_id in state.only:
+                    await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
 
     def stream(self, session_id: str | None = None) -> EventStream:
         """The run's events from its start, whenever this is called, until it has ended.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.support.queue_server import (
@@ -19,6 +20,7 @@ from tests.support.queue_server import (
     swallowed,
     unanswered,
 )
+from tests.support.tracking import Link, tracker_on
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -30,7 +32,9 @@ from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.workloads import Workloads
+from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Response
 
 ONE: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "runs": 1}}
@@ -80,6 +84,17 @@ class Client:
 
     def followed(self) -> list[TrackedRun]:
         return [*self.router.live()]
+
+
+async def slow_success(exchange: Exchange) -> Response:
+    response = await exchange.carry_out()
+    await asyncio.sleep(3)
+    return response
+
+
+async def slow_denial(exchange: Exchange) -> Response:
+    await asyncio.sleep(3)
+    return await status(403)(exchange)
 
 
 def of(count: int) -> dict[str, Any]:
@@ -193,6 +208,42 @@ async def test_a_part_that_was_on_its_way_and_may_not_be_canceled_is_waited_for(
     assert client.followed() == [run]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert f"the items [2, 3] of batch {run.state.batch_id}" in warning
+
+
+@pytest.mark.parametrize(("fault", "is_sent"), [(status(403), True), (refused, True), (unanswered, False)])
+@in_virtual_time
+async def test_the_rest_is_sent_if_the_cancel_was_certainly_not_carried_out(fault: Fault, is_sent: bool) -> None:
+    server, engine = QueueServer(capacity=1, settings=Settings(timeout=8.0)), VirtualEngine()
+    tracker = tracker_on(server, engine, Link())
+    live = await tracker.submissions.submit("default", of(3))
+    run = AsyncRun(engine, cast(HttpTransport, server), tracker, live, lambda item: [])
+    server.always("cancel_by_batch_ids", fault)
+    with pytest.raises(errors.InvokeAIError):
+        await run.cancel()
+    server.capacity = 10
+    await asyncio.sleep(60)
+    assert run.item_ids == ((1, 2, 3) if is_sent else (1,))
+    assert live.state.is_enqueued
+
+
+@pytest.mark.parametrize(("fault", "is_kept"), [(slow_denial, True), (slow_success, False)])
+@in_virtual_time
+async def test_a_part_that_arrives_during_a_cancel_is_canceled_only_if_that_succeeds(
+    fault: Fault, is_kept: bool
+) -> None:
+    server, engine = QueueServer(capacity=1), VirtualEngine()
+    tracker = tracker_on(server, engine, Link())
+    live = await tracker.submissions.submit("default", of(3))
+    run = AsyncRun(engine, cast(HttpTransport, server), tracker, live, lambda item: [])
+    server.capacity, server.storing_takes = 10, 2.0
+    await asyncio.sleep(1)
+    assert len(server.asked("enqueue_batch")) == 2
+    server.next("cancel_by_batch_ids", fault)
+    with contextlib.suppress(errors.ForbiddenError):
+        await run.cancel()
+    await asyncio.sleep(60)
+    assert run.item_ids == (1, 2, 3)
+    assert server.to_run(run.batch_id) == ([1, 2, 3] if is_kept else [])
 
 
 @in_virtual_time
