@@ -187,11 +187,11 @@ class AsyncQueue(FixedAttributes):
             NotFoundError: the queue has no such item (any more).
         """
         item_id = item_id_of(item_id)
-        self._tracker.cancel_asked(item_id=item_id)
+        self._tracker.cancel_of_item_asked(item_id)
         item = await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
         if item.root_item_id is not None:
             # Without a socket the run may not know its children yet.
-            self._tracker.cancel_asked(item_id=item.root_item_id)
+            self._tracker.cancel_of_item_asked(item.root_item_id)
         return item
 
     @on_engine
@@ -201,9 +201,8 @@ class AsyncQueue(FixedAttributes):
         Rests on `PUT .../cancel_by_batch_ids`.
         """
         live = self._tracker.listener.router.followed(batch_id)
-        if live is not None:
-            self._tracker.cancel_asked(live)
-        return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
+        with self._tracker.canceling([] if live is None else [live]):
+            return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
 
     @on_engine
     async def cancel_by_destination(self, destination: str) -> CancelResult:
@@ -211,8 +210,8 @@ class AsyncQueue(FixedAttributes):
 
         Rests on `PUT .../cancel_by_destination`.
         """
-        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
-        return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id, destination)):
+            return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
     async def cancel_all_except_current(self) -> CancelResult:
@@ -220,7 +219,7 @@ class AsyncQueue(FixedAttributes):
 
         Rests on `PUT .../cancel_all_except_current`.
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_pending_asked(self.queue_id)
         return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
@@ -230,7 +229,7 @@ class AsyncQueue(FixedAttributes):
         Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
         """
         item_id = item_id_of(item_id)
-        self._tracker.cancel_asked(item_id=item_id)
+        self._tracker.cancel_of_item_asked(item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
         return item_id
 
@@ -240,8 +239,8 @@ class AsyncQueue(FixedAttributes):
 
         Rests on `DELETE .../d/{destination}`.
         """
-        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
-        return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id, destination)):
+            return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
     async def delete_all_except_current(self) -> DeletedItems:
@@ -249,7 +248,7 @@ class AsyncQueue(FixedAttributes):
 
         Rests on `PUT .../delete_all_except_current`.
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_pending_asked(self.queue_id)
         return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
@@ -285,8 +284,8 @@ class AsyncQueue(FixedAttributes):
             >>> client.queue_repo.get_queue("my-experiments").clear().deleted
             3
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=False)
-        return await self._http.send(queue.clear_queue(self.queue_id))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id)):
+            return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
     async def prune(self) -> DeletedItems:
