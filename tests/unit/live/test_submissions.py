@@ -606,3 +606,30 @@ async def test_an_error_of_any_kind_is_told_to_those_who_wait(caplog: pytest.Log
     assert run.state.batch_id in str(run.failure)
     assert "RecursionError" in str(run.failure)
     assert client.followed() == []
+
+
+@in_virtual_time
+async def test_a_run_is_not_resubmitted_unless_it_is_asked_for() -> None:
+    client = Client(QueueServer())
+    assert not (await client.submit()).state.resubmits
+    assert (await client.submit(resubmits=True)).state.resubmits
+
+
+@in_virtual_time
+async def test_a_first_part_that_does_not_fit_is_sent_within_the_time_that_is_left() -> None:
+    server = QueueServer(settings=Settings(timeout=5), capacity=0)
+    client = Client(server)
+    timeouts: list[float | None] = []
+
+    async def full(exchange: Exchange) -> Response:
+        timeouts.append(exchange.call.timeout)
+        return await exchange.carry_out()
+
+    server.always("enqueue_batch", full)
+    with pytest.raises(errors.NotEnqueuedError):
+        await client.submit()
+    given = [seconds for seconds in timeouts if seconds is not None]
+    assert len(given) == len(timeouts) > 3
+    assert given == sorted(given, reverse=True)
+    assert given[0] == pytest.approx(5, abs=0.01)
+    assert given[-1] >= 1.0
