@@ -331,8 +331,10 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     async def cancel(self) -> None:
         """Cancel what has not ended of the run; its wait then ends with status `canceled`.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, or, for a single item of a batch, on `PUT
-        .../i/{item_id}/cancel`. Neither changes anything about a finished item.
+        An item that has ended stays as it is.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
         """
         state = self._live.state
         with self._tracker.canceling([self._live]):
