@@ -305,7 +305,7 @@ class AsyncClient(FixedAttributes):
     async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
         """Cancel a queue item; one that has ended stays as it is.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Args:
             item_id: `submission["item_id"]`.

@@ -157,7 +157,7 @@ class AsyncImage(ReadsAsMapping):
     async def bytes(self) -> bytes:
         """The file as the server keeps it, in memory.
 
-        Rests on `GET /api/v1/images/i/{image_name}/full`.
+        Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
             NotFoundError: the server has no such image (any more).

@@ -11,7 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, RunCanceled, RunFailed, RunTimeout
+from invokeai_py_client.errors import (
+    ClientClosedError,
+    InvokeAIError,
+    NotSubmittedError,
+    RunCanceled,
+    RunFailed,
+    RunTimeout,
+)
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
@@ -214,8 +221,9 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     async def _ended(self, timeout: float | None, pauses: tuple[float, ...]) -> QueueItem:  # noqa: ASYNC109
         try:
             view = await self._tracker.wait(self._live, seconds=timeout, pauses=pauses)
-        except TimeoutError:
-            assert timeout is not None
+        except TimeoutError as error:
+            if timeout is None or isinstance(error, InvokeAIError):
+                raise
             raise self._timed_out(timeout) from None
         return self._presented(view)
 
@@ -323,16 +331,18 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     async def cancel(self) -> None:
         """Cancel what has not ended of the run; its wait then ends with status `canceled`.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, or, for a single item of a batch, on `PUT
-        .../i/{item_id}/cancel`. Neither changes anything about a finished item.
+        An item that has ended stays as it is.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
         """
         state = self._live.state
-        self._tracker.cancel_asked(self._live)
-        if state.only is None:
-            await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
-        else:
-            for item_id in state.only:
-                await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
+        with self._tracker.canceling([self._live]):
+            if state.only is None:
+                await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
+            else:
+                for item_id in state.only:
+                    await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
 
     def stream(self, session_id: str | None = None) -> EventStream:
         """The run's events from its start, whenever this is called, until it has ended.

@@ -6,7 +6,7 @@ import contextlib
 import operator
 import os
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
@@ -256,7 +256,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             InputsNotReadyError: a name stands for nothing on the server.
             InvokeAIError: as any request.
         """
-        return await self._engine.call(self._composer.compose(check=False))
+        return await self._engine.call(self._composer.snapshot().compose(check=False))
 
     async def submit(
         self,
@@ -321,11 +321,13 @@ class AsyncWorkflowHandle(FixedAttributes):
             InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
                 of it if `may_have_been_applied` is false.
         """
+        followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
             return await self._engine.call(
                 self._submit(
                     self._composer.snapshot(),
+                    followed.append,
                     sent.append,
                     queue_id=queue_id,
                     priority=priority,
@@ -337,7 +339,8 @@ class AsyncWorkflowHandle(FixedAttributes):
                     origin=origin,
                 )
             )
-        except BaseException:
+        except BaseException as error:
+            _name_batch(error, followed)
             # It may be cancelled when the submission has just succeeded: the caller never sees the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
@@ -345,10 +348,12 @@ class AsyncWorkflowHandle(FixedAttributes):
             raise
 
     def _submit_blocking(self, **options: Any) -> AsyncRun:
+        followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._composer.snapshot(), sent.append, **options))
-        except BaseException:
+            return self._engine.block(self._submit(self._composer.snapshot(), followed.append, sent.append, **options))
+        except BaseException as error:
+            _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
@@ -358,6 +363,7 @@ class AsyncWorkflowHandle(FixedAttributes):
     async def _submit(
         self,
         composer: Composer,
+        on_followed: Callable[[TrackedRun], None],
         on_sent: Callable[[TrackedRun], None],
         *,
         queue_id: str,
@@ -381,7 +387,11 @@ class AsyncWorkflowHandle(FixedAttributes):
         submissions = self._tracker.submissions
         resubmits = on_server_loss == "resubmit"
 
-        async def send(on_followed: Callable[[TrackedRun], None]) -> TrackedRun:
+        async def send(tell_handlers: Callable[[TrackedRun], None]) -> TrackedRun:
+            def is_followed(run: TrackedRun) -> None:
+                tell_handlers(run)
+                on_followed(run)
+
             body = await composer.compose(check=True, runs=runs)
             body["batch"] |= {"destination": destination, "origin": origin}
             return await submissions.submit(
@@ -391,21 +401,21 @@ class AsyncWorkflowHandle(FixedAttributes):
                 resubmits=resubmits,
                 priority=wanted,
                 timeout=timeout,
-                on_followed=on_followed,
+                on_followed=is_followed,
                 on_sent=on_sent,
             )
 
-        with self._handlers.submission() as on_followed:
+        with self._handlers.submission() as tell_handlers:
             if batch_id is None:
-                live = await send(on_followed)
+                live = await send(tell_handlers)
             else:
                 async with submissions.attach_or(queue_id, batch_id) as there:
                     if there is None:
-                        live = await send(on_followed)
+                        live = await send(tell_handlers)
                     else:
                         live = there
                         live.state.resubmits = live.state.resubmits or resubmits
-                        on_followed(live)
+                        tell_handlers(live)
         run = AsyncRun(self._engine, self._http, self._tracker, live, self._image_mapper(), self._handlers)
         self._run = run
         known = self._runs
@@ -564,6 +574,12 @@ def _checked_runs(runs: object) -> int:
     if isinstance(runs, SupportsIndex) and not isinstance(runs, bool) and (number := operator.index(runs)) > 0:
         return number
     raise _unusable("runs", runs, "an integer of at least 1")
+
+
+def _name_batch(error: BaseException, followed: Sequence[TrackedRun]) -> None:
+    """Set the batch of a submission that was under way when the client was closed."""
+    if followed and isinstance(error, ClientClosedError):
+        error.batch_id = followed[-1].state.batch_id
 
 
 def _unusable(name: str, value: object, wanted: str) -> SettingsError:

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
+from tests.support.tracking import Room
+from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client import errors
 from invokeai_py_client.blocking.generated.run import Run
@@ -129,6 +131,17 @@ async def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
         run.wait()
     with pytest.raises(errors.AuthenticationError):
         await run.aio.wait(progress_callback=print)
+
+
+@in_virtual_time
+async def test_a_request_that_timed_out_is_not_taken_for_the_timeout_of_the_wait() -> None:
+    room = Room()
+    live = await room.attach(1)
+    run = AsyncRun(room.engine, cast(HttpTransport, room.queue), room.tracker, live, lambda item: [])
+    live.fail(errors.RequestTimeout("slow", url="u", method="PUT", timeout=1.0))
+    for timeout in (None, 60.0):
+        with pytest.raises(errors.RequestTimeout):
+            await run.wait(timeout)
 
 
 def test_poll_intervals() -> None:

@@ -27,9 +27,14 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def wf(server: ScriptedServer) -> Iterator[WorkflowHandle]:
+def client(server: ScriptedServer) -> Iterator[InvokeAIClient]:
     with InvokeAIClient.from_url(server.url) as client:
-        yield client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+        yield client
+
+
+@pytest.fixture
+def wf(client: InvokeAIClient) -> WorkflowHandle:
+    return client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
 
 
 def until_stored(server: ScriptedServer) -> None:
@@ -70,6 +75,26 @@ def test_a_blocking_submission_interrupted_when_it_has_just_succeeded_is_withdra
     with pytest.raises(KeyboardInterrupt):
         wf.submit_sync()
     assert [item["status"] for item in server.items.values()] == ["canceled"]
+
+
+def test_a_submission_that_is_under_way_when_the_client_is_closed_names_its_batch(
+    server: ScriptedServer, wf: WorkflowHandle, client: InvokeAIClient
+) -> None:
+    is_over = threading.Event()
+
+    async def until_over() -> None:
+        await asyncio.to_thread(is_over.wait, 30)
+
+    server.before_response = until_over
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        submission = pool.submit(wf.submit_sync)
+        until_stored(server)
+        client.close()
+        with pytest.raises(errors.ClientClosedError) as caught:
+            submission.result(20)
+    is_over.set()
+    assert caught.value.may_have_been_applied
+    assert {caught.value.batch_id} == {item["batch_id"] for item in server.items.values()}
 
 
 async def test_problems_go_by_the_first_place_of_an_input_in_the_form(server: ScriptedServer) -> None:

@@ -270,6 +270,7 @@ class _Attempt:
 
     async def _find(self, seconds: float) -> list[int]:
         """Return the new items of the batch, if it has any now."""
+        deadline = _now() + seconds
         question = queue.get_batch_status(self._queue_id, self._batch_id)
         question = dataclasses.replace(
             question, retries=0, timeout=max(_SHORTEST, min(self._times.question, self._http.settings.timeout, seconds))
@@ -277,7 +278,7 @@ class _Attempt:
         total = (await self._http.send(question)).total
         if total <= len(self._known):
             return []
-        limit = asyncio.timeout(max(_SHORTEST, seconds))
+        limit = asyncio.timeout_at(max(deadline, _now() + _SHORTEST))
         try:
             async with limit:
                 items = await items_of_batch(self._http, self._queue_id, self._batch_id, total=total)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from invokeai_py_client.errors import ApiError, InvokeAIError
+from invokeai_py_client.errors import ApiError, InvokeAIError, ProcessorStoppedError
 from invokeai_py_client.live.processor import ProcessorWatch
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.runtime.timeouts import set_within
@@ -90,7 +90,7 @@ async def until_counts(
                 if are_so(counts):
                     return True
                 on_wait(counts)
-                stopped = await processor.check(queue_id, status)
+                stopped = await _check(processor, queue_id, status, deadline)
                 if stopped is not None:
                     raise stopped
             except InvokeAIError as error:
@@ -126,6 +126,19 @@ async def _ask(http: Sender, queue_id: str, deadline: float | None) -> QueueStat
         call = dataclasses.replace(call, timeout=min(http.settings.timeout, left))
     # Not retried here: the caller polls again.
     return await http.send(dataclasses.replace(call, retries=0))
+
+
+async def _check(
+    processor: ProcessorWatch, queue_id: str, status: QueueStatus, deadline: float | None
+) -> ProcessorStoppedError | None:
+    """Check the processor within the time that is left; None if that is not enough."""
+    try:
+        async with asyncio.timeout(None if deadline is None else max(_LEAST, deadline - time.monotonic())):
+            return await processor.check(queue_id, status)
+    except TimeoutError as error:
+        if isinstance(error, InvokeAIError):
+            raise
+        return None
 
 
 def _may_make_it_so(event: Event, are_so: AreSo) -> bool:

@@ -82,14 +82,16 @@ class EventStream(FixedAttributes):
 
     async def _begin(self) -> None:
         if self._failure is None:
-            self._failure = await self._engine.call(self._start())
+            await self._engine.call(self._start())
 
     def _begin_here(self) -> None:
         if self._failure is None:
-            self._failure = self._engine.block(self._start())
+            self._engine.block(self._start())
 
-    async def _start(self) -> Callable[[], InvokeAIError | None]:
-        return await self._subscribe(self._mailbox)
+    async def _start(self) -> None:
+        # Noted here: the reader may be cancelled before it hears of the subscription.
+        if self._failure is None:
+            self._failure = await self._subscribe(self._mailbox)
 
     def _raise_failure(self) -> None:
         assert self._failure is not None

@@ -341,8 +341,8 @@ class Submissions:
     async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         try:
             await self._cancel_stored(queue_id, batch_id, sending)
-        except InvokeAIError as error:
-            _warn_of_stray(queue_id, batch_id, str(error))
+        except Exception as error:
+            _warn_of_stray(queue_id, batch_id, f"{type(error).__name__}: {error}")
         except asyncio.CancelledError:
             _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
             raise
@@ -375,12 +375,18 @@ class Submissions:
         state = run.state
         taken = {*first}
         is_failing = False
+
+        def is_unwanted() -> bool:
+            return run.is_over or run.cancel_asked or run.cancels_under_way > 0
+
         for pause in _endless(_ROOM_PAUSES):
             await asyncio.sleep(pause)
             try:
-                await priority_wait.wait(unless=lambda: run.is_over or run.cancel_asked)
+                await priority_wait.wait(unless=is_unwanted)
                 if run.is_over:
                     return
+                if run.cancels_under_way:
+                    continue
                 rest = {**body, "batch": rest_of(body["batch"], len(taken))}
                 if run.cancel_asked or not item_count(rest["batch"]):
                     self._took(run, Enqueued([], 0))
@@ -394,14 +400,13 @@ class Submissions:
                     rest,
                     known=frozenset(known),
                     slots=self._slots_here(),
-                    is_unwanted=lambda: run.cancel_asked,
+                    is_unwanted=is_unwanted,
                     times=self._times,
                 )
-                if run.cancel_asked and part.item_ids:
-                    # The cancel came while they were on their way, and did not reach them.
-                    await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
                 self._took(run, part)
                 taken.update(part.item_ids)
+                if part.item_ids:
+                    await self._cancel_if_asked(run, part)
                 if state.is_enqueued:
                     return
                 is_failing = False
@@ -418,6 +423,29 @@ class Submissions:
                 logger.exception("the rest of batch %s could not be sent", state.batch_id)
                 self._give_up(run, _not_sent(run, error))
                 return
+
+    async def _cancel_if_asked(self, run: TrackedRun, part: Enqueued) -> None:
+        """Cancel a part if the run was canceled while it was on its way: that cancel did not reach it.
+
+        A server that is away for a while is waited for. After any other error the items run.
+        """
+        for pause in _endless(_ROOM_PAUSES):
+            if run.cancels_under_way:
+                await asyncio.sleep(pause)
+                continue
+            if run.is_over or not run.cancel_asked:
+                return
+            run.state.cancel_asked()
+            try:
+                await self._http.send(queue.cancel_batch(run.state.queue_id, run.state.batch_id))
+                return
+            except InvokeAIError as error:
+                if not error.is_transient:
+                    logger.warning(
+                        "the items %s of batch %s could not be canceled: %s", part.item_ids, run.state.batch_id, error
+                    )
+                    return
+            await asyncio.sleep(pause)
 
     def _give_up(self, run: TrackedRun, error: InvokeAIError) -> None:
         run.fail(error)

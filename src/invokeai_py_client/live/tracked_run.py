@@ -52,6 +52,9 @@ class TrackedRun:
         self.heard_at = self.checked_at
         """The time of the last event or record of it."""
         self.cancel_asked = False
+        """Whether the server was asked to cancel it, and may have done so."""
+        self.cancels_under_way = 0
+        """How many requests to cancel it have no response yet."""
         self.destination: str | None = None
         self.pollings: list[Polling] = []
         self.due_at: float | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import copy
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from invokeai_py_client.errors import InvokeAIError, SettingsError
 from invokeai_py_client.live.attach import Attacher
@@ -181,29 +181,41 @@ class RunTracker:
                 raise
         return lambda: copy.copy(failures[0]) if failures else None
 
-    def cancel_asked(self, run: TrackedRun | None = None, *, item_id: int | None = None) -> None:
-        """Record that this client cancels a run, or an item, of whichever runs it is part."""
-        if item_id is not None:
-            for other in self.listener.router.having(item_id):
-                other.state.cancel_asked([item_id])
-        if run is not None:
+    def runs_of(self, queue_id: str, destination: str | None = None) -> list[TrackedRun]:
+        """Return the followed runs of a queue: all, or those whose items have a destination."""
+        runs = [run for run in self.listener.router.live() if run.state.queue_id == queue_id]
+        return runs if destination is None else [run for run in runs if run.destination == destination]
+
+    @contextlib.contextmanager
+    def canceling(self, runs: Iterable[TrackedRun]) -> Iterator[None]:
+        """Wrap a request by which this client cancels whole runs.
+
+        Meanwhile the rest of a run that did not fit into the queue is not sent, and afterwards neither, unless the
+        request was certainly not carried out.
+        """
+        canceled = [*runs]
+        for run in canceled:
             run.state.cancel_asked()
-            run.cancel_asked = True
-            run.checked_at = time.monotonic()
-            self.listener.reconciler.schedule(run)
+            run.cancels_under_way += 1
+        may_be_applied = True
+        try:
+            yield
+        except InvokeAIError as error:
+            may_be_applied = error.may_have_been_applied
+            raise
+        finally:
+            for run in canceled:
+                run.cancels_under_way -= 1
+                run.cancel_asked = run.cancel_asked or may_be_applied
+                run.checked_at = time.monotonic()
+                self.listener.reconciler.schedule(run)
 
-    def cancel_of_queue_asked(self, queue_id: str, *, pending_only: bool) -> None:
-        """Record that this client cancels all items of a queue, or the pending ones."""
-        for run in [*self.listener.router.live()]:
-            if run.state.queue_id != queue_id:
-                continue
-            if pending_only:
-                run.state.cancel_asked(run.state.pending_ids())
-            else:
-                self.cancel_asked(run)
+    def cancel_of_item_asked(self, item_id: int) -> None:
+        """Record that this client cancels an item, of whichever runs it is part."""
+        for run in self.listener.router.having(item_id):
+            run.state.cancel_asked([item_id])
 
-    def cancel_of_destination_asked(self, queue_id: str, destination: str) -> None:
-        """Record that this client cancels the items with a destination."""
-        for run in [*self.listener.router.live()]:
-            if (run.state.queue_id, run.destination) == (queue_id, destination):
-                self.cancel_asked(run)
+    def cancel_of_pending_asked(self, queue_id: str) -> None:
+        """Record that this client cancels the pending items of a queue."""
+        for run in self.runs_of(queue_id):
+            run.state.cancel_asked(run.state.pending_ids())

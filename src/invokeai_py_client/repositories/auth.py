@@ -26,7 +26,7 @@ class AsyncAuth(FixedAttributes):
     async def get_status(self) -> AuthStatus:
         """Whether the server has users at all, and whether its first administrator is yet to be made.
 
-        Rests on `GET /api/v1/auth/status`, which needs no token, of servers from 6.12.
+        Endpoint: GET /api/v1/auth/status (InvokeAI 6.12 or later, no token needed)
         """
         return await self._http.send(auth.get_status())
 
@@ -34,7 +34,7 @@ class AsyncAuth(FixedAttributes):
     async def setup(self, email: str, password: str | Secret, *, display_name: str | None = None) -> UserRecord:
         """Make the first administrator of a server. Log in after it.
 
-        Rests on `POST /api/v1/auth/setup`.
+        Endpoint: POST /api/v1/auth/setup
 
         Raises:
             RejectedError: there is an administrator already, or the password is too weak; the server says which.
@@ -47,7 +47,7 @@ class AsyncAuth(FixedAttributes):
     async def login(self, email: str, password: str | Secret, *, remember_me: bool = False) -> UserRecord:
         """Be this user from now on, on the socket too. When the token has expired, the client logs in again.
 
-        Rests on `POST /api/v1/auth/login`.
+        Endpoint: POST /api/v1/auth/login
 
         Args:
             email: the user's.
@@ -80,8 +80,9 @@ class AsyncAuth(FixedAttributes):
     async def logout(self) -> None:
         """Be nobody from now on. The token that was forgotten stays good until it expires.
 
-        Rests on `POST /api/v1/auth/logout`, which is sent if there is a token. It does nothing on a server without
-        users.
+        Does nothing on a server without users.
+
+        Endpoint: POST /api/v1/auth/logout (if there is a token)
         """
         credentials = self._http.credentials
         try:
@@ -98,7 +99,7 @@ class AsyncAuth(FixedAttributes):
     async def get_me(self) -> UserRecord:
         """Who the client is.
 
-        Rests on `GET /api/v1/auth/me`.
+        Endpoint: GET /api/v1/auth/me
 
         Raises:
             AuthenticationError: nobody.
@@ -115,7 +116,7 @@ class AsyncAuth(FixedAttributes):
     ) -> UserRecord:
         """Change the own name or password. A new password ends all tokens; the client goes on with a new one.
 
-        Rests on `PATCH /api/v1/auth/me`.
+        Endpoint: PATCH /api/v1/auth/me
 
         Raises:
             RejectedError: the current password is wrong, or the new one is too weak; the server says which.
@@ -132,7 +133,7 @@ class AsyncAuth(FixedAttributes):
     async def generate_password(self) -> str:
         """A strong password that nobody has.
 
-        Rests on `GET /api/v1/auth/generate-password`.
+        Endpoint: GET /api/v1/auth/generate-password
         """
         return await self._http.send(auth.generate_password())
 
@@ -140,7 +141,7 @@ class AsyncAuth(FixedAttributes):
     async def list_users(self) -> list[UserRecord]:
         """All users.
 
-        Rests on `GET /api/v1/auth/users`, for administrators.
+        Endpoint: GET /api/v1/auth/users (administrators only)
 
         Raises:
             ForbiddenError: the client is none.
@@ -151,7 +152,7 @@ class AsyncAuth(FixedAttributes):
     async def get_user(self, user_id: str) -> UserRecord:
         """A user.
 
-        Rests on `GET /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: GET /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.
@@ -165,7 +166,7 @@ class AsyncAuth(FixedAttributes):
     ) -> UserRecord:
         """Make a user.
 
-        Rests on `POST /api/v1/auth/users`, for administrators.
+        Endpoint: POST /api/v1/auth/users (administrators only)
 
         Raises:
             RejectedError: the email is taken, or the password is too weak; the server says which.
@@ -186,7 +187,7 @@ class AsyncAuth(FixedAttributes):
     ) -> UserRecord:
         """Change a user, who can be deactivated; what is left out stays.
 
-        Rests on `PATCH /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: PATCH /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.
@@ -201,7 +202,7 @@ class AsyncAuth(FixedAttributes):
     async def delete_user(self, user_id: str) -> str:
         """Delete a user; return the id.
 
-        Rests on `DELETE /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: DELETE /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
@@ -30,7 +31,7 @@ class AsyncStylePresets(FixedAttributes):
     async def list_style_presets(self) -> list[StylePreset]:
         """The user's presets, and those that came with the server.
 
-        Rests on `GET /api/v1/style_presets/`.
+        Endpoint: GET /api/v1/style_presets/
         """
         return await self._http.send(style_presets.list_style_presets())
 
@@ -38,7 +39,7 @@ class AsyncStylePresets(FixedAttributes):
     async def get_style_preset(self, style_preset_id: str) -> StylePreset:
         """A preset.
 
-        Rests on `GET /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: GET /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -57,7 +58,7 @@ class AsyncStylePresets(FixedAttributes):
     ) -> StylePreset:
         """Make a preset.
 
-        Rests on `POST /api/v1/style_presets/`.
+        Endpoint: POST /api/v1/style_presets/
 
         Args:
             name: need not be unique.
@@ -86,7 +87,7 @@ class AsyncStylePresets(FixedAttributes):
     ) -> StylePreset:
         """Change a preset of the user's; what is left out stays.
 
-        Rests on `PATCH /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: PATCH /api/v1/style_presets/i/{style_preset_id}
 
         Args:
             style_preset_id: the preset.
@@ -120,7 +121,7 @@ class AsyncStylePresets(FixedAttributes):
     async def delete_style_preset(self, style_preset_id: str) -> str:
         """Delete a preset of the user's; return its id.
 
-        Rests on `DELETE /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: DELETE /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -148,7 +149,7 @@ class AsyncStylePresets(FixedAttributes):
     async def get_style_preset_image(self, style_preset_id: str) -> bytes:
         """What the web UI shows of a preset.
 
-        Rests on `GET /api/v1/style_presets/i/{style_preset_id}/image`.
+        Endpoint: GET /api/v1/style_presets/i/{style_preset_id}/image
 
         Raises:
             NotFoundError: there is none of that id, or it has no image.
@@ -167,12 +168,13 @@ class AsyncStylePresets(FixedAttributes):
     async def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
         """Write the user's presets into a CSV file, which appears when it is whole.
 
-        Rests on `GET /api/v1/style_presets/export`, for administrators.
+        Endpoint: GET /api/v1/style_presets/export (administrators only)
 
         Raises:
             NotFoundError: the user has none.
             OSError: the file cannot be written.
         """
+        target = path_of(path)
         call = style_presets.export_style_presets()
         if not any(preset.type == "user" for preset in await self._http.send(style_presets.list_style_presets())):
             raise NotFoundError(
@@ -182,7 +184,6 @@ class AsyncStylePresets(FixedAttributes):
                 url=self._http.url_of(call.path),
                 hint="create_style_preset makes one.",
             )
-        target = Path(path)
         await self._http.download(call, target)
         return target
 
@@ -190,7 +191,7 @@ class AsyncStylePresets(FixedAttributes):
     async def import_style_presets(self, path: str | os.PathLike[str]) -> None:
         """Make presets of a file.
 
-        Rests on `POST /api/v1/style_presets/import`, for administrators.
+        Endpoint: POST /api/v1/style_presets/import (administrators only)
 
         Args:
             path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.
@@ -199,7 +200,7 @@ class AsyncStylePresets(FixedAttributes):
             RejectedError: the file is neither.
             OSError: it cannot be read.
         """
-        source = Path(path)
+        source = path_of(path)
         content_type = "application/json" if source.suffix.lower() == ".json" else "text/csv"
         await self._http.send(
             style_presets.import_style_presets(source, filename=source.name, content_type=content_type)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -14,7 +13,7 @@ from invokeai_py_client.errors import (
     RejectedError,
     UnsafePathError,
 )
-from invokeai_py_client.files import image_type_of
+from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
@@ -117,7 +116,7 @@ class AsyncWorkflows(FixedAttributes):
     ) -> list[WorkflowSummary]:
         """The workflows of the server's library.
 
-        Rests on `GET /api/v1/workflows/`, page by page.
+        Endpoint: GET /api/v1/workflows/ (page by page)
 
         Args:
             query: only those in whose name, description or tags this occurs.
@@ -145,7 +144,7 @@ class AsyncWorkflows(FixedAttributes):
     async def list_tags(self) -> list[str]:
         """Every tag of the library's workflows.
 
-        Rests on `GET /api/v1/workflows/tags`.
+        Endpoint: GET /api/v1/workflows/tags
         """
         return await self._http.send(workflows.list_tags())
 
@@ -153,7 +152,7 @@ class AsyncWorkflows(FixedAttributes):
     async def download_workflow(self, workflow_id: str) -> WorkflowDefinition:
         """A workflow of the server's library, as a file of it would be.
 
-        Rests on `GET /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
             workflow_id: its id, or its name.
@@ -169,7 +168,7 @@ class AsyncWorkflows(FixedAttributes):
     async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
         """Put a workflow into the server's library, as one of the user's own.
 
-        Rests on `POST /api/v1/workflows/`.
+        Endpoint: POST /api/v1/workflows/
 
         Args:
             definition: the document.
@@ -194,7 +193,7 @@ class AsyncWorkflows(FixedAttributes):
     async def update_workflow(self, workflow_id: str, definition: WorkflowDefinition) -> str:
         """Replace a workflow of the user's own in the server's library.
 
-        Rests on `PATCH /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: PATCH /api/v1/workflows/i/{workflow_id}
 
         Returns:
             Its id.
@@ -211,7 +210,7 @@ class AsyncWorkflows(FixedAttributes):
     async def delete_workflow(self, workflow_id: str) -> str:
         """Delete a workflow of the user's own, given by its id, from the server's library, for good; return the id.
 
-        Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: DELETE /api/v1/workflows/i/{workflow_id}
 
         Raises:
             NotFoundError: the library has no such workflow.
@@ -225,7 +224,7 @@ class AsyncWorkflows(FixedAttributes):
     async def set_public(self, workflow_id: str, is_public: bool) -> None:
         """Share a workflow of the user's own with the other users, or no longer.
 
-        Rests on `PATCH /api/v1/workflows/i/{workflow_id}/is_public`, of servers from 6.12.
+        Endpoint: PATCH /api/v1/workflows/i/{workflow_id}/is_public (InvokeAI 6.12 or later)
 
         Args:
             workflow_id: the workflow.
@@ -243,7 +242,7 @@ class AsyncWorkflows(FixedAttributes):
     async def get_thumbnail(self, workflow_id: str) -> bytes:
         """The picture of a workflow in the library, as an image file.
 
-        Rests on `GET /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Raises:
             NotFoundError: there is no such workflow, or it has no picture.
@@ -255,7 +254,7 @@ class AsyncWorkflows(FixedAttributes):
     async def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
         """Give a workflow in the library a picture.
 
-        Rests on `PUT /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: PUT /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Args:
             workflow_id: the workflow.
@@ -266,14 +265,14 @@ class AsyncWorkflows(FixedAttributes):
             NotAnImageError: it is no image file of a known kind.
             OSError: it cannot be read.
         """
-        content = image if isinstance(image, bytes) else Path(image)
+        content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
 
     @on_engine
     async def delete_thumbnail(self, workflow_id: str) -> None:
         """Take the picture of a workflow in the library away.
 
-        Rests on `DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: DELETE /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Raises:
             NotFoundError: there is no such workflow, or it has no picture.

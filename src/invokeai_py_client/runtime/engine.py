@@ -130,7 +130,7 @@ class _Worker:
 
     def spawn(self, coro: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         if self.is_closing:
-            raise _closed()
+            raise closed()
         task = self.loop.create_task(coro, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._log_failure)
@@ -374,7 +374,7 @@ class Engine:
         # Under the lock, so that work is either handed over before the end begins, and ended by it, or refused.
         with self._lock:
             if self._closed:
-                raise _closed()
+                raise closed()
             if self._worker is None:
                 self._worker = _Worker(self._name)
                 self._generation += 1
@@ -422,7 +422,8 @@ def _ended(done: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
     return ended
 
 
-def _closed() -> ClientClosedError:
+def closed() -> ClientClosedError:
+    """Return the error for work that cannot begin because the engine is closed."""
     return ClientClosedError("The client is closed.", hint="Make a new client.")
 
 

@@ -123,6 +123,8 @@ class Mailbox(Generic[T]):
         Raises:
             MailboxClosed: No items wait, and no more will come.
         """
+        if timeout is not None:
+            timeout = min(timeout, threading.TIMEOUT_MAX)
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
             return self._take_all()

@@ -28,7 +28,7 @@ from invokeai_py_client.errors import (
     RequestBodyError,
     ServerError,
 )
-from invokeai_py_client.runtime.engine import Engine, LoopWatch
+from invokeai_py_client.runtime.engine import Engine, LoopWatch, closed
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.secret import HiddenBytes, Secret
 from invokeai_py_client.settings import Settings
@@ -133,7 +133,11 @@ class HttpTransport:
         self._is_invokeai: SingleFlight[bool] = SingleFlight(engine)
 
     def session(self) -> aiohttp.ClientSession:
-        """Return the session of this process and loop, made when it is first needed."""
+        """Return the session of this process and loop, made when it is first needed.
+
+        Raises:
+            ClientClosedError: The engine is closing, and has closed the session.
+        """
         if self._loop.has_changed() or self._session is None:
             # After a fork, the old session belongs to the parent. It is dropped without being closed.
             headers = {"Accept": "application/json, */*;q=0.5"}
@@ -147,6 +151,8 @@ class HttpTransport:
                 middlewares=(staying_at(self.settings.url), sent_once),
             )
             self._engine.on_close(session.close)
+        if self._session.closed:
+            raise closed()
         return self._session
 
     async def send(self, call: Call[T]) -> T:

@@ -244,6 +244,26 @@ async def test_a_list_of_items_that_does_not_come_is_no_reason_to_send_again(rou
 
 
 @in_virtual_time
+async def test_a_slow_status_leaves_less_time_for_the_list_of_items() -> None:
+    async def slow(exchange: Exchange) -> Response:
+        await asyncio.sleep(7.9)
+        return await exchange.carry_out()
+
+    async def lost_late(exchange: Exchange) -> Response:
+        await asyncio.sleep(7.5)
+        return await lost(exchange)
+
+    server = QueueServer(settings=Settings(timeout=8))
+    server.next("enqueue_batch", lost_late)
+    server.always("batch_status", slow)
+    server.always("item_ids", swallowed)
+    began = now()
+    with pytest.raises(errors.EnqueueInDoubtError):
+        await enqueue(server, seconds=8)
+    assert now() - began <= 18.1
+
+
+@in_virtual_time
 async def test_a_part_that_fits_is_told_as_a_part() -> None:
     part = await enqueue(QueueServer(capacity=2), {"batch": {"graph": {}, "runs": 3}})
     assert (part.item_ids, part.requested, part.took_all()) == ([1, 2], 3, False)

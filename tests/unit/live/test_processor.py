@@ -197,8 +197,9 @@ async def test_another_item_in_progress_is_a_processor_that_works() -> None:
         await asyncio.sleep(10)
 
 
-def followed(server: FakeQueue, connection: Connection) -> tuple[Reconciler, TrackedRun]:
-    router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
+def followed(server: FakeQueue, connection: Connection, router: Router | None = None) -> tuple[Reconciler, TrackedRun]:
+    if router is None:
+        router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
     reconciler = Reconciler(server, VirtualEngine(), router, connection)
     run = router.follow(RunState("b", "default", GRAPH))
     run.state.enqueued([1])
@@ -227,6 +228,33 @@ async def test_a_wait_does_not_outlast_a_processor_that_has_died(can_read: bool,
         await end_of(run)
     assert isinstance(run.failure, ProcessorStoppedError)
     assert now() - began < (95 if can_read else 20)
+
+
+@in_virtual_time
+async def test_runs_of_a_processor_that_has_died_are_not_followed_any_more() -> None:
+    server = BrokenQueue()
+    server.put(1, status="in_progress")
+    server.is_processor_dead = True
+    router = Router(followed=lambda run: None, bulk_change=lambda event: None, needs_requests=lambda: None)
+    _, run = followed(server, Connection(), router)
+    async with asyncio.timeout(600):
+        await end_of(run)
+    assert [*router.live()] == []
+
+
+@in_virtual_time
+async def test_the_processor_is_looked_after_again_and_again() -> None:
+    server = BrokenQueue()
+    server.put(1, status="in_progress")
+    _, run = followed(server, Connection())
+    await asyncio.sleep(100)
+    assert len(server.asked("status")) >= 4
+    server.is_processor_dead = True
+    began = now()
+    async with asyncio.timeout(600):
+        await end_of(run)
+    assert isinstance(run.failure, ProcessorStoppedError)
+    assert now() - began < 20
 
 
 @in_virtual_time

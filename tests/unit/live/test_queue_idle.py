@@ -36,6 +36,17 @@ async def test_it_waits_until_the_queue_is_so() -> None:
 
 
 @in_virtual_time
+async def test_looking_after_the_processor_stays_within_the_time() -> None:
+    server = QueueServer(settings=Settings(timeout=60))
+    server.finish(*server.add("b"), status="in_progress")
+    server.is_processor_dead = True
+    server.always("item", swallowed)
+    began = now()
+    assert not await until_counts(server, router(), "default", nothing_at_all, pause=lambda: 1.5, seconds=3)
+    assert now() - began <= 4
+
+
+@in_virtual_time
 async def test_an_event_wakes_it() -> None:
     server = QueueServer()
     (item,) = server.add("others")

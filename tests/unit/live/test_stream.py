@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ class Source:
 
     def __init__(self, *events: Event, ends: bool = False) -> None:
         self.mailboxes: list[Mailbox[Event]] = []
+        self.has_subscribed = threading.Event()
         self.threads: list[threading.Thread] = []
         self.failure: InvokeAIError | None = None
         self.refusal: InvokeAIError | None = None
@@ -39,6 +41,7 @@ class Source:
         if self.refusal is not None:
             raise self.refusal
         self.mailboxes.append(mailbox)
+        self.has_subscribed.set()
         for event in self._events:
             mailbox.put(event)
         if self._ends:
@@ -65,6 +68,21 @@ async def test_a_loop_reads_all_until_the_end(engine: Engine) -> None:
     assert [event async for event in stream] == [*EVENTS]
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
+
+
+async def test_a_reader_that_is_cancelled_when_it_has_just_subscribed_does_not_subscribe_again(engine: Engine) -> None:
+    source = Source(*EVENTS, ends=True)
+    stream = stream_of(engine, source)
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    # This loop cannot hear of the subscription before it cancels the reader.
+    assert source.has_subscribed.wait(5)
+    engine.block(asyncio.sleep(0))
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    assert [event async for event in stream] == [*EVENTS]
+    assert len(source.mailboxes) == 1
 
 
 async def test_it_subscribes_once_on_the_engine_and_not_before_it_is_read(engine: Engine) -> None:

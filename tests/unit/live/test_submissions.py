@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.support.queue_server import (
@@ -19,6 +20,7 @@ from tests.support.queue_server import (
     swallowed,
     unanswered,
 )
+from tests.support.tracking import Link, tracker_on
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -30,7 +32,9 @@ from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.submissions import Submissions
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.workloads import Workloads
+from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Response
 
 ONE: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "runs": 1}}
@@ -80,6 +84,17 @@ class Client:
 
     def followed(self) -> list[TrackedRun]:
         return [*self.router.live()]
+
+
+async def slow_success(exchange: Exchange) -> Response:
+    response = await exchange.carry_out()
+    await asyncio.sleep(3)
+    return response
+
+
+async def slow_denial(exchange: Exchange) -> Response:
+    await asyncio.sleep(3)
+    return await status(403)(exchange)
 
 
 def of(count: int) -> dict[str, Any]:
@@ -155,6 +170,80 @@ async def test_a_part_that_is_on_its_way_when_the_run_is_canceled_is_canceled_to
     assert client.server.ids_of(run.state.batch_id) == [1, 2, 3, 4]
     assert client.server.to_run(run.state.batch_id) == []
     assert run.state.is_enqueued
+
+
+async def cancel_while_the_rest_is_on_its_way(client: Client, *faults: Fault) -> TrackedRun:
+    """Cancel a run of three items, of which two are on their way; the faults are of the client's next cancels."""
+    run = await client.submit(of(3))
+    client.server.finish(1)
+    client.server.capacity = 10
+    client.server.storing_takes = 2.0
+    await asyncio.sleep(1)
+    run.cancel_asked = True
+    run.state.cancel_asked()
+    client.server.next("cancel_by_batch_ids", *faults)
+    await asyncio.sleep(600)
+    assert client.server.ids_of(run.state.batch_id) == [*run.state.items] == [1, 2, 3]
+    assert run.state.is_enqueued
+    assert run.failure is None
+    return run
+
+
+@pytest.mark.parametrize("fault", [refused, dropped, swallowed, status(503)])
+@in_virtual_time
+async def test_the_cancel_of_a_part_that_was_on_its_way_is_repeated(fault: Fault) -> None:
+    client = Client(QueueServer(capacity=1, settings=Settings(timeout=8.0)))
+    run = await cancel_while_the_rest_is_on_its_way(client, *[fault] * 20)
+    assert client.server.to_run(run.state.batch_id) == []
+    assert run.state.items[2].cancel_was_asked
+
+
+@in_virtual_time
+async def test_a_part_that_was_on_its_way_and_may_not_be_canceled_is_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = Client(QueueServer(capacity=1))
+    run = await cancel_while_the_rest_is_on_its_way(client, status(403))
+    assert client.server.to_run(run.state.batch_id) == [2, 3]
+    assert client.followed() == [run]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"the items [2, 3] of batch {run.state.batch_id}" in warning
+
+
+@pytest.mark.parametrize(("fault", "is_sent"), [(status(403), True), (refused, True), (unanswered, False)])
+@in_virtual_time
+async def test_the_rest_is_sent_if_the_cancel_was_certainly_not_carried_out(fault: Fault, is_sent: bool) -> None:
+    server, engine = QueueServer(capacity=1, settings=Settings(timeout=8.0)), VirtualEngine()
+    tracker = tracker_on(server, engine, Link())
+    live = await tracker.submissions.submit("default", of(3))
+    run = AsyncRun(engine, cast(HttpTransport, server), tracker, live, lambda item: [])
+    server.always("cancel_by_batch_ids", fault)
+    with pytest.raises(errors.InvokeAIError):
+        await run.cancel()
+    server.capacity = 10
+    await asyncio.sleep(60)
+    assert run.item_ids == ((1, 2, 3) if is_sent else (1,))
+    assert live.state.is_enqueued
+
+
+@pytest.mark.parametrize(("fault", "is_kept"), [(slow_denial, True), (slow_success, False)])
+@in_virtual_time
+async def test_a_part_that_arrives_during_a_cancel_is_canceled_only_if_that_succeeds(
+    fault: Fault, is_kept: bool
+) -> None:
+    server, engine = QueueServer(capacity=1), VirtualEngine()
+    tracker = tracker_on(server, engine, Link())
+    live = await tracker.submissions.submit("default", of(3))
+    run = AsyncRun(engine, cast(HttpTransport, server), tracker, live, lambda item: [])
+    server.capacity, server.storing_takes = 10, 2.0
+    await asyncio.sleep(1)
+    assert len(server.asked("enqueue_batch")) == 2
+    server.next("cancel_by_batch_ids", fault)
+    with contextlib.suppress(errors.ForbiddenError):
+        await run.cancel()
+    await asyncio.sleep(60)
+    assert run.item_ids == (1, 2, 3)
+    assert server.to_run(run.batch_id) == ([1, 2, 3] if is_kept else [])
 
 
 @in_virtual_time
@@ -345,6 +434,23 @@ async def _nothing(coro: Any) -> None:
 
 
 @in_virtual_time
+async def test_a_withdrawal_that_fails_for_any_reason_warns(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(exchange: Exchange) -> Response:
+        raise RuntimeError("a bug")
+
+    client = Client(QueueServer())
+    client.server.storing_takes = 0.5
+    client.server.next("cancel_by_batch_ids", broken)
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    await asyncio.sleep(0.1)
+    await give_up(submission)
+    await asyncio.sleep(60)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "batch mine may be in the queue 'default'" in warning
+    assert "RuntimeError: a bug" in warning
+
+
+@in_virtual_time
 async def test_a_submission_given_up_while_the_queue_is_full_ends_at_once() -> None:
     client = Client(QueueServer(capacity=0))
     submission = asyncio.create_task(client.submit(batch_id="mine"))
@@ -500,3 +606,30 @@ async def test_an_error_of_any_kind_is_told_to_those_who_wait(caplog: pytest.Log
     assert run.state.batch_id in str(run.failure)
     assert "RecursionError" in str(run.failure)
     assert client.followed() == []
+
+
+@in_virtual_time
+async def test_a_run_is_not_resubmitted_unless_it_is_asked_for() -> None:
+    client = Client(QueueServer())
+    assert not (await client.submit()).state.resubmits
+    assert (await client.submit(resubmits=True)).state.resubmits
+
+
+@in_virtual_time
+async def test_a_first_part_that_does_not_fit_is_sent_within_the_time_that_is_left() -> None:
+    server = QueueServer(settings=Settings(timeout=5), capacity=0)
+    client = Client(server)
+    timeouts: list[float | None] = []
+
+    async def full(exchange: Exchange) -> Response:
+        timeouts.append(exchange.call.timeout)
+        return await exchange.carry_out()
+
+    server.always("enqueue_batch", full)
+    with pytest.raises(errors.NotEnqueuedError):
+        await client.submit()
+    given = [seconds for seconds in timeouts if seconds is not None]
+    assert len(given) == len(timeouts) > 3
+    assert given == sorted(given, reverse=True)
+    assert given[0] == pytest.approx(5, abs=0.01)
+    assert given[-1] >= 1.0

@@ -344,6 +344,12 @@ async def test_a_queue_is_streamed_before_the_socket_is_open_if_the_server_answe
 # Who has canceled.
 
 
+def cancel(room: Room, runs: list[TrackedRun]) -> None:
+    """Cancel runs, with a request that succeeds at once."""
+    with room.tracker.canceling(runs):
+        pass
+
+
 async def three_runs(room: Room) -> list[TrackedRun]:
     """Follow a batch with a running and a pending item, one of those by itself, and a batch of another destination."""
     room.queue.put(1, status="in_progress", destination="here")
@@ -360,25 +366,25 @@ async def three_runs(room: Room) -> list[TrackedRun]:
 @pytest.mark.parametrize(
     ("ask", "by_client"),
     [
-        (lambda room, runs: room.tracker.cancel_asked(runs[0]), {("whole", 1), ("whole", 2)}),
-        (lambda room, runs: room.tracker.cancel_asked(runs[1]), {("single", 2)}),
-        (lambda room, runs: room.tracker.cancel_asked(item_id=2), {("whole", 2), ("single", 2)}),
-        (lambda room, runs: room.tracker.cancel_asked(item_id=99), set()),
+        (lambda room, runs: cancel(room, [runs[0]]), {("whole", 1), ("whole", 2)}),
+        (lambda room, runs: cancel(room, [runs[1]]), {("single", 2)}),
+        (lambda room, runs: room.tracker.cancel_of_item_asked(2), {("whole", 2), ("single", 2)}),
+        (lambda room, runs: room.tracker.cancel_of_item_asked(99), set()),
         (
-            lambda room, runs: room.tracker.cancel_of_queue_asked("default", pending_only=True),
+            lambda room, runs: room.tracker.cancel_of_pending_asked("default"),
             {("whole", 2), ("single", 2)},
         ),
         (
-            lambda room, runs: room.tracker.cancel_of_queue_asked("default", pending_only=False),
+            lambda room, runs: cancel(room, room.tracker.runs_of("default")),
             {("whole", 1), ("whole", 2), ("single", 2), ("other", 3)},
         ),
-        (lambda room, runs: room.tracker.cancel_of_queue_asked("other", pending_only=False), set()),
-        (lambda room, runs: room.tracker.cancel_of_destination_asked("default", "there"), {("other", 3)}),
+        (lambda room, runs: cancel(room, room.tracker.runs_of("other")), set()),
+        (lambda room, runs: cancel(room, room.tracker.runs_of("default", "there")), {("other", 3)}),
         (
-            lambda room, runs: room.tracker.cancel_of_destination_asked("default", "here"),
+            lambda room, runs: cancel(room, room.tracker.runs_of("default", "here")),
             {("whole", 1), ("whole", 2), ("single", 2)},
         ),
-        (lambda room, runs: room.tracker.cancel_of_destination_asked("other", "here"), set()),
+        (lambda room, runs: cancel(room, room.tracker.runs_of("other", "here")), set()),
     ],
 )
 @in_virtual_time
@@ -405,8 +411,8 @@ async def test_items_that_this_client_cancels_are_told_as_canceled_by_it(
 @pytest.mark.parametrize(
     ("ask", "is_found_soon"),
     [
-        (lambda room, run: room.tracker.cancel_asked(run), True),
-        (lambda room, run: room.tracker.cancel_of_queue_asked("default", pending_only=False), True),
+        (lambda room, run: cancel(room, [run]), True),
+        (lambda room, run: cancel(room, room.tracker.runs_of("default")), True),
         (lambda room, run: None, False),
     ],
 )

@@ -19,6 +19,13 @@ def test_one_that_keeps_up_sees_all() -> None:
     assert mailbox.take(0) == []
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 1e10])
+def test_a_timeout_may_be_longer_than_a_thread_can_wait(timeout: float) -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    threading.Timer(0.05, mailbox.put, ["late"]).start()
+    assert mailbox.take(timeout) == ["late"]
+
+
 def test_a_slow_one_sees_the_latest_of_each_key() -> None:
     mailbox: Mailbox[tuple[str, int]] = Mailbox(capacity=2)
     mailbox.put(("quiet", 0), key="quiet")

@@ -962,3 +962,18 @@ async def test_a_call_s_own_retries_take_the_place_of_the_setting(script: Script
         with pytest.raises(errors.ServerError):
             await send(script, engine, call(retries=retries), retries=1)
         assert len(script.requests) == requests
+
+
+async def test_nothing_is_sent_after_the_session_was_closed(script: Script, engine: Engine) -> None:
+    script.handlers = [answer()]
+    http = HttpTransport(Settings(script.url), engine)
+
+    async def send_late() -> None:
+        # As work does that goes on for a moment while the engine closes.
+        await http.session().close()
+        await http.send(call())
+
+    with pytest.raises(errors.ClientClosedError) as caught:
+        await engine.call(send_late())
+    assert not caught.value.may_have_been_applied
+    assert script.requests == []

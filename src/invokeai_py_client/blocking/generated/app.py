@@ -18,7 +18,7 @@ class App(Blocking[AsyncApp]):
     def get_version(self) -> str:
         """The server's version, such as `6.14.2`.
 
-        Rests on `GET /api/v1/app/version`, which needs no token.
+        Endpoint: GET /api/v1/app/version (no token needed)
 
         Raises:
             TransportError: nothing can be reached at the address.
@@ -31,7 +31,7 @@ class App(Blocking[AsyncApp]):
 
         Nothing is to be expected of the versions that the client is tested with; ask it of a new one.
 
-        Rests on `GET /openapi.json`.
+        Endpoint: GET /openapi.json
 
         Raises:
             NotInvokeAIError: the document describes no InvokeAI server.
@@ -41,7 +41,8 @@ class App(Blocking[AsyncApp]):
     def health_check(self, timeout: float | None = None) -> Health:
         """Whether the server can be used now, and how soon it answers. It raises nothing of what it finds.
 
-        Rests on `GET /api/v1/app/version`, and on `GET /api/v1/queue/default/status`, which needs a good token.
+        Endpoint: GET /api/v1/app/version
+        Endpoint: GET /api/v1/queue/default/status (a valid token needed)
 
         Args:
             timeout: seconds for all of it, retries and a login included; None for as long as requests may take.
@@ -57,7 +58,7 @@ class App(Blocking[AsyncApp]):
     def wait_until_ready(self, timeout: float = 60.0) -> str:
         """Wait until the server answers, while it starts say.
 
-        Rests on `GET /api/v1/app/version`, which needs no token.
+        Endpoint: GET /api/v1/app/version (no token needed)
 
         Args:
             timeout: seconds.
@@ -79,21 +80,21 @@ class App(Blocking[AsyncApp]):
     def get_dependencies(self) -> dict[str, str]:
         """The versions of what the server is made of, such as `{"torch": "2.7.1"}`.
 
-        Rests on `GET /api/v1/app/app_deps`.
+        Endpoint: GET /api/v1/app/app_deps
         """
         return self._aio._engine.block(self._aio.get_dependencies())
 
     def get_config(self) -> RuntimeConfig:
         """The server's configuration as it runs, and which settings differ from their defaults.
 
-        Rests on `GET /api/v1/app/runtime_config`, for administrators.
+        Endpoint: GET /api/v1/app/runtime_config (administrators only)
         """
         return self._aio._engine.block(self._aio.get_config())
 
     def update_config(self, changes: Mapping[str, Any]) -> RuntimeConfig:
         """Change a setting while the server runs; few can be, such as `max_queue_history`.
 
-        Rests on `PATCH /api/v1/app/runtime_config`, of servers from 6.12, for administrators.
+        Endpoint: PATCH /api/v1/app/runtime_config (administrators only, InvokeAI 6.12 or later)
 
         Raises:
             RejectedError: a setting cannot be changed, or not to that.
@@ -105,14 +106,14 @@ class App(Blocking[AsyncApp]):
     def get_log_level(self) -> int:
         """From how severe on the server writes its log: 10 (debug) to 50 (critical), as in `logging`.
 
-        Rests on `GET /api/v1/app/logging`, for administrators.
+        Endpoint: GET /api/v1/app/logging (administrators only)
         """
         return self._aio._engine.block(self._aio.get_log_level())
 
     def set_log_level(self, level: int) -> int:
         """Choose it, until the server ends.
 
-        Rests on `POST /api/v1/app/logging`, for administrators.
+        Endpoint: POST /api/v1/app/logging (administrators only)
 
         Raises:
             RejectedError: there is no such level.
@@ -124,28 +125,28 @@ class App(Blocking[AsyncApp]):
     def get_invocation_cache(self) -> InvocationCacheStatus:
         """The cache of nodes' outputs: its size, hits and misses, and whether it is on.
 
-        Rests on `GET /api/v1/app/invocation_cache/status`, for administrators.
+        Endpoint: GET /api/v1/app/invocation_cache/status (administrators only)
         """
         return self._aio._engine.block(self._aio.get_invocation_cache())
 
     def enable_invocation_cache(self) -> None:
         """Use the cache of nodes' outputs again.
 
-        Rests on `PUT /api/v1/app/invocation_cache/enable`, for administrators.
+        Endpoint: PUT /api/v1/app/invocation_cache/enable (administrators only)
         """
         return self._aio._engine.block(self._aio.enable_invocation_cache())
 
     def disable_invocation_cache(self) -> None:
         """Run every node, even one that has run with the same inputs before.
 
-        Rests on `PUT /api/v1/app/invocation_cache/disable`, for administrators.
+        Endpoint: PUT /api/v1/app/invocation_cache/disable (administrators only)
         """
         return self._aio._engine.block(self._aio.disable_invocation_cache())
 
     def clear_invocation_cache(self) -> None:
         """Forget the outputs of nodes.
 
-        Rests on `DELETE /api/v1/app/invocation_cache`, for administrators.
+        Endpoint: DELETE /api/v1/app/invocation_cache (administrators only)
         """
         return self._aio._engine.block(self._aio.clear_invocation_cache())
 
@@ -154,7 +155,7 @@ class App(Blocking[AsyncApp]):
     ) -> list[str]:
         """The prompts that a template such as `a {red|blue} tiger` makes.
 
-        Rests on `POST /api/v1/utilities/dynamicprompts`.
+        Endpoint: POST /api/v1/utilities/dynamicprompts
 
         Args:
             prompt: the template.

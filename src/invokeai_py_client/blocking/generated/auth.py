@@ -15,14 +15,14 @@ class Auth(Blocking[AsyncAuth]):
     def get_status(self) -> AuthStatus:
         """Whether the server has users at all, and whether its first administrator is yet to be made.
 
-        Rests on `GET /api/v1/auth/status`, which needs no token, of servers from 6.12.
+        Endpoint: GET /api/v1/auth/status (InvokeAI 6.12 or later, no token needed)
         """
         return self._aio._engine.block(self._aio.get_status())
 
     def setup(self, email: str, password: str | Secret, *, display_name: str | None = None) -> UserRecord:
         """Make the first administrator of a server. Log in after it.
 
-        Rests on `POST /api/v1/auth/setup`.
+        Endpoint: POST /api/v1/auth/setup
 
         Raises:
             RejectedError: there is an administrator already, or the password is too weak; the server says which.
@@ -35,7 +35,7 @@ class Auth(Blocking[AsyncAuth]):
     def login(self, email: str, password: str | Secret, *, remember_me: bool = False) -> UserRecord:
         """Be this user from now on, on the socket too. When the token has expired, the client logs in again.
 
-        Rests on `POST /api/v1/auth/login`.
+        Endpoint: POST /api/v1/auth/login
 
         Args:
             email: the user's.
@@ -57,15 +57,16 @@ class Auth(Blocking[AsyncAuth]):
     def logout(self) -> None:
         """Be nobody from now on. The token that was forgotten stays good until it expires.
 
-        Rests on `POST /api/v1/auth/logout`, which is sent if there is a token. It does nothing on a server without
-        users.
+        Does nothing on a server without users.
+
+        Endpoint: POST /api/v1/auth/logout (if there is a token)
         """
         return self._aio._engine.block(self._aio.logout())
 
     def get_me(self) -> UserRecord:
         """Who the client is.
 
-        Rests on `GET /api/v1/auth/me`.
+        Endpoint: GET /api/v1/auth/me
 
         Raises:
             AuthenticationError: nobody.
@@ -81,7 +82,7 @@ class Auth(Blocking[AsyncAuth]):
     ) -> UserRecord:
         """Change the own name or password. A new password ends all tokens; the client goes on with a new one.
 
-        Rests on `PATCH /api/v1/auth/me`.
+        Endpoint: PATCH /api/v1/auth/me
 
         Raises:
             RejectedError: the current password is wrong, or the new one is too weak; the server says which.
@@ -95,14 +96,14 @@ class Auth(Blocking[AsyncAuth]):
     def generate_password(self) -> str:
         """A strong password that nobody has.
 
-        Rests on `GET /api/v1/auth/generate-password`.
+        Endpoint: GET /api/v1/auth/generate-password
         """
         return self._aio._engine.block(self._aio.generate_password())
 
     def list_users(self) -> list[UserRecord]:
         """All users.
 
-        Rests on `GET /api/v1/auth/users`, for administrators.
+        Endpoint: GET /api/v1/auth/users (administrators only)
 
         Raises:
             ForbiddenError: the client is none.
@@ -112,7 +113,7 @@ class Auth(Blocking[AsyncAuth]):
     def get_user(self, user_id: str) -> UserRecord:
         """A user.
 
-        Rests on `GET /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: GET /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.
@@ -127,7 +128,7 @@ class Auth(Blocking[AsyncAuth]):
     ) -> UserRecord:
         """Make a user.
 
-        Rests on `POST /api/v1/auth/users`, for administrators.
+        Endpoint: POST /api/v1/auth/users (administrators only)
 
         Raises:
             RejectedError: the email is taken, or the password is too weak; the server says which.
@@ -148,7 +149,7 @@ class Auth(Blocking[AsyncAuth]):
     ) -> UserRecord:
         """Change a user, who can be deactivated; what is left out stays.
 
-        Rests on `PATCH /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: PATCH /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.
@@ -164,7 +165,7 @@ class Auth(Blocking[AsyncAuth]):
     def delete_user(self, user_id: str) -> str:
         """Delete a user; return the id.
 
-        Rests on `DELETE /api/v1/auth/users/{user_id}`, for administrators.
+        Endpoint: DELETE /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
             NotFoundError: there is none of that id.

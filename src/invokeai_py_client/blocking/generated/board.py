@@ -56,7 +56,7 @@ class Board(Blocking[AsyncBoard]):
     def refresh(self) -> BoardRecord:
         """What the server knows of it now; for the images on no board, how many there are.
 
-        Rests on `GET /api/v1/boards/{board_id}`.
+        Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
             NotFoundError: it is no more.
@@ -91,7 +91,7 @@ class Board(Blocking[AsyncBoard]):
     ) -> list[str]:
         """The names of its images.
 
-        Rests on `GET /api/v1/images/names`, of servers from 6.0.
+        Endpoint: GET /api/v1/images/names (InvokeAI 6.0 or later)
 
         Args:
             offset: skip so many.
@@ -174,7 +174,8 @@ class Board(Blocking[AsyncBoard]):
 
         Of several, those that do not exist, or may not be moved, are left out.
 
-        Rests on `POST /api/v1/board_images/batch`; for the board of no board on `.../batch/delete`.
+        Endpoint: POST /api/v1/board_images/batch
+        Endpoint: POST /api/v1/board_images/batch/delete (for the images on no board)
 
         Raises:
             NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
@@ -188,7 +189,7 @@ class Board(Blocking[AsyncBoard]):
 
         Those that are not on it, or may not be moved, are left out.
 
-        Rests on `POST /api/v1/board_images/batch/delete`.
+        Endpoint: POST /api/v1/board_images/batch/delete
         """
         work = self._aio.remove_images(read_here(image_names))
         del image_names

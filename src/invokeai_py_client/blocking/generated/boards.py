@@ -20,7 +20,7 @@ class Boards(Blocking[AsyncBoards]):
     ) -> list[BoardRecord]:
         """The boards that the user may see.
 
-        Rests on `GET /api/v1/boards/`.
+        Endpoint: GET /api/v1/boards/
 
         Args:
             all: there is no other way; scripts of the earlier client give it.
@@ -34,7 +34,7 @@ class Boards(Blocking[AsyncBoards]):
     def get_board_by_id(self, board_id: str) -> BoardRecord:
         """A board.
 
-        Rests on `GET /api/v1/boards/{board_id}`.
+        Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -52,7 +52,7 @@ class Boards(Blocking[AsyncBoards]):
     def create_board(self, name: str, *, visibility: Visibility | None = None) -> Board:
         """Make a board. There may be others of that name.
 
-        Rests on `POST /api/v1/boards/`.
+        Endpoint: POST /api/v1/boards/
 
         Args:
             name: at most 300 characters.
@@ -73,7 +73,7 @@ class Boards(Blocking[AsyncBoards]):
     ) -> BoardRecord:
         """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
 
-        Rests on `PATCH /api/v1/boards/{board_id}`.
+        Endpoint: PATCH /api/v1/boards/{board_id}
 
         Args:
             board_id: the board, by id, name, record or handle.
@@ -95,7 +95,7 @@ class Boards(Blocking[AsyncBoards]):
     def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
         """Delete a board, given by id, name, record or handle; its images go with it, or are on no board then.
 
-        Rests on `DELETE /api/v1/boards/{board_id}`.
+        Endpoint: DELETE /api/v1/boards/{board_id}
 
         Raises:
             NotFoundError: there is no such board.

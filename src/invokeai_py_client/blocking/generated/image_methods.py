@@ -118,7 +118,7 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
     def bytes(self) -> bytes:
         """The file as the server keeps it, in memory.
 
-        Rests on `GET /api/v1/images/i/{image_name}/full`.
+        Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
             NotFoundError: the server has no such image (any more).

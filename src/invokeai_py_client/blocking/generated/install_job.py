@@ -40,7 +40,7 @@ class InstallJob(Blocking[AsyncInstallJob]):
     def refresh(self) -> InstallJobRecord:
         """Ask the server how it is.
 
-        Rests on `GET /api/v2/models/install/{id}`.
+        Endpoint: GET /api/v2/models/install/{id}
 
         Raises:
             NotFoundError: the server has forgotten it: it was pruned, or the server was restarted.
@@ -87,7 +87,7 @@ class InstallJob(Blocking[AsyncInstallJob]):
     def cancel(self) -> bool:
         """Stop it; nothing of the model stays. One that has ended stays as it is.
 
-        Rests on `DELETE /api/v2/models/install/{id}`.
+        Endpoint: DELETE /api/v2/models/install/{id}
 
         Returns:
             Whether there was anything left to stop.
@@ -100,7 +100,7 @@ class InstallJob(Blocking[AsyncInstallJob]):
     def pause(self) -> None:
         """Stop its downloads; what is downloaded is kept.
 
-        Rests on `POST /api/v2/models/install/{id}/pause`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/pause (InvokeAI 6.11 or later)
 
         Raises:
             NotFoundError: the server has forgotten it; so with all that follow.
@@ -110,21 +110,21 @@ class InstallJob(Blocking[AsyncInstallJob]):
     def resume(self) -> None:
         """Go on after a pause, or after a restart of the server.
 
-        Rests on `POST /api/v2/models/install/{id}/resume`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/resume (InvokeAI 6.11 or later)
         """
         return self._aio._engine.block(self._aio.resume())
 
     def restart_failed(self) -> None:
         """Download anew what failed to.
 
-        Rests on `POST /api/v2/models/install/{id}/restart_failed`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/restart_failed (InvokeAI 6.11 or later)
         """
         return self._aio._engine.block(self._aio.restart_failed())
 
     def restart_file(self, url: str) -> None:
         """Download one file anew.
 
-        Rests on `POST /api/v2/models/install/{id}/restart_file`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/restart_file (InvokeAI 6.11 or later)
         """
         work = self._aio.restart_file(url)
         del url

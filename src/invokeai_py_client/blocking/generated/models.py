@@ -41,7 +41,7 @@ class Models(Blocking[AsyncModels]):
     ) -> list[ModelRecord]:
         """The installed models.
 
-        Rests on `GET /api/v2/models/`.
+        Endpoint: GET /api/v2/models/
 
         Args:
             base: only those of this base, or one of these, such as `sd-1`, `sdxl` or `flux`.
@@ -59,7 +59,7 @@ class Models(Blocking[AsyncModels]):
     def get_model_by_key(self, model_key: str) -> ModelRecord:
         """A model.
 
-        Rests on `GET /api/v2/models/i/{key}`.
+        Endpoint: GET /api/v2/models/i/{key}
 
         Raises:
             NotFoundError: there is none of that key.
@@ -71,7 +71,7 @@ class Models(Blocking[AsyncModels]):
     def get_model_by_hash(self, hash: str) -> ModelRecord:
         """A model by the hash of its files, such as `blake3:...`.
 
-        Rests on `GET /api/v2/models/get_by_hash`.
+        Endpoint: GET /api/v2/models/get_by_hash
 
         Raises:
             NotFoundError: there is none of that hash.
@@ -83,7 +83,7 @@ class Models(Blocking[AsyncModels]):
     def get_model_by_attributes(self, name: str, base: str, type: str) -> ModelRecord:
         """A model by its name, base and type.
 
-        Rests on `GET /api/v2/models/get_by_attrs`.
+        Endpoint: GET /api/v2/models/get_by_attrs
 
         Raises:
             NotFoundError: there is none.
@@ -115,14 +115,14 @@ class Models(Blocking[AsyncModels]):
     def list_missing_models(self) -> list[ModelRecord]:
         """The installed models whose files are gone.
 
-        Rests on `GET /api/v2/models/missing`, of servers from 6.11.
+        Endpoint: GET /api/v2/models/missing (InvokeAI 6.11 or later)
         """
         return self._aio._engine.block(self._aio.list_missing_models())
 
     def update_model(self, model_key: str, changes: Mapping[str, Any]) -> ModelRecord:
         """Change a model's name, description, trigger phrases, default settings and the like.
 
-        Rests on `PATCH /api/v2/models/i/{key}`, for administrators.
+        Endpoint: PATCH /api/v2/models/i/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -135,7 +135,7 @@ class Models(Blocking[AsyncModels]):
     def reidentify_model(self, model_key: str) -> ModelRecord:
         """Have the server look again at what a model's files are.
 
-        Rests on `POST /api/v2/models/i/{key}/reidentify`, for administrators.
+        Endpoint: POST /api/v2/models/i/{key}/reidentify (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -147,8 +147,9 @@ class Models(Blocking[AsyncModels]):
     def convert_model(self, key: str) -> ModelRecord:
         """Make a diffusers folder of a checkpoint file.
 
-        Rests on `PUT /api/v2/models/convert/{key}`, for administrators. It may take minutes: give the client a
-        `timeout` to match.
+        It may take minutes: give the client a `timeout` to match.
+
+        Endpoint: PUT /api/v2/models/convert/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -161,7 +162,7 @@ class Models(Blocking[AsyncModels]):
     def delete_model(self, key: str) -> str:
         """Delete a model, and its files if they are below the server's own folder; return its key.
 
-        Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
+        Endpoint: DELETE /api/v2/models/i/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -173,8 +174,9 @@ class Models(Blocking[AsyncModels]):
     def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:
         """Delete many models; what could not be deleted is told.
 
-        Rests on `POST /api/v2/models/i/bulk_delete`, for administrators, of servers from 6.11; on older ones on a
-        request for each.
+        Older servers get one request for each model.
+
+        Endpoint: POST /api/v2/models/i/bulk_delete (administrators only, InvokeAI 6.11 or later)
         """
         work = self._aio.delete_models(read_here(keys))
         del keys
@@ -183,7 +185,7 @@ class Models(Blocking[AsyncModels]):
     def get_cover_image(self, key: str) -> bytes:
         """The image that the web UI shows of a model.
 
-        Rests on `GET /api/v2/models/i/{key}/image`.
+        Endpoint: GET /api/v2/models/i/{key}/image
 
         Raises:
             NotFoundError: there is no model of that key, or it has no such image.
@@ -195,7 +197,7 @@ class Models(Blocking[AsyncModels]):
     def set_cover_image(self, key: str, image: str | os.PathLike[str] | bytes) -> None:
         """Choose the image that the web UI shows of a model.
 
-        Rests on `PATCH /api/v2/models/i/{key}/image`, for administrators.
+        Endpoint: PATCH /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
             NotAnImageError: it is no image of a known kind.
@@ -208,7 +210,7 @@ class Models(Blocking[AsyncModels]):
     def delete_cover_image(self, key: str) -> None:
         """Take away the image that the web UI shows of a model.
 
-        Rests on `DELETE /api/v2/models/i/{key}/image`, for administrators.
+        Endpoint: DELETE /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
             NotFoundError: there is no model of that key, or it has no image.
@@ -220,7 +222,7 @@ class Models(Blocking[AsyncModels]):
     def get_related_models(self, key: str) -> list[str]:
         """The keys of the models that somebody has linked with a model.
 
-        Rests on `GET /api/v1/model_relationships/i/{model_key}`.
+        Endpoint: GET /api/v1/model_relationships/i/{model_key}
         """
         work = self._aio.get_related_models(key)
         del key
@@ -229,7 +231,7 @@ class Models(Blocking[AsyncModels]):
     def get_all_related_models(self, keys: str | Sequence[str]) -> list[str]:
         """The keys of the models that are linked with any of these.
 
-        Rests on `POST /api/v1/model_relationships/batch`.
+        Endpoint: POST /api/v1/model_relationships/batch
         """
         work = self._aio.get_all_related_models(read_here(keys))
         del keys
@@ -238,7 +240,7 @@ class Models(Blocking[AsyncModels]):
     def link_models(self, key: str, other_key: str) -> None:
         """Link two models: a LoRA with the model it goes with, say.
 
-        Rests on `POST /api/v1/model_relationships/`, for administrators.
+        Endpoint: POST /api/v1/model_relationships/ (administrators only)
 
         Raises:
             NotFoundError: there is no model of one of the keys.
@@ -251,7 +253,7 @@ class Models(Blocking[AsyncModels]):
     def unlink_models(self, key: str, other_key: str) -> None:
         """Undo `link_models`; of models that are not linked, nothing is changed.
 
-        Rests on `DELETE /api/v1/model_relationships/`, for administrators.
+        Endpoint: DELETE /api/v1/model_relationships/ (administrators only)
         """
         work = self._aio.unlink_models(key, other_key)
         del key, other_key
@@ -260,28 +262,28 @@ class Models(Blocking[AsyncModels]):
     def get_stats(self) -> ModelCacheStats | None:
         """The cache of loaded models; None until one was loaded.
 
-        Rests on `GET /api/v2/models/stats`, for administrators.
+        Endpoint: GET /api/v2/models/stats (administrators only)
         """
         return self._aio._engine.block(self._aio.get_stats())
 
     def empty_model_cache(self) -> bool:
         """Let go of all loaded models that no node uses; True.
 
-        Rests on `POST /api/v2/models/empty_model_cache`, for administrators.
+        Endpoint: POST /api/v2/models/empty_model_cache (administrators only)
         """
         return self._aio._engine.block(self._aio.empty_model_cache())
 
     def list_orphaned_models(self) -> list[OrphanedModel]:
         """The folders below the server's models that no installed model owns.
 
-        Rests on `GET /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+        Endpoint: GET /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
         """
         return self._aio._engine.block(self._aio.list_orphaned_models())
 
     def delete_orphaned_models(self, paths: str | Sequence[str]) -> DeletedOrphans:
         """Delete such folders, with their files.
 
-        Rests on `DELETE /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+        Endpoint: DELETE /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
 
         Args:
             paths: as `list_orphaned_models` names them.
@@ -299,7 +301,7 @@ class Models(Blocking[AsyncModels]):
     ) -> InstallJob:
         """Begin to install a model.
 
-        Rests on `POST /api/v2/models/install`, for administrators.
+        Endpoint: POST /api/v2/models/install (administrators only)
 
         Args:
             source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
@@ -348,14 +350,14 @@ class Models(Blocking[AsyncModels]):
     def list_install_jobs(self) -> list[InstallJob]:
         """The installations since the server has started.
 
-        Rests on `GET /api/v2/models/install`, for administrators.
+        Endpoint: GET /api/v2/models/install (administrators only)
         """
         return [InstallJob(each) for each in self._aio._engine.block(self._aio.list_install_jobs())]
 
     def get_install_job(self, id: int | str) -> InstallJob:
         """An installation, begun by whatever program.
 
-        Rests on `GET /api/v2/models/install/{id}`, for administrators.
+        Endpoint: GET /api/v2/models/install/{id} (administrators only)
 
         Raises:
             NotFoundError: the server does not know it (any more).
@@ -367,21 +369,21 @@ class Models(Blocking[AsyncModels]):
     def prune_install_jobs(self) -> bool:
         """Have the server forget the installations that have ended; True.
 
-        Rests on `DELETE /api/v2/models/install`, for administrators.
+        Endpoint: DELETE /api/v2/models/install (administrators only)
         """
         return self._aio._engine.block(self._aio.prune_install_jobs())
 
     def list_starter_models(self) -> list[StarterModel]:
         """The models that the server's makers recommend.
 
-        Rests on `GET /api/v2/models/starter_models`, for administrators.
+        Endpoint: GET /api/v2/models/starter_models (administrators only)
         """
         return self._aio._engine.block(self._aio.list_starter_models())
 
     def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
         """What can be installed from a Hugging Face repository; the server asks huggingface.co.
 
-        Rests on `GET /api/v2/models/hugging_face`, for administrators.
+        Endpoint: GET /api/v2/models/hugging_face (administrators only)
         """
         work = self._aio.list_hugging_face_files(repo_id)
         del repo_id
@@ -390,7 +392,7 @@ class Models(Blocking[AsyncModels]):
     def scan_folder(self, scan_path: str) -> list[FoundModel]:
         """What may be a model in a folder of the server's machine.
 
-        Rests on `GET /api/v2/models/scan_folder`, for administrators.
+        Endpoint: GET /api/v2/models/scan_folder (administrators only)
 
         Raises:
             RejectedError: there is no such folder.
@@ -402,14 +404,14 @@ class Models(Blocking[AsyncModels]):
     def hf_status(self) -> str:
         """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
 
-        Rests on `GET /api/v2/models/hf_login`, for administrators.
+        Endpoint: GET /api/v2/models/hf_login (administrators only)
         """
         return self._aio._engine.block(self._aio.hf_status())
 
     def hf_login(self, token: str | Secret) -> bool:
         """Give the server a Hugging Face token, which it keeps; whether huggingface.co says that it is valid.
 
-        Rests on `POST /api/v2/models/hf_login`, for administrators.
+        Endpoint: POST /api/v2/models/hf_login (administrators only)
         """
         work = self._aio.hf_login(token)
         del token
@@ -418,6 +420,6 @@ class Models(Blocking[AsyncModels]):
     def hf_logout(self) -> bool:
         """Have the server forget its Hugging Face token; whether it has none that is valid now.
 
-        Rests on `DELETE /api/v2/models/hf_login`, for administrators.
+        Endpoint: DELETE /api/v2/models/hf_login (administrators only)
         """
         return self._aio._engine.block(self._aio.hf_logout())

@@ -40,7 +40,7 @@ class Queue(Blocking[AsyncQueue]):
     def get_status(self) -> QueueStatus:
         """How many items are in which state, and what the processor does.
 
-        Rests on `GET /api/v1/queue/{queue_id}/status`.
+        Endpoint: GET /api/v1/queue/{queue_id}/status
 
         Example:
             >>> client.queue.get_status().queue_pending_count
@@ -51,14 +51,17 @@ class Queue(Blocking[AsyncQueue]):
     def list_items(self) -> Listing[QueueItemSummary]:
         """Every item the queue still knows, the newest first, without graphs and results; fetched as it is read.
 
-        Rests on `GET .../item_ids` and `POST .../item_summaries_by_ids`; on older servers on what they have.
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids (InvokeAI 6.7 or later)
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids (InvokeAI 6.14 or later; else what the server has)
         """
         return self._aio.list_items()
 
     def list_all(self, destination: str | None = None) -> list[QueueItemRecord]:
         """Every item the queue still knows, whole, with its session: by priority, then in the order of submission.
 
-        Rests on `GET .../list_all`. `list_items` is lighter.
+        `list_items` is lighter.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/list_all
 
         Args:
             destination: only the items that were submitted with it.
@@ -80,7 +83,7 @@ class Queue(Blocking[AsyncQueue]):
     def get_current(self) -> QueueItemRecord | None:
         """The item that runs; None if none does.
 
-        Rests on `GET .../current`.
+        Endpoint: GET /api/v1/queue/{queue_id}/current
         """
         return self._aio._engine.block(self._aio.get_current())
 
@@ -90,14 +93,14 @@ class Queue(Blocking[AsyncQueue]):
         The queue is seen alone: the server's processor serves all of its queues, and may begin one of another first,
         as it may where users take turns.
 
-        Rests on `GET .../next`.
+        Endpoint: GET /api/v1/queue/{queue_id}/next
         """
         return self._aio._engine.block(self._aio.get_next())
 
     def get_item(self, item_id: int) -> QueueItemRecord:
         """A queue item with its session, as the server has it now.
 
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}`.
+        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}
 
         Raises:
             NotFoundError: the queue has no such item (any more).
@@ -109,7 +112,9 @@ class Queue(Blocking[AsyncQueue]):
     def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
         """Items with their sessions, in the order of their ids here; those that are gone are left out.
 
-        Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
+        Servers before 6.7 get one request for each item.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/items_by_ids
         """
         work = self._aio.get_items_by_ids(read_here(item_ids))
         del item_ids
@@ -118,7 +123,7 @@ class Queue(Blocking[AsyncQueue]):
     def get_batch_status(self, batch_id: str) -> BatchStatus:
         """How many of a batch's items are in which state; `total` is 0 for a batch that the queue does not know.
 
-        Rests on `GET .../b/{batch_id}/status`.
+        Endpoint: GET /api/v1/queue/{queue_id}/b/{batch_id}/status
         """
         work = self._aio.get_batch_status(batch_id)
         del batch_id
@@ -127,7 +132,7 @@ class Queue(Blocking[AsyncQueue]):
     def get_counts_by_destination(self, destination: str) -> DestinationCounts:
         """How many of the items with a destination are in which state.
 
-        Rests on `GET .../counts_by_destination`.
+        Endpoint: GET /api/v1/queue/{queue_id}/counts_by_destination
         """
         work = self._aio.get_counts_by_destination(destination)
         del destination
@@ -175,7 +180,7 @@ class Queue(Blocking[AsyncQueue]):
     def cancel_batch(self, batch_id: str) -> CancelResult:
         """Cancel what has not ended of a batch; `canceled` says how many items it were.
 
-        Rests on `PUT .../cancel_by_batch_ids`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         """
         work = self._aio.cancel_batch(batch_id)
         del batch_id
@@ -184,7 +189,7 @@ class Queue(Blocking[AsyncQueue]):
     def cancel_by_destination(self, destination: str) -> CancelResult:
         """Cancel what has not ended of the items with a destination; `canceled` says how many it were.
 
-        Rests on `PUT .../cancel_by_destination`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_destination
         """
         work = self._aio.cancel_by_destination(destination)
         del destination
@@ -193,14 +198,14 @@ class Queue(Blocking[AsyncQueue]):
     def cancel_all_except_current(self) -> CancelResult:
         """Cancel every pending item; `canceled` says how many it were.
 
-        Rests on `PUT .../cancel_all_except_current`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_all_except_current
         """
         return self._aio._engine.block(self._aio.cancel_all_except_current())
 
     def delete_item(self, item_id: int) -> int:
         """Cancel an item, and take it out of the queue's memory; return its id.
 
-        Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
+        Endpoint: DELETE /api/v1/queue/{queue_id}/i/{item_id} (InvokeAI 6.7 or later)
         """
         work = self._aio.delete_item(item_id)
         del item_id
@@ -209,7 +214,7 @@ class Queue(Blocking[AsyncQueue]):
     def delete_by_destination(self, destination: str) -> DeletedItems:
         """Take every item with a destination out of the queue's memory; `deleted` says how many it were.
 
-        Rests on `DELETE .../d/{destination}`.
+        Endpoint: DELETE /api/v1/queue/{queue_id}/d/{destination}
         """
         work = self._aio.delete_by_destination(destination)
         del destination
@@ -218,7 +223,7 @@ class Queue(Blocking[AsyncQueue]):
     def delete_all_except_current(self) -> DeletedItems:
         """Take every pending item out of the queue; `deleted` says how many it were.
 
-        Rests on `PUT .../delete_all_except_current`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/delete_all_except_current
         """
         return self._aio._engine.block(self._aio.delete_all_except_current())
 
@@ -229,7 +234,7 @@ class Queue(Blocking[AsyncQueue]):
         `client.run(item_id)` follows one of them, and `client.run(batch_id=...)` their whole batch, in which the old
         items count as well: a run of it that has a failed item ends as failed, whatever became of its new one.
 
-        Rests on `PUT .../retry_items_by_id`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/retry_items_by_id
 
         Returns:
             The ids, of those given, of the items that are run anew; what can not be is left out.
@@ -259,21 +264,21 @@ class Queue(Blocking[AsyncQueue]):
     def prune(self) -> DeletedItems:
         """Take all items that have ended out of the queue's memory; `deleted` says how many it were.
 
-        Rests on `PUT .../prune`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/prune
         """
         return self._aio._engine.block(self._aio.prune())
 
     def pause(self) -> ProcessorStatus:
         """Begin nothing new, in whatever queue: the server has one processor for all of them. What runs goes on.
 
-        Rests on `PUT .../processor/pause`, for administrators.
+        Endpoint: PUT /api/v1/queue/{queue_id}/processor/pause (administrators only)
         """
         return self._aio._engine.block(self._aio.pause())
 
     def resume(self) -> ProcessorStatus:
         """Begin items again, in every queue.
 
-        Rests on `PUT .../processor/resume`, for administrators.
+        Endpoint: PUT /api/v1/queue/{queue_id}/processor/resume (administrators only)
         """
         return self._aio._engine.block(self._aio.resume())
 

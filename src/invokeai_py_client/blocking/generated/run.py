@@ -154,8 +154,10 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
     def cancel(self) -> None:
         """Cancel what has not ended of the run; its wait then ends with status `canceled`.
 
-        Rests on `PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids`, or, for a single item of a batch, on `PUT
-        .../i/{item_id}/cancel`. Neither changes anything about a finished item.
+        An item that has ended stays as it is.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
+        Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
         """
         return self._aio._engine.block(self._aio.cancel())
 

@@ -18,14 +18,14 @@ class StylePresets(Blocking[AsyncStylePresets]):
     def list_style_presets(self) -> list[StylePreset]:
         """The user's presets, and those that came with the server.
 
-        Rests on `GET /api/v1/style_presets/`.
+        Endpoint: GET /api/v1/style_presets/
         """
         return self._aio._engine.block(self._aio.list_style_presets())
 
     def get_style_preset(self, style_preset_id: str) -> StylePreset:
         """A preset.
 
-        Rests on `GET /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: GET /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -45,7 +45,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     ) -> StylePreset:
         """Make a preset.
 
-        Rests on `POST /api/v1/style_presets/`.
+        Endpoint: POST /api/v1/style_presets/
 
         Args:
             name: need not be unique.
@@ -74,7 +74,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     ) -> StylePreset:
         """Change a preset of the user's; what is left out stays.
 
-        Rests on `PATCH /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: PATCH /api/v1/style_presets/i/{style_preset_id}
 
         Args:
             style_preset_id: the preset.
@@ -105,7 +105,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     def delete_style_preset(self, style_preset_id: str) -> str:
         """Delete a preset of the user's; return its id.
 
-        Rests on `DELETE /api/v1/style_presets/i/{style_preset_id}`.
+        Endpoint: DELETE /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -118,7 +118,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     def get_style_preset_image(self, style_preset_id: str) -> bytes:
         """What the web UI shows of a preset.
 
-        Rests on `GET /api/v1/style_presets/i/{style_preset_id}/image`.
+        Endpoint: GET /api/v1/style_presets/i/{style_preset_id}/image
 
         Raises:
             NotFoundError: there is none of that id, or it has no image.
@@ -130,7 +130,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
         """Write the user's presets into a CSV file, which appears when it is whole.
 
-        Rests on `GET /api/v1/style_presets/export`, for administrators.
+        Endpoint: GET /api/v1/style_presets/export (administrators only)
 
         Raises:
             NotFoundError: the user has none.
@@ -143,7 +143,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
     def import_style_presets(self, path: str | os.PathLike[str]) -> None:
         """Make presets of a file.
 
-        Rests on `POST /api/v1/style_presets/import`, for administrators.
+        Endpoint: POST /api/v1/style_presets/import (administrators only)
 
         Args:
             path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.

@@ -78,7 +78,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     ) -> list[WorkflowSummary]:
         """The workflows of the server's library.
 
-        Rests on `GET /api/v1/workflows/`, page by page.
+        Endpoint: GET /api/v1/workflows/ (page by page)
 
         Args:
             query: only those in whose name, description or tags this occurs.
@@ -92,14 +92,14 @@ class Workflows(Blocking[AsyncWorkflows]):
     def list_tags(self) -> list[str]:
         """Every tag of the library's workflows.
 
-        Rests on `GET /api/v1/workflows/tags`.
+        Endpoint: GET /api/v1/workflows/tags
         """
         return self._aio._engine.block(self._aio.list_tags())
 
     def download_workflow(self, workflow_id: str) -> WorkflowDefinition:
         """A workflow of the server's library, as a file of it would be.
 
-        Rests on `GET /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
             workflow_id: its id, or its name.
@@ -116,7 +116,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
         """Put a workflow into the server's library, as one of the user's own.
 
-        Rests on `POST /api/v1/workflows/`.
+        Endpoint: POST /api/v1/workflows/
 
         Args:
             definition: the document.
@@ -135,7 +135,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def update_workflow(self, workflow_id: str, definition: WorkflowDefinition) -> str:
         """Replace a workflow of the user's own in the server's library.
 
-        Rests on `PATCH /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: PATCH /api/v1/workflows/i/{workflow_id}
 
         Returns:
             Its id.
@@ -151,7 +151,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def delete_workflow(self, workflow_id: str) -> str:
         """Delete a workflow of the user's own, given by its id, from the server's library, for good; return the id.
 
-        Rests on `DELETE /api/v1/workflows/i/{workflow_id}`.
+        Endpoint: DELETE /api/v1/workflows/i/{workflow_id}
 
         Raises:
             NotFoundError: the library has no such workflow.
@@ -164,7 +164,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def set_public(self, workflow_id: str, is_public: bool) -> None:
         """Share a workflow of the user's own with the other users, or no longer.
 
-        Rests on `PATCH /api/v1/workflows/i/{workflow_id}/is_public`, of servers from 6.12.
+        Endpoint: PATCH /api/v1/workflows/i/{workflow_id}/is_public (InvokeAI 6.12 or later)
 
         Args:
             workflow_id: the workflow.
@@ -182,7 +182,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def get_thumbnail(self, workflow_id: str) -> bytes:
         """The picture of a workflow in the library, as an image file.
 
-        Rests on `GET /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: GET /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Raises:
             NotFoundError: there is no such workflow, or it has no picture.
@@ -194,7 +194,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
         """Give a workflow in the library a picture.
 
-        Rests on `PUT /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: PUT /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Args:
             workflow_id: the workflow.
@@ -212,7 +212,7 @@ class Workflows(Blocking[AsyncWorkflows]):
     def delete_thumbnail(self, workflow_id: str) -> None:
         """Take the picture of a workflow in the library away.
 
-        Rests on `DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`.
+        Endpoint: DELETE /api/v1/workflows/i/{workflow_id}/thumbnail
 
         Raises:
             NotFoundError: there is no such workflow, or it has no picture.

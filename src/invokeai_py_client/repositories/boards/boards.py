@@ -36,7 +36,7 @@ class AsyncBoards(FixedAttributes):
     ) -> list[BoardRecord]:
         """The boards that the user may see.
 
-        Rests on `GET /api/v1/boards/`.
+        Endpoint: GET /api/v1/boards/
 
         Args:
             all: there is no other way; scripts of the earlier client give it.
@@ -50,7 +50,7 @@ class AsyncBoards(FixedAttributes):
     async def get_board_by_id(self, board_id: str) -> BoardRecord:
         """A board.
 
-        Rests on `GET /api/v1/boards/{board_id}`.
+        Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
             NotFoundError: there is none of that id.
@@ -68,7 +68,7 @@ class AsyncBoards(FixedAttributes):
     async def create_board(self, name: str, *, visibility: Visibility | None = None) -> AsyncBoard:
         """Make a board. There may be others of that name.
 
-        Rests on `POST /api/v1/boards/`.
+        Endpoint: POST /api/v1/boards/
 
         Args:
             name: at most 300 characters.
@@ -93,7 +93,7 @@ class AsyncBoards(FixedAttributes):
     ) -> BoardRecord:
         """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
 
-        Rests on `PATCH /api/v1/boards/{board_id}`.
+        Endpoint: PATCH /api/v1/boards/{board_id}
 
         Args:
             board_id: the board, by id, name, record or handle.
@@ -119,7 +119,7 @@ class AsyncBoards(FixedAttributes):
     async def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
         """Delete a board, given by id, name, record or handle; its images go with it, or are on no board then.
 
-        Rests on `DELETE /api/v1/boards/{board_id}`.
+        Endpoint: DELETE /api/v1/boards/{board_id}
 
         Raises:
             NotFoundError: there is no such board.

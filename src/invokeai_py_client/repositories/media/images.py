@@ -83,7 +83,8 @@ class AsyncImages(AsyncMedia[ImageRecord]):
 
         What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
 
-        Rests on `GET /api/v1/images/names` and `POST /api/v1/images/images_by_names`, of servers from 6.0.
+        Endpoint: GET /api/v1/images/names
+        Endpoint: POST /api/v1/images/images_by_names (InvokeAI 6.0 or later)
 
         Args:
             board: only those of this board, by id, name or record; `none` for those on no board.
@@ -120,7 +121,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     ) -> list[str]:
         """The names of the images of the server, all at once; the arguments are those of `list_images`.
 
-        Rests on `GET /api/v1/images/names`, of servers from 6.0.
+        Endpoint: GET /api/v1/images/names (InvokeAI 6.0 or later)
         """
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
@@ -138,7 +139,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_image(self, image_name: ImageLike) -> AsyncImage:
         """What the server knows of an image; its pixels are another matter.
 
-        Rests on `GET /api/v1/images/i/{image_name}`.
+        Endpoint: GET /api/v1/images/i/{image_name}
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -149,7 +150,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
         """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
 
-        Rests on `GET /api/v1/images/i/{image_name}/metadata`.
+        Endpoint: GET /api/v1/images/i/{image_name}/metadata
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -162,7 +163,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
 
         `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
 
-        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+        Endpoint: GET /api/v1/images/i/{image_name}/workflow
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -173,7 +174,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_graph(self, image_name: ImageLike) -> dict[str, Any] | None:
         """The graph that made an image, as it was run; None where the server has none.
 
-        Rests on `GET /api/v1/images/i/{image_name}/workflow`.
+        Endpoint: GET /api/v1/images/i/{image_name}/workflow
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -184,7 +185,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_urls(self, image_name: ImageLike) -> ImageUrls:
         """Where an image and its thumbnail are to be had, relative to the server's root.
 
-        Rests on `GET /api/v1/images/i/{image_name}/urls`.
+        Endpoint: GET /api/v1/images/i/{image_name}/urls
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -198,7 +199,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_image_bytes(self, image_name: ImageLike) -> bytes:
         """The file of an image, in memory.
 
-        Rests on `GET /api/v1/images/i/{image_name}/full`.
+        Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -210,7 +211,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def get_thumbnail(self, image_name: ImageLike) -> bytes:
         """A small WebP of an image, of at most 256 by 256 pixels.
 
-        Rests on `GET /api/v1/images/i/{image_name}/thumbnail`.
+        Endpoint: GET /api/v1/images/i/{image_name}/thumbnail
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -221,7 +222,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def download_image(self, image_name: ImageLike, path: str | os.PathLike[str]) -> Path:
         """Stream an image into a file, which appears under its name when it is whole.
 
-        Rests on `GET /api/v1/images/i/{image_name}/full`.
+        Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Args:
             image_name: the server's name for it.
@@ -250,7 +251,9 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     ) -> AsyncImage:
         """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
 
-        Rests on `POST /api/v1/images/upload`. It is sent once: sent again, the image would be there twice.
+        Not retried if the server may have stored the image: it would exist twice.
+
+        Endpoint: POST /api/v1/images/upload
 
         Args:
             image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG. One of
@@ -309,7 +312,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     ) -> AsyncImage:
         """Change what the server knows of an image; what is left out stays.
 
-        Rests on `PATCH /api/v1/images/i/{image_name}`.
+        Endpoint: PATCH /api/v1/images/i/{image_name}
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -324,7 +327,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def star_image(self, image_name: ImagesLike) -> list[str]:
         """Star one image, or many; the names of those that are starred now.
 
-        Rests on `POST /api/v1/images/star`.
+        Endpoint: POST /api/v1/images/star
 
         Raises:
             NotFoundError: there is no image of the one name that was given.
@@ -338,7 +341,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
         """Take the star off one image, or many; the names of those that have none now.
 
-        Rests on `POST /api/v1/images/unstar`.
+        Endpoint: POST /api/v1/images/unstar
 
         Raises:
             NotFoundError: there is no image of the one name that was given.
@@ -352,7 +355,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def delete_image(self, image_name: ImageLike) -> str:
         """Delete an image from the server, for good; return its name.
 
-        Rests on `DELETE /api/v1/images/i/{image_name}`, which answers 200 or 403 for a name that is not there.
+        Endpoint: DELETE /api/v1/images/i/{image_name}
 
         Raises:
             NotFoundError: there is no image of that name.
@@ -380,7 +383,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def delete_images(self, image_names: ImagesLike) -> list[str]:
         """Delete many images, for good; the names of those that are gone now.
 
-        Rests on `POST /api/v1/images/delete`.
+        Endpoint: POST /api/v1/images/delete
         """
         names = image_names_of(image_names)
         return await change_all(self._http, names, images.delete_images, lambda answer: answer.deleted_images)
@@ -389,7 +392,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def delete_uncategorized(self) -> list[str]:
         """Delete every image that is on no board, for good; the names of those that are gone now.
 
-        Rests on `DELETE /api/v1/images/uncategorized`.
+        Endpoint: DELETE /api/v1/images/uncategorized
         """
         return (await self._http.send(images.delete_uncategorized_images())).deleted_images
 
@@ -397,7 +400,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def count_intermediates(self) -> int:
         """How many images there are that nobody is to see.
 
-        Rests on `GET /api/v1/images/intermediates`.
+        Endpoint: GET /api/v1/images/intermediates
         """
         return await self._http.send(images.count_intermediates())
 
@@ -405,7 +408,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     async def clear_intermediates(self) -> int:
         """Delete every image that nobody is to see; how many it were.
 
-        Rests on `DELETE /api/v1/images/intermediates`, for administrators.
+        Endpoint: DELETE /api/v1/images/intermediates (administrators only)
         """
         return await self._http.send(images.clear_intermediates())
 
@@ -427,7 +430,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         not stop the rest; what would meet them all, such as a full disk or a server that is gone, fails those that
         are left, untried.
 
-        Rests on `GET /api/v1/images/i/{image_name}/full`.
+        Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Args:
             image_names: the images, by name, record or `Image`, one or many; each is downloaded once.
@@ -465,7 +468,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     ) -> TransferReport[AsyncImage]:
         """Upload many images. One failure does not stop the rest, but for one that would meet them all.
 
-        Rests on `POST /api/v1/images/upload`.
+        Endpoint: POST /api/v1/images/upload
 
         Args:
             paths: the files, one or many, or a folder of files; each may be whatever `upload_image` takes.
@@ -496,8 +499,10 @@ class AsyncImages(AsyncMedia[ImageRecord]):
     ) -> Path:
         """Have the server zip images, or a board, and download the zip.
 
-        Rests on `POST /api/v1/images/download` and, when an event tells that the zip is made, `GET
-        /api/v1/images/download/{bulk_download_item_name}`: it needs the socket.
+        Needs the socket: an event says when the zip is ready.
+
+        Endpoint: POST /api/v1/images/download
+        Endpoint: GET /api/v1/images/download/{bulk_download_item_name}
 
         Args:
             path: the zip; one of that name is replaced. A folder takes it under the name that the server gives it;

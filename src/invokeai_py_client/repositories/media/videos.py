@@ -72,7 +72,8 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
         What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
 
-        Rests on `GET /api/v1/videos/names` and, for each, `GET /api/v1/videos/i/{video_name}`.
+        Endpoint: GET /api/v1/videos/names
+        Endpoint: GET /api/v1/videos/i/{video_name} (for each video)
 
         Args:
             board: only those of this board, by id, name or record; `none` for those on no board.
@@ -118,7 +119,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     ) -> list[str]:
         """The names of the videos of the server, all at once; the arguments are those of `list_videos`.
 
-        Rests on `GET /api/v1/videos/names`.
+        Endpoint: GET /api/v1/videos/names
         """
         return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
@@ -128,7 +129,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_video(self, video_name: VideoLike) -> VideoRecord:
         """What the server knows of a video.
 
-        Rests on `GET /api/v1/videos/i/{video_name}`.
+        Endpoint: GET /api/v1/videos/i/{video_name}
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -139,7 +140,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_metadata(self, video_name: VideoLike) -> dict[str, Any] | None:
         """What a video says of how it was made; None where it says nothing.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/metadata`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/metadata
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -150,7 +151,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_workflow(self, video_name: VideoLike) -> dict[str, Any] | None:
         """The workflow that the server keeps for a video; None where it has none.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/workflow`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -161,7 +162,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_graph(self, video_name: VideoLike) -> dict[str, Any] | None:
         """The graph that made a video, as it was run; None where the server has none.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/workflow`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -172,7 +173,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_urls(self, video_name: VideoLike) -> VideoUrls:
         """Where a video and its thumbnail are to be had, relative to the server's root.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/urls`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/urls
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -186,7 +187,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_video_bytes(self, video_name: VideoLike) -> bytes:
         """The file of a video, in memory.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/full`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -198,7 +199,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def get_thumbnail(self, video_name: VideoLike) -> bytes:
         """A picture of a video.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/thumbnail`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/thumbnail
 
         Raises:
             NotFoundError: there is no video of that name, or it has none.
@@ -209,7 +210,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def download_video(self, video_name: VideoLike, path: str | os.PathLike[str]) -> Path:
         """Stream a video into a file, which appears under its name when it is whole.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/full`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Args:
             video_name: the video.
@@ -242,7 +243,9 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     ) -> VideoRecord:
         """Put a video on the server, which gives it a name. A file is streamed.
 
-        Rests on `POST /api/v1/videos/upload`. It is sent once.
+        Not retried if the server may have stored the video: it would exist twice.
+
+        Endpoint: POST /api/v1/videos/upload
 
         Args:
             path: the path of an MP4 file, its content, or an open binary file.
@@ -275,7 +278,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     ) -> VideoRecord:
         """Change what the server knows of a video; what is left out stays.
 
-        Rests on `PATCH /api/v1/videos/i/{video_name}`.
+        Endpoint: PATCH /api/v1/videos/i/{video_name}
 
         Raises:
             NotFoundError: there is no video of that name.
@@ -289,7 +292,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def delete_video(self, video_name: VideoLike) -> str:
         """Delete a video from the server, for good; return its name.
 
-        Rests on `POST /api/v1/videos/delete`.
+        Endpoint: POST /api/v1/videos/delete
 
         Raises:
             NotFoundError: there is no video of that name, or it is somebody else's.
@@ -302,7 +305,8 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def move_to_board(self, video_name: VideoLike, board: BoardLike) -> None:
         """Put a video on a board; `none` for no board.
 
-        Rests on `POST` and `DELETE /api/v1/videos/board`.
+        Endpoint: POST
+        Endpoint: DELETE /api/v1/videos/board
 
         Raises:
             NotFoundError: there is no such video or board.
@@ -322,7 +326,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def star_videos(self, video_names: VideosLike) -> list[str]:
         """Star one video, or many; the names of those that are starred now.
 
-        Rests on `POST /api/v1/videos/star`.
+        Endpoint: POST /api/v1/videos/star
 
         Raises:
             NotFoundError: there is no video of the one name that was given.
@@ -340,7 +344,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
         """Take the star off one video, or many; the names of those that have none now.
 
-        Rests on `POST /api/v1/videos/unstar`.
+        Endpoint: POST /api/v1/videos/unstar
 
         Raises:
             NotFoundError: there is no video of the one name that was given.
@@ -358,7 +362,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
         """Delete one video, or many, for good; the names of those that are gone now.
 
-        Rests on `POST /api/v1/videos/delete`.
+        Endpoint: POST /api/v1/videos/delete
         """
         names = names_of(video_names, video_name_of)
         return await change_all(
@@ -376,7 +380,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     ) -> TransferReport[Path]:
         """Download many videos into a folder; as `image_repo.download_many` in all.
 
-        Rests on `GET /api/v1/videos/i/{video_name}/full`.
+        Endpoint: GET /api/v1/videos/i/{video_name}/full
         """
         assert progress_callback is not None
         names = names_of(video_names, video_name_of)
@@ -395,7 +399,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
     ) -> TransferReport[VideoRecord]:
         """Upload many videos; as `image_repo.upload_many` in all.
 
-        Rests on `POST /api/v1/videos/upload`.
+        Endpoint: POST /api/v1/videos/upload
         """
         assert progress_callback is not None
         sources = sources_of(paths, VIDEO)

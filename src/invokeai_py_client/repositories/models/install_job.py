@@ -60,7 +60,7 @@ class AsyncInstallJob(FixedAttributes):
     async def refresh(self) -> InstallJobRecord:
         """Ask the server how it is.
 
-        Rests on `GET /api/v2/models/install/{id}`.
+        Endpoint: GET /api/v2/models/install/{id}
 
         Raises:
             NotFoundError: the server has forgotten it: it was pruned, or the server was restarted.
@@ -155,7 +155,7 @@ class AsyncInstallJob(FixedAttributes):
     async def cancel(self) -> bool:
         """Stop it; nothing of the model stays. One that has ended stays as it is.
 
-        Rests on `DELETE /api/v2/models/install/{id}`.
+        Endpoint: DELETE /api/v2/models/install/{id}
 
         Returns:
             Whether there was anything left to stop.
@@ -176,7 +176,7 @@ class AsyncInstallJob(FixedAttributes):
     async def pause(self) -> None:
         """Stop its downloads; what is downloaded is kept.
 
-        Rests on `POST /api/v2/models/install/{id}/pause`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/pause (InvokeAI 6.11 or later)
 
         Raises:
             NotFoundError: the server has forgotten it; so with all that follow.
@@ -187,7 +187,7 @@ class AsyncInstallJob(FixedAttributes):
     async def resume(self) -> None:
         """Go on after a pause, or after a restart of the server.
 
-        Rests on `POST /api/v2/models/install/{id}/resume`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/resume (InvokeAI 6.11 or later)
         """
         await self._steer(models.resume_install_job(self.record.id))
 
@@ -195,7 +195,7 @@ class AsyncInstallJob(FixedAttributes):
     async def restart_failed(self) -> None:
         """Download anew what failed to.
 
-        Rests on `POST /api/v2/models/install/{id}/restart_failed`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/restart_failed (InvokeAI 6.11 or later)
         """
         await self._steer(models.restart_failed_downloads(self.record.id))
 
@@ -203,7 +203,7 @@ class AsyncInstallJob(FixedAttributes):
     async def restart_file(self, url: str) -> None:
         """Download one file anew.
 
-        Rests on `POST /api/v2/models/install/{id}/restart_file`, of servers from 6.11.
+        Endpoint: POST /api/v2/models/install/{id}/restart_file (InvokeAI 6.11 or later)
         """
         await self._steer(models.restart_download(self.record.id, url))
 

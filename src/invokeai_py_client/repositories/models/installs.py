@@ -38,7 +38,7 @@ class AsyncModelInstalls(FixedAttributes):
     ) -> AsyncInstallJob:
         """Begin to install a model.
 
-        Rests on `POST /api/v2/models/install`, for administrators.
+        Endpoint: POST /api/v2/models/install (administrators only)
 
         Args:
             source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
@@ -102,7 +102,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def list_install_jobs(self) -> list[AsyncInstallJob]:
         """The installations since the server has started.
 
-        Rests on `GET /api/v2/models/install`, for administrators.
+        Endpoint: GET /api/v2/models/install (administrators only)
         """
         return [self._job(record) for record in await self._http.send(models.list_install_jobs())]
 
@@ -110,7 +110,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def get_install_job(self, id: int | str) -> AsyncInstallJob:
         """An installation, begun by whatever program.
 
-        Rests on `GET /api/v2/models/install/{id}`, for administrators.
+        Endpoint: GET /api/v2/models/install/{id} (administrators only)
 
         Raises:
             NotFoundError: the server does not know it (any more).
@@ -121,7 +121,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def prune_install_jobs(self) -> bool:
         """Have the server forget the installations that have ended; True.
 
-        Rests on `DELETE /api/v2/models/install`, for administrators.
+        Endpoint: DELETE /api/v2/models/install (administrators only)
         """
         await self._http.send(models.prune_install_jobs())
         return True
@@ -130,7 +130,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def list_starter_models(self) -> list[StarterModel]:
         """The models that the server's makers recommend.
 
-        Rests on `GET /api/v2/models/starter_models`, for administrators.
+        Endpoint: GET /api/v2/models/starter_models (administrators only)
         """
         return await self._http.send(models.list_starter_models())
 
@@ -138,7 +138,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
         """What can be installed from a Hugging Face repository; the server asks huggingface.co.
 
-        Rests on `GET /api/v2/models/hugging_face`, for administrators.
+        Endpoint: GET /api/v2/models/hugging_face (administrators only)
         """
         return await self._http.send(models.list_hugging_face_files(repo_id))
 
@@ -146,7 +146,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def scan_folder(self, scan_path: str) -> list[FoundModel]:
         """What may be a model in a folder of the server's machine.
 
-        Rests on `GET /api/v2/models/scan_folder`, for administrators.
+        Endpoint: GET /api/v2/models/scan_folder (administrators only)
 
         Raises:
             RejectedError: there is no such folder.
@@ -159,7 +159,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def hf_status(self) -> str:
         """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
 
-        Rests on `GET /api/v2/models/hf_login`, for administrators.
+        Endpoint: GET /api/v2/models/hf_login (administrators only)
         """
         return await self._http.send(models.get_hf_status())
 
@@ -167,7 +167,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def hf_login(self, token: str | Secret) -> bool:
         """Give the server a Hugging Face token, which it keeps; whether huggingface.co says that it is valid.
 
-        Rests on `POST /api/v2/models/hf_login`, for administrators.
+        Endpoint: POST /api/v2/models/hf_login (administrators only)
         """
         token = Secret.of(token)
         return await self._http.send(models.hf_login(token)) == "valid"
@@ -176,7 +176,7 @@ class AsyncModelInstalls(FixedAttributes):
     async def hf_logout(self) -> bool:
         """Have the server forget its Hugging Face token; whether it has none that is valid now.
 
-        Rests on `DELETE /api/v2/models/hf_login`, for administrators.
+        Endpoint: DELETE /api/v2/models/hf_login (administrators only)
         """
         return await self._http.send(models.hf_logout()) != "valid"
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import AmbiguousNameError, ApiError
-from invokeai_py_client.files import image_type_of
+from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.models.installs import AsyncModelInstalls
 from invokeai_py_client.runtime.twins import on_engine
@@ -45,7 +44,7 @@ class AsyncModels(AsyncModelInstalls):
     ) -> list[ModelRecord]:
         """The installed models.
 
-        Rests on `GET /api/v2/models/`.
+        Endpoint: GET /api/v2/models/
 
         Args:
             base: only those of this base, or one of these, such as `sd-1`, `sdxl` or `flux`.
@@ -64,7 +63,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_model_by_key(self, model_key: str) -> ModelRecord:
         """A model.
 
-        Rests on `GET /api/v2/models/i/{key}`.
+        Endpoint: GET /api/v2/models/i/{key}
 
         Raises:
             NotFoundError: there is none of that key.
@@ -75,7 +74,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_model_by_hash(self, hash: str) -> ModelRecord:
         """A model by the hash of its files, such as `blake3:...`.
 
-        Rests on `GET /api/v2/models/get_by_hash`.
+        Endpoint: GET /api/v2/models/get_by_hash
 
         Raises:
             NotFoundError: there is none of that hash.
@@ -86,7 +85,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_model_by_attributes(self, name: str, base: str, type: str) -> ModelRecord:
         """A model by its name, base and type.
 
-        Rests on `GET /api/v2/models/get_by_attrs`.
+        Endpoint: GET /api/v2/models/get_by_attrs
 
         Raises:
             NotFoundError: there is none.
@@ -160,7 +159,7 @@ class AsyncModels(AsyncModelInstalls):
     async def list_missing_models(self) -> list[ModelRecord]:
         """The installed models whose files are gone.
 
-        Rests on `GET /api/v2/models/missing`, of servers from 6.11.
+        Endpoint: GET /api/v2/models/missing (InvokeAI 6.11 or later)
         """
         return await self._http.send(models.list_missing_models())
 
@@ -170,7 +169,7 @@ class AsyncModels(AsyncModelInstalls):
     async def update_model(self, model_key: str, changes: Mapping[str, Any]) -> ModelRecord:
         """Change a model's name, description, trigger phrases, default settings and the like.
 
-        Rests on `PATCH /api/v2/models/i/{key}`, for administrators.
+        Endpoint: PATCH /api/v2/models/i/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -182,7 +181,7 @@ class AsyncModels(AsyncModelInstalls):
     async def reidentify_model(self, model_key: str) -> ModelRecord:
         """Have the server look again at what a model's files are.
 
-        Rests on `POST /api/v2/models/i/{key}/reidentify`, for administrators.
+        Endpoint: POST /api/v2/models/i/{key}/reidentify (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -193,8 +192,9 @@ class AsyncModels(AsyncModelInstalls):
     async def convert_model(self, key: str) -> ModelRecord:
         """Make a diffusers folder of a checkpoint file.
 
-        Rests on `PUT /api/v2/models/convert/{key}`, for administrators. It may take minutes: give the client a
-        `timeout` to match.
+        It may take minutes: give the client a `timeout` to match.
+
+        Endpoint: PUT /api/v2/models/convert/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -208,7 +208,7 @@ class AsyncModels(AsyncModelInstalls):
     async def delete_model(self, key: str) -> str:
         """Delete a model, and its files if they are below the server's own folder; return its key.
 
-        Rests on `DELETE /api/v2/models/i/{key}`, for administrators.
+        Endpoint: DELETE /api/v2/models/i/{key} (administrators only)
 
         Raises:
             NotFoundError: there is none of that key.
@@ -220,8 +220,9 @@ class AsyncModels(AsyncModelInstalls):
     async def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:
         """Delete many models; what could not be deleted is told.
 
-        Rests on `POST /api/v2/models/i/bulk_delete`, for administrators, of servers from 6.11; on older ones on a
-        request for each.
+        Older servers get one request for each model.
+
+        Endpoint: POST /api/v2/models/i/bulk_delete (administrators only, InvokeAI 6.11 or later)
         """
         keys = several(keys)
         try:
@@ -242,7 +243,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_cover_image(self, key: str) -> bytes:
         """The image that the web UI shows of a model.
 
-        Rests on `GET /api/v2/models/i/{key}/image`.
+        Endpoint: GET /api/v2/models/i/{key}/image
 
         Raises:
             NotFoundError: there is no model of that key, or it has no such image.
@@ -262,14 +263,14 @@ class AsyncModels(AsyncModelInstalls):
     async def set_cover_image(self, key: str, image: str | os.PathLike[str] | bytes) -> None:
         """Choose the image that the web UI shows of a model.
 
-        Rests on `PATCH /api/v2/models/i/{key}/image`, for administrators.
+        Endpoint: PATCH /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
             NotAnImageError: it is no image of a known kind.
             NotFoundError: there is no model of that key.
         """
+        content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(models.get_model(key))
-        content = image if isinstance(image, bytes) else Path(image)
         content_type = await asyncio.to_thread(image_type_of, content)
         await self._http.send(models.set_cover_image(key, content, content_type=content_type))
 
@@ -277,7 +278,7 @@ class AsyncModels(AsyncModelInstalls):
     async def delete_cover_image(self, key: str) -> None:
         """Take away the image that the web UI shows of a model.
 
-        Rests on `DELETE /api/v2/models/i/{key}/image`, for administrators.
+        Endpoint: DELETE /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
             NotFoundError: there is no model of that key, or it has no image.
@@ -290,7 +291,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_related_models(self, key: str) -> list[str]:
         """The keys of the models that somebody has linked with a model.
 
-        Rests on `GET /api/v1/model_relationships/i/{model_key}`.
+        Endpoint: GET /api/v1/model_relationships/i/{model_key}
         """
         return await self._http.send(models.get_related_models(key))
 
@@ -298,7 +299,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_all_related_models(self, keys: str | Sequence[str]) -> list[str]:
         """The keys of the models that are linked with any of these.
 
-        Rests on `POST /api/v1/model_relationships/batch`.
+        Endpoint: POST /api/v1/model_relationships/batch
         """
         return await self._http.send(models.get_all_related_models(several(keys)))
 
@@ -306,7 +307,7 @@ class AsyncModels(AsyncModelInstalls):
     async def link_models(self, key: str, other_key: str) -> None:
         """Link two models: a LoRA with the model it goes with, say.
 
-        Rests on `POST /api/v1/model_relationships/`, for administrators.
+        Endpoint: POST /api/v1/model_relationships/ (administrators only)
 
         Raises:
             NotFoundError: there is no model of one of the keys.
@@ -321,7 +322,7 @@ class AsyncModels(AsyncModelInstalls):
     async def unlink_models(self, key: str, other_key: str) -> None:
         """Undo `link_models`; of models that are not linked, nothing is changed.
 
-        Rests on `DELETE /api/v1/model_relationships/`, for administrators.
+        Endpoint: DELETE /api/v1/model_relationships/ (administrators only)
         """
         await self._http.send(models.unlink_models(key, other_key))
 
@@ -331,7 +332,7 @@ class AsyncModels(AsyncModelInstalls):
     async def get_stats(self) -> ModelCacheStats | None:
         """The cache of loaded models; None until one was loaded.
 
-        Rests on `GET /api/v2/models/stats`, for administrators.
+        Endpoint: GET /api/v2/models/stats (administrators only)
         """
         return await self._http.send(models.get_cache_stats())
 
@@ -339,7 +340,7 @@ class AsyncModels(AsyncModelInstalls):
     async def empty_model_cache(self) -> bool:
         """Let go of all loaded models that no node uses; True.
 
-        Rests on `POST /api/v2/models/empty_model_cache`, for administrators.
+        Endpoint: POST /api/v2/models/empty_model_cache (administrators only)
         """
         await self._http.send(models.empty_model_cache())
         return True
@@ -348,7 +349,7 @@ class AsyncModels(AsyncModelInstalls):
     async def list_orphaned_models(self) -> list[OrphanedModel]:
         """The folders below the server's models that no installed model owns.
 
-        Rests on `GET /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+        Endpoint: GET /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
         """
         return await self._http.send(models.list_orphaned_models())
 
@@ -356,7 +357,7 @@ class AsyncModels(AsyncModelInstalls):
     async def delete_orphaned_models(self, paths: str | Sequence[str]) -> DeletedOrphans:
         """Delete such folders, with their files.
 
-        Rests on `DELETE /api/v2/models/sync/orphaned`, of servers from 6.11, for administrators.
+        Endpoint: DELETE /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
 
         Args:
             paths: as `list_orphaned_models` names them.

@@ -55,7 +55,7 @@ class AsyncQueue(FixedAttributes):
     async def get_status(self) -> QueueStatus:
         """How many items are in which state, and what the processor does.
 
-        Rests on `GET /api/v1/queue/{queue_id}/status`.
+        Endpoint: GET /api/v1/queue/{queue_id}/status
 
         Example:
             >>> client.queue.get_status().queue_pending_count
@@ -68,7 +68,8 @@ class AsyncQueue(FixedAttributes):
     def list_items(self) -> Listing[QueueItemSummary]:
         """Every item the queue still knows, the newest first, without graphs and results; fetched as it is read.
 
-        Rests on `GET .../item_ids` and `POST .../item_summaries_by_ids`; on older servers on what they have.
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids (InvokeAI 6.7 or later)
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids (InvokeAI 6.14 or later; else what the server has)
         """
         return Listing(self._engine, self._item_ids, self._summaries, size=queue.MAX_IDS_PER_REQUEST)
 
@@ -76,7 +77,9 @@ class AsyncQueue(FixedAttributes):
     async def list_all(self, destination: str | None = None) -> list[QueueItemRecord]:
         """Every item the queue still knows, whole, with its session: by priority, then in the order of submission.
 
-        Rests on `GET .../list_all`. `list_items` is lighter.
+        `list_items` is lighter.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/list_all
 
         Args:
             destination: only the items that were submitted with it.
@@ -99,7 +102,7 @@ class AsyncQueue(FixedAttributes):
     async def get_current(self) -> QueueItemRecord | None:
         """The item that runs; None if none does.
 
-        Rests on `GET .../current`.
+        Endpoint: GET /api/v1/queue/{queue_id}/current
         """
         return await self._http.send(queue.get_current_item(self.queue_id))
 
@@ -110,7 +113,7 @@ class AsyncQueue(FixedAttributes):
         The queue is seen alone: the server's processor serves all of its queues, and may begin one of another first,
         as it may where users take turns.
 
-        Rests on `GET .../next`.
+        Endpoint: GET /api/v1/queue/{queue_id}/next
         """
         return await self._http.send(queue.get_next_item(self.queue_id))
 
@@ -118,7 +121,7 @@ class AsyncQueue(FixedAttributes):
     async def get_item(self, item_id: int) -> QueueItemRecord:
         """A queue item with its session, as the server has it now.
 
-        Rests on `GET /api/v1/queue/{queue_id}/i/{item_id}`.
+        Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}
 
         Raises:
             NotFoundError: the queue has no such item (any more).
@@ -129,7 +132,9 @@ class AsyncQueue(FixedAttributes):
     async def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
         """Items with their sessions, in the order of their ids here; those that are gone are left out.
 
-        Rests on `POST .../items_by_ids`; on servers before 6.7 on one request for each.
+        Servers before 6.7 get one request for each item.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/items_by_ids
         """
         return await records_of(self._http, self.queue_id, [item_id_of(item_id) for item_id in item_ids])
 
@@ -137,7 +142,7 @@ class AsyncQueue(FixedAttributes):
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
         """How many of a batch's items are in which state; `total` is 0 for a batch that the queue does not know.
 
-        Rests on `GET .../b/{batch_id}/status`.
+        Endpoint: GET /api/v1/queue/{queue_id}/b/{batch_id}/status
         """
         return await self._http.send(queue.get_batch_status(self.queue_id, batch_id))
 
@@ -145,7 +150,7 @@ class AsyncQueue(FixedAttributes):
     async def get_counts_by_destination(self, destination: str) -> DestinationCounts:
         """How many of the items with a destination are in which state.
 
-        Rests on `GET .../counts_by_destination`.
+        Endpoint: GET /api/v1/queue/{queue_id}/counts_by_destination
         """
         return await self._http.send(queue.get_counts_by_destination(self.queue_id, destination))
 
@@ -187,50 +192,49 @@ class AsyncQueue(FixedAttributes):
             NotFoundError: the queue has no such item (any more).
         """
         item_id = item_id_of(item_id)
-        self._tracker.cancel_asked(item_id=item_id)
+        self._tracker.cancel_of_item_asked(item_id)
         item = await self._http.send(queue.cancel_queue_item(self.queue_id, item_id))
         if item.root_item_id is not None:
             # Without a socket the run may not know its children yet.
-            self._tracker.cancel_asked(item_id=item.root_item_id)
+            self._tracker.cancel_of_item_asked(item.root_item_id)
         return item
 
     @on_engine
     async def cancel_batch(self, batch_id: str) -> CancelResult:
         """Cancel what has not ended of a batch; `canceled` says how many items it were.
 
-        Rests on `PUT .../cancel_by_batch_ids`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         """
         live = self._tracker.listener.router.followed(self.queue_id, batch_id)
-        if live is not None:
-            self._tracker.cancel_asked(live)
-        return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
+        with self._tracker.canceling([] if live is None else [live]):
+            return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
 
     @on_engine
     async def cancel_by_destination(self, destination: str) -> CancelResult:
         """Cancel what has not ended of the items with a destination; `canceled` says how many it were.
 
-        Rests on `PUT .../cancel_by_destination`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_destination
         """
-        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
-        return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id, destination)):
+            return await self._http.send(queue.cancel_by_destination(self.queue_id, destination))
 
     @on_engine
     async def cancel_all_except_current(self) -> CancelResult:
         """Cancel every pending item; `canceled` says how many it were.
 
-        Rests on `PUT .../cancel_all_except_current`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_all_except_current
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_pending_asked(self.queue_id)
         return await self._http.send(queue.cancel_all_except_current(self.queue_id))
 
     @on_engine
     async def delete_item(self, item_id: int) -> int:
         """Cancel an item, and take it out of the queue's memory; return its id.
 
-        Rests on `DELETE .../i/{item_id}`, of servers from 6.7.
+        Endpoint: DELETE /api/v1/queue/{queue_id}/i/{item_id} (InvokeAI 6.7 or later)
         """
         item_id = item_id_of(item_id)
-        self._tracker.cancel_asked(item_id=item_id)
+        self._tracker.cancel_of_item_asked(item_id)
         await self._http.send(queue.delete_queue_item(self.queue_id, item_id))
         return item_id
 
@@ -238,18 +242,18 @@ class AsyncQueue(FixedAttributes):
     async def delete_by_destination(self, destination: str) -> DeletedItems:
         """Take every item with a destination out of the queue's memory; `deleted` says how many it were.
 
-        Rests on `DELETE .../d/{destination}`.
+        Endpoint: DELETE /api/v1/queue/{queue_id}/d/{destination}
         """
-        self._tracker.cancel_of_destination_asked(self.queue_id, destination)
-        return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id, destination)):
+            return await self._http.send(queue.delete_by_destination(self.queue_id, destination))
 
     @on_engine
     async def delete_all_except_current(self) -> DeletedItems:
         """Take every pending item out of the queue; `deleted` says how many it were.
 
-        Rests on `PUT .../delete_all_except_current`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/delete_all_except_current
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=True)
+        self._tracker.cancel_of_pending_asked(self.queue_id)
         return await self._http.send(queue.delete_all_except_current(self.queue_id))
 
     @on_engine
@@ -260,7 +264,7 @@ class AsyncQueue(FixedAttributes):
         `client.run(item_id)` follows one of them, and `client.run(batch_id=...)` their whole batch, in which the old
         items count as well: a run of it that has a failed item ends as failed, whatever became of its new one.
 
-        Rests on `PUT .../retry_items_by_id`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/retry_items_by_id
 
         Returns:
             The ids, of those given, of the items that are run anew; what can not be is left out.
@@ -285,14 +289,14 @@ class AsyncQueue(FixedAttributes):
             >>> client.queue_repo.get_queue("my-experiments").clear().deleted
             3
         """
-        self._tracker.cancel_of_queue_asked(self.queue_id, pending_only=False)
-        return await self._http.send(queue.clear_queue(self.queue_id))
+        with self._tracker.canceling(self._tracker.runs_of(self.queue_id)):
+            return await self._http.send(queue.clear_queue(self.queue_id))
 
     @on_engine
     async def prune(self) -> DeletedItems:
         """Take all items that have ended out of the queue's memory; `deleted` says how many it were.
 
-        Rests on `PUT .../prune`.
+        Endpoint: PUT /api/v1/queue/{queue_id}/prune
         """
         return await self._http.send(queue.prune_queue(self.queue_id))
 
@@ -300,7 +304,7 @@ class AsyncQueue(FixedAttributes):
     async def pause(self) -> ProcessorStatus:
         """Begin nothing new, in whatever queue: the server has one processor for all of them. What runs goes on.
 
-        Rests on `PUT .../processor/pause`, for administrators.
+        Endpoint: PUT /api/v1/queue/{queue_id}/processor/pause (administrators only)
         """
         return await self._http.send(queue.pause_processor(self.queue_id))
 
@@ -308,7 +312,7 @@ class AsyncQueue(FixedAttributes):
     async def resume(self) -> ProcessorStatus:
         """Begin items again, in every queue.
 
-        Rests on `PUT .../processor/resume`, for administrators.
+        Endpoint: PUT /api/v1/queue/{queue_id}/processor/resume (administrators only)
         """
         return await self._http.send(queue.resume_processor(self.queue_id))
 
