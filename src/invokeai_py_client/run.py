@@ -239,9 +239,11 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
                 await answer
 
         attempt = 0
-        limit = asyncio.timeout(timeout)
+        limit = asyncio.timeout_at(None if timeout is None else asyncio.get_running_loop().time() + timeout)
         bursts: Mailbox[None] = Mailbox(capacity=1)
-        watching = self._tracker.watching(self._live, lambda _: bursts.put(None, key="changed"), pauses=pauses)
+        watching = self._tracker.watching(
+            self._live, lambda _: bursts.put(None, key="changed"), seconds=timeout, pauses=pauses
+        )
         await self._engine.call(watching.__aenter__())
         try:
             async with limit:
@@ -286,7 +288,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             if callback is not None:
                 callback(self.item)
 
-        watching = self._tracker.watching(live, watcher, pauses=pauses)
+        watching = self._tracker.watching(live, watcher, seconds=timeout, pauses=pauses)
         self._engine.block(watching.__aenter__())
         try:
             while not self._has_ended():

@@ -47,11 +47,15 @@ class Link:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.is_hanging = False
+        """Whether the server accepts connections, but does not answer."""
         self.connections: list[Connection] = []
         self._on_event: EventHandler | None = None
         self._opened = asyncio.Event()
 
     async def __call__(self, http: object, on_event: EventHandler, *, is_asked: bool) -> Connection:
+        if self.is_hanging:
+            await asyncio.Event().wait()
         if self.failure is not None:
             raise self.failure
         self._on_event = on_event

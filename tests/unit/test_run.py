@@ -44,7 +44,9 @@ class Tracker:
     """Watches nothing: what happens to the run is up to the test."""
 
     @contextlib.asynccontextmanager
-    async def watching(self, live: TrackedRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
+    async def watching(
+        self, live: TrackedRun, watcher: Watcher, *, seconds: float | None, pauses: tuple[float, ...]
+    ) -> AsyncIterator[None]:
         live.watchers.append(watcher)
         yield
         live.unwatch(watcher)

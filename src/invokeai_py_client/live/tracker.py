@@ -88,17 +88,26 @@ class RunTracker:
             run.pollings.remove(polling)
 
     @contextlib.asynccontextmanager
-    async def watching(self, run: TrackedRun, watcher: Watcher, *, pauses: tuple[float, ...]) -> AsyncIterator[None]:
+    async def watching(
+        self, run: TrackedRun, watcher: Watcher, *, seconds: float | None, pauses: tuple[float, ...]
+    ) -> AsyncIterator[None]:
         """While the context is open, call `watcher` on the engine with each burst of a run's events.
 
         Args:
             run: the run.
             watcher: must not block.
+            seconds: the longest time for the subscription to the events; after it, events may still come later.
             pauses: as for `polling`.
         """
         with self.polling(run, pauses):
             if not run.is_over:
-                await self.listener.start(run.state.queue_id)
+                limit = asyncio.timeout(seconds)
+                try:
+                    async with limit:
+                        await self.listener.start(run.state.queue_id)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
             run.watchers.append(watcher)
             try:
                 yield

@@ -148,7 +148,7 @@ async def test_a_watcher_is_told_of_a_run_while_it_watches(pauses: tuple[float, 
     room = Room()
     run, told = await room.attach(1), list[Event]()
     play(room, last=1)
-    async with room.tracker.watching(run, told.extend, pauses=pauses):
+    async with room.tracker.watching(run, told.extend, seconds=None, pauses=pauses):
         assert [polling.pause for polling in run.pollings] == list(pauses or (2.0,))
         play(room, first=1, last=2)
     play(room, first=2)
@@ -161,7 +161,7 @@ async def test_a_run_that_is_over_is_watched_without_a_request() -> None:
     room = Room()
     run = await room.attach(1, status="completed")
     room.engine.forks += 1
-    async with room.tracker.watching(run, lambda events: None, pauses=()):
+    async with room.tracker.watching(run, lambda events: None, seconds=None, pauses=()):
         pass
     mailbox = Mailbox[Event]()
     await room.tracker.stream(run, mailbox)
@@ -174,8 +174,20 @@ async def test_a_watcher_subscribes_anew_in_a_forked_child() -> None:
     room = Room()
     run = await room.attach(1)
     room.engine.forks += 1
-    async with room.tracker.watching(run, lambda events: None, pauses=()):
+    async with room.tracker.watching(run, lambda events: None, seconds=None, pauses=()):
         assert len(room.link.connections) == 2
+
+
+@in_virtual_time
+async def test_a_subscription_takes_no_longer_than_the_wait_that_needs_it() -> None:
+    room = Room()
+    run = await room.attach(1)
+
+    room.engine.forks += 1
+    room.link.is_hanging = True
+    began = now()
+    async with asyncio.timeout(20), room.tracker.watching(run, lambda events: None, seconds=1.0, pauses=()):
+        assert now() - began == pytest.approx(1.0)
 
 
 # Streams of a run.
