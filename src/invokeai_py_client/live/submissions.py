@@ -210,8 +210,11 @@ class Submissions:
         on_followed(run)
         try:
             first = await self._first_part(run, body)
-        except BaseException:
-            self._router.forget(run)
+        except InvokeAIError as error:
+            self._give_up(run, error)
+            raise
+        except BaseException as error:
+            self._give_up(run, _given_up(run, error))
             raise
         self._workloads.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
@@ -485,6 +488,11 @@ class Submissions:
         finally:
             if not run.state.is_enqueued:
                 self._router.forget(run)
+
+
+def _given_up(run: TrackedRun, error: BaseException) -> RunError:
+    batch_id = run.state.batch_id
+    return RunError(f"The submission of batch {batch_id} was given up ({type(error).__name__}).", batch_id=batch_id)
 
 
 def _not_sent(run: TrackedRun, error: Exception) -> RunError:
