@@ -99,6 +99,8 @@ class FakeQueue:
         self.requests: list[tuple[str, tuple[int, ...]]] = []
         self.failures: list[Exception | None] = []
         """What the next requests meet; None for nothing."""
+        self.unreadable: dict[int, Exception] = {}
+        """The failures of requests for the full records of items."""
         self.is_processor_dead = False
 
     def put(self, *item_ids: int, status: str = "pending", batch_id: str = "b", **more: Any) -> None:
@@ -142,6 +144,9 @@ class FakeQueue:
         if route == "item_summaries_by_ids":
             return [self._summary(item_id) for item_id in item_ids if item_id in self.items]
         if route == "items_by_ids":
+            for item_id in item_ids:
+                if item_id in self.unreadable:
+                    raise self.unreadable[item_id]
             return [self.items[item_id] for item_id in item_ids if item_id in self.items]
         if route == "status":
             return self._status()

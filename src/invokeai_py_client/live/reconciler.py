@@ -6,13 +6,14 @@ There is one reconciler for all runs of a client, so a thousand waits cost no mo
 from __future__ import annotations
 
 import asyncio
+import copy
 import heapq
 import itertools
 import logging
 import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from invokeai_py_client.errors import (
     AuthenticationError,
@@ -30,7 +31,7 @@ from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records.queue import QueueItemSummary
+from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -55,6 +56,19 @@ _SLACK = 0.1
 _MOST_DOUBLINGS = 16
 
 _DETAILS_PER_REQUEST = 50
+
+_READS_PAUSES = (2.0, 4.0)
+"""Seconds between the requests for a record that the server fails to return. After the last, its run has failed."""
+
+
+class _Unreadable(NamedTuple):
+    """A record that the server fails to return: how often it was requested, and when it is requested again."""
+
+    reads: int
+    again_at: float
+
+
+E = TypeVar("E", bound=InvokeAIError)
 
 
 class Connection(Protocol):
@@ -101,6 +115,7 @@ class Reconciler:
         self._processor = ProcessorWatch(http)
         self._processor_asked_at = -math.inf
         self._failures = 0
+        self._unreadable: dict[int, _Unreadable] = {}
         self.rounds = 0
 
     def start(self) -> None:
@@ -156,7 +171,8 @@ class Reconciler:
         self._brought_up.add(run)
         try:
             await self._refresh(run.state.queue_id, run.state.unsettled())
-            await self._fetch_details([run])
+            for error in (await self._fetch_details([run])).values():
+                raise error
         finally:
             self._brought_up.discard(run)
             if run.state.needs_requests:
@@ -230,6 +246,7 @@ class Reconciler:
         due = [] if self._all_from is None else [self._all_from]
         if self._schedule:
             due.append(self._schedule[0][0])
+        due += [record.again_at for record in self._unreadable.values()]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _collect(self) -> None:
@@ -268,12 +285,31 @@ class Reconciler:
         # What `bring_up_to_date` is at work on is not asked for twice.
         incomplete = [run for run in self._router.incomplete if run not in self._brought_up]
         self.rounds += any(asked.values()) or bool(incomplete)
-        await self._fetch_details(incomplete)
+        await self._complete(incomplete)
         for run in incomplete:
             if run.state.lost_items():
                 await resubmit_lost(self._http, self._router, run)
             if not run.state.needs_requests:
                 self._router.incomplete.pop(run, None)
+
+    async def _complete(self, runs: Sequence[TrackedRun]) -> None:
+        """Fetch what is missing of runs, and fail those of which a record can repeatedly not be read."""
+        now = time.monotonic()
+        paused = {
+            item_id: record
+            for item_id, record in self._unreadable.items()
+            if record.again_at > now and self._router.having(item_id)
+        }
+        for item_id, error in (await self._fetch_details(runs, without=paused)).items():
+            reads = self._unreadable[item_id].reads + 1 if item_id in self._unreadable else 1
+            if reads <= len(_READS_PAUSES) and not isinstance(error, ForbiddenError):
+                logger.info("%s It is requested again.", error)
+                paused[item_id] = _Unreadable(reads, time.monotonic() + _READS_PAUSES[reads - 1])
+                continue
+            for run in self._router.having(item_id):
+                run.fail(error)
+                self._router.forget(run)
+        self._unreadable = paused
 
     async def _check_processor(self, runs: Iterable[TrackedRun]) -> None:
         """Fail every run if the server runs no items any more: their waits would never end."""
@@ -300,17 +336,49 @@ class Reconciler:
             watched = self._connection.is_connected and self._connection.epoch == epoch
             self._take(ids, records, nothing_missed=watched)
 
-    async def _fetch_details(self, runs: Sequence[TrackedRun]) -> None:
-        """Fetch the full record of each item whose outputs or error may be incomplete, or whose calls are not known."""
+    async def _fetch_details(
+        self, runs: Sequence[TrackedRun], *, without: Collection[int] = ()
+    ) -> dict[int, ServerError | ForbiddenError]:
+        """Fetch the full record of each item whose outputs or error may be incomplete, or whose calls are not known.
+
+        Returns:
+            The errors by item, for the records that cannot be read.
+        """
         if any(run.state.awaits_error() for run in runs):
             await asyncio.sleep(ERROR_GRACE)
-        asked: set[int] = set()
+        asked = {*without}
+        unreadable: dict[int, ServerError | ForbiddenError] = {}
         # A record may name further items: those of the workflows that were called.
         while lacking := _lacking(runs, asked):
             for queue_id, item_ids in lacking.items():
                 asked |= item_ids.keys()
                 for ids in in_parts([*item_ids], _DETAILS_PER_REQUEST):
-                    self._take(ids, await records_of(self._http, queue_id, ids))
+                    records = await self._readable_records(queue_id, ids, unreadable)
+                    self._take([item_id for item_id in ids if item_id not in unreadable], records)
+        return unreadable
+
+    async def _readable_records(
+        self, queue_id: str, item_ids: Sequence[int], unreadable: dict[int, ServerError | ForbiddenError]
+    ) -> list[QueueItemRecord]:
+        """Fetch full records. One that cannot be read fails the request for all, so a group that fails is halved."""
+        try:
+            return await records_of(self._http, queue_id, item_ids)
+        except (ServerError, ForbiddenError) as error:
+            if error.is_transient:
+                raise
+            if len(item_ids) == 1:
+                unreadable[item_ids[0]] = self._unreadable_item(item_ids[0], error)
+                return []
+        middle = len(item_ids) // 2
+        first = await self._readable_records(queue_id, item_ids[:middle], unreadable)
+        return first + await self._readable_records(queue_id, item_ids[middle:], unreadable)
+
+    def _unreadable_item(self, item_id: int, error: E) -> E:
+        """Return an error with the item in its message."""
+        batch_id = self._router.batches_of([item_id]).get(item_id)
+        named = copy.copy(error)
+        named.args = (f"The record of item {item_id} of batch {batch_id} cannot be read: {error}",)
+        return named
 
     def _take(
         self, item_ids: Iterable[int], records: Sequence[QueueItemSummary], *, nothing_missed: bool = False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import NotFoundError, RejectedError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
@@ -173,6 +174,7 @@ class AsyncStylePresets(FixedAttributes):
             NotFoundError: the user has none.
             OSError: the file cannot be written.
         """
+        target = path_of(path)
         call = style_presets.export_style_presets()
         if not any(preset.type == "user" for preset in await self._http.send(style_presets.list_style_presets())):
             raise NotFoundError(
@@ -182,7 +184,6 @@ class AsyncStylePresets(FixedAttributes):
                 url=self._http.url_of(call.path),
                 hint="create_style_preset makes one.",
             )
-        target = Path(path)
         await self._http.download(call, target)
         return target
 
@@ -199,7 +200,7 @@ class AsyncStylePresets(FixedAttributes):
             RejectedError: the file is neither.
             OSError: it cannot be read.
         """
-        source = Path(path)
+        source = path_of(path)
         content_type = "application/json" if source.suffix.lower() == ".json" else "text/csv"
         await self._http.send(
             style_presets.import_style_presets(source, filename=source.name, content_type=content_type)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -14,7 +13,7 @@ from invokeai_py_client.errors import (
     RejectedError,
     UnsafePathError,
 )
-from invokeai_py_client.files import image_type_of
+from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
@@ -266,7 +265,7 @@ class AsyncWorkflows(FixedAttributes):
             NotAnImageError: it is no image file of a known kind.
             OSError: it cannot be read.
         """
-        content = image if isinstance(image, bytes) else Path(image)
+        content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
 
     @on_engine

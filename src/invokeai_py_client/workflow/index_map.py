@@ -121,7 +121,7 @@ def _mapped(entry: WorkflowInput) -> MappedInput:
 def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
     source = os.fspath(path)
     try:
-        document = read_json(Path(path).read_bytes())
+        document = read_json(path_of(path).read_bytes())
         if document["format"] != _FORMAT:
             raise ValueError(f"its format is {document['format']!r}")
         entries = [MappedInput(**entry) for entry in document["inputs"]]

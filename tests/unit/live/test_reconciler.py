@@ -54,12 +54,12 @@ class Room:
     def tell(self, name: str, payload: dict[str, Any]) -> None:
         self.router.dispatch(name, payload)
 
-    def play(self, test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def play(self, test: Callable[[], Coroutine[Any, Any, None]], *, seconds: float = 10) -> None:
         """Run a test in virtual time, with the reconciler at work."""
 
         async def played() -> None:
             self.reconciler.start()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(seconds):
                 await test()
 
         run_in_virtual_time(played())
@@ -282,6 +282,67 @@ def test_a_refusal_ends_the_waits(room: Room) -> None:
         later = room.follow("b3", 3)
         room.reconciler.check(later)
         await until(lambda: len(room.queue.asked(SUMMARIES)) == 2)
+
+    room.play(test)
+
+
+UNREADABLE = errors.ServerError("a broken record", status=500, method="POST", url="u")
+UNKNOWN_SHAPE = errors.ServerError("an unexpected shape", status=200, method="POST", url="u")
+DENIED = errors.ForbiddenError("not yours", status=403, method="POST", url="u")
+
+
+@pytest.mark.parametrize(
+    ("failure", "patience"), [(UNREADABLE, 10), (UNKNOWN_SHAPE, 10), (DENIED, 0)], ids=["500", "shape", "403"]
+)
+def test_a_record_that_cannot_be_read_ends_only_its_own_run(
+    room: Room, failure: errors.ApiError, patience: float
+) -> None:
+    async def test() -> None:
+        runs = [room.follow(f"b{item_id}", item_id, has_gap=True) for item_id in range(1, 6)]
+        room.queue.put(1, 2, 3, 4, status="completed")
+        room.queue.unreadable[2] = failure
+        room.reconciler.check_all()
+        await a_few_turns()
+        assert [run.is_over for run in runs] == [True, patience == 0, True, True, False]
+        assert len(runs[0].state.view().outputs) == 1
+        async with asyncio.timeout(patience + 0.01):
+            await until(lambda: runs[1].is_over)
+        assert isinstance(runs[1].failure, type(failure))
+        assert "item 2 of batch b2" in str(runs[1].failure)
+        assert [*room.router.live()] == [runs[4]]
+        requests = len(room.queue.requests)
+        await asyncio.sleep(5)
+        assert len(room.queue.requests) == requests, "what has ended is not asked for again"
+
+    room.play(test, seconds=30)
+
+
+def test_a_record_that_can_be_read_a_moment_later_completes_its_run(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, has_gap=True)
+        room.queue.put(1, status="completed")
+        room.queue.unreadable[1] = UNREADABLE
+        room.reconciler.check_all()
+        await until(lambda: len(room.queue.asked(RECORDS)) == 2)
+        for _ in range(5):
+            # Other runs have the reconciler at work meanwhile.
+            room.reconciler.wake()
+            await a_few_turns()
+        assert len(room.queue.asked(RECORDS)) == 2, "it is asked for at intervals"
+        room.queue.unreadable.clear()
+        await until(lambda: run.is_over)
+        assert (run.failure, run.state.view().status) == (None, "completed")
+
+    room.play(test)
+
+
+def test_attaching_a_run_fails_at_once_if_a_record_cannot_be_read(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, 2, has_gap=True)
+        room.queue.put(1, 2, status="completed")
+        room.queue.unreadable[2] = UNREADABLE
+        with pytest.raises(errors.ServerError, match="item 2 of batch b cannot be read: a broken record"):
+            await room.reconciler.bring_up_to_date(run)
 
     room.play(test)
 

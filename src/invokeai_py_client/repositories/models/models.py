@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.errors import AmbiguousNameError, ApiError
-from invokeai_py_client.files import image_type_of
+from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.models.installs import AsyncModelInstalls
 from invokeai_py_client.runtime.twins import on_engine
@@ -268,8 +267,8 @@ class AsyncModels(AsyncModelInstalls):
             NotAnImageError: it is no image of a known kind.
             NotFoundError: there is no model of that key.
         """
+        content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(models.get_model(key))
-        content = image if isinstance(image, bytes) else Path(image)
         content_type = await asyncio.to_thread(image_type_of, content)
         await self._http.send(models.set_cover_image(key, content, content_type=content_type))
 
