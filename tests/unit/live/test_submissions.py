@@ -470,6 +470,19 @@ async def _nothing(coro: Any) -> None:
 
 
 @in_virtual_time
+async def test_closing_waits_for_all_withdrawals_together(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = 30.0
+    for number in range(20):
+        client.engine.spawn(_nothing(client.submit(batch_id=f"batch-{number}")), name="submission")
+    await asyncio.sleep(0.1)
+    began = now()
+    await client.engine.aclose()
+    assert now() - began <= 4.0
+    assert all(f"batch batch-{number} may be" in caplog.text for number in range(2))
+
+
+@in_virtual_time
 async def test_a_withdrawal_that_fails_for_any_reason_warns(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(exchange: Exchange) -> Response:
         raise RuntimeError("a bug")
