@@ -113,8 +113,17 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
     @property
     def item_id(self) -> int:
-        """The id of its first, and most often only, queue item."""
-        return self.item_ids[0]
+        """The id of its first, and most often only, queue item.
+
+        Raises:
+            NotSubmittedError: its batch is still being submitted, or could not be.
+        """
+        item_ids = self.item_ids
+        if not item_ids:
+            raise NotSubmittedError(
+                f"The queue has no item of batch {self.batch_id} yet.", hint="It has when `submit` has returned."
+            )
+        return item_ids[0]
 
     @property
     def enqueued(self) -> int:

@@ -22,6 +22,7 @@ class VirtualEngine(Engine):
         self.forks = 0
         """How often the process was forked. Raise it to have the engine's users find a new loop."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: list[Callable[[], None]] = []
         self._cleanups: dict[object, Callable[[], Awaitable[None]]] = {}
 
     @property
@@ -52,6 +53,9 @@ class VirtualEngine(Engine):
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def when_closing(self, function: Callable[[], None]) -> None:
+        self._closing.append(function)
+
     def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         key = object()
         self._cleanups[key] = cleanup
@@ -62,7 +66,9 @@ class VirtualEngine(Engine):
         return forget
 
     async def aclose(self) -> None:
-        """Cancel what was spawned, clean up, and cancel whatever else runs, in the engine's order."""
+        """Tell of it, cancel what was spawned, clean up, and cancel whatever else runs, in the engine's order."""
+        for function in self._closing:
+            function()
         await _cancel(self._tasks)
         while self._cleanups:
             await self._cleanups.popitem()[1]()

@@ -123,6 +123,13 @@ def test_what_a_run_shows(engine: Engine) -> None:
         run["nothing"]
 
 
+def test_a_run_that_is_still_being_submitted_has_no_item_id(engine: Engine) -> None:
+    run = run_of(engine, TrackedRun(RunState("b", "default", GRAPH)))
+    assert (run.item_ids, run.status) == ((), "pending")
+    with pytest.raises(errors.NotSubmittedError, match="batch b"):
+        _ = run.item_id
+
+
 async def test_a_run_that_cannot_be_followed_says_why(engine: Engine) -> None:
     live = TrackedRun(RunState("b", "default", GRAPH))
     run = run_of(engine, live)

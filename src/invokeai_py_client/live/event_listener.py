@@ -66,7 +66,7 @@ class EventListener:
             InvokeAIError: the server rejects the client's credentials.
         """
         if self._loop.has_changed():
-            self._engine.on_close(self._closed)
+            self._engine.when_closing(self._closing)
             self.queue_streams.clear()
             self.router.unwatch_all()
             for run in [*self.router.live()]:
@@ -89,8 +89,8 @@ class EventListener:
         if not await self.start(queue_id) and self._deaf_since is None:
             self._deaf_since = time.monotonic()
 
-    async def _closed(self) -> None:
-        for run in self.router.live():
+    def _closing(self) -> None:
+        for run in [*self.router.live()]:
             run.fail(ClientClosedError("The client was closed while a run was being waited for."))
         self.queue_streams.end(ClientClosedError("The client was closed."))
 

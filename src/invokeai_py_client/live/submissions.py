@@ -92,6 +92,35 @@ class AttachesIfThere(Protocol):
         ...
 
 
+class _OfLoop:
+    """What belongs to the running loop. After a fork the engine has a new one.
+
+    Args:
+        engine: waits for the withdrawals when it closes.
+    """
+
+    def __init__(self, engine: Background) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.slots = asyncio.Semaphore(_AT_ONCE)
+        self._engine = engine
+        self._withdrawals: set[asyncio.Task[None]] = set()
+
+    def finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
+        """Have the engine wait a moment for all withdrawals when it closes, while there still are connections."""
+        if not self._withdrawals:
+            self._forget = self._engine.on_close(self._finish)
+        self._withdrawals.add(withdrawal)
+        withdrawal.add_done_callback(self._finished)
+
+    async def _finish(self) -> None:
+        await asyncio.wait(self._withdrawals, timeout=_AT_CLOSE)
+
+    def _finished(self, withdrawal: asyncio.Task[None]) -> None:
+        self._withdrawals.discard(withdrawal)
+        if not self._withdrawals:
+            self._forget()
+
+
 class Submissions:
     """What one client puts into the server's queues. All methods run on the engine.
 
@@ -123,7 +152,7 @@ class Submissions:
         self._workloads = workloads
         self._durations = durations
         self._times = times
-        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._of_loop: _OfLoop | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
@@ -210,8 +239,11 @@ class Submissions:
         on_followed(run)
         try:
             first = await self._first_part(run, body)
-        except BaseException:
-            self._router.forget(run)
+        except InvokeAIError as error:
+            self._give_up(run, error)
+            raise
+        except BaseException as error:
+            self._give_up(run, _given_up(run, error))
             raise
         self._workloads.remember(batch_id, body["batch"]["graph"])
         self._took(run, first)
@@ -295,7 +327,7 @@ class Submissions:
                 state.batch_id,
                 body,
                 seconds=seconds,
-                slots=self._slots_here(),
+                slots=self._here().slots,
                 is_unwanted=lambda: is_unwanted,
                 times=self._times,
             )
@@ -308,12 +340,10 @@ class Submissions:
             await self._withdraw_in_background(state, sending)
             raise
 
-    def _slots_here(self) -> asyncio.Semaphore:
-        loop = asyncio.get_running_loop()
-        if self._slots is None or self._slots[0] is not loop:
-            # After a fork the engine has a new loop, and a semaphore belongs to one loop.
-            self._slots = loop, asyncio.Semaphore(_AT_ONCE)
-        return self._slots[1]
+    def _here(self) -> _OfLoop:
+        if self._of_loop is None or self._of_loop.loop is not asyncio.get_running_loop():
+            self._of_loop = _OfLoop(self._engine)
+        return self._of_loop
 
     async def withdraw(self, run: TrackedRun) -> None:
         """Cancel a run whose caller gave the submission up when it had just succeeded, as `submit` does before."""
@@ -325,18 +355,8 @@ class Submissions:
     async def _withdraw_in_background(self, state: RunState, sending: asyncio.Future[Enqueued]) -> None:
         """Begin to withdraw a batch, and wait as long as a caller may be kept waiting."""
         withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
-        self._finish_at_close(withdrawal)
+        self._here().finish_at_close(withdrawal)
         await asyncio.wait([withdrawal], timeout=_RELEASE)
-
-    def _finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
-        """Have the engine wait a moment for a withdrawal when it closes, while there still are connections."""
-
-        async def finish() -> None:
-            # The engine keeps this function, and with it the task.
-            await asyncio.wait([withdrawal], timeout=_AT_CLOSE)
-
-        forget = self._engine.on_close(finish)
-        withdrawal.add_done_callback(lambda _: forget())
 
     async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         try:
@@ -399,7 +419,7 @@ class Submissions:
                     state.batch_id,
                     rest,
                     known=frozenset(known),
-                    slots=self._slots_here(),
+                    slots=self._here().slots,
                     is_unwanted=is_unwanted,
                     times=self._times,
                 )
@@ -485,6 +505,11 @@ class Submissions:
         finally:
             if not run.state.is_enqueued:
                 self._router.forget(run)
+
+
+def _given_up(run: TrackedRun, error: BaseException) -> RunError:
+    batch_id = run.state.batch_id
+    return RunError(f"The submission of batch {batch_id} was given up ({type(error).__name__}).", batch_id=batch_id)
 
 
 def _not_sent(run: TrackedRun, error: Exception) -> RunError:

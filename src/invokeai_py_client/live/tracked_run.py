@@ -94,7 +94,12 @@ class TrackedRun:
             self.watchers.remove(watcher)
 
     def fail(self, failure: InvokeAIError) -> None:
-        """End the waits with an error, for example when the server no longer accepts the client's token."""
+        """End the waits with an error, for example when the server no longer accepts the client's token.
+
+        Later failures, which may be a consequence of the first, change nothing.
+        """
+        if self.failure is not None:
+            return
         self.failure = failure
         self._tell_watchers([])
         self._release()

@@ -116,6 +116,7 @@ class _Worker:
         self.loop = asyncio.new_event_loop()
         self.works: set[_Work[Any]] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.closing: list[Callable[[], None]] = []
         self.cleanups: dict[object, Callable[[], Awaitable[None]]] = {}
         self.is_closing = False
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -167,6 +168,11 @@ class _Worker:
 
     async def _clean_up(self) -> None:
         deadline = self.loop.time() + 0.75 * PATIENCE
+        for function in self.closing:
+            try:
+                function()
+            except Exception:
+                logger.exception("the end of the engine could not be announced")
         await self._cancel(self.tasks, deadline)
         self._abandon_works()
         while self.cleanups:
@@ -324,6 +330,16 @@ class Engine:
         except BaseException:
             coro.close()
             raise
+
+    def when_closing(self, function: Callable[[], None]) -> None:
+        """On the engine: call `function`, which must not block, at close, before any task is cancelled.
+
+        However long the tasks and the clean-ups then take, it is called. A forked child does not call it.
+
+        Raises:
+            EngineThreadError: This is not the engine's own thread.
+        """
+        self._own_worker().closing.append(function)
 
     def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """On the engine: await `cleanup` at close, after all tasks have ended. The last one registered runs first.

@@ -250,12 +250,22 @@ async def test_an_event_about_many_items_has_the_server_asked_about_them(
 
 
 @in_virtual_time
-async def test_closing_the_client_ends_runs_and_streams() -> None:
+async def test_closing_the_client_ends_runs_and_streams_before_all_else() -> None:
     room = Room()
     run, mailbox = await room.attach(1), Mailbox[Event]()
     failures = room.listener.queue_streams.add(mailbox)
+    seen: list[bool] = []
+
+    async def task() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            seen.append(isinstance(run.failure, ClientClosedError) and mailbox.is_closed)
+
+    room.engine.spawn(task(), name="task")
+    await settle()
     await room.engine.aclose()
-    assert isinstance(run.failure, ClientClosedError)
+    assert seen == [True]
     assert [type(failure) for failure in failures] == [ClientClosedError]
 
 

@@ -133,6 +133,42 @@ async def test_a_submission_that_fails_is_not_followed() -> None:
     assert client.followed() == []
 
 
+async def wait_for_a_submission_that_fails(submission: asyncio.Task[TrackedRun], client: Client) -> TrackedRun:
+    """Wait, as another part of the program does that follows the batch, until the submission has failed."""
+    await asyncio.sleep(0.1)
+    (run,) = client.followed()
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    run.waiters.add(waiter)
+    if not submission.done():
+        await asyncio.wait_for(waiter, 60)
+    assert client.followed() == []
+    return run
+
+
+@in_virtual_time
+async def test_whoever_waits_for_a_submission_that_fails_is_told_why() -> None:
+    client = Client(QueueServer())
+    client.server.next("enqueue_batch", slow_denial)
+    submission = asyncio.create_task(client.submit())
+    run = await wait_for_a_submission_that_fails(submission, client)
+    assert isinstance(run.failure, errors.ForbiddenError)
+    with pytest.raises(errors.ForbiddenError):
+        await submission
+
+
+@in_virtual_time
+async def test_whoever_waits_for_a_submission_that_is_given_up_is_told() -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = 1.0
+    submission = asyncio.create_task(client.submit(batch_id="mine"))
+    asyncio.get_running_loop().call_later(0.5, submission.cancel)
+    run = await wait_for_a_submission_that_fails(submission, client)
+    assert isinstance(run.failure, errors.RunError)
+    assert "mine was given up" in str(run.failure)
+    with pytest.raises(asyncio.CancelledError):
+        await submission
+
+
 # The queue is full.
 
 
@@ -431,6 +467,19 @@ async def test_closing_waits_a_moment_for_a_withdrawal_and_warns_else(
 
 async def _nothing(coro: Any) -> None:
     await coro
+
+
+@in_virtual_time
+async def test_closing_waits_for_all_withdrawals_together(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(QueueServer())
+    client.server.storing_takes = 30.0
+    for number in range(20):
+        client.engine.spawn(_nothing(client.submit(batch_id=f"batch-{number}")), name="submission")
+    await asyncio.sleep(0.1)
+    began = now()
+    await client.engine.aclose()
+    assert now() - began <= 4.0
+    assert all(f"batch batch-{number} may be" in caplog.text for number in range(2))
 
 
 @in_virtual_time

@@ -95,6 +95,7 @@ async def test_a_failure_ends_the_waits_and_tells_the_watchers_that_it_is_over()
     failure = ClientClosedError("closed")
     assert not run.is_over
     run.fail(failure)
+    run.fail(ClientClosedError("a consequence"))
     assert run.failure is failure
     assert (seen, waiter.done(), [*run.history]) == ([([], True)], True, [])
     assert not run.state.is_finished

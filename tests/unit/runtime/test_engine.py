@@ -319,6 +319,36 @@ def test_a_connection_that_cannot_be_closed_keeps_neither_the_thread_nor_the_cal
     release.set()
 
 
+def test_a_close_is_announced_although_a_task_will_not_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.runtime.engine.PATIENCE", 0.2)
+    done: list[str] = []
+    release = threading.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                done.append("cancelled")
+
+    def broken() -> None:
+        raise LookupError("told to")
+
+    async def start() -> None:
+        engine.spawn(stubborn(), name="stubborn")
+        engine.when_closing(broken)
+        engine.when_closing(lambda: done.append("announced"))
+        await asyncio.sleep(0)
+
+    engine.block(start())
+    engine.close()
+    release.set()
+    assert done[:2] == ["announced", "cancelled"]
+    assert "told to" in caplog.text
+
+
 def test_a_clean_up_that_fails_is_logged_and_holds_up_no_other(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -367,6 +397,8 @@ async def test_only_the_engine_s_thread_spawns_and_registers(engine: Engine) -> 
         engine.spawn(fail(), name="never")
     with pytest.raises(EngineThreadError):
         engine.on_close(clean)
+    with pytest.raises(EngineThreadError):
+        engine.when_closing(engine.close)
 
 
 def test_calls_that_meet_a_close_end_one_way_or_the_other() -> None:

@@ -44,7 +44,11 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
 
     @property
     def item_id(self) -> int:
-        """The id of its first, and most often only, queue item."""
+        """The id of its first, and most often only, queue item.
+
+        Raises:
+            NotSubmittedError: its batch is still being submitted, or could not be.
+        """
         return self._aio.item_id
 
     @property
