@@ -364,6 +364,8 @@ def test_an_event_takes_the_same_work_for_one_item_as_for_hundreds() -> None:
         event = item_event("invocation_progress", node_payload(item_id, percentage=0.5, message=""))
         return calls_made(lambda: run.apply_event(event))
 
+    # The first call also fills caches.
+    work(many(10), 6)
     assert work(few, 6) == work(hundreds, 251)
 
 
