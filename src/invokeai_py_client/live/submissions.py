@@ -153,7 +153,8 @@ class Submissions:
         self._durations = durations
         self._times = times
         self._of_loop: _OfLoop | None = None
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # By loop as well: after a fork the engine has a new one, and the parent's locks may be held for ever.
+        self._locks: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
         self,
@@ -270,7 +271,7 @@ class Submissions:
         Raises:
             InvokeAIError: as any request; `batch_id` is set.
         """
-        lock = self._locks.setdefault(batch_id, asyncio.Lock())
+        lock = self._locks.setdefault((asyncio.get_running_loop(), batch_id), asyncio.Lock())
         async with lock:
             try:
                 there = await self._attacher.attach_if_there(queue_id, batch_id)

@@ -22,7 +22,7 @@ from tests.support.queue_server import (
 )
 from tests.support.tracking import Link, tracker_on
 from tests.support.virtual_engine import VirtualEngine
-from tests.support.virtual_time import in_virtual_time, now
+from tests.support.virtual_time import in_virtual_time, now, run_in_virtual_time
 
 from invokeai_py_client import errors
 from invokeai_py_client.live.priority import Priority
@@ -538,6 +538,23 @@ async def test_a_batch_that_is_there_is_followed_and_not_sent_again() -> None:
     run = await submit_once(Client(server))
     assert [*run.state.items] == [1, 2]
     assert server.asked("enqueue_batch") == []
+
+
+def test_a_forked_child_does_not_wait_for_what_its_parent_was_submitting() -> None:
+    server = QueueServer()
+    client = Client(server)
+
+    async def in_parent() -> None:
+        async with client.submissions.attach_or("default", "mine"):
+            # The child has a loop of its own.
+            await asyncio.to_thread(run_in_virtual_time, in_child())
+
+    async def in_child() -> None:
+        server.add("mine")
+        async with asyncio.timeout(60):
+            assert [*(await submit_once(client)).state.items] == [1]
+
+    asyncio.run(in_parent())
 
 
 @in_virtual_time
