@@ -154,6 +154,8 @@ class FakeQueue:
             for item_id in call.body:
                 self.put(max(self.items) + 1, batch_id=self.items[item_id].batch_id, retried_from_item_id=item_id)
             return RetryResult(retried_item_ids=call.body)
+        if route == "next":
+            return next((item for item in self.items.values() if item.status == "pending"), None)
         if route.startswith("b/"):
             return self._batch_status(route.split("/")[1], self.items.values())
         assert route.startswith("i/"), route

@@ -461,3 +461,21 @@ async def calls_made_by(function: Callable[[], Awaitable[None]]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+@pytest.mark.parametrize("status", ["pending", "in_progress", "waiting"])
+def test_an_item_of_which_nothing_is_heard_is_asked_about_now_and_then(status: str, is_connected: bool) -> None:
+    room = Room()
+    room.link.is_connected = is_connected
+
+    async def test() -> None:
+        run = room.follow("b", 1, has_gap=True)
+        # A `waiting` item whose record does not name the items that it waits for, which may come into being later.
+        room.queue.put(1, status=status, batch_id="b")
+        await room.reconciler.bring_up_to_date(run)
+        await asyncio.sleep(600)
+        assert not run.is_over
+        assert len(room.queue.requests) < 900
+
+    room.play(test, seconds=700)

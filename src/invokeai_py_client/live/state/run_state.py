@@ -461,6 +461,7 @@ class RunState:
                 return []
             if isinstance(record, QueueItemRecord):
                 self._add_called(record)
+                return self._take_called(record.item_id, told, has_new_status=False)
             return self._take_called(record.item_id, told)
         item = self.items.get(record.item_id)
         if item is None:
@@ -499,7 +500,9 @@ class RunState:
             if full.status == item.view.status:
                 recovered = self._fill_in(item, full)
         told = self._release(item, recovered, is_whole=full is not None)
-        self._look_for_calls(record.item_id)
+        if full is None:
+            # A full record that does not name the called items is not fetched again at once: they may not exist yet.
+            self._look_for_calls(record.item_id)
         self._publish()
         return told
 
