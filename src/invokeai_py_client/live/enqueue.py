@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     RequestTimeout,
 )
-from invokeai_py_client.live.queue_reads import items_of_batch
+from invokeai_py_client.live.queue_reads import items_of_batch, records_of
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 
@@ -282,6 +282,11 @@ class _Attempt:
         try:
             async with limit:
                 items = await items_of_batch(self._http, self._queue_id, self._batch_id, total=total)
+                new = sorted({item.item_id for item in items} - self._known)
+                if any(item.item_id in self._known and item.status in ("failed", "canceled") for item in items):
+                    # It may have been retried by another client, as a new item of the batch. Only full records tell.
+                    records = await records_of(self._http, self._queue_id, new)
+                    new = [record.item_id for record in records if record.retried_from_item_id is None]
         except TimeoutError as error:
             if not limit.expired() or isinstance(error, InvokeAIError):
                 raise
@@ -292,12 +297,7 @@ class _Attempt:
                 method=question.method,
                 timeout=seconds,
             ) from None
-        # A called workflow is an item of its own in the batch of its caller.
-        return _new(self._known, (item.item_id for item in items if item.parent_item_id is None))
-
-
-def _new(known: frozenset[int], item_ids: Iterable[int]) -> list[int]:
-    return sorted({*item_ids} - known)
+        return new
 
 
 def _retry_after(error: InvokeAIError) -> float:

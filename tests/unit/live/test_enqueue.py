@@ -63,6 +63,21 @@ async def test_a_batch_that_was_stored_is_found_whatever_the_response(fault: Fau
     assert server.ids_of("mine") == [1]
 
 
+@in_virtual_time
+async def test_an_item_that_somebody_retries_is_not_taken_for_one_of_the_request() -> None:
+    server = QueueServer()
+    known = server.add("mine", status="failed")
+
+    async def retry_and_drop(exchange: Exchange) -> Response:
+        server.add("mine", retried_from_item_id=known[0])
+        return await dropped(exchange)
+
+    server.next("enqueue_batch", retry_and_drop)
+    part = await enqueue(server, known=frozenset(known))
+    assert (part.item_ids, part.took_all()) == ([3], True)
+    assert server.ids_of("mine") == [1, 2, 3]
+
+
 @pytest.mark.parametrize("code", [404, 413, 422])
 @in_virtual_time
 async def test_a_refusal_that_is_not_the_servers_own_proves_nothing(code: int) -> None:
