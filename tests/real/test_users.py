@@ -49,7 +49,7 @@ def test_nobody_is_refused(shared: LocalServer) -> None:
     with InvokeAIClient.from_url(shared.url, transport="polling") as nobody:
         assert nobody.app.get_version()
         assert nobody.auth.get_status().multiuser_enabled
-        with pytest.raises(errors.AuthenticationError, match="email and password"):
+        with pytest.raises(errors.AuthenticationError, match="an email and a password"):
             nobody.queue.get_status()
         with pytest.raises(PermissionError):
             nobody.auth.get_me()

@@ -130,5 +130,5 @@ def test_an_image_without_a_workflow_is_told(client: InvokeAIClient, tmp_path: P
         WorkflowDefinition.from_image("no-such-file.png")
     with pytest.raises(errors.NotFoundError):
         WorkflowDefinition.from_image("no-such-image.png", client)
-    with pytest.raises(errors.WorkflowFileError, match="keeps no workflow"):
+    with pytest.raises(errors.WorkflowFileError, match="has no workflow"):
         WorkflowDefinition.from_image(client.image_repo.upload_image(plain).image_name, client)
