@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import io
 import os
@@ -390,8 +391,7 @@ def test_a_zip_needs_the_socket(connect: Callable[..., InvokeAIClient], uploaded
 def test_the_servers_web_page_is_not_taken_for_an_image(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path
 ) -> None:
-    token = client._http.credentials.token
-    with InvokeAIClient.from_url(f"{client.settings.url}/nowhere", token=token) as lost:
+    with InvokeAIClient(dataclasses.replace(client.settings, url=f"{client.settings.url}/nowhere")) as lost:
         repo = lost.image_repo
         for ask in (
             repo.get_image_bytes,

@@ -19,7 +19,6 @@ import pytest
 
 from invokeai_py_client import Image, InvokeAIClient, errors
 from invokeai_py_client.blocking.generated.board import Board
-from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
 from invokeai_py_client.repositories.media.zips import unpack
 from invokeai_py_client.runtime.listing import Listing
@@ -98,7 +97,7 @@ def test_an_image_is_its_name_its_record_or_an_image(
     repo = client.image_repo
     name = uploaded[0]
     image: Any
-    for image in (name, repo.get_image(name), Image(AsyncImage(client._engine, client._http, name))):
+    for image in (name, repo.get_image(name)):
         assert repo.get_image(image).image_name == name
         assert repo.get_metadata(image) is None
         assert repo.get_workflow(image) is None

@@ -116,7 +116,9 @@ async def test_the_caller_s_headers_win(client: InvokeAIClient, echo: Echo) -> N
     await client.aio.request("PATCH", "/api/x", json={"a": 1}, headers=own)
     for name, value in own.items():
         assert echo.requests[0].headers.getall(name) == [value]
-    assert client._http.credentials.token == "own"
+    echo.headers = {}
+    await client.aio.request("GET", "/api/x")
+    assert echo.requests[-1].headers["Authorization"] == "Bearer own"
 
 
 @pytest.mark.parametrize(
