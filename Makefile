@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
+# Two for each core: many of the unit tests wait.
+WORKERS = $(shell $(RUN) -c "import os; print(2 * (os.cpu_count() or 1))")
 
 .PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
 
@@ -25,7 +27,7 @@ test: check  ## Pass the tests, on a real InvokeAI server
 	$(RUN) -m pytest
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
-	$(RUN) -m pytest -q -n auto tests/unit tests/properties tests/test_architecture.py
+	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
 
 generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of an awaited one
 	$(RUN) scripts/generate_blocking.py

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 from pathlib import Path
@@ -15,3 +16,9 @@ OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
 def templates() -> NodeTemplates:
     """The node templates of a real 6.14.2 server."""
     return NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through thousands of collected tests again and again."""
+    gc.collect()
+    gc.freeze()
