@@ -130,7 +130,7 @@ class AsyncApp(FixedAttributes):
 
         Raises:
             ClientClosedError: the client is closed.
-            SettingsError: the timeout is no time to wait.
+            SettingsError: the timeout is not a positive number of seconds.
         """
         version: str | None = None
         latency: float | None = None
@@ -178,7 +178,7 @@ class AsyncApp(FixedAttributes):
             NotInvokeAIError: something answers, but it is no InvokeAI server.
             RedirectedError: it redirects to another server.
             AuthenticationError: something before it wants a login, likewise ForbiddenError.
-            SettingsError: the timeout is no time to wait.
+            SettingsError: the timeout is not a positive number of seconds.
         """
         url = self._http.settings.url
         began = time.monotonic()

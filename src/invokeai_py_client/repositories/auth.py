@@ -156,7 +156,7 @@ class AsyncAuth(FixedAttributes):
 
         Raises:
             NotFoundError: there is none of that id.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         return await self._http.send(auth.get_user(user_id))
 
@@ -170,7 +170,7 @@ class AsyncAuth(FixedAttributes):
 
         Raises:
             RejectedError: the email is taken, or the password is too weak; the server says which.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         password = Secret.of(password)
         return await self._http.send(auth.create_user(email, password, display_name=display_name, is_admin=is_admin))
@@ -192,7 +192,7 @@ class AsyncAuth(FixedAttributes):
         Raises:
             NotFoundError: there is none of that id.
             RejectedError: it would leave no administrator; or the password is too weak.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         password = Secret.of(password)
         changes = given(display_name=display_name, password=password, is_admin=is_admin, is_active=is_active)
@@ -207,7 +207,7 @@ class AsyncAuth(FixedAttributes):
         Raises:
             NotFoundError: there is none of that id.
             RejectedError: it would leave no administrator.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         await self._http.send(auth.delete_user(user_id))
         return user_id

@@ -49,7 +49,7 @@ def raw_call(
     Raises:
         UnsafePathError: the path is a whole URL, or has control characters.
         InvalidRequestError: HTTP cannot carry the method, the query or a header.
-        SettingsError: the timeout is no time to wait.
+        SettingsError: the timeout is not a positive number of seconds.
     """
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
         raise InvalidRequestError(f"{method!r} is no HTTP method.", hint="Give one such as GET or POST.")

@@ -49,7 +49,7 @@ class App(Blocking[AsyncApp]):
 
         Raises:
             ClientClosedError: the client is closed.
-            SettingsError: the timeout is no time to wait.
+            SettingsError: the timeout is not a positive number of seconds.
         """
         work = self._aio.health_check(timeout)
         del timeout
@@ -71,7 +71,7 @@ class App(Blocking[AsyncApp]):
             NotInvokeAIError: something answers, but it is no InvokeAI server.
             RedirectedError: it redirects to another server.
             AuthenticationError: something before it wants a login, likewise ForbiddenError.
-            SettingsError: the timeout is no time to wait.
+            SettingsError: the timeout is not a positive number of seconds.
         """
         work = self._aio.wait_until_ready(timeout)
         del timeout

@@ -117,7 +117,7 @@ class Auth(Blocking[AsyncAuth]):
 
         Raises:
             NotFoundError: there is none of that id.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         work = self._aio.get_user(user_id)
         del user_id
@@ -132,7 +132,7 @@ class Auth(Blocking[AsyncAuth]):
 
         Raises:
             RejectedError: the email is taken, or the password is too weak; the server says which.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         work = self._aio.create_user(email, password, display_name=display_name, is_admin=is_admin)
         del email, password, display_name, is_admin
@@ -154,7 +154,7 @@ class Auth(Blocking[AsyncAuth]):
         Raises:
             NotFoundError: there is none of that id.
             RejectedError: it would leave no administrator; or the password is too weak.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         work = self._aio.update_user(
             user_id, display_name=display_name, password=password, is_admin=is_admin, is_active=is_active
@@ -170,7 +170,7 @@ class Auth(Blocking[AsyncAuth]):
         Raises:
             NotFoundError: there is none of that id.
             RejectedError: it would leave no administrator.
-            ForbiddenError: the client is no administrator.
+            ForbiddenError: the client is not an administrator.
         """
         work = self._aio.delete_user(user_id)
         del user_id

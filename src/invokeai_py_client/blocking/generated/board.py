@@ -59,7 +59,7 @@ class Board(Blocking[AsyncBoard]):
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: it is no more.
+            NotFoundError: it no longer exists.
         """
         return self._aio._engine.block(self._aio.refresh())
 
@@ -74,7 +74,7 @@ class Board(Blocking[AsyncBoard]):
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
-            NotFoundError: the board is no more.
+            NotFoundError: the board no longer exists.
         """
         return self._aio.images(
             categories=categories, starred=starred, search=search, newest_first=newest_first
@@ -102,7 +102,7 @@ class Board(Blocking[AsyncBoard]):
             search_term: only those in whose metadata this text occurs.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board no longer exists.
             ValueError: `offset` or `limit` is below 0.
         """
         work = self._aio.list_images(offset, limit, order_by, order_dir, starred_first, search_term)

@@ -79,7 +79,7 @@ class AsyncBoard(FixedAttributes):
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: it is no more.
+            NotFoundError: it no longer exists.
         """
         if self.is_uncategorized:
             counts = {
@@ -102,7 +102,7 @@ class AsyncBoard(FixedAttributes):
         """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
 
         Raises, when the reading begins:
-            NotFoundError: the board is no more.
+            NotFoundError: the board no longer exists.
         """
         # By its id, not its record: of a board that is no more the server would say that it is empty.
         return self._image_repo.list_images(
@@ -132,7 +132,7 @@ class AsyncBoard(FixedAttributes):
             search_term: only those in whose metadata this text occurs.
 
         Raises:
-            NotFoundError: the board is no more.
+            NotFoundError: the board no longer exists.
             ValueError: `offset` or `limit` is below 0.
         """
         if offset < 0 or (limit or 0) < 0:
