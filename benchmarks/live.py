@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from tests.conftest import SLEEP
 from tests.support.scripted_server import WORKFLOW
 
@@ -106,32 +108,57 @@ def _nothing(client: InvokeAIClient) -> WorkflowHandle:
     return wf
 
 
-def gathered(url: str, pairs: int = 4) -> None:
-    """500 runs that are submitted and awaited together, against one batch of 500 items.
+def gathered(url: str, rounds: int = 4) -> None:
+    """500 runs that are submitted and awaited together, against one batch of 500 items, and bare aiohttp.
 
-    The server slows down as its queue fills, so each of the two goes first in every other pair.
+    The server slows down as its queue grows, so the queue is emptied before each, and the order changes.
     """
 
-    async def seconds_of(wf: WorkflowHandle, submissions: int, items: int) -> float:
-        began = time.perf_counter()
+    async def through_the_client(wf: WorkflowHandle, submissions: int, items: int) -> None:
         runs = await asyncio.gather(*(wf.submit(runs=items) for _ in range(submissions)))
         ends = await asyncio.gather(*(run.aio.wait() for run in runs))
         assert all(end.status == "completed" for end in ends)
-        return time.perf_counter() - began
+
+    async def bare(body: bytes) -> None:
+        # With more connections at a time, the server resets some.
+        connector = aiohttp.TCPConnector(limit=10)
+        async with aiohttp.ClientSession(f"{url}/api/v1/queue/default/", connector=connector) as session:
+
+            async def enqueue() -> None:
+                headers = {"content-type": "application/json"}
+                async with session.post("enqueue_batch", data=body, headers=headers) as response:
+                    response.raise_for_status()
+                    await response.read()
+
+            async def unfinished() -> int:
+                async with session.get("status") as response:
+                    counts = (await response.json())["queue"]
+                return int(counts["pending"] + counts["in_progress"])
+
+            await asyncio.gather(*(enqueue() for _ in range(RUNS)))
+            while await unfinished():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
     with InvokeAIClient.from_url(url) as client:
         wf = _nothing(client)
-        asyncio.run(seconds_of(wf, 10, 1))
-        each, together = [], []
-        for pair in range(pairs):
-            for is_each in (True, False) if pair % 2 == 0 else (False, True):
-                if is_each:
-                    each.append(asyncio.run(seconds_of(wf, RUNS, 1)))
-                else:
-                    together.append(asyncio.run(seconds_of(wf, 1, RUNS)))
-    show(f"the same {RUNS} items in one batch", statistics.mean(together), "s", "")
-    ratio = statistics.mean(each) / statistics.mean(together)
-    show(f"... in {RUNS} gathered runs", statistics.mean(each), "s", f"{ratio:.2f} x; allowed: 1.1 x")
+        body = json.dumps(asyncio.run(wf.aio._build_submission())).encode()
+        ways: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            lambda: through_the_client(wf, 1, RUNS),
+            lambda: through_the_client(wf, RUNS, 1),
+            lambda: bare(body),
+        ]
+        asyncio.run(through_the_client(wf, 10, 1))
+        taken: list[list[float]] = [[] for _ in ways]
+        for round_ in range(rounds):
+            for way, times in list(zip(ways, taken, strict=True))[:: 1 if round_ % 2 == 0 else -1]:
+                client.queue.clear()
+                began = time.perf_counter()
+                asyncio.run(way())
+                times.append(time.perf_counter() - began)
+    together, each, floor = map(statistics.mean, taken)
+    show(f"the same {RUNS} items in one batch", together, "s", "")
+    show(f"... in {RUNS} gathered runs", each, "s", f"{each / together:.2f} x; allowed: 1.1 x")
+    show(f"... in {RUNS} requests of bare aiohttp", floor, "s", f"{floor / together:.2f} x")
 
 
 def latency(url: str) -> None:
