@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.tracked_run import TrackedRun
-from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
@@ -185,8 +183,3 @@ class FakeQueue:
         statuses = [item.status for item in items if item.batch_id == batch_id]
         counts = {name: statuses.count(name) for name in ("pending", "in_progress", "completed", "failed", "canceled")}
         return BatchStatus(batch_id=batch_id, total=len(statuses), **counts)
-
-
-def tracked(run: AsyncRun) -> TrackedRun:
-    """Return what the engine knows of a run, to see what a wait leaves behind."""
-    return run._live
