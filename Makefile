@@ -26,6 +26,8 @@ demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and l
 test: check  ## Pass the tests, on a real InvokeAI server
 	$(RUN) -m pytest
 
+# Each worker would compile all tests each time if Python were told to keep nothing.
+unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
 

@@ -19,6 +19,8 @@ from invokeai_py_client.errors import InvokeAIError, ServerError
 
 WORD = "S3cret-W0rd"
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

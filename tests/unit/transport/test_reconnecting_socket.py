@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -91,10 +91,11 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+async def engine() -> AsyncIterator[Engine]:
     engine = Engine()
     yield engine
-    engine.close()
+    # Awaited, as the server that the socket says goodbye to is on this loop.
+    await engine.aclose()
 
 
 class Listener:
