@@ -90,33 +90,6 @@ def test_a_forked_child_runs_workflows_of_its_own(
 
 
 @posix_only
-def test_a_forked_child_does_not_wait_for_what_is_urgent_in_its_parent(
-    server: LocalServer, blur: dict[str, Any], run_program: Program
-) -> None:
-    done = run_program(
-        HEAD
-        + """
-    client.queue.pause()
-    try:
-        run = handle().submit_sync(priority="urgent")
-        child = os.fork()
-        if child == 0:
-            print(handle(radius=3).submit_sync(priority="high").status, flush=True)
-            client.close()
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    finally:
-        client.queue.resume()
-    print(run.wait(timeout=30).status, flush=True)
-    client.close()
-    """,
-        server.url,
-        json.dumps(blur),
-    )
-    assert (done.stdout.split(), done.stderr, done.returncode) == (["pending", "completed"], "", 0)
-
-
-@posix_only
 def test_a_forked_child_waits_for_its_parents_run(
     server: LocalServer, sleep: dict[str, Any], run_program: Program
 ) -> None:
