@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import socketio.exceptions
 from aiohttp import WSMsgType, web
 from tests.support.serving import serving
 
@@ -244,3 +245,33 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
             async with connected(engine, server, connect_timeout=0.2):
                 pass
         await asyncio.wait_for(server.closed.wait(), 10)
+
+
+class SilentClient:
+    """The library's client, of a connection whose other end says nothing any more: it tells of no end."""
+
+    def on(self, name: str, handler: object) -> None:
+        pass
+
+    async def disconnect(self) -> None:
+        pass
+
+    async def call(self, name: str, data: object, **_: object) -> None:
+        raise socketio.exceptions.BadNamespaceError("/ is not a connected namespace.")
+
+
+class SilentSession:
+    async def close_websocket(self) -> None:
+        pass
+
+
+async def test_a_connection_that_is_closed_has_ended_whatever_the_library_tells() -> None:
+    client: Any = SilentClient()
+    session: Any = SilentSession()
+    connection = SocketIOConnection(client, session, 1.0)
+    with pytest.raises(SocketFailure, match="not a connected namespace"):
+        await connection.subscribe("default")
+    assert not connection.ended.done()
+    await connection.close()
+    assert connection.ended.result() == "closed"
+    await connection.close()

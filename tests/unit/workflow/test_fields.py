@@ -241,6 +241,7 @@ def test_none_is_refused_where_the_node_needs_a_value(templates: NodeTemplates) 
         ("l2i", "board", "My board", "'board_id'"),
         ("img_blur", "image", "/etc/passwd", "'image_name'"),
         ("blank_image", "color", "#ffffff", "a color"),
+        ("blank_image", "color", [*"rgba"], "a color"),
         ("main_model_loader", "model", {"type": "float_generator_arithmetic_sequence"}, "a model"),
         ("main_model_loader", "model", {**MODEL, "hash": 5}, "a model"),
         ("integer_collection", "collection", 5, "list of IntegerField"),

@@ -508,3 +508,14 @@ def test_the_end_of_a_child_that_is_gone_is_told() -> None:
     run = calling()
     assert known(run.apply_gone(2)) == [("queue_item_status_changed", 2), ("session_complete", 2)]
     assert [child.status for child in run.view().children] == ["canceled"]
+
+
+def test_a_summary_of_an_item_that_nobody_is_known_to_have_called_does_not_tell_who_did() -> None:
+    run = run_of()
+    run.apply_event(status(7, "pending", 0))
+    run.apply_snapshot(summary(7, "in_progress", parent=1))
+    assert run.lacking_details() == [7]
+    run.apply_snapshot(record(7, "in_progress", parent=1, path=("call",)))
+    assert [child.status for child in run.view().children] == ["in_progress"]
+    run.apply_snapshot(record(7, "in_progress", parent=1, path=("call",)))
+    assert len(run.view().children) == 1
