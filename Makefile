@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
-# Two for each core: many of the unit tests wait.
-WORKERS = $(shell $(RUN) -c "import os; print(2 * (os.cpu_count() or 1))")
+# One more than there are cores, as some of the unit tests wait. Each worker collects all tests for itself.
+WORKERS = $(shell $(RUN) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 .PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
 
