@@ -51,6 +51,7 @@ class Server(HttpTransport):
         }
 
     async def send(self, call: Call[Any]) -> Any:
+        assert call.path.startswith("/api/v1/queue/default/")
         route = call.path.removeprefix("/api/v1/queue/default/")
         self.asked.append(route)
         if route in self._lacks:

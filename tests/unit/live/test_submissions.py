@@ -608,6 +608,15 @@ async def test_after_a_doubt_the_same_id_settles_it() -> None:
     assert client.server.ids_of("mine") == [1]
 
 
+@in_virtual_time
+async def test_a_run_that_is_withdrawn_is_canceled() -> None:
+    client = Client(QueueServer())
+    run = await client.submit(of(3))
+    await client.submissions.withdraw(run)
+    assert [item["status"] for item in client.server.items.values()] == ["canceled"] * 3
+    assert run.cancel_asked
+
+
 # Urgent and high.
 
 
