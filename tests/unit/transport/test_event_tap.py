@@ -109,6 +109,23 @@ async def test_an_unreadable_event_is_skipped_and_logged_once(rubbish: str, capl
     assert "'odd'" in warnings[0]
 
 
+async def test_of_unreadable_events_twenty_types_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        for number in range(25):
+            await websocket.send_str(f'42["odd {number}",')
+        await websocket.close()
+        return websocket
+
+    async with serving(talk) as url, aiohttp.ClientSession() as session:
+        websocket = await TappedSession(session, lambda *_: None).ws_connect(url)
+        assert (await websocket.receive()).type is not aiohttp.WSMsgType.TEXT
+    warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
+    assert len(warnings) == 20
+    assert "'odd 19'" in warnings[-1]
+
+
 async def test_all_but_events_goes_both_ways_as_it_is() -> None:
     received: list[object] = []
 

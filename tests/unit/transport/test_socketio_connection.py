@@ -11,6 +11,7 @@ import pytest
 import socketio.exceptions
 from aiohttp import WSMsgType, web
 from tests.support.serving import serving
+from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import AuthenticationError
 from invokeai_py_client.runtime.engine import Engine
@@ -250,11 +251,14 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
 class SilentClient:
     """The library's client, of a connection whose other end says nothing any more: it tells of no end."""
 
+    is_half_open = False
+
     def on(self, name: str, handler: object) -> None:
         pass
 
     async def disconnect(self) -> None:
-        pass
+        if self.is_half_open:
+            await asyncio.Event().wait()
 
     async def call(self, name: str, data: object, **_: object) -> None:
         raise socketio.exceptions.BadNamespaceError("/ is not a connected namespace.")
@@ -275,3 +279,15 @@ async def test_a_connection_that_is_closed_has_ended_whatever_the_library_tells(
     await connection.close()
     assert connection.ended.result() == "closed"
     await connection.close()
+
+
+@in_virtual_time
+async def test_closing_a_half_open_connection_takes_a_few_seconds() -> None:
+    client: Any = SilentClient()
+    client.is_half_open = True
+    session: Any = SilentSession()
+    connection = SocketIOConnection(client, session, 1.0)
+    began = now()
+    await connection.close()
+    assert 1 < now() - began < 10
+    assert connection.ended.result() == "closed"
