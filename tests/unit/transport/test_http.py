@@ -979,3 +979,86 @@ async def test_nothing_is_sent_after_the_session_was_closed(script: Script, engi
         await engine.call(send_late())
     assert not caught.value.may_have_been_applied
     assert script.requests == []
+
+
+@pytest.mark.parametrize(("pause", "connections"), [(0.0, 1), (0.3, 2)])
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    script: Script, engine: Engine, monkeypatch: pytest.MonkeyPatch, pause: float, connections: int
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.transport.http.KEPT_OPEN", 0.1)
+    peers: set[object] = set()
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.json_response(1)
+
+    script.handlers = [note]
+    http = HttpTransport(Settings(script.url), engine)
+    for _ in range(2):
+        await engine.call(http.send(call()))
+        await asyncio.sleep(pause)
+    assert len(peers) == connections
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refusal_is_an_error_whether_a_body_or_a_file_was_asked_for(
+    script: Script, engine: Engine, tmp_path: Path, status: int
+) -> None:
+    script.handlers = [answer(status, {"detail": "the server's own words"})]
+    http = HttpTransport(Settings(script.url), engine)
+    with pytest.raises(errors.RejectedError, match="the server's own words") as caught:
+        await engine.call(http.send(call(query={"a": 1})))
+    assert (caught.value.status, caught.value.url) == (status, f"{script.url}/x?a=1")
+    with pytest.raises(errors.RejectedError, match="the server's own words"):
+        await engine.call(http.download(call(), tmp_path / "file"))
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_download_that_breaks_after_longer_than_the_timeout_starts_over(
+    script: Script, engine: Engine, tmp_path: Path
+) -> None:
+    async def slowly_and_break(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "10"})
+        await response.prepare(request)
+        for _ in range(4):
+            await response.write(b"0")
+            await asyncio.sleep(0.1)
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    script.handlers = [slowly_and_break, answer(body="whole")]
+    http = HttpTransport(Settings(script.url, timeout=0.3), engine)
+    assert (await engine.call(http.download(call(), tmp_path / "file"))).size == 7
+
+
+@pytest.mark.parametrize(
+    ("login", "error", "requests"),
+    [
+        (answer(200, {"token": "old", "user": {"user_id": "u", "email": "a@b.c"}, "expires_in": 1}), 401, 2),
+        (answer(500, {"detail": "broken"}), 500, 2),
+    ],
+    ids=["the refused token again", "an error"],
+)
+async def test_a_login_that_is_of_no_use_ends_a_call_that_was_refused(
+    script: Script, engine: Engine, login: Handler, error: int, requests: int
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await (login if request.path.endswith("/login") else answer(401, {"detail": "expired"}))(request)
+
+    script.handlers = [handler]
+    with pytest.raises(errors.ApiError) as caught:
+        await send(
+            script, engine, call("POST", idempotent=False), token="old", email="a@b.c", password="word", retries=0
+        )
+    assert caught.value.status == error
+    assert not caught.value.may_have_been_applied, "the call was refused"
+    assert len(script.requests) == requests
+
+
+@pytest.mark.parametrize("login", [answer(body={"token": 5}), answer(body=[])])
+async def test_a_login_to_a_server_of_another_kind_is_told(script: Script, engine: Engine, login: Handler) -> None:
+    script.handlers, script.is_invokeai = [login], False
+    with pytest.raises(errors.NotInvokeAIError):
+        await send(script, engine, call(), email="a@b.c", password="word", retries=0)
