@@ -99,6 +99,8 @@ class FakeQueue:
         """What the next requests meet; None for nothing."""
         self.unreadable: dict[int, Exception] = {}
         """The failures of requests for the full records of items."""
+        self.refused: dict[str, Exception] = {}
+        """The failure of each request to a route."""
         self.is_processor_dead = False
 
     def put(self, *item_ids: int, status: str = "pending", batch_id: str = "b", **more: Any) -> None:
@@ -137,6 +139,8 @@ class FakeQueue:
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
+        if route in self.refused:
+            raise self.refused[route]
         if route == "item_ids":
             return ItemIds(item_ids=[*self.items])
         if route == "item_summaries_by_ids":
