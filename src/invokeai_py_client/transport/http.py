@@ -143,9 +143,7 @@ class HttpTransport:
             # After a fork, the old session belongs to the parent. It is dropped without being closed.
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=KEPT_OPEN
-                ),
+                connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=KEPT_OPEN),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
                 proxy=self._proxy,
