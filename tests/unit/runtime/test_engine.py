@@ -41,6 +41,12 @@ def test_it_starts_with_its_first_use_on_a_daemon_thread_of_its_name(engine: Eng
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test engine")
 
 
+def test_its_thread_can_be_told_from_others() -> None:
+    engine = Engine()
+    assert engine.block(thread_name()) == "invokeai-client"
+    engine.close()
+
+
 def test_errors_come_back_to_the_caller(engine: Engine) -> None:
     with pytest.raises(LookupError, match="told to"):
         engine.block(fail())
