@@ -212,3 +212,21 @@ async def test_a_wait_that_is_over_looks_at_no_event() -> None:
     item = {"queue_id": "default", "item_id": 1, "batch_id": "b", "session_id": "s", "status": "completed"}
     events.dispatch("queue_item_status_changed", {**item, "queue_status": {"pending": 0}})
     assert len(looks) == 1
+
+
+@in_virtual_time
+async def test_an_event_whose_counts_are_not_yet_so_has_nothing_asked() -> None:
+    server = QueueServer()
+    (item,) = server.add("others")
+    events = router()
+    wait = asyncio.create_task(until_counts(server, events, "default", nothing_pending, pause=lambda: 3600.0))
+    await asyncio.sleep(1)
+    told = {"queue_id": "default", "item_id": 9, "batch_id": "b", "session_id": "s", "status": "completed"}
+    for pending in (2, 1):
+        events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": pending}})
+        await asyncio.sleep(1)
+    assert len(server.requests) == 1
+    server.finish(item)
+    events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": 0}})
+    assert await wait
+    assert len(server.requests) == 2
