@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 UV := $(VENV)/bin/uv
 RUN := $(VENV)/bin/python
-# Two for each core: many of the unit tests wait.
-WORKERS = $(shell $(RUN) -c "import os; print(2 * (os.cpu_count() or 1))")
+# One more than there are cores, as some of the unit tests wait. Each worker collects all tests for itself.
+WORKERS = $(shell $(RUN) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 .PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
 
@@ -26,6 +26,8 @@ demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and l
 test: check  ## Pass the tests, on a real InvokeAI server
 	$(RUN) -m pytest
 
+# Each worker would compile all tests each time if Python were told to keep nothing.
+unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
 

@@ -45,7 +45,7 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 _ROUTE = re.compile(r"/api/v[0-9]+/(auth|models|boards|images)(?:/(.*?))?/?")
 _ONE_IMAGE = re.compile(r"i/([^/]+)")
 
-_FRESH = 30.0
+FRESH = 30.0
 """Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
 
 _DEEPEST_CALL = 4
@@ -144,7 +144,7 @@ class Catalog:
         if isinstance(reference, LocalImage):
             return {"image_name": await self._uploaded(reference)}
         try:
-            return await self._find(reference, max_age=_FRESH)
+            return await self._find(reference, max_age=FRESH)
         except Unresolved:
             return await self._find(reference, max_age=0)
 
@@ -217,7 +217,7 @@ class Catalog:
         return [thing for thing in things if thing.name in lacking.get(thing.kind, ())]
 
     async def _lacking(self, names: set[str], known: Callable[[float], Awaitable[set[str]]]) -> set[str]:
-        if names and (names := names - await known(_FRESH)):
+        if names and (names := names - await known(FRESH)):
             return names - await known(0)
         return names
 
@@ -236,9 +236,9 @@ class Catalog:
 
     async def _missing_images(self, names: set[str]) -> set[str]:
         now = time.monotonic()
-        ask = sorted(name for name in names if self._images.get(name, -_FRESH) <= now - _FRESH)
+        ask = sorted(name for name in names if self._images.get(name, -FRESH) <= now - FRESH)
         found = await self._existing(tuple(ask)) if ask else set()
-        self._images = {name: seen for name, seen in self._images.items() if seen > now - _FRESH}
+        self._images = {name: seen for name, seen in self._images.items() if seen > now - FRESH}
         if self._images_changed_at <= now:
             self._images.update(dict.fromkeys(found, now))
         return set(ask) - found

@@ -93,5 +93,5 @@ def video(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Path
         "with imageio.get_writer(sys.argv[1], fps=8) as writer:\n"
         "    for _ in range(8): writer.append_data(numpy.zeros((64, 64, 3), 'uint8'))\n"
     )
-    subprocess.run([server._environment.python, "-c", code, path], check=True, capture_output=True)
+    subprocess.run([server.python, "-c", code, path], check=True, capture_output=True)
     return path

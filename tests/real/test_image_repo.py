@@ -406,13 +406,15 @@ def test_the_servers_web_page_is_not_taken_for_an_image(
     assert {path.name for path in tmp_path.iterdir()} <= {DOWNLOAD_LOG}
 
 
-def test_an_answer_larger_than_the_limit_is_refused(
-    client: InvokeAIClient, uploaded: list[str], tmp_path: Path
-) -> None:
-    token = client._http.credentials.token
-    with InvokeAIClient.from_url(client.settings.url, token=token, max_answer_bytes=60) as small:
+def test_an_answer_larger_than_the_limit_is_refused(connect: Callable[..., InvokeAIClient], tmp_path: Path) -> None:
+    noise = PIL.Image.frombytes("L", (64, 64), os.urandom(64 * 64))
+    noise.save(tmp_path / "noise.png")
+    # A login fits.
+    with connect(max_answer_bytes=3000) as small:
+        name = small.image_repo.upload_image(tmp_path / "noise.png").image_name
         with pytest.raises(errors.AnswerTooLargeError, match="max_answer_bytes"):
-            small.image_repo.get_image_bytes(uploaded[0])
-        assert small.image_repo.download_image(uploaded[0], tmp_path / "a.png").stat().st_size > 60
+            small.image_repo.get_image_bytes(name)
+        assert small.image_repo.download_image(name, tmp_path / "a.png").stat().st_size > 3000
         with pytest.raises(errors.AnswerTooLargeError):
-            small.image_repo.get_image(uploaded[0])
+            small.request("GET", "/openapi.json")
+        small.image_repo.delete_image(name)

@@ -30,7 +30,7 @@ def test_the_tiny_model_is_installed_once(server: LocalServer, client: InvokeAIC
 
 def test_a_tiny_model_whose_files_are_gone_is_built_again(server: LocalServer, tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
-    built = build_tiny_model(server._environment, tmp_path / "tiny", lambda step: None)
+    built = build_tiny_model(server.python, tmp_path / "tiny", lambda step: None)
     assert (built / "model_index.json").exists()
 
 

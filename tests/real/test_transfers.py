@@ -353,7 +353,7 @@ def test_videos_are_filtered_as_images_are(client: InvokeAIClient, board: Board,
 def test_a_list_of_videos_leaves_out_what_is_deleted_meanwhile(
     client: InvokeAIClient, videos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.repositories.media.videos._PAGE", 1)
+    monkeypatch.setattr("invokeai_py_client.repositories.media.videos.PAGE", 1)
     seen: list[str] = []
     for one in client.video_repo.list_videos(newest_first=False):
         seen.append(one.video_name)

@@ -87,7 +87,7 @@ def test_one_content_is_uploaded_once(
 def test_an_upload_that_was_deleted_is_made_again(
     blurring: WorkflowHandle, client: InvokeAIClient, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.catalog._FRESH", 0.0)
+    monkeypatch.setattr("invokeai_py_client.catalog.FRESH", 0.0)
     blurring.inputs["Image"].value = picture
     first = blurring._build_submission()["batch"]["graph"]["nodes"]["blur"]["image"]["image_name"]
     assert blurring._build_submission()["batch"]["graph"]["nodes"]["blur"]["image"]["image_name"] == first

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from invokeai_py_client import errors
-from invokeai_py_client.live.tracked_run import TrackedRun
-from invokeai_py_client.run import AsyncRun
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.events import ItemEvent, decode
@@ -101,6 +99,8 @@ class FakeQueue:
         """What the next requests meet; None for nothing."""
         self.unreadable: dict[int, Exception] = {}
         """The failures of requests for the full records of items."""
+        self.refused: dict[str, Exception] = {}
+        """The failure of each request to a route."""
         self.is_processor_dead = False
 
     def put(self, *item_ids: int, status: str = "pending", batch_id: str = "b", **more: Any) -> None:
@@ -139,6 +139,8 @@ class FakeQueue:
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
+        if route in self.refused:
+            raise self.refused[route]
         if route == "item_ids":
             return ItemIds(item_ids=[*self.items])
         if route == "item_summaries_by_ids":
@@ -185,8 +187,3 @@ class FakeQueue:
         statuses = [item.status for item in items if item.batch_id == batch_id]
         counts = {name: statuses.count(name) for name in ("pending", "in_progress", "completed", "failed", "canceled")}
         return BatchStatus(batch_id=batch_id, total=len(statuses), **counts)
-
-
-def tracked(run: AsyncRun) -> TrackedRun:
-    """Return what the engine knows of a run, to see what a wait leaves behind."""
-    return run._live

@@ -80,12 +80,21 @@ class QueueServer:
 
     Args:
         settings: of the client.
+        queue_id: the only queue that it has.
         capacity: how many pending items it takes, as `max_queue_size`.
         names_items: the response to an enqueue names the items; servers before 5.12 name none.
     """
 
-    def __init__(self, *, settings: Settings | None = None, capacity: int = 10_000, names_items: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings | None = None,
+        queue_id: str = "default",
+        capacity: int = 10_000,
+        names_items: bool = True,
+    ) -> None:
         self.settings = settings or Settings()
+        self.queue_id = queue_id
         self.capacity = capacity
         self.names_items = names_items
         self.items: dict[int, dict[str, Any]] = {}
@@ -170,6 +179,7 @@ class QueueServer:
         raise AssertionError("the loop above returns or raises")
 
     async def _exchange(self, call: Call[Any]) -> Response:
+        assert call.path.startswith(f"/api/v1/queue/{self.queue_id}/"), call.path
         route = _route(call)
         self.requests.append(Request(now(), route, call.body))
         faults = self._faults.get(route)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from invokeai_py_client.transport import backoff
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
@@ -16,6 +17,13 @@ OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
 def templates() -> NodeTemplates:
     """The node templates of a real 6.14.2 server."""
     return NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have requests and sockets tried again with hardly a pause. Delays that a server asks for are kept."""
+    monkeypatch.setattr(backoff, "FIRST_RETRY", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
 
 
 def pytest_collection_finish() -> None:

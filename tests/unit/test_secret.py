@@ -21,6 +21,8 @@ from invokeai_py_client.wire.calls import auth
 
 # Put together here, as the frames of pytest hold the source of this file.
 WORD = "".join(["S3cret", "-W0rd"])
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 LOGIN = base64.b64encode(f"u:{WORD}".encode()).decode()
 
 
@@ -196,7 +198,7 @@ async def test_a_failed_call_leaves_no_secret_in_a_frame(
     if (name, answer) in {("login", log_in_and_fail), ("Hugging Face", log_in_oddly)}:
         answer = refuse  # it would succeed
     studio.answer = answer
-    timeout = 0.2 if answer is sleep else 5
+    timeout = 0.05 if answer is sleep else 5
     with InvokeAIClient.from_url(studio.url, retries=0, timeout=timeout, **who) as client:
         check(await asyncio.to_thread(raised_by, lambda: CALLS[name](client)))
 

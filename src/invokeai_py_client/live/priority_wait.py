@@ -18,7 +18,7 @@ from invokeai_py_client.wire.events import Event
 
 logger = logging.getLogger("invokeai_py_client.live")
 
-_LOOK = 5.0
+LOOK = 5.0
 """Seconds between two status requests while the socket is connected and no event arrives."""
 
 _LOOK_UNTOLD = 2.0
@@ -66,7 +66,7 @@ class PriorityWait:
                 self._router,
                 self._queue_id,
                 nothing_pending,
-                pause=lambda: _LOOK if self._is_connected() else _LOOK_UNTOLD,
+                pause=lambda: LOOK if self._is_connected() else _LOOK_UNTOLD,
                 on_wait=self._saw,
                 unless=unless,
             )

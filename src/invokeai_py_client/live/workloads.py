@@ -8,7 +8,7 @@ from typing import Any
 Workload = frozenset[str]
 """The types of a graph's nodes."""
 
-_REMEMBERED = 1000
+REMEMBERED = 1000
 
 
 class Workloads:
@@ -26,7 +26,7 @@ class Workloads:
         self._of_batch[batch_id] = frozenset(
             str(node.get("type")) for node in nodes.values() if isinstance(node, Mapping)
         )
-        while len(self._of_batch) > _REMEMBERED:
+        while len(self._of_batch) > REMEMBERED:
             del self._of_batch[next(iter(self._of_batch))]
 
     def of(self, batch_id: str) -> Workload | None:

@@ -86,7 +86,8 @@ class ServerEnvironment:
             hint="Delete that folder, so that it is installed again.",
         )
 
-    def variables(self) -> dict[str, str]:
+    @staticmethod
+    def variables() -> dict[str, str]:
         """The environment variables for the server: the user's, less those that would change what it does."""
         return {name: value for name, value in os.environ.items() if not name.startswith(_DEVELOPMENT_SETTINGS)}
 

@@ -24,11 +24,11 @@ _INSTALL_TIMEOUT = 120.0
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
-def build_tiny_model(environment: ServerEnvironment, folder: Path, report: Report) -> Path:
+def build_tiny_model(python: Path, folder: Path, report: Report) -> Path:
     """Build the tiny model, unless it is there, and whole.
 
     Args:
-        environment: whose Python has diffusers and transformers.
+        python: An interpreter that has diffusers and transformers.
         folder: where to; it appears when it is complete.
         report: is told the step.
 
@@ -46,11 +46,11 @@ def build_tiny_model(environment: ServerEnvironment, folder: Path, report: Repor
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             done = subprocess.run(
-                [str(environment.python), str(_SCRIPT), str(unfinished)],
+                [str(python), str(_SCRIPT), str(unfinished)],
                 capture_output=True,
                 text=True,
                 check=False,
-                env=environment.variables(),
+                env=ServerEnvironment.variables(),
             )
             if done.returncode != 0:
                 raise LocalServerError(

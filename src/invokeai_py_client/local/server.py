@@ -126,6 +126,11 @@ class LocalServer:
         return self._environment.folder
 
     @property
+    def python(self) -> Path:
+        """The interpreter of its Python environment, such as to install what custom nodes need."""
+        return self._environment.python
+
+    @property
     def running(self) -> bool:
         """Whether its process is alive."""
         return self._process is not None and self._process.poll() is None
@@ -188,8 +193,8 @@ class LocalServer:
             LocalServerError: the server is not running, or it could not be built or installed.
         """
         folder = build_tiny_model(
+            self.python,
             # What one version's libraries write, those of another may not read.
-            self._environment,
             self._cache / "models" / self._environment.folder.name / name,
             self._report,
         )

@@ -17,7 +17,9 @@ STABLE_AFTER = 30.0
 
 _MOST_DOUBLINGS = 16
 
-_FIRST_RETRY = 0.2
+FIRST_RETRY = 0.2
+"""Seconds; the least delay before the first retry of a request. It doubles with each further retry."""
+
 _LONGEST_RETRY = 5.0
 
 
@@ -33,7 +35,7 @@ def retry_delay(tries: int, error: InvokeAIError) -> float:
     """
     if isinstance(error, ApiError) and error.retry_after is not None:
         return error.retry_after
-    return min(_FIRST_RETRY * 2.0 ** (tries - 1), _LONGEST_RETRY) + random.uniform(0, _FIRST_RETRY)
+    return min(FIRST_RETRY * 2.0 ** (tries - 1), _LONGEST_RETRY) + random.uniform(0, FIRST_RETRY)
 
 
 class Backoff:

@@ -65,7 +65,7 @@ _SLOWEST_UPLOAD = 64 * 1024
 _SHORTEST = 0.001
 """Seconds; the minimum timeout of an attempt."""
 
-_KEPT_OPEN = 2.0
+KEPT_OPEN = 2.0
 """Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request: whether
 an enqueue that was sent on a closed connection was stored is unknown for seconds. The rest is for the way there."""
 
@@ -143,9 +143,7 @@ class HttpTransport:
             # After a fork, the old session belongs to the parent. It is dropped without being closed.
             headers = {"Accept": "application/json, */*;q=0.5"}
             session = self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=_KEPT_OPEN
-                ),
+                connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=KEPT_OPEN),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
                 proxy=self._proxy,

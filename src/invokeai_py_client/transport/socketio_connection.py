@@ -67,7 +67,7 @@ class SocketIOConnection:
         try:
             await self._client.connect(
                 f"{parts.scheme}://{parts.netloc}",
-                socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
+                socketio_path=f"{parts.path}/ws/socket.io",
                 transports=["websocket"],
                 auth=None if token is None else {"token": token.reveal()},
                 wait_timeout=ceil(self._timeout),

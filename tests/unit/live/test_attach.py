@@ -57,7 +57,9 @@ async def test_all_of_a_batch_is_known_when_it_is_attached(
     if batch_id != "done":
         assert await room.tracker.attacher.attach(QUEUE, batch_id=batch_id) is run
         assert (await room.tracker.attacher.attach_many(QUEUE))[batch_id] is run
+        asked = len(room.queue.requests)
         assert await room.tracker.attacher.attach_if_there(QUEUE, batch_id) is run
+        assert len(room.queue.requests) == asked
 
 
 @in_virtual_time

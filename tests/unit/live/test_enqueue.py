@@ -689,19 +689,15 @@ async def test_an_unwanted_batch_counts_as_requested_and_not_taken() -> None:
 
 @in_virtual_time
 async def test_a_batch_is_looked_for_in_its_queue() -> None:
-    server = QueueServer()
-    paths: list[str] = []
-
-    async def noted(exchange: Exchange) -> Response:
-        paths.append(exchange.call.path)
-        return await exchange.carry_out()
-
+    server = QueueServer(queue_id="other")
     server.next("enqueue_batch", lost)
-    for route in ("batch_status", "item_ids", "item_summaries_by_ids"):
-        server.always(route, noted)
     assert (await enqueue_once(server, "other", "mine", BODY)).item_ids == [1]
-    assert len(paths) == 3
-    assert all(path.startswith("/api/v1/queue/other/") for path in paths)
+    assert [request.route for request in server.requests] == [
+        "enqueue_batch",
+        "batch_status",
+        "item_ids",
+        "item_summaries_by_ids",
+    ]
 
 
 @in_virtual_time

@@ -130,6 +130,7 @@ async def test_runs_that_go_on_are_told_of_a_gap_and_brought_up_to_date() -> Non
     back, *rest = taken(mailbox)
     assert isinstance(back, Reconnected)
     assert back.queue_id == "default"
+    assert back.queue_id == "default"
     assert 60 <= back.seconds <= now() - lost_at
     assert [event.type for event in rest] == ["invocation_complete", "queue_item_status_changed", "session_complete"]
 

@@ -54,6 +54,7 @@ async def test_what_is_low_waits_until_nothing_is_pending(is_connected: bool, lo
     priority_wait = turns.of(Priority.LOW)
     await priority_wait.wait()
     assert 101 <= now() - began <= 101 + longest
+    assert 101 / longest <= len(turns.server.requests) <= 101 / longest + 2
     assert priority_wait.waits_for == "1 items are pending in the queue 'default'"
 
 

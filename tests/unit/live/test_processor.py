@@ -28,6 +28,7 @@ class BrokenQueue(FakeQueue):
 
     async def send(self, call: Call[Any]) -> Any:
         if self.is_processor_dead and not self.can_read and not call.path.endswith("/status"):
+            assert call.path.startswith("/api/v1/queue/default/")
             self.requests.append((call.path, ()))
             raise ServerError("500", status=500, method=call.method, url=call.path)
         return await super().send(call)

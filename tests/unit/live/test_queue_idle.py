@@ -178,3 +178,55 @@ async def test_a_processor_that_is_at_work_is_waited_for() -> None:
     asyncio.get_running_loop().call_later(7200, server.finish, *items)
     assert await until_counts(server, router(), "default", nothing_at_all, pause=lambda: 5.0)
     assert server.asked("item") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_idle"), [("pending", False), ("in_progress", False), ("waiting", False), ("completed", True)]
+)
+def test_a_queue_is_idle_when_all_its_items_have_ended(name: str, is_idle: bool) -> None:
+    assert nothing_at_all({"pending": 0, "in_progress": 0, "waiting": 0, name: 1}) is is_idle
+    assert nothing_at_all({name: 1}) is is_idle
+    assert nothing_pending({name: 1}) is (name != "pending")
+
+
+@in_virtual_time
+async def test_the_last_part_of_the_time_is_waited_too() -> None:
+    server = QueueServer()
+    server.add("others")
+    began = now()
+    assert not await until_counts(server, router(), "default", nothing_pending, pause=lambda: 5.0, seconds=0.5)
+    assert now() - began == pytest.approx(0.5)
+    assert len(server.requests) == 1
+
+
+@in_virtual_time
+async def test_a_wait_that_is_over_looks_at_no_event() -> None:
+    events, looks = router(), list[Counts]()
+
+    def is_so(counts: Counts) -> bool:
+        looks.append(counts)
+        return True
+
+    assert await until_counts(QueueServer(), events, "default", is_so, pause=lambda: 5.0)
+    assert len(looks) == 1
+    item = {"queue_id": "default", "item_id": 1, "batch_id": "b", "session_id": "s", "status": "completed"}
+    events.dispatch("queue_item_status_changed", {**item, "queue_status": {"pending": 0}})
+    assert len(looks) == 1
+
+
+@in_virtual_time
+async def test_an_event_whose_counts_are_not_yet_so_has_nothing_asked() -> None:
+    server = QueueServer()
+    (item,) = server.add("others")
+    events = router()
+    wait = asyncio.create_task(until_counts(server, events, "default", nothing_pending, pause=lambda: 3600.0))
+    await asyncio.sleep(1)
+    told = {"queue_id": "default", "item_id": 9, "batch_id": "b", "session_id": "s", "status": "completed"}
+    for pending in (2, 1):
+        events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": pending}})
+        await asyncio.sleep(1)
+    assert len(server.requests) == 1
+    server.finish(item)
+    events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": 0}})
+    assert await wait
+    assert len(server.requests) == 2

@@ -18,6 +18,7 @@ from invokeai_py_client.live.queue_reads import (
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.records.queue import ItemIds, QueueItemRecord, QueueItemSummary
 
 
@@ -51,6 +52,7 @@ class Server(HttpTransport):
         }
 
     async def send(self, call: Call[Any]) -> Any:
+        assert call.path.startswith("/api/v1/queue/default/")
         route = call.path.removeprefix("/api/v1/queue/default/")
         self.asked.append(route)
         if route in self._lacks:
@@ -85,6 +87,13 @@ async def test_items_come_in_order_whatever_the_server_lacks(lacks: tuple[str, .
     assert await item_of_session(server, "default", "s5") == 5
     with pytest.raises(errors.NotFoundError, match="s77"):
         await item_of_session(server, "default", "s77")
+
+
+async def test_summaries_of_many_items_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MAX_IDS_PER_REQUEST", 8)
+    server = Server()
+    assert [item.item_id for item in await summaries_of(server, "default", range(20, 0, -1))] == [*range(20, 0, -1)]
+    assert server.asked == ["item_summaries_by_ids"] * 3
 
 
 async def test_an_old_server_is_asked_for_few_items_one_by_one_and_for_many_at_once() -> None:

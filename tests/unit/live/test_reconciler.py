@@ -418,6 +418,21 @@ def test_a_lost_item_is_run_again(room: Room) -> None:
     room.play(test)
 
 
+def test_a_lost_item_that_the_server_does_not_run_again_ends_as_canceled(room: Room) -> None:
+    async def test() -> None:
+        run = room.follow("b", 1, resubmits=True)
+        run.state.missed()
+        run.state.server_was_away()
+        room.queue.put(1, status="canceled", started_at="t")
+        room.queue.refused["retry_items_by_id"] = errors.RejectedError("no", status=422, method="PUT", url="u")
+        room.reconciler.check(run)
+        await until(lambda: run.is_over)
+        assert (run.state.snapshot.status, run.failure) == ("canceled", None)
+        assert len(room.queue.asked("retry_items_by_id")) == 1
+
+    room.play(test)
+
+
 def test_scheduling_a_run_takes_the_same_work_beside_many(room: Room) -> None:
     def work(runs: int) -> int:
         for item_id in range(1, runs + 1):

@@ -245,6 +245,29 @@ def test_queue_watchers_hear_of_their_queue_whoever_the_items_belong_to() -> Non
     assert len(told) == 2
 
 
+def test_a_watcher_of_a_queue_that_leaves_takes_no_other_with_it() -> None:
+    room = Room()
+    leaving: list[list[Event]] = []
+    staying: list[list[Event]] = []
+    for told in (leaving, staying):
+        room.router.watch_queue("default", told.append)
+    room.router.unwatch_queue("default", leaving.append)
+    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 5, "not ours"))
+    assert (len(leaving), len(staying)) == (0, 1)
+
+
+def test_the_items_that_a_run_has_when_it_is_followed_are_found() -> None:
+    room = Room()
+    state = RunState("one", "default", GRAPH, only=frozenset({1}))
+    state.enqueued([1])
+    run = room.router.follow(state)
+    assert room.router.having(1) == [run]
+    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
+    assert statuses(run) == ["in_progress"]
+    room.router.forget(run)
+    assert room.router.having(1) == []
+
+
 def test_an_event_that_cannot_be_read_is_logged_once_a_type(caplog: pytest.LogCaptureFixture) -> None:
     room = Room()
     for _ in range(2):

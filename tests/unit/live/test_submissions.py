@@ -608,6 +608,15 @@ async def test_after_a_doubt_the_same_id_settles_it() -> None:
     assert client.server.ids_of("mine") == [1]
 
 
+@in_virtual_time
+async def test_a_run_that_is_withdrawn_is_canceled() -> None:
+    client = Client(QueueServer())
+    run = await client.submit(of(3))
+    await client.submissions.withdraw(run)
+    assert [item["status"] for item in client.server.items.values()] == ["canceled"] * 3
+    assert run.cancel_asked
+
+
 # Urgent and high.
 
 
@@ -623,6 +632,41 @@ async def test_what_is_high_waits_for_what_is_urgent() -> None:
     run = await high
     assert client.server.asked("enqueue_batch")[1].body["prepend"] is True
     assert client.followed() == [run]
+
+
+@pytest.mark.parametrize("names_items", [True, False])
+@in_virtual_time
+async def test_what_is_high_waits_for_an_urgent_batch_that_is_sent_by_other_means(names_items: bool) -> None:
+    client = Client(QueueServer())
+    client.server.add("another's")
+    async with client.submissions.urgent("default", "raw") as answered:
+        high = asyncio.create_task(client.submit(priority=Priority.HIGH))
+        await asyncio.sleep(10)
+        assert not high.done(), "the urgent one is being sent"
+        item_ids, woken = client.server.add("raw", 2), client.woken
+        await answered(item_ids if names_items else None)
+    (urgent,) = client.router.urgent("default")
+    assert ([*urgent.state.items], urgent.state.is_enqueued) == (item_ids, True)
+    assert client.woken == woken + 1, "what happened to its items meanwhile is asked for"
+    await asyncio.sleep(10)
+    assert not high.done(), "the urgent one is pending"
+    client.router.forget(urgent)
+    run = await high
+    assert client.followed() == [run]
+
+
+@in_virtual_time
+async def test_an_urgent_batch_that_could_not_be_sent_or_found_is_waited_for_no_longer() -> None:
+    client = Client(QueueServer())
+    with pytest.raises(errors.RejectedError):
+        async with client.submissions.urgent("default", "raw"):
+            raise errors.RejectedError("no", status=422, method="POST", url="u")
+    assert client.followed() == []
+    client.server.always("item_ids", refused)
+    async with client.submissions.urgent("default", "raw") as answered:
+        client.server.add("raw")
+        await answered(None)
+    assert client.followed() == []
 
 
 # The rest of a batch, whatever happens.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -294,6 +296,10 @@ async def test_a_stream_of_a_queue_that_is_left_costs_nothing_more() -> None:
     await settle()
     await room.engine.aclose()
     assert failure() is None
+    of_no_use = weakref.ref(events)
+    del events, failure
+    gc.collect()
+    assert of_no_use() is None
 
 
 @pytest.mark.parametrize(

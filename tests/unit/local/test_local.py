@@ -39,11 +39,11 @@ def fake_cache(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def server(cache: Path, does: str, **settings: object) -> LocalServer:
+def server(cache: Path, does: str, start_timeout: float = 10, **settings: object) -> LocalServer:
     root = cache / "root"
     root.mkdir(exist_ok=True)
     (root / "does").write_text(does)
-    return LocalServer(root, version="1.0", cache=cache, start_timeout=10, report=silent, config=settings)
+    return LocalServer(root, version="1.0", cache=cache, start_timeout=start_timeout, report=silent, config=settings)
 
 
 RUNS = """
@@ -107,9 +107,8 @@ if tries < 2:
 
 
 def test_a_start_that_never_answers_ends(fake_cache: Path) -> None:
-    local = server(fake_cache, "import signal; print('thinking', flush=True); signal.pause()")
-    local._start_timeout = 0.5
-    with pytest.raises(LocalServerError, match=r"within 0\.5 s(?s:.*)thinking"):
+    local = server(fake_cache, "import signal; print('thinking', flush=True); signal.pause()", start_timeout=0.3)
+    with pytest.raises(LocalServerError, match=r"within 0\.3 s(?s:.*)thinking"):
         local.start()
     assert not local.running
 

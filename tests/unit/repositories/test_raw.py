@@ -15,6 +15,8 @@ from invokeai_py_client import InvokeAIClient, errors
 # Not written out where it is used: tracebacks quote the lines of tests, too.
 SECRET = "Secret-Word"
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 
 class Echo:
     """Remembers what it was sent, and answers with a status."""

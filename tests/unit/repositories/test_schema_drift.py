@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 from pathlib import Path
@@ -13,7 +12,7 @@ from invokeai_py_client.repositories.schema_drift import known_routes, schema_dr
 OPENAPI = Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def document() -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(gzip.decompress(OPENAPI.read_bytes()))
     return loaded
@@ -60,6 +59,6 @@ def change(document: dict[str, Any], what: str) -> None:
     ],
 )
 def test_what_is_missing_is_told(what: str, document: dict[str, Any]) -> None:
-    changed = copy.deepcopy(document)
-    change(changed, what)
-    assert any(str(drift).startswith(f"{what}: ") for drift in schema_drift(changed)), schema_drift(changed)
+    change(document, what)
+    drifts = [str(drift) for drift in schema_drift(document)]
+    assert any(drift.startswith(f"{what}: ") for drift in drifts), drifts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +18,14 @@ from tests.support.serving import serving
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import AnswerTooLargeError, NotInvokeAIError
 
-OPENAPI = gzip.decompress((Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz").read_bytes())
+SCHEMAS = json.loads(gzip.decompress((Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz").read_bytes()))[
+    "components"
+]["schemas"]
+OPENAPI = json.dumps(
+    {"components": {"schemas": {name: SCHEMAS[name] for name in ("NoiseInvocation", "NoiseOutput")}}}
+).encode()
+"""The part of a server's document that tells of one node."""
+
 WORKFLOW: dict[str, Any] = {"name": "w", "meta": {"version": "3.0.0"}, "nodes": [], "edges": [], "exposedFields": []}
 
 

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import gc
+import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from invokeai_py_client.errors import ClientClosedError, EngineThreadError
-from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.engine import Engine, LoopWatch
 
 
 @pytest.fixture
@@ -33,6 +39,12 @@ def test_it_starts_with_its_first_use_on_a_daemon_thread_of_its_name(engine: Eng
     assert engine.block(thread_name()) == "test engine"
     assert engine.generation == 1
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test engine")
+
+
+def test_its_thread_can_be_told_from_others() -> None:
+    engine = Engine()
+    assert engine.block(thread_name()) == "invokeai-client"
+    engine.close()
 
 
 def test_errors_come_back_to_the_caller(engine: Engine) -> None:
@@ -198,11 +210,12 @@ def test_a_background_task_that_fails_is_logged(engine: Engine, caplog: pytest.L
     assert "background task 'bad one' ended by an error" in caplog.text
 
 
-def test_an_exit_inside_a_coroutine_is_its_callers_affair_alone(engine: Engine) -> None:
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_inside_a_coroutine_is_its_callers_affair_alone(engine: Engine, error: type[BaseException]) -> None:
     async def leave() -> None:
-        raise SystemExit(3)
+        raise error
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(error):
         engine.block(leave())
     assert engine.block(thread_name()) == "test engine"
 
@@ -423,3 +436,101 @@ def test_calls_that_meet_a_close_end_one_way_or_the_other() -> None:
             thread.join(10)
             assert not thread.is_alive()
     assert len(ended) == 80
+
+
+def test_nothing_is_kept_of_work_that_is_done(engine: Engine) -> None:
+    class Result:
+        pass
+
+    async def make() -> Result:
+        return Result()
+
+    tasks: list[weakref.ref[asyncio.Task[None]]] = []
+
+    async def spawn() -> None:
+        task = engine.spawn(asyncio.sleep(0), name="short")
+        tasks.append(weakref.ref(task))
+        await task
+
+    result = weakref.ref(engine.block(make()))
+    engine.block(spawn())
+    engine.block(asyncio.sleep(0))
+    gc.collect()
+    assert result() is None
+    assert tasks[0]() is None
+
+
+def test_a_clean_up_may_be_taken_back_at_any_time(engine: Engine) -> None:
+    ran: list[str] = []
+
+    async def clean_up() -> None:
+        ran.append("cleaned up")
+
+    async def register() -> Callable[[], None]:
+        engine.on_close(clean_up)
+        return engine.on_close(clean_up)
+
+    forget = engine.block(register())
+    forget()
+    forget()
+    engine.close()
+    assert ran == ["cleaned up"]
+    forget()
+
+
+async def test_a_loop_that_is_blocked_holds_up_no_close(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai_py_client.runtime.engine.PATIENCE", 0.1)
+    started, release = threading.Event(), threading.Event()
+
+    async def block_the_loop() -> None:
+        started.set()
+        release.wait(10)
+
+    blocked = asyncio.ensure_future(engine.call(block_the_loop()))
+    await asyncio.to_thread(started.wait)
+    began = time.monotonic()
+    await engine.aclose()
+    await asyncio.to_thread(engine.close)
+    assert time.monotonic() - began < 2
+    release.set()
+    with contextlib.suppress(ClientClosedError):
+        await blocked
+
+
+def test_a_new_loop_is_noticed_once(engine: Engine) -> None:
+    before = LoopWatch(engine)
+    assert (before.is_stale, before.has_changed(), before.has_changed()) == (True, True, False)
+    engine.block(asyncio.sleep(0))
+    for watch in (before, LoopWatch(engine)):
+        assert (watch.is_stale, watch.has_changed(), watch.is_stale, watch.has_changed()) == (True, True, False, False)
+
+
+PROGRAM = """
+import asyncio, os
+from invokeai_py_client.runtime.engine import Engine
+
+engine = Engine()
+print(engine.block(asyncio.sleep(0, "begun")), flush=True)
+if (child := os.fork()) == 0:
+    print(engine.block(asyncio.sleep(0, "in the child")), flush=True)
+    engine.close()
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(engine.block(asyncio.sleep(0, "in the parent")), flush=True)
+
+async def clean_up():
+    print("cleaned up", flush=True)
+
+async def register():
+    engine.on_close(clean_up)
+
+engine.block(register())
+# It is not closed: the end of the program does that.
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork as POSIX has it")
+def test_it_outlives_a_fork_and_ends_with_its_program() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (["begun", "in the child", "in the parent", "cleaned up"], "")
+    assert done.returncode == 0

@@ -13,7 +13,7 @@ import pytest
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import Listing
 from invokeai_py_client.runtime.reporting import block_reporting, reporting
-from invokeai_py_client.runtime.twins import on_engine, read_here
+from invokeai_py_client.runtime.twins import Blocking, on_engine, read_here
 
 
 class AsyncThings:
@@ -108,3 +108,22 @@ async def test_what_is_there_already_is_passed_on_as_it_is(things: AsyncThings) 
 def test_a_method_on_the_engine_keeps_its_name_docstring_and_signature() -> None:
     assert (AsyncThings.keep.__name__, AsyncThings.keep.__doc__) == ("keep", "Keep.")
     assert str(inspect.signature(AsyncThings.keep)) == "(self, thing: 'Any') -> 'Any'"
+
+
+class Things(Blocking[object]):
+    """A blocking class."""
+
+
+class OtherThings(Blocking[object]):
+    """Another."""
+
+
+def test_two_blocking_objects_are_equal_if_they_are_of_one_class_and_of_the_same_awaited_object() -> None:
+    one, same, other = Things((1, 2)), Things((1, 2)), Things((1, 3))
+    assert one == same
+    assert hash(one) == hash(same) != hash(other)
+    assert one != other
+    assert one != OtherThings((1, 2))
+    assert one != (1, 2)
+    assert OtherThings((1, 2)) != one
+    assert {one, same, other} == {one, other}

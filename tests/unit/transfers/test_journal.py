@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -71,6 +70,9 @@ class FullFile:
 
     closed = False
 
+    def tell(self) -> int:
+        return 0
+
     def write(self, _: str) -> None:
         pass
 
@@ -85,13 +87,11 @@ class FullFile:
 
 @pytest.mark.parametrize("lines_at_once", [1, 100])
 def test_one_that_fails_later_is_told_once_and_let_be(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, lines_at_once: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, lines_at_once: int
 ) -> None:
-    full: Any = FullFile()
+    full = FullFile()
+    monkeypatch.setattr(Path, "open", lambda path, mode, encoding: full)
     with caplog.at_level(logging.WARNING), TransferLog(tmp_path / "log", lines_at_once=lines_at_once) as log:
-        assert log._file is not None
-        log._file.close()
-        log._file = full
         for key in "abc":
             log.remember(key, size=1)
         assert log.get("c") is not None

@@ -83,7 +83,7 @@ async def test_the_shared_session_outlives_the_library_s_client(refused: bool) -
 
 @pytest.mark.parametrize(
     "rubbish",
-    ["[" * 200_000 + "]" * 200_000, "{cut", "1" * 10_000],
+    ["[" * 200_000 + "]" * 200_000, '{"cut": "', "1" * 10_000],
     ids=["nested too deeply", "no JSON", "a number of too many digits"],
 )
 async def test_an_unreadable_event_is_skipped_and_logged_once(rubbish: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,6 +107,50 @@ async def test_an_unreadable_event_is_skipped_and_logged_once(rubbish: str, capl
     warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
     assert len(warnings) == 1
     assert "'odd'" in warnings[0]
+
+
+async def test_of_unreadable_events_twenty_types_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        for number in range(25):
+            await websocket.send_str(f'42["odd {number}",')
+        await websocket.close()
+        return websocket
+
+    async with serving(talk) as url, aiohttp.ClientSession() as session:
+        websocket = await TappedSession(session, lambda *_: None).ws_connect(url)
+        assert (await websocket.receive()).type is not aiohttp.WSMsgType.TEXT
+    warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
+    assert len(warnings) == 20
+    assert "'odd 19'" in warnings[-1]
+
+
+async def test_all_but_events_goes_both_ways_as_it_is() -> None:
+    received: list[object] = []
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        async for message in websocket:
+            received.append(message.data)
+            await websocket.send_str('42["told"]')
+            await websocket.send_str("2")
+        return websocket
+
+    heard: Heard = []
+    async with serving(echo) as url, aiohttp.ClientSession() as session:
+        tapped = TappedSession(session, lambda name, payload: heard.append((name, payload)))
+        assert not tapped.closed
+        websocket = await tapped.ws_connect(url)
+        assert tapped.closed, "the library must not close it"
+        await websocket.send_str("1")
+        assert (await websocket.receive()).data == "2"
+        await websocket.send_bytes(b"1")
+        assert (await websocket.receive()).data == "2"
+        await websocket.close()
+    assert received == ["1", b"1"]
+    assert heard == [("told", None)] * 2
 
 
 async def test_a_websocket_is_closed_although_its_handshake_has_failed() -> None:

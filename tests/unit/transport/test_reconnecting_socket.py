@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -91,10 +91,11 @@ async def studio() -> AsyncIterator[Studio]:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+async def engine() -> AsyncIterator[Engine]:
     engine = Engine()
     yield engine
-    engine.close()
+    # Awaited, as the server that the socket says goodbye to is on this loop.
+    await engine.aclose()
 
 
 class Listener:
@@ -159,9 +160,12 @@ async def test_a_redirect_within_the_server_is_followed(studio: Studio, engine: 
 
 async def test_the_socket_logs_in_again_when_its_token_has_expired(studio: Studio, engine: Engine) -> None:
     studio.accepted, studio.login_status = {"good"}, 200
-    socket = socket_of(engine, Settings(studio.url, token="expired", email="a@b.c", password="right"))
+    listener = Listener()
+    socket = socket_of(engine, Settings(studio.url, token="expired", email="a@b.c", password="right"), listener)
     assert await engine.call(socket.subscribe("default"))
     assert (studio.shown, studio.logins) == (["expired", "t1"], ["right"])
+    await studio.sio.emit("queue_cleared", {"queue_id": "default"})
+    assert [await engine.call(listener.told.get()) for _ in range(2)] == ["connected", "received queue_cleared"]
 
 
 @pytest.mark.parametrize(
@@ -185,10 +189,13 @@ async def test_who_is_refused_is_told_instead_of_waiting_in_silence(
     assert studio.shown == ["expired"]
 
 
-async def test_the_socket_waits_after_a_refusal_until_somebody_logs_in(studio: Studio, engine: Engine) -> None:
+@pytest.mark.parametrize("token", [None, "expired"])
+async def test_the_socket_waits_after_a_refusal_until_somebody_logs_in(
+    studio: Studio, engine: Engine, token: str | None
+) -> None:
     studio.accepted = {"good"}
     listener = Listener()
-    http = HttpTransport(Settings(studio.url, email="a@b.c", password="wrong"), engine)
+    http = HttpTransport(Settings(studio.url, token=token, email="a@b.c", password="wrong"), engine)
     socket = Socket(http, engine, listener)
     assert not await engine.call(socket.subscribe("default"))
     assert await engine.call(listener.told.get()) == "AuthenticationError"

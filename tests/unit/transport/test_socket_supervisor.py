@@ -122,7 +122,7 @@ def socket_to(server: Server, listener: Listener | None = None) -> Socket:
         (OSError("no route"), HOUR),
         (TimeoutError(), HOUR),
         (RecursionError(), HOUR),
-        (KeyError("a library's own error"), WEEK),
+        (KeyError("a library's own error"), 24 * HOUR),
     ],
 )
 @in_virtual_time

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import socketio.exceptions
 from aiohttp import WSMsgType, web
 from tests.support.serving import serving
+from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import AuthenticationError
 from invokeai_py_client.runtime.engine import Engine
@@ -165,7 +167,7 @@ async def test_the_end_of_a_connection_is_told(
 async def test_a_server_that_answers_no_ping_is_lost(
     server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.2)
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.1)
     server.answers_pings = False
     async with connected(engine, server) as connection:
         assert await end_of(engine, connection)
@@ -174,31 +176,32 @@ async def test_a_server_that_answers_no_ping_is_lost(
 async def test_a_server_that_answers_pings_is_not(
     server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.1)
+    monkeypatch.setattr(socketio_connection, "PING_AFTER", 0.05)
     async with connected(engine, server) as connection:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
         await engine.call(connection.subscribe("default"))
         assert not connection.ended.done()
 
 
-@pytest.mark.parametrize(
-    "acknowledgement",
-    ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"],
-    ids=["none", "nested too deeply", "no JSON"],
-)
-async def test_a_subscription_that_is_not_acknowledged_fails(
-    server: Server, engine: Engine, acknowledgement: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def script(wire: Wire, text: str) -> None:
-        if not text.startswith("42"):
-            await agree(wire, text)
-        elif acknowledgement:
-            await wire.say(acknowledgement)
+async def test_a_subscription_that_is_not_acknowledged_fails(engine: Engine) -> None:
+    async def check(acknowledgement: str) -> None:
+        async def script(wire: Wire, text: str) -> None:
+            if not text.startswith("42"):
+                await agree(wire, text)
+            elif acknowledgement:
+                await wire.say(acknowledgement)
 
-    server.script = script
-    async with connected(engine, server, connect_timeout=1.0) as connection:
-        with pytest.raises((SocketFailure, TimeoutError)):
-            await engine.call(connection.subscribe("default"))
+        server = Server()
+        server.script = script
+        async with (
+            serving(server.answer) as server.url,
+            connected(engine, server, connect_timeout=1.0) as connection,
+        ):
+            with pytest.raises((SocketFailure, TimeoutError)):
+                await engine.call(connection.subscribe("default"))
+
+    # None, one that is nested too deeply, and one that is no JSON; together, as each takes the second.
+    await asyncio.gather(*map(check, ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"]))
 
 
 async def refuse(wire: Wire, text: str) -> None:
@@ -243,3 +246,48 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
             async with connected(engine, server, connect_timeout=0.2):
                 pass
         await asyncio.wait_for(server.closed.wait(), 10)
+
+
+class SilentClient:
+    """The library's client, of a connection whose other end says nothing any more: it tells of no end."""
+
+    is_half_open = False
+
+    def on(self, name: str, handler: object) -> None:
+        pass
+
+    async def disconnect(self) -> None:
+        if self.is_half_open:
+            await asyncio.Event().wait()
+
+    async def call(self, name: str, data: object, **_: object) -> None:
+        raise socketio.exceptions.BadNamespaceError("/ is not a connected namespace.")
+
+
+class SilentSession:
+    async def close_websocket(self) -> None:
+        pass
+
+
+async def test_a_connection_that_is_closed_has_ended_whatever_the_library_tells() -> None:
+    client: Any = SilentClient()
+    session: Any = SilentSession()
+    connection = SocketIOConnection(client, session, 1.0)
+    with pytest.raises(SocketFailure, match="not a connected namespace"):
+        await connection.subscribe("default")
+    assert not connection.ended.done()
+    await connection.close()
+    assert connection.ended.result() == "closed"
+    await connection.close()
+
+
+@in_virtual_time
+async def test_closing_a_half_open_connection_takes_a_few_seconds() -> None:
+    client: Any = SilentClient()
+    client.is_half_open = True
+    session: Any = SilentSession()
+    connection = SocketIOConnection(client, session, 1.0)
+    began = now()
+    await connection.close()
+    assert 1 < now() - began < 10
+    assert connection.ended.result() == "closed"

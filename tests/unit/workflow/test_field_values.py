@@ -139,6 +139,16 @@ def test_a_value_may_override_an_edge_and_give_it_back(fed: WorkflowFields) -> N
     assert not fed.is_cut_off("r")
 
 
+def test_a_restored_field_overrides_its_edge_if_it_did(fed: WorkflowFields) -> None:
+    seed = the_field(fed, "n", "seed")
+    as_in_the_file = seed.snapshot()
+    seed.set(7, override_edge=True)
+    overriding = seed.snapshot()
+    for state, is_overridden in ((as_in_the_file, False), (overriding, True), (as_in_the_file, False)):
+        seed.restore(state)
+        assert fed.is_overridden("n", "seed") is is_overridden
+
+
 def test_a_node_is_cut_off_only_if_all_its_edges_are_overridden(templates: NodeTemplates) -> None:
     nodes = [node("i", "integer", "1.0.1"), node("n", "noise", NOISE), node("alone", "integer", "1.0.1")]
     edges = [edge("i", "value", "n", "width"), edge("i", "value", "n", "height")]

@@ -103,6 +103,7 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
         ("blank_image", "color", "#ff800040", {"r": 255, "g": 128, "b": 0, "a": 64}),
         ("blank_image", "color", (1, 2, 3), {"r": 1, "g": 2, "b": 3, "a": 255}),
         ("blank_image", "color", {"r": 1, "g": 2, "b": 3, "a": 4}, {"r": 1, "g": 2, "b": 3, "a": 4}),
+        ("blank_image", "color", {"r": 0, "g": 2, "b": 255}, {"r": 0, "g": 2, "b": 255, "a": 255}),
         ("main_model_loader", "model", MODEL, MODEL),
         ("main_model_loader", "model", "dreamshaper", ModelReference("dreamshaper", ("sd-1", "sd-2"), ("main",))),
         ("lora_collection_loader", "loras", "ink", {"lora": ModelReference("ink", (), ("lora",)), "weight": 0.75}),
@@ -113,6 +114,9 @@ def field(templates: NodeTemplates, node: str, name: str, initial: Any = UNSET) 
         ("image_collection", "images", [PNG, "b"], [LocalImage(PNG), {"image_name": "b"}]),
         ("crop_image_to_bounding_box", "bounding_box", (1, 2, 3, 4), BOX),
         ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 0.5}, {**BOX, "score": 0.5}),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 1}, {**BOX, "score": 1}),
+        ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 0}, {**BOX, "score": 0}),
+        ("crop_image_to_bounding_box", "bounding_box", (3, 2, 3, 2), {**BOX, "x_min": 3, "x_max": 3, "y_max": 2}),
         ("main_model_loader", "model", Record(), MODEL),
         ("main_model_loader", "model", {**MODEL, "submodel_type": "vae"}, {**MODEL, "submodel_type": "vae"}),
         ("image_collection", "collection", ["a", {"image_name": "b"}], [{"image_name": "a"}, {"image_name": "b"}]),
@@ -188,6 +192,7 @@ def test_a_bad_value_is_refused_and_the_old_one_stays(
         one.value = given
     assert wants in str(caught.value)
     assert f"{node}.{name}" in str(caught.value)
+    assert ("cannot be None" in str(caught.value)) == (given is None)
     assert (caught.value.node_type, caught.value.field) == (node, name)
     assert one.value == "from the file"
 
@@ -241,6 +246,7 @@ def test_none_is_refused_where_the_node_needs_a_value(templates: NodeTemplates) 
         ("l2i", "board", "My board", "'board_id'"),
         ("img_blur", "image", "/etc/passwd", "'image_name'"),
         ("blank_image", "color", "#ffffff", "a color"),
+        ("blank_image", "color", [*"rgba"], "a color"),
         ("main_model_loader", "model", {"type": "float_generator_arithmetic_sequence"}, "a model"),
         ("main_model_loader", "model", {**MODEL, "hash": 5}, "a model"),
         ("integer_collection", "collection", 5, "list of IntegerField"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ class EventHistory:
 
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
-        self._next = 0
+        self._places = itertools.count()
         self._progress: dict[int, None] = {}
         self._latest: dict[tuple[int, str], int] = {}
         self.dropped = 0
@@ -24,8 +25,7 @@ class EventHistory:
     def add(self, events: Iterable[Event]) -> None:
         """Append events."""
         for event in events:
-            place = self._next
-            self._next += 1
+            place = next(self._places)
             self._events[place] = event
             if isinstance(event, GeneratorProgress):
                 self._add_progress(place, event)

@@ -36,7 +36,7 @@ from invokeai_py_client.transfers.uploads import FileSource, Upload
 from invokeai_py_client.wire.calls import boards, videos
 from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 
-_PAGE = 100
+PAGE = 100
 
 
 class AsyncVideos(AsyncMedia[VideoRecord]):
@@ -91,7 +91,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         async def names() -> list[str]:
             return await self._list_names(board, categories, origin, is_intermediate, starred, search, newest_first)
 
-        return Listing(self._engine, names, self._records, size=_PAGE)
+        return Listing(self._engine, names, self._records, size=PAGE)
 
     async def _records(self, video_names: Sequence[str]) -> list[VideoRecord]:
         records: list[VideoRecord | None] = []

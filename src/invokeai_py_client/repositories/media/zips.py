@@ -109,13 +109,13 @@ async def download_unzipped(
     archive = folder / f".{secrets.token_hex(8)}.zip.part"
     try:
         await download_zip(http, tracker, archive, image_names, board_id)
-        return await _unpacked(archive, folder, http.settings)
+        return await unpack_in_thread(archive, folder, http.settings)
     finally:
         archive.unlink(missing_ok=True)
 
 
-async def _unpacked(archive: Path, folder: Path, settings: Settings) -> list[Path]:
-    """`unpack` in a thread, which has ended when this is cancelled."""
+async def unpack_in_thread(archive: Path, folder: Path, settings: Settings) -> list[Path]:
+    """Call `unpack` in a thread. If this is cancelled, it ends when the thread has ended."""
     stop = threading.Event()
     limits = ZipLimits(settings.max_zip_files, settings.max_download_bytes)
     work = asyncio.get_running_loop().run_in_executor(None, unpack, archive, folder, stop, limits)

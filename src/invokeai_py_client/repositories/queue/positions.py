@@ -24,7 +24,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
 
-_ENDED_ITEMS = 100
+ENDED_ITEMS = 100
 """So many of those that ended last tell how long items take."""
 
 _LOOKED_BACK = 10_000
@@ -59,7 +59,7 @@ class Positions:
             runs = item.status in RUNNING
             return QueuePosition(item_id, item.status, 0 if runs else None, 0, 0.0 if runs else None)
         status = await self._http.send(queue.get_queue_status(self._queue_id))
-        items = await recent_items(self._http, self._queue_id, status.queue, ended=_ENDED_ITEMS)
+        items = await recent_items(self._http, self._queue_id, status.queue, ended=ENDED_ITEMS)
         pending = [summary for summary in items if summary.status == "pending"]
         await self._learn_priorities(pending)
         waiting = {i.item_id: Waiting(i.item_id, i.batch_id, i.user_id, self._priorities[i.item_id]) for i in pending}

@@ -216,6 +216,36 @@ def test_progress_of_a_child_is_progress_of_its_callers() -> None:
     assert between < run.snapshot.progress_percentage < 100
 
 
+def test_the_progress_of_a_call_of_many_items_is_their_mean() -> None:
+    made = []
+    for children in ((2,), (2, 3)):
+        run = calling()
+        for child in children:
+            run.apply_event(status(child, "pending", 0))
+            run.apply_snapshot(record(child, "pending", parent=1, path=("call",)))
+        before = run.snapshot.progress_percentage
+        run.apply_event(status(2, "in_progress", 1))
+        run.apply_event(done(2, "a"))
+        made.append(run.snapshot.progress_percentage - before)
+    assert made[1] == pytest.approx(made[0] / 2)
+
+
+def test_a_child_that_is_seen_pending_while_watched_has_no_gap() -> None:
+    run = calling(child=2)
+    run.apply_event(status(3, "pending", 0))
+    run.apply_snapshot(record(3, "pending", parent=1, path=("call",)))
+    run.missed()
+    run.apply_snapshot(record(3, "pending", parent=1, path=("call",)), nothing_missed=True)
+    for event in (
+        status(3, "in_progress", 1),
+        done(3, "a"),
+        done(3, "return", "workflow_return"),
+        status(3, "completed", 2),
+    ):
+        run.apply_event(event)
+    assert 3 not in run.unsettled(), "its end is believed without its record"
+
+
 def test_nodes_that_ran_before_the_graph_of_a_child_was_known_count() -> None:
     run = calling()
     run.apply_event(done(2, "a"))
@@ -508,3 +538,14 @@ def test_the_end_of_a_child_that_is_gone_is_told() -> None:
     run = calling()
     assert known(run.apply_gone(2)) == [("queue_item_status_changed", 2), ("session_complete", 2)]
     assert [child.status for child in run.view().children] == ["canceled"]
+
+
+def test_a_summary_of_an_item_that_nobody_is_known_to_have_called_does_not_tell_who_did() -> None:
+    run = run_of()
+    run.apply_event(status(7, "pending", 0))
+    run.apply_snapshot(summary(7, "in_progress", parent=1))
+    assert run.lacking_details() == [7]
+    run.apply_snapshot(record(7, "in_progress", parent=1, path=("call",)))
+    assert [child.status for child in run.view().children] == ["in_progress"]
+    run.apply_snapshot(record(7, "in_progress", parent=1, path=("call",)))
+    assert len(run.view().children) == 1

@@ -220,3 +220,11 @@ def test_the_time_before_the_first_report_is_split_into_setup_and_steps() -> Non
 def test_a_graph_with_a_loop_which_the_server_would_refuse_is_read_to_its_end() -> None:
     looped = graph({"i": "iterate", "a": "add"}, [("i", "item", "a", "a"), ("a", "value", "i", "collection")])
     assert work(looped).total == 2
+
+
+def test_progress_of_a_node_that_is_not_in_the_graph_counts_for_nothing() -> None:
+    workload = work(graph({"a": "add"}, []))
+    workload.node_progressed("other", {"id": "1", "type": "add"}, 0.5)
+    assert workload.share == 0
+    workload.node_done("other", {"id": "1", "type": "add"}, {})
+    assert workload.share == 0

@@ -632,3 +632,55 @@ def test_the_work_for_the_items_of_a_batch_grows_with_their_number_only() -> Non
     few, many = min(seconds_for(2_000) for _ in range(3)), min(seconds_for(50_000) for _ in range(2))
     # 25 times as many items: quadratic work would take 625 times as long.
     assert many < 150 * few
+
+
+def test_a_full_record_of_an_item_that_runs_is_news_although_nothing_was_missed() -> None:
+    run = started()
+    assert types(run.apply_snapshot(record("in_progress"))) == ["queue_item_status_changed"]
+    assert run.view().status == "in_progress"
+
+
+def test_a_report_that_says_nothing_new_is_no_event() -> None:
+    run = started()
+    report = node("invocation_progress", "a", percentage=0.5, message="")
+    assert types(run.apply_event(report)) == ["generator_progress"]
+    assert run.apply_event(report) == []
+    assert types(run.apply_event(node("invocation_progress", "a", percentage=0.75, message=""))) == [
+        "generator_progress"
+    ]
+
+
+def test_an_item_whose_node_runs_is_in_progress_although_its_status_was_not_heard() -> None:
+    run = started()
+    run.apply_event(status("pending", 0))
+    assert run.view().session_id == "s"
+    run.apply_event(node("invocation_started", "a"))
+    assert run.view().status == "in_progress"
+
+
+def test_an_item_lacks_the_output_of_one_of_several_iterations() -> None:
+    edges = [
+        {"source": {"node_id": "r", "field": "collection"}, "destination": {"node_id": "i", "field": "collection"}},
+        {"source": {"node_id": "i", "field": "item"}, "destination": {"node_id": "a", "field": "a"}},
+    ]
+    kinds = {"r": "range", "i": "iterate", "a": "add"}
+    run = RunState(
+        "b", "default", graph={"nodes": {key: {"type": kind} for key, kind in kinds.items()}, "edges": edges}
+    )
+    run.enqueued([1])
+    run.apply_event(status("in_progress", 1))
+    for node_id, prepared, result in (
+        ("r", "r1", {"collection": [1, 2]}),
+        ("i", "i1", {"item": 1}),
+        ("i", "i2", {"item": 2}),
+        ("a", "a1", {"value": 1}),
+    ):
+        invocation = {"id": prepared, "type": kinds[node_id]}
+        run.apply_event(node("invocation_complete", node_id, invocation=invocation, result=result))
+    run.apply_event(status("completed", 2))
+    assert run.lacking_details() == [1]
+
+
+def test_the_boards_of_a_run_are_known_before_it_has_items() -> None:
+    graph = {"nodes": {"a": {"type": "l2i", "board": {"board_id": "cats"}}, "b": {"type": "l2i"}}, "edges": []}
+    assert RunState("b", "default", graph).view().boards == {"a": "cats"}

@@ -99,7 +99,7 @@ async def test_a_cancelled_one_stops_and_is_waited_for(tmp_path: Path, monkeypat
         return whole_file(path)
 
     monkeypatch.setattr(zips, "whole_file", slowly)
-    task = asyncio.create_task(zips._unpacked(archive, tmp_path / "out", Settings()))
+    task = asyncio.create_task(zips.unpack_in_thread(archive, tmp_path / "out", Settings()))
     assert await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     await asyncio.sleep(0)

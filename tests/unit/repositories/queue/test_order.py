@@ -91,7 +91,7 @@ def test_items_that_were_enqueued_together() -> None:
 
 
 def test_kinds_are_remembered_of_the_latest_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invokeai_py_client.live.workloads._REMEMBERED", 2)
+    monkeypatch.setattr("invokeai_py_client.live.workloads.REMEMBERED", 2)
     workloads = Workloads()
     for batch_id in ("a", "b", "a", "c"):
         workloads.remember(batch_id, {"nodes": {"1": {"type": "add"}, "2": {"type": "add"}, "3": {"type": "blur"}}})
