@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from invokeai_py_client.errors import ForbiddenError, NotFoundError, RejectedError
@@ -19,8 +20,6 @@ from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import boards, images, models, videos, workflows
-from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.called_workflows import (
     CalledWorkflow,
     CalledWorkflows,
@@ -41,6 +40,10 @@ from invokeai_py_client.workflow.references import (
     find_model,
 )
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.boards import BoardRecord
+    from invokeai_py_client.wire.records.models import ModelRecord
 
 _ROUTE = re.compile(r"/api/v[0-9]+/(auth|models|boards|images)(?:/(.*?))?/?")
 _ONE_IMAGE = re.compile(r"i/([^/]+)")

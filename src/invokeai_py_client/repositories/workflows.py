@@ -15,17 +15,17 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.repositories.app import AsyncApp
 from invokeai_py_client.repositories.arguments import several, the_one
+from invokeai_py_client.repositories.server_version import server_version
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, Response
 from invokeai_py_client.wire.calls import app, workflows
-from invokeai_py_client.wire.records.workflows import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
@@ -101,7 +101,7 @@ class AsyncWorkflows(FixedAttributes):
         return await self._templates.get(self._fetch_templates)
 
     async def _fetch_templates(self) -> NodeTemplates:
-        version = await AsyncApp(self._engine, self._http).get_version()
+        version = await server_version(self._http)
         document = await self._http.send(app.get_openapi())
         return await asyncio.to_thread(load_templates, version, document, self._http.settings.url)
 
@@ -113,7 +113,7 @@ class AsyncWorkflows(FixedAttributes):
     @on_engine
     async def list_available_workflows(
         self, query: str | None = None, *, tags: str | Sequence[str] = (), category: str | None = None
-    ) -> list[WorkflowSummary]:
+    ) -> list[records.workflows.WorkflowSummary]:
         """The workflows of the server's library.
 
         Endpoint: GET /api/v1/workflows/ (page by page)
@@ -123,7 +123,7 @@ class AsyncWorkflows(FixedAttributes):
             tags: only those with at least one of these tags.
             category: `user` for the users' own, `default` for those that came with the server; None for both.
         """
-        found: dict[str, WorkflowSummary] = {}
+        found: dict[str, records.workflows.WorkflowSummary] = {}
         number, pages = 0, 1
         while number < pages:
             page = await self._http.send(
@@ -289,7 +289,9 @@ class AsyncWorkflows(FixedAttributes):
                 return (await self._http.send(workflows.get_workflow(workflow))).workflow_id
             raise
 
-    def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
+    def _the_one(
+        self, workflow: str, summaries: Sequence[records.workflows.WorkflowSummary]
+    ) -> records.workflows.WorkflowSummary:
         return the_one(
             workflow,
             summaries,
