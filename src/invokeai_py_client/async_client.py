@@ -11,7 +11,6 @@ import invokeai_py_client as public
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
-from invokeai_py_client.live.stats import client_stats
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.repositories.raw_call import hidden
@@ -297,6 +296,8 @@ class AsyncClient(FixedAttributes):
 
     def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        from invokeai_py_client.live.stats import client_stats
+
         return client_stats(self._http, self._tracker)
 
     # Names of the earlier client and of the page on execution modes, for what repositories do.

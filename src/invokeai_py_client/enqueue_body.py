@@ -7,7 +7,6 @@ import copy
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
@@ -100,7 +99,7 @@ class Composer:
         field = None if why is None else self._fields.get(*place)
         if field is None or field.is_changed:
             return problem
-        return replace(problem, why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
+        return problem._replace(why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
     def snapshot(self) -> Composer:
         """Return a composer of the values as they are now; the caller may change them while a body is composed."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import WorkflowError
 from invokeai_py_client.json_text import read_json
@@ -172,8 +172,7 @@ class NodeTemplate:
     outputs: Mapping[str, OutputTemplate]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTerms:
+class ModelTerms(NamedTuple):
     """The bases, types and submodel types of models that a server knows; None where its document does not list them."""
 
     bases: frozenset[str] | None = None

@@ -37,7 +37,7 @@ def _frames(record: records.queue.QueueItemRecord) -> list[dict[str, Any]]:
     return record.session.get("workflow_call_stack") or []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CalledItem:
     """One child.
 
@@ -61,7 +61,7 @@ class CallProgress(NamedTuple):
     share: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CalledItems:
     """The children of a run, and their children: each is a run of one item by itself.
 

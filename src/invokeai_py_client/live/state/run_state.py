@@ -51,7 +51,7 @@ _GONE_TYPE = "QueueItemGone"
 GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ItemState:
     """One item of a run. Changed only by `RunState`."""
 
@@ -135,7 +135,7 @@ def _ignore(item_id: int) -> None:
 E = TypeVar("E", bound=InvocationEvent)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunState:
     """The state of the items of one submission. Changed on the engine's thread only; see `snapshot`.
 
