@@ -15,8 +15,7 @@ from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire import records
-from invokeai_py_client.wire.calls import images
+from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -150,7 +149,7 @@ class AsyncImage(ReadsAsMapping):
         Raises:
             NotFoundError: the server has no such image (any more).
         """
-        self._record = await self._http.send(images.get_image(self._name))
+        self._record = await self._http.send(calls.images.get_image(self._name))
         return self._record
 
     @on_engine
@@ -162,7 +161,7 @@ class AsyncImage(ReadsAsMapping):
         Raises:
             NotFoundError: the server has no such image (any more).
         """
-        return await self._http.send(images.get_image_bytes(self.name))
+        return await self._http.send(calls.images.get_image_bytes(self.name))
 
     @on_engine
     async def save_as(self, path: str | os.PathLike[str]) -> Path:
@@ -182,7 +181,7 @@ class AsyncImage(ReadsAsMapping):
         """
         target = file_for(path, self.name)
         check_target(target)
-        await self._http.download(images.get_image_bytes(self.name), target)
+        await self._http.download(calls.images.get_image_bytes(self.name), target)
         return target
 
     @on_engine

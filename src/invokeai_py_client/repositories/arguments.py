@@ -13,8 +13,8 @@ from invokeai_py_client.pillow import is_pillow
 from invokeai_py_client.transfers.uploads import check_source
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire import calls
 from invokeai_py_client.wire.call import Call
-from invokeai_py_client.wire.calls import boards
 from invokeai_py_client.workflow.references import Unresolved, find_one
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ async def board_id_of(board: BoardLike, catalog: Catalog, http: Sender) -> str:
         if not isinstance(board_id, str):
             raise TypeError(f"a board is given by its id, name, record or handle, not by {type(board).__name__}")
         return board_id
-    if board == boards.UNCATEGORIZED:
+    if board == calls.boards.UNCATEGORIZED:
         return board
     known = await catalog.boards()
     if any(one.board_id == board for one in known):
@@ -187,7 +187,7 @@ def board_named(name: str, known: Sequence[BoardRecord], http: Sender) -> BoardR
         [lambda board: board.board_name],
         what="board",
         id_of=lambda board: board.board_id,
-        call=boards.list_boards(include_archived=True),
+        call=calls.boards.list_boards(include_archived=True),
         http=http,
     )
 
