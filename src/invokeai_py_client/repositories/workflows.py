@@ -15,7 +15,6 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.repositories.arguments import several, the_one
 from invokeai_py_client.repositories.server_version import server_version
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
@@ -122,6 +121,8 @@ class AsyncWorkflows(FixedAttributes):
             tags: only those with at least one of these tags.
             category: `user` for the users' own, `default` for those that came with the server; None for both.
         """
+        from invokeai_py_client.repositories.arguments import several
+
         found: dict[str, records.workflows.WorkflowSummary] = {}
         number, pages = 0, 1
         while number < pages:
@@ -291,6 +292,8 @@ class AsyncWorkflows(FixedAttributes):
     def _the_one(
         self, workflow: str, summaries: Sequence[records.workflows.WorkflowSummary]
     ) -> records.workflows.WorkflowSummary:
+        from invokeai_py_client.repositories.arguments import the_one
+
         return the_one(
             workflow,
             summaries,
