@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from unittest import mock
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -31,9 +35,16 @@ def paired_seconds(one: Callable[[], object], other: Callable[[], object], runs:
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
-def python(code: str) -> Callable[[], object]:
-    """A fresh interpreter that runs code."""
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+@contextlib.contextmanager
+def keeping_bytecode() -> Iterator[None]:
+    """While the context is open, interpreters that are started keep compiled modules, as those of a user do.
+
+    Where `PYTHONDONTWRITEBYTECODE` is set, each of them would compile all that it imports, libraries too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        variables = {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
+        with mock.patch.dict(os.environ, variables):
+            yield
 
 
 def cpu_seconds(code: str) -> float:

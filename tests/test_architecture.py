@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
     {"errors", "secret"},
-    {"files", "fixed_attributes", "json_text", "mapping", "pillow", "proxies"},
+    {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow"},
     {"runtime"},
     {"transport", "transfers"},

@@ -11,10 +11,8 @@ import invokeai_py_client as public
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
-from invokeai_py_client.live.stats import client_stats
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.repositories.raw_call import hidden
 from invokeai_py_client.runtime.delivery import Delivery
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
@@ -259,6 +257,8 @@ class AsyncClient(FixedAttributes):
         Example:
             >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
         """
+        from invokeai_py_client.repositories.raw_call import hidden
+
         # So that no frame of a traceback shows what may be secret in them.
         json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
         path = Secret(path).reveal() if isinstance(path, str) else path
@@ -297,6 +297,8 @@ class AsyncClient(FixedAttributes):
 
     def stats(self) -> public.ClientStats:
         """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        from invokeai_py_client.live.stats import client_stats
+
         return client_stats(self._http, self._tracker)
 
     # Names of the earlier client and of the page on execution modes, for what repositories do.
@@ -351,6 +353,8 @@ class AsyncClient(FixedAttributes):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> public.Response:
         """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        from invokeai_py_client.repositories.raw_call import hidden
+
         json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)
         endpoint = Secret(endpoint).reveal()
         return await self.request(

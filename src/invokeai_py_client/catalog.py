@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from invokeai_py_client.errors import ForbiddenError, NotFoundError, RejectedError
@@ -17,10 +18,8 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire import calls
 from invokeai_py_client.wire.call import Call, Response
-from invokeai_py_client.wire.calls import boards, images, models, videos, workflows
-from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.models import ModelRecord
 from invokeai_py_client.workflow.called_workflows import (
     CalledWorkflow,
     CalledWorkflows,
@@ -41,6 +40,10 @@ from invokeai_py_client.workflow.references import (
     find_model,
 )
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.boards import BoardRecord
+    from invokeai_py_client.wire.records.models import ModelRecord
 
 _ROUTE = re.compile(r"/api/v[0-9]+/(auth|models|boards|images)(?:/(.*?))?/?")
 _ONE_IMAGE = re.compile(r"i/([^/]+)")
@@ -73,12 +76,12 @@ class Catalog:
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
         """Every installed model, as of at most so many seconds ago."""
-        return await self._known_models.get(lambda: self._http.send(models.list_models()), max_age=max_age)
+        return await self._known_models.get(lambda: self._http.send(calls.models.list_models()), max_age=max_age)
 
     async def boards(self, *, max_age: float = 0) -> list[BoardRecord]:
         """Every board, archived ones too, as of at most so many seconds ago."""
         return await self._known_boards.get(
-            lambda: self._http.send(boards.list_boards(include_archived=True)),
+            lambda: self._http.send(calls.boards.list_boards(include_archived=True)),
             max_age=max_age,
         )
 
@@ -186,7 +189,7 @@ class Catalog:
     async def _called_workflow(self, workflow_id: str, templates: NodeTemplates) -> CalledWorkflow:
         async def fetch() -> CalledWorkflow:
             try:
-                record = await self._http.send(workflows.get_workflow(workflow_id))
+                record = await self._http.send(calls.workflows.get_workflow(workflow_id))
             except NotFoundError:
                 return CalledWorkflow(workflow_id, "", None, "the server's library does not have it (any more)")
             except ForbiddenError:
@@ -229,7 +232,7 @@ class Catalog:
 
     async def _has_video(self, name: str) -> bool:
         try:
-            await self._http.send(videos.get_video(name))
+            await self._http.send(calls.videos.get_video(name))
         except NotFoundError:
             return False
         return True
@@ -248,7 +251,7 @@ class Catalog:
 
         async def fetch() -> set[str]:
             found: set[str] = set()
-            for part in in_parts(names, images.MAX_NAMES_PER_REQUEST):
+            for part in in_parts(names, calls.images.MAX_NAMES_PER_REQUEST):
                 found |= await self._existing_images(part)
             return found
 
@@ -261,7 +264,7 @@ class Catalog:
 
     async def _existing_images(self, names: Sequence[str]) -> set[str]:
         try:
-            return {record.image_name for record in await self._http.send(images.get_images(names))}
+            return {record.image_name for record in await self._http.send(calls.images.get_images(names))}
         except (NotFoundError, RejectedError) as error:
             if error.status not in {404, 405}:
                 raise
@@ -269,7 +272,7 @@ class Catalog:
         found = set()
         for name in names:
             try:
-                found.add((await self._http.send(images.get_image(name))).image_name)
+                found.add((await self._http.send(calls.images.get_image(name))).image_name)
             except NotFoundError:
                 continue
         return found
@@ -288,7 +291,7 @@ class Catalog:
 
         async def upload() -> str:
             # As the web UI uploads what is dropped on a node.
-            call = images.upload_image(
+            call = calls.images.upload_image(
                 content, filename=filename, content_type=content_type, category="user", is_intermediate=False
             )
             name = (await self._http.send(call)).image_name

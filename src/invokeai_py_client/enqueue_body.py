@@ -7,13 +7,12 @@ import copy
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import NotFoundError, SettingsError
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.calls import boards, utilities
+from invokeai_py_client.wire import calls
 from invokeai_py_client.workflow.batching import BatchNode, batch_data, batch_nodes, read_batches
 from invokeai_py_client.workflow.called_workflows import call_problems, ignored_inputs
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -100,7 +99,7 @@ class Composer:
         field = None if why is None else self._fields.get(*place)
         if field is None or field.is_changed:
             return problem
-        return replace(problem, why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
+        return problem._replace(why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
     def snapshot(self) -> Composer:
         """Return a composer of the values as they are now; the caller may change them while a body is composed."""
@@ -230,7 +229,9 @@ class Composer:
     async def _ask(self, generator: ServerGenerator) -> list[Any]:
         """The items that only the server can make; what it cannot make is an empty list, as in the web UI."""
         if isinstance(generator, BoardImages):
-            call = boards.list_image_names(generator.board_id, categories=generator.categories, is_intermediate=False)
+            call = calls.boards.list_image_names(
+                generator.board_id, categories=generator.categories, is_intermediate=False
+            )
             try:
                 return [{"image_name": name} for name in await self._http.send(call)]
             except NotFoundError:
@@ -240,7 +241,7 @@ class Composer:
         if seed is None and not generator.combinatorial:
             seed = random.randrange(2**32)
         result = await self._http.send(
-            utilities.dynamic_prompts(
+            calls.utilities.dynamic_prompts(
                 generator.prompt,
                 max_prompts=generator.max_prompts,
                 combinatorial=generator.combinatorial,

@@ -10,9 +10,8 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from invokeai_py_client.errors import NotAnImageError, UnsafePathError
 
@@ -180,8 +179,7 @@ def video_type(start: bytes) -> str | None:
     return "video/mp4" if start[4:8] == b"ftyp" and image_type(start) is None else None
 
 
-@dataclass(frozen=True, slots=True)
-class FileKind:
+class FileKind(NamedTuple):
     """What a file may be: how its type is told by its first 16 bytes, what to call it, and what to give instead."""
 
     type_of: Callable[[bytes], str | None]

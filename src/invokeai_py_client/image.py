@@ -15,8 +15,7 @@ from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import images
-from invokeai_py_client.wire.records.images import ImageRecord
+from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -45,7 +44,7 @@ class AsyncImage(ReadsAsMapping):
         http: HttpTransport,
         name: str,
         node: NodePath | None = None,
-        record: ImageRecord | None = None,
+        record: records.images.ImageRecord | None = None,
     ) -> None:
         self._engine = engine
         self._http = http
@@ -54,7 +53,7 @@ class AsyncImage(ReadsAsMapping):
         self._record = record
 
     @classmethod
-    def _of(cls, engine: Engine, http: HttpTransport, record: ImageRecord) -> Self:
+    def _of(cls, engine: Engine, http: HttpTransport, record: records.images.ImageRecord) -> Self:
         return cls(engine, http, record.image_name, record=record)
 
     @property
@@ -68,7 +67,7 @@ class AsyncImage(ReadsAsMapping):
         return self._name
 
     @property
-    def record(self) -> ImageRecord | None:
+    def record(self) -> records.images.ImageRecord | None:
         """What was known of it when it was listed, fetched or refreshed; None if only its name is known."""
         return self._record
 
@@ -133,7 +132,7 @@ class AsyncImage(ReadsAsMapping):
         return self._known.node_id
 
     @property
-    def _known(self) -> ImageRecord:
+    def _known(self) -> records.images.ImageRecord:
         if self._record is None:
             raise NotFetchedError(
                 f"Only the name of the image {self._name!r} is known.",
@@ -142,7 +141,7 @@ class AsyncImage(ReadsAsMapping):
         return self._record
 
     @on_engine
-    async def refresh(self) -> ImageRecord:
+    async def refresh(self) -> records.images.ImageRecord:
         """Fetch what the server knows of the image now.
 
         Endpoint: GET /api/v1/images/i/{image_name}
@@ -150,7 +149,7 @@ class AsyncImage(ReadsAsMapping):
         Raises:
             NotFoundError: the server has no such image (any more).
         """
-        self._record = await self._http.send(images.get_image(self._name))
+        self._record = await self._http.send(calls.images.get_image(self._name))
         return self._record
 
     @on_engine
@@ -162,7 +161,7 @@ class AsyncImage(ReadsAsMapping):
         Raises:
             NotFoundError: the server has no such image (any more).
         """
-        return await self._http.send(images.get_image_bytes(self.name))
+        return await self._http.send(calls.images.get_image_bytes(self.name))
 
     @on_engine
     async def save_as(self, path: str | os.PathLike[str]) -> Path:
@@ -182,7 +181,7 @@ class AsyncImage(ReadsAsMapping):
         """
         target = file_for(path, self.name)
         check_target(target)
-        await self._http.download(images.get_image_bytes(self.name), target)
+        await self._http.download(calls.images.get_image_bytes(self.name), target)
         return target
 
     @on_engine

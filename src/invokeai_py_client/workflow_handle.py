@@ -31,7 +31,6 @@ from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.index_map import IndexMapChanges, compare_index_map, save_index_map
-from invokeai_py_client.workflow.input_table import input_table, show
 from invokeai_py_client.workflow.inputs import (
     InputKey,
     WorkflowInput,
@@ -219,6 +218,8 @@ class AsyncWorkflowHandle(FixedAttributes):
 
         In a notebook it is shown as a table of the page.
         """
+        from invokeai_py_client.workflow.input_table import input_table, show
+
         show(input_table(self.inputs))
 
     def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:

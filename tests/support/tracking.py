@@ -20,7 +20,7 @@ from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.mailbox import Mailbox, MailboxClosed
 from invokeai_py_client.settings import Settings
-from invokeai_py_client.transport.event_tap import EventHandler
+from invokeai_py_client.transport.socketio_connection import EventHandler
 from invokeai_py_client.wire.events import Event
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import collections.abc
+import functools
 import importlib
 import inspect
 import sys
@@ -72,13 +73,14 @@ def test_every_type_in_a_public_signature_is_listed() -> None:
         seen.add(kind)
         for where, annotation, module in annotations_of(kind):
             for node in ast.walk(ast.parse(annotation, mode="eval")):
-                if not isinstance(node, ast.Name) or hasattr(builtins, node.id) or node.id in NOT_LISTED:
+                name = getattr(node, "id", getattr(node, "attr", None))
+                if name is None or hasattr(builtins, name) or ast.unparse(node).split(".")[0] in NOT_LISTED:
                     continue
-                value = getattr(module, node.id)
+                value = functools.reduce(getattr, ast.unparse(node).split("."), module)
                 # Errors are listed in the module `errors`.
-                if is_ours(node.id, value) and not hasattr(invokeai_py_client.errors, node.id):
-                    if node.id not in invokeai_py_client.__all__:
-                        missing[node.id] = f"{where}: {annotation}"
+                if is_ours(name, value) and not hasattr(invokeai_py_client.errors, name):
+                    if name not in invokeai_py_client.__all__:
+                        missing[name] = f"{where}: {annotation}"
                     if inspect.isclass(value):
                         todo.append(value)
     assert missing == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.live.queue_reads import all_ids, item_of_session, items_of_batch, records_of, summaries_of
@@ -14,7 +15,9 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
-from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 
 class Attacher:

@@ -8,8 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import (
     ApiError,
@@ -28,8 +27,7 @@ _SHORTEST = 0.001
 """The shortest timeout of a request, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnqueueTimes:
+class EnqueueTimes(NamedTuple):
     """How long `enqueue_once` waits, in seconds.
 
     Args:
@@ -71,8 +69,7 @@ class EnqueueTimes:
 DEFAULT_TIMES = EnqueueTimes()
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(NamedTuple):
     """The items of a batch that the server stored, out of `requested`."""
 
     item_ids: list[int]

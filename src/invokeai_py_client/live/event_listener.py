@@ -15,7 +15,8 @@ from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.reconnecting_socket import OpenConnection, Socket, open_connection
+from invokeai_py_client.transport.reconnecting_socket import OpenConnection, Socket
+from invokeai_py_client.transport.socketio_connection import open_connection
 from invokeai_py_client.wire.events import BulkChange, QueueItemsCanceled, QueueItemsRetried, Reconnected
 
 logger = logging.getLogger("invokeai_py_client.live")

@@ -8,11 +8,14 @@ server does not accept blocks the processor, too: each attempt to take it out of
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import NotFoundError, ProcessorStoppedError, ServerError
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records.queue import QueueStatus
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueStatus
 
 CONFIRMED_AFTER = 1.0
 """Seconds between two checks with the same result, if the item in progress cannot be read either."""

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, ProcessorStoppedError
 from invokeai_py_client.live.processor import ProcessorWatch
@@ -15,7 +15,9 @@ from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import BulkChange, Event, QueueItemStatusChanged, Reconnected
-from invokeai_py_client.wire.records.queue import QueueStatus
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueStatus
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between a transient failure and the next request; the last is repeated."""

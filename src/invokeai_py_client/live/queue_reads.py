@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 from invokeai_py_client.errors import ApiError, InvokeAIError, NotFoundError, NotInvokeAIError
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 _RECORDS_PER_REQUEST = 50
 """Full records contain sessions and are large."""
@@ -19,7 +21,7 @@ _RECORDS_PER_REQUEST = 50
 _FEW = 20
 """The most items that are fetched one by one from a server without a route for several; for more, all are listed."""
 
-R = TypeVar("R", bound=QueueItemSummary)
+R = TypeVar("R", bound="QueueItemSummary")
 
 
 def item_id_of(value: object) -> int:

@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from invokeai_py_client.errors import (
     AuthenticationError,
@@ -31,7 +31,9 @@ from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 logger = logging.getLogger("invokeai_py_client.live")
 

@@ -22,7 +22,8 @@ from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.reconnecting_socket import OpenConnection, open_connection
+from invokeai_py_client.transport.reconnecting_socket import OpenConnection
+from invokeai_py_client.transport.socketio_connection import open_connection
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.errors import (
-    ApiError,
     ClientClosedError,
     InvokeAIError,
     NotInvokeAIError,
@@ -26,13 +24,13 @@ from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.repositories.schema_drift import Drift, schema_drift
+from invokeai_py_client.repositories.server_version import server_version
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import app, queue, utilities
-from invokeai_py_client.wire.records.app import AppVersion, InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
 """Seconds between two looks for a server that is to come."""
@@ -79,21 +77,7 @@ class AsyncApp(FixedAttributes):
             TransportError: nothing can be reached at the address.
             NotInvokeAIError: something answers, but it is no InvokeAI server.
         """
-        return await self._version(app.get_version())
-
-    async def _version(self, call: Call[AppVersion]) -> str:
-        try:
-            return (await self._http.send(call)).version
-        except ApiError as error:
-            if error.status >= 400 and error.status not in {404, 405}:
-                # A server that starts, or something before it, which says why.
-                raise
-            raise NotInvokeAIError(
-                f"{error.url} does not tell a version, so this is no InvokeAI server.",
-                url=error.url,
-                method=call.method,
-                hint="Check the address, and the sub-path if the server has one.",
-            ) from error
+        return await server_version(self._http)
 
     @on_engine
     async def schema_drift(self) -> list[Drift]:
@@ -184,10 +168,9 @@ class AsyncApp(FixedAttributes):
         began = time.monotonic()
         deadline = began + checked_seconds("timeout", timeout)
         while True:
-            call = dataclasses.replace(app.get_version(), retries=0)
             try:
                 async with asyncio.timeout(max(deadline - time.monotonic(), _LEAST_TRY)):
-                    return await self._version(call)
+                    return await server_version(self._http, retries=0)
             except (NotInvokeAIError, RedirectedError):
                 raise
             except (TransportError, RequestTimeout, ServerError, RejectedError, TimeoutError) as error:
@@ -198,7 +181,7 @@ class AsyncApp(FixedAttributes):
                     f"{url} was waited for {time.monotonic() - began:.1f} s, and is no InvokeAI server yet. "
                     f"The last time: {last}",
                     url=url,
-                    method=call.method,
+                    method="GET",
                     hint="Give a longer `timeout` if it is still starting.",
                 )
             await asyncio.sleep(min(_PAUSE, left))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import AmbiguousNameError
@@ -13,11 +13,12 @@ from invokeai_py_client.pillow import is_pillow
 from invokeai_py_client.transfers.uploads import check_source
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire import calls
 from invokeai_py_client.wire.call import Call
-from invokeai_py_client.wire.calls import boards
-from invokeai_py_client.wire.records.boards import BoardRecord
-from invokeai_py_client.wire.records.images import VideoRecord
 from invokeai_py_client.workflow.references import Unresolved, find_one
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.boards import BoardRecord
 
 T = TypeVar("T")
 
@@ -40,7 +41,17 @@ ImageLike = str | HasImageName
 ImagesLike = ImageLike | Iterable[ImageLike] | AsyncIterable[ImageLike]
 """One image or many: a list, a `Listing`, whatever can be iterated; under `client.aio` also with `async for`."""
 
-VideoLike = str | VideoRecord
+
+class HasVideoName(Protocol):
+    """A video's record."""
+
+    @property
+    def video_name(self) -> str:
+        """The video's name."""
+        ...
+
+
+VideoLike = str | HasVideoName
 """A video of the server: its name or its record."""
 
 VideosLike = VideoLike | Iterable[VideoLike] | AsyncIterable[VideoLike]
@@ -92,8 +103,9 @@ def video_name_of(video: object) -> str:
     """
     if isinstance(video, str):
         return video
-    if isinstance(video, VideoRecord):
-        return video.video_name
+    name = getattr(video, "video_name", None)
+    if isinstance(name, str):
+        return name
     raise TypeError(f"a video is its name or its record, not {type(video).__name__}")
 
 
@@ -159,7 +171,7 @@ async def board_id_of(board: BoardLike, catalog: Catalog, http: Sender) -> str:
         if not isinstance(board_id, str):
             raise TypeError(f"a board is given by its id, name, record or handle, not by {type(board).__name__}")
         return board_id
-    if board == boards.UNCATEGORIZED:
+    if board == calls.boards.UNCATEGORIZED:
         return board
     known = await catalog.boards()
     if any(one.board_id == board for one in known):
@@ -175,7 +187,7 @@ def board_named(name: str, known: Sequence[BoardRecord], http: Sender) -> BoardR
         [lambda board: board.board_name],
         what="board",
         id_of=lambda board: board.board_id,
-        call=boards.list_boards(include_archived=True),
+        call=calls.boards.list_boards(include_archived=True),
         http=http,
     )
 

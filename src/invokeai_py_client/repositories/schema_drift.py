@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from invokeai_py_client.wire import calls
 from invokeai_py_client.wire.call import Call
+from invokeai_py_client.wire.calls.queue import EnqueueResult
 from invokeai_py_client.wire.events import READ_FROM_EVENTS
 from invokeai_py_client.wire.records.base import Record
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -26,6 +27,9 @@ _NODES = (
 """The node types for which the web UI, and so this client, has rules of their own."""
 
 _DEEPEST = 5
+
+Answer = type[Any]
+"""A `Record` or an `EnqueueResult`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class KnownRoute:
     method: str
     path: str
     query: tuple[str, ...]
-    answer: type[Record] | None
+    answer: Answer | None
     made_by: str
 
 
@@ -94,7 +98,9 @@ def _route(name: str, function: Any) -> KnownRoute:
             if parameter.default is parameter.empty
         }
     )
-    answers = [hint for hint in _inner(hints["return"]) if isinstance(hint, type) and issubclass(hint, Record)]
+    answers = [
+        hint for hint in _inner(hints["return"]) if isinstance(hint, type) and issubclass(hint, Record | EnqueueResult)
+    ]
     return KnownRoute(call.method, unquote(call.path), tuple(call.query), answers[0] if answers else None, name)
 
 
@@ -138,28 +144,35 @@ def _without_names(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def _answer(
-    what: str, record: type[Record], operation: Mapping[str, Any], document: Mapping[str, Any]
-) -> Iterator[Drift]:
-    fields = {field.alias or name: field for name, field in record.model_fields.items()}
-    required = {name for name, field in fields.items() if field.is_required()}
+def _answer(what: str, answer: Answer, operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Drift]:
+    required = _required(answer)
     schemas = [
         schema
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
         if status.startswith("2")
-        for content in answer.get("content", {}).values()
+        for content in response.get("content", {}).values()
         for schema in _objects(content.get("schema", {}), document, _DEEPEST)
     ]
-    lacking = min((required - schema.keys() for schema in schemas), key=len, default=required)
+    lacking = min((required.keys() - schema.keys() for schema in schemas), key=len, default={*required})
     if lacking:
-        yield Drift("answer", what, f"nothing in it has {', '.join(sorted(lacking))}, as a {record.__name__} must")
-    for name in required:
-        choices = typing.get_args(fields[name].annotation)
-        if typing.get_origin(fields[name].annotation) is Literal:
+        yield Drift("answer", what, f"nothing in it has {', '.join(sorted(lacking))}, as a {answer.__name__} must")
+    for name, annotation in required.items():
+        choices = typing.get_args(annotation)
+        if typing.get_origin(annotation) is Literal:
             for schema in schemas:
-                for choice in schema.get(name, {}).get("enum", ()) if required <= schema.keys() else ():
+                for choice in schema.get(name, {}).get("enum", ()) if required.keys() <= schema.keys() else ():
                     if choice not in choices:
                         yield Drift("answer", what, f"its {name} can be {choice!r}, which is not known")
+
+
+def _required(answer: Answer) -> dict[str, Any]:
+    """The types of what an answer must have, by the server's names."""
+    if issubclass(answer, EnqueueResult):
+        return {
+            name: hint for name, hint in typing.get_type_hints(answer).items() if name not in answer._field_defaults
+        }
+    fields = answer.model_fields.items()
+    return {field.alias or name: field.annotation for name, field in fields if field.is_required()}
 
 
 def _objects(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:

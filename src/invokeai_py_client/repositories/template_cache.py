@@ -70,7 +70,7 @@ def _read(entry: Path) -> NodeTemplates | None:
     try:
         # An entry with its checksum was written by a client, though perhaps by another version of it.
         if checksum == _checksum(text):
-            return NodeTemplates.from_json(text)
+            return NodeTemplates.from_lines(text)
     except ValueError:
         pass
     logger.info("the node templates in %s are damaged or of another version; reading the server's", entry)
@@ -78,7 +78,7 @@ def _read(entry: Path) -> NodeTemplates | None:
 
 
 def _write(entry: Path, templates: NodeTemplates) -> None:
-    text = templates.to_json()
+    text = templates.to_lines()
     try:
         with whole_file(entry) as file:
             file.write(_checksum(text) + b"\n" + text)

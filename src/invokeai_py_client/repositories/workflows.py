@@ -15,17 +15,15 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files import image_type_of, path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.repositories.app import AsyncApp
-from invokeai_py_client.repositories.arguments import several, the_one
+from invokeai_py_client.repositories.server_version import server_version
 from invokeai_py_client.repositories.template_cache import load_templates
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.single_flight import SingleFlight
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire import calls, records
 from invokeai_py_client.wire.call import Call, Response
-from invokeai_py_client.wire.calls import app, workflows
-from invokeai_py_client.wire.records.workflows import WorkflowSummary
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
@@ -101,8 +99,8 @@ class AsyncWorkflows(FixedAttributes):
         return await self._templates.get(self._fetch_templates)
 
     async def _fetch_templates(self) -> NodeTemplates:
-        version = await AsyncApp(self._engine, self._http).get_version()
-        document = await self._http.send(app.get_openapi())
+        version = await server_version(self._http)
+        document = await self._http.send(calls.app.get_openapi())
         return await asyncio.to_thread(load_templates, version, document, self._http.settings.url)
 
     def _forget_changed_nodes(self, call: Call[Any], _: Response | None) -> None:
@@ -113,7 +111,7 @@ class AsyncWorkflows(FixedAttributes):
     @on_engine
     async def list_available_workflows(
         self, query: str | None = None, *, tags: str | Sequence[str] = (), category: str | None = None
-    ) -> list[WorkflowSummary]:
+    ) -> list[records.workflows.WorkflowSummary]:
         """The workflows of the server's library.
 
         Endpoint: GET /api/v1/workflows/ (page by page)
@@ -123,11 +121,13 @@ class AsyncWorkflows(FixedAttributes):
             tags: only those with at least one of these tags.
             category: `user` for the users' own, `default` for those that came with the server; None for both.
         """
-        found: dict[str, WorkflowSummary] = {}
+        from invokeai_py_client.repositories.arguments import several
+
+        found: dict[str, records.workflows.WorkflowSummary] = {}
         number, pages = 0, 1
         while number < pages:
             page = await self._http.send(
-                workflows.list_workflows(
+                calls.workflows.list_workflows(
                     page=number,
                     per_page=_PER_PAGE,
                     query=query,
@@ -146,7 +146,7 @@ class AsyncWorkflows(FixedAttributes):
 
         Endpoint: GET /api/v1/workflows/tags
         """
-        return await self._http.send(workflows.list_tags())
+        return await self._http.send(calls.workflows.list_tags())
 
     @on_engine
     async def download_workflow(self, workflow_id: str) -> WorkflowDefinition:
@@ -187,7 +187,7 @@ class AsyncWorkflows(FixedAttributes):
             if same:
                 one = self._the_one(definition.name, same)
                 return await self.update_workflow(one.workflow_id, definition)
-        return (await self._http.send(workflows.create_workflow(_as_own(definition)))).workflow_id
+        return (await self._http.send(calls.workflows.create_workflow(_as_own(definition)))).workflow_id
 
     @on_engine
     async def update_workflow(self, workflow_id: str, definition: WorkflowDefinition) -> str:
@@ -204,7 +204,7 @@ class AsyncWorkflows(FixedAttributes):
         """
         _checked(definition)
         await self._check_own(workflow_id)
-        return (await self._http.send(workflows.update_workflow(workflow_id, _as_own(definition)))).workflow_id
+        return (await self._http.send(calls.workflows.update_workflow(workflow_id, _as_own(definition)))).workflow_id
 
     @on_engine
     async def delete_workflow(self, workflow_id: str) -> str:
@@ -217,7 +217,7 @@ class AsyncWorkflows(FixedAttributes):
             RejectedError: it came with the server, and cannot be deleted.
         """
         await self._check_own(workflow_id)
-        await self._http.send(workflows.delete_workflow(workflow_id))
+        await self._http.send(calls.workflows.delete_workflow(workflow_id))
         return workflow_id
 
     @on_engine
@@ -236,7 +236,7 @@ class AsyncWorkflows(FixedAttributes):
             ForbiddenError: it is another user's.
         """
         await self._check_own(workflow_id)
-        await self._http.send(workflows.set_public(workflow_id, is_public))
+        await self._http.send(calls.workflows.set_public(workflow_id, is_public))
 
     @on_engine
     async def get_thumbnail(self, workflow_id: str) -> bytes:
@@ -248,7 +248,7 @@ class AsyncWorkflows(FixedAttributes):
             NotFoundError: there is no such workflow, or it has no picture.
         """
         await self._check_has_picture(workflow_id)
-        return await self._http.send(workflows.get_thumbnail(workflow_id))
+        return await self._http.send(calls.workflows.get_thumbnail(workflow_id))
 
     @on_engine
     async def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
@@ -266,7 +266,7 @@ class AsyncWorkflows(FixedAttributes):
             OSError: it cannot be read.
         """
         content = image if isinstance(image, bytes) else path_of(image)
-        await self._http.send(workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
+        await self._http.send(calls.workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
 
     @on_engine
     async def delete_thumbnail(self, workflow_id: str) -> None:
@@ -278,7 +278,7 @@ class AsyncWorkflows(FixedAttributes):
             NotFoundError: there is no such workflow, or it has no picture.
         """
         await self._check_has_picture(workflow_id)
-        await self._http.send(workflows.delete_thumbnail(workflow_id))
+        await self._http.send(calls.workflows.delete_thumbnail(workflow_id))
 
     async def _find(self, workflow: str) -> str:
         try:
@@ -286,29 +286,33 @@ class AsyncWorkflows(FixedAttributes):
         except NotFoundError:
             # The list has only the user's own and the server's; what others share is found by its id.
             with contextlib.suppress(NotFoundError, UnsafePathError):
-                return (await self._http.send(workflows.get_workflow(workflow))).workflow_id
+                return (await self._http.send(calls.workflows.get_workflow(workflow))).workflow_id
             raise
 
-    def _the_one(self, workflow: str, summaries: Sequence[WorkflowSummary]) -> WorkflowSummary:
+    def _the_one(
+        self, workflow: str, summaries: Sequence[records.workflows.WorkflowSummary]
+    ) -> records.workflows.WorkflowSummary:
+        from invokeai_py_client.repositories.arguments import the_one
+
         return the_one(
             workflow,
             summaries,
             [lambda one: one.workflow_id, lambda one: one.name],
             what="workflow",
             id_of=lambda one: one.workflow_id,
-            call=workflows.list_workflows(page=0, per_page=_PER_PAGE),
+            call=calls.workflows.list_workflows(page=0, per_page=_PER_PAGE),
             http=self._http,
             hint="WorkflowDefinition.from_file() loads a file.",
         )
 
     async def _download(self, workflow_id: str) -> WorkflowDefinition:
-        record = await self._http.send(workflows.get_workflow(workflow_id))
+        record = await self._http.send(calls.workflows.get_workflow(workflow_id))
         source = f"workflow {record.name!r} of the library"
         return await asyncio.to_thread(WorkflowDefinition.from_dict, record.workflow, source=source)
 
     async def _check_has_picture(self, workflow_id: str) -> None:
         """The server would answer with an internal error for one that has none."""
-        call = workflows.get_workflow(workflow_id)
+        call = calls.workflows.get_workflow(workflow_id)
         record = await self._http.send(call)
         if record.get("thumbnail_url") is None:
             raise not_there(
@@ -320,7 +324,7 @@ class AsyncWorkflows(FixedAttributes):
 
     async def _check_own(self, workflow_id: str) -> None:
         """The server would answer with an internal error for one of its own."""
-        call = workflows.get_workflow(workflow_id)
+        call = calls.workflows.get_workflow(workflow_id)
         record = await self._http.send(call)
         if record.workflow.get("meta", {}).get("category") == "default":
             raise RejectedError(

@@ -24,7 +24,7 @@ class MailboxClosed(Exception):
     """No items wait, and no more will come."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Losses:
     """The numbers of items that slow consumers did not get, for many mailboxes together."""
 

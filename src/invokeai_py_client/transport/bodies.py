@@ -10,9 +10,8 @@ import os
 import threading
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import aiohttp
 
@@ -25,8 +24,7 @@ _SENT_IN_ONE_PIECE = 2**20
 """Bytes. aiohttp warns about larger `bytes`, because sending them at once blocks the loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Downloaded:
+class Downloaded(NamedTuple):
     """The size in bytes and the CRC-32 of what was downloaded."""
 
     size: int

@@ -18,7 +18,7 @@ NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, a
 
 
 class SocketFailure(Exception):
-    """A handshake failed, or the connection was lost. The cause is the error of the Socket.IO library."""
+    """A handshake failed, or the connection of the socket was lost."""
 
 
 class HandshakeRefused(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from invokeai_py_client.errors import ApiError, AuthenticationError, ForbiddenError
 from invokeai_py_client.runtime.engine import Engine, LoopWatch
@@ -13,11 +14,13 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import auth
-from invokeai_py_client.wire.records.users import LoginResult, UserRecord
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.users import LoginResult, UserRecord
 
 logger = logging.getLogger("invokeai_py_client.auth")
 
-Send = Callable[[Call[LoginResult]], Awaitable[LoginResult]]
+Send: TypeAlias = "Callable[[Call[LoginResult]], Awaitable[LoginResult]]"
 
 _NO_USERS = {403, 404, 405}
 """Statuses with which a server without users responds to a login; those before 6.12 have no such route."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import html
 import json
 import re
 from collections.abc import Iterable
@@ -188,6 +187,8 @@ def _explanation(response: Response, detail: Any) -> str:
     if not isinstance(detail, str):
         return _in_words(detail)
     if detail.lstrip().startswith("<"):
+        import html
+
         title = _TITLE.search(detail)
         words = html.unescape(" ".join(title[1].split())) if title else ""
         return f"a web page{f', {words[:_LONGEST_TITLE]!r}' if words else ''}."

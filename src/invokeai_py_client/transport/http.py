@@ -11,13 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 import yarl
 from multidict import CIMultiDict
-from pydantic import ValidationError
 
 from invokeai_py_client.errors import (
     AnswerTooLargeError,
@@ -53,7 +52,9 @@ from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, 
 from invokeai_py_client.transport.single_attempt import HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import app, queue
-from invokeai_py_client.wire.records.users import LoginResult, UserRecord
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.users import LoginResult, UserRecord
 
 T = TypeVar("T")
 
@@ -294,7 +295,7 @@ class HttpTransport:
             shape = error
         except InvokeAIError:
             raise
-        except (ValidationError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             shape = unknown_shape(call, response, error)
         await self._check_server(shape, deadline)
         raise shape
@@ -321,12 +322,12 @@ class HttpTransport:
         call = app.get_version()
         try:
             response = await self._exchange(call, _Attempts(seconds), None)
-            return bool(call.parse(response).version)
+            return bool(call.parse(response))
         except ApiError as error:
             if is_of_any_server(error) or error.status < 400:
                 return False
             raise
-        except (NotInvokeAIError, ValidationError, ValueError, LookupError, TypeError, RecursionError):
+        except (NotInvokeAIError, ValueError, LookupError, TypeError, RecursionError):
             return False
 
     async def log_in(self, email: str, password: str | Secret, *, remember_me: bool | None = None) -> UserRecord | None:

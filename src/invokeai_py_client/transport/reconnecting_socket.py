@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -16,9 +15,9 @@ from invokeai_py_client.runtime.engine import Engine, LoopWatch
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.backoff import Backoff
 from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain, reason
-from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.redirects import LedElsewhere
+from invokeai_py_client.transport.socketio_connection import EventHandler, open_connection
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
@@ -47,19 +46,6 @@ class OpenConnection(Protocol):
     def __call__(self, http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> Awaitable[OpenSocket]:
         """Open a connection."""
         ...
-
-
-def load_socket_library() -> None:
-    """Import the Socket.IO library, which takes longer than a request. It may be called from any thread."""
-    importlib.import_module("invokeai_py_client.transport.socketio_connection")
-
-
-async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> OpenSocket:
-    """Import the Socket.IO library, and open a connection as `socketio_connection.open_connection` does."""
-    await asyncio.to_thread(load_socket_library)
-    from invokeai_py_client.transport import socketio_connection
-
-    return await socketio_connection.open_connection(http, on_event, is_asked=is_asked)
 
 
 class SocketListener(Protocol):

@@ -1,5 +1,6 @@
-"""One Socket.IO connection: its handshake, subscriptions and end.
+"""One Socket.IO connection over a websocket: its handshake, subscriptions, events and end.
 
+This is the part of Engine.IO 4 and Socket.IO 5 that InvokeAI's server speaks: text messages in the default namespace.
 Only the websocket transport is used: long polling returns 500 on a new server, and needs one request for each event.
 """
 
@@ -7,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import json
 import logging
-from math import ceil
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import aiohttp
-import socketio
-import socketio.exceptions
+import yarl
 
+from invokeai_py_client.json_text import read_json
 from invokeai_py_client.secret import Secret
-from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, chain
-from invokeai_py_client.transport.event_tap import EventHandler, TappedSession
+from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, reason
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.transport.library_log import guard_messages, library_logger
+
+EventHandler = Callable[[str, Any], None]
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
@@ -36,48 +39,60 @@ heartbeat (InvokeAI: `pingInterval` 25 s, `pingTimeout` 20 s) would take up to 4
 _GOODBYE = 5.0
 """Seconds; the timeout for closing a connection, which a half-open one always reaches."""
 
+_MOST_SKIPPED = 20
+"""The number of types of unreadable events that are logged for each connection."""
+
+_LONGEST_NAME = 50
+"""The number of characters of the name of an unreadable event that are logged."""
+
+# How a message begins: the digit of its Engine.IO type and, where that is 4 for a message, that of its Socket.IO type.
+_OPEN, _CLOSE, _PING, _PONG, _NOOP, _MESSAGE = "0", "1", "2", "3", "6", "4"
+_CONNECT, _DISCONNECT, _EVENT, _ACKNOWLEDGE, _REFUSE = "40", "41", "42", "43", "44"
+_PLAIN_EVENT = '42["'
+"""The beginning of an event without an acknowledgement: the server sends no others."""
+
 
 class SocketIOConnection:
     """A connection, made by `open_connection`. Used on the engine only.
 
     Args:
-        client: A client that is not connected.
-        session: The session with which the client opens its websocket.
+        websocket: The open websocket, on which nothing was received yet.
+        on_event: Called with the name and payload of each event, in order. It must not block or raise.
         timeout: Seconds to wait for the server's acknowledgement of a subscription.
 
     Attributes:
         ended: A future that has the reason as its result when the connection has ended.
     """
 
-    def __init__(self, client: socketio.AsyncClient, session: TappedSession, timeout: float) -> None:
-        self._client = client
-        self._session = session
+    def __init__(self, websocket: aiohttp.ClientWebSocketResponse, on_event: EventHandler, timeout: float) -> None:
+        self._websocket = websocket
+        self._on_event = on_event
         self._timeout = timeout
+        self._numbers = itertools.count(1)
+        self._acknowledged: dict[int, asyncio.Future[None]] = {}
+        self._skipped: set[str] = set()
+        self._reader: asyncio.Task[None] | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        client.on("disconnect", lambda reason="unknown": self._end(str(reason)))
 
-    async def connect(self, url: str, token: Secret | None) -> None:
-        """Do the handshake.
+    async def connect(self, token: Secret | None) -> None:
+        """Do the handshake, and begin to receive events.
 
         Raises:
             HandshakeRefused: The server does not accept the token.
             SocketFailure: The handshake failed for another reason.
         """
-        parts = urlsplit(url)
         try:
-            await self._client.connect(
-                f"{parts.scheme}://{parts.netloc}",
-                socketio_path=f"{parts.path}/ws/socket.io",
-                transports=["websocket"],
-                auth=None if token is None else {"token": token.reveal()},
-                wait_timeout=ceil(self._timeout),
-            )
-        except socketio.exceptions.ConnectionError as error:
-            if self._client.failed_namespaces or _was_answered(error, {401, 403}):
-                raise HandshakeRefused("the server does not accept the token") from None
-            raise SocketFailure(str(error)) from error
-        # The library reports the end of most connections, but not if its reader ends with an error.
-        self._client.eio.read_loop_task.add_done_callback(lambda _: self._end("the reader has ended"))
+            opening = read_json((await self._websocket.receive_str()).removeprefix(_OPEN))
+            silence = (opening["pingInterval"] + opening["pingTimeout"]) / 1000
+            await self._websocket.send_str(_hello(token).reveal())
+            response = await self._websocket.receive_str()
+        except (aiohttp.ClientError, OSError, LookupError, TypeError, ValueError) as error:
+            raise SocketFailure(f"the handshake failed ({reason(error)})") from error
+        if response.startswith(_REFUSE):
+            raise HandshakeRefused("the server does not accept the token")
+        if not response.startswith(_CONNECT):
+            raise SocketFailure("the server did not answer the handshake")
+        self._reader = asyncio.create_task(self._read(silence), name="socket reader")
 
     async def subscribe(self, queue_id: str) -> None:
         """Subscribe to the events of a queue, and wait until the server has acknowledged it.
@@ -85,24 +100,118 @@ class SocketIOConnection:
         Raises:
             SocketFailure: The connection is lost, or the acknowledgement did not come in time.
         """
+        number = next(self._numbers)
+        acknowledged = self._acknowledged[number] = asyncio.get_running_loop().create_future()
+        event = json.dumps(["subscribe_queue", {"queue_id": queue_id}], separators=(",", ":"))
         try:
-            # Unlike `emit`, `call` waits for the server's acknowledgement, and so until the room is joined.
-            await self._client.call("subscribe_queue", {"queue_id": queue_id}, timeout=ceil(self._timeout))
-        except socketio.exceptions.SocketIOError as error:
-            raise SocketFailure(str(error) or type(error).__name__) from error
+            async with asyncio.timeout(self._timeout):
+                await self._websocket.send_str(f"{_EVENT}{number}{event}")
+                # The server acknowledges it when the room is joined.
+                await asyncio.wait([acknowledged, self.ended], return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise SocketFailure(f"no acknowledgement within {self._timeout:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise SocketFailure(reason(error)) from error
+        finally:
+            del self._acknowledged[number]
+        if not acknowledged.done():
+            raise SocketFailure(self.ended.result())
         logger.debug("subscribed to the events of queue %r", queue_id)
 
     async def close(self) -> None:
         """Close the connection, within a few seconds even if it is half-open."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
-                await self._client.disconnect()
-                await self._session.close_websocket()
+                await self._websocket.close()
         self._end("closed")
+        if self._reader is not None:
+            self._reader.cancel()
 
-    def _end(self, reason: str) -> None:
+    def _end(self, why: str) -> None:
         if not self.ended.done():
-            self.ended.set_result(reason)
+            self.ended.set_result(why)
+
+    async def _read(self, silence: float) -> None:
+        """Handle messages until the connection ends, or until nothing but events was received for `silence` seconds."""
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(silence) as limit:
+                while True:
+                    message = await self._websocket.receive()
+                    text = message.data
+                    if message.type is aiohttp.WSMsgType.TEXT and text.startswith(_PLAIN_EVENT):
+                        self._handle_event(text)
+                    elif message.type is aiohttp.WSMsgType.TEXT:
+                        limit.reschedule(clock() + silence)
+                        await self._handle(text)
+                    elif message.type is not aiohttp.WSMsgType.BINARY:
+                        self._fail(message)
+        except TimeoutError:
+            self._end(f"the server sent no ping for {silence:g} s")
+        except (SocketFailure, aiohttp.ClientError, OSError) as error:
+            self._end(reason(error))
+        except Exception as error:
+            logger.exception("unexpected error in the socket's reader, which ends the connection")
+            self._end(reason(error))
+        finally:
+            self._end("the reader has ended")
+
+    def _fail(self, message: aiohttp.WSMessage) -> NoReturn:
+        if message.type is aiohttp.WSMsgType.ERROR:
+            raise SocketFailure(f"the websocket broke: {message.data}")
+        raise SocketFailure("the websocket was closed")
+
+    async def _handle(self, text: str) -> None:
+        """Handle a message that is not an event.
+
+        Raises:
+            SocketFailure: It ends the connection.
+        """
+        if text.startswith(_PING):
+            await self._websocket.send_str(_PONG + text[1:])
+        elif text.startswith((_CLOSE, _DISCONNECT)):
+            raise SocketFailure("the server ended it")
+        elif text.startswith(_ACKNOWLEDGE):
+            self._handle_acknowledgement(text)
+        elif not text.startswith((_MESSAGE, _PONG, _NOOP)):
+            raise SocketFailure("the server sent a message of an unknown type")
+
+    def _handle_acknowledgement(self, text: str) -> None:
+        number, bracket, rest = text.removeprefix(_ACKNOWLEDGE).partition("[")
+        try:
+            read_json(bracket + rest)
+            waiting = self._acknowledged.get(int(number))
+        except ValueError as error:
+            logger.debug("an acknowledgement could not be read: %s", error)
+            return
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _handle_event(self, text: str) -> None:
+        try:
+            name, *payload = json.loads(text[len(_EVENT) :])
+        except (ValueError, RecursionError) as error:
+            # The next connection would get the same event, so this does not end the connection.
+            self._skip(text, error)
+            return
+        self._on_event(name, payload[0] if payload else None)
+
+    def _skip(self, text: str, error: Exception) -> None:
+        name = text[len(_PLAIN_EVENT) :].partition('"')[0][:_LONGEST_NAME]
+        if name not in self._skipped and len(self._skipped) < _MOST_SKIPPED:
+            self._skipped.add(name)
+            logger.warning(
+                "skipped an event of type %r that is not readable JSON (%d characters, %s); "
+                "more of this type are not logged",
+                name,
+                len(text),
+                type(error).__name__,
+            )
+
+
+def _hello(token: Secret | None) -> Secret:
+    """Return the first message of the client. It holds the token, which no frame of a traceback may show."""
+    return Secret(_CONNECT + ("" if token is None else json.dumps({"token": token.reveal()})))
 
 
 async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_asked: bool) -> SocketIOConnection:
@@ -110,14 +219,15 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
 
     Args:
         http: The transport whose session, proxy, TLS and token the websocket shares.
-        on_event: Called with the name and payload of each event.
+        on_event: Called with the name and payload of each event, in order. It must not block or raise.
         is_asked: Whether a call of the user needs the connection. Only such a call repeats a refused login.
 
     Raises:
         AuthenticationError: The server does not accept the credentials.
         ForbiddenError: The user was deactivated.
+        SocketFailure: The handshake failed.
         TimeoutError: The handshake took longer than `connect_timeout`.
-        Exception: Whatever else the network and the libraries raise.
+        Exception: Whatever else the network and aiohttp raise.
     """
     token = await http.token(is_asked=is_asked)
     try:
@@ -131,32 +241,29 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
 
 async def _open(http: HttpTransport, on_event: EventHandler, token: Secret | None) -> SocketIOConnection:
     timeout = http.settings.connect_timeout
-    session = TappedSession(http.session(), on_event)
-    client = socketio.AsyncClient(
-        reconnection=False,
-        handle_sigint=False,
-        logger=library_logger,
-        engineio_logger=library_logger,
-        request_timeout=timeout,
-        http_session=session,
-        websocket_extra_options={
-            "max_msg_size": MAX_EVENT_BYTES,
-            "proxy_headers": http.proxy_headers,
-            "heartbeat": PING_AFTER,
-        },
-    )
-    guard_messages(client)
-    connection = SocketIOConnection(client, session, timeout)
     logger.debug("opening a socket to %s", http.settings.url)
-    try:
-        async with asyncio.timeout(timeout):
-            await connection.connect(http.settings.url, token)
-    except BaseException:
-        await connection.close()
-        raise
+    async with asyncio.timeout(timeout):
+        connection = SocketIOConnection(await _open_websocket(http), on_event, timeout)
+        try:
+            await connection.connect(token)
+        except BaseException:
+            await connection.close()
+            raise
     return connection
 
 
-def _was_answered(error: BaseException, statuses: set[int]) -> bool:
-    """Return whether the server responded to the handshake with one of these statuses."""
-    return any(isinstance(one, aiohttp.WSServerHandshakeError) and one.status in statuses for one in chain(error))
+async def _open_websocket(http: HttpTransport) -> aiohttp.ClientWebSocketResponse:
+    url = http.url_of("/ws/socket.io/", {"transport": "websocket", "EIO": 4}).replace("http", "ws", 1)
+    try:
+        return await http.session().ws_connect(
+            yarl.URL(url, encoded=True),
+            max_msg_size=MAX_EVENT_BYTES,
+            heartbeat=PING_AFTER,
+            proxy_headers=http.proxy_headers,
+        )
+    except aiohttp.WSServerHandshakeError as error:
+        if error.status in {401, 403}:
+            raise HandshakeRefused("the server does not accept the token") from None
+        raise SocketFailure(reason(error)) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise SocketFailure(reason(error)) from error

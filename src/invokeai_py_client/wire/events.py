@@ -18,9 +18,12 @@ from invokeai_py_client.wire.preview import Preview, read_preview
 TERMINAL_STATUSES = frozenset({"completed", "failed", "canceled"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Event(ReadsAsMapping):
-    """The base of all events; `event["step"]` reads an attribute, else what the server sent under that name."""
+    """The base of all events; `event["step"]` reads an attribute, else what the server sent under that name.
+
+    Events are equal if they read the same, as all mappings are.
+    """
 
     type: ClassVar[str] = "event"
 
@@ -41,7 +44,7 @@ class Event(ReadsAsMapping):
         return getattr(self, name) if name in self.__dataclass_fields__ else self.raw[name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ItemEvent(Event):
     """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
 
@@ -55,7 +58,7 @@ class ItemEvent(Event):
     recovered: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueItemStatusChanged(ItemEvent):
     """An item is now `in_progress`, `completed`, `failed` or `canceled`."""
 
@@ -71,7 +74,7 @@ class QueueItemStatusChanged(ItemEvent):
     error_traceback: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationEvent(ItemEvent):
     """An event of one node.
 
@@ -86,14 +89,14 @@ class InvocationEvent(ItemEvent):
     overall_percentage: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationStarted(InvocationEvent):
     """A node has begun."""
 
     type: ClassVar[str] = "invocation_started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GeneratorProgress(InvocationEvent):
     """A node tells how far it is.
 
@@ -114,7 +117,7 @@ class GeneratorProgress(InvocationEvent):
         return read_preview(self.raw.get("image"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationComplete(InvocationEvent):
     """A node is done; `result` is its output, with its `type`."""
 
@@ -123,7 +126,7 @@ class InvocationComplete(InvocationEvent):
     result: Mapping[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationError(InvocationEvent):
     """A node raised an error."""
 
@@ -134,7 +137,7 @@ class InvocationError(InvocationEvent):
     error_traceback: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionComplete(ItemEvent):
     """An item has ended: the last event of its story. `status` is `completed`, `failed` or `canceled`."""
 
@@ -143,7 +146,7 @@ class SessionComplete(ItemEvent):
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reconnected(Event):
     """The socket is back after `seconds`, of which events were missed.
 
@@ -156,7 +159,7 @@ class Reconnected(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchEnqueued(Event):
     """A batch has come into the queue: `enqueued` items of `requested`. `batch_id` is "redacted" for another user's."""
 
@@ -168,12 +171,12 @@ class BatchEnqueued(Event):
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BulkChange(Event):
     """The base of what tells of many items at once, with no event for each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueItemsCanceled(BulkChange):
     """Items were canceled or deleted in bulk; `item_ids` has none for another user's. Servers from 6.14 send it."""
 
@@ -182,7 +185,7 @@ class QueueItemsCanceled(BulkChange):
     item_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueItemsRetried(BulkChange):
     """Items are run anew, each as a new item; `item_ids` are the old ones, and has none for another user's."""
 
@@ -191,7 +194,7 @@ class QueueItemsRetried(BulkChange):
     item_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueCleared(BulkChange):
     """The queue was emptied of the items of the user `user_id` ("redacted" for another), or of all where it is None."""
 
@@ -200,7 +203,7 @@ class QueueCleared(BulkChange):
     user_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnknownEvent(Event):
     """Something this client has no type for, or a known event whose payload it could not read (`fault` says why)."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, json_of
 from invokeai_py_client.wire.reading import record
-from invokeai_py_client.wire.records.base import Record
-from invokeai_py_client.wire.records.images import DeletedImages, DeletedVideos
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.base import Record
+    from invokeai_py_client.wire.records.images import DeletedImages, DeletedVideos
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
-D = TypeVar("D", DeletedImages, DeletedVideos)
+R = TypeVar("R", bound="Record")
+D = TypeVar("D", "DeletedImages", "DeletedVideos")
 
 Noun = Literal["image", "video"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client.wire.call import Response
-from invokeai_py_client.wire.records.base import Record
 
-R = TypeVar("R", bound=Record)
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.base import Record
+
+R = TypeVar("R", bound="Record")
 
 
 def record(kind: type[R]) -> Callable[[Response], R]:
@@ -16,7 +18,7 @@ def record(kind: type[R]) -> Callable[[Response], R]:
     return lambda response: kind.model_validate(response.json())
 
 
-def records(kind: type[R], *, under: str | None = None) -> Callable[[Response], list[R]]:
+def list_of(kind: type[R], *, under: str | None = None) -> Callable[[Response], list[R]]:
     """A reader of a list of records, which may stand under a name in an object."""
 
     def read(response: Response) -> list[R]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.connections import Origins
@@ -32,8 +31,7 @@ LIST_INPUTS = {
 """The types of batch nodes, and the input that holds the items of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchNode:
+class BatchNode(NamedTuple):
     """A batch node: its group, and its items or the request that makes the server create them."""
 
     node: Node

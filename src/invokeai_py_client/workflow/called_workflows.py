@@ -7,8 +7,8 @@ follow what the server does when a call is reached (`workflow_call_runtime.py`, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import WorkflowError
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
@@ -38,8 +38,7 @@ CalledWorkflows = Mapping[str, "CalledWorkflow"]
 """The workflows of the library that are called, directly or by those, by their ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class CalledWorkflow:
+class CalledWorkflow(NamedTuple):
     """A workflow of the library as it is now, or why it cannot be called.
 
     `fault` is empty for one that can be called; one that cannot may lack a definition.
@@ -54,8 +53,7 @@ class CalledWorkflow:
         return f"{self.name!r} ({self.workflow_id})" if self.name else repr(self.workflow_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ExposedInput:
+class ExposedInput(NamedTuple):
     """An input that a called workflow exposes, as a call node has it.
 
     `template.name` is the input's name on the call node; `value` is what the called workflow has saved for it.

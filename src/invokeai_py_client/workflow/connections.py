@@ -7,7 +7,7 @@ feeds the chain of connectors. Where ids repeat, an edge means the first node of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from invokeai_py_client.workflow.acyclic_order import AcyclicOrder
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
@@ -24,8 +24,7 @@ _OTHER_INPUT = dict(zip(_IF_INPUTS, reversed(_IF_INPUTS), strict=True))
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """An output or input: its node, name and type; for an input also where its value may come from."""
 
     node: Node
@@ -34,8 +33,7 @@ class Port:
     input: str = "any"
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedEdge:
+class DroppedEdge(NamedTuple):
     """An edge that is not valid, and why."""
 
     edge: Edge

@@ -19,7 +19,6 @@ from invokeai_py_client.files import image_type, path_of, whole_file
 from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.document_checks import checked
 from invokeai_py_client.workflow.edge import Edge
-from invokeai_py_client.workflow.embedded import embedded_workflow
 from invokeai_py_client.workflow.foreign_formats import what_else
 from invokeai_py_client.workflow.form import read_form
 from invokeai_py_client.workflow.json_values import MAX_DEPTH, as_json, is_too_deep
@@ -183,6 +182,8 @@ class WorkflowDefinition:
 
         To run it, pass it on: `client.workflow_repo.create_workflow(WorkflowDefinition.from_image("tiger.png"))`.
         """
+        from invokeai_py_client.workflow.embedded import embedded_workflow
+
         if isinstance(image, bytes):
             _check_not_json(image, "The content", "WorkflowDefinition.from_json() loads it.")
             return cls._from_text(embedded_workflow(image, "The image"), "the image")

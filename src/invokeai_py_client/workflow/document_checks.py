@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from invokeai_py_client.errors import WorkflowFileError, WorkflowVersionError
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.form import field_identifier, malformed_elements
-from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, declared_type, read_format_1, read_format_2
 from invokeai_py_client.workflow.value_readers import trimmed
 
 logger = logging.getLogger("invokeai_py_client.workflow")
@@ -148,6 +147,8 @@ class _Checker:
             # No node called another workflow yet.
             data.pop("dynamicInputTemplates", None)
         if version == "1.0.0" and isinstance(data.get("outputs"), dict):
+            from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, declared_type
+
             for name, output in data["outputs"].items():
                 declared = declared_type(output) if isinstance(output, dict) else None
                 if declared is not None and declared not in FORMAT_1_TYPES:
@@ -155,16 +156,19 @@ class _Checker:
 
     def _read_old(self, where: str, given: dict[str, Any], version: str) -> None:
         """Read the value of an input of format 1 or 2 by the type that the file declares for it."""
-        declared = declared_type(given)
+        from invokeai_py_client.workflow import old_formats
+
+        declared = old_formats.declared_type(given)
         if declared is None:
             self._forgive(f"an input of format {version} does not declare its type")
             return
-        if version == "1.0.0" and declared not in FORMAT_1_TYPES:
+        if version == "1.0.0" and declared not in old_formats.FORMAT_1_TYPES:
             self._refuse(f"{where} is of the type {declared!r}, which format 1 does not have")
         if "value" not in given:
             return
         try:
-            value = (read_format_1 if version == "1.0.0" else read_format_2)(given["value"], declared)
+            read = old_formats.read_format_1 if version == "1.0.0" else old_formats.read_format_2
+            value = read(given["value"], declared)
         except ValueError as error:
             self._refuse(f"{where} cannot be read: {error}")
         if value is UNSET:

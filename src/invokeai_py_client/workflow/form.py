@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.value_readers import (
@@ -71,8 +70,7 @@ _element = first_of(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """The elements of a form by id, each of a known shape, and the id of its root."""
 
     elements: Mapping[str, Mapping[str, Any]]

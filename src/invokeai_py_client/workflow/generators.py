@@ -10,8 +10,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import as_double
@@ -25,8 +24,7 @@ _JS_INTEGER = re.compile(r"[+-]?[0-9]+")
 _IMAGE_CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicPrompts:
+class DynamicPrompts(NamedTuple):
     """Prompts that the server makes of a template such as `a {cute|ferocious} cat`."""
 
     prompt: str
@@ -35,8 +33,7 @@ class DynamicPrompts:
     seed: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class BoardImages:
+class BoardImages(NamedTuple):
     """The images of a board, by their categories."""
 
     board_id: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.connections import Origins
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
@@ -23,8 +22,7 @@ _NOT_EXECUTABLE = {
 _NO_INPUT: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltGraph:
+class BuiltGraph(NamedTuple):
     """The graph, and a sentence for each part of the document that was left out."""
 
     graph: dict[str, Any]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from invokeai_py_client.json_text import read_json
@@ -52,6 +51,8 @@ def as_double(value: float) -> float | None:
         return None
     if abs(value) <= MAX_SAFE_INTEGER:
         return value
+    from decimal import Decimal
+
     number = float(value)
     # JavaScript writes the fewest digits that tell a number from its neighbours, and no exponent below 1e21.
     return int(Decimal(repr(number))) if abs(number) < 1e21 else number

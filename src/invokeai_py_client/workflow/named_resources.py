@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
@@ -20,8 +19,7 @@ Kind = Literal["model", "image", "video", "board"]
 _NAMES: tuple[tuple[str, Kind], ...] = (("image_name", "image"), ("video_name", "video"), ("board_id", "board"))
 
 
-@dataclass(frozen=True, slots=True)
-class NamedResource:
+class NamedResource(NamedTuple):
     """A resource that an input names.
 
     `name` is its key, name or id on the server, `label` what messages call it, and `about` tells it from others of the

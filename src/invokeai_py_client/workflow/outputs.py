@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.workflow.document import Node, WorkflowDefinition
@@ -34,8 +34,7 @@ class NodePath:
         return "/".join((*self.call_path, self.node_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeResult:
+class NodeResult(NamedTuple):
     """The output of one node of a run: its `result` as the server sent it, and the board that was sent for it."""
 
     path: NodePath

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import BatchError, InputsNotReadyError, UnknownNodeError
 from invokeai_py_client.workflow.batching import LIST_INPUTS, BatchNode, batch_faults, item_edges, items_of
@@ -35,8 +34,7 @@ _NOT_AN_INPUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InputProblem:
+class InputProblem(NamedTuple):
     """A reason why a workflow cannot run. It concerns an input, a node (the place has no name) or all (it has no node).
 
     `unknown_type` is the node type where the server lacks it; `is_batch` marks a batch node that makes no batch.

@@ -6,10 +6,11 @@ The rules are those of the web UI (`parseSchema.ts`, `parseFieldType.ts`, `build
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from invokeai_py_client.errors import WorkflowError
 from invokeai_py_client.json_text import read_json
@@ -171,8 +172,7 @@ class NodeTemplate:
     outputs: Mapping[str, OutputTemplate]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTerms:
+class ModelTerms(NamedTuple):
     """The bases, types and submodel types of models that a server knows; None where its document does not list them."""
 
     bases: frozenset[str] | None = None
@@ -195,14 +195,15 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
 
     def __init__(
         self,
-        nodes: Mapping[str, Mapping[str, Any]],
-        outputs: Mapping[str, Mapping[str, Any]],
-        models: Mapping[str, Sequence[str]] | None = None,
+        nodes: Mapping[str, bytes],
+        outputs: Mapping[str, bytes],
+        models: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
+        # Schemas stay text until they are needed: parsing those of all 309 node types takes longer than a request.
         self._nodes = nodes
         self._outputs = outputs
-        self._models = models or {}
-        self.model_terms = ModelTerms(*(_terms(self._models, name) for name in _MODEL_ENUMS))
+        self._models = models
+        self.model_terms = ModelTerms(*(_terms(models, name) for name in _MODEL_ENUMS))
         self._read: dict[str, NodeTemplate] = {}
 
     @classmethod
@@ -213,49 +214,54 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
             WorkflowError: there are none, so this is not the document of an InvokeAI server.
         """
         schemas = document.get("components", {}).get("schemas", {})
-        nodes: dict[str, Mapping[str, Any]] = {}
-        outputs: dict[str, Mapping[str, Any]] = {}
+        nodes: dict[str, bytes] = {}
+        outputs: dict[str, bytes] = {}
         for schema in schemas.values():
             if schema.get("class") != "invocation":
                 continue
             node_type = schema["properties"]["type"]["default"]
             name = _ref_name(schema.get("output", {}))
             if node_type not in _DENIED_NODES and name in schemas:
-                nodes[node_type] = schema
-                outputs[name] = schemas[name]
+                nodes[node_type] = _text(schema)
+                outputs[name] = _text(schemas[name])
         if not nodes:
             raise WorkflowError(
                 "The OpenAPI document describes no nodes.", hint="Is it an InvokeAI server's /openapi.json?"
             )
-        models = {name: schemas[name]["enum"] for name in _MODEL_ENUMS if schemas.get(name, {}).get("enum")}
+        models = {name: _text(schemas[name]["enum"]) for name in _MODEL_ENUMS if schemas.get(name, {}).get("enum")}
         return cls(nodes, outputs, models)
 
     @classmethod
-    def from_json(cls, text: bytes) -> NodeTemplates:
-        """Read the output of `to_json`.
+    def from_lines(cls, text: bytes) -> NodeTemplates:
+        """Read the output of `to_lines`.
 
         Raises:
             ValueError: the text is something else.
         """
-        stored = read_json(text)
-        parts = ("nodes", "outputs", "models")
-        if not isinstance(stored, dict) or not all(isinstance(stored.get(part), dict) for part in parts):
-            raise ValueError("it does not hold node templates")
-        return cls(*(stored[part] for part in parts))
+        stored: dict[bytes, dict[str, bytes]] = {b"node": {}, b"output": {}, b"model": {}}
+        for line in text.splitlines():
+            part, _, rest = line.partition(b"\t")
+            name, is_whole, schema = rest.partition(b"\t")
+            if part not in stored or not is_whole:
+                raise ValueError("it does not hold node templates")
+            stored[part][name.decode()] = schema
+        return cls(*stored.values())
 
-    def to_json(self) -> bytes:
-        """Return the part of the OpenAPI document that describes nodes, for a cache."""
-        return json.dumps(
-            {"nodes": self._nodes, "outputs": self._outputs, "models": self._models},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
+    def to_lines(self) -> bytes:
+        """Return the part of the OpenAPI document that describes nodes, for a cache: a line for each schema."""
+        stored = {b"node": self._nodes, b"output": self._outputs, b"model": self._models}
+        return b"\n".join(
+            b"\t".join((part, name.encode(), schema))
+            for part, schemas in stored.items()
+            for name, schema in schemas.items()
+        )
 
     def __getitem__(self, node_type: str) -> NodeTemplate:
         template = self._read.get(node_type)
         if template is None:
-            schema = self._nodes[node_type]
-            template = self._read[node_type] = _node_template(schema, self._outputs[_ref_name(schema["output"])])
+            schema = read_json(self._nodes[node_type])
+            output = read_json(self._outputs[_ref_name(schema["output"])])
+            template = self._read[node_type] = _node_template(schema, output)
         return template
 
     def __iter__(self) -> Iterator[str]:
@@ -268,8 +274,12 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         return node_type in self._nodes
 
 
-def _terms(models: Mapping[str, Sequence[str]], name: str) -> frozenset[str] | None:
-    return frozenset(models[name]) if name in models else None
+def _text(schema: object) -> bytes:
+    return json.dumps(schema, separators=(",", ":")).encode()
+
+
+def _terms(models: Mapping[str, bytes], name: str) -> frozenset[str] | None:
+    return frozenset(read_json(models[name])) if name in models else None
 
 
 def _node_template(schema: Mapping[str, Any], output: Mapping[str, Any]) -> NodeTemplate:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import MAX_SAFE_INTEGER, as_double
@@ -111,8 +110,7 @@ def first_of(*readers: Reader) -> Reader:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A part of an object that may be absent; `default` then stands for it, or nothing if that is UNSET."""
 
     reader: Reader

@@ -615,7 +615,7 @@ async def test_what_needs_no_token_is_asked_without_a_login(script: Script, engi
     door = Doorkeeper()
     script.handlers = [door]
     http = HttpTransport(Settings(script.url, email="a@b.c", password="wrong"), engine)
-    assert (await engine.call(http.send(app_calls.get_version()))).version == "1"
+    assert await engine.call(http.send(app_calls.get_version())) == "1"
     assert door.logins == 0
 
 

@@ -17,9 +17,9 @@ from tests.support.virtual_time import in_virtual_time, now
 from invokeai_py_client.errors import AuthenticationError, InvokeAIError
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.connection_errors import SocketFailure
-from invokeai_py_client.transport.event_tap import EventHandler
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.reconnecting_socket import Socket
+from invokeai_py_client.transport.socketio_connection import EventHandler
 
 HOUR = 3600.0
 WEEK = 7 * 24 * HOUR

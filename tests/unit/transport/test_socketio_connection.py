@@ -35,6 +35,9 @@ class Wire:
     async def say(self, text: str) -> None:
         await self._websocket.send_str(text)
 
+    async def say_bytes(self, content: bytes) -> None:
+        await self._websocket.send_bytes(content)
+
     async def hang_up(self) -> None:
         await self._websocket.close()
 
@@ -54,7 +57,7 @@ class Server:
     def __init__(self) -> None:
         self.script: Script = agree
         self.status = 200
-        self.opens = True
+        self.opening: str | None = OPEN
         self.answers_pings = True
         self.heard: list[str] = []
         self.closed = asyncio.Event()
@@ -69,8 +72,8 @@ class Server:
         websocket = web.WebSocketResponse(autoping=self.answers_pings)
         await websocket.prepare(request)
         self.wire = Wire(websocket)
-        if self.opens:
-            await self.wire.say(OPEN)
+        if self.opening is not None:
+            await self.wire.say(self.opening)
         async for message in websocket:
             if message.type is WSMsgType.TEXT:
                 self.heard.append(message.data)
@@ -126,15 +129,71 @@ async def test_a_subscription_is_over_when_it_is_acknowledged(server: Server, en
     assert await end_of(engine, connection)
 
 
-async def test_events_are_told_and_the_rest_is_left_to_the_library(server: Server, engine: Engine) -> None:
+async def test_events_are_told_in_order_and_pings_are_answered(server: Server, engine: Engine) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(engine, server, heard) as connection:
         assert server.wire is not None
-        await server.wire.say('42["told",{"a":1}]')
+        for number in range(3):
+            await server.wire.say(f'42["told",{{"number":{number}}}]')
+        await server.wire.say('42["bare"]')
         await server.wire.say("2")
         await engine.call(connection.subscribe("default"))
-        assert heard == [("told", {"a": 1})]
-        assert "3" in server.heard, "the library answers the ping of Socket.IO"
+        assert heard == [*(("told", {"number": number}) for number in range(3)), ("bare", None)]
+        assert "3" in server.heard
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["[" * 200_000 + "]" * 200_000, "{cut", "1" * 10_000],
+    ids=["nested too deeply", "no JSON", "a number of too many digits"],
+)
+async def test_an_unreadable_event_is_skipped_and_logged_once(
+    server: Server, engine: Engine, rubbish: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[tuple[str, Any]] = []
+    async with connected(engine, server, heard) as connection:
+        assert server.wire is not None
+        for _ in range(2):
+            await server.wire.say(f'42["odd",{rubbish}]')
+        await server.wire.say('42["told",{"number":1}]')
+        await engine.call(connection.subscribe("default"))
+        assert not connection.ended.done()
+    assert heard == [("told", {"number": 1})]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
+    assert "'odd'" in warning
+
+
+@pytest.mark.parametrize("message", ["", "3", "6", "42[", '421["asked",1]', "43", "435[]", "45-", "49", b"\x01"])
+async def test_what_the_client_has_no_use_for_is_ignored(server: Server, engine: Engine, message: str | bytes) -> None:
+    heard: list[tuple[str, Any]] = []
+    async with connected(engine, server, heard) as connection:
+        assert server.wire is not None
+        if isinstance(message, str):
+            await server.wire.say(message or "4")
+        else:
+            await server.wire.say_bytes(message)
+        await engine.call(connection.subscribe("default"))
+        assert not connection.ended.done()
+    assert heard == []
+
+
+async def test_a_handler_that_fails_ends_the_connection_with_a_traceback(
+    server: Server, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(name: str, payload: Any) -> None:
+        raise ZeroDivisionError
+
+    http = HttpTransport(Settings(server.url, retries=0), engine)
+
+    async def opened() -> SocketIOConnection:
+        return await open_connection(http, fail, is_asked=True)
+
+    connection = await engine.call(opened())
+    assert server.wire is not None
+    await server.wire.say('42["told"]')
+    assert "ZeroDivisionError" in await end_of(engine, connection)
+    assert any(record.exc_info for record in caplog.records)
+    await engine.call(connection.close())
 
 
 async def hang_up(wire: Wire) -> None:
@@ -173,6 +232,33 @@ async def test_a_server_that_answers_no_ping_is_lost(
         assert await end_of(engine, connection)
 
 
+SILENT_FOR_LONG = OPEN.replace("25000", "100").replace("20000", "200")
+
+
+async def test_a_server_that_sends_no_ping_of_socketio_is_lost(server: Server, engine: Engine) -> None:
+    server.opening = SILENT_FOR_LONG
+    async with connected(engine, server) as connection:
+        assert await end_of(engine, connection) == "the server sent no ping for 0.3 s"
+
+
+async def test_a_server_that_sends_pings_of_socketio_is_not(server: Server, engine: Engine) -> None:
+    server.opening = SILENT_FOR_LONG
+    answered = asyncio.Event()
+
+    async def ping_again(wire: Wire, text: str) -> None:
+        await agree(wire, text)
+        if server.heard.count("3") == 5:
+            answered.set()
+        elif text in ("3", "40"):
+            await asyncio.sleep(0.1)
+            await wire.say("2")
+
+    server.script = ping_again
+    async with connected(engine, server) as connection:
+        await asyncio.wait_for(answered.wait(), 10)
+        assert not connection.ended.done()
+
+
 async def test_a_server_that_answers_pings_is_not(
     server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +288,39 @@ async def test_a_subscription_that_is_not_acknowledged_fails(engine: Engine) -> 
 
     # None, one that is nested too deeply, and one that is no JSON; together, as each takes the second.
     await asyncio.gather(*map(check, ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"]))
+
+
+async def test_a_subscription_fails_when_the_connection_is_lost(server: Server, engine: Engine) -> None:
+    async def script(wire: Wire, text: str) -> None:
+        await (wire.hang_up() if text.startswith("42") else agree(wire, text))
+
+    server.script = script
+    async with connected(engine, server) as connection:
+        with pytest.raises(SocketFailure, match="closed"):
+            await engine.call(connection.subscribe("default"))
+        with pytest.raises(SocketFailure):
+            await engine.call(connection.subscribe("another"))
+
+
+@pytest.mark.parametrize("opening", ["rubbish", "0{}", "0[", '0{"pingInterval":null,"pingTimeout":1}', "2"])
+async def test_an_opening_that_cannot_be_read_is_a_failed_handshake(
+    server: Server, engine: Engine, opening: str
+) -> None:
+    server.opening = opening
+    with pytest.raises(SocketFailure, match="handshake"):
+        async with connected(engine, server):
+            pass
+    await asyncio.wait_for(server.closed.wait(), 10)
+
+
+async def test_another_answer_than_the_server_s_is_a_failed_handshake(server: Server, engine: Engine) -> None:
+    async def script(wire: Wire, text: str) -> None:
+        await wire.say("45-")
+
+    server.script = script
+    with pytest.raises(SocketFailure, match="handshake"):
+        async with connected(engine, server):
+            pass
 
 
 async def refuse(wire: Wire, text: str) -> None:
@@ -239,8 +358,8 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
         pass
 
     server.script = silent
-    for opens in (True, False):
-        server.opens = opens
+    for opening in (OPEN, None):
+        server.opening = opening
         server.closed.clear()
         with pytest.raises((TimeoutError, SocketFailure)):
             async with connected(engine, server, connect_timeout=0.2):

@@ -417,19 +417,19 @@ def test_what_the_file_holds_is_not_changed_through_a_field(templates: NodeTempl
 
 def test_models_of_older_servers_are_known_by_their_type_name(templates: NodeTemplates) -> None:
     schema = {"title": "Model", "ui_type": "SDXLMainModelField", "$ref": "#/components/schemas/ModelIdentifierField"}
-    template = NodeTemplates(
-        {
-            "old": {
-                "title": "Old",
-                "output": {"$ref": "#/x/Out"},
-                "properties": {
-                    "type": {"default": "old"},
-                    "model": {**schema, "field_kind": "input", "input": "direct", "orig_required": True},
-                },
-            }
+    schemas = {
+        "Old": {
+            "class": "invocation",
+            "title": "Old",
+            "output": {"$ref": "#/x/Out"},
+            "properties": {
+                "type": {"default": "old"},
+                "model": {**schema, "field_kind": "input", "input": "direct", "orig_required": True},
+            },
         },
-        {"Out": {"properties": {"type": {"default": "out"}}}},
-    )["old"].inputs["model"]
+        "Out": {"properties": {"type": {"default": "out"}}},
+    }
+    template = NodeTemplates.from_openapi({"components": {"schemas": schemas}})["old"].inputs["model"]
     assert (template.input, template.model_bases, template.model_types) == ("direct", ("sdxl",), ("main",))
     one = field_for(FieldPlace("id", "old", "", "model"), template)
     assert isinstance(one, ModelField)

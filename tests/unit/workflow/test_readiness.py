@@ -336,7 +336,7 @@ def test_an_error_names_the_workflow(templates: NodeTemplates, name: str, source
     problem = InputProblem(FieldPlace("", "", "", ""), "it is empty")
     for problems, error in (
         ([problem], InputsNotReadyError),
-        ([dataclasses.replace(problem, is_batch=True)], BatchError),
+        ([problem._replace(is_batch=True)], BatchError),
     ):
         with pytest.raises(error) as caught:
             check_ready(problems, definition=definition, templates=templates)

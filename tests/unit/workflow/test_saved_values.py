@@ -80,7 +80,7 @@ def test_the_terms_of_a_server_are_those_of_its_document(templates: NodeTemplate
     terms = templates.model_terms
     assert terms.bases is not None
     assert {"sd-1", "flux", "any"} <= terms.bases
-    assert NodeTemplates.from_json(templates.to_json()).model_terms == terms
+    assert NodeTemplates.from_lines(templates.to_lines()).model_terms == terms
 
 
 @pytest.mark.parametrize("value", [10**400, [1, 10**400], {"type": "x", "seed": 1}, {"type": "x", "start": 10**400}])

@@ -54,17 +54,17 @@ def test_every_node_of_a_real_server_is_read(templates: NodeTemplates) -> None:
 
 
 def test_what_the_cache_holds_is_the_same(templates: NodeTemplates) -> None:
-    again = NodeTemplates.from_json(templates.to_json())
+    again = NodeTemplates.from_lines(templates.to_lines())
     assert dict(again) == dict(templates)
     assert again.model_terms == templates.model_terms
 
 
 @pytest.mark.parametrize(
-    "text", [b"[]", b'{"nodes": {}, "outputs": {}}', b'{"nodes": [], "outputs": {}, "models": {}}']
+    "text", [b"[]", b"node\tadd", b"picture\tadd\t{}", b'{"nodes": {}, "outputs": {}, "models": {}}']
 )
 def test_what_is_not_a_cached_document_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="does not hold node templates"):
-        NodeTemplates.from_json(text)
+        NodeTemplates.from_lines(text)
 
 
 @pytest.mark.parametrize(

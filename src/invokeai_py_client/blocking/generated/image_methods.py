@@ -12,7 +12,7 @@ from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL
 from invokeai_py_client.runtime.twins import Blocking
-from invokeai_py_client.wire.records.images import ImageRecord
+from invokeai_py_client.wire import records
 from invokeai_py_client.workflow.outputs import NodePath
 
 
@@ -41,7 +41,7 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
         return self._aio.image_name
 
     @property
-    def record(self) -> ImageRecord | None:
+    def record(self) -> records.images.ImageRecord | None:
         """What was known of it when it was listed, fetched or refreshed; None if only its name is known."""
         return self._aio.record
 
@@ -105,7 +105,7 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
         """The prepared node that made it, None if it was uploaded."""
         return self._aio.node_id
 
-    def refresh(self) -> ImageRecord:
+    def refresh(self) -> records.images.ImageRecord:
         """Fetch what the server knows of the image now.
 
         Endpoint: GET /api/v1/images/i/{image_name}

@@ -10,7 +10,7 @@ from typing import Any
 from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
 from invokeai_py_client.runtime.twins import Blocking, read_here
-from invokeai_py_client.wire.records.workflows import WorkflowSummary
+from invokeai_py_client.wire import records
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -75,7 +75,7 @@ class Workflows(Blocking[AsyncWorkflows]):
 
     def list_available_workflows(
         self, query: str | None = None, *, tags: str | Sequence[str] = (), category: str | None = None
-    ) -> list[WorkflowSummary]:
+    ) -> list[records.workflows.WorkflowSummary]:
         """The workflows of the server's library.
 
         Endpoint: GET /api/v1/workflows/ (page by page)

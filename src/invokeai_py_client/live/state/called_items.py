@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.events import Event, ItemEvent, QueueItemStatusChanged
-from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
 
 if TYPE_CHECKING:
     from invokeai_py_client.live.state.run_state import RunState
 
 
-def call_path_of(record: QueueItemRecord) -> tuple[str, ...]:
+def call_path_of(record: records.queue.QueueItemRecord) -> tuple[str, ...]:
     """Return the ids of the call nodes that lead to an item, the outermost first; nothing for a submitted item."""
     return tuple(str(frame.get("source_call_node_id")) for frame in _frames(record))
 
 
-def called_by(record: QueueItemRecord) -> Iterator[int]:
+def called_by(record: records.queue.QueueItemRecord) -> Iterator[int]:
     """Yield the ids of the items that an item has called so far."""
     session = record.session
     running = session.get("waiting_workflow_call_execution")
@@ -33,11 +33,11 @@ def called_by(record: QueueItemRecord) -> Iterator[int]:
             yield int(item_id)
 
 
-def _frames(record: QueueItemRecord) -> list[dict[str, Any]]:
+def _frames(record: records.queue.QueueItemRecord) -> list[dict[str, Any]]:
     return record.session.get("workflow_call_stack") or []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CalledItem:
     """One child.
 
@@ -61,7 +61,7 @@ class CallProgress(NamedTuple):
     share: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CalledItems:
     """The children of a run, and their children: each is a run of one item by itself.
 
@@ -107,10 +107,10 @@ class CalledItems:
         self._note(event.item_id)
         return events
 
-    def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool) -> list[Event]:
+    def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool) -> list[Event]:
         """Take in a record of a child; see `RunState.apply_snapshot`."""
         item = self._items[record.item_id]
-        if isinstance(record, QueueItemRecord) and not item.is_placed:
+        if isinstance(record, records.queue.QueueItemRecord) and not item.is_placed:
             if record.parent_item_id is None:
                 # It was not called: somebody has put it into the batch.
                 self.forget(record.item_id)
@@ -129,7 +129,7 @@ class CalledItems:
         self._note(item_id)
         return events
 
-    def _place(self, item: CalledItem, record: QueueItemRecord, parent_item_id: int) -> None:
+    def _place(self, item: CalledItem, record: records.queue.QueueItemRecord, parent_item_id: int) -> None:
         item.is_placed = True
         self._unplaced.discard(record.item_id)
         item.call_path = call_path_of(record)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from invokeai_py_client.wire.events import steps_of
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class StepCounter:
     """Counts the steps of one node from the percentages that it reports.
 
@@ -154,7 +154,7 @@ class GraphShape:
             todo.pop()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _RunningNode:
     invocation_id: str
     since: float | None

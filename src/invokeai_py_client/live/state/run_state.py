@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 from invokeai_py_client.live.state.called_items import CalledItems, CallProgress, call_path_of, called_by
 from invokeai_py_client.live.state.progress import GraphShape, NodeDurations, StepCounter, Workload
 from invokeai_py_client.live.state.queue_item import NodeOutput, OutputsSoFar, QueueItem
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.events import (
     TERMINAL_STATUSES,
     Event,
@@ -35,7 +36,6 @@ from invokeai_py_client.wire.events import (
     QueueItemStatusChanged,
     SessionComplete,
 )
-from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 from invokeai_py_client.workflow.outputs import boards_sent
 
 _RANK = {"pending": 0, "in_progress": 1, "waiting": 1, "completed": 2, "failed": 2, "canceled": 2}
@@ -51,7 +51,7 @@ _GONE_TYPE = "QueueItemGone"
 GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ItemState:
     """One item of a run. Changed only by `RunState`."""
 
@@ -135,7 +135,7 @@ def _ignore(item_id: int) -> None:
 E = TypeVar("E", bound=InvocationEvent)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunState:
     """The state of the items of one submission. Changed on the engine's thread only; see `snapshot`.
 
@@ -442,7 +442,7 @@ class RunState:
             workload.node_started(event.node_id, event.node)
         return [self._completed(item, event)]
 
-    def apply_snapshot(self, record: QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
+    def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
         """Take in a REST record of an item.
 
         Args:
@@ -459,14 +459,14 @@ class RunState:
                 self.item_removed(record.item_id)
                 self._publish()
                 return []
-            if isinstance(record, QueueItemRecord):
+            if isinstance(record, records.queue.QueueItemRecord):
                 self._add_called(record)
                 return self._take_called(record.item_id, told, has_new_status=False)
             return self._take_called(record.item_id, told)
         item = self.items.get(record.item_id)
         if item is None:
             return []
-        if record.item_id in self._wanted and isinstance(record, QueueItemRecord):
+        if record.item_id in self._wanted and isinstance(record, records.queue.QueueItemRecord):
             self._learn_calls(item, record)
             if not item.has_gap and not item.view.is_finished:
                 # What else it says may be ahead of the events.
@@ -480,7 +480,7 @@ class RunState:
         changed = _RANK[record.status] > _RANK[item.view.status] or (
             item.has_gap and {record.status, item.view.status} == {"in_progress", "waiting"}
         )
-        full = record if isinstance(record, QueueItemRecord) else None
+        full = record if isinstance(record, records.queue.QueueItemRecord) else None
         if changed:
             self._set(
                 item,
@@ -542,14 +542,14 @@ class RunState:
             self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
             self._publish()
 
-    def _learn_calls(self, item: ItemState, record: QueueItemRecord) -> None:
+    def _learn_calls(self, item: ItemState, record: records.queue.QueueItemRecord) -> None:
         """Take in what only a full record says: who called the item, and what it calls itself."""
         self._wanted.discard(record.item_id)
         self.learned_graph(record.session.get("graph"))
         item.view = replace(item.view, parent_item_id=record.parent_item_id, call_path=call_path_of(record))
         self._add_called(record)
 
-    def _add_called(self, record: QueueItemRecord) -> None:
+    def _add_called(self, record: records.queue.QueueItemRecord) -> None:
         if self.follows_calls:
             caller = (self.called.state_of(record.item_id) or self).items[record.item_id]
             for item_id in called_by(record):
@@ -722,7 +722,7 @@ class RunState:
         return told
 
     @staticmethod
-    def _canceled_by(item: ItemState, record: QueueItemSummary | None) -> str:
+    def _canceled_by(item: ItemState, record: records.queue.QueueItemSummary | None) -> str:
         if item.cancel_was_asked:
             return "client"
         # What had not begun stays in the queue of a server that is restarted.
@@ -750,7 +750,7 @@ class RunState:
         ended = {output.node_id for output in item.outputs.values()}
         return not self.graph["nodes"].keys() <= ended or len(item.outputs) < workload.total
 
-    def _fill_in(self, item: ItemState, record: QueueItemRecord) -> list[Event]:
+    def _fill_in(self, item: ItemState, record: records.queue.QueueItemRecord) -> list[Event]:
         """Take over what only the record has, and return the events that tell it."""
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
         failed = next(iter(record.session.get("errors") or {}), None)
@@ -772,7 +772,7 @@ class RunState:
             recovered.append(InvocationError(**facts, **told))
         return recovered
 
-    def _recovered(self, item: ItemState, record: QueueItemRecord, invocation_id: str) -> dict[str, Any]:
+    def _recovered(self, item: ItemState, record: records.queue.QueueItemRecord, invocation_id: str) -> dict[str, Any]:
         """Return what a recovered event of a node has in common with the others."""
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
         node_id = source_of.get(invocation_id, invocation_id)
@@ -812,7 +812,7 @@ class RunState:
         ]
 
 
-def _newest(item: ItemState, source: Event | QueueItemSummary, names: Iterable[str]) -> dict[str, Any]:
+def _newest(item: ItemState, source: Event | records.queue.QueueItemSummary, names: Iterable[str]) -> dict[str, Any]:
     """Return what an event or a record says under some names, or what was known before where it says nothing."""
     return {name: getattr(source, name) or getattr(item.view, name) for name in names}
 

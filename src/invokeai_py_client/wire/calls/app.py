@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, Response, api_path
 from invokeai_py_client.wire.reading import content, nothing, number, record
-from invokeai_py_client.wire.records.app import AppVersion, InvocationCacheStatus, RuntimeConfig
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
 """The document of InvokeAI 6.14 has 1.8 MB. Parsing may take thirty times the memory of the text."""
 
 
-def get_version() -> Call[AppVersion]:
+def get_version() -> Call[str]:
     """`GET /api/v1/app/version`: needs no token, so it tells whether an InvokeAI server is there at all."""
     return Call(
-        method="GET", path=api_path("app", "version"), parse=record(AppVersion), idempotent=True, needs_token=False
+        method="GET",
+        path=api_path("app", "version"),
+        parse=_version,
+        idempotent=True,
+        needs_token=False,
     )
 
 
@@ -37,18 +41,20 @@ def get_dependencies() -> Call[dict[str, str]]:
     return Call(method="GET", path=api_path("app", "app_deps"), parse=_versions, idempotent=True)
 
 
-def get_config() -> Call[RuntimeConfig]:
+def get_config() -> Call[records.app.RuntimeConfig]:
     """`GET /api/v1/app/runtime_config`: its configuration, as it runs."""
-    return Call(method="GET", path=api_path("app", "runtime_config"), parse=record(RuntimeConfig), idempotent=True)
+    return Call(
+        method="GET", path=api_path("app", "runtime_config"), parse=record(records.app.RuntimeConfig), idempotent=True
+    )
 
 
-def update_config(changes: Mapping[str, Any]) -> Call[RuntimeConfig]:
+def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]:
     """`PATCH /api/v1/app/runtime_config`: the few settings that can be changed while it runs. For administrators."""
     return Call(
         method="PATCH",
         path=api_path("app", "runtime_config"),
         body=dict(changes),
-        parse=record(RuntimeConfig),
+        parse=record(records.app.RuntimeConfig),
         idempotent=True,
     )
 
@@ -63,12 +69,12 @@ def set_log_level(level: int) -> Call[int]:
     return Call(method="POST", path=api_path("app", "logging"), body=level, parse=number, idempotent=True)
 
 
-def get_invocation_cache() -> Call[InvocationCacheStatus]:
+def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
     """`GET /api/v1/app/invocation_cache/status`: the cache of nodes' outputs."""
     return Call(
         method="GET",
         path=api_path("app", "invocation_cache", "status"),
-        parse=record(InvocationCacheStatus),
+        parse=record(records.app.InvocationCacheStatus),
         idempotent=True,
     )
 
@@ -86,6 +92,13 @@ def disable_invocation_cache() -> Call[None]:
 def clear_invocation_cache() -> Call[None]:
     """`DELETE /api/v1/app/invocation_cache`. For administrators."""
     return Call(method="DELETE", path=api_path("app", "invocation_cache"), parse=nothing, idempotent=True)
+
+
+def _version(response: Response) -> str:
+    version = response.json()["version"]
+    if not isinstance(version, str):
+        raise TypeError(f"version is {version!r}")
+    return version
 
 
 def _versions(response: Response) -> dict[str, str]:

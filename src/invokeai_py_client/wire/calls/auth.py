@@ -6,37 +6,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from invokeai_py_client.secret import Secret
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
-from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records.users import AuthStatus, LoginResult, NewUser, UserRecord
+from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
-def get_status() -> Call[AuthStatus]:
+def get_status() -> Call[records.users.AuthStatus]:
     """`GET /api/v1/auth/status`: needs no token."""
     return Call(
-        method="GET", path=api_path("auth", "status"), parse=record(AuthStatus), idempotent=True, needs_token=False
+        method="GET",
+        path=api_path("auth", "status"),
+        parse=record(records.users.AuthStatus),
+        idempotent=True,
+        needs_token=False,
     )
 
 
-def setup(email: str, password: Secret, *, display_name: str | None) -> Call[NewUser]:
+def setup(email: str, password: Secret, *, display_name: str | None) -> Call[records.users.NewUser]:
     """`POST /api/v1/auth/setup`: makes the first administrator; a second one is refused."""
     return Call(
         method="POST",
         path=api_path("auth", "setup"),
         body={"email": email, "password": password, "display_name": display_name},
-        parse=record(NewUser),
+        parse=record(records.users.NewUser),
         needs_token=False,
         has_secrets=True,
     )
 
 
-def login(email: str, password: Secret, *, remember_me: bool) -> Call[LoginResult]:
+def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.users.LoginResult]:
     """`POST /api/v1/auth/login`: a token for a day, or for a week."""
     return Call(
         method="POST",
         path=api_path("auth", "login"),
         body={"email": email, "password": password, "remember_me": remember_me},
-        parse=record(LoginResult),
+        parse=record(records.users.LoginResult),
         idempotent=True,
         needs_token=False,
         has_secrets=True,
@@ -48,15 +52,19 @@ def logout() -> Call[None]:
     return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True, needs_token=False)
 
 
-def get_me() -> Call[UserRecord]:
+def get_me() -> Call[records.users.UserRecord]:
     """`GET /api/v1/auth/me`: whose token it is."""
-    return Call(method="GET", path=api_path("auth", "me"), parse=record(UserRecord), idempotent=True)
+    return Call(method="GET", path=api_path("auth", "me"), parse=record(records.users.UserRecord), idempotent=True)
 
 
-def update_me(changes: Mapping[str, Any]) -> Call[UserRecord]:
+def update_me(changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
     """`PATCH /api/v1/auth/me`: the own name or password. A new password ends all tokens from before."""
     return Call(
-        method="PATCH", path=api_path("auth", "me"), body=dict(changes), parse=record(UserRecord), has_secrets=True
+        method="PATCH",
+        path=api_path("auth", "me"),
+        body=dict(changes),
+        parse=record(records.users.UserRecord),
+        has_secrets=True,
     )
 
 
@@ -65,34 +73,38 @@ def generate_password() -> Call[str]:
     return Call(method="GET", path=api_path("auth", "generate-password"), parse=_password)
 
 
-def list_users() -> Call[list[UserRecord]]:
+def list_users() -> Call[list[records.users.UserRecord]]:
     """`GET /api/v1/auth/users`: for administrators."""
-    return Call(method="GET", path=api_path("auth", "users"), parse=records(UserRecord), idempotent=True)
+    return Call(method="GET", path=api_path("auth", "users"), parse=list_of(records.users.UserRecord), idempotent=True)
 
 
-def get_user(user_id: str) -> Call[UserRecord]:
+def get_user(user_id: str) -> Call[records.users.UserRecord]:
     """`GET /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call(method="GET", path=api_path("auth", "users", user_id), parse=record(UserRecord), idempotent=True)
+    return Call(
+        method="GET", path=api_path("auth", "users", user_id), parse=record(records.users.UserRecord), idempotent=True
+    )
 
 
-def create_user(email: str, password: Secret, *, display_name: str | None, is_admin: bool) -> Call[UserRecord]:
+def create_user(
+    email: str, password: Secret, *, display_name: str | None, is_admin: bool
+) -> Call[records.users.UserRecord]:
     """`POST /api/v1/auth/users`: for administrators."""
     return Call(
         method="POST",
         path=api_path("auth", "users"),
         body={"email": email, "password": password, "display_name": display_name, "is_admin": is_admin},
-        parse=record(UserRecord),
+        parse=record(records.users.UserRecord),
         has_secrets=True,
     )
 
 
-def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[UserRecord]:
+def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
     """`PATCH /api/v1/auth/users/{user_id}`: for administrators."""
     return Call(
         method="PATCH",
         path=api_path("auth", "users", user_id),
         body=dict(changes),
-        parse=record(UserRecord),
+        parse=record(records.users.UserRecord),
         idempotent=True,
         has_secrets=True,
     )

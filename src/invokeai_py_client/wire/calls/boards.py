@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
-from invokeai_py_client.wire.reading import record, records, texts
-from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord, BoardRemovals, DeletedBoard
+from invokeai_py_client.wire.reading import list_of, record, texts
 
 UNCATEGORIZED = "none"
 """What stands for a board's id where the images on no board are meant."""
@@ -17,50 +17,55 @@ ASSETS = ("control", "mask", "user", "other")
 """The categories of images that a board counts as its images, and as its assets."""
 
 
-def list_boards(*, include_archived: bool) -> Call[list[BoardRecord]]:
+def list_boards(*, include_archived: bool) -> Call[list[records.boards.BoardRecord]]:
     """`GET /api/v1/boards/` with `all`: every board that the user may see, in one answer."""
     return Call(
         method="GET",
         path=api_path("boards") + "/",
         query={"all": True, "include_archived": include_archived},
-        parse=records(BoardRecord),
+        parse=list_of(records.boards.BoardRecord),
         idempotent=True,
     )
 
 
-def get_board(board_id: str) -> Call[BoardRecord]:
+def get_board(board_id: str) -> Call[records.boards.BoardRecord]:
     """`GET /api/v1/boards/{board_id}`."""
-    return Call(method="GET", path=api_path("boards", board_id), parse=record(BoardRecord), idempotent=True)
-
-
-def create_board(board_name: str) -> Call[BoardRecord]:
-    """`POST /api/v1/boards/`: names need not be unique. Sent again, it would make another."""
     return Call(
-        method="POST", path=api_path("boards") + "/", query={"board_name": board_name}, parse=record(BoardRecord)
+        method="GET", path=api_path("boards", board_id), parse=record(records.boards.BoardRecord), idempotent=True
     )
 
 
-def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[BoardRecord]:
+def create_board(board_name: str) -> Call[records.boards.BoardRecord]:
+    """`POST /api/v1/boards/`: names need not be unique. Sent again, it would make another."""
+    return Call(
+        method="POST",
+        path=api_path("boards") + "/",
+        query={"board_name": board_name},
+        parse=record(records.boards.BoardRecord),
+    )
+
+
+def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[records.boards.BoardRecord]:
     """`PATCH /api/v1/boards/{board_id}`: its name, cover, visibility, or whether it is archived."""
     return Call(
         method="PATCH",
         path=api_path("boards", board_id),
         body=dict(changes),
-        parse=record(BoardRecord),
+        parse=record(records.boards.BoardRecord),
         idempotent=True,
     )
 
 
-def delete_board(board_id: str, *, include_images: bool) -> Call[DeletedBoard]:
+def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.DeletedBoard]:
     """`DELETE /api/v1/boards/{board_id}`: its images go with it, or are on no board then.
 
     If the first response was lost, the names of the images are not known, and the lists are empty.
     """
 
-    def read(response: Response) -> DeletedBoard:
+    def read(response: Response) -> records.boards.DeletedBoard:
         if response.status_code in GONE:
-            return DeletedBoard(board_id=board_id, deleted_board_images=[], deleted_images=[])
-        return DeletedBoard.model_validate(response.json())
+            return records.boards.DeletedBoard(board_id=board_id, deleted_board_images=[], deleted_images=[])
+        return records.boards.DeletedBoard.model_validate(response.json())
 
     return Call(
         method="DELETE",
@@ -96,23 +101,23 @@ def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
     )
 
 
-def add_images(board_id: str, image_names: Sequence[str]) -> Call[BoardAdditions]:
+def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards.BoardAdditions]:
     """`POST /api/v1/board_images/batch`: an image is on one board at most."""
     return Call(
         method="POST",
         path=api_path("board_images", "batch"),
         body={"board_id": board_id, "image_names": list(image_names)},
-        parse=record(BoardAdditions),
+        parse=record(records.boards.BoardAdditions),
         idempotent=True,
     )
 
 
-def remove_images(image_names: Sequence[str]) -> Call[BoardRemovals]:
+def remove_images(image_names: Sequence[str]) -> Call[records.boards.BoardRemovals]:
     """`POST /api/v1/board_images/batch/delete`: they are on no board then."""
     return Call(
         method="POST",
         path=api_path("board_images", "batch", "delete"),
         body={"image_names": list(image_names)},
-        parse=record(BoardRemovals),
+        parse=record(records.boards.BoardRemovals),
         idempotent=True,
     )

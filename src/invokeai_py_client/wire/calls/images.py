@@ -6,28 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Query, api_path
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import maybe_object, number, record, records
-from invokeai_py_client.wire.records.images import (
-    BulkDownload,
-    DeletedImages,
-    ImageNames,
-    ImageRecord,
-    ImageUrls,
-    ImageWorkflow,
-    StarredImages,
-    UnstarredImages,
-)
+from invokeai_py_client.wire.reading import list_of, maybe_object, number, record
 
 MAX_NAMES_PER_REQUEST = 1000
 """The server refuses longer lists of names, of images and of videos."""
 
 
-def get_image(image_name: str) -> Call[ImageRecord]:
+def get_image(image_name: str) -> Call[records.images.ImageRecord]:
     """`GET /api/v1/images/i/{image_name}`: the record, not the pixels."""
-    return read_one("image", image_name, parse=record(ImageRecord))
+    return read_one("image", image_name, parse=record(records.images.ImageRecord))
 
 
 def get_image_bytes(image_name: str) -> Call[bytes]:
@@ -45,30 +36,30 @@ def get_metadata(image_name: str) -> Call[dict[str, Any] | None]:
     return read_one("image", image_name, "metadata", parse=maybe_object)
 
 
-def get_urls(image_name: str) -> Call[ImageUrls]:
+def get_urls(image_name: str) -> Call[records.images.ImageUrls]:
     """`GET /api/v1/images/i/{image_name}/urls`: where its files are."""
-    return read_one("image", image_name, "urls", parse=record(ImageUrls))
+    return read_one("image", image_name, "urls", parse=record(records.images.ImageUrls))
 
 
-def get_image_workflow(image_name: str) -> Call[ImageWorkflow]:
+def get_image_workflow(image_name: str) -> Call[records.images.ImageWorkflow]:
     """`GET /api/v1/images/i/{image_name}/workflow`: what made an image, as JSON texts."""
-    return read_one("image", image_name, "workflow", parse=record(ImageWorkflow))
+    return read_one("image", image_name, "workflow", parse=record(records.images.ImageWorkflow))
 
 
-def get_images(image_names: Sequence[str]) -> Call[list[ImageRecord]]:
+def get_images(image_names: Sequence[str]) -> Call[list[records.images.ImageRecord]]:
     """`POST /api/v1/images/images_by_names`: at most 1,000; names that are not there are left out. Servers from 6.0."""
     return Call(
         method="POST",
         path=api_path("images", "images_by_names"),
         body={"image_names": list(image_names)},
-        parse=records(ImageRecord),
+        parse=list_of(records.images.ImageRecord),
         idempotent=True,
     )
 
 
-def list_image_names(filters: Query) -> Call[ImageNames]:
+def list_image_names(filters: Query) -> Call[records.images.ImageNames]:
     """`GET /api/v1/images/names`: all names at once. Servers from 6.0."""
-    return list_names("image", filters, ImageNames)
+    return list_names("image", filters, records.images.ImageNames)
 
 
 def upload_image(
@@ -80,11 +71,11 @@ def upload_image(
     is_intermediate: bool,
     board_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
-) -> Call[ImageRecord]:
+) -> Call[records.images.ImageRecord]:
     """`POST /api/v1/images/upload`: the server names the image. Sent again, it would be stored twice."""
     return upload(
         "image",
-        ImageRecord,
+        records.images.ImageRecord,
         content,
         filename=filename,
         content_type=content_type,
@@ -95,40 +86,40 @@ def upload_image(
     )
 
 
-def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[ImageRecord]:
+def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[records.images.ImageRecord]:
     """`PATCH /api/v1/images/i/{image_name}`: its category, `is_intermediate` or `starred`."""
-    return update("image", image_name, changes, ImageRecord)
+    return update("image", image_name, changes, records.images.ImageRecord)
 
 
-def delete_image(image_name: str) -> Call[DeletedImages]:
+def delete_image(image_name: str) -> Call[records.images.DeletedImages]:
     """`DELETE /api/v1/images/i/{image_name}`: a name that is not there is no error; it is just not in the answer."""
     return Call(
         method="DELETE",
         path=api_path("images", "i", image_name),
-        parse=deleted("image", [image_name], DeletedImages),
+        parse=deleted("image", [image_name], records.images.DeletedImages),
         idempotent=True,
         done_statuses=GONE,
     )
 
 
-def delete_images(image_names: Sequence[str]) -> Call[DeletedImages]:
+def delete_images(image_names: Sequence[str]) -> Call[records.images.DeletedImages]:
     """`POST /api/v1/images/delete`: names that are not there are just not in the answer."""
-    return change_many("image", "delete", image_names, deleted("image", image_names, DeletedImages))
+    return change_many("image", "delete", image_names, deleted("image", image_names, records.images.DeletedImages))
 
 
-def delete_uncategorized_images() -> Call[DeletedImages]:
+def delete_uncategorized_images() -> Call[records.images.DeletedImages]:
     """`DELETE /api/v1/images/uncategorized`: every image that is on no board. A repeat would miscount."""
-    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(DeletedImages))
+    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(records.images.DeletedImages))
 
 
-def star_images(image_names: Sequence[str]) -> Call[StarredImages]:
+def star_images(image_names: Sequence[str]) -> Call[records.images.StarredImages]:
     """`POST /api/v1/images/star`: names that are not there are just not in the answer."""
-    return change_many("image", "star", image_names, record(StarredImages))
+    return change_many("image", "star", image_names, record(records.images.StarredImages))
 
 
-def unstar_images(image_names: Sequence[str]) -> Call[UnstarredImages]:
+def unstar_images(image_names: Sequence[str]) -> Call[records.images.UnstarredImages]:
     """`POST /api/v1/images/unstar`: names that are not there are just not in the answer."""
-    return change_many("image", "unstar", image_names, record(UnstarredImages))
+    return change_many("image", "unstar", image_names, record(records.images.UnstarredImages))
 
 
 def count_intermediates() -> Call[int]:
@@ -141,13 +132,15 @@ def clear_intermediates() -> Call[int]:
     return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number)
 
 
-def start_bulk_download(image_names: Sequence[str], *, board_id: str | None = None) -> Call[BulkDownload]:
+def start_bulk_download(
+    image_names: Sequence[str], *, board_id: str | None = None
+) -> Call[records.images.BulkDownload]:
     """`POST /api/v1/images/download`: has a zip made of these images, or of a board."""
     return Call(
         method="POST",
         path=api_path("images", "download"),
         body={"image_names": list(image_names) or None, "board_id": board_id},
-        parse=record(BulkDownload),
+        parse=record(records.images.BulkDownload),
     )
 
 

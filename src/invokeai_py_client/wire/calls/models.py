@@ -7,80 +7,75 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.secret import Secret
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import nothing, record, records, texts
-from invokeai_py_client.wire.records.models import (
-    DeletedModels,
-    DeletedOrphans,
-    FoundModel,
-    HuggingFaceFiles,
-    InstallJobRecord,
-    ModelCacheStats,
-    ModelRecord,
-    OrphanedModel,
-    StarterModel,
-)
+from invokeai_py_client.wire.reading import list_of, nothing, record, texts
 
 _NO_FOLDER = "error: path does not exist"
 """What the server says of an orphaned folder that is gone already."""
 
 
-def list_models(filters: Query | None = None) -> Call[list[ModelRecord]]:
+def list_models(filters: Query | None = None) -> Call[list[records.models.ModelRecord]]:
     """`GET /api/v2/models/`: every installed model; `filters` are the query that says which."""
     return Call(
         method="GET",
         path=api_path("models", version=2) + "/",
         query=filters or {},
-        parse=records(ModelRecord, under="models"),
+        parse=list_of(records.models.ModelRecord, under="models"),
         idempotent=True,
     )
 
 
-def get_model(key: str) -> Call[ModelRecord]:
+def get_model(key: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/i/{key}`."""
-    return Call(method="GET", path=api_path("models", "i", key, version=2), parse=record(ModelRecord), idempotent=True)
+    return Call(
+        method="GET",
+        path=api_path("models", "i", key, version=2),
+        parse=record(records.models.ModelRecord),
+        idempotent=True,
+    )
 
 
-def get_model_by_hash(hash: str) -> Call[ModelRecord]:
+def get_model_by_hash(hash: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/get_by_hash`."""
     return Call(
         method="GET",
         path=api_path("models", "get_by_hash", version=2),
         query={"hash": hash},
-        parse=record(ModelRecord),
+        parse=record(records.models.ModelRecord),
         idempotent=True,
     )
 
 
-def get_model_by_attributes(name: str, base: str, type: str) -> Call[ModelRecord]:
+def get_model_by_attributes(name: str, base: str, type: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/get_by_attrs`."""
     return Call(
         method="GET",
         path=api_path("models", "get_by_attrs", version=2),
         query={"name": name, "type": type, "base": base},
-        parse=record(ModelRecord),
+        parse=record(records.models.ModelRecord),
         idempotent=True,
     )
 
 
-def list_missing_models() -> Call[list[ModelRecord]]:
+def list_missing_models() -> Call[list[records.models.ModelRecord]]:
     """`GET /api/v2/models/missing`: those whose files are gone. Servers from 6.11."""
     return Call(
         method="GET",
         path=api_path("models", "missing", version=2),
-        parse=records(ModelRecord, under="models"),
+        parse=list_of(records.models.ModelRecord, under="models"),
         idempotent=True,
     )
 
 
-def update_model(key: str, changes: Mapping[str, Any]) -> Call[ModelRecord]:
+def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.ModelRecord]:
     """`PATCH /api/v2/models/i/{key}`: its name, description, trigger phrases, default settings and the like."""
     return Call(
         method="PATCH",
         path=api_path("models", "i", key, version=2),
         body=dict(changes),
-        parse=record(ModelRecord),
+        parse=record(records.models.ModelRecord),
         idempotent=True,
     )
 
@@ -96,7 +91,7 @@ def delete_model(key: str) -> Call[None]:
     )
 
 
-def delete_models(keys: Sequence[str]) -> Call[DeletedModels]:
+def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
     """`POST /api/v2/models/i/bulk_delete`: many at once. Servers from 6.11.
 
     Not repeated: the server reports what an earlier attempt has deleted like what it could not delete.
@@ -105,23 +100,25 @@ def delete_models(keys: Sequence[str]) -> Call[DeletedModels]:
         method="POST",
         path=api_path("models", "i", "bulk_delete", version=2),
         body={"keys": list(keys)},
-        parse=record(DeletedModels),
+        parse=record(records.models.DeletedModels),
     )
 
 
-def reidentify_model(key: str) -> Call[ModelRecord]:
+def reidentify_model(key: str) -> Call[records.models.ModelRecord]:
     """`POST /api/v2/models/i/{key}/reidentify`: has the server look again at what the files are."""
     return Call(
         method="POST",
         path=api_path("models", "i", key, "reidentify", version=2),
-        parse=record(ModelRecord),
+        parse=record(records.models.ModelRecord),
         idempotent=True,
     )
 
 
-def convert_model(key: str) -> Call[ModelRecord]:
+def convert_model(key: str) -> Call[records.models.ModelRecord]:
     """`PUT /api/v2/models/convert/{key}`: a checkpoint becomes a diffusers folder, under the same key."""
-    return Call(method="PUT", path=api_path("models", "convert", key, version=2), parse=record(ModelRecord))
+    return Call(
+        method="PUT", path=api_path("models", "convert", key, version=2), parse=record(records.models.ModelRecord)
+    )
 
 
 def get_cover_image(key: str) -> Call[bytes]:
@@ -157,31 +154,34 @@ def install_model(
     inplace: bool = False,
     access_token: Secret | None = None,
     changes: Mapping[str, Any] | None = None,
-) -> Call[InstallJobRecord]:
+) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install`: begins a job. Sent again, it would begin another."""
     return Call(
         method="POST",
         path=api_path("models", "install", version=2),
         query={"source": source, "inplace": inplace, "access_token": access_token},
         body=dict(changes or {}),
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         has_secrets=True,
     )
 
 
-def list_install_jobs() -> Call[list[InstallJobRecord]]:
+def list_install_jobs() -> Call[list[records.models.InstallJobRecord]]:
     """`GET /api/v2/models/install`: all since the server has started."""
     return Call(
-        method="GET", path=api_path("models", "install", version=2), parse=records(InstallJobRecord), idempotent=True
+        method="GET",
+        path=api_path("models", "install", version=2),
+        parse=list_of(records.models.InstallJobRecord),
+        idempotent=True,
     )
 
 
-def get_install_job(job_id: int | str) -> Call[InstallJobRecord]:
+def get_install_job(job_id: int | str) -> Call[records.models.InstallJobRecord]:
     """`GET /api/v2/models/install/{job_id}`."""
     return Call(
         method="GET",
         path=api_path("models", "install", job_id, version=2),
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
@@ -196,81 +196,81 @@ def prune_install_jobs() -> Call[None]:
     return Call(method="DELETE", path=api_path("models", "install", version=2), parse=nothing, idempotent=True)
 
 
-def pause_install_job(job_id: int) -> Call[InstallJobRecord]:
+def pause_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/pause`: what is downloaded so far is kept. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "pause", version=2),
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
 
-def resume_install_job(job_id: int) -> Call[InstallJobRecord]:
+def resume_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/resume`. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "resume", version=2),
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
 
-def restart_failed_downloads(job_id: int) -> Call[InstallJobRecord]:
+def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_failed`: of an installation. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "restart_failed", version=2),
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
 
-def restart_download(job_id: int, file_source: str) -> Call[InstallJobRecord]:
+def restart_download(job_id: int, file_source: str) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_file`: of one file, by its URL. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "restart_file", version=2),
         body=file_source,
-        parse=record(InstallJobRecord),
+        parse=record(records.models.InstallJobRecord),
         idempotent=True,
         has_secrets=True,
     )
 
 
-def list_starter_models() -> Call[list[StarterModel]]:
+def list_starter_models() -> Call[list[records.models.StarterModel]]:
     """`GET /api/v2/models/starter_models`: what the makers of the server recommend."""
     return Call(
         method="GET",
         path=api_path("models", "starter_models", version=2),
-        parse=records(StarterModel, under="starter_models"),
+        parse=list_of(records.models.StarterModel, under="starter_models"),
         idempotent=True,
     )
 
 
-def list_hugging_face_files(repository: str) -> Call[HuggingFaceFiles]:
+def list_hugging_face_files(repository: str) -> Call[records.models.HuggingFaceFiles]:
     """`GET /api/v2/models/hugging_face`: the server asks huggingface.co."""
     return Call(
         method="GET",
         path=api_path("models", "hugging_face", version=2),
         query={"hugging_face_repo": repository},
-        parse=record(HuggingFaceFiles),
+        parse=record(records.models.HuggingFaceFiles),
         idempotent=True,
     )
 
 
-def scan_folder(folder: str) -> Call[list[FoundModel]]:
+def scan_folder(folder: str) -> Call[list[records.models.FoundModel]]:
     """`GET /api/v2/models/scan_folder`: a folder of the server's machine. For administrators."""
     return Call(
         method="GET",
         path=api_path("models", "scan_folder", version=2),
         query={"scan_path": folder},
-        parse=records(FoundModel),
+        parse=list_of(records.models.FoundModel),
         idempotent=True,
     )
 
 
-def get_cache_stats() -> Call[ModelCacheStats | None]:
+def get_cache_stats() -> Call[records.models.ModelCacheStats | None]:
     """`GET /api/v2/models/stats`: null until a model was loaded."""
     return Call(method="GET", path=api_path("models", "stats", version=2), parse=_stats, idempotent=True)
 
@@ -280,17 +280,17 @@ def empty_model_cache() -> Call[None]:
     return Call(method="POST", path=api_path("models", "empty_model_cache", version=2), parse=nothing, idempotent=True)
 
 
-def list_orphaned_models() -> Call[list[OrphanedModel]]:
+def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
     """`GET /api/v2/models/sync/orphaned`: folders that no model owns. Servers from 6.11."""
     return Call(
         method="GET",
         path=api_path("models", "sync", "orphaned", version=2),
-        parse=records(OrphanedModel),
+        parse=list_of(records.models.OrphanedModel),
         idempotent=True,
     )
 
 
-def delete_orphaned_models(paths: Sequence[str]) -> Call[DeletedOrphans]:
+def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedOrphans]:
     """`DELETE /api/v2/models/sync/orphaned`: their files are gone then. Servers from 6.11."""
     return Call(
         method="DELETE",
@@ -365,20 +365,20 @@ def unlink_models(key: str, other_key: str) -> Call[None]:
     )
 
 
-def _deleted_orphans(response: Response) -> DeletedOrphans:
-    result = DeletedOrphans.model_validate(response.json())
+def _deleted_orphans(response: Response) -> records.models.DeletedOrphans:
+    result = records.models.DeletedOrphans.model_validate(response.json())
     if not response.is_repeat:
         return result
     gone = [path for path, why in result.errors.items() if why == _NO_FOLDER]
-    return DeletedOrphans(
+    return records.models.DeletedOrphans(
         deleted=[*result.deleted, *gone],
         errors={path: why for path, why in result.errors.items() if path not in gone},
     )
 
 
-def _stats(response: Response) -> ModelCacheStats | None:
+def _stats(response: Response) -> records.models.ModelCacheStats | None:
     stats = response.json()
-    return None if stats is None else ModelCacheStats.model_validate(stats)
+    return None if stats is None else records.models.ModelCacheStats.model_validate(stats)
 
 
 def _status(response: Response) -> str:

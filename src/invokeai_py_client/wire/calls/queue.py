@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path
-from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records.queue import (
-    BatchStatus,
-    CancelResult,
-    DeletedItems,
-    DestinationCounts,
-    EnqueueResult,
-    ItemIds,
-    ProcessorStatus,
-    QueueItemRecord,
-    QueueItemSummary,
-    QueueStatus,
-    RetryResult,
-)
+from invokeai_py_client.wire.reading import list_of, nothing, record
 
 MAX_IDS_PER_REQUEST = 1000
 """The server refuses longer lists in `items_by_ids` and `item_summaries_by_ids`."""
+
+
+class EnqueueResult(NamedTuple):
+    """The response to `enqueue_batch`. Not a record, so that submitting and following a run needs no record.
+
+    `enqueued` is less than `requested` if the queue has no room. `item_ids` has the newest first; servers before 5.12
+    send none.
+    """
+
+    enqueued: int
+    requested: int
+    item_ids: list[int] | None = None
 
 
 def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
@@ -31,117 +31,120 @@ def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
         method="POST",
         path=api_path("queue", queue_id, "enqueue_batch"),
         body=body,
-        parse=record(EnqueueResult),
+        parse=_enqueue_result,
     )
 
 
-def get_batch_status(queue_id: str, batch_id: str) -> Call[BatchStatus]:
+def get_batch_status(queue_id: str, batch_id: str) -> Call[records.queue.BatchStatus]:
     """`GET /api/v1/queue/{queue_id}/b/{batch_id}/status`: 200 with `total` 0 for a batch that never arrived."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "b", batch_id, "status"),
-        parse=record(BatchStatus),
+        parse=record(records.queue.BatchStatus),
         idempotent=True,
     )
 
 
-def get_queue_status(queue_id: str) -> Call[QueueStatus]:
+def get_queue_status(queue_id: str) -> Call[records.queue.QueueStatus]:
     """`GET /api/v1/queue/{queue_id}/status`: how many items are in which state, and what the processor does."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "status"),
-        parse=record(QueueStatus),
+        parse=record(records.queue.QueueStatus),
         idempotent=True,
     )
 
 
-def get_queue_item(queue_id: str, item_id: int) -> Call[QueueItemRecord]:
+def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
     """`GET /api/v1/queue/{queue_id}/i/{item_id}`: the whole item with its session."""
     return Call(
-        method="GET", path=api_path("queue", queue_id, "i", item_id), parse=record(QueueItemRecord), idempotent=True
+        method="GET",
+        path=api_path("queue", queue_id, "i", item_id),
+        parse=record(records.queue.QueueItemRecord),
+        idempotent=True,
     )
 
 
-def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[QueueItemSummary]]:
+def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemSummary]]:
     """`POST .../item_summaries_by_ids`: the light form; ids that are gone are left out. Servers from 6.14."""
     return Call(
         method="POST",
         path=api_path("queue", queue_id, "item_summaries_by_ids"),
         body={"item_ids": list(item_ids)},
-        parse=records(QueueItemSummary),
+        parse=list_of(records.queue.QueueItemSummary),
         idempotent=True,
     )
 
 
-def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[QueueItemRecord]]:
+def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemRecord]]:
     """`POST .../items_by_ids`: whole items; ids that are gone are left out. Servers from 6.7."""
     return Call(
         method="POST",
         path=api_path("queue", queue_id, "items_by_ids"),
         body={"item_ids": list(item_ids)},
-        parse=records(QueueItemRecord),
+        parse=list_of(records.queue.QueueItemRecord),
         idempotent=True,
     )
 
 
-def list_item_ids(queue_id: str) -> Call[ItemIds]:
+def list_item_ids(queue_id: str) -> Call[records.queue.ItemIds]:
     """`GET .../item_ids`: the ids of every item the queue still knows. Servers from 6.7."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "item_ids"),
-        parse=record(ItemIds),
+        parse=record(records.queue.ItemIds),
         idempotent=True,
     )
 
 
-def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[RetryResult]:
+def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.RetryResult]:
     """`PUT .../retry_items_by_id`: makes a new item, in the same batch, for each that failed or was canceled."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "retry_items_by_id"),
         body=list(item_ids),
-        parse=record(RetryResult),
+        parse=record(records.queue.RetryResult),
     )
 
 
-def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[list[QueueItemRecord]]:
+def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[list[records.queue.QueueItemRecord]]:
     """`GET .../list_all`: every item the queue still knows, whole, as they would run: by priority, then by id."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "list_all"),
         query={"destination": destination},
-        parse=records(QueueItemRecord),
+        parse=list_of(records.queue.QueueItemRecord),
         idempotent=True,
     )
 
 
-def cancel_queue_item(queue_id: str, item_id: int) -> Call[QueueItemRecord]:
+def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
     """`PUT .../i/{item_id}/cancel`: a finished item is answered as it is."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "i", item_id, "cancel"),
-        parse=record(QueueItemRecord),
+        parse=record(records.queue.QueueItemRecord),
         idempotent=True,
     )
 
 
-def cancel_batch(queue_id: str, batch_id: str) -> Call[CancelResult]:
+def cancel_batch(queue_id: str, batch_id: str) -> Call[records.queue.CancelResult]:
     """`PUT .../cancel_by_batch_ids`: every item of the batch that has not finished."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_batch_ids"),
         body={"batch_ids": [batch_id]},
-        parse=record(CancelResult),
+        parse=record(records.queue.CancelResult),
         idempotent=True,
     )
 
 
-def get_current_item(queue_id: str) -> Call[QueueItemRecord | None]:
+def get_current_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/current`: the item that runs, or null."""
     return Call(method="GET", path=api_path("queue", queue_id, "current"), parse=_item_or_none, idempotent=True)
 
 
-def get_next_item(queue_id: str) -> Call[QueueItemRecord | None]:
+def get_next_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/next`: the pending item of the highest priority, or null."""
     return Call(method="GET", path=api_path("queue", queue_id, "next"), parse=_item_or_none, idempotent=True)
 
@@ -157,78 +160,94 @@ def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
     )
 
 
-def cancel_by_destination(queue_id: str, destination: str) -> Call[CancelResult]:
+def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue.CancelResult]:
     """`PUT /api/v1/queue/{queue_id}/cancel_by_destination`: every item with it that has not ended."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_destination"),
         query={"destination": destination},
-        parse=record(CancelResult),
+        parse=record(records.queue.CancelResult),
         idempotent=True,
     )
 
 
-def cancel_all_except_current(queue_id: str) -> Call[CancelResult]:
+def cancel_all_except_current(queue_id: str) -> Call[records.queue.CancelResult]:
     """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: every pending item."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_all_except_current"),
-        parse=record(CancelResult),
+        parse=record(records.queue.CancelResult),
         idempotent=True,
     )
 
 
-def delete_all_except_current(queue_id: str) -> Call[DeletedItems]:
+def delete_all_except_current(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT .../delete_all_except_current`: takes out every pending item. A repeat would miscount."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "delete_all_except_current"), parse=record(DeletedItems))
+    return Call(
+        method="PUT",
+        path=api_path("queue", queue_id, "delete_all_except_current"),
+        parse=record(records.queue.DeletedItems),
+    )
 
 
-def delete_by_destination(queue_id: str, destination: str) -> Call[DeletedItems]:
+def delete_by_destination(queue_id: str, destination: str) -> Call[records.queue.DeletedItems]:
     """`DELETE /api/v1/queue/{queue_id}/d/{destination}`: every item with it, ended or not. A repeat would miscount."""
-    return Call(method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(DeletedItems))
+    return Call(
+        method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(records.queue.DeletedItems)
+    )
 
 
-def clear_queue(queue_id: str) -> Call[DeletedItems]:
+def clear_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT /api/v1/queue/{queue_id}/clear`: cancels what runs, and empties the queue. A repeat would miscount."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(DeletedItems))
+    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(records.queue.DeletedItems))
 
 
-def prune_queue(queue_id: str) -> Call[DeletedItems]:
+def prune_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT /api/v1/queue/{queue_id}/prune`: takes out all items that have ended. A repeat would miscount."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(DeletedItems))
+    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(records.queue.DeletedItems))
 
 
-def pause_processor(queue_id: str) -> Call[ProcessorStatus]:
+def pause_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT /api/v1/queue/{queue_id}/processor/pause`: what runs runs on, nothing new is begun. For administrators."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "processor", "pause"),
-        parse=record(ProcessorStatus),
+        parse=record(records.queue.ProcessorStatus),
         idempotent=True,
     )
 
 
-def resume_processor(queue_id: str) -> Call[ProcessorStatus]:
+def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT /api/v1/queue/{queue_id}/processor/resume`: begin items again. For administrators."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "processor", "resume"),
-        parse=record(ProcessorStatus),
+        parse=record(records.queue.ProcessorStatus),
         idempotent=True,
     )
 
 
-def get_counts_by_destination(queue_id: str, destination: str) -> Call[DestinationCounts]:
+def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.queue.DestinationCounts]:
     """`GET /api/v1/queue/{queue_id}/counts_by_destination`: how many items are in which state."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "counts_by_destination"),
         query={"destination": destination},
-        parse=record(DestinationCounts),
+        parse=record(records.queue.DestinationCounts),
         idempotent=True,
     )
 
 
-def _item_or_none(response: Response) -> QueueItemRecord | None:
+def _enqueue_result(response: Response) -> EnqueueResult:
+    answer = response.json()
+    item_ids = answer.get("item_ids")
+    return EnqueueResult(
+        int(answer["enqueued"]),
+        int(answer["requested"]),
+        None if item_ids is None else [int(item_id) for item_id in item_ids],
+    )
+
+
+def _item_or_none(response: Response) -> records.queue.QueueItemRecord | None:
     item = response.json()
-    return None if item is None else QueueItemRecord.model_validate(item)
+    return None if item is None else records.queue.QueueItemRecord.model_validate(item)

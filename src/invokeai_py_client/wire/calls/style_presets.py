@@ -6,38 +6,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Part, api_path, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import nothing, record, records
-from invokeai_py_client.wire.records.app import StylePreset
+from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
-def list_style_presets() -> Call[list[StylePreset]]:
+def list_style_presets() -> Call[list[records.app.StylePreset]]:
     """`GET /api/v1/style_presets/`: the user's and the server's own."""
-    return Call(method="GET", path=api_path("style_presets") + "/", parse=records(StylePreset), idempotent=True)
+    return Call(
+        method="GET", path=api_path("style_presets") + "/", parse=list_of(records.app.StylePreset), idempotent=True
+    )
 
 
-def get_style_preset(style_preset_id: str) -> Call[StylePreset]:
+def get_style_preset(style_preset_id: str) -> Call[records.app.StylePreset]:
     """`GET /api/v1/style_presets/i/{style_preset_id}`."""
     return Call(
-        method="GET", path=api_path("style_presets", "i", style_preset_id), parse=record(StylePreset), idempotent=True
+        method="GET",
+        path=api_path("style_presets", "i", style_preset_id),
+        parse=record(records.app.StylePreset),
+        idempotent=True,
     )
 
 
-def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[StylePreset]:
+def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[records.app.StylePreset]:
     """`POST /api/v1/style_presets/`: sent again, it would make another."""
     return Call(
-        method="POST", path=api_path("style_presets") + "/", parts=_parts(data, image), parse=record(StylePreset)
+        method="POST",
+        path=api_path("style_presets") + "/",
+        parts=_parts(data, image),
+        parse=record(records.app.StylePreset),
     )
 
 
-def update_style_preset(style_preset_id: str, data: Mapping[str, Any], image: Part | None = None) -> Call[StylePreset]:
+def update_style_preset(
+    style_preset_id: str, data: Mapping[str, Any], image: Part | None = None
+) -> Call[records.app.StylePreset]:
     """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces it; without an image it has none then."""
     return Call(
         method="PATCH",
         path=api_path("style_presets", "i", style_preset_id),
         parts=_parts(data, image),
-        parse=record(StylePreset),
+        parse=record(records.app.StylePreset),
         idempotent=True,
     )
 

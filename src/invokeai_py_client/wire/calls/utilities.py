@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, api_path
-from invokeai_py_client.wire.records.app import DynamicPromptsResult
 
 
 def dynamic_prompts(
     prompt: str, *, max_prompts: int, combinatorial: bool, seed: int | None
-) -> Call[DynamicPromptsResult]:
+) -> Call[records.app.DynamicPromptsResult]:
     """`POST /api/v1/utilities/dynamicprompts`: a template that cannot be read is told in `error`."""
     return Call(
         method="POST",
         path=api_path("utilities", "dynamicprompts"),
         body={"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed},
-        parse=lambda response: DynamicPromptsResult.model_validate(response.json()),
+        parse=lambda response: records.app.DynamicPromptsResult.model_validate(response.json()),
         idempotent=True,
     )

@@ -6,24 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, Query, api_path
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, nothing, record
-from invokeai_py_client.wire.records.images import (
-    DeletedVideos,
-    ImageWorkflow,
-    StarredVideos,
-    UnstarredVideos,
-    VideoNames,
-    VideoRecord,
-    VideoUrls,
-)
 
 
-def get_video(video_name: str) -> Call[VideoRecord]:
+def get_video(video_name: str) -> Call[records.images.VideoRecord]:
     """`GET /api/v1/videos/i/{video_name}`: the record, not the content."""
-    return read_one("video", video_name, parse=record(VideoRecord))
+    return read_one("video", video_name, parse=record(records.images.VideoRecord))
 
 
 def get_video_bytes(video_name: str) -> Call[bytes]:
@@ -41,19 +33,19 @@ def get_metadata(video_name: str) -> Call[dict[str, Any] | None]:
     return read_one("video", video_name, "metadata", parse=maybe_object)
 
 
-def get_workflow(video_name: str) -> Call[ImageWorkflow]:
+def get_workflow(video_name: str) -> Call[records.images.ImageWorkflow]:
     """`GET /api/v1/videos/i/{video_name}/workflow`: what made it, as JSON texts."""
-    return read_one("video", video_name, "workflow", parse=record(ImageWorkflow))
+    return read_one("video", video_name, "workflow", parse=record(records.images.ImageWorkflow))
 
 
-def get_urls(video_name: str) -> Call[VideoUrls]:
+def get_urls(video_name: str) -> Call[records.images.VideoUrls]:
     """`GET /api/v1/videos/i/{video_name}/urls`: where its files are."""
-    return read_one("video", video_name, "urls", parse=record(VideoUrls))
+    return read_one("video", video_name, "urls", parse=record(records.images.VideoUrls))
 
 
-def list_video_names(filters: Query) -> Call[VideoNames]:
+def list_video_names(filters: Query) -> Call[records.images.VideoNames]:
     """`GET /api/v1/videos/names`: all names at once."""
-    return list_names("video", filters, VideoNames)
+    return list_names("video", filters, records.images.VideoNames)
 
 
 def upload_video(
@@ -65,11 +57,11 @@ def upload_video(
     is_intermediate: bool,
     board_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
-) -> Call[VideoRecord]:
+) -> Call[records.images.VideoRecord]:
     """`POST /api/v1/videos/upload`: the server names the video. Sent again, it would be stored twice."""
     return upload(
         "video",
-        VideoRecord,
+        records.images.VideoRecord,
         content,
         filename=filename,
         content_type=content_type,
@@ -80,24 +72,24 @@ def upload_video(
     )
 
 
-def update_video(video_name: str, changes: Mapping[str, Any]) -> Call[VideoRecord]:
+def update_video(video_name: str, changes: Mapping[str, Any]) -> Call[records.images.VideoRecord]:
     """`PATCH /api/v1/videos/i/{video_name}`: its category, `is_intermediate` or `starred`."""
-    return update("video", video_name, changes, VideoRecord)
+    return update("video", video_name, changes, records.images.VideoRecord)
 
 
-def delete_videos(video_names: Sequence[str]) -> Call[DeletedVideos]:
+def delete_videos(video_names: Sequence[str]) -> Call[records.images.DeletedVideos]:
     """`POST /api/v1/videos/delete`: names that are not there are just not in the answer."""
-    return change_many("video", "delete", video_names, deleted("video", video_names, DeletedVideos))
+    return change_many("video", "delete", video_names, deleted("video", video_names, records.images.DeletedVideos))
 
 
-def star_videos(video_names: Sequence[str]) -> Call[StarredVideos]:
+def star_videos(video_names: Sequence[str]) -> Call[records.images.StarredVideos]:
     """`POST /api/v1/videos/star`: names that are not there are just not in the answer."""
-    return change_many("video", "star", video_names, record(StarredVideos))
+    return change_many("video", "star", video_names, record(records.images.StarredVideos))
 
 
-def unstar_videos(video_names: Sequence[str]) -> Call[UnstarredVideos]:
+def unstar_videos(video_names: Sequence[str]) -> Call[records.images.UnstarredVideos]:
     """`POST /api/v1/videos/unstar`: names that are not there are just not in the answer."""
-    return change_many("video", "unstar", video_names, record(UnstarredVideos))
+    return change_many("video", "unstar", video_names, record(records.images.UnstarredVideos))
 
 
 def add_video_to_board(board_id: str, video_name: str) -> Call[None]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Part, Response, api_path
-from invokeai_py_client.wire.records.workflows import WorkflowPage, WorkflowRecord
 
 
-def get_workflow(workflow_id: str) -> Call[WorkflowRecord]:
+def get_workflow(workflow_id: str) -> Call[records.workflows.WorkflowRecord]:
     """`GET /api/v1/workflows/i/{workflow_id}`."""
     return Call(method="GET", path=api_path("workflows", "i", workflow_id), parse=_workflow, idempotent=True)
 
@@ -22,7 +22,7 @@ def list_workflows(
     query: str | None = None,
     tags: Sequence[str] = (),
     categories: Sequence[str] = (),
-) -> Call[WorkflowPage]:
+) -> Call[records.workflows.WorkflowPage]:
     """`GET /api/v1/workflows/`: one page of the library, counted from 0, of the user's and the server's own."""
     return Call(
         method="GET",
@@ -34,17 +34,17 @@ def list_workflows(
             "tags": tuple(tags) or None,
             "categories": tuple(categories) or None,
         },
-        parse=lambda response: WorkflowPage.model_validate(response.json()),
+        parse=lambda response: records.workflows.WorkflowPage.model_validate(response.json()),
         idempotent=True,
     )
 
 
-def create_workflow(document: Mapping[str, Any]) -> Call[WorkflowRecord]:
+def create_workflow(document: Mapping[str, Any]) -> Call[records.workflows.WorkflowRecord]:
     """`POST /api/v1/workflows/`: the server gives it an id. Sent again, it would be stored twice."""
     return Call(method="POST", path=api_path("workflows") + "/", body={"workflow": document}, parse=_workflow)
 
 
-def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[WorkflowRecord]:
+def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[records.workflows.WorkflowRecord]:
     """`PATCH /api/v1/workflows/i/{workflow_id}`: replaces the document. The server's own cannot be changed."""
     return Call(
         method="PATCH",
@@ -120,8 +120,8 @@ def delete_thumbnail(workflow_id: str) -> Call[None]:
     )
 
 
-def _workflow(response: Response) -> WorkflowRecord:
-    return WorkflowRecord.model_validate(response.json())
+def _workflow(response: Response) -> records.workflows.WorkflowRecord:
+    return records.workflows.WorkflowRecord.model_validate(response.json())
 
 
 def _nothing(_: Response) -> None:

@@ -7,12 +7,6 @@ from typing import Any
 from invokeai_py_client.wire.records.base import Record
 
 
-class AppVersion(Record):
-    """Which InvokeAI this is."""
-
-    version: str
-
-
 class DynamicPromptsResult(Record):
     """The prompts that a template makes; `error` says what is wrong with it, if anything."""
 

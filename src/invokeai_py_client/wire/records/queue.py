@@ -19,19 +19,6 @@ FLAT_COUNTS = (
 QueueItemStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
 
 
-class EnqueueResult(Record):
-    """What `enqueue_batch` answers.
-
-    `enqueued` is less than `requested` where the queue had no room. `item_ids` come newest first; servers before
-    5.12 send none.
-    """
-
-    enqueued: int
-    requested: int
-    priority: int = 0
-    item_ids: list[int] | None = None
-
-
 class BatchStatus(Record):
     """How many of a batch's items are in which state; `total` is 0 for a batch that never arrived."""
 

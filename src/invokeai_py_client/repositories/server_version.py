@@ -1,0 +1,35 @@
+"""Ask which version of InvokeAI a server runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from invokeai_py_client.errors import ApiError, NotInvokeAIError
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.calls import app
+
+
+async def server_version(http: Sender, *, retries: int | None = None) -> str:
+    """Return the server's version, such as `6.14.2`.
+
+    Args:
+        http: sends the request.
+        retries: how often it is sent again at most; None for the client's setting.
+
+    Raises:
+        NotInvokeAIError: the server is not an InvokeAI server.
+        InvokeAIError: as any request.
+    """
+    call = dataclasses.replace(app.get_version(), retries=retries)
+    try:
+        return await http.send(call)
+    except ApiError as error:
+        if error.status >= 400 and error.status not in {404, 405}:
+            # A server that starts, or something before it, which says why.
+            raise
+        raise NotInvokeAIError(
+            f"{error.url} does not tell a version, so this is no InvokeAI server.",
+            url=error.url,
+            method=call.method,
+            hint="Check the address, and the sub-path if the server has one.",
+        ) from error
