@@ -7,10 +7,12 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal
 
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
+
+logger = logging.getLogger("invokeai_py_client.patterns")
 
 _SUBMISSION = ("batch_id", "item_id", "queue_id", "enqueued")
 _PROGRESS = ("batch_id", "item_id", "status", "progress_percentage", "current_step", "total_steps")
@@ -31,9 +33,9 @@ _COMPLETION = (
 class ExecutionLogger(FixedAttributes):
     """Logs submissions, their progress and their ends to a file.
 
-    It logs ids, statuses and the server's error messages, but no values of inputs, URLs or tokens. Lines are appended;
-    several loggers, also of several threads, can be used at once. What cannot be written, as on a full disk, is
-    reported by Python's `logging` on stderr and does not end the run.
+    It logs ids, statuses and the server's error messages, but no values of inputs, URLs or tokens. Each line is
+    appended and written at once, so there is nothing to close, and several loggers and threads can share a file. A line
+    that cannot be written, as on a full disk, is a warning (`invokeai_py_client.patterns`) and does not end the run.
 
     Args:
         log_file: the file, which is created if it is missing.
@@ -42,21 +44,19 @@ class ExecutionLogger(FixedAttributes):
 
     Raises:
         OSError: the file cannot be opened.
+        UnsafePathError: `log_file` cannot be a path.
 
     Example:
-        >>> with ExecutionLogger("workflow.log") as logger:
-        ...     submission = wf.submit_sync()
-        ...     logger.log_submission(submission)
-        ...     logger.log_completion(wf.wait_for_completion_sync(progress_callback=logger.log_progress))
+        >>> logger = ExecutionLogger("workflow.log")
+        >>> logger.log_submission(wf.submit_sync())
+        >>> logger.log_completion(wf.wait_for_completion_sync(progress_callback=logger.log_progress))
     """
 
     def __init__(self, log_file: str | os.PathLike[str] = "workflow.log", *, json_lines: bool = False) -> None:
-        self._handler = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
-        self._handler.setFormatter(_JSONLines() if json_lines else _Lines("%(asctime)s - %(levelname)s - %(message)s"))
-        # One that `logging.getLogger` does not know, so that two of them do not write each other's lines.
-        self._logger = logging.Logger("workflow", logging.INFO)
-        self._logger.addHandler(self._handler)
+        self._path = path_of(log_file).absolute()
+        self._json_lines = json_lines
         self._told: tuple[Any, ...] = ()
+        self._append("")
 
     def log_submission(self, submission: Mapping[str, Any]) -> None:
         """Log what was submitted.
@@ -64,7 +64,7 @@ class ExecutionLogger(FixedAttributes):
         Args:
             submission: what `submit_sync` or `submit` returned.
         """
-        self._log(logging.INFO, "submission", f"Submitted: {submission.get('batch_id')}", submission, _SUBMISSION)
+        self._log("INFO", "submission", f"Submitted: {submission.get('batch_id')}", submission, _SUBMISSION)
 
     def log_progress(self, queue_item: Mapping[str, Any]) -> None:
         """Log how far a run is; it can be a `progress_callback`. What says nothing new is left out.
@@ -76,7 +76,7 @@ class ExecutionLogger(FixedAttributes):
         if told != self._told:
             self._told = told
             progress = queue_item.get("progress_percentage", 0)
-            self._log(logging.INFO, "progress", f"Progress: {progress}%", queue_item, _PROGRESS)
+            self._log("INFO", "progress", f"Progress: {progress}%", queue_item, _PROGRESS)
 
     def log_completion(self, result: Mapping[str, Any]) -> None:
         """Log how a run has ended: as an error, with the server's reason, unless it has completed.
@@ -86,43 +86,33 @@ class ExecutionLogger(FixedAttributes):
         """
         status = result.get("status")
         if status == "completed":
-            self._log(logging.INFO, "completion", "Workflow completed successfully", result, _COMPLETION)
+            self._log("INFO", "completion", "Workflow completed successfully", result, _COMPLETION)
             return
         reason = result.get("error")
         message = f"Workflow failed: {status}" + (f" ({reason})" if reason else "")
-        self._log(logging.ERROR, "completion", message, result, _COMPLETION)
+        self._log("ERROR", "completion", message, result, _COMPLETION)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._logger.removeHandler(self._handler)
-        self._handler.close()
-
-    def _log(self, level: int, event: str, message: str, thing: Mapping[str, Any], names: tuple[str, ...]) -> None:
-        facts = {name: value for name in names if (value := thing.get(name)) is not None}
-        self._logger.log(level, "%s", message, extra={"event": event, "facts": facts})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def _log(
+        self,
+        level: Literal["INFO", "ERROR"],
+        event: str,
+        message: str,
+        thing: Mapping[str, Any],
+        names: tuple[str, ...],
     ) -> None:
-        self.close()
+        if self._json_lines:
+            facts = {name: value for name in names if (value := thing.get(name)) is not None}
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            line = json.dumps({"time": now, "level": level, "event": event, **facts}, default=str)
+        else:
+            # On one line, so that a message of the server cannot forge another one.
+            now = datetime.now().isoformat(" ", "milliseconds").replace(".", ",")
+            line = f"{now} - {level} - {' '.join(message.splitlines())}"
+        try:
+            self._append(f"{line}\n")
+        except OSError as error:
+            logger.warning("the execution log %s cannot be written: %s", self._path, error)
 
-
-class _Lines(logging.Formatter):
-    """One line for each record: a server's message cannot begin a line of its own."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return " ".join(super().format(record).splitlines())
-
-
-class _JSONLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        facts: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "event": vars(record)["event"],
-            **vars(record)["facts"],
-        }
-        return json.dumps(facts, ensure_ascii=False, default=str)
+    def _append(self, text: str) -> None:
+        with self._path.open("ab") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))

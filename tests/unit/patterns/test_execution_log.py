@@ -25,11 +25,10 @@ def lines(path: Path) -> list[tuple[str, ...]]:
 
 def test_a_run_is_told_from_its_submission_to_its_end(script: Script, wf: WorkflowHandle, tmp_path: Path) -> None:
     path = tmp_path / "workflow.log"
-    with ExecutionLogger(path) as logger:
-        submission = wf.submit_sync()
-        logger.log_submission(submission)
-        result = wf.wait_for_completion_sync(progress_callback=logger.log_progress)
-        logger.log_completion(result)
+    logger = ExecutionLogger(path)
+    submission = wf.submit_sync()
+    logger.log_submission(submission)
+    logger.log_completion(wf.wait_for_completion_sync(progress_callback=logger.log_progress))
     told = lines(path)
     assert told[0] == ("INFO", f"Submitted: {submission.batch_id}")
     assert told[-2:] == [("INFO", "Progress: 100.0%"), ("INFO", "Workflow completed successfully")]
@@ -37,9 +36,9 @@ def test_a_run_is_told_from_its_submission_to_its_end(script: Script, wf: Workfl
 
 def test_json_lines_have_the_facts(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with ExecutionLogger(path, json_lines=True) as logger:
-        logger.log_progress(item(progress=12.5))
-        logger.log_completion(item("failed", error_type="ValueError", error_message="too small\nfor 'π'"))
+    logger = ExecutionLogger(path, json_lines=True)
+    logger.log_progress(item(progress=12.5))
+    logger.log_completion(item("failed", error_type="ValueError", error_message="too small\nfor 'π'"))
     progress, completion = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", progress.pop("time"))
     assert progress == {
@@ -57,37 +56,38 @@ def test_json_lines_have_the_facts(tmp_path: Path) -> None:
 
 
 def test_what_says_nothing_new_is_left_out(tmp_path: Path) -> None:
-    with ExecutionLogger(tmp_path / "log") as logger:
-        for progress in (0.0, 0.0, 50.0, 50.0):
-            logger.log_progress(item(progress=progress))
+    logger = ExecutionLogger(tmp_path / "log")
+    for progress in (0.0, 0.0, 50.0, 50.0):
+        logger.log_progress(item(progress=progress))
     assert lines(tmp_path / "log") == [("INFO", "Progress: 0.0%"), ("INFO", "Progress: 50.0%")]
 
 
 def test_a_failure_is_an_error_with_its_reason_on_one_line(tmp_path: Path) -> None:
-    with ExecutionLogger(tmp_path / "log") as logger:
-        logger.log_completion(item("failed", error="ValueError: no\n2026-01-01 00:00:00,000 - INFO - forged"))
-        logger.log_completion(item("canceled"))
+    logger = ExecutionLogger(tmp_path / "log")
+    logger.log_completion(item("failed", error="ValueError: no\n2026-01-01 00:00:00,000 - INFO - forged"))
+    logger.log_completion(item("canceled"))
     first, second = lines(tmp_path / "log")
     assert first[0] == "ERROR"
     assert first[1].startswith("Workflow failed: failed (ValueError: no 2026")
     assert second == ("ERROR", "Workflow failed: canceled")
 
 
-def test_two_loggers_do_not_write_each_others_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with ExecutionLogger(tmp_path / "one") as one, ExecutionLogger(tmp_path / "two") as two:
-        one.log_progress(item(progress=1.0))
-        two.log_progress(item(progress=2.0))
-    assert lines(tmp_path / "one") == [("INFO", "Progress: 1.0%")]
-    assert lines(tmp_path / "two") == [("INFO", "Progress: 2.0%")]
-    assert caplog.records == []
-    assert not logging.getLogger("workflow").handlers
+def test_a_log_is_continued_and_can_be_shared(tmp_path: Path) -> None:
+    one = ExecutionLogger(tmp_path / "log")
+    one.log_progress(item(progress=1.0))
+    other = ExecutionLogger(tmp_path / "log")
+    other.log_progress(item(progress=2.0))
+    one.log_progress(item(progress=3.0))
+    assert [message for _, message in lines(tmp_path / "log")] == [f"Progress: {n}.0%" for n in (1, 2, 3)]
 
 
-def test_an_earlier_log_is_continued(tmp_path: Path) -> None:
-    for progress in (1.0, 2.0):
-        with ExecutionLogger(tmp_path / "log") as logger:
-            logger.log_progress(item(progress=progress))
-    assert [message for _, message in lines(tmp_path / "log")] == ["Progress: 1.0%", "Progress: 2.0%"]
+def test_a_line_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "logs").mkdir()
+    logger = ExecutionLogger(tmp_path / "logs" / "log")
+    (tmp_path / "logs").rename(tmp_path / "gone")
+    with caplog.at_level(logging.WARNING):
+        logger.log_completion(item("completed"))
+    assert "cannot be written" in caplog.text
 
 
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
@@ -100,10 +100,8 @@ def test_no_secret_and_no_value_is_logged(
     script: Script, definition: WorkflowDefinition, tmp_path: Path, json_lines: bool
 ) -> None:
     script.endings = [fail("ValueError")]
-    with (
-        InvokeAIClient.from_url(script.server.url, token="s3cret") as client,
-        ExecutionLogger(tmp_path / "log", json_lines=json_lines) as logger,
-    ):
+    with InvokeAIClient.from_url(script.server.url, token="s3cret") as client:
+        logger = ExecutionLogger(tmp_path / "log", json_lines=json_lines)
         wf = client.workflow_repo.create_workflow(definition)
         wf.inputs["A"].value = 123456789
         logger.log_submission(wf.submit_sync())
