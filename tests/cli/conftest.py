@@ -89,6 +89,8 @@ for line in sys.stdin:
         exit_code = 70
         try:
             exit_code = main(job["arguments"])
+        except SystemExit as end:
+            exit_code = end.code or 0
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

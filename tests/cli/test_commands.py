@@ -306,3 +306,28 @@ def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> 
     assert cli("workflows", "delete", workflow_id, "--yes").data()["deleted"]["name"] == "blur"
     ended = cli("workflows", "show", workflow_id)
     assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
+
+
+def test_the_doctor(cli: CLI, client: InvokeAIClient) -> None:
+    checks = cli("doctor").data()["checks"]
+    assert [check["check"] for check in checks if check["ok"]] == [
+        *("address", "proxy", "server", "version", "access", "events", "models", "queue", "disk")
+    ]
+    client.queue.pause()
+    try:
+        ended = cli("doctor")
+    finally:
+        client.queue.resume()
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (1, "unhealthy")
+    bad = [check for check in error["details"]["checks"] if not check["ok"]]
+    assert bad == [{"check": "queue", "ok": False, "found": bad[0]["found"], "fix": error["hint"]}]
+    assert error["hint"] == "Go on with: invokeai-client queue resume"
+    assert cli("doctor", "--url", "http://127.0.0.1:9").error()["details"]["checks"][-1]["check"] == "server"
+
+
+def test_completion_scripts(cli: CLI) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        ended = cli("completion", shell)
+        assert ended.exit_code == 0
+        assert "_INVOKEAI_CLIENT_COMPLETE" in ended.out

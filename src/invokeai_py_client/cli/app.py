@@ -29,6 +29,10 @@ root = LazyGroup(
         "models": (f"{_HERE}.models", "List, install and delete models."),
         "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
         "server": (f"{_HERE}.server", "Ask how the server is."),
+        "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
+        "login": (f"{_HERE}.login", "Log in to a multi-user server."),
+        "logout": (f"{_HERE}.logout", "Forget the token of a server."),
+        "completion": (f"{_HERE}.completion", "Print the completion script of a shell."),
         "discover": (f"{_HERE}.discover", "Describe all commands, options and error codes."),
     },
     help="Run workflows of InvokeAI's web UI from the command line.\n\n"

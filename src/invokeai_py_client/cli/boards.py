@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 command = Group("boards", help="List, show, create and delete the boards of the server.")
 
-_BOARD = click.argument("board")
+_BOARD = click.argument("board", shell_complete=completion.boards)
 
 
 @command.command("list", example="invokeai-client boards list")

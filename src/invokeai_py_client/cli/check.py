@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
@@ -22,7 +23,14 @@ boards, values. Nothing is submitted or uploaded. The exit code is 1 if somethin
     example="invokeai-client check workflow.json",
 )
 @click.argument("workflow")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set an input first, as in run.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completion.inputs,
+    help="Set an input first, as in run.",
+)
 @with_session
 def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> None:
     """Check a workflow."""

@@ -42,6 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "install_failed": (RUN_FAILED, "A model could not be installed."),
     "transfer_failed": (RUN_FAILED, "Some images could not be transferred; details.failed lists them."),
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
+    "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
     "server_error": (RUN_FAILED, "The server failed."),
     "failed": (RUN_FAILED, "Another failure; the message says which."),
     "interrupted": (INTERRUPTED, "Ctrl-C."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
 
 command = Group("images", help="List, show, download, upload, star and delete the images of the server.")
 
-_NAMES = click.argument("names", nargs=-1, required=True)
+_NAMES = click.argument("names", nargs=-1, required=True, shell_complete=completion.images)
 
 
 @command.command("list", example="invokeai-client images list --board tigers --limit 10")
-@click.option("--board", metavar="NAME", help="Only images on this board, by name or id; none for those on no board.")
+@click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=completion.boards,
+    help="Only images on this board, by name or id; none for those on no board.",
+)
 @click.option("--starred", is_flag=True, help="Only starred images.")
 @click.option("--search", metavar="TEXT", help="Only images whose metadata contain this text.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to list.")
@@ -46,7 +52,7 @@ def list_images(session: Session, board: str | None, starred: bool, search: str 
 
 
 @command.command("show", example="invokeai-client images show 71d64297.png")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.images)
 @with_session
 def show(session: Session, name: str) -> None:
     """Show what the server knows of an image, and how it was made."""
@@ -82,7 +88,7 @@ def download(session: Session, names: tuple[str, ...], out: Path) -> None:
 
 @command.command("upload", example="invokeai-client images upload photo.png --board tigers")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--board", metavar="NAME", help="Board to put them on, by name or id.")
+@click.option("--board", metavar="NAME", shell_complete=completion.boards, help="Board to put them on, by name or id.")
 @with_session
 def upload(session: Session, files: tuple[Path, ...], board: str | None) -> None:
     """Upload image files, and print the names that the server gives them."""

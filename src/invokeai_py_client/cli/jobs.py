@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
@@ -23,7 +24,7 @@ command = Group(
     "read them from stdin, one a line.",
 )
 
-_IDS = click.argument("ids", nargs=-1, required=True)
+_IDS = click.argument("ids", nargs=-1, required=True, shell_complete=completion.jobs)
 _QUEUE = click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="The queue.")
 _UNFINISHED = ("pending", "in_progress", "waiting")
 
@@ -60,7 +61,7 @@ def list_jobs(session: Session, queue_id: str, limit: int) -> None:
 
 
 @command.command("show", example="invokeai-client jobs show 5f9c1d3e-77aa-4b0c-9c5e-2f1f3a9b7d10")
-@click.argument("job")
+@click.argument("job", shell_complete=completion.jobs)
 @_QUEUE
 @with_session
 def show(session: Session, job: str, queue_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 command = Group("models", help="List, show, install and delete the models of the server.")
 
-_MODEL = click.argument("model")
+_MODEL = click.argument("model", shell_complete=completion.models)
 
 
 @command.command("list", example="invokeai-client models list --type main --base sd-1")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -64,7 +65,7 @@ def list_items(session: Session, queue_id: str, wanted: str | None, limit: int) 
 
 
 @command.command("position", example="invokeai-client queue position 318")
-@click.argument("item_id", type=int)
+@click.argument("item_id", type=int, shell_complete=completion.items)
 @_QUEUE
 @with_session
 def position(session: Session, item_id: int, queue_id: str) -> None:

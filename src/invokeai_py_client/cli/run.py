@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import INTERRUPTED, Failure
 from invokeai_py_client.cli.session import Session, with_session
@@ -51,11 +52,17 @@ one leaves at once. Without --out, images stay on the server, and their names ar
     "assignments",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=completion.inputs,
     help="Set an input, by label, index or node.field. Image=@photo.png uploads a file. Can be repeated.",
 )
 @click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How often to run it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to save the images in.")
-@click.option("--board", metavar="NAME", help="Board for images whose node names none, by name or id.")
+@click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=completion.boards,
+    help="Board for images whose node names none, by name or id.",
+)
 @click.option(
     "--priority",
     type=click.Choice(["low", "normal", "high", "urgent"]),

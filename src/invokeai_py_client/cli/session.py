@@ -15,6 +15,7 @@ from invokeai_py_client.cli.commands import GlobalOptions, options_of
 from invokeai_py_client.cli.config import Profile, read_profile
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.tokens import read_token
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
@@ -28,13 +29,15 @@ class Session:
 
     Args:
         options: the global options.
-        board: the default board, if the command takes one.
+        is_quick: wait two seconds at most for the server, and try once.
     """
 
-    def __init__(self, options: GlobalOptions, board: str | None = None) -> None:
+    def __init__(self, options: GlobalOptions, *, is_quick: bool = False) -> None:
         self._options = options
+        self._is_quick = is_quick
         self._exits = ExitStack()
-        self.board = board
+        self.board: str | None = None
+        """The default board, if the command takes one."""
         self.output = Output(options.format, no_color=bool(options.no_color))
 
     @cached_property
@@ -55,6 +58,8 @@ class Session:
         logging.getLogger("invokeai_py_client").addHandler(logging.NullHandler())
         options, profile = self._options, self.profile
         settings: dict[str, Any] = {"default_board": self.board or profile.board}
+        if self._is_quick:
+            settings |= {"timeout": 2.0, "connect_timeout": 1.0, "retries": 0}
         # What is nearest to the user counts: an option, a profile that is named, the environment, the default profile.
         environment = None if options.profile else os.environ.get(URL_VARIABLE)
         if url := options.url or (None if environment else profile.url):
@@ -64,7 +69,10 @@ class Session:
             token = profile.token
         if token is not None:
             settings["token"] = Secret.of(token)
-        return self._exits.enter_context(InvokeAIClient(Settings.from_environment(**settings)))
+        chosen = Settings.from_environment(**settings)
+        if chosen.token is None and chosen.email is None and (stored := read_token(chosen.url)) is not None:
+            chosen = Settings.from_environment(**{**settings, "url": chosen.url, "token": Secret.of(stored)})
+        return self._exits.enter_context(InvokeAIClient(chosen))
 
     def confirm(self, question: str, yes: bool) -> None:
         """Ask whether to go on.
