@@ -24,10 +24,11 @@ FLOORS = [
     {"blocking"},
     {"client"},
     {"demo", "patterns"},
+    {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking"}
+LAZY = {"async_client", "blocking", "cli"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 PURE = ("wire", "workflow", "live/state")
@@ -77,6 +78,12 @@ def test_a_pure_room_touches_no_thread_loop_or_socket(path: Path) -> None:
     base = (*FLOORS[0], *FLOORS[1], *(pure.replace("/", ".") for pure in PURE))
     ours = {name.removeprefix("invokeai_py_client.") for name in names if name.startswith("invokeai_py_client.")}
     assert {name for name in ours if not name.startswith(base)} == set()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_the_command_line_needs_its_libraries(path: Path) -> None:
+    allowed = {"cli": {"click", "rich"}, "demo": {"rich"}}.get(room_of(path), set())
+    assert {name.split(".")[0] for name in imports(path)} & {"click", "rich"} <= allowed
 
 
 def test_every_room_has_its_floor() -> None:

@@ -47,7 +47,22 @@ if TYPE_CHECKING:
     from invokeai_py_client.live.state.queue_item import NodeOutput, QueueItem
     from invokeai_py_client.live.stats import ClientStats
     from invokeai_py_client.live.stream import EventStream
+    from invokeai_py_client.patterns.execution_log import ExecutionLogger
     from invokeai_py_client.patterns.monitor import WorkflowMonitor
+    from invokeai_py_client.patterns.pipeline import (
+        AsyncInputMapper,
+        AsyncWorkflowPipeline,
+        InputMapper,
+        PipelineResult,
+        WorkflowPipeline,
+    )
+    from invokeai_py_client.patterns.retry import (
+        Fallback,
+        execute_with_recovery,
+        execute_with_recovery_async,
+        execute_with_retry,
+        execute_with_retry_async,
+    )
     from invokeai_py_client.repositories.app import AsyncApp, Health
     from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
     from invokeai_py_client.repositories.auth import AsyncAuth
@@ -55,6 +70,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
     from invokeai_py_client.repositories.media.common import Category, Origin
     from invokeai_py_client.repositories.media.images import AsyncImages
+    from invokeai_py_client.repositories.media.temporary_images import TemporaryImages
     from invokeai_py_client.repositories.media.videos import AsyncVideos
     from invokeai_py_client.repositories.models.install_job import AsyncInstallJob
     from invokeai_py_client.repositories.models.models import AsyncModels
@@ -158,6 +174,7 @@ __all__ = [
     "AsyncClient",
     "AsyncImage",
     "AsyncImages",
+    "AsyncInputMapper",
     "AsyncInstallJob",
     "AsyncModels",
     "AsyncQueue",
@@ -166,6 +183,7 @@ __all__ = [
     "AsyncStylePresets",
     "AsyncVideos",
     "AsyncWorkflowHandle",
+    "AsyncWorkflowPipeline",
     "AsyncWorkflows",
     "Auth",
     "AuthStatus",
@@ -189,6 +207,8 @@ __all__ = [
     "Edge",
     "Event",
     "EventStream",
+    "ExecutionLogger",
+    "Fallback",
     "Field",
     "FieldPlace",
     "FieldType",
@@ -206,6 +226,7 @@ __all__ = [
     "ImagesLike",
     "IndexMapChanges",
     "InputKey",
+    "InputMapper",
     "InputTemplate",
     "InstallJob",
     "InstallJobRecord",
@@ -236,6 +257,7 @@ __all__ = [
     "OrphanedModel",
     "OutputMapping",
     "OutputTemplate",
+    "PipelineResult",
     "PollInterval",
     "PresetData",
     "Preview",
@@ -268,6 +290,7 @@ __all__ = [
     "StarterModel",
     "StylePreset",
     "StylePresets",
+    "TemporaryImages",
     "TransferCallback",
     "TransferFailure",
     "TransferProgress",
@@ -288,10 +311,15 @@ __all__ = [
     "WorkflowMonitor",
     "WorkflowNode",
     "WorkflowNodes",
+    "WorkflowPipeline",
     "WorkflowSummary",
     "Workflows",
     "__version__",
     "errors",
+    "execute_with_recovery",
+    "execute_with_recovery_async",
+    "execute_with_retry",
+    "execute_with_retry_async",
 ]
 
 _HOMES = {
@@ -303,6 +331,7 @@ _HOMES = {
     "AsyncClient": "async_client",
     "AsyncImage": "image",
     "AsyncImages": "repositories.media.images",
+    "AsyncInputMapper": "patterns.pipeline",
     "AsyncInstallJob": "repositories.models.install_job",
     "AsyncModels": "repositories.models.models",
     "AsyncQueue": "repositories.queue.queue",
@@ -311,6 +340,7 @@ _HOMES = {
     "AsyncStylePresets": "repositories.style_presets",
     "AsyncVideos": "repositories.media.videos",
     "AsyncWorkflowHandle": "workflow_handle",
+    "AsyncWorkflowPipeline": "patterns.pipeline",
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
@@ -334,6 +364,8 @@ _HOMES = {
     "Edge": "workflow.edge",
     "Event": "wire.events",
     "EventStream": "live.stream",
+    "ExecutionLogger": "patterns.execution_log",
+    "Fallback": "patterns.retry",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
@@ -351,6 +383,7 @@ _HOMES = {
     "ImagesLike": "repositories.arguments",
     "IndexMapChanges": "workflow.index_map",
     "InputKey": "workflow.inputs",
+    "InputMapper": "patterns.pipeline",
     "InputTemplate": "workflow.templates",
     "InstallJob": "blocking.generated.install_job",
     "InstallJobRecord": "wire.records.models",
@@ -380,6 +413,7 @@ _HOMES = {
     "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
     "OutputTemplate": "workflow.templates",
+    "PipelineResult": "patterns.pipeline",
     "PollInterval": "run",
     "PresetData": "wire.records.app",
     "Preview": "wire.preview",
@@ -412,6 +446,7 @@ _HOMES = {
     "StarterModel": "wire.records.models",
     "StylePreset": "wire.records.app",
     "StylePresets": "blocking.generated.style_presets",
+    "TemporaryImages": "repositories.media.temporary_images",
     "TransferCallback": "transfers.concurrent",
     "TransferFailure": "transfers.concurrent",
     "TransferProgress": "transfers.concurrent",
@@ -432,8 +467,13 @@ _HOMES = {
     "WorkflowMonitor": "patterns.monitor",
     "WorkflowNode": "workflow.inputs",
     "WorkflowNodes": "workflow.inputs",
+    "WorkflowPipeline": "patterns.pipeline",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "execute_with_recovery": "patterns.retry",
+    "execute_with_recovery_async": "patterns.retry",
+    "execute_with_retry": "patterns.retry",
+    "execute_with_retry_async": "patterns.retry",
 }
 
 

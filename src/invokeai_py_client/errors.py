@@ -44,6 +44,7 @@ InvokeAIError
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
 │   ├── RunTimeout (TimeoutError)               the wait ended before the run did
 │   └── NotEnqueuedError                        the server took fewer items than were sent
+├── PipelineError                           a stage of a pipeline failed for an input: names both
 ├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
 ├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
@@ -102,6 +103,7 @@ __all__ = [
     "NotInvokeAIError",
     "NotReadyError",
     "NotSubmittedError",
+    "PipelineError",
     "ProcessorStoppedError",
     "PromptTemplateError",
     "RedirectedError",
@@ -132,6 +134,20 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504, 520, 521, 522, 52
 
 _UNDECIDED_STATUSES = frozenset({408, 409, 425, 429})
 """Client errors that do not prove that the request was not carried out."""
+
+_TRANSIENT_NODE_ERRORS = frozenset(
+    {
+        "ChunkedEncodingError",
+        "ConnectTimeout",
+        "ConnectionError",
+        "ConnectionResetError",
+        "ExternalProviderRateLimitError",
+        "OutOfMemoryError",
+        "ReadTimeout",
+        "TimeoutError",
+    }
+)
+"""Types of the errors of nodes that need not happen again: as Python, PyTorch, requests and InvokeAI name them."""
 
 
 class InvokeAIError(Exception):
@@ -535,7 +551,7 @@ class RunFailed(RunError):
     """A node raised an error on the server: `node_id`, `node_type`, `error_type`, `error_message` and the traceback.
 
     If the node is one of a called workflow, `call_path` has the ids of the call nodes that lead to it, the outermost
-    first; it is empty otherwise.
+    first; it is empty otherwise. It is transient if memory was short, or a service that the node uses did not respond.
     """
 
     def __init__(
@@ -559,6 +575,8 @@ class RunFailed(RunError):
         self.node_id = node_id
         self.node_type = node_type
         self.call_path = call_path
+        is_short_of_memory = "out of memory" in (error_message or "").lower()
+        self.is_transient = is_short_of_memory or error_type in _TRANSIENT_NODE_ERRORS
 
 
 class RunCanceled(RunError):
@@ -592,6 +610,25 @@ class NotEnqueuedError(RunError):
         self.requested = requested
         self.enqueued = enqueued
         self.is_transient = requested > 0
+
+
+class PipelineError(InvokeAIError):
+    """A stage of a pipeline failed: `stage` counts from 1, `stage_name` is its workflow, `initial_input` the input.
+
+    `__cause__` is the error itself; what it says of retries holds for this one, too.
+    """
+
+    def __init__(
+        self, what: str, *, stage: int, stage_name: str, initial_input: Any, cause: Exception, hint: str = ""
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.stage = stage
+        self.stage_name = stage_name
+        self.initial_input = initial_input
+        if isinstance(cause, InvokeAIError):
+            self.is_transient = cause.is_transient
+            self.may_have_been_applied = cause.may_have_been_applied
+            self.batch_id = cause.batch_id
 
 
 class ProcessorStoppedError(InvokeAIError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -9,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.documents import node
 
 from invokeai_py_client import (
+    ExecutionLogger,
     InvokeAIClient,
     OutputMapping,
     Run,
     WorkflowDefinition,
     WorkflowHandle,
     WorkflowMonitor,
+    WorkflowPipeline,
+    execute_with_recovery,
+    execute_with_retry,
 )
 from invokeai_py_client.wire.events import Event
 
@@ -123,14 +129,19 @@ def bound(client: InvokeAIClient, definition: WorkflowDefinition) -> WorkflowDef
     return WorkflowDefinition.from_dict(wf._build_submission()["batch"]["workflow"])
 
 
+def prompt_first(client: InvokeAIClient, definition: WorkflowDefinition) -> WorkflowDefinition:
+    """The definition, bound, with the prompt as the first input of its form."""
+    document = bound(client, definition).to_dict()
+    document["exposedFields"].sort(key=lambda field: field["fieldName"] != "value" and field["fieldName"] != "prompt")
+    document.pop("form", None)
+    return WorkflowDefinition.from_dict(document)
+
+
 def test_concurrent_workflows(
     client: InvokeAIClient, text_to_image: WorkflowDefinition, run_block: Block, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The page sets input 0 to the prompt: so does this workflow's form."""
-    document = bound(client, text_to_image).to_dict()
-    document["exposedFields"].sort(key=lambda field: field["fieldName"] != "value" and field["fieldName"] != "prompt")
-    document.pop("form", None)
-    definition = WorkflowDefinition.from_dict(document)
+    definition = prompt_first(client, text_to_image)
     names = block_code("Basic Async Pattern", "# Run async", client=client)
     run_block(
         "Concurrent Workflows",
@@ -288,3 +299,172 @@ def test_priority_submission(client: InvokeAIClient, wf: WorkflowHandle, run_blo
         normal.cancel()
     finally:
         client.queue.resume()
+
+
+def test_batch_processing(
+    client: InvokeAIClient, blur: dict[str, Any], run_block: Block, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page sets input 0, which this workflow's form shows as a width."""
+    process_batch = run_block("Batch Processing")["process_batch"]
+    items = [{"prompt": width} for width in (64, 72, 80)]
+    results = process_batch(client, WorkflowDefinition.from_dict(blur), items, batch_size=2)
+    assert [result["status"] for result in results] == ["completed"] * 3
+    assert capsys.readouterr().out == "Processing batch 1\nProcessing batch 2\n"
+
+
+BLUR_NODE = node("blur", "img_blur", "1.2.2", intermediate=False, image=None, radius=2.0, blur_type="gaussian")
+
+
+def blur_of_an_image() -> WorkflowDefinition:
+    """A workflow whose input 1 is an image."""
+    return WorkflowDefinition.from_dict(
+        {
+            "name": "blur an image",
+            "meta": {"version": "3.0.0", "category": "user"},
+            "exposedFields": [{"nodeId": "blur", "fieldName": name} for name in ("radius", "image")],
+            "nodes": [BLUR_NODE],
+            "edges": [],
+        }
+    )
+
+
+@pytest.mark.parametrize("is_the_packages", [False, True])
+def test_pipeline_pattern(
+    client: InvokeAIClient, text_to_image: WorkflowDefinition, is_the_packages: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page's lambdas assign, which Python does not allow: they call `setattr` here."""
+    code = block_below("Pipeline Pattern")
+    code, changed = re.subn(r"lambda wf, inp: (\S+)\.value = (.+)", r'lambda wf, inp: setattr(\1, "value", \2)', code)
+    assert changed == 2
+    names: dict[str, Any] = {
+        "client": client,
+        "workflow1": prompt_first(client, text_to_image),
+        "workflow2": blur_of_an_image(),
+    }
+    if is_the_packages:
+        code = code[code.index("# Use pipeline") :]
+        names["WorkflowPipeline"] = WorkflowPipeline
+    exec(compile(code, "Pipeline Pattern", "exec"), names)
+    (name,) = image_names(names["result"])
+    assert client.image_repo.get_image(name).width == 64
+    assert capsys.readouterr().out == ("" if is_the_packages else "Stage 1/2\nStage 2/2\n")
+
+
+@pytest.mark.parametrize("is_the_packages", [False, True])
+def test_retry_logic(client: InvokeAIClient, blur: dict[str, Any], run_block: Block, is_the_packages: bool) -> None:
+    execute = execute_with_retry if is_the_packages else run_block("Retry Logic")["execute_with_retry"]
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+    assert execute(wf, max_retries=3, backoff=2.0)["status"] == "completed"
+
+
+def test_retry_logic_where_it_fails(
+    client: InvokeAIClient,
+    sleep: dict[str, Any],
+    run_block: Block,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Fail At"].value = 0
+    execute = run_block("Retry Logic")["execute_with_retry"]
+    pauses: list[float] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", pauses.append)
+        with pytest.raises(Exception, match="Failed after 3 attempts"):
+            execute(wf)
+    assert pauses == [1.0, 2.0]
+    assert capsys.readouterr().out.count("failed: RuntimeError") == 3
+
+
+def test_error_recovery(client: InvokeAIClient, sleep: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """The page's function, with times that are shorter."""
+    document = {
+        **sleep,
+        "exposedFields": [
+            {"nodeId": "sleep", "fieldName": "steps"},
+            {"nodeId": "blank", "fieldName": "width"},
+            {"nodeId": "blank", "fieldName": "height"},
+        ],
+        "nodes": [*sleep["nodes"], node("blank", "blank_image", "1.2.2", width=64, height=64, mode="RGB")],
+    }
+    document["nodes"][0]["data"]["inputs"]["seconds"]["value"] = 1.0
+    code = block_below("Error Recovery").replace("timeout=120)", "timeout=timeout)")
+    names: dict[str, Any] = {"STEPS_IDX": 0, "WIDTH_IDX": 1, "HEIGHT_IDX": 2, "timeout": 60}
+    exec(compile(code, "Error Recovery", "exec"), names)
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+    assert names["execute_with_recovery"](wf)["status"] == "completed"
+    assert wf.inputs["Width"].value == 64
+    names["timeout"] = 0.2
+    assert names["execute_with_recovery"](wf)["status"] == "completed"
+    assert [field.value for field in wf.inputs] == [10, 512, 512]
+    assert capsys.readouterr().out == "Timeout - attempting recovery\n"
+
+
+def test_error_recovery_with_the_packages_function(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Seconds"].value = 60.0
+    assert execute_with_recovery(wf, fallbacks=[{"Seconds": 0.1}], timeout=0.5)["status"] == "completed"
+
+
+@pytest.mark.parametrize("is_the_packages", [False, True])
+def test_execution_logger(
+    wf: WorkflowHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_the_packages: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = block_below("Execution Logger")
+    names: dict[str, Any] = {"wf": wf}
+    if is_the_packages:
+        code = code[code.index("# Use logger") :]
+        names["ExecutionLogger"] = ExecutionLogger
+    try:
+        exec(compile(code, "Execution Logger", "exec"), names)
+    finally:
+        shared = logging.getLogger("workflow")
+        for handler in [*shared.handlers]:
+            shared.removeHandler(handler)
+            handler.close()
+    lines = (tmp_path / "workflow.log").read_text(encoding="utf-8").splitlines()
+    messages = [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - INFO - ", "", line) for line in lines]
+    assert messages[0] == f"Submitted: {names['submission'].batch_id}"
+    assert [*dict.fromkeys(message.split(":")[0] for message in messages[1:-1])] == ["Progress"]
+    assert messages[-2:] == ["Progress: 100.0%", "Workflow completed successfully"]
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "canceled"])
+def test_handle_all_status_types(
+    client: InvokeAIClient, sleep: dict[str, Any], run_block: Block, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+    wf.inputs["Fail At"].value = 0 if status == "failed" else -1
+    wf.inputs["Seconds"].value = 60.0 if status == "canceled" else 0.0
+    wf.submit_sync()
+    if status == "canceled":
+        wf.cancel_sync()
+    calls: list[tuple[str, object]] = []
+    handlers = {
+        name: lambda result, name=name: calls.append((name, result))
+        for name in ("process_results", "log_error", "cleanup", "wait_more")
+    }
+    result = wf.wait_for_completion_sync(timeout=30)
+    run_block("2. Handle All Status Types", result=result, **handlers)
+    wanted = {"completed": "process_results", "failed": "log_error", "canceled": "cleanup"}
+    assert calls == [(wanted[status], result)]
+    assert capsys.readouterr().out == ""
+
+
+def test_resource_cleanup(client: InvokeAIClient, run_block: Block) -> None:
+    import io
+
+    from PIL import Image as Pillow
+
+    png = io.BytesIO()
+    Pillow.new("RGB", (64, 64)).save(png, "PNG")
+    uploaded = client.image_repo.upload_image(png.getvalue())
+    wf = client.workflow_repo.create_workflow(blur_of_an_image())
+    wf.inputs["Image"].value = uploaded
+    submission = wf.submit_sync()
+    names = run_block(
+        "3. Resource Cleanup", client=client, wf=wf, submission=submission, uploaded_images=[uploaded.name]
+    )
+    assert names["result"]["status"] == "completed"
+    assert uploaded.name not in {image.name for image in client.image_repo.list_images()}

@@ -24,10 +24,19 @@ Message = tuple[str, dict[str, Any]]
 
 
 class ScriptedServer:
-    """`play` is called with each item that is enqueued, on the server's loop, and plays its events."""
+    """`play` is called with each item that is enqueued, on the server's loop, and plays its events.
 
-    def __init__(self, play: Callable[[ScriptedServer, int, str], Coroutine[Any, Any, None]]) -> None:
+    `routes` are more routes than the queue's.
+    """
+
+    def __init__(
+        self,
+        play: Callable[[ScriptedServer, int, str], Coroutine[Any, Any, None]],
+        *,
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
         self._play = play
+        self._routes = [*routes]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
         self._socket = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
@@ -104,6 +113,7 @@ class ScriptedServer:
         app.router.add_get(queue + "/i/{item_id}", self._item)
         app.router.add_get(f"{queue}/status", self._status)
         app.router.add_get(queue + "/b/{batch_id}/status", self._batch_status)
+        app.add_routes(self._routes)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

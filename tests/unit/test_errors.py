@@ -34,6 +34,10 @@ FACTS = {
     "name": "../x",
     "problems": (("1", "a", "it needs a value"),),
     "edge": "a.value -> b.seed",
+    "stage": 2,
+    "stage_name": "upscale",
+    "initial_input": "a tiger cub",
+    "cause": ValueError("too small"),
 }
 ALL = [getattr(errors, name) for name in errors.__all__]
 

@@ -201,6 +201,21 @@ class ClientMethods(Blocking["public.AsyncClient"]):
         """
         return self._aio.stream_queue_events(queue_id)
 
+    def temporary_images(self) -> public.TemporaryImages:
+        """Return a block, for `with` or `async with`, whose images are deleted when it is left.
+
+        Deleted is what is uploaded inside, and what the runs that are submitted inside have made; see
+        `TemporaryImages`.
+
+        Endpoint: POST /api/v1/images/delete
+
+        Example:
+            >>> with client.temporary_images():
+            ...     wf.inputs["Image"].value = client.image_repo.upload_image("photo.png")
+            ...     wf.submit_sync().result()
+        """
+        return self._aio.temporary_images()
+
     def on_connection(self, handler: Callable[[public.ConnectionChange], Any]) -> Callable[[], None]:
         """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
 

@@ -1,0 +1,109 @@
+"""The command `invokeai-client` itself: its commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from invokeai_py_client import __version__
+from invokeai_py_client.cli.commands import FORMATS, GlobalOptions, LazyGroup
+from invokeai_py_client.cli.failures import Failure, failure_of
+from invokeai_py_client.cli.output import Output
+
+_HERE = "invokeai_py_client.cli"
+
+root = LazyGroup(
+    "invokeai-client",
+    modules={
+        "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
+        "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
+        "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
+        "jobs": (f"{_HERE}.jobs", "List, wait for, cancel and retry what was submitted."),
+        "workflows": (f"{_HERE}.workflows", "List, download and upload workflows of the library."),
+        "images": (f"{_HERE}.images", "List, download, upload and delete images."),
+        "boards": (f"{_HERE}.boards", "List, create and delete boards."),
+        "models": (f"{_HERE}.models", "List, install and delete models."),
+        "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
+        "server": (f"{_HERE}.server", "Ask how the server is."),
+        "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
+        "login": (f"{_HERE}.login", "Log in to a multi-user server."),
+        "logout": (f"{_HERE}.logout", "Forget the token of a server."),
+        "completion": (f"{_HERE}.completion", "Print the completion script of a shell."),
+        "discover": (f"{_HERE}.discover", "Describe all commands, options and error codes."),
+    },
+    help="Run workflows of InvokeAI's web UI from the command line.\n\n"
+    "Data goes to stdout, all else to stderr. In a pipe, or with --format json, stdout is one JSON document.",
+    example="invokeai-client run workflow.json --set 'Positive Prompt=a tiger cub' --out out",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(__version__, message="%(version)s")(root)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code."""
+    options = GlobalOptions(format=_format_in(arguments))
+    try:
+        with _logging_to_stderr("--verbose" in arguments):
+            result = root.main([*arguments], prog_name="invokeai-client", standalone_mode=False, obj=options)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        # Whoever reads stdout has seen enough, such as `head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        return _fail(error, options)
+
+
+@contextlib.contextmanager
+def _logging_to_stderr(is_wanted: bool) -> Iterator[None]:
+    """Log requests, and the tracebacks of errors, if that is wanted."""
+    if not is_wanted:
+        yield
+        return
+    import logging
+
+    logger = logging.getLogger("invokeai_py_client")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    except BaseException as error:
+        logger.debug("", exc_info=error)
+        if traceback := getattr(error, "error_traceback", None):
+            logger.debug("On the server:\n%s", traceback)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+
+def _fail(error: BaseException, options: GlobalOptions) -> int:
+    output = Output(options.format, no_color=bool(options.no_color))
+    if isinstance(error, click.Abort):
+        failure = Failure("interrupted", "Interrupted.")
+    elif isinstance(error, click.ClickException):
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"See: {error.ctx.command_path} --help"
+        failure = Failure("usage", error.format_message(), hint)
+    else:
+        failure = failure_of(error)
+    output.failed(failure)
+    return failure.exit_code
+
+
+def _format_in(arguments: Sequence[str]) -> str | None:
+    """Return the format that is asked for, so that an error in the command line has it, too."""
+    for number, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == "--format":
+            chosen = value or (arguments[number + 1] if number + 1 < len(arguments) else "")
+            return chosen if chosen in FORMATS else None
+    return None

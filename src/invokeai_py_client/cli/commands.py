@@ -1,0 +1,153 @@
+"""Commands and groups that take the global options, name close matches, and show an example in their help."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+FORMATS = ("auto", "human", "json", "quiet")
+
+
+@dataclass
+class GlobalOptions:
+    """The options that every command takes, before or after its name; None where one is not given."""
+
+    url: str | None = None
+    token: str | None = None
+    profile: str | None = None
+    format: str | None = None
+    verbose: bool | None = None
+    no_color: bool | None = None
+
+
+def options_of(ctx: click.Context) -> GlobalOptions:
+    """Return the global options that were given so far."""
+    return ctx.find_root().ensure_object(GlobalOptions)
+
+
+def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None and param.name is not None:
+        setattr(options_of(ctx), param.name, value)
+
+
+class GlobalOption(click.Option):
+    """One of the options that every command takes."""
+
+    def __init__(self, *names: str, **attributes: Any) -> None:
+        super().__init__(names, expose_value=False, callback=_store, default=None, **attributes)
+
+
+def _global_options() -> list[click.Parameter]:
+    return [
+        GlobalOption(
+            "--url", metavar="URL", help="Address of the server. Else INVOKEAI_URL, the profile, or port 9090 here."
+        ),
+        GlobalOption("--token", metavar="TOKEN", help="Token of a multi-user server. INVOKEAI_TOKEN is safer."),
+        GlobalOption("--profile", metavar="NAME", help="Profile of the configuration file."),
+        GlobalOption(
+            "--format",
+            type=click.Choice(FORMATS),
+            help="auto is human on a terminal and json elsewhere; quiet prints ids or paths only.",
+        ),
+        GlobalOption("--verbose", is_flag=True, flag_value=True, help="Log requests, and show tracebacks of errors."),
+        GlobalOption("--no-color", is_flag=True, flag_value=True, help="Use no colours, as with NO_COLOR."),
+    ]
+
+
+class _Common(click.Command):
+    """What commands and groups have in common."""
+
+    def __init__(self, *args: Any, example: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.example = example
+        self.params += _global_options()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, and then the global ones."""
+        for title, is_global in (("Options", False), ("Global options", True)):
+            records = [
+                record
+                for param in self.get_params(ctx)
+                if isinstance(param, GlobalOption) is is_global and (record := param.get_help_record(ctx)) is not None
+            ]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        if self.example:
+            with formatter.section("Example"):
+                for line in self.example.splitlines():
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+class Command(_Common):
+    """A command with the global options and an example."""
+
+
+class Group(_Common, click.Group):
+    """A group of commands."""
+
+    command_class = Command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands first, as there is nothing to be done without one."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; name the nearest one if there is none."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            import difflib
+
+            names = self.list_commands(ctx)
+            near = difflib.get_close_matches(args[0], names, n=1)
+            ending = f"Did you mean {near[0]!r}?" if near else f"Commands: {', '.join(names)}."
+            ctx.fail(f"There is no command {args[0]!r}. {ending}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """A group that imports the module of a command when the command is used.
+
+    Args:
+        modules: (module, short help) of each command. The module has the command as `command`.
+    """
+
+    def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, in the order in which help lists them."""
+        return [*self._modules]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self._modules:
+            return None
+        command: click.Command = importlib.import_module(self._modules[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short helps, without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
+
+
+def walk(command: click.Command, ctx: click.Context, path: Sequence[str] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Yield (name with the names of its groups, command) for a command, or for all in a group."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            found = command.get_command(ctx, name)
+            assert found is not None
+            yield from walk(found, ctx, (*path, name))
+    else:
+        yield " ".join(path), command

@@ -1,0 +1,28 @@
+"""`main`: what `invokeai-client` runs. It can tell that the extra `cli` is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: those of the command line; `sys.argv` if they are left out.
+
+    Returns:
+        The exit code; `invokeai-client discover` lists them.
+    """
+    if importlib.util.find_spec("click") is None or importlib.util.find_spec("rich") is None:
+        print(
+            "error: The command line needs click and rich, which are not installed. Install them with: "
+            'pip install "invokeai-py-client[cli]"',
+            file=sys.stderr,
+        )
+        return 2
+    from invokeai_py_client.cli.app import run
+
+    return run(sys.argv[1:] if arguments is None else arguments)

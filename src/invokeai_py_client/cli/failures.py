@@ -1,0 +1,159 @@
+"""What an exception means to a script: an error code, an exit code, a message, a hint and details."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from invokeai_py_client import errors
+
+DONE, RUN_FAILED, BAD_INPUT, UNREACHABLE, NOT_ALLOWED, NOT_FOUND, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+EXIT_CODES = {
+    DONE: "The command has done what it was told to do.",
+    RUN_FAILED: "A run, an installation, a transfer or the server failed, or the user declined.",
+    BAD_INPUT: "The command line or an input is wrong. Nothing was done.",
+    UNREACHABLE: "The server cannot be reached.",
+    NOT_ALLOWED: "The server wants a token, or does not allow this to its user.",
+    NOT_FOUND: "There is no such thing on the server.",
+    INTERRUPTED: "The command was interrupted by Ctrl-C.",
+}
+
+CODES: dict[str, tuple[int, str]] = {
+    "usage": (BAD_INPUT, "The command line cannot be understood."),
+    "needs_yes": (BAD_INPUT, "The command asks for confirmation, and there is no terminal: pass --yes."),
+    "declined": (RUN_FAILED, "The question whether to go on was answered with no."),
+    "bad_input": (BAD_INPUT, "A value, a file or a setting cannot be used."),
+    "unknown_input": (BAD_INPUT, "The workflow has no such input."),
+    "not_ready": (BAD_INPUT, "The workflow cannot run yet; details.problems lists why."),
+    "rejected": (BAD_INPUT, "The server refuses what was sent."),
+    "ambiguous": (BAD_INPUT, "Several things have that name; details.choices lists them."),
+    "file_error": (BAD_INPUT, "A file of this machine cannot be read or written."),
+    "unreachable": (UNREACHABLE, "The server cannot be reached, or did not respond in time."),
+    "not_invokeai": (UNREACHABLE, "Something responds at the address, but it is not an InvokeAI server."),
+    "unauthorized": (NOT_ALLOWED, "The server wants a token, or does not know the one that it got."),
+    "forbidden": (NOT_ALLOWED, "The user may not do this."),
+    "not_found": (NOT_FOUND, "The server has no such image, board, model, item or workflow."),
+    "run_failed": (RUN_FAILED, "A node of the run failed."),
+    "run_canceled": (RUN_FAILED, "The run was canceled."),
+    "timeout": (RUN_FAILED, "It took longer than --timeout allows."),
+    "not_enqueued": (RUN_FAILED, "The queue has no room, or it is not known whether the batch is in it."),
+    "install_failed": (RUN_FAILED, "A model could not be installed."),
+    "transfer_failed": (RUN_FAILED, "Some images could not be transferred; details.failed lists them."),
+    "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
+    "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
+    "server_error": (RUN_FAILED, "The server failed."),
+    "failed": (RUN_FAILED, "Another failure; the message says which."),
+    "interrupted": (INTERRUPTED, "Ctrl-C."),
+    "internal": (RUN_FAILED, "A defect of this program; --verbose shows where."),
+}
+"""The exit code and the meaning of each error code. Codes are only ever added."""
+
+_KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    # The first that fits counts.
+    (errors.GraphRejectedError, "rejected"),
+    (errors.RejectedError, "rejected"),
+    (errors.AuthenticationError, "unauthorized"),
+    (errors.ForbiddenError, "forbidden"),
+    (errors.NotFoundError, "not_found"),
+    (errors.ApiError, "server_error"),
+    (errors.NotInvokeAIError, "not_invokeai"),
+    (errors.EnqueueInDoubtError, "not_enqueued"),
+    (errors.TransportError, "unreachable"),
+    (errors.RequestTimeout, "unreachable"),
+    (errors.InputNotFoundError, "unknown_input"),
+    (errors.InputsNotReadyError, "not_ready"),
+    (errors.AmbiguousNameError, "ambiguous"),
+    (errors.NotEnqueuedError, "not_enqueued"),
+    (errors.RunFailed, "run_failed"),
+    (errors.RunCanceled, "run_canceled"),
+    (errors.RunTimeout, "timeout"),
+    (errors.SubmitTimeout, "timeout"),
+    (errors.InstallTimeout, "timeout"),
+    (errors.InstallFailed, "install_failed"),
+    (errors.ProcessorStoppedError, "server_error"),
+    (errors.TransferError, "transfer_failed"),
+    (errors.SettingsError, "bad_input"),
+    (errors.WorkflowError, "bad_input"),
+    (errors.InputValueError, "bad_input"),
+    (errors.InvalidRequestError, "bad_input"),
+    (errors.NotAnImageError, "bad_input"),
+    (errors.UnsafePathError, "bad_input"),
+    (errors.InvokeAIError, "failed"),
+    (OSError, "file_error"),
+    (KeyboardInterrupt, "interrupted"),
+)
+
+_DETAILS = (
+    "batch_id",
+    "item_id",
+    "node_id",
+    "node_type",
+    "field",
+    "error_type",
+    "error_message",
+    "problems",
+    "choices",
+    "expected",
+    "job_id",
+)
+"""Attributes of errors that go into the details. None of them can hold a secret."""
+
+
+_HINTS: tuple[tuple[type[BaseException], str], ...] = (
+    (errors.AuthenticationError, "Set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD, or name a --profile."),
+    (
+        errors.InputConnectedError,
+        "An edge of the workflow feeds this input. Set an input of the node that it comes from.",
+    ),
+    (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
+    (errors.InputsNotReadyError, "The command check lists all that is missing."),
+    (errors.RunFailed, "With --verbose, the server's traceback is shown."),
+    (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
+    (errors.EnqueueInDoubtError, "The command queue list shows whether it is in the queue."),
+)
+"""What to do, where the error's own hint speaks to somebody who writes Python."""
+
+
+@dataclass
+class Failure(Exception):
+    """A failure that a command found itself."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the program."""
+        return CODES[self.code][0]
+
+    def document(self) -> dict[str, Any]:
+        """Return the error as the JSON document has it."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details}
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what an exception means."""
+    if isinstance(error, Failure):
+        return error
+    code = next((code for kind, code in _KINDS if isinstance(error, kind)), "internal")
+    if not isinstance(error, errors.InvokeAIError):
+        message = "Interrupted." if code == "interrupted" else f"{type(error).__name__}: {error}"
+        hint = "Run the command again with --verbose to see where." if code == "internal" else ""
+        return Failure(code, message, hint)
+    message = str(error).removesuffix(error.hint).rstrip() if error.hint else str(error)
+    details = {name: value for name in _DETAILS if (value := getattr(error, name, None)) is not None}
+    if isinstance(error, errors.ApiError) and error.status >= 400:
+        details["http_status"] = error.status
+    if isinstance(error, errors.InputsNotReadyError):
+        details["problems"] = [{"node": node, "field": name, "why": why} for node, name, why in error.problems]
+    return Failure(code, message, _hint_of(error), details)
+
+
+def _hint_of(error: errors.InvokeAIError) -> str:
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
+    near = re.match(r"Did you mean .+?\?(?= |$)", error.hint)
+    return hint if near is None or hint == error.hint else f"{near[0]} {hint}"

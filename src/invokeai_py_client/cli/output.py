@@ -1,0 +1,158 @@
+"""What a command prints: data on stdout, as a person, a script or a pipe wants it, and all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from invokeai_py_client.cli.failures import Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI")
+"""Environment variables with which agents say that nobody looks at a terminal."""
+
+_WIDE = 10_000
+
+
+def format_for(chosen: str | None, *, is_terminal: bool, environment: Mapping[str, str]) -> str:
+    """Return the format to use: `human`, `json` or `quiet`."""
+    if chosen not in (None, "auto"):
+        assert chosen is not None
+        return chosen
+    is_agent = any(environment.get(name, "") not in ("", "0", "false") for name in _AGENT_VARIABLES)
+    return "human" if is_terminal and not is_agent else "json"
+
+
+class Output:
+    """Prints what a command has done.
+
+    Args:
+        chosen: the value of `--format`.
+        no_color: use no colours.
+    """
+
+    def __init__(self, chosen: str | None = None, *, no_color: bool = False) -> None:
+        self.format = format_for(chosen, is_terminal=sys.stdout.isatty(), environment=os.environ)
+        self._no_color = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+    @property
+    def is_human(self) -> bool:
+        """Whether a person reads stdout."""
+        return self.format == "human"
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can be asked a question."""
+        return self.is_human and sys.stdin.isatty()
+
+    def console(self, file: TextIO | None = None) -> Console:
+        """Return a console of rich for stdout or another stream; a pipe gets neither colours nor line breaks."""
+        from rich.console import Console
+
+        stream = sys.stdout if file is None else file
+        is_terminal = stream.isatty()
+        return Console(
+            file=stream,
+            no_color=self._no_color,
+            color_system=None if self._no_color or not is_terminal else "auto",
+            force_terminal=is_terminal,
+            width=None if is_terminal else _WIDE,
+            soft_wrap=not is_terminal,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def done(self, data: Any, *, quiet: Iterable[object] = (), human: Callable[[], None] | None = None) -> None:
+        """Print what a command has to say, once and at the end.
+
+        Args:
+            data: what the JSON document has.
+            quiet: ids or paths, one a line.
+            human: prints it for a person.
+        """
+        if self.format == "json":
+            self.line({"ok": True, "data": plain(data)})
+        elif self.format == "quiet":
+            for one in quiet:
+                print(one)
+        elif human is not None:
+            human()
+
+    def line(self, document: Mapping[str, Any]) -> None:
+        """Print a JSON document on a line of its own."""
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = json.dumps(document, ensure_ascii=not is_unicode, default=str)
+        # Unpaired surrogates, which JSON can escape and UTF-8 cannot have.
+        print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table for a person; nothing but its headings if there are no rows."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        console = self.console()
+        with console.capture() as captured:
+            console.print(table)
+        for line in captured.get().splitlines():
+            print(line.rstrip())
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Print names and values for a person, one a line."""
+        width = max(map(len, facts), default=0)
+        for name, value in facts.items():
+            self.say(f"{name:<{width}}  {printable(value)}")
+
+    def say(self, text: str) -> None:
+        """Print a line of data for a person."""
+        print(_encodable(text, sys.stdout))
+
+    def note(self, text: str) -> None:
+        """Tell a person something that is not data, on stderr."""
+        print(_encodable(printable(text), sys.stderr), file=sys.stderr, flush=True)
+
+    def failed(self, failure: Failure) -> None:
+        """Print a failure: as the JSON document, or on stderr."""
+        if self.format == "json":
+            self.line({"ok": False, "error": plain(failure.document())})
+            return
+        self.console(sys.stderr).print(f"error: {printable(failure.message)}", style="red")
+        if failure.hint:
+            self.note(f"hint: {failure.hint}")
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: records and dataclasses as objects, paths as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def printable(value: object) -> str:
+    """Return a value as a person reads it; control characters, which could move the cursor, are escaped."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = " ".join(str(value).split("\n"))
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

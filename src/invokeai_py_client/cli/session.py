@@ -1,0 +1,109 @@
+"""What a command works with: the client of the chosen server, and the output."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from invokeai_py_client.cli.commands import GlobalOptions, options_of
+from invokeai_py_client.cli.config import Profile, read_profile
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.tokens import read_token
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import InvokeAIClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Session:
+    """One use of a command.
+
+    Args:
+        options: the global options.
+        is_quick: wait two seconds at most for the server, and try once.
+    """
+
+    def __init__(self, options: GlobalOptions, *, is_quick: bool = False) -> None:
+        self._options = options
+        self._is_quick = is_quick
+        self._exits = ExitStack()
+        self.board: str | None = None
+        """The default board, if the command takes one."""
+        self.output = Output(options.format, no_color=bool(options.no_color))
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What the configuration file says."""
+        return read_profile(self._options.profile)
+
+    @cached_property
+    def client(self) -> InvokeAIClient:
+        """The client, which connects when it is first used, and is closed when the command has ended."""
+        import logging
+
+        from invokeai_py_client.client import InvokeAIClient
+        from invokeai_py_client.secret import Secret
+        from invokeai_py_client.settings import DEFAULT_URL, URL_VARIABLE, Settings
+
+        # So that Python does not print warnings of the package by itself.
+        logging.getLogger("invokeai_py_client").addHandler(logging.NullHandler())
+        options, profile = self._options, self.profile
+        settings: dict[str, Any] = {"default_board": self.board or profile.board}
+        if self._is_quick:
+            settings |= {"timeout": 2.0, "connect_timeout": 1.0, "retries": 0}
+        # What is nearest to the user counts: an option, a profile that is named, the environment, the default profile.
+        environment = None if options.profile else os.environ.get(URL_VARIABLE)
+        if url := options.url or (None if environment else profile.url):
+            settings["url"] = url
+        token = options.token
+        if token is None and profile.token is not None and settings.get("url", DEFAULT_URL) == profile.url:
+            token = profile.token
+        if token is not None:
+            settings["token"] = Secret.of(token)
+        chosen = Settings.from_environment(**settings)
+        if chosen.token is None and chosen.email is None and (stored := read_token(chosen.url)) is not None:
+            chosen = Settings.from_environment(**{**settings, "url": chosen.url, "token": Secret.of(stored)})
+        return self._exits.enter_context(InvokeAIClient(chosen))
+
+    def confirm(self, question: str, yes: bool) -> None:
+        """Ask whether to go on.
+
+        Args:
+            question: ends with a question mark.
+            yes: the option `--yes`.
+
+        Raises:
+            Failure: nobody can be asked, or the answer is no.
+        """
+        if yes:
+            return
+        if not self.output.can_ask:
+            raise Failure("needs_yes", question, "Pass --yes to answer it; there is no terminal to ask on.")
+        if not click.confirm(question, err=True):
+            raise Failure("declined", "Nothing was done.")
+
+    def close(self) -> None:
+        """Close the client."""
+        self._exits.close()
+
+
+def with_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
+    """Give a command a session, which is closed when the command ends."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        ctx = click.get_current_context()
+        session = Session(options_of(ctx))
+        ctx.call_on_close(session.close)
+        return function(session, *args, **kwargs)
+
+    return call

@@ -1,0 +1,121 @@
+"""The argument WORKFLOW, and the values of `--set`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.workflow.document import WorkflowDefinition
+    from invokeai_py_client.workflow.inputs import WorkflowInput
+
+WORKFLOW_HELP = (
+    "WORKFLOW is a file that the web UI exported, an image that InvokeAI made from a workflow (PNG), the name or id of "
+    "a workflow in the server's library, or - for JSON on stdin."
+)
+
+
+def load(session: Session, workflow: str) -> WorkflowDefinition:
+    """Load a workflow.
+
+    Raises:
+        Failure: there is no such file or workflow.
+        WorkflowError: what is there is not a workflow.
+    """
+    from invokeai_py_client.errors import NotFoundError
+    from invokeai_py_client.workflow.document import WorkflowDefinition
+
+    if workflow == "-":
+        return WorkflowDefinition.from_json(sys.stdin.buffer.read())
+    path = Path(workflow)
+    if path.is_file():
+        is_image = path.suffix.lower() == ".png"
+        return WorkflowDefinition.from_image(path) if is_image else WorkflowDefinition.from_file(path)
+    try:
+        return session.client.workflow_repo.download_workflow(workflow)
+    except NotFoundError as error:
+        names = [one.name for one in session.client.workflow_repo.list_available_workflows()]
+        near = difflib.get_close_matches(workflow, names, n=1)
+        raise Failure(
+            "not_found",
+            f"There is neither a file nor a workflow of the server's library named {workflow!r}.",
+            f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported.",
+        ) from error
+
+
+def set_inputs(wf: WorkflowHandle, assignments: Iterable[str]) -> None:
+    """Set inputs as `--set` says, all or none.
+
+    Args:
+        wf: the workflow.
+        assignments: each is `KEY=VALUE`; the key is a label, an index, or `node.field`.
+
+    Raises:
+        Failure: one is not `KEY=VALUE`, or names a file that is not there.
+        InputNotFoundError, InputValueError: there is no such input, or it does not allow the value.
+    """
+    values: dict[tuple[str, str], Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise Failure("usage", f"--set {assignment!r} has no '='.", "Write --set 'Label=value'.")
+        entry = find_input(wf, key.strip())
+        values[entry.node_id, entry.field_name] = value_of(entry, text)
+    wf.set_many(values)
+
+
+def find_input(wf: WorkflowHandle, key: str) -> WorkflowInput:
+    """Return the input of a label, an index, or `node.field`.
+
+    Raises:
+        InputNotFoundError: there is none.
+    """
+    labels = {entry.label.casefold() for entry in wf.inputs}
+    if key.casefold() in labels:
+        return wf.inputs[key]
+    if key.isdecimal():
+        return wf.inputs[int(key)]
+    node, dot, name = key.rpartition(".")
+    return wf.inputs[node, name] if dot else wf.inputs[key]
+
+
+def value_of(entry: WorkflowInput, text: str) -> Any:
+    """Return the value that a text means for an input.
+
+    Raises:
+        Failure: `@` names a file that is not there.
+    """
+    from invokeai_py_client.workflow.resource_fields import ImageField, ModelField
+    from invokeai_py_client.workflow.templates import Cardinality
+
+    field = entry.field
+    options = {str(option): option for option in field.template.options}
+    if text in options:
+        return options[text]
+    if isinstance(field, ImageField) and text.startswith("@"):
+        path = Path(text[1:])
+        if not path.is_file():
+            raise Failure("bad_input", f"There is no file {text[1:]!r} for the input {entry.label!r}.")
+        return path
+    kind = field.template.type
+    if kind.cardinality is Cardinality.SINGLE:
+        if kind.name in _TEXTS or isinstance(field, ModelField):
+            return text
+        if kind.name == "BooleanField" and text.casefold() in _BOOLEANS:
+            return _BOOLEANS[text.casefold()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+_TEXTS = {"StringField", "EnumField", "SchedulerField", "BoardField", "ImageField", "VideoField"}
+_BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}

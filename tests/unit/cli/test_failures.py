@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from invokeai_py_client import errors
+from invokeai_py_client.cli.failures import CODES, EXIT_CODES, Failure, failure_of
+
+KINDS = [getattr(errors, name) for name in errors.__all__]
+
+
+def test_each_code_has_an_exit_code_that_is_documented() -> None:
+    assert {number for number, _ in CODES.values()} <= {*EXIT_CODES}
+    assert all(text.endswith((".", "why.", "them.")) for _, text in CODES.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_error_of_the_package_is_taken_for_a_defect(kind: type[errors.InvokeAIError]) -> None:
+    error = kind.__new__(kind)
+    error.args = ("It broke. Mend it.",)
+    error.hint = "Mend it."
+    for name in inspect.signature(kind).parameters:
+        vars(error).setdefault(name, None)
+    error.__dict__ |= {"status": 422, "problems": ()}
+    failure = failure_of(error)
+    assert failure.code in CODES
+    assert failure.code != "internal"
+    assert failure.message == "It broke."
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "exit_code"),
+    [
+        (errors.TransportError("away", url="http://x"), "unreachable", 3),
+        (errors.NotInvokeAIError("a page", url="http://x"), "not_invokeai", 3),
+        (errors.RequestTimeout("slow", url="", method="GET", timeout=1.0), "unreachable", 3),
+        (errors.AuthenticationError("who", status=401, method="GET", url=""), "unauthorized", 4),
+        (errors.ForbiddenError("no", status=403, method="GET", url=""), "forbidden", 4),
+        (errors.NotFoundError("none", status=404, method="GET", url=""), "not_found", 5),
+        (errors.ServerError("broken", status=500, method="GET", url=""), "server_error", 1),
+        (errors.RunFailed("a node", batch_id="b", item_id=1), "run_failed", 1),
+        (errors.RunTimeout("long", batch_id="b", timeout=1.0), "timeout", 1),
+        (errors.SettingsError("url", setting="url"), "bad_input", 2),
+        (errors.WorkflowFileError("no JSON"), "bad_input", 2),
+        (PermissionError(13, "not yours", "x"), "file_error", 2),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (ZeroDivisionError("oh"), "internal", 1),
+        (Failure("usage", "what?"), "usage", 2),
+    ],
+)
+def test_an_error_has_a_code_and_an_exit_code(error: BaseException, code: str, exit_code: int) -> None:
+    failure = failure_of(error)
+    assert (failure.code, failure.exit_code) == (code, exit_code)
+
+
+def test_a_rejected_workflow_lists_its_problems() -> None:
+    error = errors.InputsNotReadyError("2 problems.", problems=(("add", "a", "no value"), ("", "", "empty")))
+    assert failure_of(error).details["problems"] == [
+        {"node": "add", "field": "a", "why": "no value"},
+        {"node": "", "field": "", "why": "empty"},
+    ]
+
+
+def test_hints_speak_of_commands_and_keep_the_close_match() -> None:
+    error = errors.InputNotFoundError(
+        "No input answers to 'Widht'.", key="Widht", choices=("Width",), hint="Did you mean 'Width'? wf.nodes lists ..."
+    )
+    assert failure_of(error).hint.startswith("Did you mean 'Width'? The command inputs lists")
+
+
+def test_a_status_that_is_no_error_is_not_a_detail() -> None:
+    found = errors.NotFoundError("none", status=200, method="GET", url="")
+    assert failure_of(found).details == {}
+    assert failure_of(errors.ServerError("x", status=503, method="GET", url="")).details == {"http_status": 503}

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import Output, format_for, printable
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_terminal", "environment", "expected"),
+    [
+        (None, True, {}, "human"),
+        ("auto", True, {}, "human"),
+        (None, False, {}, "json"),
+        (None, True, {"CLAUDECODE": "1"}, "json"),
+        (None, True, {"AI_AGENT": "mine"}, "json"),
+        (None, True, {"AI_AGENT": "0"}, "human"),
+        ("human", False, {"AI_AGENT": "mine"}, "human"),
+        ("quiet", True, {}, "quiet"),
+        ("json", True, {}, "json"),
+    ],
+)
+def test_the_format_goes_by_who_reads(
+    chosen: str | None, is_terminal: bool, environment: dict[str, str], expected: str
+) -> None:
+    assert format_for(chosen, is_terminal=is_terminal, environment=environment) == expected
+
+
+def test_a_document_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Output("json").done({"file": Path("a") / "b", "prompt": 'π "quoted"\n', "pair": (1, None)})
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    file = str(Path("a") / "b")
+    assert json.loads(out) == {"ok": True, "data": {"file": file, "prompt": 'π "quoted"\n', "pair": [1, None]}}
+
+
+def test_half_a_surrogate_pair_is_still_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Output("json").done({"prompt": "\ud83d"})
+    assert json.loads(capsys.readouterr().out)["data"]["prompt"] == "\ud83d"
+
+
+def test_quiet_prints_one_thing_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Output("quiet").done({"much": "more"}, quiet=["a.png", "b.png"])
+    assert capsys.readouterr().out == "a.png\nb.png\n"
+
+
+def test_a_failure_is_a_document_or_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    failure = Failure("not_found", "no such image", "List them.", {"name": "x"})
+    Output("json").failed(failure)
+    out, err = capsys.readouterr()
+    error = {"code": "not_found", "message": "no such image", "hint": "List them.", "details": {"name": "x"}}
+    assert (json.loads(out), err) == ({"ok": False, "error": error}, "")
+    for chosen in ("human", "quiet"):
+        Output(chosen).failed(failure)
+        assert capsys.readouterr() == ("", "error: no such image\nhint: List them.\n")
+
+
+def test_a_table_in_a_pipe_has_neither_colours_nor_trailing_spaces_nor_cut_cells(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = "x" * 300
+    Output("human").table(("Name", "Note"), [("[red]a[/red]", long), ("b", None)])
+    assert capsys.readouterr().out == f"Name          Note\n[red]a[/red]  {long}\nb             -\n"
+
+
+def test_data_cannot_move_the_cursor() -> None:
+    assert printable("\x1b[2Jgone\rover\nnext") == r"\x1b[2Jgone\rover next"
+    assert [printable(value) for value in (None, True, 0.5, 3)] == ["-", "yes", "0.5", "3"]
