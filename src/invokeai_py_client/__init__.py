@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.live.stats import ClientStats
     from invokeai_py_client.live.stream import EventStream
     from invokeai_py_client.patterns.monitor import WorkflowMonitor
+    from invokeai_py_client.report.axes import Axis
+    from invokeai_py_client.report.contact_sheet import contact_sheet
+    from invokeai_py_client.report.page import ReportPage
     from invokeai_py_client.repositories.app import AsyncApp, Health
     from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
     from invokeai_py_client.repositories.auth import AsyncAuth
@@ -169,6 +172,7 @@ __all__ = [
     "AsyncWorkflows",
     "Auth",
     "AuthStatus",
+    "Axis",
     "BatchEnqueued",
     "BatchStatus",
     "Board",
@@ -258,6 +262,7 @@ __all__ = [
     "QueueStatus",
     "Queues",
     "Reconnected",
+    "ReportPage",
     "Response",
     "Run",
     "RuntimeConfig",
@@ -291,6 +296,7 @@ __all__ = [
     "WorkflowSummary",
     "Workflows",
     "__version__",
+    "contact_sheet",
     "errors",
 ]
 
@@ -314,6 +320,7 @@ _HOMES = {
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
+    "Axis": "report.axes",
     "BatchEnqueued": "wire.events",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
@@ -402,6 +409,7 @@ _HOMES = {
     "QueueStatus": "wire.records.queue",
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "ReportPage": "report.page",
     "Response": "wire.call",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
@@ -434,6 +442,7 @@ _HOMES = {
     "WorkflowNodes": "workflow.inputs",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "contact_sheet": "report.contact_sheet",
 }
 
 
