@@ -13,6 +13,9 @@
     return made;
   };
 
+  /** The name of a key such as "item_id". */
+  const titleOf = (key) => (key.charAt(0).toUpperCase() + key.slice(1)).replaceAll("_", " ");
+
   /** Copy a text; true if that worked. */
   const copy = async (text) => {
     try {
@@ -152,7 +155,7 @@
       if (row.started_at) add("Started", String(row.started_at));
       if (row.completed_at) add("Completed", String(row.completed_at));
       for (const [key, value] of Object.entries(row))
-        if (!KNOWN.has(key) && value !== null && value !== undefined && value !== "") add(key, label(value));
+        if (!KNOWN.has(key) && value !== null && value !== undefined && value !== "") add(titleOf(key), label(value));
       part.append(this.actions(), table);
       return part;
     }

@@ -121,6 +121,12 @@
       return layout.gallery ? layout.gallery[r * this.columns + c] : layout.cell(layout.xs[c], layout.ys[r]);
     }
 
+    /** The last column of a row: the last row of a gallery may have fewer than others. */
+    lastColumn(r) {
+      const { layout, columns } = this;
+      return layout.gallery ? Math.min(columns, layout.gallery.length - r * columns) - 1 : columns - 1;
+    }
+
     /** The range of rows or columns that is in sight, and one more on each side. */
     static range(from, length, step, count) {
       return [Math.max(0, Math.floor(from / step) - 1), Math.min(count - 1, Math.floor((from + length) / step) + 1)];
@@ -157,7 +163,7 @@
       if (r !== HEADER) line.row.style.top = `${this.headHeight + r * this.cellHeight}px`;
       const wanted = new Set();
       if (this.headWidth) wanted.add(HEADER);
-      for (let c = left; c <= right; c++) wanted.add(c);
+      for (let c = left; c <= Math.min(right, this.lastColumn(r)); c++) wanted.add(c);
       if (this.focus.r === r && this.columns) wanted.add(this.focus.c);
       for (const [c, cell] of line.cells)
         if (!wanted.has(c)) {
@@ -177,7 +183,8 @@
         made.dataset.state = state;
         made.addEventListener("focus", () => this.focused(r, c));
         made.setAttribute("aria-colindex", c + (this.headWidth ? 2 : 1));
-        const hadFocus = cell && cell === document.activeElement;
+        made.tabIndex = -1;
+        const hadFocus = cell?.contains(document.activeElement);
         if (cell) cell.replaceWith(made);
         else line.row.append(made);
         line.cells.set(c, made);
@@ -223,7 +230,7 @@
       cell.setAttribute("role", "gridcell");
       if (!row) {
         cell.classList.add("filtered");
-        cell.setAttribute("aria-label", r * this.columns + c < (this.layout.gallery?.length ?? Infinity) ? "left out by the filter" : "nothing");
+        cell.setAttribute("aria-label", "left out by the filter");
         return cell;
       }
       const isPicked = this.on.isPicked(row);
@@ -267,7 +274,7 @@
       const axes = this.model.planned.map((axis) => axis.columns).flat();
       const columns = axes.length ? axes.filter((column) => column in row.values) : Object.keys(row.values);
       const values = columns.map((column) => label(row.values[column]).slice(0, 200));
-      return `${row.index}: ${values.join(" · ")}`;
+      return [`${row.index}`, ...(values.length ? [values.join(" · ")] : [])].join(": ");
     }
 
     nameOf(row, r, c, isPicked) {
@@ -293,7 +300,7 @@
 
     nearest(r, c) {
       const line = Math.max(this.headHeight && c !== HEADER ? HEADER : 0, Math.min(r, this.lines - 1));
-      const column = Math.max(this.headWidth && r !== HEADER ? HEADER : 0, Math.min(c, this.columns - 1));
+      const column = Math.max(this.headWidth && r !== HEADER ? HEADER : 0, Math.min(c, this.lastColumn(line)));
       return { r: line, c: column };
     }
 

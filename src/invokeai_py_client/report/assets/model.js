@@ -6,6 +6,8 @@ const batchPage = {};
 {
   const NONE = -1;
   const REPETITION = "Run";
+  const MOST_EMPTY_CELLS = 10_000;
+  const MOST_SEARCHED_CELLS = 500_000;
 
   const canonical = (value) =>
     JSON.stringify(value, (key, part) =>
@@ -39,7 +41,7 @@ const batchPage = {};
       return this.repetition ? [...this.planned, this.repetition] : this.planned;
     }
 
-    /** Take a row, or what became of one that is known. Returns whether there is a new axis. */
+    /** Take a row, or what became of one that is known. Returns whether the axes have changed. */
     add(row) {
       const known = this.rows.get(row.row_id);
       if (known) this.counts.set(known.status, this.counts.get(known.status) - 1);
@@ -63,9 +65,8 @@ const batchPage = {};
       this.stacks.set(key, stack);
       if (!this.planned.length || stack.length <= (this.repetition?.values.length ?? 1)) return false;
       const runs = Array.from(stack, (_, i) => i + 1);
-      const isNew = !this.repetition;
       this.repetition = { name: REPETITION, values: runs, labels: runs.map(String) };
-      return isNew;
+      return true;
     }
 
     positionOf(axis, row) {
@@ -95,8 +96,11 @@ const batchPage = {};
   /** What is shown: the axes on X and Y, the value of each other axis, what is hidden, the filter, the size of a cell. */
   class View {
     constructor(model) {
-      this.x = model.axes.length ? 0 : NONE;
-      this.y = model.axes.length > 1 ? 1 : NONE;
+      const places = model.axes.reduce((product, axis) => product * axis.values.length, 1);
+      // A sample of a large product has a row at hardly any place.
+      const isGrid = model.axes.length > 0 && places <= Math.max(MOST_EMPTY_CELLS, 4 * model.total);
+      this.x = isGrid ? 0 : NONE;
+      this.y = isGrid && model.axes.length > 1 ? 1 : NONE;
       this.chosen = new Map(); // axis -> position, for the axes on neither X nor Y
       this.hidden = new Map(); // axis -> set of positions
       this.status = "";
@@ -187,7 +191,7 @@ const batchPage = {};
       const row = rowAt(x, y);
       return matches(row, view, isPicked) ? row : null;
     };
-    if (view.status || view.search) {
+    if ((view.status || view.search) && xs.length * ys.length <= MOST_SEARCHED_CELLS) {
       const usedX = new Set();
       ys = ys.filter((y) => {
         let used = false;

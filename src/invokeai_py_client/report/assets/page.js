@@ -14,6 +14,7 @@
   const picks = new Picks();
   const isPicked = (row) => picks.has(row);
   let model, view;
+  let place = { r: 0, c: 0 }; // of the row whose details are open
 
   const grid = new Grid(byId("grid"), byId("sheet"), {
     isPicked,
@@ -32,7 +33,8 @@
     closed: () => {
       view.open = "";
       remember();
-      grid.moveTo(grid.focus.r, grid.focus.c);
+      // The browser gives the focus back to where it was before the details were opened.
+      grid.moveTo(place.r, place.c);
     },
   });
 
@@ -78,6 +80,7 @@
 
   const open = (row) => {
     view.open = row.row_id ?? "";
+    place = grid.focus;
     remember();
     detail.show(row, model.workflow);
   };
@@ -182,6 +185,7 @@
       const made = element("button", "", text);
       made.type = "button";
       made.title = title;
+      made.setAttribute("aria-label", title);
       made.dir = "auto";
       made.onclick = () => {
         for (const [axis, position] of positions) view.hidden.get(axis).delete(position);
@@ -252,11 +256,13 @@
     show();
   };
 
+  const columnsOf = ({ x }) => (x === NONE ? 8 : model.axes[x].values.length);
+
   const start = (plan) => {
     model = new Model(plan);
     model.isLive = true;
     view = new View(model);
-    view.size = isNarrow ? 136 : 208;
+    view.size = isNarrow ? 136 : Math.min(320, Math.max(208, Math.floor((innerWidth - 160) / columnsOf(view) / 16) * 16));
     document.title = model.title;
     byId("title").textContent = model.title;
     listen();
@@ -266,11 +272,14 @@
 
   let isNew = true;
   let hasNews = false;
+  let hasNewAxes = false;
   readData({
     plan: start,
     row: (row) => {
       hasNews = true;
-      if (model.add(row) && view.y === NONE && view.x !== NONE) view.y = model.axes.length - 1;
+      const before = model.axes.length;
+      hasNewAxes = model.add(row) || hasNewAxes;
+      if (model.axes.length > before && view.x !== NONE && view.y === NONE) view.y = before;
     },
     looked: (state) => {
       const notice = byId("notice");
@@ -282,10 +291,10 @@
         view.fromHash(location.hash, model);
         changed();
       } else if (hasNews) {
-        controls();
+        if (hasNewAxes) controls();
         show();
       } else counts();
-      isNew = hasNews = false;
+      isNew = hasNews = hasNewAxes = false;
     },
   });
 }
