@@ -273,17 +273,16 @@ def test_the_keyboard_reaches_every_cell(sweep: Sweep, open_page: OpenPage) -> N
     expect(page.locator(":focus")).to_have_attribute("aria-label", "Radius 0, Hue 180, completed")
 
 
-def python_values(code: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values that copied code sets, and the arguments of its submission."""
-    values, arguments = {}, {}
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-            target = node.targets[0].value
-            assert isinstance(target, ast.Subscript)
-            values[ast.literal_eval(target.slice)] = ast.literal_eval(node.value)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "submit_sync":
-            arguments = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in node.keywords}
-    return values, arguments
+def python_row(code: str) -> Any:
+    """The row that copied code makes a plan of."""
+    (row,) = (
+        node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Assign) and is_row(node.targets[0])
+    )
+    return ast.literal_eval(row)
+
+
+def is_row(target: ast.expr) -> bool:
+    return isinstance(target, ast.Name) and target.id == "row"
 
 
 def arguments_of(command: str) -> list[str]:
@@ -331,7 +330,7 @@ def test_values_are_data_whatever_is_in_them(tmp_path: Path, open_page: OpenPage
         dialog.get_by_role("button", name="Copy as Python").click()
         expect(dialog.get_by_text("copied")).to_be_visible()
         code = page.evaluate("navigator.clipboard.readText()")
-        assert python_values(code) == (values[index], {"seed": 4294967295})
+        assert python_row(code) == {**values[index], "seed": 4294967295}
         dialog.get_by_role("button", name="Copy as CLI").click()
         page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('invokeai-client')")
         words = arguments_of(page.evaluate("navigator.clipboard.readText()"))
@@ -462,17 +461,22 @@ def test_rows_of_one_place_get_an_axis_of_runs(tmp_path: Path, open_page: OpenPa
     expect(page.get_by_role("dialog", name="Row 3: completed")).to_contain_text("53")
 
 
-def test_a_model_shows_its_name_and_a_group_of_columns_its_values(tmp_path: Path, open_page: OpenPage) -> None:
+def test_a_model_shows_its_name_and_a_group_of_columns_its_note(tmp_path: Path, open_page: OpenPage) -> None:
     models = [{"name": "Dreamshaper", "key": "a"}, {"name": "Juggernaut", "key": "b"}]
-    sizes = [(512, 512), (768, 512)]
-    axes = [Axis("Model", models), Axis("Size", sizes, columns=("Width", "Height"))]
-    files = ReportPage(tmp_path, axes=axes, total=4)
-    values = {"Width": 768, "Height": 512.0, "Model": {"key": "b", "name": "Juggernaut"}}
-    files.add({"row_id": "a", "index": 3, "values": values, "seed": 1, "status": "completed", "files": []})
+    axes = [Axis("Model", models), Axis("#Width, Height", ["512, 512", "768, 512"])]
+    files = ReportPage(tmp_path, axes=axes, total=4, workflow_name="sizes")
+    values = {"Width": 768, "Height": 512.0, "#Width, Height": "768, 512", "Model": {"key": "b", "name": "Juggernaut"}}
+    files.add({"row_id": "a", "index": 3, "values": values, "seed": None, "status": "completed", "files": []})
     files.finish()
-    page = open_page(tmp_path / "index.html")
-    expect(cell(page, "Model Juggernaut, Size 768, 512, completed")).to_be_visible()
-    expect(cell(page, "Model Dreamshaper, Size 768, 512, pending")).to_be_visible()
+    page = open_page(tmp_path / "index.html", permissions=["clipboard-read", "clipboard-write"])
+    expect(cell(page, "Model Dreamshaper, Width, Height 768, 512, pending")).to_be_visible()
+    cell(page, "Model Juggernaut, Width, Height 768, 512, completed").click()
+    page.get_by_role("button", name="Copy as CLI").click()
+    expect(page.get_by_text("copied")).to_be_visible()
+    assert arguments_of(page.evaluate("navigator.clipboard.readText()")) == [
+        *("run", "./sizes.json", "--set", "Width=768", "--set", "Height=512"),
+        *("--set", 'Model={"key":"b","name":"Juggernaut"}'),
+    ]
 
 
 @pytest.mark.expects_errors

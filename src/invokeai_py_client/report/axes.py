@@ -13,47 +13,40 @@ REPETITION = "Run"
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One direction of a grid: a column of the plan and the values that it takes.
+    """One direction of a grid: a column and the values that it takes.
 
     Args:
-        name: what it is called, such as "Steps". Without `columns`, it is also the column that a row's value is taken
-            from: `row["values"][name]`, or `row[name]`, as for "seed".
+        name: the column. A row's value is `row["values"][name]`, or else `row[name]`, as for "seed".
         values: the values in the order to show them, none twice.
-        columns: the columns that vary together, such as ("Width", "Height"). Each value is then a sequence with one
-            entry for each of them.
 
     Example:
         >>> Axis("Steps", (8, 20))
-        Axis(name='Steps', values=(8, 20), columns=())
+        Axis(name='Steps', values=(8, 20))
     """
 
     name: str
     values: Sequence[Any]
-    columns: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name as it is shown: without the `#` of a column that sets nothing."""
+        return self.name.removeprefix("#")
 
     def key_of(self, row: Mapping[str, Any]) -> str | None:
-        """The row's value as text that is equal for equal values; None if the row has no such column."""
-        found = [_value(row, column) for column in self.columns or (self.name,)]
-        if any(value is _ABSENT for value in found):
-            return None
-        return _key(found if self.columns else found[0])
+        """Return the row's value as text that is equal for equal values; None if the row has no such column."""
+        values = row.get("values", {})
+        value = values[self.name] if self.name in values else row.get(self.name, _ABSENT)
+        return None if value is _ABSENT else _key(value)
 
     def keys(self) -> dict[str, int]:
-        """The position of each value, by `key_of`."""
-        return {_key(list(value) if self.columns else value): position for position, value in enumerate(self.values)}
+        """Return the position of each value by its `key_of`."""
+        return {_key(value): position for position, value in enumerate(self.values)}
 
 
 _ABSENT = object()
 
 
-def _value(row: Mapping[str, Any], column: str) -> Any:
-    values = row.get("values", {})
-    return values[column] if column in values else row.get(column, _ABSENT)
-
-
 def _key(value: Any) -> str:
-    if isinstance(value, list):
-        return json.dumps([_whole(one) for one in value], sort_keys=True, default=str)
     return json.dumps(_whole(value), sort_keys=True, default=str)
 
 

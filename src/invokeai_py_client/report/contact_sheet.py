@@ -73,15 +73,15 @@ def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
     shown, others = grid.axes[:2], grid.axes[2:]
     across, down = shown if len(shown) == 2 else (shown[0], Axis("", ("",)))
     for place in itertools.product(*(range(len(axis.values)) for axis in others)):
-        values = (f"{axis.name}: {label_of(axis.values[at])}" for axis, at in zip(others, place, strict=True))
+        values = (f"{axis.title}: {label_of(axis.values[at])}" for axis, at in zip(others, place, strict=True))
 
         def cell(x: int, y: int, place: tuple[int, ...] = place) -> Cell:
             return Cell(grid.row_at((x, y, *place)[: len(grid.axes)]))
 
         yield Table(
             subtitle=", ".join(values),
-            across=across.name,
-            down=down.name,
+            across=across.title,
+            down=down.title,
             columns=[label_of(value) for value in across.values],
             labels=[label_of(value) for value in down.values],
             cell=cell,

@@ -53,10 +53,9 @@ class ReportPage:
             "workflow": workflow_name,
             "axes": [
                 {
-                    "name": axis.name,
-                    "columns": list(axis.columns) or [axis.name],
-                    "grouped": bool(axis.columns),
-                    "values": [list(value) if axis.columns else value for value in axis.values],
+                    "name": axis.title,
+                    "column": axis.name,
+                    "values": list(axis.values),
                     "labels": [label_of(value) for value in axis.values],
                 }
                 for axis in axes

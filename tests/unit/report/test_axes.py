@@ -20,13 +20,11 @@ def test_a_row_is_found_by_its_values() -> None:
     assert grid.row_at((0, 1)) is None
 
 
-def test_columns_that_vary_together_are_one_axis() -> None:
-    axis = Axis("Size", ((512, 512), (768, 512)), columns=("Width", "Height"))
-    grid = Grid([axis], [row(0, Width=768, Height=512), row(1, Width=1, Height=1)])
-    found = grid.row_at((1,))
-    assert found is not None
-    assert found["index"] == 0
-    assert grid.row_at((0,)) is None
+def test_a_column_that_sets_nothing_is_shown_without_its_mark() -> None:
+    axis = Axis("#Width, Height", ("512, 512", "768, 512"))
+    assert axis.title == "Width, Height"
+    values: dict[str, Any] = {"Width": 768, "Height": 512, "#Width, Height": "768, 512"}
+    assert Grid([axis], [row(0, **values)]).row_at((1,)) is not None
 
 
 def test_the_seed_can_be_an_axis() -> None:

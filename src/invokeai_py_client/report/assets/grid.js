@@ -271,8 +271,8 @@
     }
 
     captionOf(row) {
-      const axes = this.model.planned.map((axis) => axis.columns).flat();
-      const columns = axes.length ? axes.filter((column) => column in row.values) : Object.keys(row.values);
+      const axes = this.model.planned.map((axis) => axis.column);
+      const columns = axes.length ? axes.filter((column) => Object.hasOwn(row.values, column)) : Object.keys(row.values);
       const values = columns.map((column) => label(row.values[column]).slice(0, 200));
       return [`${row.index}`, ...(values.length ? [values.join(" · ")] : [])].join(": ");
     }

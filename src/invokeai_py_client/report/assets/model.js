@@ -70,9 +70,8 @@ const batchPage = {};
     }
 
     positionOf(axis, row) {
-      const values = axis.columns.map((column) => columnOf(row, column));
-      if (values.includes(undefined)) return undefined;
-      return axis.positions.get(canonical(axis.grouped ? values : values[0]));
+      const value = columnOf(row, axis.column);
+      return value === undefined ? undefined : axis.positions.get(canonical(value));
     }
 
     /** The row at positions on all axes. */
@@ -155,9 +154,7 @@ const batchPage = {};
   /** A row that the plan has and that did not begin: nothing but its values. */
   const pendingRow = (model, place) => ({
     status: "pending",
-    values: Object.fromEntries(
-      model.planned.flatMap((axis, i) => axis.columns.map((column, c) => [column, axis.grouped ? axis.values[place[i]][c] : axis.values[place[i]]])),
-    ),
+    values: Object.fromEntries(model.planned.map((axis, i) => [axis.column, axis.values[place[i]]])),
   });
 
   /** Whether a row is to be seen with this filter. */

@@ -2,6 +2,9 @@
 // Values as text: for people, for Python, for a shell, for a file.
 
 {
+  const SEED = "seed";
+  const NOTE = "#";
+
   /** A value as it is shown: a name for what has one, else the text, or JSON. */
   const label = (value) => {
     if (typeof value === "string") return value;
@@ -27,47 +30,47 @@
     });
   };
 
+  /** A row as `wf.plan` reads it: a value for each column, and the seed. */
+  const planRow = (row) => ({
+    ...row.values,
+    ...(typeof row.seed === "number" && !Object.hasOwn(row.values, SEED) ? { [SEED]: row.seed } : {}),
+  });
+
   const asPython = (row, workflow) => {
-    const values = Object.entries(row.values).map(
-      ([column, value]) => `    wf.inputs[${python(column)}].value = ${python(value)}\n`,
-    );
+    const values = Object.entries(planRow(row)).map(([column, value]) => `        ${python(column)}: ${python(value)},\n`);
     return (
       "from invokeai_py_client import InvokeAIClient, WorkflowDefinition\n\n" +
       `with InvokeAIClient.from_url(${python(row.server ?? "http://127.0.0.1:9090")}) as client:\n` +
       `    definition = WorkflowDefinition.from_file(${python(`${workflow}.json`)})\n` +
       "    wf = client.workflow_repo.create_workflow(definition)\n" +
-      values.join("") +
-      `    run = wf.submit_sync(${typeof row.seed === "number" ? `seed=${row.seed}` : ""})\n` +
-      "    run.result()\n"
+      `    row = {\n${values.join("")}    }\n` +
+      '    wf.plan([row]).submit(folder="out").wait()\n'
     );
   };
 
   /** A word of a POSIX shell. */
   const word = (text) => (/^[\w@%+:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-  const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value ?? null));
+  /** A value as a command or a file of rows takes it: a text as it is, else JSON. */
+  const plain = (value) => (typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value));
 
-  const asCommand = (row, workflow) =>
-    [
+  const asCommand = (row, workflow) => {
+    // Columns with a mark set nothing.
+    const set = Object.entries(row.values).filter(([column]) => column !== SEED && !column.startsWith(NOTE));
+    return `${[
       `invokeai-client run ${word(`./${workflow}.json`)}`,
-      ...Object.entries(row.values).map(([column, value]) => `  --set ${word(`${column}=${plain(value)}`)}`),
+      ...set.map(([column, value]) => `  --set ${word(`${column}=${plain(value)}`)}`),
       ...(typeof row.seed === "number" ? [`  --seed ${row.seed}`] : []),
-    ].join(" \\\n") + "\n";
+    ].join(" \\\n")}\n`;
+  };
 
-  /** Rows as `wf.plan` reads them: a value for each column, and the seed. */
-  const planRows = (rows) =>
-    rows.map((row) => {
-      const line = { ...row.values };
-      if (typeof row.seed === "number" && !Object.hasOwn(line, "seed")) line.seed = row.seed;
-      return line;
-    });
-
-  const asJson = (rows) => `${JSON.stringify(planRows(rows), null, 2)}\n`;
+  const asJson = (rows) => `${JSON.stringify(rows.map(planRow), null, 2)}\n`;
 
   const asCsv = (rows) => {
-    const lines = planRows(rows);
+    const lines = rows.map(planRow);
     const columns = [...new Set(lines.flatMap(Object.keys))];
-    const field = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    // A line of nothing but an empty cell would be no line.
+    const field = (text) => (/^$|[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const cells = (line) => columns.map((column) => field(Object.hasOwn(line, column) ? plain(line[column]) : "")).join(",");
     return [columns.map(field).join(","), ...lines.map(cells), ""].join("\r\n");
   };
