@@ -63,6 +63,9 @@ if TYPE_CHECKING:
         execute_with_retry,
         execute_with_retry_async,
     )
+    from invokeai_py_client.report.axes import Axis
+    from invokeai_py_client.report.contact_sheet import contact_sheet
+    from invokeai_py_client.report.page import ReportPage
     from invokeai_py_client.repositories.app import AsyncApp, Health
     from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
     from invokeai_py_client.repositories.auth import AsyncAuth
@@ -187,6 +190,7 @@ __all__ = [
     "AsyncWorkflows",
     "Auth",
     "AuthStatus",
+    "Axis",
     "BatchEnqueued",
     "BatchStatus",
     "Board",
@@ -280,6 +284,7 @@ __all__ = [
     "QueueStatus",
     "Queues",
     "Reconnected",
+    "ReportPage",
     "Response",
     "Run",
     "RuntimeConfig",
@@ -315,6 +320,7 @@ __all__ = [
     "WorkflowSummary",
     "Workflows",
     "__version__",
+    "contact_sheet",
     "errors",
     "execute_with_recovery",
     "execute_with_recovery_async",
@@ -344,6 +350,7 @@ _HOMES = {
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
+    "Axis": "report.axes",
     "BatchEnqueued": "wire.events",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
@@ -436,6 +443,7 @@ _HOMES = {
     "QueueStatus": "wire.records.queue",
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "ReportPage": "report.page",
     "Response": "wire.call",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
@@ -474,6 +482,7 @@ _HOMES = {
     "execute_with_recovery_async": "patterns.retry",
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
+    "contact_sheet": "report.contact_sheet",
 }
 
 
