@@ -46,6 +46,7 @@ FACES = {
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
+    "plan": "batch.async_plan.AsyncPlan",
     "queue": "repositories.queue.queue.AsyncQueue",
     "queues": "repositories.queue.queue.AsyncQueues",
     "run": "run.AsyncRun",
@@ -72,7 +73,16 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "_names", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__repr__",
+    "__str__",
+    "_build_submission",
+    "_make_request",
+    "_names",
+}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
@@ -149,7 +159,8 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
     for base in node.bases:
         base_name = ast.unparse(base).partition("[")[0]
         home = module.home_of(base_name)
-        if home is not None and base_name in home.classes:
+        if home is not None and base_name in home.classes and base_name != "ReadsAsMapping":
+            # What reads as a mapping inherits from it in both forms.
             found |= {each: there for each, there in methods_of(home, base_name).items() if each not in found}
     return found
 

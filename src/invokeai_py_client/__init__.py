@@ -25,6 +25,10 @@ from invokeai_py_client.errors import InvokeAIError
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
+    from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
+    from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
+    from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
     from invokeai_py_client.blocking.generated.board import Board
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
+    from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.generated.queue import Queue
     from invokeai_py_client.blocking.generated.queues import Queues
     from invokeai_py_client.blocking.generated.run import Run
@@ -160,6 +165,7 @@ __all__ = [
     "AsyncImages",
     "AsyncInstallJob",
     "AsyncModels",
+    "AsyncPlan",
     "AsyncQueue",
     "AsyncQueues",
     "AsyncRun",
@@ -169,6 +175,7 @@ __all__ = [
     "AsyncWorkflows",
     "Auth",
     "AuthStatus",
+    "Axis",
     "BatchEnqueued",
     "BatchStatus",
     "Board",
@@ -178,7 +185,9 @@ __all__ = [
     "CancelResult",
     "Cardinality",
     "Category",
+    "CellProblem",
     "ClientStats",
+    "Combine",
     "ConnectionChange",
     "DeletedBoard",
     "DeletedItems",
@@ -189,6 +198,7 @@ __all__ = [
     "Edge",
     "Event",
     "EventStream",
+    "Expand",
     "Field",
     "FieldPlace",
     "FieldType",
@@ -231,11 +241,15 @@ __all__ = [
     "NodePath",
     "NodeTemplate",
     "NodeTemplates",
+    "OnBadRow",
     "OnServerLoss",
     "Origin",
     "OrphanedModel",
     "OutputMapping",
     "OutputTemplate",
+    "Plan",
+    "PlanSource",
+    "PlannedRow",
     "PollInterval",
     "PresetData",
     "Preview",
@@ -258,11 +272,13 @@ __all__ = [
     "QueueStatus",
     "Queues",
     "Reconnected",
+    "Replacement",
     "Response",
     "Run",
     "RuntimeConfig",
     "SavedModel",
     "Secret",
+    "Seeds",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -292,6 +308,7 @@ __all__ = [
     "Workflows",
     "__version__",
     "errors",
+    "replace",
 ]
 
 _HOMES = {
@@ -305,6 +322,7 @@ _HOMES = {
     "AsyncImages": "repositories.media.images",
     "AsyncInstallJob": "repositories.models.install_job",
     "AsyncModels": "repositories.models.models",
+    "AsyncPlan": "batch.async_plan",
     "AsyncQueue": "repositories.queue.queue",
     "AsyncQueues": "repositories.queue.queue",
     "AsyncRun": "run",
@@ -314,6 +332,7 @@ _HOMES = {
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
+    "Axis": "batch.rows",
     "BatchEnqueued": "wire.events",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
@@ -323,7 +342,9 @@ _HOMES = {
     "CancelResult": "wire.records.queue",
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
+    "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
+    "Combine": "batch.planner",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
@@ -334,6 +355,7 @@ _HOMES = {
     "Edge": "workflow.edge",
     "Event": "wire.events",
     "EventStream": "live.stream",
+    "Expand": "batch.planner",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
@@ -375,11 +397,15 @@ _HOMES = {
     "NodePath": "workflow.outputs",
     "NodeTemplate": "workflow.templates",
     "NodeTemplates": "workflow.templates",
+    "OnBadRow": "batch.planner",
     "OnServerLoss": "workflow_handle",
     "Origin": "repositories.media.common",
     "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
     "OutputTemplate": "workflow.templates",
+    "Plan": "blocking.generated.plan",
+    "PlanSource": "batch.sources",
+    "PlannedRow": "batch.rows",
     "PollInterval": "run",
     "PresetData": "wire.records.app",
     "Preview": "wire.preview",
@@ -402,11 +428,13 @@ _HOMES = {
     "QueueStatus": "wire.records.queue",
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "Replacement": "batch.sources",
     "Response": "wire.call",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
     "Secret": "secret",
+    "Seeds": "batch.planner",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -434,6 +462,7 @@ _HOMES = {
     "WorkflowNodes": "workflow.inputs",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "replace": "batch.sources",
 }
 
 
