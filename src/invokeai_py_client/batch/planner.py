@@ -226,7 +226,7 @@ class Planner:
         try:
             inputs = [self._inputs[place] for place in saved.places]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, saved.name, str(error)))
+            chosen.problems.append(CellProblem(None, saved.name, _sentence(error)))
             return Column(saved.name)
         column = self._column_of(saved.name, inputs, chosen, override=True) if inputs else None
         return column or Column(saved.name)
@@ -261,7 +261,7 @@ class Planner:
         try:
             members = self._members(key)
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
             return None
         columns = [self._column(member, options, chosen) for member in ([key] if members is None else members)]
         known = [column for column in columns if column is not None]
@@ -330,7 +330,7 @@ class Planner:
             seeds = seed_inputs(self._current, self._fields, self._inputs) if key == SEED else []
             inputs = seeds or [self._find(key)]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
             return None
         name = SEED if seeds else self._name(key, inputs[0])
         return self._column_of(name, inputs, chosen, override=bool(seeds) or options.override_edge)
@@ -388,7 +388,7 @@ class Planner:
         try:
             return require_seed_inputs(self._current, self._fields, self._inputs)
         except InputNotFoundError as error:
-            raise _plan_error([CellProblem(None, SEED, str(error))]) from None
+            raise _plan_error([CellProblem(None, SEED, _sentence(error))]) from None
 
     def _seed_draft(self, inputs: Sequence[WorkflowInput], seeds: Any, chosen: _Chosen) -> Draft:
         column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
@@ -418,7 +418,7 @@ class Planner:
             try:
                 one = self._find(replaced.key)
             except InputNotFoundError as error:
-                chosen.problems.append(CellProblem(None, replaced.source.name, str(error)))
+                chosen.problems.append(CellProblem(None, replaced.source.name, _sentence(error)))
                 continue
             column = chosen.by_place.get((one.node_id, one.field_name))
             if column is None:
@@ -626,11 +626,12 @@ class Planned:
 def _resolve(axis: PlanAxis, column: Column, cells: Sequence[Any], server: ServerNames) -> None:
     assert isinstance(cells, list), "cells that were checked"
     for entry, raw in enumerate(cells):
-        if entry not in axis.problems:
+        bad = [name for name, _ in axis.problems.get(entry, ())]
+        if column.name not in bad and "" not in bad:
             try:
                 cells[entry] = server.resolved(raw)
             except CellError as error:
-                axis.problems[entry] = [(column.name, str(error))]
+                axis.problems.setdefault(entry, []).append((column.name, str(error)))
 
 
 def _kinds_of(column: Column) -> Iterator[str]:
@@ -671,6 +672,10 @@ def _plan_error(problems: Sequence[CellProblem]) -> PlanError:
         problems=tuple((one.row, one.column, one.why) for one in problems),
         hint="Correct them, or pass on_bad_row='skip' to leave out their rows." if is_of_rows else "",
     )
+
+
+def _sentence(error: InputNotFoundError) -> str:
+    return str(error).removesuffix(".")
 
 
 def _key_name(key: Any) -> str:
