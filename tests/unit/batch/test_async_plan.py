@@ -92,7 +92,7 @@ def test_a_plan_changes_nothing_of_the_handle(wf: WorkflowHandle) -> None:
 def test_a_plan_is_saved_and_loaded(client: InvokeAIClient, wf: WorkflowHandle, tmp_path: Path) -> None:
     wf.inputs["A"].value = 5
     plan = wf.plan({("add", "b"): [1, 2]})
-    again = client.workflow_repo.load_plan(plan.save(tmp_path / "plan.json"))
+    again = client.load_plan(plan.save(tmp_path / "plan.json"))
     assert [*again] == [*plan]
     assert again.axes == plan.axes
 
