@@ -1,0 +1,1 @@
+"""Plans of many runs, and the batches that carry them out."""
