@@ -18,6 +18,7 @@ FLOORS = [
     {"transport", "transfers"},
     {"image", "live", "catalog"},
     {"run", "enqueue_body"},
+    {"batch"},
     {"workflow_handle"},
     {"repositories"},
     {"async_client"},

@@ -1,1 +1,1 @@
-"""Plans of many runs, and the batches that carry them out."""
+"""Many runs of one workflow: a plan of rows, its submissions, and what came of each row."""
