@@ -25,8 +25,11 @@ from invokeai_py_client.errors import InvokeAIError
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
+    from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
+    from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
+    from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
     from invokeai_py_client.blocking.generated.images import Images
@@ -153,6 +156,7 @@ __all__ = [
     "App",
     "AsyncApp",
     "AsyncAuth",
+    "AsyncBatchRun",
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
@@ -170,6 +174,10 @@ __all__ = [
     "Auth",
     "AuthStatus",
     "BatchEnqueued",
+    "BatchFailures",
+    "BatchProgress",
+    "BatchRow",
+    "BatchRun",
     "BatchStatus",
     "Board",
     "BoardLike",
@@ -179,6 +187,7 @@ __all__ = [
     "Cardinality",
     "Category",
     "ClientStats",
+    "CompletedRows",
     "ConnectionChange",
     "DeletedBoard",
     "DeletedItems",
@@ -259,6 +268,7 @@ __all__ = [
     "Queues",
     "Reconnected",
     "Response",
+    "RowFile",
     "Run",
     "RuntimeConfig",
     "SavedModel",
@@ -298,6 +308,7 @@ _HOMES = {
     "App": "blocking.generated.app",
     "AsyncApp": "repositories.app",
     "AsyncAuth": "repositories.auth",
+    "AsyncBatchRun": "batch.batch_run",
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
@@ -315,6 +326,10 @@ _HOMES = {
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
     "BatchEnqueued": "wire.events",
+    "BatchFailures": "batch.batch_run",
+    "BatchProgress": "batch.batch_run",
+    "BatchRow": "batch.manifest",
+    "BatchRun": "blocking.generated.batch_run",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
     "BoardLike": "repositories.arguments",
@@ -324,6 +339,7 @@ _HOMES = {
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
     "ClientStats": "live.stats",
+    "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
@@ -403,6 +419,7 @@ _HOMES = {
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
     "Response": "wire.call",
+    "RowFile": "batch.manifest",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",

@@ -56,6 +56,10 @@ class FileNames:
         self._stems.add(unique.casefold())
         return unique
 
+    def release(self, claimed: str) -> None:
+        """Let the name of a row that has left no files be claimed again."""
+        self._stems.discard(claimed.casefold())
+
     def files_of(self, claimed: str, suffixes: Sequence[str]) -> list[str]:
         """Return the names of the files of a row: numbered if there are several.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ class SentRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class SentChunk:
     """Rows that were sent together, as one batch of the server's queue, in the order of its items."""
 
     batch_id: str
@@ -49,8 +49,6 @@ class Journal:
         self._file = LineFile(path)
         self.start: Start | None = None
         """The latest start; None for a new journal."""
-        self.chunks: list[Chunk] = []
-        """What was sent by those who wrote the journal earlier."""
         self.is_canceled = False
         """Whether the batch was canceled after its latest start."""
         for _, line in self._file.lines():
@@ -60,10 +58,14 @@ class Journal:
         if "start" in line:
             self.start = Start(line["start"], line["options"])
             self.is_canceled = False
-        elif "batch_id" in line:
-            self.chunks.append(Chunk(line["batch_id"], [SentRow(*row) for row in line["rows"]]))
         elif "canceled" in line:
             self.is_canceled = True
+
+    def chunks(self) -> Iterator[SentChunk]:
+        """Yield what was sent, or was about to be."""
+        for _, line in self._file.lines():
+            if "batch_id" in line:
+                yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]])
 
     def started(self, start: Start) -> None:
         """Record that a batch starts, or is started again.
@@ -71,9 +73,11 @@ class Journal:
         Raises:
             OSError: the journal cannot be written.
         """
-        self._file.append({"start": start.workflow, "options": start.options}, is_durable=True)
+        line = {"start": start.workflow, "options": start.options}
+        self._file.append(line, is_durable=True)
+        self._take(line)
 
-    def sending(self, chunk: Chunk) -> None:
+    def sending(self, chunk: SentChunk) -> None:
         """Record that a chunk is about to be sent. When this returns, the record is on the disk.
 
         Raises:
@@ -88,6 +92,7 @@ class Journal:
             OSError: the journal cannot be written.
         """
         self._file.append({"canceled": True}, is_durable=True)
+        self.is_canceled = True
 
     def close(self) -> None:
         """Close the file."""
@@ -113,8 +118,17 @@ def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[s
 
 def checksum(values: Iterable[tuple[str, str, Any]]) -> str:
     """Return the checksum of the (node id, field name, value) of one item."""
-    text = json.dumps([*values], ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(_plain([*values]), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with numbers that are equal written in the same way: the server may return 4 as 4.0."""
+    if isinstance(value, list | tuple):
+        return [*map(_plain, value)]
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def aligned(rows: Sequence[SentRow], items: Sequence[tuple[int, str]]) -> dict[int, int]:

@@ -33,11 +33,11 @@ class LineFile:
         self._path = path
         self._lock = threading.Lock()
         if path is None:
-            self._file = tempfile.TemporaryFile(buffering=0)
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
-            self._file = open(path, "a+b", buffering=0)
+            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
             if is_new:
                 _sync_folder(path.parent)
         self._end = self._file.seek(0, os.SEEK_END)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.batch.line_file import LineFile
-from invokeai_py_client.mapping import ReadsAsMapping
 
 _BLOCK = 1 << 20
 """Bytes of a file that are read at once."""
@@ -31,8 +30,8 @@ class RowFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRow(ReadsAsMapping):
-    """One row of a batch, and what became of it. Attributes that also read as a mapping.
+class BatchRow:
+    """One row of a batch, and what became of it.
 
     `index` is the place of the row in the plan, counted from 0, and `row_id` the hash of what it runs. `values` has the
     value of each column of the plan, and `seed` the seed, if the plan sets one.
@@ -62,10 +61,6 @@ class BatchRow(ReadsAsMapping):
     nodes: tuple[str, ...] = field(default=(), repr=False)
     """The node that made each of the images, as `str(NodePath)`."""
 
-    def _names(self) -> Collection[str]:
-        """Return the names of the attributes."""
-        return [f.name for f in fields(self)]
-
 
 class Manifest:
     """The outcomes of the rows. Lines are only appended; the last line of a row counts.
@@ -84,7 +79,18 @@ class Manifest:
 
     def latest(self) -> dict[str, int]:
         """Return where the last line of each row is, by row id."""
-        return {line["row_id"]: offset for offset, line in self._lines.lines() if isinstance(line.get("row_id"), str)}
+        return {line["row_id"]: offset for offset, line in self._rows()}
+
+    def chunks_of(self) -> dict[str, set[str]]:
+        """Return the rows that have ended in each batch of the server's queue, by batch id."""
+        found: dict[str, set[str]] = {}
+        for _, line in self._rows():
+            if line["batch_id"] is not None:
+                found.setdefault(line["batch_id"], set()).add(line["row_id"])
+        return found
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        return ((offset, line) for offset, line in self._lines.lines() if line.keys() >= _KEYS)
 
     def add(self, row: BatchRow) -> int:
         """Append the outcome of a row; return where it is.
@@ -92,25 +98,7 @@ class Manifest:
         Raises:
             OSError: it cannot be written.
         """
-        return self._lines.append(
-            {
-                "row_id": row.row_id,
-                "index": row.index,
-                "values": row.values,
-                "seed": row.seed,
-                "server": row.server,
-                "batch_id": row.batch_id,
-                "item_id": row.item_id,
-                "status": row.status,
-                "attempts": row.attempts,
-                "started_at": row.started_at,
-                "completed_at": row.completed_at,
-                "files": [self._line_of(file) for file in row.files],
-                "images": row.images,
-                "nodes": row.nodes,
-                "error": row.error,
-            }
-        )
+        return self._lines.append(line_of(row, self._folder))
 
     def read(self, offset: int, index: int | None = None) -> BatchRow:
         """Return the outcome that is at an offset.
@@ -119,7 +107,7 @@ class Manifest:
             offset: what `latest` or `add` has returned.
             index: the place of the row in the plan, if that is another one now.
         """
-        line = self._lines.read(offset)
+        line = {name: value for name, value in self._lines.read(offset).items() if name in _KEYS}
         line["index"] = line["index"] if index is None else index
         line["files"] = tuple(map(self._file_of, line["files"]))
         line["images"] = tuple(line["images"])
@@ -128,22 +116,36 @@ class Manifest:
 
     def taken_names(self) -> Iterator[str]:
         """Yield the names of the files of all rows."""
-        for _, line in self._lines.lines():
-            for file in line.get("files", ()):
+        for _, line in self._rows():
+            for file in line["files"]:
                 yield file["path"]
 
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
 
-    def _line_of(self, file: RowFile) -> dict[str, Any]:
-        assert self._folder is not None
-        path = file.path.relative_to(self._folder).as_posix()
-        return {"path": path, "sha256": file.sha256, "bytes": file.bytes, "node": file.node, "image": file.image}
-
     def _file_of(self, line: Mapping[str, Any]) -> RowFile:
         assert self._folder is not None
         return RowFile(**{**line, "path": self._folder / line["path"]})
+
+
+def line_of(row: BatchRow, folder: Path | None) -> dict[str, Any]:
+    """Return what the manifest says of a row: plain JSON, with the paths of its files relative to the folder."""
+    files = [
+        {
+            "path": (file.path if folder is None else file.path.relative_to(folder)).as_posix(),
+            "sha256": file.sha256,
+            "bytes": file.bytes,
+            "node": file.node,
+            "image": file.image,
+        }
+        for file in row.files
+    ]
+    line = {f.name: getattr(row, f.name) for f in fields(BatchRow)}
+    return {**line, "images": [*row.images], "nodes": [*row.nodes], "files": files}
+
+
+_KEYS = frozenset(f.name for f in fields(BatchRow))
 
 
 def is_intact(file: RowFile) -> bool:
