@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ class LineFile:
             if is_new:
                 _sync_folder(path.parent)
         self._end = self._file.seek(0, os.SEEK_END)
+        self._is_at_end = False
+        # Whoever holds a batch may read from it until the batch is dropped.
+        self.close = weakref.finalize(self, self._file.close)
+        """Close the file. Reading from it afterwards fails."""
         self._repair()
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -74,26 +79,27 @@ class LineFile:
         """
         line = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
         with self._lock:
-            start = self._file.seek(self._end)
+            start = self._end
             try:
+                if not self._is_at_end:
+                    self._file.seek(start)
+                    self._is_at_end = True
                 written = 0
                 while written < len(line):
                     written += self._file.write(line[written:]) or 0
                 if is_durable and self._path is not None:
                     os.fsync(self._file.fileno())
             except OSError:
+                self._is_at_end = False
                 self._file.truncate(start)
                 raise
             self._end += len(line)
         return start
 
-    def close(self) -> None:
-        """Close the file. Reading from it afterwards fails."""
-        self._file.close()
-
     def _line_at(self, offset: int) -> bytes:
         parts = []
         with self._lock:
+            self._is_at_end = False
             self._file.seek(offset)
             while block := self._file.read(_BLOCK):
                 end = block.find(b"\n") + 1

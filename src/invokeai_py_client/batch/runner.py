@@ -239,6 +239,7 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: asyncio.Task[TrackedRun] | None = None
         self._mailboxes: dict[Mailbox[None], None] = {}
+        self._is_telling = False
 
     # What callers do
 
@@ -653,15 +654,8 @@ class Runner:
                 chunk.settled.append(event.item_id)
             elif isinstance(event, QueueItemStatusChanged) and event.status == "in_progress":
                 self._begun(chunk, event.item_id)
-        settled, chunk.settled = chunk.settled, []
-        for item_id in settled:
-            place = chunk.place_of(item_id)
-            if place is not None:
-                if place in chunk.rows:
-                    self._item_ended(chunk, place, run.state.item(item_id))
-            elif item_id in run.state.items and not run.state.is_enqueued:
-                # The response that names it has not come yet.
-                chunk.settled.append(item_id)
+        if run.state.named:
+            self._settle(chunk, run)
         if chunk.is_being_sent:
             return
         if run.failure is not None:
@@ -671,6 +665,18 @@ class Runner:
                 # It did not fit into the queue, and was canceled before it could be sent.
                 self._unsend(chunk, place)
         self._notify()
+
+    def _settle(self, chunk: _LiveChunk, run: TrackedRun) -> None:
+        """Take in the ends of items."""
+        settled, chunk.settled = chunk.settled, []
+        for item_id in settled:
+            place = chunk.place_of(item_id)
+            if place is not None:
+                if place in chunk.rows:
+                    self._item_ended(chunk, place, run.state.item(item_id))
+            elif item_id in run.state.items and not run.state.is_enqueued:
+                # The response that names it has not come yet.
+                chunk.settled.append(item_id)
 
     def _begun(self, chunk: _LiveChunk, item_id: int) -> None:
         place = chunk.place_of(item_id)
@@ -839,7 +845,8 @@ class Runner:
             for task in self._tasks:
                 task.cancel()
         self.folder.release()
-        self._notify()
+        self._changed.set()
+        self._tell()
 
     # Helpers
 
@@ -854,7 +861,14 @@ class Runner:
             await self._changed.wait()
 
     def _notify(self) -> None:
+        """Tell what waits that something has changed; once for all that changes in one burst of events."""
         self._changed.set()
+        if not self._is_telling:
+            self._is_telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._is_telling = False
         for mailbox in self._mailboxes.copy():
             mailbox.put(None, key="changed")
 
