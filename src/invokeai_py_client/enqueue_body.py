@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -102,10 +102,21 @@ class Composer:
             return problem
         return replace(problem, why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
-    def snapshot(self) -> Composer:
-        """Return a composer of the values as they are now; the caller may change them while a body is composed."""
+    def snapshot(self, changes: Mapping[tuple[str, str], Any] | None = None) -> Composer:
+        """Return a composer of the values as they are now; the caller may change them while a body is composed.
+
+        Args:
+            changes: other values, by (node id, input name); those of inputs that edges feed replace the edges.
+
+        Raises:
+            InputValueError: an input does not take its value.
+        """
         twin = copy.copy(self)
         twin._fields = self._fields.snapshot()
+        for (node_id, name), value in (changes or {}).items():
+            field = twin._fields.get(node_id, name)
+            assert field is not None, "the place is that of an input"
+            field.set(value, override_edge=True)
         return twin
 
     async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:

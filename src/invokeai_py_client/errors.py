@@ -30,6 +30,7 @@ InvokeAIError
 ├── InputNotFoundError (LookupError)        no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
+├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
 ├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
 ├── NotFetchedError (RuntimeError)          a property of something of which only the name is known
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
@@ -105,6 +106,7 @@ __all__ = [
     "NotInvokeAIError",
     "NotReadyError",
     "NotSubmittedError",
+    "PlanError",
     "ProcessorStoppedError",
     "PromptTemplateError",
     "RedirectedError",
@@ -460,6 +462,17 @@ class InputConnectedError(InputValueError):
     ) -> None:
         super().__init__(what, node_id=node_id, node_type=node_type, field=field, value=value, hint=hint)
         self.edge = edge
+
+
+class PlanError(InvokeAIError, ValueError):
+    """A plan of rows that cannot run: `problems` has a (row, column, reason) for each bad cell.
+
+    The row is its index, None where a whole column is bad; the column is "" where a whole row is.
+    """
+
+    def __init__(self, what: str, *, problems: tuple[tuple[int | None, str, str], ...] = (), hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.problems = problems
 
 
 class AmbiguousNameError(InvokeAIError, LookupError):

@@ -43,6 +43,7 @@ from invokeai_py_client.workflow.inputs import (
 from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
+from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 OnServerLoss = Literal["report", "resubmit"]
@@ -164,6 +165,28 @@ class AsyncWorkflowHandle(FixedAttributes):
         """
         set_all(self.inputs, values, override_edge=override_edge)
 
+    def seed_inputs(self) -> list[WorkflowInput]:
+        """Return the inputs that make a run random.
+
+        These are the integer inputs named `seed` that no edge feeds, and all integer inputs that a `rand_int` node
+        feeds. A seed that comes from another node, such as a batch node, is not among them.
+
+        Returns:
+            The inputs in document order; an empty list if nothing in the workflow is random.
+
+        Example:
+            >>> wf.seed_inputs()
+            [WorkflowInput(index=3, label='Seed', ...)]
+        """
+        return seed_inputs(self._definition, self._fields, self._inputs)
+
+    def _with_seed(self, seed: int | None) -> Composer:
+        """Return a composer of the values as they are now, with all seeds set if one is given."""
+        if seed is None:
+            return self._composer.snapshot()
+        found = require_seed_inputs(self._definition, self._fields, self._inputs)
+        return self._composer.snapshot({(one.node_id, one.field_name): seed for one in found})
+
     async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input, and every LoRA of a list, to a model that the server has installed.
 
@@ -269,6 +292,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> AsyncRun:
         """Put the workflow into the server's queue, with the values as they are now.
 
@@ -303,12 +327,16 @@ class AsyncWorkflowHandle(FixedAttributes):
             destination: is stored with each item, so that they can be told apart from others and canceled together
                 (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
             origin: likewise, says what submitted them.
+            seed: the value of all `seed_inputs()` in this submission. Edges from random nodes to them are left out of
+                it. The handle keeps its values and edges. None for the seeds that the workflow has.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
 
         Raises:
             SettingsError: there is no such priority.
+            InputNotFoundError: `seed` was given, and nothing in the workflow is random.
+            InputValueError: an input does not take `seed`.
             SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
@@ -326,7 +354,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         try:
             return await self._engine.call(
                 self._submit(
-                    self._composer.snapshot(),
+                    self._with_seed(seed),
                     followed.append,
                     sent.append,
                     queue_id=queue_id,
@@ -347,11 +375,11 @@ class AsyncWorkflowHandle(FixedAttributes):
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
-    def _submit_blocking(self, **options: Any) -> AsyncRun:
+    def _submit_blocking(self, *, seed: int | None, **options: Any) -> AsyncRun:
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._composer.snapshot(), followed.append, sent.append, **options))
+            return self._engine.block(self._submit(self._with_seed(seed), followed.append, sent.append, **options))
         except BaseException as error:
             _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.

@@ -103,6 +103,21 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         """
         return self._aio.set_many(values, override_edge=override_edge)
 
+    def seed_inputs(self) -> list[WorkflowInput]:
+        """Return the inputs that make a run random.
+
+        These are the integer inputs named `seed` that no edge feeds, and all integer inputs that a `rand_int` node
+        feeds. A seed that comes from another node, such as a batch node, is not among them.
+
+        Returns:
+            The inputs in document order; an empty list if nothing in the workflow is random.
+
+        Example:
+            >>> wf.seed_inputs()
+            [WorkflowInput(index=3, label='Seed', ...)]
+        """
+        return self._aio.seed_inputs()
+
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input, and every LoRA of a list, to a model that the server has installed.
 
@@ -198,6 +213,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
 
@@ -232,12 +248,16 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
             destination: is stored with each item, so that they can be told apart from others and canceled together
                 (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
             origin: likewise, says what submitted them.
+            seed: the value of all `seed_inputs()` in this submission. Edges from random nodes to them are left out of
+                it. The handle keeps its values and edges. None for the seeds that the workflow has.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
 
         Raises:
             SettingsError: there is no such priority.
+            InputNotFoundError: `seed` was given, and nothing in the workflow is random.
+            InputValueError: an input does not take `seed`.
             SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
@@ -260,6 +280,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
                 batch_id=batch_id,
                 destination=destination,
                 origin=origin,
+                seed=seed,
             )
         )
 

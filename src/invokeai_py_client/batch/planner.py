@@ -1,0 +1,623 @@
+"""Makes a plan: finds the inputs of its columns, takes the sample, and checks every cell. Pure, apart from files."""
+
+from __future__ import annotations
+
+import math
+import operator
+import random
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, SupportsIndex
+
+from invokeai_py_client.batch.cells import NOTE, CellError, Column, Place, Terms, column_of, part_term
+from invokeai_py_client.batch.drafts import (
+    CellReader,
+    Draft,
+    Sample,
+    draft_of,
+    draft_of_group,
+    expanded,
+    shown_axes,
+    zipped,
+)
+from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
+from invokeai_py_client.batch.plan_data import MOST_ROWS, Late, PlanAxis, PlanData, Workflow, model_name, seed_bounds
+from invokeai_py_client.batch.rows import Axis, CellProblem
+from invokeai_py_client.batch.sources import Replacement, SourceError, Table, read_rows
+from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.edge import Edge
+from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs, shown_inputs
+from invokeai_py_client.workflow.references import (
+    MODEL_PARTS,
+    BoardReference,
+    LocalImage,
+    ModelReference,
+    ReadByName,
+    Unresolved,
+    find_board,
+    find_model,
+    is_model,
+    references_in,
+)
+from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+SEED = "seed"
+"""The column that sets all seeds of a workflow."""
+
+Combine = Literal["product", "zip"]
+Expand = Literal["random", "all"]
+OnBadRow = Literal["raise", "skip"]
+Seeds = int | Sequence[int] | Literal["random"]
+
+_MOST_TOLD = 20
+"""How many bad cells a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
+
+    combine: Combine = "product"
+    seeds: Seeds | None = None
+    sample: int | None = None
+    sample_seed: int | None = None
+    dynamic_prompts: Expand | None = None
+    wildcards: Path | None = None
+    random_seed: int | None = None
+    override_edge: bool = False
+    on_bad_row: OnBadRow = "raise"
+
+    def checked(self) -> PlanOptions:
+        """Return the options, of which each must be one that there is.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        for name, known in (
+            ("combine", ("product", "zip")),
+            ("dynamic_prompts", ("random", "all", None)),
+            ("on_bad_row", ("raise", "skip")),
+        ):
+            if getattr(self, name) not in known:
+                raise _unusable(name, getattr(self, name), " or ".join(map(repr, known)))
+        if self.sample is not None and (_whole(self.sample) or 0) < 1:
+            raise _unusable("sample", self.sample, "a whole number of at least 1")
+        for name in ("sample_seed", "random_seed"):
+            if getattr(self, name) is not None and _whole(getattr(self, name)) is None:
+                raise _unusable(name, getattr(self, name), "a whole number")
+        if self.wildcards is not None and not self.wildcards.is_dir():
+            raise _unusable("wildcards", str(self.wildcards), "the path of a folder")
+        return self
+
+    @property
+    def expand(self) -> Expand | None:
+        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
+        return self.dynamic_prompts or ("random" if self.wildcards is not None else None)
+
+
+@dataclass(slots=True)
+class _Replaced:
+    """A text that is to be replaced: the key of the column that has it, and the column with the new texts."""
+
+    key: Any
+    source: Column
+    old: str
+    target: Column | None = None
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The columns of a plan so far: what is wrong with them, and which column sets an input."""
+
+    problems: list[CellProblem] = field(default_factory=list)
+    by_place: dict[Place, Column] = field(default_factory=dict)
+    replaced: list[_Replaced] = field(default_factory=list)
+
+
+class Planner:
+    """Makes plans of one workflow.
+
+    Args:
+        definition: the document as its author saved it.
+        current: the document with its calls of other workflows brought up to date.
+        templates: the server's node templates.
+        fields: the values; the planner changes their edges.
+    """
+
+    def __init__(
+        self,
+        definition: WorkflowDefinition,
+        current: WorkflowDefinition,
+        templates: NodeTemplates,
+        fields: WorkflowFields,
+    ) -> None:
+        self._definition = definition
+        self._current = current
+        self._templates = templates
+        self._fields = fields
+        self._inputs: WorkflowInputs = shown_inputs(current, templates, fields)
+
+    def plan(self, what: Any, options: PlanOptions) -> Planned:
+        """Make a plan.
+
+        Args:
+            what: what `sources.taken` has returned.
+            options: how it is made.
+
+        Raises:
+            PlanError: something is wrong with it; it lists every bad cell.
+        """
+        chosen = _Chosen()
+        seeds = self._seed_inputs(options)
+        drafts = self._drafts(what, options, chosen)
+        self._add_replaced(drafts, chosen)
+        last = [self._seed_draft(seeds, options.seeds, chosen)] if seeds else []
+        _raise_if(chosen.problems)
+        prompts = DynamicPrompts(options.wildcards)
+        if options.expand == "all":
+            drafts = [expanded(draft, prompts) for draft in drafts]
+        if math.prod(map(len, (*drafts, *last))) > sys.maxsize:
+            raise _plan_error([CellProblem(None, "", f"it has more than {sys.maxsize:,} combinations")])
+        sample = None if options.sample is None else Sample.of(drafts, options.sample, options.sample_seed)
+        reader = CellReader(prompts if options.expand == "random" else None)
+        axes = [reader.read(draft) for draft in (*(drafts if sample is None else [sample.draft]), *last)]
+        late = _late_of(axes, chosen, reader.dynamic, options)
+        random_seed = options.random_seed
+        if random_seed is None and any(one.kind != "replace" for one in late):
+            random_seed = random.randrange(2**32)
+        columns = [column for axis in axes for column in axis.columns]
+        late_columns = {columns[one.target] for one in late}
+        if sample is None:
+            shown = shown_axes([*drafts, *last], axes, late_columns)
+        else:
+            shown = sample.shown_axes(axes[0], late_columns) + shown_axes(last, axes[1:], late_columns)
+        sample_seed = None if sample is None else sample.seed
+        return Planned(self, axes, late, shown, reader.terms, prompts, random_seed, sample_seed)
+
+    # Columns
+
+    def _drafts(self, what: Any, options: PlanOptions, chosen: _Chosen) -> list[Draft]:
+        try:
+            if isinstance(what, Path):
+                what = read_rows(what)
+            if isinstance(what, Table):
+                return [self._draft_of_table(what, options, chosen)]
+            drafts = [
+                draft
+                for key, values in what.items()
+                if (draft := self._draft(key, values, options, chosen)) is not None
+            ]
+            return [zipped(drafts)] if drafts and options.combine == "zip" else drafts
+        except SourceError as error:
+            raise _plan_error([*chosen.problems, CellProblem(None, "", str(error))]) from None
+
+    def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
+        if not table.length:
+            raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
+        columns = [self._column(name, options, chosen) or Column(str(name)) for name in table.columns]
+        return Draft(tuple(columns), tuple(table.columns.values()), table)
+
+    def _draft(self, key: Any, values: Any, options: PlanOptions, chosen: _Chosen) -> Draft | None:
+        """Return the axis of one key of a mapping; None if something is wrong, which is then among the problems."""
+        if isinstance(values, Replacement):
+            return self._replacement(key, values, chosen)
+        try:
+            members = self._members(key)
+        except InputNotFoundError as error:
+            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            return None
+        columns = [self._column(member, options, chosen) for member in ([key] if members is None else members)]
+        known = [column for column in columns if column is not None]
+        if len(known) < len(columns):
+            return None
+        try:
+            return draft_of(known[0], values) if members is None else draft_of_group(known, values)
+        except SourceError as error:
+            why = f"its values cannot be used: {error}"
+            chosen.problems.append(CellProblem(None, ", ".join(column.name for column in known), why))
+            return None
+
+    def _members(self, key: Any) -> Sequence[Any] | None:
+        """Return the keys of a group; None if the key names one input.
+
+        A pair of texts is (node, field name) if there is such an input, else a group of two labels.
+
+        Raises:
+            InputNotFoundError: a pair could be either, or is neither.
+        """
+        if not isinstance(key, tuple):
+            return None
+        if len(key) != 2 or not all(isinstance(part, str) for part in key):
+            return key
+        is_place, missing = self._names(key), [part for part in key if not self._names(part)]
+        if is_place and not missing:
+            what = f"{key!r} could be the input {key[1]!r} of the node {key[0]!r}, or a group of two labels."
+        elif is_place or not missing:
+            return None if is_place else key
+        else:
+            what = (
+                f"{key!r} is neither a node and its field, nor a group of inputs: no input answers to {missing[0]!r}."
+            )
+        raise InputNotFoundError(
+            what,
+            key=key,
+            choices=(),
+            hint="Name the inputs of a group by index, such as (0, 1), and see wf.describe().",
+        )
+
+    def _names(self, key: Any) -> bool:
+        try:
+            self._find(key)
+        except InputNotFoundError:
+            return False
+        return True
+
+    def _find(self, key: Any) -> WorkflowInput:
+        """Return the input that a key names; a text may also be "node.field", or an index, as in a file of rows."""
+        try:
+            found: WorkflowInput = self._inputs[key]
+            return found
+        except InputNotFoundError:
+            if isinstance(key, str):
+                node, dot, name = key.rpartition(".")
+                other: Any = (node, name) if dot else int(key) if key.isdecimal() and len(key) < 7 else None
+                if other is not None and self._names(other):
+                    return self._find(other)
+            raise
+
+    def _column(self, key: Any, options: PlanOptions, chosen: _Chosen) -> Column | None:
+        """Return the column of one key; None if something is wrong, which is then among the problems."""
+        if isinstance(key, str) and key.startswith(NOTE):
+            return Column(key)
+        try:
+            seeds = seed_inputs(self._current, self._fields, self._inputs) if key == SEED else []
+            inputs = seeds or [self._find(key)]
+        except InputNotFoundError as error:
+            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            return None
+        name = SEED if seeds else self._name(key, inputs[0])
+        return self._column_of(name, inputs, chosen, override=bool(seeds) or options.override_edge)
+
+    def _column_of(
+        self, name: str, inputs: Sequence[WorkflowInput], chosen: _Chosen, *, override: bool
+    ) -> Column | None:
+        places = [(one.node_id, one.field_name) for one in inputs]
+        taken = next((chosen.by_place[place] for place in places if place in chosen.by_place), None)
+        if taken is not None:
+            chosen.problems.append(CellProblem(None, name, f"another column sets the same input: {taken.name!r}"))
+            return None
+        has_edges = any(self._fields.into(*place) for place in places)
+        if has_edges and not override:
+            edge = next(edges[0] for place in places if (edges := self._fields.into(*place)))
+            why = f"{self._fields.source_of(edge)} feeds this input, so a value of its own would not be used"
+            hint = "pass override_edge=True to use the values instead"
+            chosen.problems.append(CellProblem(None, name, f"{why}; {hint}"))
+            return None
+        column = column_of(name, [one.field for one in inputs], self._current, self._templates, has_edges=has_edges)
+        chosen.by_place.update(dict.fromkeys(places, column))
+        if has_edges:
+            for place in places:
+                self._fields.override(*place, removed=True)
+        return column
+
+    def _name(self, key: Any, one: WorkflowInput) -> str:
+        """Return the name of a column, by which a file of rows finds the same input."""
+        if isinstance(key, str):
+            return one.label if key.strip().casefold() == one.label.casefold() else key
+        label = one.label
+        is_plain = label and label != SEED and not label.startswith(NOTE) and not isinstance(key, tuple)
+        if is_plain and self._names(label) and self._find(label).field is one.field:
+            return label
+        return f"{one.node_id}.{one.field_name}"
+
+    # Seeds and replaced texts
+
+    def _seed_inputs(self, options: PlanOptions) -> Sequence[WorkflowInput]:
+        if options.seeds is None:
+            return ()
+        try:
+            return require_seed_inputs(self._current, self._fields, self._inputs)
+        except InputNotFoundError as error:
+            raise _plan_error([CellProblem(None, SEED, str(error))]) from None
+
+    def _seed_draft(self, inputs: Sequence[WorkflowInput], seeds: Any, chosen: _Chosen) -> Draft:
+        column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
+        if isinstance(seeds, str) and seeds == "random":
+            return Draft((column,), ((seed_bounds(column)[0],),), is_shown=False)
+        count = _whole(seeds)
+        if count is not None and count > 0:
+            return Draft((column,), (range(count),))
+        if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes | Mapping):
+            cells = seeds if isinstance(seeds, range) else [*seeds]
+            if len(cells):
+                return Draft((column,), (cells,))
+        raise _unusable("seeds", seeds, "a whole number of at least 1, a list of whole numbers, or 'random'")
+
+    def _replacement(self, key: Any, values: Replacement, chosen: _Chosen) -> Draft | None:
+        name = NOTE + _key_name(key).removeprefix(NOTE)
+        if not values.old or not values.new or not all(isinstance(one, str) for one in (values.old, *values.new)):
+            chosen.problems.append(CellProblem(None, name, "a replacement needs a text to replace, and new texts"))
+            return None
+        source = Column(name)
+        chosen.replaced.append(_Replaced(values.column, source, values.old))
+        return Draft((source,), (values.new,))
+
+    def _add_replaced(self, drafts: list[Draft], chosen: _Chosen) -> None:
+        """Find the columns in which texts are replaced. An input that no column sets gets one with its own value."""
+        for replaced in chosen.replaced:
+            try:
+                one = self._find(replaced.key)
+            except InputNotFoundError as error:
+                chosen.problems.append(CellProblem(None, replaced.source.name, str(error)))
+                continue
+            column = chosen.by_place.get((one.node_id, one.field_name))
+            if column is None:
+                column = self._column_of(self._name(replaced.key, one), [one], chosen, override=False)
+                if column is None:
+                    continue
+                value = None if one.field.raw is UNSET else one.field.raw
+                drafts.append(Draft((column,), ((value,),), is_shown=False))
+            if not column.is_text:
+                why = f"{column.name!r} is not a text, in which something could be replaced"
+                chosen.problems.append(CellProblem(None, replaced.source.name, why))
+            replaced.target = column
+
+    # The workflow
+
+    def workflow(self, axes: Sequence[PlanAxis], terms: Terms) -> Workflow:
+        """Return the workflow of a plan with these axes.
+
+        Args:
+            axes: the axes.
+            terms: tells values apart.
+        """
+        columns = [column for axis in axes for column in axis.columns]
+        numbers = {place: number for number, column in enumerate(columns) for place in column.places}
+        edges = self._fields.edges
+        fed = {(edge.target, edge.target_field) for edge in edges}
+        nodes = [node for node in self._current.all_nodes if node.kind == "invocation"]
+        structure = sum(part_term("node", node.id, node.type, node.version, node.is_intermediate) for node in nodes)
+        structure += sum(part_term("edge", *_ends(edge)) for edge in self._current.edges)
+        base = structure + sum(part_term("edge used", *_ends(edge)) for edge in edges)
+        models: set[str] = set()
+        added = self._fields.added()
+        for node in nodes:
+            given = self._fields.inputs_of(node)
+            for name in (*given, *added.get(id(node), ())):
+                place = (node.id, name)
+                raw = self._fields.value_of(node.id, name, given.get(name, {}))
+                if place not in numbers and place not in fed and raw is not UNSET:
+                    base += terms.of_places([place], raw)
+                    made = self._fields.get(*place)
+                    if made is not None and made.template.type.name == "ModelIdentifierField":
+                        models.add(model_name(raw))
+        seeds = [
+            (numbers.get(place, -1), None if place in fed else one.field.raw)
+            for one in seed_inputs(self._current, self._fields, self._inputs)
+            for place in [(one.node_id, one.field_name)]
+        ]
+        return Workflow(
+            self._definition,
+            self._fields,
+            f"{structure % 2**256:064x}"[:32],
+            base,
+            seeds,
+            frozenset(filter(None, models)),
+        )
+
+    def base_models(self) -> list[ModelReference]:
+        """Return the models that the workflow names, and that only the server knows."""
+        found = (reference for one in self._fields.made() for reference in references_in(one.raw))
+        return [*dict.fromkeys(one for one in found if isinstance(one, ModelReference))]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNames:
+    """What a server has of what a plan names: its models and boards, and the images that it lacks."""
+
+    models: Sequence[ReadByName] = ()
+    boards: Sequence[ReadByName] = ()
+    missing_images: frozenset[str] = frozenset()
+
+    def resolved(self, raw: Any) -> Any:
+        """Return a raw value with models in place of their names.
+
+        Raises:
+            CellError: the server does not have something of that name.
+        """
+        try:
+            if isinstance(raw, ModelReference):
+                return find_model(raw, self.models)
+            if isinstance(raw, BoardReference):
+                find_board(raw, self.boards)
+            elif is_model(raw):
+                return {**raw, **self._installed(raw)}
+            elif isinstance(raw, Mapping):
+                return self._resolved_parts(raw)
+            elif isinstance(raw, list):
+                return [self.resolved(one) for one in raw]
+        except Unresolved as error:
+            raise CellError(str(error)) from None
+        return raw
+
+    def _installed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the identity of an installed model: by its key, else by its hash, as another server has other keys."""
+        for part in ("key", "hash"):
+            for one in self.models:
+                if one[part] == model[part]:
+                    return {name: one[name] for name in MODEL_PARTS}
+        raise Unresolved(f"the server does not have the model {model['name']!r} ({model['base']} {model['type']})")
+
+    def _resolved_parts(self, raw: Mapping[str, Any]) -> Any:
+        if raw.get("image_name") in self.missing_images:
+            raise Unresolved(f"the server does not have the image {raw['image_name']!r}")
+        board = raw.get("board_id")
+        if board is not None and all(one["board_id"] != board for one in self.boards):
+            raise Unresolved(f"the server does not have the board {board!r}")
+        return {name: self.resolved(part) for name, part in raw.items()}
+
+
+class Planned:
+    """A plan whose cells are checked but for what only the server knows."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        axes: Sequence[PlanAxis],
+        late: Sequence[Late],
+        shown_axes: Sequence[Axis],
+        terms: Terms,
+        prompts: DynamicPrompts,
+        random_seed: int | None,
+        sample_seed: int | None,
+    ) -> None:
+        self.planner = planner
+        self.axes = axes
+        self._late = late
+        self._shown_axes = shown_axes
+        self._terms = terms
+        self._prompts = prompts
+        self._random_seed = random_seed
+        self._sample_seed = sample_seed
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of things that the plan names and only the server knows: `model`, `board`, `image`."""
+        found = {kind for column in self._referring for kind in _kinds_of(column)}
+        return found | ({"model"} if self.planner.base_models() else set())
+
+    @property
+    def image_names(self) -> set[str]:
+        """The images on the server that cells name."""
+        return {
+            one["image_name"]
+            for axis in self.axes
+            for column, cells in zip(axis.columns, axis.cells, strict=True)
+            if column.type_name == "ImageField"
+            for raw in cells
+            for one in (raw if isinstance(raw, list) else [raw])
+            if isinstance(one, Mapping)
+        }
+
+    @property
+    def _referring(self) -> list[Column]:
+        return [column for axis in self.axes for column in axis.columns if column.may_refer]
+
+    def finished(self, server: ServerNames, on_bad_row: OnBadRow) -> PlanData:
+        """Return the plan.
+
+        Args:
+            server: what the server has.
+            on_bad_row: `raise` refuses a plan with bad cells; `skip` keeps their rows as invalid.
+
+        Raises:
+            PlanError: cells are bad; it lists all.
+        """
+        for axis in self.axes:
+            for column, cells in zip(axis.columns, axis.cells, strict=True):
+                if column.may_refer:
+                    _resolve(axis, column, cells, server)
+        hashes: dict[LocalImage | ModelReference, str] = {}
+        for reference in self.planner.base_models():
+            try:
+                hashes[reference] = find_model(reference, server.models)["hash"]
+            except Unresolved:
+                # A submission tells what is wrong with it.
+                continue
+        self._terms.add_hashes(hashes)
+        plan = PlanData(
+            self.planner.workflow(self.axes, self._terms),
+            self.axes,
+            self._late,
+            self._shown_axes,
+            self._terms,
+            prompts=self._prompts,
+            random_seed=self._random_seed,
+            sample_seed=self._sample_seed,
+        )
+        if on_bad_row == "raise":
+            _raise_if([*self._bad_cells(plan)])
+        return plan
+
+    def _bad_cells(self, plan: PlanData) -> Iterator[CellProblem]:
+        """Yield what is wrong with each bad cell; with a cell of a product once, for the first row that has it."""
+        if self._late and len(plan) <= MOST_ROWS:
+            yield from (problem for row in plan for problem in row.problems)
+            return
+        stride = len(plan)
+        for axis in self.axes:
+            stride //= len(axis)
+            for entry, those in sorted(axis.problems.items()):
+                yield from (CellProblem(entry * stride, name, why) for name, why in those)
+
+
+def _resolve(axis: PlanAxis, column: Column, cells: Sequence[Any], server: ServerNames) -> None:
+    assert isinstance(cells, list), "cells that were checked"
+    for entry, raw in enumerate(cells):
+        if entry not in axis.problems:
+            try:
+                cells[entry] = server.resolved(raw)
+            except CellError as error:
+                axis.problems[entry] = [(column.name, str(error))]
+
+
+def _kinds_of(column: Column) -> Iterator[str]:
+    if column.is_model or column.type_name == "LoRAField":
+        yield "model"
+    elif column.type_name in ("BoardField", "ImageField"):
+        yield column.type_name.removesuffix("Field").lower()
+
+
+def _late_of(
+    axes: Sequence[PlanAxis], chosen: _Chosen, dynamic: Collection[Column], options: PlanOptions
+) -> list[Late]:
+    """Return what is worked out for each row: texts are replaced first, then prompts drawn, then the seed."""
+    columns = [column for axis in axes for column in axis.columns]
+    late = [
+        Late("replace", columns.index(one.target), columns.index(one.source), one.old)
+        for one in chosen.replaced
+        if one.target is not None
+    ]
+    replaced = {one.target for one in late} if options.expand == "random" else set()
+    late += [Late("draw", number) for number, column in enumerate(columns) if column in dynamic or number in replaced]
+    if options.seeds == "random":
+        late.append(Late("seed", len(columns) - 1))
+    return late
+
+
+def _raise_if(problems: Sequence[CellProblem]) -> None:
+    if problems:
+        raise _plan_error(problems)
+
+
+def _plan_error(problems: Sequence[CellProblem]) -> PlanError:
+    told = "; ".join(map(str, problems[:_MOST_TOLD]))
+    more = f"; and {len(problems) - _MOST_TOLD:,} more" if len(problems) > _MOST_TOLD else ""
+    is_of_rows = all(one.row is not None for one in problems)
+    return PlanError(
+        f"The plan cannot run: {told}{more}.",
+        problems=tuple((one.row, one.column, one.why) for one in problems),
+        hint="Correct them, or pass on_bad_row='skip' to leave out their rows." if is_of_rows else "",
+    )
+
+
+def _key_name(key: Any) -> str:
+    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _ends(edge: Edge) -> tuple[str, str, str, str]:
+    return edge.source, edge.source_field, edge.target, edge.target_field
+
+
+def _whole(value: object) -> int | None:
+    return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
+
+
+def _unusable(name: str, value: object, wanted: str) -> SettingsError:
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r:.80}.", setting=name, hint="Nothing was planned.")
