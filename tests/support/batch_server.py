@@ -1,8 +1,8 @@
 """A server that runs batches of one node, as fast as it can be asked for: `python -m tests.support.batch_server`.
 
-It speaks just enough of the queue's routes and of Socket.IO for one client. Unlike `scripted_server` it writes the frames
-of its socket itself, so that a hundred thousand items cost little, and it can be killed and started again with the same
-queue.
+It speaks just enough of the queue's routes and of Socket.IO for one client. Unlike `scripted_server` it writes the
+frames of its socket itself, so that a hundred thousand items cost little, and it can be killed and started again with
+the same queue.
 
 Example:
     >>> with BatchServer() as server:
@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -66,9 +67,10 @@ class BatchServer:
         self.deleted: set[str] = set()
         """The names of images that are not there any more."""
         self.before_storing: Callable[[], Coroutine[Any, Any, None]] | None = None
-        """Awaited between the arrival of a batch and its being stored; what raises there breaks the connection."""
-        self.is_paused = False
-        """Nothing new is begun."""
+        """Awaited between the arrival of a batch and its being stored. A `ConnectionError` breaks the connection."""
+        self._allowed: float = math.inf
+        self.arriving = ""
+        """The latest batch that has arrived, stored or not."""
         self._is_lean = is_lean
         self._graphs: dict[str, Any] = {}
         self._pending: list[int] = []
@@ -108,11 +110,21 @@ class BatchServer:
 
     def pause(self) -> None:
         """Begin nothing new."""
-        self.is_paused = True
+        self._allowed = 0
+
+    def allow(self, count: float) -> None:
+        """Begin so many items, and then nothing new."""
+        self._allowed = count
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     def resume(self) -> None:
         """Begin items again."""
-        self.is_paused = False
+        self.allow(math.inf)
+
+    def adopt(self, batch_id: str) -> None:
+        """Run the items that a test has put into the queue."""
+        self._graphs.setdefault(batch_id, {"nodes": {"blank": {"id": "blank", "type": "blank_image"}}, "edges": []})
+        self._pending += [i.item_id for i in self.items.values() if i.batch_id == batch_id and i.status == "pending"]
         self._loop.call_soon_threadsafe(self._wake.set)
 
     def having(self, status: str) -> list[Item]:
@@ -158,8 +170,10 @@ class BatchServer:
         self._pending = [item.item_id for item in self.items.values() if item.status == "pending"]
         while True:
             self._wake.clear()
-            while self._pending and not self.is_paused:
-                burst, self._pending = self._pending[:20], self._pending[20:]
+            while self._pending and self._allowed:
+                size = int(min(20, self._allowed))
+                burst, self._pending = self._pending[:size], self._pending[size:]
+                self._allowed -= size
                 frames = [frame for item_id in burst for frame in self._run(self.items[item_id])]
                 for socket in [*self._sockets]:
                     for frame in frames:
@@ -220,8 +234,14 @@ class BatchServer:
 
     async def _enqueue(self, request: web.Request) -> web.Response:
         batch = (await request.json())["batch"]
+        self.arriving = batch["batch_id"]
         if self.before_storing is not None:
-            await self.before_storing()
+            try:
+                await self.before_storing()
+            except ConnectionError:
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
         self._graphs[batch["batch_id"]] = batch["graph"]
         groups = batch.get("data") or []
         assert len(groups) <= 1, "a plan zips its data"

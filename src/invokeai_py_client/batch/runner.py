@@ -110,8 +110,8 @@ class PlanRows(Protocol):
 
     def __iter__(self) -> Iterator[PlannedRow]: ...
 
-    def groups(self) -> Iterator[RowGroup]:
-        """Yield the rows that run, by graph, in running order."""
+    def groups(self) -> Iterable[RowGroup]:
+        """Return the rows that run, by graph, in running order."""
         ...
 
 
@@ -426,7 +426,7 @@ class Runner:
             self._end_run(error)
 
     async def _send_unsent(self) -> None:
-        groups = self.plan.groups()
+        groups = iter(await asyncio.to_thread(self.plan.groups))
         while (group := await asyncio.to_thread(next, groups, None)) is not None:
             rows = iter(group)
             prepared: GroupBodies | None = None
@@ -483,6 +483,8 @@ class Runner:
         batch_id = f"{self.batch_id}-{next(self._numbers):05d}"
         with self.folder.writing():
             sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, body)
+        if self._is_canceled:
+            return
         chunk = _LiveChunk(sent, {place: self._sent(row) for place, row in enumerate(made.rows)})
         chunk.is_being_sent = True
         self._live[batch_id] = chunk
@@ -506,6 +508,9 @@ class Runner:
             if item.view.status == "in_progress":
                 self._begun(chunk, item_id)
         self._took(chunk, run, [])
+        if self._is_canceled:
+            # It was canceled when the chunk had just been sent.
+            await self._cancel_sent([run])
 
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
         sums = checksums(body["batch"].get("data") or [], len(rows))
@@ -579,9 +584,12 @@ class Runner:
             self._sending.cancel()
         runs = [chunk.run for chunk in self._live.values() if chunk.run is not None and not chunk.is_being_sent]
         if runs:
-            with self._tracker.canceling(runs):
-                batch_ids = [run.state.batch_id for run in runs]
-                await self._http.send(queue.cancel_batches(self.options.queue_id, batch_ids))
+            await self._cancel_sent(runs)
+
+    async def _cancel_sent(self, runs: Sequence[TrackedRun]) -> None:
+        with self._tracker.canceling(runs):
+            batch_ids = [run.state.batch_id for run in runs]
+            await self._http.send(queue.cancel_batches(self.options.queue_id, batch_ids))
 
     # Following
 
@@ -841,7 +849,8 @@ class Runner:
         for chunk in self._live.values():
             chunk.run = None
         if failure is not None:
-            logger.warning("batch %s has stopped: %s", self.batch_id, failure)
+            level = logging.DEBUG if isinstance(failure, ClientClosedError) else logging.WARNING
+            logger.log(level, "batch %s has stopped: %s", self.batch_id, failure)
             for task in self._tasks:
                 task.cancel()
         self.folder.release()

@@ -8,10 +8,11 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.batch_server import BatchServer, Item, image_content, image_name
-from tests.support.batches import Plan, Runs
+from tests.support.batches import Bodies, Plan, Runs
 
 from invokeai_py_client import BatchProgress
 from invokeai_py_client.errors import AuthenticationError, InputsNotReadyError, RunError, RunTimeout
@@ -117,7 +118,7 @@ def test_invalid_and_refused_rows_are_recorded(server: BatchServer, client: Runs
 
 def test_a_group_that_cannot_be_sent_fails_alone(server: BatchServer, client: Runs) -> None:
     class Unready(Plan):
-        async def prepare(self, group: object) -> object:
+        async def prepare(self, group: Any) -> Bodies:
             prepared = await super().prepare(group)
             if prepared.graph == 1:
                 raise InputsNotReadyError("the model is gone")
@@ -130,7 +131,7 @@ def test_a_group_that_cannot_be_sent_fails_alone(server: BatchServer, client: Ru
 
 def test_an_error_that_all_rows_would_meet_stops_the_batch(client: Runs) -> None:
     class Refused(Plan):
-        async def prepare(self, group: object) -> object:
+        async def prepare(self, group: Any) -> Bodies:
             raise AuthenticationError("who are you?", status=401, method="POST", url="/")
 
     batch = client.begin(Refused(range(6)))

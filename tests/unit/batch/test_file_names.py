@@ -13,8 +13,9 @@ from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.files import safe_name
 
 
-def facts(index: int = 3, seed: int | None = 7, **values: Any) -> dict[str, Any]:
-    return {"index": index, "seed": seed, "row_id": "ab12", "repetition": 0, **values}
+def facts(index: int = 3, *, seed: int | None = 7, prompt: str | None = None, **values: Any) -> dict[str, Any]:
+    row = {"index": index, "seed": seed, "row_id": "ab12", "repetition": 0, **values}
+    return row if prompt is None else {**row, "Positive Prompt": prompt}
 
 
 def claimed(
@@ -25,7 +26,7 @@ def claimed(
 
 
 def test_the_default_names_the_index_the_prompt_and_the_seed() -> None:
-    row = facts(**{"Positive Prompt": "a tiger cub, in the style of a very old oil painting"})
+    row = facts(prompt="a tiger cub, in the style of a very old oil painting")
     assert claimed(DEFAULT_TEMPLATE, row) == ["00003-a tiger cub, in the style of a very old -7"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ def test_a_chunk_is_finished_when_the_outcomes_of_its_rows_are_known() -> None:
     assert [*unfinished(sent, {"a": {"1", "2"}, "c": {"4"}})] == [(sent[1], {0: "2"})]
 
 
-DATA = [
+DATA: list[list[dict[str, Any]]] = [
     [
         {"node_path": "noise", "field_name": "seed", "items": [1, 2]},
         {"node_path": "size", "field_name": "width", "items": [4.0, 4.5]},
