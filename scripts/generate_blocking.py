@@ -47,6 +47,7 @@ FACES = {
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
+    "plan": "batch.async_plan.AsyncPlan",
     "queue": "repositories.queue.queue.AsyncQueue",
     "queues": "repositories.queue.queue.AsyncQueues",
     "run": "run.AsyncRun",
@@ -73,7 +74,16 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "__len__", "_names", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__repr__",
+    "__str__",
+    "_build_submission",
+    "_make_request",
+    "_names",
+}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {

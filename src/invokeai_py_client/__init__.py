@@ -25,8 +25,12 @@ from invokeai_py_client.errors import InvokeAIError
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
+    from invokeai_py_client.batch.async_plan import AsyncPlan
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
+    from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
+    from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
+    from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
+    from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.generated.queue import Queue
     from invokeai_py_client.blocking.generated.queues import Queues
     from invokeai_py_client.blocking.generated.run import Run
@@ -164,6 +169,7 @@ __all__ = [
     "AsyncImages",
     "AsyncInstallJob",
     "AsyncModels",
+    "AsyncPlan",
     "AsyncQueue",
     "AsyncQueues",
     "AsyncRun",
@@ -173,6 +179,7 @@ __all__ = [
     "AsyncWorkflows",
     "Auth",
     "AuthStatus",
+    "Axis",
     "BatchEnqueued",
     "BatchFailures",
     "BatchProgress",
@@ -186,7 +193,9 @@ __all__ = [
     "CancelResult",
     "Cardinality",
     "Category",
+    "CellProblem",
     "ClientStats",
+    "Combine",
     "CompletedRows",
     "ConnectionChange",
     "DeletedBoard",
@@ -198,6 +207,7 @@ __all__ = [
     "Edge",
     "Event",
     "EventStream",
+    "Expand",
     "Field",
     "FieldPlace",
     "FieldType",
@@ -240,11 +250,15 @@ __all__ = [
     "NodePath",
     "NodeTemplate",
     "NodeTemplates",
+    "OnBadRow",
     "OnServerLoss",
     "Origin",
     "OrphanedModel",
     "OutputMapping",
     "OutputTemplate",
+    "Plan",
+    "PlanSource",
+    "PlannedRow",
     "PollInterval",
     "PresetData",
     "Preview",
@@ -267,12 +281,14 @@ __all__ = [
     "QueueStatus",
     "Queues",
     "Reconnected",
+    "Replacement",
     "Response",
     "RowFile",
     "Run",
     "RuntimeConfig",
     "SavedModel",
     "Secret",
+    "Seeds",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -302,6 +318,7 @@ __all__ = [
     "Workflows",
     "__version__",
     "errors",
+    "replace",
 ]
 
 _HOMES = {
@@ -316,6 +333,7 @@ _HOMES = {
     "AsyncImages": "repositories.media.images",
     "AsyncInstallJob": "repositories.models.install_job",
     "AsyncModels": "repositories.models.models",
+    "AsyncPlan": "batch.async_plan",
     "AsyncQueue": "repositories.queue.queue",
     "AsyncQueues": "repositories.queue.queue",
     "AsyncRun": "run",
@@ -325,6 +343,7 @@ _HOMES = {
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
+    "Axis": "batch.rows",
     "BatchEnqueued": "wire.events",
     "BatchFailures": "batch.batch_run",
     "BatchProgress": "batch.batch_run",
@@ -338,8 +357,10 @@ _HOMES = {
     "CancelResult": "wire.records.queue",
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
+    "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
     "CompletedRows": "batch.batch_run",
+    "Combine": "batch.planner",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
@@ -350,6 +371,7 @@ _HOMES = {
     "Edge": "workflow.edge",
     "Event": "wire.events",
     "EventStream": "live.stream",
+    "Expand": "batch.planner",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
@@ -391,11 +413,15 @@ _HOMES = {
     "NodePath": "workflow.outputs",
     "NodeTemplate": "workflow.templates",
     "NodeTemplates": "workflow.templates",
+    "OnBadRow": "batch.planner",
     "OnServerLoss": "workflow_handle",
     "Origin": "repositories.media.common",
     "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
     "OutputTemplate": "workflow.templates",
+    "Plan": "blocking.generated.plan",
+    "PlanSource": "batch.sources",
+    "PlannedRow": "batch.rows",
     "PollInterval": "run",
     "PresetData": "wire.records.app",
     "Preview": "wire.preview",
@@ -418,12 +444,14 @@ _HOMES = {
     "QueueStatus": "wire.records.queue",
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "Replacement": "batch.sources",
     "Response": "wire.call",
     "RowFile": "batch.manifest",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
     "Secret": "secret",
+    "Seeds": "batch.planner",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -451,6 +479,7 @@ _HOMES = {
     "WorkflowNodes": "workflow.inputs",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "replace": "batch.sources",
 }
 
 

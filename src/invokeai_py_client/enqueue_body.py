@@ -119,12 +119,18 @@ class Composer:
             field.set(value, override_edge=True)
         return twin
 
-    async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:
+    @property
+    def fields(self) -> WorkflowFields:
+        """The values."""
+        return self._fields
+
+    async def compose(self, *, check: bool, runs: int = 1, stored: WorkflowFields | None = None) -> dict[str, Any]:
         """Compose the body of `enqueue_batch`. Images are uploaded last, once nothing stands against the submission.
 
         Args:
             check: refuse what could not run.
             runs: how often the server is to run each item.
+            stored: the values of the workflow that is stored with the images; None for those that run.
 
         Raises:
             UnknownNodeError: `check`, and the server lacks node types.
@@ -150,7 +156,7 @@ class Composer:
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
-            "workflow": await self._worked_out(with_values, self._definition, self._fields),
+            "workflow": await self._worked_out(with_values, self._definition, stored or self._fields),
             "runs": runs,
             "origin": "workflows",
             "destination": "gallery",

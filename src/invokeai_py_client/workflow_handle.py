@@ -10,6 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
+from invokeai_py_client.batch.async_plan import AsyncPlan, PlanMaker, taken_here
+from invokeai_py_client.batch.plan_file import SavedPlan
+from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, PlanOptions, Seeds
+from invokeai_py_client.batch.sources import PlanSource
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
@@ -84,11 +88,12 @@ class AsyncWorkflowHandle(FixedAttributes):
         called: CalledWorkflows | None = None,
     ) -> None:
         self._definition = definition
-        current = with_called_inputs(definition, called or {}, templates)
+        self._current = current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
         self._http = http
         self._tracker = tracker
+        self._catalog = catalog
         self._fields = WorkflowFields(current, templates)
         self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: AsyncRun | None = None
@@ -266,6 +271,116 @@ class AsyncWorkflowHandle(FixedAttributes):
             WorkflowFileError: the file cannot be read, or is no such map.
         """
         return compare_index_map(path, self.inputs)
+
+    # Many runs
+
+    async def plan(
+        self,
+        values: PlanSource,
+        *,
+        combine: Combine = "product",
+        seeds: Seeds | None = None,
+        sample: int | None = None,
+        sample_seed: int | None = None,
+        dynamic_prompts: Expand | None = None,
+        wildcards: str | os.PathLike[str] | None = None,
+        random_seed: int | None = None,
+        override_edge: bool = False,
+        on_bad_row: OnBadRow = "raise",
+    ) -> AsyncPlan:
+        """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
+
+        Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
+        that a plan that is there can run. The plan keeps the values that the workflow has now; later changes do not
+        concern it.
+
+        **Columns.** A mapping has a key for each input that is to vary: its label, its index, "node.field", or (node
+        id, label or type, field name). The key of several that vary together is a tuple of such keys, and its values
+        are tuples: `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such
+        an input, else a group. `"seed"` sets all `seed_inputs()`. What begins with `#` is a note: it is kept with the
+        rows and sets nothing. The values of a column are
+
+        - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
+          empties an input that may be empty, else it stands for the workflow's own value.
+        - for an image input also a folder, a glob pattern or a path of image files, which are taken by name.
+        - `Path(...)` of a text file with a value on each line that is not empty.
+        - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
+
+        **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
+        or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; a path of an image starts at the
+        file's folder. An empty cell is None, but for texts, where it is the empty text.
+
+        Args:
+            values: the columns or rows.
+            combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
+                first values together, then the second, and so on. Rows are not combined.
+            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list, or
+                `random` for a seed of its own for each row. The edges from random nodes are left out of what is sent.
+                None for the workflow's own seeds.
+            sample: runs this many of the combinations, drawn at random, or all if there are fewer; no others are made.
+                Each is run with each of `seeds`.
+            sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
+            dynamic_prompts: what becomes of alternatives such as `{red|blue}` in the texts of columns: `random` draws
+                one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
+            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn.
+            random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
+            override_edge: let columns set inputs that edges feed, in what is sent.
+            on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
+
+        Returns:
+            The plan: its rows, what it varies, `save`.
+
+        Raises:
+            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            SettingsError: an option cannot be used.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
+            >>> plan = wf.plan("prompts.csv", on_bad_row="skip")
+        """
+        what = taken_here(values)
+        return await self._engine.call(
+            self._plan_maker().plan(
+                what,
+                PlanOptions(
+                    combine=combine,
+                    seeds=seeds,
+                    sample=sample,
+                    sample_seed=sample_seed,
+                    dynamic_prompts=dynamic_prompts,
+                    wildcards=None if wildcards is None else Path(wildcards),
+                    random_seed=random_seed,
+                    override_edge=override_edge,
+                    on_bad_row=on_bad_row,
+                ).checked(),
+            )
+        )
+
+    def _plan_blocking(self, values: Any, *, wildcards: str | os.PathLike[str] | None, **options: Any) -> AsyncPlan:
+        folder = None if wildcards is None else Path(wildcards)
+        checked = PlanOptions(wildcards=folder, **options).checked()
+        return self._engine.block(self._plan_maker().plan(taken_here(values), checked))
+
+    def _plan_maker(self) -> PlanMaker:
+        """Return what makes a plan of the values as they are now."""
+        return PlanMaker(
+            self._engine,
+            self._http,
+            self._tracker,
+            self._catalog,
+            self._composer.snapshot(),
+            self._definition,
+            self._current,
+            self._templates,
+        )
+
+    async def _restored_plan(self, saved: SavedPlan) -> AsyncPlan:
+        """Return the plan of a file, whose workflow is this one. On the engine."""
+        for node_id, name, value, replaces_edge in saved.values:
+            self._inputs[node_id, name].set(value, override_edge=replaces_edge)
+        return await self._plan_maker().restored(saved)
 
     # Submitting
 

@@ -21,6 +21,7 @@ from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
 from invokeai_py_client.errors import PlanError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
+from invokeai_py_client.workflow.fields import UNSET
 
 MOST_ROWS = 10_000_000
 """How many rows may run. A product may have more, of which a sample is taken."""
@@ -61,12 +62,13 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class PlannedWorkflow:
     """The workflow of a plan, with the values that no column varies.
 
     Attributes:
         definition: the document as its author saved it.
-        fields: the values, and the edges without those that columns replace.
+        saved: the values and edges that it had when the plan was made.
+        fields: the same without the edges that columns replace.
         structure: hash of its nodes and edges.
         base: sum of the terms of its nodes, edges and values, except those that columns vary.
         seeds: the places of its seeds: each with the number of the column that sets it, or the value that it has.
@@ -74,6 +76,7 @@ class Workflow:
     """
 
     definition: WorkflowDefinition
+    saved: WorkflowFields
     fields: WorkflowFields
     structure: str
     base: int
@@ -85,7 +88,7 @@ class PlanData:
     """The rows of a plan. It is immutable, and knows nothing of a server.
 
     Args:
-        workflow: what each row runs.
+        base: what each row runs.
         axes: the axes, X first; the last one changes fastest.
         late: what is worked out for each row, in this order.
         shown_axes: the axes as they are shown.
@@ -93,11 +96,12 @@ class PlanData:
         prompts: expands the texts of drawn prompts.
         random_seed: makes the draws; None if nothing is drawn.
         sample_seed: made the sample; None if none was taken.
+        skips_bad_rows: whether rows with bad cells are left out; else there are none.
     """
 
     def __init__(
         self,
-        workflow: Workflow,
+        base: PlannedWorkflow,
         axes: Sequence[PlanAxis],
         late: Sequence[Late],
         shown_axes: Sequence[Axis],
@@ -106,19 +110,31 @@ class PlanData:
         prompts: DynamicPrompts,
         random_seed: int | None = None,
         sample_seed: int | None = None,
+        skips_bad_rows: bool = False,
     ) -> None:
-        self.workflow = workflow
+        self.base = base
         self.axes = tuple(axes)
         self.late = tuple(late)
         self.shown_axes = tuple(shown_axes)
         self.prompts = prompts
         self.random_seed = random_seed
         self.sample_seed = sample_seed
-        self.columns = tuple(column for axis in axes for column in axis.columns)
+        self.skips_bad_rows = skips_bad_rows
+        self.cell_columns = tuple(column for axis in axes for column in axis.columns)
         self._terms = terms
         self._length = math.prod(map(len, axes))
         self._late_targets = {one.target for one in late}
         self._has_draws = any(one.kind != "replace" for one in late)
+
+    @property
+    def workflow(self) -> str:
+        """The hash of the workflow's nodes and edges, whatever its values."""
+        return self.base.structure
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns."""
+        return [column.name for column in self.cell_columns]
 
     def __len__(self) -> int:
         return self._length
@@ -130,10 +146,10 @@ class PlanData:
         """Return a row by its index."""
         run = self._run(index, self._occurrences.get(index, 0))
         repetition = self._repetitions.get(index, 0)
-        values = {column.name: shown(raw) for column, raw in zip(self.columns, run.raws, strict=True)}
+        values = {column.name: shown(raw) for column, raw in zip(self.cell_columns, run.raws, strict=True)}
         for one in self.late:
             if one.kind != "seed":
-                values.setdefault(NOTE + self.columns[one.target].name, run.template(one.target))
+                values.setdefault(NOTE + self.cell_columns[one.target].name, run.template(one.target))
         return PlannedRow(
             index,
             self._row_id(run.content, repetition),
@@ -144,8 +160,19 @@ class PlanData:
         )
 
     def raws(self, index: int) -> Sequence[Any]:
-        """Return the raw values of a row, one for each of `columns`."""
-        return self._run(index, self._occurrences.get(index, 0)).raws
+        """Return the raw values of a row, one for each of `cell_columns`."""
+        if self.late:
+            return self._run(index, self._occurrences.get(index, 0)).raws
+        entries = self._entries(index)
+        return [cells[entry] for axis, entry in zip(self.axes, entries, strict=True) for cells in axis.cells]
+
+    def set_values(self, raws: Sequence[Any]) -> Mapping[Place, Any]:
+        """Return raw values, one for each of `cell_columns`, by input, as a field takes them: None for an empty one."""
+        return {
+            place: None if raw is UNSET else raw
+            for column, raw in zip(self.cell_columns, raws, strict=True)
+            for place in column.places
+        }
 
     @property
     def invalid(self) -> int:
@@ -171,7 +198,7 @@ class PlanData:
         entries = self._entries(index)
         raws: list[Any] = []
         problems: list[tuple[str, str]] = []
-        content = self.workflow.base
+        content = self.base.base
         for axis, entry, sums in zip(self.axes, entries, self._sums, strict=True):
             raws += [cells[entry] for cells in axis.cells]
             content += sums[entry]
@@ -190,7 +217,7 @@ class PlanData:
             drawn_from = sum(sums[entry] for sums, entry in zip(self._raw_sums, entries, strict=True))
             pick = _Picker(self.random_seed, drawn_from, occurrence)
         for one in self.late:
-            column = self.columns[one.target]
+            column = self.cell_columns[one.target]
             raw = run.raws[one.target]
             try:
                 if one.kind == "replace":
@@ -207,10 +234,10 @@ class PlanData:
                 run.problems.append((column.name, str(error)))
                 return
         for target in self._late_targets:
-            run.content += self._terms.of_places(self.columns[target].places, run.raws[target])
+            run.content += self._terms.of_places(self.cell_columns[target].places, run.raws[target])
 
     def _seed_of(self, raws: Sequence[Any]) -> int | None:
-        values = {raws[column] if column >= 0 else value for column, value in self.workflow.seeds}
+        values = {raws[column] if column >= 0 else value for column, value in self.base.seeds}
         seed = values.pop() if len(values) == 1 else None
         return seed if isinstance(seed, int) else None
 
@@ -302,21 +329,21 @@ class PlanData:
 
     # What runs together
 
-    def groups(self) -> Sequence[PlanGroup]:
-        """Return the rows that can run, by graph, in running order.
+    def groups(self) -> Iterator[PlanGroup]:
+        """Yield the rows that can run, by graph, in running order.
 
         Rows whose models are the same follow each other; else the order is that of the rows.
 
         Raises:
             PlanError: the plan has more than `MOST_ROWS` rows.
         """
-        return self._groups
+        return iter(self._groups)
 
     @cached_property
     def _groups(self) -> Sequence[PlanGroup]:
         self.check_size("run")
         graphs = [self._graph_parts(axis, first) for axis, first in self._axes_and_firsts()]
-        late_graph = [number for number in self._late_targets if not self.columns[number].is_item]
+        late_graph = [number for number in self._late_targets if not self.cell_columns[number].is_item]
         if not late_graph and not self.late and not any(map(any, graphs)) and not any(a.problems for a in self.axes):
             return [PlanGroup(self, range(self._length))] if self._length else []
         found: dict[tuple[Any, ...], array[int]] = {}
@@ -337,7 +364,7 @@ class PlanData:
 
     def _part(self, number: int, raw: Any) -> tuple[int, int] | None:
         """Return what a cell adds to the graph; None if the server can set it for each item."""
-        column = self.columns[number]
+        column = self.cell_columns[number]
         if not column.fields or column.is_batch_item(raw):
             return None
         return number, self._terms.of_places(column.places, raw)
@@ -363,8 +390,8 @@ class PlanData:
     @cached_property
     def _model_columns(self) -> Sequence[int]:
         """The columns of models, main models first: their values change slowest."""
-        found = [number for number, column in enumerate(self.columns) if column.is_model]
-        return sorted(found, key=lambda number: "main" not in self.columns[number].fields[0].template.model_types)
+        found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
+        return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
 
     def _models_of(self, group: PlanGroup) -> Sequence[str]:
         raws = self.raws(group.indexes[0])
@@ -373,10 +400,10 @@ class PlanData:
     @cached_property
     def models(self) -> tuple[int, int]:
         """The number of different models, and how often one is loaded when the rows run in running order."""
-        groups = self.groups()
+        groups = self._groups
         if not groups:
             return 0, 0
-        used, loads = {*self.workflow.models}, len(self.workflow.models)
+        used, loads = {*self.base.models}, len(self.base.models)
         loaded: Sequence[str] = [""] * len(self._model_columns)
         for group in groups:
             models = self._models_of(group)
@@ -416,17 +443,19 @@ class PlanGroup:
     def __iter__(self) -> Iterator[PlannedRow]:
         return map(self.plan.row, self.indexes)
 
-    def values(self) -> tuple[Mapping[Place, Any], Mapping[Place, int]]:
-        """Return the raw values of the first row by place, and by place the columns whose values differ by item."""
+    def set_values(self) -> Mapping[Place, Any]:
+        """Return the values that the first row sets, by input."""
+        return self.plan.set_values(self.plan.raws(self.indexes[0]))
+
+    def item_columns(self) -> Mapping[Place, int]:
+        """Return the numbers of the columns that the server can set for each item, by input."""
         raws = self.plan.raws(self.indexes[0])
-        fixed: dict[Place, Any] = {}
-        items: dict[Place, int] = {}
-        for number, (column, raw) in enumerate(zip(self.plan.columns, raws, strict=True)):
-            for place in column.places:
-                fixed[place] = raw
-                if column.is_batch_item(raw):
-                    items[place] = number
-        return fixed, items
+        return {
+            place: number
+            for number, (column, raw) in enumerate(zip(self.plan.cell_columns, raws, strict=True))
+            if column.is_batch_item(raw)
+            for place in column.places
+        }
 
 
 @dataclass(slots=True)

@@ -23,10 +23,20 @@ from invokeai_py_client.batch.drafts import (
     zipped,
 )
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
-from invokeai_py_client.batch.plan_data import MOST_ROWS, Late, PlanAxis, PlanData, Workflow, model_name, seed_bounds
+from invokeai_py_client.batch.plan_data import (
+    MOST_ROWS,
+    Late,
+    PlanAxis,
+    PlanData,
+    PlannedWorkflow,
+    model_name,
+    seed_bounds,
+)
+from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
 from invokeai_py_client.batch.rows import Axis, CellProblem
 from invokeai_py_client.batch.sources import Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
+from invokeai_py_client.workflow.batching import LIST_INPUTS
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -140,6 +150,7 @@ class Planner:
         self._definition = definition
         self._current = current
         self._templates = templates
+        self._saved = fields.snapshot()
         self._fields = fields
         self._inputs: WorkflowInputs = shown_inputs(current, templates, fields)
 
@@ -158,6 +169,7 @@ class Planner:
         drafts = self._drafts(what, options, chosen)
         self._add_replaced(drafts, chosen)
         last = [self._seed_draft(seeds, options.seeds, chosen)] if seeds else []
+        chosen.problems += self._batch_nodes()
         _raise_if(chosen.problems)
         prompts = DynamicPrompts(options.wildcards)
         if options.expand == "all":
@@ -179,6 +191,45 @@ class Planner:
             shown = sample.shown_axes(axes[0], late_columns) + shown_axes(last, axes[1:], late_columns)
         sample_seed = None if sample is None else sample.seed
         return Planned(self, axes, late, shown, reader.terms, prompts, random_seed, sample_seed)
+
+    def restored(self, saved: SavedPlan) -> Planned:
+        """Make the plan of a file. Its cells are checked again: this server may be another one.
+
+        Raises:
+            PlanError: the plan has inputs that the workflow does not have here.
+        """
+        chosen = _Chosen()
+        reader = CellReader(None)
+        axes = []
+        for one in saved.axes:
+            columns = [self._saved_column(column, chosen) for column in one.columns]
+            draft = Draft(
+                tuple(columns), tuple([None if raw is UNSET else raw for raw in cells] for cells in one.cells)
+            )
+            draft.table = Table({}, len(draft), dict.fromkeys(one.problems, ""))
+            axis = reader.read(draft)
+            axis.problems |= {entry: [*those] for entry, those in one.problems.items()}
+            axes.append(axis)
+        _raise_if(chosen.problems)
+        return Planned(
+            self,
+            axes,
+            saved.late,
+            saved.shown_axes,
+            reader.terms,
+            DynamicPrompts(lines=saved.wildcards),
+            saved.random_seed,
+            saved.sample_seed,
+        )
+
+    def _saved_column(self, saved: SavedColumn, chosen: _Chosen) -> Column:
+        try:
+            inputs = [self._inputs[place] for place in saved.places]
+        except InputNotFoundError as error:
+            chosen.problems.append(CellProblem(None, saved.name, str(error)))
+            return Column(saved.name)
+        column = self._column_of(saved.name, inputs, chosen, override=True) if inputs else None
+        return column or Column(saved.name)
 
     # Columns
 
@@ -316,6 +367,19 @@ class Planner:
             return label
         return f"{one.node_id}.{one.field_name}"
 
+    def _batch_nodes(self) -> Iterator[CellProblem]:
+        """Refuse batch nodes: they would make several items of a row, which nothing tells apart."""
+        for node in self._current.all_nodes:
+            if node.kind == "invocation" and node.type in LIST_INPUTS and not self._fields.is_cut_off(node.id):
+                fed = ", ".join(
+                    f"({edge.target!r}, {edge.target_field!r})" for edge in self._fields.edges if edge.source == node.id
+                )
+                why = (
+                    f"the batch node {node.label or node.type!r} would make several runs of each row; make a column of "
+                    f"what it feeds, {fed or 'which is nothing'}, with override_edge=True"
+                )
+                yield CellProblem(None, "", why)
+
     # Seeds and replaced texts
 
     def _seed_inputs(self, options: PlanOptions) -> Sequence[WorkflowInput]:
@@ -370,7 +434,7 @@ class Planner:
 
     # The workflow
 
-    def workflow(self, axes: Sequence[PlanAxis], terms: Terms) -> Workflow:
+    def workflow(self, axes: Sequence[PlanAxis], terms: Terms) -> PlannedWorkflow:
         """Return the workflow of a plan with these axes.
 
         Args:
@@ -402,8 +466,9 @@ class Planner:
             for one in seed_inputs(self._current, self._fields, self._inputs)
             for place in [(one.node_id, one.field_name)]
         ]
-        return Workflow(
+        return PlannedWorkflow(
             self._definition,
+            self._saved,
             self._fields,
             f"{structure % 2**256:064x}"[:32],
             base,
@@ -540,6 +605,7 @@ class Planned:
             prompts=self._prompts,
             random_seed=self._random_seed,
             sample_seed=self._sample_seed,
+            skips_bad_rows=on_bad_row == "skip",
         )
         if on_bad_row == "raise":
             _raise_if([*self._bad_cells(plan)])

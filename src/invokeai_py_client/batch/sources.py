@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from invokeai_py_client.files import image_type
 from invokeai_py_client.json_text import decoded, read_json
@@ -21,6 +21,19 @@ from invokeai_py_client.json_text import decoded, read_json
 _TABLES = {".csv": "", ".tsv": "\t"}
 _JSON_LINES = {".jsonl", ".ndjson"}
 _DELIMITERS = ",;\t|"
+
+
+class Frame(Protocol):
+    """A frame of pandas or polars, as far as a type checker can tell."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of the columns."""
+        ...
+
+
+PlanSource = Mapping[Any, Any] | Iterable[Mapping[str, Any]] | Frame | str | os.PathLike[str]
+"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
 
 
 class Absent:
