@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
+    from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
@@ -307,6 +308,7 @@ __all__ = [
     "Videos",
     "VideosLike",
     "Visibility",
+    "WhichImages",
     "WorkflowDefinition",
     "WorkflowHandle",
     "WorkflowInput",
@@ -470,6 +472,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
+    "WhichImages": "batch.runner",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",

@@ -66,6 +66,9 @@ class Plan:
         for graph in range(self._graphs):
             yield Group(rows[graph :: self._graphs], graph)
 
+    async def check(self) -> None:
+        """Everything can run."""
+
     async def prepare(self, group: Any) -> Bodies:
         self.prepared += 1
         return Bodies(self, group.graph)
@@ -97,10 +100,11 @@ class Runs:
     def begin(
         self, plan: Plan, folder: Path | None = None, *, overwrite: bool = False, redoes: bool = True, **options: Any
     ) -> BatchRun:
-        return BatchRun(self._engine.block(self._begin(plan, folder, overwrite, redoes, BatchOptions(**options))))
+        used = BatchOptions(**options) if redoes else None
+        return BatchRun(self._engine.block(self._begin(plan, folder, overwrite, used)))
 
     async def _begin(
-        self, plan: Plan, folder: Path | None, overwrite: bool, redoes: bool, options: BatchOptions
+        self, plan: Plan, folder: Path | None, overwrite: bool, options: BatchOptions | None
     ) -> AsyncBatchRun:
         return await begin(
             plan,
@@ -110,8 +114,8 @@ class Runs:
             self._tracker,
             folder=folder,
             options=options,
+            save=lambda path: path.write_text("{}"),
             overwrite=overwrite,
-            redoes=redoes,
         )
 
     def close(self) -> None:

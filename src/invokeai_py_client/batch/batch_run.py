@@ -447,9 +447,9 @@ async def begin(
     tracker: RunTracker,
     *,
     folder: Path | None,
-    options: BatchOptions,
+    options: BatchOptions | None,
+    save: Callable[[Path], object],
     overwrite: bool = False,
-    redoes: bool = True,
 ) -> AsyncBatchRun:
     """Begin to run a plan, or go on with it. On the engine.
 
@@ -460,9 +460,10 @@ async def begin(
         http: sends the requests.
         tracker: submits and follows.
         folder: keeps what became of the rows, and the files; None to keep nothing.
-        options: how the plan is run.
+        options: how the plan is run; rows are run again that have failed, were canceled, or whose files are gone or
+            altered. None to go on as the folder says, with what was not done yet.
+        save: saves the plan in a file.
         overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
-        redoes: run rows again that have failed, were canceled, or whose files are gone or altered.
 
     Raises:
         BatchFolderError: the folder cannot be used.
@@ -471,8 +472,13 @@ async def begin(
     kept = await asyncio.to_thread(BatchFolder, folder, overwrite=overwrite)
     try:
         kept.check(plan.workflow)
-        runner = Runner(plan, bodies, engine, http, tracker, kept, options)
-        await runner.start(redoes=redoes)
+        start = kept.journal.start
+        used = options or BatchOptions(**({} if start is None else start.options))
+        runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked())
+        if options is not None and kept.plan_path is not None:
+            with kept.writing():
+                await asyncio.to_thread(save, kept.plan_path)
+        await runner.start(redoes=options is not None)
     except BaseException:
         kept.release()
         raise

@@ -67,13 +67,12 @@ class FileNames:
             claimed: what `claim` returned for the row.
             suffixes: of each file, such as `.png`.
         """
-        for stem in _numbered(claimed):
-            if len(suffixes) == 1:
-                names = [stem + suffixes[0]]
-            else:
-                names = [f"{stem}-{number}{suffix}" for number, suffix in enumerate(suffixes, 1)]
-            if self._files.isdisjoint(name.casefold() for name in names):
-                break
+        numbers = [""] if len(suffixes) == 1 else [f"-{number}" for number in range(1, len(suffixes) + 1)]
+        ends = [number + suffix for number, suffix in zip(numbers, suffixes, strict=True)]
+        stem = next(
+            stem for stem in _numbered(claimed) if self._files.isdisjoint((stem + end).casefold() for end in ends)
+        )
+        names = [stem + end for end in ends]
         self._files.update(name.casefold() for name in names)
         return names
 

@@ -10,10 +10,10 @@ UNSENT = "unsent"
 QUEUED = "queued"
 """Rows that wait: those that are to be sent, and those that are in the queue. Both are shown as `pending`."""
 
-STATUSES = ("pending", "in_progress", "completed", "failed", "canceled", "invalid")
+STATUSES: tuple[str, ...] = ("pending", "in_progress", "completed", "failed", "canceled", "invalid")
 """What is shown."""
 
-_STATES = (UNSENT, QUEUED, *STATUSES[1:])
+_STATES: tuple[str, ...] = (UNSENT, QUEUED, *STATUSES[1:])
 _CODE = {state: code for code, state in enumerate(_STATES)}
 _ENDED = frozenset(STATUSES[2:])
 _MOST_ATTEMPTS = 255

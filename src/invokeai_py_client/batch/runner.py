@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, get_args
 from uuid import uuid4
 
 from invokeai_py_client.batch.downloads import download, images_of, suffixes_of
@@ -33,6 +33,7 @@ from invokeai_py_client.errors import (
     ProcessorStoppedError,
     RedirectedError,
     RunError,
+    SettingsError,
 )
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -50,7 +51,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
-Images = Literal["outputs", "all", "none"]
+WhichImages = Literal["outputs", "all", "none"]
 """Which images of a row are downloaded: those of output nodes, those of intermediate nodes as well, or none."""
 
 WINDOW = 1000
@@ -118,6 +119,10 @@ class PlanRows(Protocol):
 class Bodies(Protocol):
     """Makes the submissions of a plan."""
 
+    async def check(self) -> None:
+        """Check the graphs of the plan."""
+        ...
+
     async def prepare(self, group: RowGroup) -> GroupBodies:
         """Check and build the graph of a group."""
         ...
@@ -130,11 +135,26 @@ class BatchOptions:
     queue_id: str = "default"
     priority: Priority = Priority.NORMAL
     window: int = WINDOW
-    images: Images = "outputs"
+    images: WhichImages = "outputs"
     file_name: str = DEFAULT_TEMPLATE
     stop_after_failures: int | None = None
-    destination: str = "gallery"
-    origin: str = "workflows"
+
+    def checked(self) -> BatchOptions:
+        """Return the options with their values as they are used.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
+            if least is not None and (type(least) is not int or least < 1):
+                raise _unusable(name, least, "an integer of at least 1")
+        if self.images not in get_args(WhichImages):
+            raise _unusable("images", self.images, "'outputs', 'all' or 'none'")
+        return replace(self, priority=Priority.of(self.priority))
+
+    def saved(self) -> dict[str, Any]:
+        """Return the options as plain JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(slots=True)
@@ -251,6 +271,7 @@ class Runner:
 
         Raises:
             BatchFolderError: the folder cannot be read or written.
+            InputsNotReadyError: the workflow could not run.
             InvokeAIError: as any request.
         """
         with self.folder.writing():
@@ -264,6 +285,8 @@ class Runner:
             found = await find(self._http, self._tracker, options.queue_id, chunks, may_be_on_the_way=True)
             for one in found:
                 self._adopt(one, rows_of[one.chunk.batch_id])
+        if self.table.unsent and not self._is_canceled:
+            await self._bodies.check()
         self._launch()
 
     def pause(self) -> None:
@@ -375,7 +398,7 @@ class Runner:
         self._names = FileNames(self.options.file_name, self.plan.columns, taken)
         self._is_canceled = is_canceled
         if not is_canceled:
-            journal.started(Start(self.plan.workflow, self._saved_options()))
+            journal.started(Start(self.plan.workflow, self.options.saved()))
         return [
             (chunk, {place: rows[row_id] for place, row_id in places.items() if row_id in rows})
             for chunk, places in parts
@@ -390,9 +413,6 @@ class Runner:
             )
             offset = self.folder.manifest.add(outcome)
         self.table.end(row.index, "invalid", offset)
-
-    def _saved_options(self) -> dict[str, Any]:
-        return {name: getattr(self.options, name) for name in BatchOptions.__slots__}
 
     # Sending
 
@@ -479,7 +499,6 @@ class Runner:
         if not made.rows:
             return
         body = made.body
-        body["batch"] |= {"destination": self.options.destination, "origin": self.options.origin}
         batch_id = f"{self.batch_id}-{next(self._numbers):05d}"
         with self.folder.writing():
             sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, body)
@@ -887,6 +906,10 @@ def _stays(outcome: BatchRow, redoes: bool) -> bool:
     if not redoes:
         return True
     return outcome.status == "completed" and all(map(is_intact, outcome.files))
+
+
+def _unusable(name: str, value: object, wanted: str) -> SettingsError:
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")
 
 
 def _one_line(error: Exception) -> str:
