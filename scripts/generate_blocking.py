@@ -38,6 +38,7 @@ TARGET = ROOT / "src" / PACKAGE / "blocking" / "generated"
 FACES = {
     "app": "repositories.app.AsyncApp",
     "auth": "repositories.auth.AsyncAuth",
+    "batch_run": "batch.batch_run.AsyncBatchRun",
     "board": "repositories.boards.board.AsyncBoard",
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",

@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
     from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
+    from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
+    from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
+    from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
     from invokeai_py_client.blocking.generated.images import Images
@@ -158,6 +162,7 @@ __all__ = [
     "App",
     "AsyncApp",
     "AsyncAuth",
+    "AsyncBatchRun",
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
@@ -177,6 +182,10 @@ __all__ = [
     "AuthStatus",
     "Axis",
     "BatchEnqueued",
+    "BatchFailures",
+    "BatchProgress",
+    "BatchRow",
+    "BatchRun",
     "BatchStatus",
     "Board",
     "BoardLike",
@@ -188,6 +197,7 @@ __all__ = [
     "CellProblem",
     "ClientStats",
     "Combine",
+    "CompletedRows",
     "ConnectionChange",
     "DeletedBoard",
     "DeletedItems",
@@ -274,6 +284,7 @@ __all__ = [
     "Reconnected",
     "Replacement",
     "Response",
+    "RowFile",
     "Run",
     "RuntimeConfig",
     "SavedModel",
@@ -297,6 +308,7 @@ __all__ = [
     "Videos",
     "VideosLike",
     "Visibility",
+    "WhichImages",
     "WorkflowDefinition",
     "WorkflowHandle",
     "WorkflowInput",
@@ -315,6 +327,7 @@ _HOMES = {
     "App": "blocking.generated.app",
     "AsyncApp": "repositories.app",
     "AsyncAuth": "repositories.auth",
+    "AsyncBatchRun": "batch.batch_run",
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
@@ -334,6 +347,10 @@ _HOMES = {
     "AuthStatus": "wire.records.users",
     "Axis": "batch.rows",
     "BatchEnqueued": "wire.events",
+    "BatchFailures": "batch.batch_run",
+    "BatchProgress": "batch.batch_run",
+    "BatchRow": "batch.manifest",
+    "BatchRun": "blocking.generated.batch_run",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
     "BoardLike": "repositories.arguments",
@@ -344,6 +361,7 @@ _HOMES = {
     "Category": "repositories.media.common",
     "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
+    "CompletedRows": "batch.batch_run",
     "Combine": "batch.planner",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
@@ -430,6 +448,7 @@ _HOMES = {
     "Reconnected": "wire.events",
     "Replacement": "batch.sources",
     "Response": "wire.call",
+    "RowFile": "batch.manifest",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
@@ -453,6 +472,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
+    "WhichImages": "batch.runner",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",

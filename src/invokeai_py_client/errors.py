@@ -45,6 +45,7 @@ InvokeAIError
 │   ├── RunCanceled                             somebody, or a restarted server, canceled it
 │   ├── RunTimeout (TimeoutError)               the wait ended before the run did
 │   └── NotEnqueuedError                        the server took fewer items than were sent
+├── BatchFolderError                        the folder of a batch cannot be used
 ├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
 ├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
@@ -73,6 +74,7 @@ Example:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "ApiError",
     "AuthenticationError",
     "BatchError",
+    "BatchFolderError",
     "ClientClosedError",
     "EngineThreadError",
     "EnqueueInDoubtError",
@@ -605,6 +608,14 @@ class NotEnqueuedError(RunError):
         self.requested = requested
         self.enqueued = enqueued
         self.is_transient = requested > 0
+
+
+class BatchFolderError(InvokeAIError):
+    """The folder of a batch cannot be used, or not written any more: `folder`, None for a temporary file."""
+
+    def __init__(self, what: str, *, folder: Path | None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.folder = folder
 
 
 class ProcessorStoppedError(InvokeAIError, RuntimeError):

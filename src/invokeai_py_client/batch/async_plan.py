@@ -9,16 +9,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin
 from invokeai_py_client.batch.bodies import RowBodies
+from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
 from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.planner import OnBadRow, Planned, Planner, PlanOptions, ServerNames
 from invokeai_py_client.batch.rows import Axis, PlannedRow
+from invokeai_py_client.batch.runner import WINDOW, BatchOptions, WhichImages
 from invokeai_py_client.batch.sources import SourceError, taken
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import PlanError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.progress import NodeDurations
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
@@ -44,7 +49,7 @@ class AsyncPlan(FixedAttributes):
         >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": [8, 20]}, seeds=4)
         >>> print(plan)
         16 rows, 1 model loaded
-        >>> plan.save("cats.plan.json")
+        >>> batch = plan.submit(folder="out")
     """
 
     def __init__(
@@ -130,6 +135,82 @@ class AsyncPlan(FixedAttributes):
             OSError: the file cannot be written.
         """
         return await asyncio.to_thread(save_plan, self._data, path)
+
+    @on_engine
+    async def submit(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        images: WhichImages = "outputs",
+        file_name: str = DEFAULT_TEMPLATE,
+        window: int = WINDOW,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        queue_id: str = "default",
+        stop_after_failures: int | None = None,
+        overwrite: bool = False,
+    ) -> AsyncBatchRun:
+        """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
+
+        With a `folder`, everything is written down there: what is sent, before it is sent, in `.batch`; what became of
+        each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
+        images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
+        what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
+        by now: rows that are the same are not run again, whatever their place.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
+
+        Args:
+            folder: where the images and the manifest go; it is made if it is missing. None keeps nothing.
+            images: which images are downloaded into the folder: those of output nodes (`outputs`), those of
+                intermediate nodes as well (`all`), or `none`.
+            file_name: the template of the names of the images, without the suffix. It can name the columns, `index`,
+                `seed`, `row_id` and `repetition`, with formats as in `str.format`. What a row does not have is left
+                out. Characters that file names cannot have are replaced, equal names and several images of a row are
+                numbered.
+            window: how many items of the batch may be in the queue at the same time; others share it.
+            priority: as for `wf.submit_sync`, for each part that is sent.
+            queue_id: the queue.
+            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+        Returns:
+            The batch. It goes on for as long as the client is open.
+
+        Raises:
+            SettingsError: one of the arguments cannot be used.
+            BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
+                written.
+            InputsNotReadyError: the workflow could not run; it lists all problems.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> batch = plan.submit(folder="out")
+            >>> batch.wait(progress_callback=print)
+        """
+        options = BatchOptions(
+            queue_id=queue_id,
+            priority=Priority.of(priority),
+            window=window,
+            images=images,
+            file_name=file_name,
+            stop_after_failures=stop_after_failures,
+        )
+        return await self._begin(None if folder is None else path_of(folder).absolute(), options, overwrite=overwrite)
+
+    async def _begin(
+        self, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False
+    ) -> AsyncBatchRun:
+        return await begin(
+            self._data,
+            self._bodies,
+            self._engine,
+            self._http,
+            self._tracker,
+            folder=folder,
+            options=options,
+            save=lambda path: save_plan(self._data, path),
+            overwrite=overwrite,
+        )
 
     def __str__(self) -> str:
         return str(self._data) + ("" if self._seconds is None else f", about {_duration(self._seconds)} on this server")

@@ -8,7 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from invokeai_py_client.batch.async_plan import AsyncPlan
+from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.rows import Axis, PlannedRow
+from invokeai_py_client.batch.runner import WINDOW, WhichImages
+from invokeai_py_client.blocking.generated.batch_run import BatchRun
+from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.runtime.twins import Blocking
 
 
@@ -22,7 +26,7 @@ class Plan(Blocking[AsyncPlan]):
         >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": [8, 20]}, seeds=4)
         >>> print(plan)
         16 rows, 1 model loaded
-        >>> plan.save("cats.plan.json")
+        >>> batch = plan.submit(folder="out")
     """
 
     def __len__(self) -> int:
@@ -93,6 +97,69 @@ class Plan(Blocking[AsyncPlan]):
         work = self._aio.save(path)
         del path
         return self._aio._engine.block(work)
+
+    def submit(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        images: WhichImages = "outputs",
+        file_name: str = DEFAULT_TEMPLATE,
+        window: int = WINDOW,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        queue_id: str = "default",
+        stop_after_failures: int | None = None,
+        overwrite: bool = False,
+    ) -> BatchRun:
+        """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
+
+        With a `folder`, everything is written down there: what is sent, before it is sent, in `.batch`; what became of
+        each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
+        images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
+        what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
+        by now: rows that are the same are not run again, whatever their place.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
+
+        Args:
+            folder: where the images and the manifest go; it is made if it is missing. None keeps nothing.
+            images: which images are downloaded into the folder: those of output nodes (`outputs`), those of
+                intermediate nodes as well (`all`), or `none`.
+            file_name: the template of the names of the images, without the suffix. It can name the columns, `index`,
+                `seed`, `row_id` and `repetition`, with formats as in `str.format`. What a row does not have is left
+                out. Characters that file names cannot have are replaced, equal names and several images of a row are
+                numbered.
+            window: how many items of the batch may be in the queue at the same time; others share it.
+            priority: as for `wf.submit_sync`, for each part that is sent.
+            queue_id: the queue.
+            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+        Returns:
+            The batch. It goes on for as long as the client is open.
+
+        Raises:
+            SettingsError: one of the arguments cannot be used.
+            BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
+                written.
+            InputsNotReadyError: the workflow could not run; it lists all problems.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> batch = plan.submit(folder="out")
+            >>> batch.wait(progress_callback=print)
+        """
+        work = self._aio.submit(
+            folder,
+            images=images,
+            file_name=file_name,
+            window=window,
+            priority=priority,
+            queue_id=queue_id,
+            stop_after_failures=stop_after_failures,
+            overwrite=overwrite,
+        )
+        del folder, images, file_name, window, priority, queue_id, stop_after_failures, overwrite
+        return BatchRun(self._aio._engine.block(work))
 
     def __str__(self) -> str:
 
