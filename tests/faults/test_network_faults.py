@@ -16,7 +16,7 @@ import pytest
 from tests.faults.conftest import Told, check_all_there_once
 from tests.faults.proxy import FaultProxy
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowHandle, errors
+from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle, errors
 from invokeai_py_client.live import reconciler
 from invokeai_py_client.transport import socketio_connection
 
@@ -188,15 +188,19 @@ def test_sockets_that_are_dropped_right_after_opening(
     told(f"sockets dropped right after opening ({opened} in {len(runs)} s)", check_all_there_once(client, runs, ends))
 
 
-def test_two_seconds_of_latency(proxy: FaultProxy, client: InvokeAIClient, work: Work, told: Told) -> None:
-    handles = [work() for _ in range(3)]
-    proxy.latency = 2.0
+def test_two_seconds_of_latency(proxy: FaultProxy, client: InvokeAIClient, sleep: dict[str, Any], told: Told) -> None:
+    # The default timeouts: a lost connection costs several round trips of four seconds.
+    with InvokeAIClient.from_url(proxy.url) as through:
+        handles = [through.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep)) for _ in range(3)]
+        for wf in handles:
+            wf.set_many({"Steps": 2, "Seconds": 0.05})
+        proxy.latency = 2.0
 
-    async def submit_all() -> list[Run]:
-        return await asyncio.gather(*(wf.submit() for wf in handles))
+        async def submit_all() -> list[Run]:
+            return await asyncio.gather(*(wf.submit() for wf in handles))
 
-    runs = asyncio.run(submit_all())
-    told("2 s of latency each way", check_all_there_once(client, runs, [run.wait(60) for run in runs]))
+        runs = asyncio.run(submit_all())
+        told("2 s of latency each way", check_all_there_once(client, runs, [run.wait(120) for run in runs]))
 
 
 def test_a_kilobyte_a_second(

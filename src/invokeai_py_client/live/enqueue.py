@@ -152,7 +152,8 @@ async def enqueue_once(
             failure.may_have_been_applied = False
         delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
         tries += 1
-        is_last = tries == times.attempts or _now() + delay >= deadline
+        # A request that the server has no time to answer would only raise a new doubt.
+        is_last = tries == times.attempts or _now() + delay + attempt.answer_took >= deadline
         if not failure.is_transient or is_unwanted() or is_last:
             raise failure
         await asyncio.sleep(delay)
@@ -181,6 +182,8 @@ class _Attempt:
         # `enqueue_once` repeats the request, not the transport.
         self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
         self.count = item_count(batch)
+        self.answer_took = 0.0
+        """Seconds that the server took to answer the last status request."""
 
     async def send(self, deadline: float, slots: AbstractAsyncContextManager[Any]) -> Enqueued:
         """Send the batch once."""
@@ -240,6 +243,7 @@ class _Attempt:
             failed = False
             try:
                 found = await self._find(give_up_at - asked_at)
+                self.answer_took = _now() - asked_at
                 if found:
                     return found
                 if asked_at - asked_since >= grace:

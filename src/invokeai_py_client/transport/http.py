@@ -65,8 +65,9 @@ _SLOWEST_UPLOAD = 64 * 1024
 _SHORTEST = 0.001
 """Seconds; the minimum timeout of an attempt."""
 
-_KEPT_OPEN = 4.0
-"""Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request."""
+_KEPT_OPEN = 2.0
+"""Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request: whether
+an enqueue that was sent on a closed connection was stored is unknown for seconds. The rest is for the way there."""
 
 _LOOK = 5.0
 """Seconds; the timeout of the request that finds out whether the server is InvokeAI."""

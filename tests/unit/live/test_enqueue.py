@@ -121,6 +121,22 @@ async def test_a_batch_that_was_not_stored_is_sent_again(faults: list[Fault]) ->
     assert server.ids_of("mine") == [1]
 
 
+@in_virtual_time
+async def test_a_batch_is_not_sent_again_when_too_little_time_is_left_for_an_answer() -> None:
+    async def after_four_seconds(exchange: Exchange) -> Response:
+        await asyncio.sleep(4)
+        return await exchange.carry_out()
+
+    server = QueueServer(settings=Settings(timeout=20))
+    server.always("batch_status", after_four_seconds)
+    server.next("enqueue_batch", dropped, dropped, after_four_seconds)
+    with pytest.raises(errors.TransportError) as caught:
+        await enqueue(server)
+    assert (caught.value.batch_id, caught.value.may_have_been_applied) == ("mine", False)
+    await asyncio.sleep(60)
+    assert server.ids_of("mine") == []
+
+
 @pytest.mark.parametrize("code", [401, 403, 404, 422])
 @in_virtual_time
 async def test_a_refusal_of_the_server_is_raised_at_once(code: int) -> None:
