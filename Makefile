@@ -23,7 +23,8 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave a picture in ./out
 	$(RUN) -m invokeai_py_client.demo
 
-test: check  ## Pass the tests, on a real InvokeAI server
+test: check  ## Pass the tests, on a real InvokeAI server and in a Chromium, which is installed if that is possible
+	@$(RUN) -m tests.browser.chromium
 	$(RUN) -m pytest
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server

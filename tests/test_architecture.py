@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 FLOORS = [
     {"errors", "secret"},
     {"files", "fixed_attributes", "json_text", "mapping", "pillow", "proxies"},
-    {"settings", "local", "wire", "workflow"},
+    {"settings", "local", "wire", "workflow", "report"},
     {"runtime"},
     {"transport", "transfers"},
     {"image", "live", "catalog"},
@@ -30,6 +30,9 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 LAZY = {"async_client", "blocking", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
+
+DATA_ONLY = {"report": {"errors", "files", "pillow"}}
+"""Rooms that take plain data, and import nothing of the package but these."""
 
 PURE = ("wire", "workflow", "live/state")
 """Folders without input, output, threads and loops. They import nothing of the package but each other and the base."""
@@ -65,6 +68,13 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
                 assert room in LAZY, f"{room} must not import {name}"
                 continue
             assert other == room or FLOOR_OF[other] < FLOOR_OF[room], f"{room} must not import {name}"
+
+
+@pytest.mark.parametrize("room", DATA_ONLY)
+def test_a_room_of_plain_data_knows_neither_client_nor_server(room: str) -> None:
+    names = {name for path in modules() if room_of(path) == room for name in imports(path)}
+    ours = {name.split(".")[1] for name in names if name.startswith("invokeai_py_client.")}
+    assert ours - {room} == DATA_ONLY[room]
 
 
 def pure_modules() -> list[Path]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
-    from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
+    from invokeai_py_client.batch.rows import CellProblem, PlannedRow
     from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.live.stats import ClientStats
     from invokeai_py_client.live.stream import EventStream
     from invokeai_py_client.patterns.monitor import WorkflowMonitor
+    from invokeai_py_client.report.axes import Axis
+    from invokeai_py_client.report.contact_sheet import contact_sheet
+    from invokeai_py_client.report.page import ReportPage
     from invokeai_py_client.repositories.app import AsyncApp, Health
     from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
     from invokeai_py_client.repositories.auth import AsyncAuth
@@ -283,6 +286,7 @@ __all__ = [
     "Queues",
     "Reconnected",
     "Replacement",
+    "ReportPage",
     "Response",
     "RowFile",
     "Run",
@@ -319,6 +323,7 @@ __all__ = [
     "WorkflowSummary",
     "Workflows",
     "__version__",
+    "contact_sheet",
     "errors",
     "replace",
 ]
@@ -345,7 +350,7 @@ _HOMES = {
     "AsyncWorkflows": "repositories.workflows",
     "Auth": "blocking.generated.auth",
     "AuthStatus": "wire.records.users",
-    "Axis": "batch.rows",
+    "Axis": "report.axes",
     "BatchEnqueued": "wire.events",
     "BatchFailures": "batch.batch_run",
     "BatchProgress": "batch.batch_run",
@@ -361,8 +366,8 @@ _HOMES = {
     "Category": "repositories.media.common",
     "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
-    "CompletedRows": "batch.batch_run",
     "Combine": "batch.planner",
+    "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
@@ -447,6 +452,7 @@ _HOMES = {
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
     "Replacement": "batch.sources",
+    "ReportPage": "report.page",
     "Response": "wire.call",
     "RowFile": "batch.manifest",
     "Run": "blocking.generated.run",
@@ -482,6 +488,7 @@ _HOMES = {
     "WorkflowNodes": "workflow.inputs",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "contact_sheet": "report.contact_sheet",
     "replace": "batch.sources",
 }
 

@@ -12,6 +12,8 @@ from invokeai_py_client.errors import InvokeAIError, NotAnImageError
 if TYPE_CHECKING:
     import PIL as PIL
     import PIL.Image
+    import PIL.ImageDraw
+    import PIL.ImageFont
 else:
 
     class _LazyPackage:
@@ -40,15 +42,28 @@ def pillow_image(content: bytes, *, needed_by: str) -> PIL.Image.Image:
     Raises:
         InvokeAIError: Pillow is not installed.
     """
+    check_pillow(needed_by=needed_by)
+    picture = PIL.Image.open(io.BytesIO(content))
+    picture.load()
+    return picture
+
+
+def check_pillow(*, needed_by: str) -> None:
+    """Import Pillow.
+
+    Args:
+        needed_by: the function or method that needs it, for the error.
+
+    Raises:
+        InvokeAIError: it is not installed.
+    """
     try:
-        picture = PIL.Image.open(io.BytesIO(content))
+        _ = PIL.Image
     except ImportError as error:
         raise InvokeAIError(
             f"{needed_by} needs Pillow, which is not installed.",
             hint='Install it with: pip install "invokeai-py-client[images]"',
         ) from error
-    picture.load()
-    return picture
 
 
 def is_pillow(source: object) -> TypeGuard[PIL.Image.Image]:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-MODULES = ["files", "secret", "settings", "wire.call", "wire.events", "workflow.document", "runtime.engine"]
+MODULES = [
+    "files",
+    "report.axes",
+    "report.data_files",
+    "runtime.engine",
+    "secret",
+    "settings",
+    "wire.call",
+    "wire.events",
+    "workflow.document",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -30,6 +30,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from invokeai_py_client.report.axes import Axis as Axis
+
 
 @dataclass(frozen=True, slots=True)
 class CellProblem:
@@ -67,14 +69,6 @@ class PlannedRow:
     seed: int | None
     repetition: int = 0
     problems: tuple[CellProblem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """What a plan varies: the name of a column, or of several that vary together, and its values in their order."""
-
-    name: str
-    values: Sequence[Any]
 
 
 class RowGroup(Protocol):

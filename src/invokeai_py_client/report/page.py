@@ -1,0 +1,110 @@
+"""The page of a batch: `index.html`, which opens from disk and shows rows as they finish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.files import whole_file
+from invokeai_py_client.report.axes import Axis, label_of
+from invokeai_py_client.report.data_files import DataFiles
+
+ASSETS = ("page.css", "data.js", "model.js", "text.js", "picks.js", "grid.js", "detail.js", "page.js")
+
+
+class ReportPage:
+    """An HTML page of a batch, in the batch's folder. It needs neither a server nor the network.
+
+    A page that is open shows what is added within a few seconds, and stops looking when the batch is finished.
+
+    Args:
+        folder: the folder of the batch. File paths of rows are relative to it.
+        title: what the page is called.
+        axes: the axes of the plan, X first; none for rows that form no grid.
+        total: the number of rows that are expected.
+        workflow_name: the name of the workflow, without `.json`.
+
+    Example:
+        ```
+        page = ReportPage(Path("out"), title="Steps", axes=[Axis("Steps", (8, 20))], total=2)
+        page.write()
+        page.add({"row_id": "5f", "index": 0, "values": {"Steps": 8}, "seed": 7, "status": "completed",
+                  "files": [{"path": "00000-7.png"}]})
+        page.finish()
+        ```
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        title: str = "Batch",
+        axes: Sequence[Axis] = (),
+        total: int = 0,
+        workflow_name: str = "workflow",
+    ) -> None:
+        self._folder = folder
+        self._data: DataFiles | None = None
+        self._plan = {
+            "title": title,
+            "total": total,
+            "workflow": workflow_name,
+            "axes": [
+                {
+                    "name": axis.title,
+                    "column": axis.name,
+                    "values": list(axis.values),
+                    "labels": [label_of(value) for value in axis.values],
+                }
+                for axis in axes
+            ],
+        }
+
+    def write(self) -> Path:
+        """Write the page, without rows. A page that was written here earlier is replaced.
+
+        Returns:
+            The path of `index.html`.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        self._data = self._begin()
+        return self._folder / "index.html"
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Show a row, or what became of a row that is shown already.
+
+        Args:
+            row: with the keys of a line of `manifest.jsonl`: `row_id`, `index`, `values`, `seed`, `status`, `files`,
+                `error`, `started_at`, `completed_at`, and others, which the page shows as they are.
+
+        Raises:
+            OSError: it cannot be written. The page is as it was before, and the row can be added again.
+        """
+        self._files().add(row)
+
+    def finish(self) -> None:
+        """Tell the page that the batch is finished, so that it need not look for more.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._files().finish()
+
+    def _files(self) -> DataFiles:
+        if self._data is None:
+            self._data = self._begin()
+        return self._data
+
+    def _begin(self) -> DataFiles:
+        assets = resources.files("invokeai_py_client.report") / "assets"
+        for name in ASSETS:
+            with whole_file(self._folder / "report" / name) as file:
+                file.write((assets / name).read_bytes())
+        data = DataFiles(self._folder / "report", self._plan)
+        with whole_file(self._folder / "index.html") as file:
+            file.write((assets / "index.html").read_bytes())
+        return data
