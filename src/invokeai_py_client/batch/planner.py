@@ -34,7 +34,7 @@ from invokeai_py_client.batch.plan_data import (
 )
 from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
 from invokeai_py_client.batch.rows import Axis, CellProblem
-from invokeai_py_client.batch.sources import Replacement, SourceError, Table, read_rows
+from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
 from invokeai_py_client.workflow.batching import LIST_INPUTS
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -251,8 +251,20 @@ class Planner:
     def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
-        columns = [self._column(name, options, chosen) or Column(str(name)) for name in table.columns]
-        return Draft(tuple(columns), tuple(table.columns.values()), table)
+        # A row of a batch names its seed, also where another of its columns has set it.
+        seed = table.columns.get(SEED)
+        names = [name for name in table.columns if name != SEED]
+        columns = [self._column(name, options, chosen) or Column(str(name)) for name in names]
+        cells = [table.columns[name] for name in names]
+        if seed is not None:
+            inputs = seed_inputs(self._current, self._fields, self._inputs)
+            setters = {chosen.by_place.get((one.node_id, one.field_name)) for one in inputs}
+            if len(setters) == 1 and (setter := setters.pop()) in columns:
+                chosen.problems += _contradictions(setter.name, cells[columns.index(setter)], seed)
+            else:
+                columns.append(self._column(SEED, options, chosen) or Column(SEED))
+                cells.append(seed)
+        return Draft(tuple(columns), tuple(cells), table)
 
     def _draft(self, key: Any, values: Any, options: PlanOptions, chosen: _Chosen) -> Draft | None:
         """Return the axis of one key of a mapping; None if something is wrong, which is then among the problems."""
@@ -656,6 +668,13 @@ def _late_of(
     if options.seeds == "random":
         late.append(Late("seed", len(columns) - 1))
     return late
+
+
+def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> Iterator[CellProblem]:
+    """Yield the rows whose seed is not what another column sets it to."""
+    for row, (cell, seed) in enumerate(zip(cells, seeds, strict=True)):
+        if seed not in (None, "", ABSENT) and str(seed).strip() != str(cell).strip():
+            yield CellProblem(row, SEED, f"it is {seed!r:.40}, and {name!r} sets the same input to {cell!r:.40}")
 
 
 def _raise_if(problems: Sequence[CellProblem]) -> None:

@@ -177,6 +177,16 @@ def test_a_plan_of_the_rows_of_a_plan_runs_the_same(rows: Rows) -> None:
     assert [row.row_id for row in again] == [row.row_id for row in plan]
 
 
+def test_a_row_may_name_its_seed_beside_the_column_that_sets_it(rows: Rows) -> None:
+    plan = rows.plan("noise.seed,Width\n7,64\n8,128\n", override_edge=True)
+    picks = [{**row.values, "seed": row.seed} for row in plan]
+    again = planned(rows.templates, picks, override_edge=True)
+    assert [*again] == [*plan]
+    picks[1]["seed"] = 9
+    with pytest.raises(PlanError, match=r"row 1, 'seed': it is 9, and 'noise.seed' sets the same input to 8"):
+        planned(rows.templates, picks, override_edge=True)
+
+
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows"])
 def test_another_kind_of_file_is_refused(rows: Rows, name: str) -> None:
     assert "is not a .csv, .tsv, .jsonl, .ndjson or .json file" in rows.problems("Width\n64\n", name=name)[0][2]
