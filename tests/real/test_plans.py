@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+from tests.called_workflows import blur_callee, caller, field
 from tests.documents import edge, node
 
 from invokeai_py_client import BatchRow, InvokeAIClient, WorkflowDefinition, WorkflowHandle, replace
@@ -131,3 +133,22 @@ def test_a_plan_of_the_servers_own_workflow_runs(
     more = wf.plan({"animal": replace("Positive Prompt", "cat", ["dog", "owl"]), "Steps": [1, 3, 2]}, seeds=[7])
     before = {row.row_id for row in plan}
     assert len([row for row in more if row.row_id not in before]) == 2
+
+
+def test_inputs_of_a_called_workflow_are_set_for_each_row(client: InvokeAIClient) -> None:
+    if "call_saved_workflow" not in client.workflow_repo.get_templates():
+        pytest.skip("the server has no call_saved_workflow")
+    callee = client.workflow_repo.upload_workflow(WorkflowDefinition.from_dict(blur_callee()))
+    try:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(caller(callee)))
+        radius = field("blur", "radius")
+        plan = wf.plan({("call", radius): [1.5, 3.0], ("blur", "radius"): [4.0]})
+        rows = plan.submit().results(timeout=120)
+        assert [(row.status, row.error) for row in rows] == [("completed", None)] * 2
+        assert [graph_of(client, row)["call"]["workflow_inputs"][radius] for row in rows] == [1.5, 3.0]
+        # What is called is part of what runs.
+        client.workflow_repo.update_workflow(callee, WorkflowDefinition.from_dict(blur_callee(radius=7.0)))
+        changed = wf.plan({("call", radius): [1.5, 3.0], ("blur", "radius"): [4.0]})
+        assert not {row.row_id for row in changed} & {row.row_id for row in plan}
+    finally:
+        client.workflow_repo.delete_workflow(callee)

@@ -281,6 +281,7 @@ class PlanMaker:
         server = ServerNames(
             models=await self._catalog.models() if "model" in kinds else (),
             boards=await self._catalog.boards() if "board" in kinds else (),
+            called=await self._catalog.workflows_called_by(self._current, self._templates, self._composer.fields),
             missing_images=frozenset(thing.name for thing in missing),
         )
         data = await asyncio.to_thread(planned.finished, server, on_bad_row)

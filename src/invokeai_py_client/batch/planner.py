@@ -37,6 +37,7 @@ from invokeai_py_client.batch.rows import Axis, CellProblem
 from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
 from invokeai_py_client.workflow.batching import LIST_INPUTS
+from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -446,12 +447,13 @@ class Planner:
 
     # The workflow
 
-    def workflow(self, axes: Sequence[PlanAxis], terms: Terms) -> PlannedWorkflow:
+    def workflow(self, axes: Sequence[PlanAxis], terms: Terms, called: CalledWorkflows) -> PlannedWorkflow:
         """Return the workflow of a plan with these axes.
 
         Args:
             axes: the axes.
             terms: tells values apart.
+            called: the saved workflows that it calls.
         """
         columns = [column for axis in axes for column in axis.columns]
         numbers = {place: number for number, column in enumerate(columns) for place in column.places}
@@ -461,6 +463,7 @@ class Planner:
         structure = sum(part_term("node", node.id, node.type, node.version, node.is_intermediate) for node in nodes)
         structure += sum(part_term("edge", *_ends(edge)) for edge in self._current.edges)
         base = structure + sum(part_term("edge used", *_ends(edge)) for edge in edges)
+        base += sum(_called_term(one.definition) for one in called.values() if one.definition is not None)
         models: set[str] = set()
         added = self._fields.added()
         for node in nodes:
@@ -496,10 +499,11 @@ class Planner:
 
 @dataclass(frozen=True, slots=True)
 class ServerNames:
-    """What a server has of what a plan names: its models and boards, and the images that it lacks."""
+    """What a server has of what a plan names: models, boards, called workflows, and the images that it lacks."""
 
     models: Sequence[ReadByName] = ()
     boards: Sequence[ReadByName] = ()
+    called: CalledWorkflows = field(default_factory=dict)
     missing_images: frozenset[str] = frozenset()
 
     def resolved(self, raw: Any) -> Any:
@@ -609,7 +613,7 @@ class Planned:
                 continue
         self._terms.add_hashes(hashes)
         plan = PlanData(
-            self.planner.workflow(self.axes, self._terms),
+            self.planner.workflow(self.axes, self._terms, server.called),
             self.axes,
             self._late,
             self._shown_axes,
@@ -699,6 +703,16 @@ def _sentence(error: InputNotFoundError) -> str:
 
 def _key_name(key: Any) -> str:
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _called_term(definition: WorkflowDefinition) -> int:
+    """Return the term of a called workflow: of its nodes with their values, and of its edges."""
+    nodes = [
+        [node.id, node.type, node.version, {name: given.get("value") for name, given in node.inputs.items()}]
+        for node in definition.all_nodes
+        if node.kind == "invocation"
+    ]
+    return part_term("called", sorted(nodes, key=lambda node: str(node[0])), sorted(map(_ends, definition.edges)))
 
 
 def _ends(edge: Edge) -> tuple[str, str, str, str]:

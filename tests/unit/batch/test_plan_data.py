@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.called_workflows import blur_callee
 from tests.documents import edge, node
 from tests.support.plans import HUGE, TINY, VAE, document, planned
 
@@ -13,6 +14,8 @@ from invokeai_py_client.batch.plan_data import PlanData
 from invokeai_py_client.batch.planner import ServerNames
 from invokeai_py_client.batch.sources import replace
 from invokeai_py_client.errors import PlanError
+from invokeai_py_client.workflow.called_workflows import CalledWorkflow
+from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 PNG = (Path(__file__).parents[3] / "docs" / "demo.png").read_bytes()
@@ -82,6 +85,15 @@ def test_a_model_is_known_by_its_hash(templates: NodeTemplates) -> None:
     [by_value] = ids(planned(templates, {}, values={"Model": "huge"}))
     [other] = ids(planned(templates, {"Model": ["tiny"]}))
     assert by_name == by_record == by_value != other
+
+
+def test_a_called_workflow_is_part_of_what_runs(templates: NodeTemplates) -> None:
+    def calling(callee: dict[str, Any]) -> list[str]:
+        called = CalledWorkflow("w", "callee", WorkflowDefinition.from_dict(callee))
+        return ids(planned(templates, {"Width": [64]}, server=ServerNames(called={"w": called})))
+
+    assert calling(blur_callee()) == calling({**blur_callee(), "name": "renamed"})
+    assert calling(blur_callee()) != calling(blur_callee(radius=3.0))
 
 
 def test_an_image_is_known_by_its_content(templates: NodeTemplates, tmp_path: Path) -> None:
