@@ -177,7 +177,7 @@ class Planner:
             drafts = [expanded(draft, prompts) for draft in drafts]
         if math.prod(map(len, (*drafts, *last))) > sys.maxsize:
             raise _plan_error([CellProblem(None, "", f"it has more than {sys.maxsize:,} combinations")])
-        sample = None if options.sample is None else Sample.of(drafts, options.sample, options.sample_seed)
+        sample = Sample.of(drafts, options.sample, options.sample_seed) if options.sample and drafts else None
         reader = CellReader(prompts if options.expand == "random" else None)
         axes = [reader.read(draft) for draft in (*(drafts if sample is None else [sample.draft]), *last)]
         late = _late_of(axes, chosen, reader.dynamic, options)
@@ -252,6 +252,8 @@ class Planner:
     def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
+        if not table.columns:
+            raise SourceError("the rows have no columns")
         # A row of a batch names its seed, also where another of its columns has set it.
         seed = table.columns.get(SEED)
         names = [name for name in table.columns if name != SEED]
@@ -297,6 +299,8 @@ class Planner:
         """
         if not isinstance(key, tuple):
             return None
+        if not key:
+            raise InputNotFoundError("A group names no inputs.", key=key, choices=())
         if len(key) != 2 or not all(isinstance(part, str) for part in key):
             return key
         is_place, missing = self._names(key), [part for part in key if not self._names(part)]

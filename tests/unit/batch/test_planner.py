@@ -140,6 +140,12 @@ def test_a_column_without_values_is_refused(templates: NodeTemplates) -> None:
 def test_no_columns_make_one_row(templates: NodeTemplates) -> None:
     assert len(planned(templates, {})) == 1
     assert [row.seed for row in planned(templates, {}, seeds=3)] == [0, 1, 2]
+    assert [row.seed for row in planned(templates, {}, seeds=3, sample=2)] == [0, 1, 2]
+
+
+def test_rows_without_columns_and_groups_without_members_are_refused(templates: NodeTemplates) -> None:
+    assert problems(templates, [{}, {}]) == [(None, "", "the rows have no columns")]
+    assert "names no inputs" in problems(templates, {(): [()]})[0][2]
 
 
 def test_an_input_that_an_edge_feeds_is_a_column_only_if_that_is_wanted(templates: NodeTemplates) -> None:
