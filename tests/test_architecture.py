@@ -28,7 +28,7 @@ FLOORS = [
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking"}
+LAZY = {"async_client", "blocking", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 DATA_ONLY = {"report": {"errors", "files", "pillow"}}

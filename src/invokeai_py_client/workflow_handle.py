@@ -8,12 +8,9 @@ import os
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
-from invokeai_py_client.batch.async_plan import AsyncPlan, PlanMaker, taken_here
-from invokeai_py_client.batch.plan_file import SavedPlan
-from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, PlanOptions, Seeds
-from invokeai_py_client.batch.sources import PlanSource
+import invokeai_py_client as public
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
@@ -49,6 +46,13 @@ from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
 from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+if TYPE_CHECKING:
+    from invokeai_py_client.batch.async_plan import PlanMaker
+    from invokeai_py_client.batch.plan_file import SavedPlan
+    from invokeai_py_client.batch.planner import PlanOptions
+
+# `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
 
 OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
@@ -276,18 +280,18 @@ class AsyncWorkflowHandle(FixedAttributes):
 
     async def plan(
         self,
-        values: PlanSource,
+        values: public.PlanSource,
         *,
-        combine: Combine = "product",
-        seeds: Seeds | None = None,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
         sample: int | None = None,
         sample_seed: int | None = None,
-        dynamic_prompts: Expand | None = None,
+        dynamic_prompts: public.Expand | None = None,
         wildcards: str | os.PathLike[str] | None = None,
         random_seed: int | None = None,
         override_edge: bool = False,
-        on_bad_row: OnBadRow = "raise",
-    ) -> AsyncPlan:
+        on_bad_row: public.OnBadRow = "raise",
+    ) -> public.AsyncPlan:
         """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
 
         Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
@@ -340,31 +344,31 @@ class AsyncWorkflowHandle(FixedAttributes):
             >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
             >>> plan = wf.plan("prompts.csv", on_bad_row="skip")
         """
-        what = taken_here(values)
-        return await self._engine.call(
-            self._plan_maker().plan(
-                what,
-                PlanOptions(
-                    combine=combine,
-                    seeds=seeds,
-                    sample=sample,
-                    sample_seed=sample_seed,
-                    dynamic_prompts=dynamic_prompts,
-                    wildcards=None if wildcards is None else Path(wildcards),
-                    random_seed=random_seed,
-                    override_edge=override_edge,
-                    on_bad_row=on_bad_row,
-                ).checked(),
-            )
-        )
+        from invokeai_py_client.batch.async_plan import taken_here
 
-    def _plan_blocking(self, values: Any, *, wildcards: str | os.PathLike[str] | None, **options: Any) -> AsyncPlan:
-        folder = None if wildcards is None else Path(wildcards)
-        checked = PlanOptions(wildcards=folder, **options).checked()
+        options = _plan_options(
+            combine=combine,
+            seeds=seeds,
+            sample=sample,
+            sample_seed=sample_seed,
+            dynamic_prompts=dynamic_prompts,
+            wildcards=wildcards,
+            random_seed=random_seed,
+            override_edge=override_edge,
+            on_bad_row=on_bad_row,
+        )
+        return await self._engine.call(self._plan_maker().plan(taken_here(values), options))
+
+    def _plan_blocking(self, values: Any, **options: Any) -> public.AsyncPlan:
+        from invokeai_py_client.batch.async_plan import taken_here
+
+        checked = _plan_options(**options)
         return self._engine.block(self._plan_maker().plan(taken_here(values), checked))
 
     def _plan_maker(self) -> PlanMaker:
         """Return what makes a plan of the values as they are now."""
+        from invokeai_py_client.batch.async_plan import PlanMaker
+
         return PlanMaker(
             self._engine,
             self._http,
@@ -376,7 +380,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             self._templates,
         )
 
-    async def _restored_plan(self, saved: SavedPlan) -> AsyncPlan:
+    async def _restored_plan(self, saved: SavedPlan) -> public.AsyncPlan:
         """Return the plan of a file, whose workflow is this one. On the engine."""
         for node_id, name, value, replaces_edge in saved.values:
             self._inputs[node_id, name].set(value, override_edge=replaces_edge)
@@ -711,6 +715,12 @@ class AsyncWorkflowHandle(FixedAttributes):
     def __repr__(self) -> str:
         values: Mapping[str, Any] = {i.label: i.value for i in self.inputs}
         return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
+
+
+def _plan_options(*, wildcards: str | os.PathLike[str] | None, **options: Any) -> PlanOptions:
+    from invokeai_py_client.batch.planner import PlanOptions
+
+    return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()
 
 
 def _checked_runs(runs: object) -> int:

@@ -120,7 +120,7 @@ class AsyncPlan(FixedAttributes):
 
     @on_engine
     async def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the plan to a file, with its workflow; `client.workflow_repo.load_plan` reads it, on any machine.
+        """Write the plan to a file, with its workflow; `client.load_plan` reads it, on any machine.
 
         Images of this machine are stored by their paths, and also relative to the file: keep them beside it to take
         both elsewhere.
@@ -289,6 +289,7 @@ class PlanMaker:
         server = ServerNames(
             models=await self._catalog.models() if "model" in kinds else (),
             boards=await self._catalog.boards() if "board" in kinds else (),
+            called=await self._catalog.workflows_called_by(self._current, self._templates, self._composer.fields),
             missing_images=frozenset(thing.name for thing in missing),
         )
         data = await asyncio.to_thread(planned.finished, server, on_bad_row)

@@ -145,9 +145,7 @@ class PreparedGroup:
         return uploaded, failed
 
     async def _compose(self, cells: Sequence[Any]) -> dict[str, Any]:
-        values = {
-            place: raw for column, raw in zip(self._plan.cell_columns, cells, strict=True) for place in column.places
-        }
+        values = self._plan.set_values(cells)
         # The stored workflow is the same whichever rows are sent together: an image must not depend on it.
         kept = {place: raw for place, raw in values.items() if place not in self._items}
         stored = _with(self._plan.base.saved, kept, self._items)

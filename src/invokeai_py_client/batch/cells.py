@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from invokeai_py_client.workflow.fields import UNSET, Field
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.json_values import as_json
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference, is_model
-from invokeai_py_client.workflow.templates import NodeTemplates, is_model_type
+from invokeai_py_client.workflow.templates import Cardinality, NodeTemplates, is_model_type
 
 Place = tuple[str, str]
 """(node id, input name)."""
@@ -37,60 +36,44 @@ class CellError(ValueError):
     """A value that a column does not take; the message says why."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """A column of a plan.
 
-    Attributes:
+    Args:
         name: as it is shown, and as a file of rows names it.
         fields: the inputs that it sets; none for a note.
         is_item: whether the server can set its values for each item of a batch; else they are part of the graph.
         has_edges: whether edges fed the inputs before the plan replaced them.
     """
 
-    name: str
-    fields: tuple[Field[Any], ...] = ()
-    is_item: bool = False
-    has_edges: bool = False
-    _places: tuple[Place, ...] = field(init=False)
+    __slots__ = (
+        "fields",
+        "has_edges",
+        "is_image",
+        "is_item",
+        "is_model",
+        "is_text",
+        "may_refer",
+        "name",
+        "places",
+        "type_name",
+    )
 
-    def __post_init__(self) -> None:
-        places = tuple((one.place.node_id, one.place.name) for one in self.fields)
-        object.__setattr__(self, "_places", places)
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """The inputs that it sets."""
-        return self._places
-
-    @property
-    def type_name(self) -> str:
-        """The type of its values, as the server names it; "" for a note."""
-        return self.fields[0].template.type.name if self.fields else ""
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it takes any text."""
-        return self.type_name == "StringField" and self._is_single
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it takes an image."""
-        return self.type_name == "ImageField" and self._is_single
-
-    @property
-    def is_model(self) -> bool:
-        """Whether it takes a model."""
-        return is_model_type(self.type_name)
-
-    @property
-    def may_refer(self) -> bool:
+    def __init__(
+        self, name: str, fields: Sequence[Field[Any]] = (), *, is_item: bool = False, has_edges: bool = False
+    ) -> None:
+        self.name = name
+        self.fields = tuple(fields)
+        self.is_item = is_item
+        self.has_edges = has_edges
+        self.places = tuple((one.place.node_id, one.place.name) for one in fields)
+        self.type_name = fields[0].template.type.name if fields else ""
+        is_single = bool(fields) and fields[0].template.type.cardinality is Cardinality.SINGLE
+        self.is_text = is_single and self.type_name == "StringField"
+        self.is_image = is_single and self.type_name == "ImageField"
+        self.is_model = is_model_type(self.type_name)
+        self.may_refer = bool(fields) and self.type_name not in _NUMBERS | _TEXTS | {"BooleanField"}
         """Whether its values may name what only the server knows, or a file."""
-        return bool(self.fields) and self.type_name not in _NUMBERS | _TEXTS | {"BooleanField"}
-
-    @property
-    def _is_single(self) -> bool:
-        return self.fields[0].template.type.cardinality.value == "SINGLE"
 
     def check(self, value: Any) -> Any:
         """Return a value as the inputs hold it. None stands for an empty input, or for the workflow's own value where
@@ -104,8 +87,10 @@ class Column:
                 return as_json(value)
             except ValueError as error:
                 raise CellError(f"{value!r:.80} cannot be written as JSON: {error}") from None
-        raws = [self._checked(one, value) for one in self.fields]
-        return raws[0]
+        first, *others = self.fields
+        for one in others:
+            self._checked(one, value)
+        return self._checked(first, value)
 
     def _checked(self, one: Field[Any], value: Any) -> Any:
         if value is None:
@@ -142,7 +127,7 @@ def column_of(
     """Return a column that sets some inputs of a workflow."""
     return Column(
         name,
-        tuple(fields),
+        fields,
         is_item=all(_can_be_item(one, definition, templates) for one in fields),
         has_edges=has_edges,
     )
@@ -238,6 +223,8 @@ class Terms:
 
     def of_places(self, places: Sequence[Place], raw: Any) -> int:
         """Return the term of some inputs with a value, 0 where they are empty."""
+        if isinstance(raw, str):
+            return sum(_term(["value", *place, raw]) for place in places)
         if raw is UNSET or raw is None:
             return 0
         if isinstance(raw, int | float):
@@ -285,9 +272,11 @@ class Terms:
         return found
 
 
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def _term(part: Any) -> int:
-    text = json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
+    return int.from_bytes(hashlib.sha256(_encoded(part).encode()).digest(), "big")
 
 
 def part_term(*part: Any) -> int:

@@ -266,7 +266,7 @@ class CellReader:
             return raw
 
         def check_once(cell: Any) -> Any:
-            # Most columns have few different values. Only texts and numbers are compared by what they are.
+            # Most columns but those of texts have few different values. Only numbers and texts can be compared.
             if not isinstance(cell, str | int | float):
                 return check(cell)
             key = (type(cell), cell)
@@ -274,7 +274,7 @@ class CellReader:
                 known[key] = check(cell)
             return known[key]
 
-        return check_once
+        return check if column.is_text else check_once
 
     def _read_images(self, raw: Any) -> None:
         for reference in references_in(raw):

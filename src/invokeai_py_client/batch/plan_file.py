@@ -104,8 +104,7 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
         "skips_bad_rows": plan.skips_bad_rows,
     }
     with whole_file(target) as file:
-        for part in json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).iterencode(document):
-            file.write(part.encode("utf-8", "surrogatepass"))
+        file.write(json.dumps(document, separators=(",", ":")).encode())
     return target
 
 

@@ -34,9 +34,10 @@ from invokeai_py_client.batch.plan_data import (
 )
 from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
 from invokeai_py_client.batch.rows import Axis, CellProblem
-from invokeai_py_client.batch.sources import Replacement, SourceError, Table, read_rows
+from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
 from invokeai_py_client.workflow.batching import LIST_INPUTS
+from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
@@ -176,7 +177,7 @@ class Planner:
             drafts = [expanded(draft, prompts) for draft in drafts]
         if math.prod(map(len, (*drafts, *last))) > sys.maxsize:
             raise _plan_error([CellProblem(None, "", f"it has more than {sys.maxsize:,} combinations")])
-        sample = None if options.sample is None else Sample.of(drafts, options.sample, options.sample_seed)
+        sample = Sample.of(drafts, options.sample, options.sample_seed) if options.sample and drafts else None
         reader = CellReader(prompts if options.expand == "random" else None)
         axes = [reader.read(draft) for draft in (*(drafts if sample is None else [sample.draft]), *last)]
         late = _late_of(axes, chosen, reader.dynamic, options)
@@ -226,7 +227,7 @@ class Planner:
         try:
             inputs = [self._inputs[place] for place in saved.places]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, saved.name, str(error)))
+            chosen.problems.append(CellProblem(None, saved.name, _sentence(error)))
             return Column(saved.name)
         column = self._column_of(saved.name, inputs, chosen, override=True) if inputs else None
         return column or Column(saved.name)
@@ -251,8 +252,22 @@ class Planner:
     def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
-        columns = [self._column(name, options, chosen) or Column(str(name)) for name in table.columns]
-        return Draft(tuple(columns), tuple(table.columns.values()), table)
+        if not table.columns:
+            raise SourceError("the rows have no columns")
+        # A row of a batch names its seed, also where another of its columns has set it.
+        seed = table.columns.get(SEED)
+        names = [name for name in table.columns if name != SEED]
+        columns = [self._column(name, options, chosen) or Column(str(name)) for name in names]
+        cells = [table.columns[name] for name in names]
+        if seed is not None:
+            inputs = seed_inputs(self._current, self._fields, self._inputs)
+            setters = {chosen.by_place.get((one.node_id, one.field_name)) for one in inputs}
+            if len(setters) == 1 and (setter := setters.pop()) in columns:
+                chosen.problems += _contradictions(setter.name, cells[columns.index(setter)], seed)
+            else:
+                columns.append(self._column(SEED, options, chosen) or Column(SEED))
+                cells.append(seed)
+        return Draft(tuple(columns), tuple(cells), table)
 
     def _draft(self, key: Any, values: Any, options: PlanOptions, chosen: _Chosen) -> Draft | None:
         """Return the axis of one key of a mapping; None if something is wrong, which is then among the problems."""
@@ -261,7 +276,7 @@ class Planner:
         try:
             members = self._members(key)
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
             return None
         columns = [self._column(member, options, chosen) for member in ([key] if members is None else members)]
         known = [column for column in columns if column is not None]
@@ -284,6 +299,8 @@ class Planner:
         """
         if not isinstance(key, tuple):
             return None
+        if not key:
+            raise InputNotFoundError("A group names no inputs.", key=key, choices=())
         if len(key) != 2 or not all(isinstance(part, str) for part in key):
             return key
         is_place, missing = self._names(key), [part for part in key if not self._names(part)]
@@ -330,7 +347,7 @@ class Planner:
             seeds = seed_inputs(self._current, self._fields, self._inputs) if key == SEED else []
             inputs = seeds or [self._find(key)]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), str(error)))
+            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
             return None
         name = SEED if seeds else self._name(key, inputs[0])
         return self._column_of(name, inputs, chosen, override=bool(seeds) or options.override_edge)
@@ -388,7 +405,7 @@ class Planner:
         try:
             return require_seed_inputs(self._current, self._fields, self._inputs)
         except InputNotFoundError as error:
-            raise _plan_error([CellProblem(None, SEED, str(error))]) from None
+            raise _plan_error([CellProblem(None, SEED, _sentence(error))]) from None
 
     def _seed_draft(self, inputs: Sequence[WorkflowInput], seeds: Any, chosen: _Chosen) -> Draft:
         column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
@@ -418,7 +435,7 @@ class Planner:
             try:
                 one = self._find(replaced.key)
             except InputNotFoundError as error:
-                chosen.problems.append(CellProblem(None, replaced.source.name, str(error)))
+                chosen.problems.append(CellProblem(None, replaced.source.name, _sentence(error)))
                 continue
             column = chosen.by_place.get((one.node_id, one.field_name))
             if column is None:
@@ -434,12 +451,13 @@ class Planner:
 
     # The workflow
 
-    def workflow(self, axes: Sequence[PlanAxis], terms: Terms) -> PlannedWorkflow:
+    def workflow(self, axes: Sequence[PlanAxis], terms: Terms, called: CalledWorkflows) -> PlannedWorkflow:
         """Return the workflow of a plan with these axes.
 
         Args:
             axes: the axes.
             terms: tells values apart.
+            called: the saved workflows that it calls.
         """
         columns = [column for axis in axes for column in axis.columns]
         numbers = {place: number for number, column in enumerate(columns) for place in column.places}
@@ -449,6 +467,7 @@ class Planner:
         structure = sum(part_term("node", node.id, node.type, node.version, node.is_intermediate) for node in nodes)
         structure += sum(part_term("edge", *_ends(edge)) for edge in self._current.edges)
         base = structure + sum(part_term("edge used", *_ends(edge)) for edge in edges)
+        base += sum(_called_term(one.definition) for one in called.values() if one.definition is not None)
         models: set[str] = set()
         added = self._fields.added()
         for node in nodes:
@@ -484,10 +503,11 @@ class Planner:
 
 @dataclass(frozen=True, slots=True)
 class ServerNames:
-    """What a server has of what a plan names: its models and boards, and the images that it lacks."""
+    """What a server has of what a plan names: models, boards, called workflows, and the images that it lacks."""
 
     models: Sequence[ReadByName] = ()
     boards: Sequence[ReadByName] = ()
+    called: CalledWorkflows = field(default_factory=dict)
     missing_images: frozenset[str] = frozenset()
 
     def resolved(self, raw: Any) -> Any:
@@ -597,7 +617,7 @@ class Planned:
                 continue
         self._terms.add_hashes(hashes)
         plan = PlanData(
-            self.planner.workflow(self.axes, self._terms),
+            self.planner.workflow(self.axes, self._terms, server.called),
             self.axes,
             self._late,
             self._shown_axes,
@@ -626,11 +646,12 @@ class Planned:
 def _resolve(axis: PlanAxis, column: Column, cells: Sequence[Any], server: ServerNames) -> None:
     assert isinstance(cells, list), "cells that were checked"
     for entry, raw in enumerate(cells):
-        if entry not in axis.problems:
+        bad = [name for name, _ in axis.problems.get(entry, ())]
+        if column.name not in bad and "" not in bad:
             try:
                 cells[entry] = server.resolved(raw)
             except CellError as error:
-                axis.problems[entry] = [(column.name, str(error))]
+                axis.problems.setdefault(entry, []).append((column.name, str(error)))
 
 
 def _kinds_of(column: Column) -> Iterator[str]:
@@ -657,6 +678,13 @@ def _late_of(
     return late
 
 
+def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> Iterator[CellProblem]:
+    """Yield the rows whose seed is not what another column sets it to."""
+    for row, (cell, seed) in enumerate(zip(cells, seeds, strict=True)):
+        if seed not in (None, "", ABSENT) and str(seed).strip() != str(cell).strip():
+            yield CellProblem(row, SEED, f"it is {seed!r:.40}, and {name!r} sets the same input to {cell!r:.40}")
+
+
 def _raise_if(problems: Sequence[CellProblem]) -> None:
     if problems:
         raise _plan_error(problems)
@@ -673,8 +701,22 @@ def _plan_error(problems: Sequence[CellProblem]) -> PlanError:
     )
 
 
+def _sentence(error: InputNotFoundError) -> str:
+    return str(error).removesuffix(".")
+
+
 def _key_name(key: Any) -> str:
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _called_term(definition: WorkflowDefinition) -> int:
+    """Return the term of a called workflow: of its nodes with their values, and of its edges."""
+    nodes = [
+        [node.id, node.type, node.version, {name: given.get("value") for name, given in node.inputs.items()}]
+        for node in definition.all_nodes
+        if node.kind == "invocation"
+    ]
+    return part_term("called", sorted(nodes, key=lambda node: str(node[0])), sorted(map(_ends, definition.edges)))
 
 
 def _ends(edge: Edge) -> tuple[str, str, str, str]:

@@ -8,8 +8,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.batch.async_plan import AsyncPlan
-from invokeai_py_client.batch.plan_file import read_plan
 from invokeai_py_client.errors import (
     NotFoundError,
     RejectedError,
@@ -88,30 +86,6 @@ class AsyncWorkflows(FixedAttributes):
     async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
         """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
-
-    @on_engine
-    async def load_plan(self, path: str | os.PathLike[str]) -> AsyncPlan:
-        """Load a plan that `plan.save` has written, on this or another machine, for this server.
-
-        Its rows have the same `row_id` as when it was saved. Models are found by key, else by hash.
-
-        Args:
-            path: of the file.
-
-        Returns:
-            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run here.
-
-        Raises:
-            PlanError: the file cannot be read, or rows cannot run on this server; it lists every bad cell.
-            WorkflowError: the workflow of the plan cannot be used.
-            InvokeAIError: as any request.
-
-        Example:
-            >>> plan = client.workflow_repo.load_plan("cats.plan.json")
-        """
-        saved = await asyncio.to_thread(read_plan, path)
-        handle = await self._make_handle(saved.definition, await self.get_templates())
-        return await handle._restored_plan(saved)
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:

@@ -79,7 +79,7 @@ class Plan(Blocking[AsyncPlan]):
         return self._aio.seconds
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the plan to a file, with its workflow; `client.workflow_repo.load_plan` reads it, on any machine.
+        """Write the plan to a file, with its workflow; `client.load_plan` reads it, on any machine.
 
         Images of this machine are stored by their paths, and also relative to the file: keep them beside it to take
         both elsewhere.

@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, overload
 
-from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
-from invokeai_py_client.batch.sources import PlanSource
-from invokeai_py_client.blocking.generated.plan import Plan
+import invokeai_py_client as public
 from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -24,10 +22,10 @@ from invokeai_py_client.workflow.index_map import IndexMapChanges
 from invokeai_py_client.workflow.inputs import InputKey, WorkflowInput, WorkflowInputs, WorkflowNodes
 from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping
-from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, AsyncWorkflowHandle, OnServerLoss
+from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 
 
-class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
+class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
 
     Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
@@ -195,18 +193,18 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
 
     def plan(
         self,
-        values: PlanSource,
+        values: public.PlanSource,
         *,
-        combine: Combine = "product",
-        seeds: Seeds | None = None,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
         sample: int | None = None,
         sample_seed: int | None = None,
-        dynamic_prompts: Expand | None = None,
+        dynamic_prompts: public.Expand | None = None,
         wildcards: str | os.PathLike[str] | None = None,
         random_seed: int | None = None,
         override_edge: bool = False,
-        on_bad_row: OnBadRow = "raise",
-    ) -> Plan:
+        on_bad_row: public.OnBadRow = "raise",
+    ) -> public.Plan:
         """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
 
         Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
@@ -259,7 +257,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
             >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
             >>> plan = wf.plan("prompts.csv", on_bad_row="skip")
         """
-        return Plan(
+        return public.Plan(
             self._aio._plan_blocking(
                 values,
                 combine=combine,

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.blocking.generated.plan import Plan
 from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 from invokeai_py_client.repositories.workflows import AsyncWorkflows
 from invokeai_py_client.runtime.twins import Blocking, read_here
@@ -61,29 +60,6 @@ class Workflows(Blocking[AsyncWorkflows]):
         work = self._aio.create_workflow_from_dict(data)
         del data
         return WorkflowHandle(self._aio._engine.block(work))
-
-    def load_plan(self, path: str | os.PathLike[str]) -> Plan:
-        """Load a plan that `plan.save` has written, on this or another machine, for this server.
-
-        Its rows have the same `row_id` as when it was saved. Models are found by key, else by hash.
-
-        Args:
-            path: of the file.
-
-        Returns:
-            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run here.
-
-        Raises:
-            PlanError: the file cannot be read, or rows cannot run on this server; it lists every bad cell.
-            WorkflowError: the workflow of the plan cannot be used.
-            InvokeAIError: as any request.
-
-        Example:
-            >>> plan = client.workflow_repo.load_plan("cats.plan.json")
-        """
-        work = self._aio.load_plan(path)
-        del path
-        return Plan(self._aio._engine.block(work))
 
     def get_templates(self) -> NodeTemplates:
         """Return the templates of the server's nodes. They are fetched once for a client, however many ask at once.
