@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client import AsyncBatchRun, BatchRun
+from invokeai_py_client import AsyncBatchRun, Axis, BatchRun
+from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.batch_run import begin
 from invokeai_py_client.batch.rows import CellProblem, PlannedRow, RowsBody
 from invokeai_py_client.batch.runner import BatchOptions
@@ -115,6 +116,9 @@ class Runs:
             folder=folder,
             options=options,
             save=lambda path: path.write_text("{}"),
+            make_report=lambda path: BatchReport(
+                path, workflow="blank", axes=[Axis("Width", [row.values["Width"] for row in plan])], total=len(plan)
+            ),
             overwrite=overwrite,
         )
 

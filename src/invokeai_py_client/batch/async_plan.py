@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin
 from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
@@ -147,6 +148,7 @@ class AsyncPlan(FixedAttributes):
         priority: Priority | PriorityName | None = Priority.NORMAL,
         queue_id: str = "default",
         stop_after_failures: int | None = None,
+        report: bool = False,
         overwrite: bool = False,
     ) -> AsyncBatchRun:
         """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
@@ -171,6 +173,8 @@ class AsyncPlan(FixedAttributes):
             priority: as for `wf.submit_sync`, for each part that is sent.
             queue_id: the queue.
             stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            report: write a page into the folder, `index.html`, that shows the rows as they finish, and at the end a
+                contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
             overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
 
         Returns:
@@ -181,7 +185,7 @@ class AsyncPlan(FixedAttributes):
             BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
                 written.
             InputsNotReadyError: the workflow could not run; it lists all problems.
-            InvokeAIError: as any request.
+            InvokeAIError: as any request; or `report`, and Pillow is not installed.
 
         Example:
             >>> batch = plan.submit(folder="out")
@@ -194,6 +198,7 @@ class AsyncPlan(FixedAttributes):
             images=images,
             file_name=file_name,
             stop_after_failures=stop_after_failures,
+            report=report,
         )
         return await self._begin(None if folder is None else path_of(folder).absolute(), options, overwrite=overwrite)
 
@@ -209,6 +214,9 @@ class AsyncPlan(FixedAttributes):
             folder=folder,
             options=options,
             save=lambda path: save_plan(self._data, path),
+            make_report=lambda path: BatchReport(
+                path, workflow=self._data.base.definition.name, axes=self.axes, total=len(self)
+            ),
             overwrite=overwrite,
         )
 

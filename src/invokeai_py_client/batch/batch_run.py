@@ -10,15 +10,17 @@ import inspect
 import os
 import re
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.manifest import BatchRow, line_of
 from invokeai_py_client.batch.runner import BatchOptions, Bodies, PlanRows, Runner
-from invokeai_py_client.errors import RunTimeout
+from invokeai_py_client.errors import RunTimeout, SettingsError
 from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
@@ -334,6 +336,23 @@ class AsyncBatchRun(FixedAttributes):
                 writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
         return target
 
+    def open_report(self) -> Path:
+        """Open the page of the batch in the browser. It shows rows as they finish.
+
+        Returns:
+            The page, `index.html` in the folder of the batch.
+
+        Raises:
+            SettingsError: the batch has no report.
+        """
+        page = None if self.folder is None else self.folder / "index.html"
+        if page is None or not page.exists():
+            raise SettingsError(
+                "The batch has no report.", setting="report", hint="Submit the plan with a folder and report=True."
+            )
+        webbrowser.open(page.as_uri())
+        return page
+
     @on_engine
     async def pause(self) -> None:
         """Send nothing more until `resume`. What is in the queue already runs on."""
@@ -449,6 +468,7 @@ async def begin(
     folder: Path | None,
     options: BatchOptions | None,
     save: Callable[[Path], object],
+    make_report: Callable[[Path], BatchReport],
     overwrite: bool = False,
 ) -> AsyncBatchRun:
     """Begin to run a plan, or go on with it. On the engine.
@@ -463,18 +483,28 @@ async def begin(
         options: how the plan is run; rows are run again that have failed, were canceled, or whose files are gone or
             altered. None to go on as the folder says, with what was not done yet.
         save: saves the plan in a file.
+        make_report: makes the report in a folder, if the options want one.
         overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
 
     Raises:
         BatchFolderError: the folder cannot be used.
         InvokeAIError: as any request.
     """
+    if options is not None:
+        options = options.checked()
+        if options.report and folder is None:
+            raise SettingsError(
+                "A report needs a folder.",
+                setting="report",
+                hint="Give one, such as folder='out'. Nothing was submitted.",
+            )
     kept = await asyncio.to_thread(BatchFolder, folder, overwrite=overwrite)
     try:
         kept.check(plan.workflow)
         start = kept.journal.start
         used = options or BatchOptions(**({} if start is None else start.options))
-        runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked())
+        report = make_report(kept.path) if used.report and kept.path is not None else None
+        runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked(), report)
         if options is not None and kept.plan_path is not None:
             with kept.writing():
                 await asyncio.to_thread(save, kept.plan_path)

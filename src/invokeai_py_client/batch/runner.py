@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar, get_args
 from uuid import uuid4
 
+from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.downloads import download, images_of, suffixes_of
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE, FileNames
 from invokeai_py_client.batch.folder import BatchFolder
@@ -138,6 +139,7 @@ class BatchOptions:
     images: WhichImages = "outputs"
     file_name: str = DEFAULT_TEMPLATE
     stop_after_failures: int | None = None
+    report: bool = False
 
     def checked(self) -> BatchOptions:
         """Return the options with their values as they are used.
@@ -217,6 +219,7 @@ class Runner:
         tracker: submits and follows.
         folder: keeps what became of the rows, and the files.
         options: how the plan is run.
+        report: shows what became of the rows; None for no report.
     """
 
     def __init__(
@@ -228,6 +231,7 @@ class Runner:
         tracker: RunTracker,
         folder: BatchFolder,
         options: BatchOptions,
+        report: BatchReport | None = None,
     ) -> None:
         self.plan = plan
         self.folder = folder
@@ -238,8 +242,7 @@ class Runner:
         self.failure: Exception | None = None
         """Why it has stopped before all rows had ended."""
         self.is_over = False
-        self.listeners: list[Callable[[BatchRow], None]] = []
-        """Called on the engine with each row that ends."""
+        self._report = report
         self._bodies = bodies
         self._engine = engine
         self._http = http
@@ -276,6 +279,8 @@ class Runner:
         """
         with self.folder.writing():
             sent = await asyncio.to_thread(self._load, redoes)
+            if self._report is not None:
+                await asyncio.to_thread(self._report.begin, self._ended())
         if self.folder.overwritten:
             await self._http.send(queue.cancel_batches(self.options.queue_id, self.folder.overwritten))
         rows_of = {chunk.batch_id: rows for chunk, rows in sent}
@@ -357,6 +362,13 @@ class Runner:
                 attempts=self.table.attempts(row.index),
             )
 
+    def _ended(self) -> Iterator[BatchRow]:
+        for place in range(len(self.table.ended)):
+            index = self.table.ended_at(place)
+            row = None if index is None else self.outcome(index)
+            if row is not None:
+                yield row
+
     @property
     def progress(self) -> float:
         """The estimated part of the work that is done, 0..100."""
@@ -434,6 +446,9 @@ class Runner:
             await self._until(lambda: not self._in_flight)
             if self._is_canceled and self._stopped_by is None:
                 await self._end_unsent()
+            if self._report is not None:
+                with self.folder.writing():
+                    await asyncio.to_thread(self._report.finish, self.rows())
             self._end_run(self._stopped_by)
         except asyncio.CancelledError:
             if not self.is_over:
@@ -826,12 +841,12 @@ class Runner:
         try:
             with self.folder.writing():
                 offset = self.folder.manifest.add(outcome)
+                if self._report is not None:
+                    self._report.add(outcome)
         except BatchFolderError as error:
             self._abort(error)
             return
         self.table.end(row.index, status, offset)
-        for listener in self.listeners:
-            listener(outcome)
         self._notify()
         if status == "failed":
             self._failed += 1

@@ -26,8 +26,8 @@ def contact_sheet(
 
     The first axis goes across, the second down; each value of further axes has a sheet of its own. Rows without axes,
     or with so many that hardly a place of the grid has a row, are put in their order, with short captions. What did not
-    complete, and an image file that is missing or broken, has its reason in its place. A sheet with more than 100
-    megapixels, or more than 20,000 pixels a side, is split. At most one sheet, 300 MB, is in memory at a time.
+    complete, and an image file that is missing or broken, has its reason in its place. A sheet with more than 64
+    megapixels, or more than 20,000 pixels a side, is split. One sheet and one image are in memory at a time.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.

@@ -12,8 +12,8 @@ from invokeai_py_client.report.axes import Row
 from invokeai_py_client.report.lettering import Block, Lettering
 from invokeai_py_client.report.thumbnails import thumbnail
 
-MOST_PIXELS = 100_000_000
-"""Of one sheet."""
+MOST_PIXELS = 64_000_000
+"""Of one sheet: 200 MB of memory. Pillow warns of images above 89 megapixels."""
 
 MOST_SIDE = 20_000
 """Pixels; many viewers show no longer side."""
@@ -90,7 +90,10 @@ class Painter:
         label_width = self._label_width(table, height)
         labels = [self._lettering.block(label, label_width, height) for label in table.labels]
         heads = [self._lettering.block(head, width, _HEAD_HEIGHT) for head in table.columns]
-        for first, last in _runs([width + _GAP] * len(heads), MOST_SIDE - 2 * _MARGIN - label_width):
+        # A sheet has the labels of its columns and one line at least.
+        tallest = max([height, *(block.height for block in (*labels, *heads))])
+        room = min(MOST_SIDE, MOST_PIXELS // (3 * tallest)) - 2 * _MARGIN - label_width
+        for first, last in _runs([width + _GAP] * len(heads), room):
             yield from self._part(table, (width, height), label_width, labels, heads, range(first, last))
 
     def _part(
@@ -215,7 +218,10 @@ class Painter:
 
 
 def _runs(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Divide what stands in a line into runs that fit; each has one at least."""
+    """Divide what stands in a line into runs that fit, of about the same length; each has one at least."""
+    total = sum(lengths)
+    if total > room > 0:
+        room = min(room, total // math.ceil(total / room) + max(lengths))
     first = used = 0
     for number, length in enumerate(lengths):
         if number > first and used + length > room:

@@ -93,6 +93,7 @@ def test_rows_without_axes_are_a_gallery(tmp_path: Path, row: Rows) -> None:
     (path,) = contact_sheet(tmp_path, rows=rows, title="猫 \ud800")
     assert {RED, GREEN, BLUE} <= colours(path)
     assert contact_sheet(tmp_path, rows=[]) == []
+    assert contact_sheet(tmp_path, axes=[Axis("X", ())], rows=[]) == []
 
 
 def test_a_sample_of_a_huge_product_is_a_gallery(tmp_path: Path, row: Rows) -> None:
@@ -183,9 +184,11 @@ def test_no_label_is_cut_off(tmp_path: Path, label: str, shape: tuple[int, int])
         assert heads <= sheet.lines[0][1]
 
 
-@pytest.mark.parametrize("shape", [(1000, 1000), (5000, 1), (1, 5000)])
-def test_a_sheet_that_would_be_too_large_is_split(tmp_path: Path, shape: tuple[int, int]) -> None:
-    made = list(Painter(tmp_path, "", (1024, 1024)).sheets(table(*shape)))
+@pytest.mark.parametrize(
+    ("shape", "label"), [((1000, 1000), ""), ((5000, 1), ""), ((1, 5000), ""), ((300, 3), "word " * 400)]
+)
+def test_a_sheet_that_would_be_too_large_is_split(tmp_path: Path, shape: tuple[int, int], label: str) -> None:
+    made = list(Painter(tmp_path, "", (1024, 1024)).sheets(table(*shape, label)))
     assert len(made) > 1
     assert all(sheet.width * sheet.height <= sheets.MOST_PIXELS for sheet in made)
     assert all(max(sheet.width, sheet.height) <= sheets.MOST_SIDE for sheet in made)

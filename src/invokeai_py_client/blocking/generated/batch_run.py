@@ -141,6 +141,17 @@ class BatchRun(Blocking[AsyncBatchRun]):
         """
         return self._aio.to_csv(path)
 
+    def open_report(self) -> Path:
+        """Open the page of the batch in the browser. It shows rows as they finish.
+
+        Returns:
+            The page, `index.html` in the folder of the batch.
+
+        Raises:
+            SettingsError: the batch has no report.
+        """
+        return self._aio.open_report()
+
     def pause(self) -> None:
         """Send nothing more until `resume`. What is in the queue already runs on."""
         return self._aio._engine.block(self._aio.pause())

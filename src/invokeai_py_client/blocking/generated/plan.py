@@ -108,6 +108,7 @@ class Plan(Blocking[AsyncPlan]):
         priority: Priority | PriorityName | None = Priority.NORMAL,
         queue_id: str = "default",
         stop_after_failures: int | None = None,
+        report: bool = False,
         overwrite: bool = False,
     ) -> BatchRun:
         """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
@@ -132,6 +133,8 @@ class Plan(Blocking[AsyncPlan]):
             priority: as for `wf.submit_sync`, for each part that is sent.
             queue_id: the queue.
             stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            report: write a page into the folder, `index.html`, that shows the rows as they finish, and at the end a
+                contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
             overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
 
         Returns:
@@ -142,7 +145,7 @@ class Plan(Blocking[AsyncPlan]):
             BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
                 written.
             InputsNotReadyError: the workflow could not run; it lists all problems.
-            InvokeAIError: as any request.
+            InvokeAIError: as any request; or `report`, and Pillow is not installed.
 
         Example:
             >>> batch = plan.submit(folder="out")
@@ -156,9 +159,10 @@ class Plan(Blocking[AsyncPlan]):
             priority=priority,
             queue_id=queue_id,
             stop_after_failures=stop_after_failures,
+            report=report,
             overwrite=overwrite,
         )
-        del folder, images, file_name, window, priority, queue_id, stop_after_failures, overwrite
+        del folder, images, file_name, window, priority, queue_id, stop_after_failures, report, overwrite
         return BatchRun(self._aio._engine.block(work))
 
     def __str__(self) -> str:
