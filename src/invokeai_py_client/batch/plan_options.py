@@ -60,7 +60,11 @@ class PlanOptions:
 
 def whole(value: object) -> int | None:
     """Return a whole number as an int; None for anything else, booleans too."""
-    return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
+    except TypeError:
+        # An array of numpy has the method, and is one number only where it has one element.
+        return None
 
 
 def unusable(name: str, value: object, wanted: str) -> SettingsError:

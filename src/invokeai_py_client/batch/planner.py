@@ -575,7 +575,7 @@ def _late_of(
     ]
     replaced = {one.target for one in late} if options.expand == "random" else set()
     late += [Late("draw", number) for number, column in enumerate(columns) if column in dynamic or number in replaced]
-    if options.seeds == "random":
+    if isinstance(options.seeds, str):
         late.append(Late("seed", len(columns) - 1))
     return late
 
