@@ -12,6 +12,7 @@ from typing import Any
 from tests.documents import edge, node
 
 from benchmarks.live import gathered, latency, real_server, submissions, throughput
+from benchmarks.plans import plans
 from benchmarks.show import show
 from benchmarks.startup import first_enqueue, importing
 from benchmarks.timing import median_seconds, paired_seconds
@@ -98,6 +99,7 @@ if __name__ == "__main__":
     first_enqueue()
     engine()
     workflows()
+    plans()
     throughput()
     submissions()
     with real_server() as url:

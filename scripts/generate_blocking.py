@@ -38,6 +38,7 @@ TARGET = ROOT / "src" / PACKAGE / "blocking" / "generated"
 FACES = {
     "app": "repositories.app.AsyncApp",
     "auth": "repositories.auth.AsyncAuth",
+    "batch_run": "batch.batch_run.AsyncBatchRun",
     "board": "repositories.boards.board.AsyncBoard",
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
@@ -46,6 +47,7 @@ FACES = {
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
+    "plan": "batch.async_plan.AsyncPlan",
     "queue": "repositories.queue.queue.AsyncQueue",
     "queues": "repositories.queue.queue.AsyncQueues",
     "run": "run.AsyncRun",
@@ -72,7 +74,16 @@ RENAMED = {
 }
 """Methods whose plain names are awaited on the blocking class, too."""
 
-FORWARDED = {"__getitem__", "_names", "__repr__", "_build_submission", "_make_request"}
+FORWARDED = {
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__repr__",
+    "__str__",
+    "_build_submission",
+    "_make_request",
+    "_names",
+}
 """Methods that the blocking class has, too, although their names are not public."""
 
 BLOCKING = {
@@ -149,7 +160,8 @@ def methods_of(module: Module, name: str) -> dict[str, list[tuple[Module, Functi
     for base in node.bases:
         base_name = ast.unparse(base).partition("[")[0]
         home = module.home_of(base_name)
-        if home is not None and base_name in home.classes:
+        if home is not None and base_name in home.classes and base_name != "ReadsAsMapping":
+            # What reads as a mapping inherits from it in both forms.
             found |= {each: there for each, there in methods_of(home, base_name).items() if each not in found}
     return found
 

@@ -18,6 +18,7 @@ FLOORS = [
     {"transport", "transfers"},
     {"image", "live", "catalog"},
     {"run", "enqueue_body"},
+    {"batch"},
     {"workflow_handle"},
     {"repositories"},
     {"async_client"},
@@ -28,7 +29,7 @@ FLOORS = [
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking", "cli"}
+LAZY = {"async_client", "blocking", "cli", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 DATA_ONLY = {"report": {"errors", "files", "pillow"}}

@@ -25,13 +25,22 @@ from invokeai_py_client.errors import InvokeAIError
 if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
+    from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
+    from invokeai_py_client.batch.manifest import BatchRow, RowFile
+    from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
+    from invokeai_py_client.batch.rows import CellProblem, PlannedRow
+    from invokeai_py_client.batch.runner import WhichImages
+    from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
+    from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
+    from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.generated.queue import Queue
     from invokeai_py_client.blocking.generated.queues import Queues
     from invokeai_py_client.blocking.generated.run import Run
@@ -172,6 +181,7 @@ __all__ = [
     "App",
     "AsyncApp",
     "AsyncAuth",
+    "AsyncBatchRun",
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
@@ -180,6 +190,7 @@ __all__ = [
     "AsyncInputMapper",
     "AsyncInstallJob",
     "AsyncModels",
+    "AsyncPlan",
     "AsyncQueue",
     "AsyncQueues",
     "AsyncRun",
@@ -192,6 +203,10 @@ __all__ = [
     "AuthStatus",
     "Axis",
     "BatchEnqueued",
+    "BatchFailures",
+    "BatchProgress",
+    "BatchRow",
+    "BatchRun",
     "BatchStatus",
     "Board",
     "BoardLike",
@@ -200,7 +215,10 @@ __all__ = [
     "CancelResult",
     "Cardinality",
     "Category",
+    "CellProblem",
     "ClientStats",
+    "Combine",
+    "CompletedRows",
     "ConnectionChange",
     "DeletedBoard",
     "DeletedItems",
@@ -212,6 +230,7 @@ __all__ = [
     "Event",
     "EventStream",
     "ExecutionLogger",
+    "Expand",
     "Fallback",
     "Field",
     "FieldPlace",
@@ -256,12 +275,16 @@ __all__ = [
     "NodePath",
     "NodeTemplate",
     "NodeTemplates",
+    "OnBadRow",
     "OnServerLoss",
     "Origin",
     "OrphanedModel",
     "OutputMapping",
     "OutputTemplate",
     "PipelineResult",
+    "Plan",
+    "PlanSource",
+    "PlannedRow",
     "PollInterval",
     "PresetData",
     "Preview",
@@ -284,12 +307,15 @@ __all__ = [
     "QueueStatus",
     "Queues",
     "Reconnected",
+    "Replacement",
     "ReportPage",
     "Response",
+    "RowFile",
     "Run",
     "RuntimeConfig",
     "SavedModel",
     "Secret",
+    "Seeds",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -309,6 +335,7 @@ __all__ = [
     "Videos",
     "VideosLike",
     "Visibility",
+    "WhichImages",
     "WorkflowDefinition",
     "WorkflowHandle",
     "WorkflowInput",
@@ -326,12 +353,14 @@ __all__ = [
     "execute_with_recovery_async",
     "execute_with_retry",
     "execute_with_retry_async",
+    "replace",
 ]
 
 _HOMES = {
     "App": "blocking.generated.app",
     "AsyncApp": "repositories.app",
     "AsyncAuth": "repositories.auth",
+    "AsyncBatchRun": "batch.batch_run",
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
@@ -340,6 +369,7 @@ _HOMES = {
     "AsyncInputMapper": "patterns.pipeline",
     "AsyncInstallJob": "repositories.models.install_job",
     "AsyncModels": "repositories.models.models",
+    "AsyncPlan": "batch.async_plan",
     "AsyncQueue": "repositories.queue.queue",
     "AsyncQueues": "repositories.queue.queue",
     "AsyncRun": "run",
@@ -352,6 +382,10 @@ _HOMES = {
     "AuthStatus": "wire.records.users",
     "Axis": "report.axes",
     "BatchEnqueued": "wire.events",
+    "BatchFailures": "batch.batch_run",
+    "BatchProgress": "batch.batch_run",
+    "BatchRow": "batch.manifest",
+    "BatchRun": "blocking.generated.batch_run",
     "BatchStatus": "wire.records.queue",
     "Board": "blocking.generated.board",
     "BoardLike": "repositories.arguments",
@@ -360,7 +394,10 @@ _HOMES = {
     "CancelResult": "wire.records.queue",
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
+    "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
+    "Combine": "batch.plan_options",
+    "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
     "DeletedItems": "wire.records.queue",
@@ -373,6 +410,7 @@ _HOMES = {
     "EventStream": "live.stream",
     "ExecutionLogger": "patterns.execution_log",
     "Fallback": "patterns.retry",
+    "Expand": "batch.plan_options",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
@@ -415,12 +453,16 @@ _HOMES = {
     "NodePath": "workflow.outputs",
     "NodeTemplate": "workflow.templates",
     "NodeTemplates": "workflow.templates",
+    "OnBadRow": "batch.plan_options",
     "OnServerLoss": "workflow_handle",
     "Origin": "repositories.media.common",
     "OrphanedModel": "wire.records.models",
     "OutputMapping": "workflow.outputs",
     "OutputTemplate": "workflow.templates",
     "PipelineResult": "patterns.pipeline",
+    "Plan": "blocking.generated.plan",
+    "PlanSource": "batch.sources",
+    "PlannedRow": "batch.rows",
     "PollInterval": "run",
     "PresetData": "wire.records.app",
     "Preview": "wire.preview",
@@ -443,12 +485,15 @@ _HOMES = {
     "QueueStatus": "wire.records.queue",
     "Queues": "blocking.generated.queues",
     "Reconnected": "wire.events",
+    "Replacement": "batch.sources",
     "ReportPage": "report.page",
     "Response": "wire.call",
+    "RowFile": "batch.manifest",
     "Run": "blocking.generated.run",
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
     "Secret": "secret",
+    "Seeds": "batch.plan_options",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -468,6 +513,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
+    "WhichImages": "batch.runner",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",
@@ -483,6 +529,7 @@ _HOMES = {
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
     "contact_sheet": "report.contact_sheet",
+    "replace": "batch.sources",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,32 @@ class AsyncClient(FixedAttributes):
 
         # All other calls of the client wait for the engine.
         return await asyncio.to_thread(make) if definition.is_large else make()
+
+    @on_engine
+    async def load_plan(self, path: str | os.PathLike[str]) -> public.AsyncPlan:
+        """Load a plan that `plan.save` has written, on this or another machine, for this server.
+
+        Its rows have the same `row_id` as when it was saved. Models are found by key, else by hash.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run here.
+
+        Raises:
+            PlanError: the file cannot be read, or rows cannot run on this server; it lists every bad cell.
+            WorkflowError: the workflow of the plan cannot be used.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> plan = client.load_plan("cats.plan.json")
+        """
+        from invokeai_py_client.batch.plan_file import read_plan
+
+        saved = await asyncio.to_thread(read_plan, path)
+        handle = await self.workflow_repo.create_workflow(saved.definition)
+        return await handle._restored_plan(saved)
 
     @on_engine
     async def run(

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.catalog import Catalog
@@ -101,18 +101,35 @@ class Composer:
             return problem
         return problem._replace(why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
-    def snapshot(self) -> Composer:
-        """Return a composer of the values as they are now; the caller may change them while a body is composed."""
+    def snapshot(self, changes: Mapping[tuple[str, str], Any] | None = None) -> Composer:
+        """Return a composer of the values as they are now; the caller may change them while a body is composed.
+
+        Args:
+            changes: other values, by (node id, input name); those of inputs that edges feed replace the edges.
+
+        Raises:
+            InputValueError: an input does not take its value.
+        """
         twin = copy.copy(self)
         twin._fields = self._fields.snapshot()
+        for (node_id, name), value in (changes or {}).items():
+            field = twin._fields.get(node_id, name)
+            assert field is not None, "the place is that of an input"
+            field.set(value, override_edge=True)
         return twin
 
-    async def compose(self, *, check: bool, runs: int = 1) -> dict[str, Any]:
+    @property
+    def fields(self) -> WorkflowFields:
+        """The values."""
+        return self._fields
+
+    async def compose(self, *, check: bool, runs: int = 1, stored: WorkflowFields | None = None) -> dict[str, Any]:
         """Compose the body of `enqueue_batch`. Images are uploaded last, once nothing stands against the submission.
 
         Args:
             check: refuse what could not run.
             runs: how often the server is to run each item.
+            stored: the values of the workflow that is stored with the images; None for those that run.
 
         Raises:
             UnknownNodeError: `check`, and the server lacks node types.
@@ -138,7 +155,7 @@ class Composer:
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
         batch: dict[str, Any] = {
             "graph": built.graph,
-            "workflow": await self._worked_out(with_values, self._definition, self._fields),
+            "workflow": await self._worked_out(with_values, self._definition, stored or self._fields),
             "runs": runs,
             "origin": "workflows",
             "destination": "gallery",

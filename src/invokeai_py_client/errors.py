@@ -30,6 +30,7 @@ InvokeAIError
 ├── InputNotFoundError (LookupError)        no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
+├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
 ├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
 ├── NotFetchedError (RuntimeError)          a property of something of which only the name is known
 ├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
@@ -45,6 +46,7 @@ InvokeAIError
 │   ├── RunTimeout (TimeoutError)               the wait ended before the run did
 │   └── NotEnqueuedError                        the server took fewer items than were sent
 ├── PipelineError                           a stage of a pipeline failed for an input: names both
+├── BatchFolderError                        the folder of a batch cannot be used
 ├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
 ├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
@@ -73,6 +75,7 @@ Example:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 __all__ = [
@@ -81,6 +84,7 @@ __all__ = [
     "ApiError",
     "AuthenticationError",
     "BatchError",
+    "BatchFolderError",
     "ClientClosedError",
     "EngineThreadError",
     "EnqueueInDoubtError",
@@ -104,6 +108,7 @@ __all__ = [
     "NotReadyError",
     "NotSubmittedError",
     "PipelineError",
+    "PlanError",
     "ProcessorStoppedError",
     "PromptTemplateError",
     "RedirectedError",
@@ -475,6 +480,17 @@ class InputConnectedError(InputValueError):
         self.edge = edge
 
 
+class PlanError(InvokeAIError, ValueError):
+    """A plan of rows that cannot run: `problems` has a (row, column, reason) for each bad cell.
+
+    The row is its index, None where a whole column is bad; the column is "" where a whole row is.
+    """
+
+    def __init__(self, what: str, *, problems: tuple[tuple[int | None, str, str], ...] = (), hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.problems = problems
+
+
 class AmbiguousNameError(InvokeAIError, LookupError):
     """Several things of the server have the name `name`; `choices` are their ids."""
 
@@ -629,6 +645,14 @@ class PipelineError(InvokeAIError):
             self.is_transient = cause.is_transient
             self.may_have_been_applied = cause.may_have_been_applied
             self.batch_id = cause.batch_id
+
+
+class BatchFolderError(InvokeAIError):
+    """The folder of a batch cannot be used, or not written any more: `folder`, None for a temporary file."""
+
+    def __init__(self, what: str, *, folder: Path | None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.folder = folder
 
 
 class ProcessorStoppedError(InvokeAIError, RuntimeError):

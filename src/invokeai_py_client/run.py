@@ -350,7 +350,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         state = self._live.state
         with self._tracker.canceling([self._live]):
             if state.only is None:
-                await self._http.send(queue.cancel_batch(state.queue_id, state.batch_id))
+                await self._http.send(queue.cancel_batches(state.queue_id, [state.batch_id]))
             else:
                 for item_id in state.only:
                     await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))

@@ -8,8 +8,9 @@ import os
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
+import invokeai_py_client as public
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
@@ -42,7 +43,15 @@ from invokeai_py_client.workflow.inputs import (
 from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
 from invokeai_py_client.workflow.readiness import InputProblem
+from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+if TYPE_CHECKING:
+    from invokeai_py_client.batch.async_plan import PlanMaker
+    from invokeai_py_client.batch.plan_file import SavedPlan
+    from invokeai_py_client.batch.plan_options import PlanOptions
+
+# `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
 
 OnServerLoss = Literal["report", "resubmit"]
 """What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
@@ -82,11 +91,12 @@ class AsyncWorkflowHandle(FixedAttributes):
         called: CalledWorkflows | None = None,
     ) -> None:
         self._definition = definition
-        current = with_called_inputs(definition, called or {}, templates)
+        self._current = current = with_called_inputs(definition, called or {}, templates)
         self._templates = templates
         self._engine = engine
         self._http = http
         self._tracker = tracker
+        self._catalog = catalog
         self._fields = WorkflowFields(current, templates)
         self._composer = Composer(current, templates, self._fields, http, catalog, original=definition)
         self._run: AsyncRun | None = None
@@ -162,6 +172,28 @@ class AsyncWorkflowHandle(FixedAttributes):
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
         """
         set_all(self.inputs, values, override_edge=override_edge)
+
+    def seed_inputs(self) -> list[WorkflowInput]:
+        """Return the inputs that make a run random.
+
+        These are the integer inputs named `seed` that no edge feeds, and all integer inputs that a `rand_int` node
+        feeds. A seed that comes from another node, such as a batch node, is not among them.
+
+        Returns:
+            The inputs in document order; an empty list if nothing in the workflow is random.
+
+        Example:
+            >>> wf.seed_inputs()
+            [WorkflowInput(index=3, label='Seed', ...)]
+        """
+        return seed_inputs(self._definition, self._fields, self._inputs)
+
+    def _with_seed(self, seed: int | None) -> Composer:
+        """Return a composer of the values as they are now, with all seeds set if one is given."""
+        if seed is None:
+            return self._composer.snapshot()
+        found = require_seed_inputs(self._definition, self._fields, self._inputs)
+        return self._composer.snapshot({(one.node_id, one.field_name): seed for one in found})
 
     async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input, and every LoRA of a list, to a model that the server has installed.
@@ -245,6 +277,116 @@ class AsyncWorkflowHandle(FixedAttributes):
         """
         return compare_index_map(path, self.inputs)
 
+    # Many runs
+
+    async def plan(
+        self,
+        values: public.PlanSource,
+        *,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
+        sample: int | None = None,
+        sample_seed: int | None = None,
+        dynamic_prompts: public.Expand | None = None,
+        wildcards: str | os.PathLike[str] | None = None,
+        random_seed: int | None = None,
+        override_edge: bool = False,
+        on_bad_row: public.OnBadRow = "raise",
+    ) -> public.AsyncPlan:
+        """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
+
+        Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
+        that a plan that is there can run. The plan keeps the values that the workflow has now; later changes do not
+        concern it.
+
+        **Columns.** A mapping has a key for each input that is to vary: its label, its index, "node.field", or (node
+        id, label or type, field name). The key of several that vary together is a tuple of such keys, and its values
+        are tuples: `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such
+        an input, else a group. `"seed"` sets all `seed_inputs()`. What begins with `#` is a note: it is kept with the
+        rows and sets nothing. The values of a column are
+
+        - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
+          empties an input that may be empty, else it stands for the workflow's own value.
+        - for an image input also a folder, a glob pattern or a path of image files, which are taken by name.
+        - `Path(...)` of a text file with a value on each line that is not empty.
+        - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
+
+        **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
+        or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; a path of an image starts at the
+        file's folder. An empty cell is None, but for texts, where it is the empty text.
+
+        Args:
+            values: the columns or rows.
+            combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
+                first values together, then the second, and so on. Rows are not combined.
+            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list, or
+                `random` for a seed of its own for each row. The edges from random nodes are left out of what is sent.
+                None for the workflow's own seeds.
+            sample: runs this many of the combinations, drawn at random, or all if there are fewer; no others are made.
+                Each is run with each of `seeds`.
+            sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
+            dynamic_prompts: what becomes of alternatives such as `{red|blue}` in the texts of columns: `random` draws
+                one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
+            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn.
+            random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
+            override_edge: let columns set inputs that edges feed, in what is sent.
+            on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
+
+        Returns:
+            The plan: its rows, what it varies, `save`.
+
+        Raises:
+            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            SettingsError: an option cannot be used.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
+            >>> plan = wf.plan("prompts.csv", on_bad_row="skip")
+        """
+        from invokeai_py_client.batch.async_plan import taken_here
+
+        options = _plan_options(
+            combine=combine,
+            seeds=seeds,
+            sample=sample,
+            sample_seed=sample_seed,
+            dynamic_prompts=dynamic_prompts,
+            wildcards=wildcards,
+            random_seed=random_seed,
+            override_edge=override_edge,
+            on_bad_row=on_bad_row,
+        )
+        return await self._engine.call(self._plan_maker().plan(taken_here(values), options))
+
+    def _plan_blocking(self, values: Any, **options: Any) -> public.AsyncPlan:
+        from invokeai_py_client.batch.async_plan import taken_here
+
+        checked = _plan_options(**options)
+        return self._engine.block(self._plan_maker().plan(taken_here(values), checked))
+
+    def _plan_maker(self) -> PlanMaker:
+        """Return what makes a plan of the values as they are now."""
+        from invokeai_py_client.batch.async_plan import PlanMaker
+
+        return PlanMaker(
+            self._engine,
+            self._http,
+            self._tracker,
+            self._catalog,
+            self._composer.snapshot(),
+            self._definition,
+            self._current,
+            self._templates,
+        )
+
+    async def _restored_plan(self, saved: SavedPlan) -> public.AsyncPlan:
+        """Return the plan of a file, whose workflow is this one. On the engine."""
+        for node_id, name, value, replaces_edge in saved.values:
+            self._inputs[node_id, name].set(value, override_edge=replaces_edge)
+        return await self._plan_maker().restored(saved)
+
     # Submitting
 
     async def _build_submission(self) -> dict[str, Any]:
@@ -270,6 +412,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> AsyncRun:
         """Put the workflow into the server's queue, with the values as they are now.
 
@@ -304,12 +447,16 @@ class AsyncWorkflowHandle(FixedAttributes):
             destination: is stored with each item, so that they can be told apart from others and canceled together
                 (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
             origin: likewise, says what submitted them.
+            seed: the value of all `seed_inputs()` in this submission. Edges from random nodes to them are left out of
+                it. The handle keeps its values and edges. None for the seeds that the workflow has.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
 
         Raises:
             SettingsError: there is no such priority.
+            InputNotFoundError: `seed` was given, and nothing in the workflow is random.
+            InputValueError: an input does not take `seed`.
             SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
@@ -327,7 +474,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         try:
             return await self._engine.call(
                 self._submit(
-                    self._composer.snapshot(),
+                    self._with_seed(seed),
                     followed.append,
                     sent.append,
                     queue_id=queue_id,
@@ -348,11 +495,11 @@ class AsyncWorkflowHandle(FixedAttributes):
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
-    def _submit_blocking(self, **options: Any) -> AsyncRun:
+    def _submit_blocking(self, *, seed: int | None, **options: Any) -> AsyncRun:
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._composer.snapshot(), followed.append, sent.append, **options))
+            return self._engine.block(self._submit(self._with_seed(seed), followed.append, sent.append, **options))
         except BaseException as error:
             _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
@@ -569,6 +716,12 @@ class AsyncWorkflowHandle(FixedAttributes):
     def __repr__(self) -> str:
         values: Mapping[str, Any] = {i.label: i.value for i in self.inputs}
         return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
+
+
+def _plan_options(*, wildcards: str | os.PathLike[str] | None, **options: Any) -> PlanOptions:
+    from invokeai_py_client.batch.plan_options import PlanOptions
+
+    return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()
 
 
 def _checked_runs(runs: object) -> int:

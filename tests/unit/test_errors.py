@@ -32,6 +32,7 @@ FACTS = {
     "template": "a {cub",
     "enqueued": 1,
     "name": "../x",
+    "folder": None,
     "problems": (("1", "a", "it needs a value"),),
     "edge": "a.value -> b.seed",
     "stage": 2,

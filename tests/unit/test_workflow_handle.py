@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.documents import node
+from tests.documents import edge, node
 from tests.support.scripted_server import WORKFLOW, ScriptedServer
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
@@ -157,3 +157,38 @@ class Count:
 
 def test_the_number_of_runs_may_be_any_integer_type(server: ScriptedServer, wf: WorkflowHandle) -> None:
     assert wf.submit_sync(runs=Count()).enqueued == 2  # type: ignore[arg-type]
+
+
+SEEDED: dict[str, Any] = {
+    **WORKFLOW,
+    "nodes": [
+        node("random", "rand_int", "1.0.1", low=0, high=10),
+        node("noise", "noise", "1.0.3", seed=5, width=64, height=64),
+        node("more", "noise", "1.0.3", seed=5, width=64, height=64),
+    ],
+    "edges": [edge("random", "value", "noise", "seed")],
+}
+
+
+def test_a_seed_replaces_the_edges_from_random_nodes_in_its_submission_only(
+    server: ScriptedServer, client: InvokeAIClient
+) -> None:
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SEEDED))
+    wf.submit_sync(seed=7)
+    wf.submit_sync()
+    first, second = (item["session"]["graph"] for item in server.items.values())
+    assert [first["nodes"][name]["seed"] for name in ("noise", "more")] == [7, 7]
+    assert first["edges"] == []
+    assert second["nodes"]["more"]["seed"] == 5
+    assert len(second["edges"]) == 1
+
+
+async def test_a_seed_that_cannot_be_used_is_refused_before_anything_is_sent(
+    server: ScriptedServer, client: InvokeAIClient, wf: WorkflowHandle
+) -> None:
+    with pytest.raises(errors.InputNotFoundError, match="has no seed"):
+        await wf.submit(seed=7)
+    seeded = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_dict(SEEDED))
+    with pytest.raises(errors.InputValueError, match="at most 4294967295"):
+        await seeded.submit(seed=2**32)
+    assert server.items == {}

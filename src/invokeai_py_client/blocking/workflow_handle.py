@@ -47,6 +47,7 @@ class WorkflowHandle(WorkflowHandleMethods):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> Run:
         """`submit_sync`, awaited from any loop.
 
@@ -65,6 +66,7 @@ class WorkflowHandle(WorkflowHandleMethods):
                 batch_id=batch_id,
                 destination=destination,
                 origin=origin,
+                seed=seed,
             )
         )
 
@@ -79,6 +81,7 @@ class WorkflowHandle(WorkflowHandleMethods):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> AsyncIterator[Event]:
         """Submit, and yield the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 
@@ -94,6 +97,7 @@ class WorkflowHandle(WorkflowHandleMethods):
             batch_id=batch_id,
             destination=destination,
             origin=origin,
+            seed=seed,
         )
         async with run.stream() as events:
             async for event in events:

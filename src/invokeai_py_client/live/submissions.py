@@ -380,7 +380,7 @@ class Submissions:
         except InvokeAIError as error:
             doubt, is_stored = error, error.may_have_been_applied
         if is_stored:
-            result = await self._http.send(queue.cancel_batch(queue_id, batch_id))
+            result = await self._http.send(queue.cancel_batches(queue_id, [batch_id]))
             if doubt is not None:
                 # What is not there yet was not canceled.
                 raise doubt
@@ -458,7 +458,7 @@ class Submissions:
                 return
             run.state.cancel_asked()
             try:
-                await self._http.send(queue.cancel_batch(run.state.queue_id, run.state.batch_id))
+                await self._http.send(queue.cancel_batches(run.state.queue_id, [run.state.batch_id]))
                 return
             except InvokeAIError as error:
                 if not error.is_transient:

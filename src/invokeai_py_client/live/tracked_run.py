@@ -47,6 +47,8 @@ class TrackedRun:
         self.waiters: set[asyncio.Future[None]] = set()
         self.watchers: list[Watcher] = []
         self.history = EventHistory()
+        self.keeps_history = True
+        """Whether past events are kept for consumers that start late."""
         self.checked_at = time.monotonic()
         """The time of the last event or record of it, or of the last request about it."""
         self.heard_at = self.checked_at
@@ -83,7 +85,8 @@ class TrackedRun:
     def changed(self, events: list[Event]) -> None:
         """Record events, pass them to the watchers, and end the waits if the run has ended."""
         self.heard_at = self.checked_at = time.monotonic()
-        self.history.add(events)
+        if self.keeps_history:
+            self.history.add(events)
         self._tell_watchers(events)
         if self.state.is_finished:
             self._release()

@@ -39,7 +39,7 @@ class RunTracker:
 
     def __init__(self, http: HttpTransport, engine: Engine, open_connection: OpenConnection = open_connection) -> None:
         self._http = http
-        durations = NodeDurations()
+        self.durations = durations = NodeDurations()
         self.losses = Losses()
         self.workloads = Workloads()
         self.listener = EventListener(http, engine, open_connection)

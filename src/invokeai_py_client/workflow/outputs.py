@@ -173,15 +173,16 @@ def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def images_in(results: Iterable[NodeResult]) -> dict[str, NodePath]:
+def images_in(results: Iterable[NodeResult], *, with_intermediate: bool = False) -> dict[str, NodePath]:
     """Return the names of the images for the gallery, each with the node that created it, without a document.
 
     Args:
         results: in the order in which they came.
+        with_intermediate: return the images of intermediate nodes, too.
     """
     found: dict[str, NodePath] = {}
     for made in results:
-        if made.is_intermediate:
+        if made.is_intermediate and not with_intermediate:
             continue
         for value in made.result.values():
             for one in value if isinstance(value, list) else [value]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -72,6 +73,29 @@ class ClientMethods(Blocking["public.AsyncClient"]):
     def workflow_repo(self) -> public.Workflows:
         """Workflows, from files and in the server's library."""
         return public.Workflows(self._aio.workflow_repo)
+
+    def load_plan(self, path: str | os.PathLike[str]) -> public.Plan:
+        """Load a plan that `plan.save` has written, on this or another machine, for this server.
+
+        Its rows have the same `row_id` as when it was saved. Models are found by key, else by hash.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run here.
+
+        Raises:
+            PlanError: the file cannot be read, or rows cannot run on this server; it lists every bad cell.
+            WorkflowError: the workflow of the plan cannot be used.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> plan = client.load_plan("cats.plan.json")
+        """
+        work = self._aio.load_plan(path)
+        del path
+        return public.Plan(self._aio._engine.block(work))
 
     def run(
         self,

@@ -181,7 +181,3 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
     def __repr__(self) -> str:
 
         return repr(self._aio).replace("Async", "", 1)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return what is under a name; `default` where there is nothing, or None."""
-        return self._aio.get(name, default)

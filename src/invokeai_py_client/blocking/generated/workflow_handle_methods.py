@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, overload
 
+import invokeai_py_client as public
 from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -21,10 +22,10 @@ from invokeai_py_client.workflow.index_map import IndexMapChanges
 from invokeai_py_client.workflow.inputs import InputKey, WorkflowInput, WorkflowInputs, WorkflowNodes
 from invokeai_py_client.workflow.model_binding import ModelBinding
 from invokeai_py_client.workflow.outputs import OutputMapping
-from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, AsyncWorkflowHandle, OnServerLoss
+from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 
 
-class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
+class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
 
     Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
@@ -103,6 +104,21 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         """
         return self._aio.set_many(values, override_edge=override_edge)
 
+    def seed_inputs(self) -> list[WorkflowInput]:
+        """Return the inputs that make a run random.
+
+        These are the integer inputs named `seed` that no edge feeds, and all integer inputs that a `rand_int` node
+        feeds. A seed that comes from another node, such as a batch node, is not among them.
+
+        Returns:
+            The inputs in document order; an empty list if nothing in the workflow is random.
+
+        Example:
+            >>> wf.seed_inputs()
+            [WorkflowInput(index=3, label='Seed', ...)]
+        """
+        return self._aio.seed_inputs()
+
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """Bind every model input, and every LoRA of a list, to a model that the server has installed.
 
@@ -175,6 +191,87 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         """
         return self._aio.verify_input_index_map(path)
 
+    def plan(
+        self,
+        values: public.PlanSource,
+        *,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
+        sample: int | None = None,
+        sample_seed: int | None = None,
+        dynamic_prompts: public.Expand | None = None,
+        wildcards: str | os.PathLike[str] | None = None,
+        random_seed: int | None = None,
+        override_edge: bool = False,
+        on_bad_row: public.OnBadRow = "raise",
+    ) -> public.Plan:
+        """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
+
+        Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
+        that a plan that is there can run. The plan keeps the values that the workflow has now; later changes do not
+        concern it.
+
+        **Columns.** A mapping has a key for each input that is to vary: its label, its index, "node.field", or (node
+        id, label or type, field name). The key of several that vary together is a tuple of such keys, and its values
+        are tuples: `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such
+        an input, else a group. `"seed"` sets all `seed_inputs()`. What begins with `#` is a note: it is kept with the
+        rows and sets nothing. The values of a column are
+
+        - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
+          empties an input that may be empty, else it stands for the workflow's own value.
+        - for an image input also a folder, a glob pattern or a path of image files, which are taken by name.
+        - `Path(...)` of a text file with a value on each line that is not empty.
+        - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
+
+        **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
+        or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; a path of an image starts at the
+        file's folder. An empty cell is None, but for texts, where it is the empty text.
+
+        Args:
+            values: the columns or rows.
+            combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
+                first values together, then the second, and so on. Rows are not combined.
+            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list, or
+                `random` for a seed of its own for each row. The edges from random nodes are left out of what is sent.
+                None for the workflow's own seeds.
+            sample: runs this many of the combinations, drawn at random, or all if there are fewer; no others are made.
+                Each is run with each of `seeds`.
+            sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
+            dynamic_prompts: what becomes of alternatives such as `{red|blue}` in the texts of columns: `random` draws
+                one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
+            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn.
+            random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
+            override_edge: let columns set inputs that edges feed, in what is sent.
+            on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
+
+        Returns:
+            The plan: its rows, what it varies, `save`.
+
+        Raises:
+            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            SettingsError: an option cannot be used.
+            InvokeAIError: as any request.
+
+        Example:
+            >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
+            >>> plan = wf.plan("prompts.csv", on_bad_row="skip")
+        """
+        return public.Plan(
+            self._aio._plan_blocking(
+                values,
+                combine=combine,
+                seeds=seeds,
+                sample=sample,
+                sample_seed=sample_seed,
+                dynamic_prompts=dynamic_prompts,
+                wildcards=wildcards,
+                random_seed=random_seed,
+                override_edge=override_edge,
+                on_bad_row=on_bad_row,
+            )
+        )
+
     def _build_submission(self) -> dict[str, Any]:
         """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
 
@@ -198,6 +295,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
         batch_id: str | None = None,
         destination: str = DESTINATION,
         origin: str = ORIGIN,
+        seed: int | None = None,
     ) -> Run:
         """Put the workflow into the server's queue, with the values as they are now.
 
@@ -232,12 +330,16 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
             destination: is stored with each item, so that they can be told apart from others and canceled together
                 (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
             origin: likewise, says what submitted them.
+            seed: the value of all `seed_inputs()` in this submission. Edges from random nodes to them are left out of
+                it. The handle keeps its values and edges. None for the seeds that the workflow has.
 
         Returns:
             The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
 
         Raises:
             SettingsError: there is no such priority.
+            InputNotFoundError: `seed` was given, and nothing in the workflow is random.
+            InputValueError: an input does not take `seed`.
             SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
             BatchError: the batch nodes make no batch; there may be other problems too.
@@ -260,6 +362,7 @@ class WorkflowHandleMethods(Blocking[AsyncWorkflowHandle]):
                 batch_id=batch_id,
                 destination=destination,
                 origin=origin,
+                seed=seed,
             )
         )
 

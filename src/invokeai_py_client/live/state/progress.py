@@ -95,17 +95,23 @@ class NodeDurations:
             *(old + _WEIGHT_OF_LATEST * (new - old) for old, new in zip(before, latest, strict=True))
         )
 
+    def measured(self, node: Mapping[str, Any]) -> Duration | None:
+        """Return what a node is expected to take by what nodes of its type took; None if none was measured."""
+        steps = steps_of(node)
+        unit = self._measured.get((str(node.get("type")), steps > 0))
+        return None if unit is None else Duration(unit.setup, unit.work * max(1, steps))
+
     def expected(self, node: Mapping[str, Any]) -> Duration:
-        """Return what a node is expected to take."""
+        """Return what a node is expected to take, by a built-in estimate if none of its type was measured."""
+        measured = self.measured(node)
+        if measured is not None:
+            return measured
         node_type, steps = str(node.get("type")), steps_of(node)
-        unit = self._measured.get((node_type, steps > 0))
-        if unit is None and steps:
-            unit = _STEP
-        if unit is None:
-            unit = Duration(
-                0.0, next(seconds for parts, seconds in _WITHOUT_STEPS if any(part in node_type for part in parts))
-            )
-        return Duration(unit.setup, unit.work * max(1, steps))
+        if steps:
+            return Duration(_STEP.setup, _STEP.work * steps)
+        return Duration(
+            0.0, next(seconds for parts, seconds in _WITHOUT_STEPS if any(part in node_type for part in parts))
+        )
 
 
 class GraphShape:

@@ -157,6 +157,8 @@ class RunState:
     only: frozenset[int] | None = None
     items: dict[int, ItemState] = field(default_factory=dict)
     is_enqueued: bool = False
+    named: int = 0
+    """How many of its items the server has named in a response. They are the first ones, in the order of their ids."""
     resubmits: bool = False
     durations: NodeDurations = field(default_factory=NodeDurations)
     follows_calls: bool = True
@@ -199,6 +201,7 @@ class RunState:
         """
         for item_id in sorted(item_ids):
             self._item(item_id)
+            self.named += 1
             if item_id in self.called:
                 self.called.forget(item_id)
                 self.items[item_id].has_gap = True
@@ -303,6 +306,16 @@ class RunState:
     def view(self) -> QueueItem:
         """Return the run as one queue item."""
         return self.snapshot.item()
+
+    def item(self, item_id: int) -> QueueItem:
+        """Return one item of the run, with its outputs and the items of the workflows that it calls."""
+        item = self.items[item_id]
+        children = [state.view() for state in self.called.states] if self.called.states else []
+        return replace(
+            self._with_cause(item.view),
+            outputs=tuple(item.outputs.values()),
+            children=tuple(child for child in children if self.called.root_of(child.item_id) == item_id),
+        )
 
     def _publish(self) -> None:
         """Replace the snapshot; every method that changes what callers see ends with this."""

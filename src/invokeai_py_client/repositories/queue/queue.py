@@ -207,7 +207,7 @@ class AsyncQueue(FixedAttributes):
         """
         live = self._tracker.listener.router.followed(self.queue_id, batch_id)
         with self._tracker.canceling([] if live is None else [live]):
-            return await self._http.send(queue.cancel_batch(self.queue_id, batch_id))
+            return await self._http.send(queue.cancel_batches(self.queue_id, [batch_id]))
 
     @on_engine
     async def cancel_by_destination(self, destination: str) -> CancelResult:

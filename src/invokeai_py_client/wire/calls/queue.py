@@ -128,12 +128,12 @@ def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueIt
     )
 
 
-def cancel_batch(queue_id: str, batch_id: str) -> Call[records.queue.CancelResult]:
-    """`PUT .../cancel_by_batch_ids`: every item of the batch that has not finished."""
+def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queue.CancelResult]:
+    """`PUT .../cancel_by_batch_ids`: every item of the batches that has not finished."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_batch_ids"),
-        body={"batch_ids": [batch_id]},
+        body={"batch_ids": list(batch_ids)},
         parse=record(records.queue.CancelResult),
         idempotent=True,
     )

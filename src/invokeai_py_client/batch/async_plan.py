@@ -1,0 +1,335 @@
+"""The plan that a workflow handle makes: its rows, and what is known about them on one server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.batch.batch_report import BatchReport
+from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin
+from invokeai_py_client.batch.bodies import RowBodies
+from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
+from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
+from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
+from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
+from invokeai_py_client.batch.planner import Planned, Planner
+from invokeai_py_client.batch.rows import Axis, PlannedRow
+from invokeai_py_client.batch.runner import WINDOW, BatchOptions, WhichImages
+from invokeai_py_client.batch.server_names import ServerNames
+from invokeai_py_client.batch.sources import SourceError, taken
+from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.enqueue_body import Composer
+from invokeai_py_client.errors import PlanError
+from invokeai_py_client.files import path_of
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.live.priority import Priority, PriorityName
+from invokeai_py_client.live.state.progress import NodeDurations
+from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.fields import FieldPlace
+from invokeai_py_client.workflow.graph import build_graph
+from invokeai_py_client.workflow.named_resources import NamedResource
+from invokeai_py_client.workflow.templates import NodeTemplates
+
+_MOST_ESTIMATED = 100
+"""How many graphs an estimate looks at; the others are taken to be like them."""
+
+
+class AsyncPlan(FixedAttributes):
+    """The rows that a workflow is to run, checked and not yet sent. `Plan` blocks, `AsyncPlan` (`plan.aio`) is awaited.
+
+    Made by `wf.plan(...)`. It keeps the values that the workflow had then. Rows are made when they are read, so a plan
+    may be large. `print(plan)` says how many rows there are, how often models are loaded, and how long they may take.
+
+    Example:
+        >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": [8, 20]}, seeds=4)
+        >>> print(plan)
+        16 rows, 1 model loaded
+        >>> batch = plan.submit(folder="out")
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        http: HttpTransport,
+        tracker: RunTracker,
+        data: PlanData,
+        bodies: RowBodies,
+        seconds: float | None,
+    ) -> None:
+        self._engine = engine
+        self._http = http
+        self._tracker = tracker
+        self._data = data
+        self._bodies = bodies
+        self._seconds = seconds
+
+    def __len__(self) -> int:
+        """Return the number of rows, invalid ones included."""
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[PlannedRow]:
+        """Yield the rows in the order that the user gave."""
+        return iter(self._data)
+
+    def __getitem__(self, index: int) -> PlannedRow:
+        """Return a row by its index.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        return self._data.row(range(len(self._data))[index])
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns. Those that begin with `#` are notes, and set nothing."""
+        return self._data.columns
+
+    @property
+    def axes(self) -> Sequence[Axis]:
+        """What the plan varies, with the values as they are shown: X first, the seeds last."""
+        return self._data.shown_axes
+
+    @property
+    def invalid(self) -> int:
+        """The number of rows that cannot run, because of `on_bad_row="skip"`."""
+        return self._data.invalid
+
+    @property
+    def random_seed(self) -> int | None:
+        """What drawn prompts and random seeds were drawn with; None if nothing was drawn."""
+        return self._data.random_seed
+
+    @property
+    def sample_seed(self) -> int | None:
+        """What the sample was drawn with; None if there is none."""
+        return self._data.sample_seed
+
+    @property
+    def seconds(self) -> float | None:
+        """About how long the rows take on this server, in seconds.
+
+        It goes by what the nodes took in earlier runs of this client; None while there were none.
+        """
+        return self._seconds
+
+    @on_engine
+    async def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the plan to a file, with its workflow; `client.load_plan` reads it, on any machine.
+
+        Images of this machine are stored by their paths, and also relative to the file: keep them beside it to take
+        both elsewhere.
+
+        Args:
+            path: of the JSON file, which is replaced if it exists.
+
+        Returns:
+            The path.
+
+        Raises:
+            UnsafePathError: the path has a NUL character.
+            OSError: the file cannot be written.
+        """
+        return await asyncio.to_thread(save_plan, self._data, path)
+
+    @on_engine
+    async def submit(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        images: WhichImages = "outputs",
+        file_name: str = DEFAULT_TEMPLATE,
+        window: int = WINDOW,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        queue_id: str = "default",
+        stop_after_failures: int | None = None,
+        report: bool = False,
+        overwrite: bool = False,
+    ) -> AsyncBatchRun:
+        """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
+
+        With a `folder`, everything is written down there: what is sent, before it is sent, in `.batch`; what became of
+        each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
+        images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
+        what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
+        by now: rows that are the same are not run again, whatever their place.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
+
+        Args:
+            folder: where the images and the manifest go; it is made if it is missing. None keeps nothing.
+            images: which images are downloaded into the folder: those of output nodes (`outputs`), those of
+                intermediate nodes as well (`all`), or `none`.
+            file_name: the template of the names of the images, without the suffix. It can name the columns, `index`,
+                `seed`, `row_id` and `repetition`, with formats as in `str.format`. What a row does not have is left
+                out. Characters that file names cannot have are replaced, equal names and several images of a row are
+                numbered.
+            window: how many items of the batch may be in the queue at the same time; others share it.
+            priority: as for `wf.submit_sync`, for each part that is sent.
+            queue_id: the queue.
+            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            report: write a page into the folder, `index.html`, that shows the rows as they finish, and at the end a
+                contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+        Returns:
+            The batch. It goes on for as long as the client is open.
+
+        Raises:
+            SettingsError: one of the arguments cannot be used.
+            BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
+                written.
+            InputsNotReadyError: the workflow could not run; it lists all problems.
+            InvokeAIError: as any request; or `report`, and Pillow is not installed.
+
+        Example:
+            >>> batch = plan.submit(folder="out")
+            >>> batch.wait(progress_callback=print)
+        """
+        options = BatchOptions(
+            queue_id=queue_id,
+            priority=Priority.of(priority),
+            window=window,
+            images=images,
+            file_name=file_name,
+            stop_after_failures=stop_after_failures,
+            report=report,
+        )
+        return await self._begin(None if folder is None else path_of(folder).absolute(), options, overwrite=overwrite)
+
+    async def _begin(
+        self, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False
+    ) -> AsyncBatchRun:
+        return await begin(
+            self._data,
+            self._bodies,
+            self._engine,
+            self._http,
+            self._tracker,
+            folder=folder,
+            options=options,
+            save=lambda path: save_plan(self._data, path),
+            make_report=lambda path: BatchReport(
+                path, workflow=self._data.base.definition.name, axes=self.axes, total=len(self)
+            ),
+            overwrite=overwrite,
+        )
+
+    def __str__(self) -> str:
+        return str(self._data) + ("" if self._seconds is None else f", about {_duration(self._seconds)} on this server")
+
+    def __repr__(self) -> str:
+        return f"<AsyncPlan of {self._data.base.definition.name!r}: {self}>"
+
+
+class PlanMaker:
+    """Makes the plans of one handle. Its coroutines run on the engine.
+
+    Args:
+        engine: the client's.
+        http: sends requests.
+        tracker: knows how long nodes take.
+        catalog: what the server has.
+        composer: composes submissions of the values as they are now; it belongs to one plan.
+        definition: the document as its author saved it.
+        current: the document with its calls of other workflows brought up to date.
+        templates: the server's node templates.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        http: HttpTransport,
+        tracker: RunTracker,
+        catalog: Catalog,
+        composer: Composer,
+        definition: WorkflowDefinition,
+        current: WorkflowDefinition,
+        templates: NodeTemplates,
+    ) -> None:
+        self._engine = engine
+        self._http = http
+        self._tracker = tracker
+        self._catalog = catalog
+        self._composer = composer
+        self._current = current
+        self._templates = templates
+        self._planner = Planner(definition, current, templates, composer.fields)
+
+    async def plan(self, what: Any, options: PlanOptions) -> AsyncPlan:
+        """Make a plan of what `taken_here` has returned.
+
+        Raises:
+            PlanError: it cannot run; the error lists every bad cell.
+            InvokeAIError: as any request.
+        """
+        planned = await asyncio.to_thread(self._planner.plan, what, options)
+        return await self._finished(planned, options.on_bad_row)
+
+    async def restored(self, saved: SavedPlan) -> AsyncPlan:
+        """Make the plan of a file, for this server.
+
+        Raises:
+            PlanError: it cannot run here; the error lists every bad cell.
+            InvokeAIError: as any request.
+        """
+        planned = await asyncio.to_thread(self._planner.restored, saved)
+        return await self._finished(planned, "skip" if saved.skips_bad_rows else "raise")
+
+    async def _finished(self, planned: Planned, on_bad_row: OnBadRow) -> AsyncPlan:
+        kinds = planned.kinds
+        names = await asyncio.to_thread(lambda: planned.image_names) if "image" in kinds else set()
+        nowhere = FieldPlace("", "", "", "")
+        missing = await self._catalog.missing([NamedResource(nowhere, "image", name, name) for name in names])
+        server = ServerNames(
+            models=await self._catalog.models() if "model" in kinds else (),
+            boards=await self._catalog.boards() if "board" in kinds else (),
+            called=await self._catalog.workflows_called_by(self._current, self._templates, self._composer.fields),
+            missing_images=frozenset(thing.name for thing in missing),
+        )
+        data = await asyncio.to_thread(planned.finished, server, on_bad_row)
+        seconds = await asyncio.to_thread(self._seconds, data)
+        bodies = RowBodies(data, self._composer, self._catalog, self._current, self._templates)
+        return AsyncPlan(self._engine, self._http, self._tracker, data, bodies, seconds)
+
+    def _seconds(self, data: PlanData) -> float | None:
+        """Estimate how long the rows take; None if a node's type was not measured."""
+        total, rows = 0.0, 0
+        for group in islice(data.groups(), _MOST_ESTIMATED):
+            seconds = self._seconds_of(group, self._tracker.durations)
+            if seconds is None:
+                return None
+            total += len(group) * seconds
+            rows += len(group)
+        return total * (len(data) - data.invalid) / rows if rows else None
+
+    def _seconds_of(self, group: PlanGroup, durations: NodeDurations) -> float | None:
+        fields = self._composer.snapshot(group.set_values()).fields
+        graph = build_graph(self._current, self._templates, fields, fields.edges).graph
+        measured = [durations.measured(node) for node in graph["nodes"].values()]
+        return sum(one.total for one in measured if one is not None) if all(measured) else None
+
+
+def taken_here(what: Any) -> Any:
+    """Return what a plan is made from, with generators and the like read; for the caller's thread or loop.
+
+    Raises:
+        PlanError: no plan can be made of it.
+    """
+    try:
+        return taken(what)
+    except SourceError as error:
+        raise PlanError(f"No plan can be made: {error}.", problems=((None, "", str(error)),)) from None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,61 @@
+"""The page and the contact sheet of a batch, kept up to date while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from invokeai_py_client.batch.manifest import BatchRow, line_of
+from invokeai_py_client.pillow import check_pillow
+from invokeai_py_client.report.axes import Axis
+from invokeai_py_client.report.contact_sheet import contact_sheet
+from invokeai_py_client.report.page import ReportPage
+
+
+class BatchReport:
+    """Writes `index.html` and `contact_sheet.png` into the folder of a batch. Its methods block.
+
+    Args:
+        folder: the folder.
+        workflow: the name of the workflow.
+        axes: the axes of the plan.
+        total: the number of rows.
+
+    Raises:
+        InvokeAIError: Pillow is not installed.
+    """
+
+    def __init__(self, folder: Path, *, workflow: str, axes: Sequence[Axis], total: int) -> None:
+        check_pillow(needed_by="A contact sheet")
+        self._folder = folder
+        self._title = workflow or "Batch"
+        self._axes = axes
+        self._page = ReportPage(folder, title=self._title, axes=axes, total=total, workflow_name=workflow or "workflow")
+
+    def begin(self, rows: Iterable[BatchRow]) -> None:
+        """Write the page, with the rows that have ended.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._page.write()
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: BatchRow) -> None:
+        """Show a row that has ended.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._page.add(line_of(row, self._folder))
+
+    def finish(self, rows: Iterable[BatchRow]) -> None:
+        """Write the contact sheet of all rows, and tell the page that no more will come.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        lines = (line_of(row, self._folder) for row in rows)
+        contact_sheet(self._folder, axes=self._axes, rows=lines, title=self._title)
+        self._page.finish()

@@ -1,0 +1,515 @@
+"""A batch: the rows of a plan on their way through the server's queue, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import csv
+import inspect
+import os
+import re
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from invokeai_py_client.batch.batch_report import BatchReport
+from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.manifest import BatchRow, line_of
+from invokeai_py_client.batch.runner import BatchOptions, Bodies, PlanRows, Runner
+from invokeai_py_client.errors import RunTimeout, SettingsError
+from invokeai_py_client.files import path_of, whole_file
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.mailbox import Mailbox
+from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.workflow.outputs import NodePath
+
+_FACTS = ("index", "status", "seed", "error", "files", "images", "attempts", "started_at", "completed_at", "row_id")
+"""What a CSV file says of a row beside its values."""
+
+_VARYING = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}(\.\w+)?|'[^']*'|\"[^\"]*\"|\S*[/\\]\S*|\b\d+(\.\d+)?\b", re.IGNORECASE
+)
+"""The parts of an error that differ between rows that fail for the same reason: ids, names, paths and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch is.
+
+    `counts` has the number of rows by status (`pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`),
+    `total` the number of all rows, `progress` the estimated part of the work that is done, 0..100, and `eta` the
+    estimated seconds that are left, None before that can be told.
+    """
+
+    total: int
+    counts: Mapping[str, int]
+    progress: float
+    eta: float | None
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
+        left = "" if not self.eta else f", about {_duration(self.eta)} left"
+        return f"{self.progress:.0f} % of {self.total} rows ({counts}){left}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFailures:
+    """The rows that failed for one reason: `kind` is the reason, without what differs from row to row.
+
+    Example:
+        >>> print(*batch.failures(), sep="; ")
+        37 rows: OutOfMemoryError: CUDA out of memory; 2 rows: image not found
+    """
+
+    kind: str
+    rows: tuple[BatchRow, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} row{'s' if len(self.rows) > 1 else ''}: {self.kind}"
+
+
+class CompletedRows(FixedAttributes):
+    """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
+
+    A row that is run again is told again when it ends again. The iteration ends when no row is left; if the batch has
+    stopped before, with the error that stopped it.
+    """
+
+    def __init__(self, run: AsyncBatchRun) -> None:
+        self._run = run
+        self._place = 0
+        self._changes: Mailbox[None] = Mailbox(capacity=1)
+        run._runner.watch(self._changes)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> BatchRow:
+        while (row := self._next()) is None:
+            if self._is_over():
+                raise StopIteration
+            with self._run._interruptible():
+                self._changes.take()
+        return row
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> BatchRow:
+        while (row := self._next()) is None:
+            if self._is_over():
+                raise StopAsyncIteration
+            await self._changes.take_async()
+        return row
+
+    def _next(self) -> BatchRow | None:
+        runner = self._run._runner
+        while self._place < len(runner.table.ended):
+            index = runner.table.ended_at(self._place)
+            self._place += 1
+            row = None if index is None else runner.outcome(index)
+            if row is not None:
+                return row
+        return None
+
+    def _is_over(self) -> bool:
+        """Return whether no more rows will end.
+
+        Raises:
+            InvokeAIError: the batch has stopped.
+        """
+        is_over = self._run._has_ended()
+        return is_over and self._place == len(self._run._runner.table.ended)
+
+    def __del__(self) -> None:
+        self._run._runner.unwatch(self._changes)
+
+
+class AsyncBatchRun(FixedAttributes):
+    """The rows of a plan on their way through the queue. `BatchRun` blocks, `AsyncBatchRun` (`batch.aio`) is awaited.
+
+    It goes on in the background for as long as the client is open, whether or not somebody waits for it. If it has a
+    folder, what it does is written down there: after a crash of this program or of the server, submit the same plan to
+    the same folder again, and only what is missing is run.
+
+    Example:
+        >>> batch = plan.submit(folder="out")
+        >>> for row in batch.as_completed():
+        ...     print(row.index, row.status, [file.path for file in row.files])
+        >>> print(*batch.failures(), sep="; ")
+    """
+
+    def __init__(self, engine: Engine, http: HttpTransport, runner: Runner) -> None:
+        self._engine = engine
+        self._http = http
+        self._runner = runner
+        self._began_at = time.monotonic()
+        self._began_with = runner.progress
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder with its files; None if it has none."""
+        return self._runner.folder.path
+
+    @property
+    def batch_id(self) -> str:
+        """The beginning of the ids of its batches in the server's queue."""
+        return self._runner.batch_id
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The number of rows by status, as `BatchProgress.counts`."""
+        return self._runner.table.counts
+
+    @property
+    def progress(self) -> float:
+        """The estimated part of the work that is done, 0..100."""
+        return self._runner.progress
+
+    @property
+    def eta(self) -> float | None:
+        """The estimated seconds that are left; None before that can be told, and 0 once the batch has ended."""
+        return self._so_far().eta
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen: every row has ended, or the batch has stopped."""
+        return self._runner.is_over
+
+    def __len__(self) -> int:
+        return len(self._runner.table)
+
+    def as_completed(self) -> CompletedRows:
+        """Iterate over the rows as they end, in whatever order that happens, with `for` or `async for`.
+
+        Example:
+            >>> async for row in batch.as_completed():
+            ...     print(row.values, row.status)
+        """
+        return CompletedRows(self)
+
+    async def wait(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+        *,
+        progress_callback: Callable[[BatchProgress], object] | None = None,
+    ) -> BatchProgress:
+        """Wait until every row has ended, however it ended. Giving the wait up leaves the batch as it is.
+
+        Ctrl-C in the blocking form stops the sending as well: what is in the queue runs on, `batch.cancel()` cancels
+        it, `batch.resume()` goes on, and submitting the plan to the same folder again does so in another process.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+            progress_callback: called in the waiting thread, or on the loop that awaits, at first, at each change
+                (several at once count as one), and at the end. It may be an `async` function where the wait is
+                awaited.
+
+        Returns:
+            How the batch has ended.
+
+        Raises:
+            RunTimeout: it had not ended in time. It goes on.
+            BatchFolderError: its folder cannot be written any more.
+            RunError: `stop_after_failures` rows have failed.
+            ClientClosedError: the client was closed meanwhile.
+            InvokeAIError: an error that all other rows would meet as well, such as a token that is not accepted.
+        """
+        callback = checked_callback(progress_callback)
+
+        async def tell() -> None:
+            answer = None if callback is None else callback(self._so_far())
+            if inspect.isawaitable(answer):
+                await answer
+
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                with self._watching() as changes:
+                    while not self._has_ended():
+                        await tell()
+                        await changes.take_async()
+        except TimeoutError:
+            if timeout is None or not limit.expired():
+                raise
+            raise self._timed_out(timeout) from None
+        await tell()
+        return self._so_far()
+
+    def _wait_blocking(
+        self,
+        timeout: float | None = None,
+        *,
+        progress_callback: Callable[[BatchProgress], object] | None = None,
+    ) -> BatchProgress:
+        callback = plain_callback(progress_callback) or (lambda report: None)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._watching() as changes, self._interruptible():
+            while not self._has_ended():
+                callback(self._so_far())
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    assert timeout is not None
+                    raise self._timed_out(timeout)
+                changes.take(left)
+            callback(self._so_far())
+        return self._so_far()
+
+    async def results(self, timeout: float | None = None) -> list[BatchRow]:  # noqa: ASYNC109
+        """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            RunTimeout: the batch had not ended in time. It goes on.
+            InvokeAIError: as `wait`.
+        """
+        await self.wait(timeout)
+        return await asyncio.to_thread(lambda: [*self._runner.rows()])
+
+    def _results_blocking(self, timeout: float | None = None) -> list[BatchRow]:
+        self._wait_blocking(timeout)
+        return [*self._runner.rows()]
+
+    def failures(self) -> list[BatchFailures]:
+        """Return the rows that have failed so far, grouped by the reason, the most frequent one first."""
+        groups: dict[str, list[BatchRow]] = {}
+        for index in self._runner.table.having("failed"):
+            row = self._runner.outcome(index)
+            if row is not None:
+                groups.setdefault(_kind(row.error or ""), []).append(row)
+        found = [BatchFailures(kind, tuple(rows)) for kind, rows in groups.items()]
+        return sorted(found, key=lambda group: len(group.rows), reverse=True)
+
+    @property
+    def images(self) -> list[AsyncImage]:
+        """The images that the completed rows have made, in the order of the plan."""
+        made = []
+        for index in self._runner.table.having("completed"):
+            row = self._runner.outcome(index)
+            for name, node in zip(row.images, row.nodes, strict=True) if row is not None else ():
+                *call_path, node_id = node.split("/")
+                made.append(AsyncImage(self._engine, self._http, name, NodePath(node_id, tuple(call_path))))
+        return made
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return all rows as they are now, in the order of the plan, as plain JSON with the keys of `manifest.jsonl`.
+
+        Example:
+            >>> [row["values"] for row in batch.to_rows() if row["status"] == "failed"]
+        """
+        return [line_of(row, self.folder) for row in self._runner.rows()]
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
+
+        Args:
+            path: the file; one of that name is replaced.
+
+        Returns:
+            The file.
+
+        Raises:
+            UnsafePathError: the path cannot be one.
+            OSError: the file cannot be written.
+        """
+        target = path_of(path)
+        columns = self._runner.plan.columns
+        facts = {name: f"row {name}" if name in columns else name for name in _FACTS}
+        with whole_file(target) as file:
+            writer = csv.writer(_Encoder(file.write))
+            writer.writerow([*columns, *facts.values()])
+            for row in self._runner.rows():
+                line = line_of(row, self.folder)
+                line["files"] = [each["path"] for each in line["files"]]
+                cells = [row.values.get(name) for name in columns] + [line[name] for name in facts]
+                writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
+        return target
+
+    def open_report(self) -> Path:
+        """Open the page of the batch in the browser. It shows rows as they finish.
+
+        Returns:
+            The page, `index.html` in the folder of the batch.
+
+        Raises:
+            SettingsError: the batch has no report.
+        """
+        page = None if self.folder is None else self.folder / "index.html"
+        if page is None or not page.exists():
+            raise SettingsError(
+                "The batch has no report.", setting="report", hint="Submit the plan with a folder and report=True."
+            )
+        webbrowser.open(page.as_uri())
+        return page
+
+    @on_engine
+    async def pause(self) -> None:
+        """Send nothing more until `resume`. What is in the queue already runs on."""
+        self._runner.pause()
+
+    @on_engine
+    async def resume(self) -> None:
+        """Go on after `pause`, or after a wait that Ctrl-C has ended."""
+        self._runner.resume()
+
+    @on_engine
+    async def cancel(self) -> None:
+        """Send nothing more, and cancel what has not ended. A wait then ends soon, with those rows `canceled`.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        await self._runner.cancel()
+
+    @on_engine
+    async def retry_failed(self) -> int:
+        """Run the failed rows again.
+
+        Returns:
+            How many there are.
+
+        Raises:
+            BatchFolderError: another process uses the folder by now.
+        """
+        return self._runner.retry_failed()
+
+    def _so_far(self) -> BatchProgress:
+        progress = self._runner.progress
+        done = progress - self._began_with
+        eta = (100 - progress) * (time.monotonic() - self._began_at) / done if done > 0 else None
+        return BatchProgress(len(self), self.counts, progress, 0.0 if self._runner.is_over else eta)
+
+    def _has_ended(self) -> bool:
+        """Return whether every row has ended.
+
+        Raises:
+            InvokeAIError: the batch has stopped before.
+        """
+        failure = self._runner.failure
+        if failure is not None:
+            raise copy.copy(failure)
+        return self._runner.is_over
+
+    def _timed_out(self, timeout: float) -> RunTimeout:
+        return RunTimeout(
+            f"The batch has not ended after {timeout:g} s: {self._so_far()}.",
+            batch_id=self.batch_id,
+            item_id=None,
+            timeout=timeout,
+            hint="It goes on: wait for it again, or end it with batch.cancel().",
+        )
+
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[Mailbox[None]]:
+        changes: Mailbox[None] = Mailbox(capacity=1)
+        self._runner.watch(changes)
+        try:
+            yield changes
+        finally:
+            self._runner.unwatch(changes)
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """At Ctrl-C, send nothing more, and let what is being sent be sent. A second Ctrl-C does not wait for that."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._engine.block(self._runner.stop_sending())
+            raise
+
+    def __repr__(self) -> str:
+        where = "" if self.folder is None else f" in {str(self.folder)!r}"
+        return f"<AsyncBatchRun{where}: {self._so_far()}>"
+
+
+class _Encoder:
+    """A text file for the `csv` module, over a binary one."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+
+    def write(self, text: str) -> None:
+        """Write text."""
+        self._write(text.encode("utf-8", "surrogatepass"))
+
+
+def _kind(error: str) -> str:
+    """Return an error without what differs between rows that fail for the same reason."""
+    sentence = re.split(r"(?<=[a-z)])[.:] (?=[A-Z])", error, maxsplit=2)
+    return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+async def begin(
+    plan: PlanRows,
+    bodies: Bodies,
+    engine: Engine,
+    http: HttpTransport,
+    tracker: RunTracker,
+    *,
+    folder: Path | None,
+    options: BatchOptions | None,
+    save: Callable[[Path], object],
+    make_report: Callable[[Path], BatchReport],
+    overwrite: bool = False,
+) -> AsyncBatchRun:
+    """Begin to run a plan, or go on with it. On the engine.
+
+    Args:
+        plan: the rows.
+        bodies: makes their submissions.
+        engine: runs the background tasks.
+        http: sends the requests.
+        tracker: submits and follows.
+        folder: keeps what became of the rows, and the files; None to keep nothing.
+        options: how the plan is run; rows are run again that have failed, were canceled, or whose files are gone or
+            altered. None to go on as the folder says, with what was not done yet.
+        save: saves the plan in a file.
+        make_report: makes the report in a folder, if the options want one.
+        overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+    Raises:
+        BatchFolderError: the folder cannot be used.
+        InvokeAIError: as any request.
+    """
+    if options is not None:
+        options = options.checked()
+        if options.report and folder is None:
+            raise SettingsError(
+                "A report needs a folder.",
+                setting="report",
+                hint="Give one, such as folder='out'. Nothing was submitted.",
+            )
+    kept = await asyncio.to_thread(BatchFolder, folder, overwrite=overwrite)
+    try:
+        kept.check(plan.workflow)
+        start = kept.journal.start
+        used = options or BatchOptions(**({} if start is None else start.options))
+        report = make_report(kept.path) if used.report and kept.path is not None else None
+        runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked(), report)
+        if options is not None and kept.plan_path is not None:
+            with kept.writing():
+                await asyncio.to_thread(save, kept.plan_path)
+        await runner.start(redoes=options is not None)
+    except BaseException:
+        kept.release()
+        raise
+    return AsyncBatchRun(engine, http, runner)

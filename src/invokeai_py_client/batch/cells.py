@@ -1,0 +1,288 @@
+"""The cells of a plan: what a column sets, which values it takes, how they are shown, and what they are told apart by.
+
+A *raw* value is what a field holds once it is set: plain JSON, a reference to a model, board or image, or UNSET where
+the input is empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.json_text import read_json
+from invokeai_py_client.workflow.document import WorkflowDefinition
+from invokeai_py_client.workflow.fields import UNSET, Field
+from invokeai_py_client.workflow.graph import is_executable
+from invokeai_py_client.workflow.json_values import as_json
+from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference, is_model
+from invokeai_py_client.workflow.templates import Cardinality, NodeTemplates, is_model_type
+
+Place = tuple[str, str]
+"""(node id, input name)."""
+
+NOTE = "#"
+"""What the name of a column begins with that is kept with the rows, but sets nothing."""
+
+_NUMBERS = {"IntegerField", "FloatField"}
+_TEXTS = {"StringField", "EnumField", "SchedulerField"}
+_TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+
+
+class CellError(ValueError):
+    """A value that a column does not take; the message says why."""
+
+
+class Column:
+    """A column of a plan.
+
+    Args:
+        name: as it is shown, and as a file of rows names it.
+        fields: the inputs that it sets; none for a note.
+        is_item: whether the server can set its values for each item of a batch; else they are part of the graph.
+        has_edges: whether edges fed the inputs before the plan replaced them.
+    """
+
+    __slots__ = (
+        "fields",
+        "has_edges",
+        "is_image",
+        "is_item",
+        "is_model",
+        "is_text",
+        "may_refer",
+        "name",
+        "places",
+        "type_name",
+    )
+
+    def __init__(
+        self, name: str, fields: Sequence[Field[Any]] = (), *, is_item: bool = False, has_edges: bool = False
+    ) -> None:
+        self.name = name
+        self.fields = tuple(fields)
+        self.is_item = is_item
+        self.has_edges = has_edges
+        self.places = tuple((one.place.node_id, one.place.name) for one in fields)
+        self.type_name = fields[0].template.type.name if fields else ""
+        is_single = bool(fields) and fields[0].template.type.cardinality is Cardinality.SINGLE
+        self.is_text = is_single and self.type_name == "StringField"
+        self.is_image = is_single and self.type_name == "ImageField"
+        self.is_model = is_model_type(self.type_name)
+        self.may_refer = bool(fields) and self.type_name not in _NUMBERS | _TEXTS | {"BooleanField"}
+        """Whether its values may name what only the server knows, or a file."""
+
+    def check(self, value: Any) -> Any:
+        """Return a value as the inputs hold it. None stands for an empty input, or for the workflow's own value where
+        the input cannot be empty.
+
+        Raises:
+            CellError: an input does not take the value.
+        """
+        if not self.fields:
+            try:
+                return as_json(value)
+            except ValueError as error:
+                raise CellError(f"{value!r:.80} cannot be written as JSON: {error}") from None
+        first, *others = self.fields
+        for one in others:
+            self._checked(one, value)
+        return self._checked(first, value)
+
+    def _checked(self, one: Field[Any], value: Any) -> Any:
+        if value is None:
+            if self.has_edges:
+                raise CellError("it has no value, and the plan replaces the edge that feeds the input")
+            if not one.template.required:
+                return UNSET if one.template.nullable else one.raw
+        before = one.snapshot()
+        try:
+            one.set(value, override_edge=True)
+            return one.raw
+        except InputValueError as error:
+            raise CellError(f"{value!r:.80} is not allowed: it takes {error.expected}") from None
+        finally:
+            one.restore(before)
+
+    def is_batch_item(self, raw: Any) -> bool:
+        """Return whether the server can set this value for each item of a batch."""
+        if not self.is_item:
+            return False
+        if self.type_name in _NUMBERS:
+            return isinstance(raw, int | float) and not isinstance(raw, bool)
+        return isinstance(raw, str) if self.type_name in _TEXTS else isinstance(raw, LocalImage | Mapping)
+
+
+def column_of(
+    name: str,
+    fields: Sequence[Field[Any]],
+    definition: WorkflowDefinition,
+    templates: NodeTemplates,
+    *,
+    has_edges: bool,
+) -> Column:
+    """Return a column that sets some inputs of a workflow."""
+    return Column(
+        name,
+        fields,
+        is_item=all(_can_be_item(one, definition, templates) for one in fields),
+        has_edges=has_edges,
+    )
+
+
+def _can_be_item(one: Field[Any], definition: WorkflowDefinition, templates: NodeTemplates) -> bool:
+    """Return whether the server has a place for the items of a batch in an input.
+
+    It sets fields of the graph's nodes. An input of a called workflow is not one, and neither is a batch node's.
+    """
+    node = definition.nodes[one.place.node_id]
+    template = templates.get(node.type)
+    return (
+        is_executable(node)
+        and template is not None
+        and one.place.name in template.inputs
+        and one.template.type.name in {*_NUMBERS, *_TEXTS, "ImageField"}
+    )
+
+
+def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = False) -> Any:
+    """Return the value that a text in a file of rows means for a column; the text itself if it means none.
+
+    Args:
+        column: the column.
+        text: the text.
+        folder: the folder of the file, from which paths of images start.
+        decimal_comma: whether "7,5" is a number.
+    """
+    kind, plain = column.type_name, text.strip()
+    if column.is_text or kind in {"SchedulerField", "SavedWorkflowField"}:
+        return text
+    if not plain:
+        return None
+    if column.is_image:
+        beside = folder / plain
+        return beside if beside.is_file() or "/" in plain or "\\" in plain else plain
+    if kind == "EnumField":
+        options = column.fields[0].template.options
+        return next((option for option in options if str(option) == plain), text)
+    if kind == "BooleanField" and plain.lower() in _TRUE | _FALSE:
+        return plain.lower() in _TRUE
+    if kind in _NUMBERS and decimal_comma:
+        plain = plain.replace(",", ".")
+    if kind in _NUMBERS or plain[0] in "[{":
+        try:
+            return read_json(plain)
+        except ValueError:
+            pass
+        try:
+            return float(plain)
+        except ValueError:
+            pass
+    return text
+
+
+def shown(raw: Any) -> Any:
+    """Return a raw value as plain JSON that people read: a model is its name, an image its path or name."""
+    if raw is UNSET:
+        return None
+    if isinstance(raw, str | int | float):
+        return raw
+    if isinstance(raw, LocalImage):
+        return str(raw.source) if isinstance(raw.source, Path) else f"image-{_sha256(raw.source)[:12]}"
+    if isinstance(raw, ModelReference | BoardReference):
+        return raw.text
+    if is_model(raw):
+        return raw["name"]
+    if isinstance(raw, Mapping):
+        if len(raw) == 1 and (name := next(iter(raw))) in ("image_name", "video_name", "board_id"):
+            return raw[name]
+        return {name: shown(inner) for name, inner in raw.items()}
+    return [shown(inner) for inner in raw] if isinstance(raw, list) else raw
+
+
+class Terms:
+    """Numbers that stand for the parts of a run. The sum of the terms of all parts stands for the whole run.
+
+    A part is an input with its value, or an edge, or a node. As the order of a sum does not matter, the same run has
+    the same sum whether a value comes from the workflow or from a column.
+
+    Args:
+        hashes: the SHA-256 of images, and the hashes of models that are known by name only.
+    """
+
+    def __init__(self, hashes: Mapping[LocalImage | ModelReference, str] | None = None) -> None:
+        self._hashes = dict(hashes or {})
+        self._known: dict[tuple[Place, type, Any], int] = {}
+
+    def add_hashes(self, hashes: Mapping[LocalImage | ModelReference, str]) -> None:
+        """Add hashes of images and models."""
+        self._hashes |= hashes
+
+    def of_places(self, places: Sequence[Place], raw: Any) -> int:
+        """Return the term of some inputs with a value, 0 where they are empty."""
+        if isinstance(raw, str):
+            return sum(_term(["value", *place, raw]) for place in places)
+        if raw is UNSET or raw is None:
+            return 0
+        if isinstance(raw, int | float):
+            return sum(self._of_number(place, raw) for place in places)
+        return sum(_term(["value", *place, self._canonical(raw)]) for place in places)
+
+    def _of_number(self, place: Place, raw: float) -> int:
+        key = (place, type(raw), raw)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = _term(["value", *place, self._canonical(raw)])
+        return found
+
+    def _canonical(self, raw: Any) -> Any:
+        """Return a value so that two that run the same are equal."""
+        if isinstance(raw, float) and raw.is_integer():
+            return int(raw)
+        if isinstance(raw, LocalImage):
+            return {"sha256": self._hashes.get(raw) or self.add_image(raw)}
+        if isinstance(raw, ModelReference):
+            return {"model": self._hashes.get(raw, raw.text)}
+        if isinstance(raw, BoardReference):
+            return {"board": raw.text}
+        if is_model(raw):
+            rest = {name: part for name, part in raw.items() if name not in ("key", "hash", "name", "base", "type")}
+            return {"model": raw["hash"], **rest}
+        if isinstance(raw, Mapping):
+            return {name: self._canonical(inner) for name, inner in raw.items()}
+        return [self._canonical(inner) for inner in raw] if isinstance(raw, list) else raw
+
+    def add_image(self, image: LocalImage) -> str:
+        """Return the hash of an image's content, which is read once.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        found = self._hashes.get(image)
+        if found is None:
+            if isinstance(image.source, Path):
+                with image.source.open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            else:
+                found = _sha256(image.source)
+            self._hashes[image] = found
+        return found
+
+
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _term(part: Any) -> int:
+    return int.from_bytes(hashlib.sha256(_encoded(part).encode()).digest(), "big")
+
+
+def part_term(*part: Any) -> int:
+    """Return the term of a part that is not a value, such as a node or an edge."""
+    return _term([*part])
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

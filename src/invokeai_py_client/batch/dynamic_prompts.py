@@ -1,0 +1,213 @@
+"""Texts with alternatives: `a {red|blue} __animal__`, where `animal.txt` in a folder of wildcards has a line for each.
+
+Alternatives nest, and a line of a wildcard's file may have alternatives and wildcards of its own. Empty lines and lines
+that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from invokeai_py_client.files import read_regular_file
+
+MOST_VARIANTS = 1_000_000
+"""The maximum number of texts that one text may stand for where all of them are wanted."""
+
+_DEEPEST = 50
+"""How deep alternatives and wildcards may nest."""
+
+_LARGEST_FILE = 64 * 2**20
+
+_TOKEN = re.compile(r"\\([{}|_])|([{}|])|__([^\s_{}|](?:[^{}|\n]*?[^\s_{}|])?)__")
+
+
+class PromptError(ValueError):
+    """A text that cannot be expanded; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One of several sequences."""
+
+    options: Sequence[_Sequence]
+
+
+_Sequence = Sequence[str | _Choice]
+
+
+class DynamicPrompts:
+    """Expands texts, with the wildcards of one folder. Each file is read once.
+
+    Args:
+        folder: the folder; None for no wildcards.
+        lines: the lines of wildcards by name, which are used in place of files.
+    """
+
+    def __init__(self, folder: Path | None = None, lines: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._folder = folder
+        self.lines: dict[str, Sequence[str]] = dict(lines or {})
+        """The lines of the wildcards that were used so far, by name."""
+        self._wildcards: dict[str, _Choice] = {}
+        self._texts: dict[str, _Sequence] = {}
+
+    def is_dynamic(self, text: str) -> bool:
+        """Return whether a text has alternatives or wildcards.
+
+        Raises:
+            PromptError: a wildcard is unknown, or the braces do not add up. All that the text may lead to is checked.
+        """
+        return self._parsed(text) != [text]
+
+    def draw(self, text: str, pick: Callable[[int], int]) -> str:
+        """Return one of the texts that a text stands for.
+
+        Args:
+            text: the text.
+            pick: returns a number from 0 to below its argument; it is called for each choice, from left to right.
+        """
+        return _drawn(self._parsed(text), pick)
+
+    def variants(self, text: str) -> list[str]:
+        """Return all texts that a text stands for, the last choice changing fastest.
+
+        Raises:
+            PromptError: as `is_dynamic`; or they are more than `MOST_VARIANTS`.
+        """
+        parsed = self._parsed(text)
+        count = _count(parsed)
+        if count > MOST_VARIANTS:
+            raise PromptError(f"it stands for {count:,} texts, which is more than {MOST_VARIANTS:,}")
+        return [*_all(parsed)]
+
+    def _parsed(self, text: str) -> _Sequence:
+        parsed = self._texts.get(text)
+        if parsed is None:
+            parsed = self._texts[text] = _Parser(text, self._wildcard, ()).sequence()
+        return parsed
+
+    def _wildcard(self, name: str, inside: tuple[str, ...]) -> _Choice:
+        if name in inside:
+            raise PromptError(f"the wildcard {name!r} leads back to itself: {' > '.join((*inside, name))}")
+        if len(inside) >= _DEEPEST:
+            raise PromptError(f"its wildcards nest more than {_DEEPEST} deep")
+        found = self._wildcards.get(name)
+        if found is None:
+            chain = (*inside, name)
+            lines = self.lines.get(name)
+            if lines is None:
+                lines = self.lines[name] = self._read(name)
+            found = _Choice([_Parser(line, self._wildcard, chain).sequence() for line in lines])
+            self._wildcards[name] = found
+        return found
+
+    def _read(self, name: str) -> Sequence[str]:
+        if self._folder is None:
+            raise PromptError(f"it names the wildcard {name!r}, and there is no folder of wildcards")
+        root = os.path.realpath(self._folder)
+        path = os.path.realpath(os.path.join(root, *name.split("/")) + ".txt")
+        if "\\" in name or "\0" in name or os.path.commonpath((root, path)) != root:
+            raise PromptError(f"the wildcard {name!r} would lead out of the folder {root!r}")
+        try:
+            text = read_regular_file(Path(path), limit=_LARGEST_FILE).decode("utf-8-sig")
+        except FileNotFoundError:
+            raise PromptError(f"the wildcard {name!r} is unknown: {self._others(name, root)}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise PromptError(f"the file of the wildcard {name!r} cannot be read: {why}") from None
+        lines = [line.strip() for line in text.splitlines()]
+        lines = [line for line in lines if line and not line.startswith("#")]
+        if not lines:
+            raise PromptError(f"the file of the wildcard {name!r} has no lines")
+        return lines
+
+    def _others(self, name: str, root: str) -> str:
+        known = sorted(path.relative_to(root).with_suffix("").as_posix() for path in Path(root).rglob("*.txt"))
+        near = difflib.get_close_matches(name, known, n=5) or known[:5]
+        return f"the folder {root!r} has {', '.join(near)}" if near else f"the folder {root!r} has no .txt files"
+
+
+class _Parser:
+    """Parses one text.
+
+    Args:
+        text: the text.
+        wildcard: returns the lines of a wildcard, by its name and those whose lines lead to it.
+        inside: the wildcards whose lines lead here.
+    """
+
+    def __init__(self, text: str, wildcard: Callable[[str, tuple[str, ...]], _Choice], inside: tuple[str, ...]) -> None:
+        self._text = text
+        self._tokens = _TOKEN.finditer(text)
+        self._wildcard = wildcard
+        self._inside = inside
+        self._end = 0
+
+    def sequence(self) -> _Sequence:
+        """Parse the whole text."""
+        parsed, _ = self._until("", 0)
+        return parsed
+
+    def _until(self, ends: str, depth: int) -> tuple[_Sequence, str]:
+        """Parse up to one of these characters, or the end of the text if there are none; return it too."""
+        parts: list[str | _Choice] = []
+        for token in self._tokens:
+            _add_text(parts, self._text[self._end : token.start()])
+            self._end = token.end()
+            escaped, mark, name = token.groups()
+            if escaped is not None:
+                _add_text(parts, escaped)
+            elif name is not None:
+                parts.append(self._wildcard(name, self._inside))
+            elif mark == "{":
+                parts.append(self._choice(depth + 1))
+            elif mark in ends:
+                return parts, mark
+            elif mark == "}":
+                raise PromptError("a '}' has no '{' before it; write \\} for the character itself")
+            else:
+                _add_text(parts, mark)
+        if ends:
+            raise PromptError("a '{' has no '}' after it; write \\{ for the character itself")
+        _add_text(parts, self._text[self._end :])
+        return parts, ""
+
+    def _choice(self, depth: int) -> _Choice:
+        if depth > _DEEPEST:
+            raise PromptError(f"its braces nest more than {_DEEPEST} deep")
+        options: list[_Sequence] = []
+        end = "|"
+        while end == "|":
+            option, end = self._until("|}", depth)
+            options.append(option)
+        return _Choice(options)
+
+
+def _add_text(parts: list[str | _Choice], text: str) -> None:
+    if text:
+        last = parts[-1] if parts else None
+        if isinstance(last, str):
+            parts[-1] = last + text
+        else:
+            parts.append(text)
+
+
+def _drawn(parsed: _Sequence, pick: Callable[[int], int]) -> str:
+    return "".join(
+        part if isinstance(part, str) else _drawn(part.options[pick(len(part.options))], pick) for part in parsed
+    )
+
+
+def _count(parsed: _Sequence) -> int:
+    return math.prod(sum(map(_count, part.options)) for part in parsed if isinstance(part, _Choice))
+
+
+def _all(parsed: _Sequence) -> Iterator[str]:
+    parts = [[part] if isinstance(part, str) else [one for way in part.options for one in _all(way)] for part in parsed]
+    return map("".join, product(*parts))

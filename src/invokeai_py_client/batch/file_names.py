@@ -1,0 +1,142 @@
+"""The names of a batch's files: made from a template, safe on every system, unique in their folder."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from invokeai_py_client.errors import SettingsError, UnsafePathError
+from invokeai_py_client.files import safe_name
+
+DEFAULT_TEMPLATE = "{index:05d}-{Positive Prompt:.40}-{seed}"
+
+FACTS = frozenset({"index", "row_id", "seed", "repetition"})
+"""What a template can name beside the columns of the plan."""
+
+_OPTIONAL = frozenset({"Positive Prompt"})
+"""The column that the default template names although a plan may lack it."""
+
+_MOST_BYTES = 200
+"""The longest name without number and suffix: file systems take 255 bytes."""
+
+_UNSAFE = re.compile(r'[/\\:*?"<>|]')
+
+
+class FileNames:
+    """Gives each row a name of its own, in the order in which the rows are claimed.
+
+    Args:
+        template: such as `{index:05d}-{Steps}-{seed}`: columns of the plan and the names in `FACTS`, each with a format
+            as in `str.format`. One that a row does not have is left out, with the text between it and the one before.
+        columns: the names of the plan's columns.
+        taken: the names of files that other rows have.
+
+    Raises:
+        SettingsError: the template cannot be read, or names something that no row has.
+    """
+
+    def __init__(self, template: str, columns: Collection[str], taken: Iterable[str] = ()) -> None:
+        self._parts = _parsed(template, {*FACTS, *columns} | (_OPTIONAL if template == DEFAULT_TEMPLATE else set()))
+        self._files = {name.casefold() for name in taken}
+        self._stems = {PurePath(name).stem for name in self._files}
+
+    def claim(self, facts: Mapping[str, Any]) -> str:
+        """Return the name of a row's files, without number and suffix.
+
+        Args:
+            facts: the row's values by column, and its `index`, `row_id`, `seed` and `repetition`.
+        """
+        name = plain_name(_filled(self._parts, facts))
+        unique = next(each for each in _numbered(name) if each.casefold() not in self._stems)
+        self._stems.add(unique.casefold())
+        return unique
+
+    def release(self, claimed: str) -> None:
+        """Let the name of a row that has left no files be claimed again."""
+        self._stems.discard(claimed.casefold())
+
+    def files_of(self, claimed: str, suffixes: Sequence[str]) -> list[str]:
+        """Return the names of the files of a row: numbered if there are several.
+
+        Args:
+            claimed: what `claim` returned for the row.
+            suffixes: of each file, such as `.png`.
+        """
+        numbers = [""] if len(suffixes) == 1 else [f"-{number}" for number in range(1, len(suffixes) + 1)]
+        ends = [number + suffix for number, suffix in zip(numbers, suffixes, strict=True)]
+        stem = next(
+            stem for stem in _numbered(claimed) if self._files.isdisjoint((stem + end).casefold() for end in ends)
+        )
+        names = [stem + end for end in ends]
+        self._files.update(name.casefold() for name in names)
+        return names
+
+
+def plain_name(text: str) -> str:
+    """Make a text a file name that every system takes, at most 200 bytes long.
+
+    Example:
+        >>> plain_name("a cat: 1/2")
+        'a cat_ 1_2'
+    """
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    text = "".join(each for each in text if unicodedata.category(each)[0] != "C")
+    text = _UNSAFE.sub("_", text).encode()[:_MOST_BYTES].decode(errors="ignore").strip(" .")
+    try:
+        return safe_name(text)
+    except UnsafePathError:
+        # Empty, or the name of a device.
+        return f"_{text}"
+
+
+def _numbered(name: str) -> Iterable[str]:
+    return itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+
+
+Part = tuple[str, str | None, str]
+"""Text, the name of what follows it, and its format."""
+
+
+def _parsed(template: str, known: Collection[str]) -> list[Part]:
+    try:
+        parts = [(text, name, spec or "") for text, name, spec, _ in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise _unusable(template, f"{error}", "Write names in braces, such as {index:05d}.") from None
+    named = [name for _, name, _ in parts if name is not None]
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise _unusable(template, f"it names {unknown[0]!r}", f"It can name: {', '.join(sorted(known))}.")
+    if not named:
+        raise _unusable(template, "all rows would have the same name", "Name the index, for example: {index:05d}.")
+    if any("{" in spec for _, _, spec in parts):
+        raise _unusable(template, "a format has braces", "Write the format out, such as {index:05d}.")
+    if any(_UNSAFE.search(text) for text, _, _ in parts):
+        raise _unusable(template, "it has a character that file names lack", r'Leave out / \ : * ? " < > and |.')
+    return parts
+
+
+def _unusable(template: str, why: str, hint: str) -> SettingsError:
+    return SettingsError(f"The file name template {template!r} cannot be used: {why}.", setting="file_name", hint=hint)
+
+
+def _filled(parts: Iterable[Part], facts: Mapping[str, Any]) -> str:
+    filled = ""
+    for text, name, spec in parts:
+        value = None if name is None else facts.get(name)
+        if name is None or value is not None:
+            filled += text + ("" if name is None else _formatted(value, spec))
+    return filled
+
+
+def _formatted(value: object, spec: str) -> str:
+    for each in (value, str(value)):
+        try:
+            return format(each, spec)
+        except (TypeError, ValueError):
+            continue
+    return str(value)

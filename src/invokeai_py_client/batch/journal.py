@@ -1,0 +1,154 @@
+"""What a batch has sent to the server: written down before it is sent, so that nothing is sent twice after a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from invokeai_py_client.batch.line_file import LineFile
+
+
+class SentRow(NamedTuple):
+    """A row of a chunk, and the checksum of the values that were sent for it."""
+
+    row_id: str
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentChunk:
+    """Rows that were sent together, as one batch of the server's queue, in the order of its items."""
+
+    batch_id: str
+    rows: Sequence[SentRow]
+
+
+@dataclass(slots=True)
+class Start:
+    """How a batch was started: the hash of its workflow, and the options of the submission."""
+
+    workflow: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal:
+    """The journal of one folder; of no folder, if `path` is None.
+
+    Args:
+        path: the file; it is made if it is missing.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = LineFile(path)
+        self.start: Start | None = None
+        """The latest start; None for a new journal."""
+        self.is_canceled = False
+        """Whether the batch was canceled after its latest start."""
+        for _, line in self._file.lines():
+            self._take(line)
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if "start" in line:
+            self.start = Start(line["start"], line["options"])
+            self.is_canceled = False
+        elif "canceled" in line:
+            self.is_canceled = True
+
+    def chunks(self) -> Iterator[SentChunk]:
+        """Yield what was sent, or was about to be."""
+        for _, line in self._file.lines():
+            if "batch_id" in line:
+                yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]])
+
+    def started(self, start: Start) -> None:
+        """Record that a batch starts, or is started again.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        line = {"start": start.workflow, "options": start.options}
+        self._file.append(line, is_durable=True)
+        self._take(line)
+
+    def sending(self, chunk: SentChunk) -> None:
+        """Record that a chunk is about to be sent. When this returns, the record is on the disk.
+
+        Raises:
+            OSError: the journal cannot be written; the chunk must not be sent.
+        """
+        self._file.append({"batch_id": chunk.batch_id, "rows": chunk.rows}, is_durable=True)
+
+    def canceled(self) -> None:
+        """Record that the batch is canceled, so that what was not sent will not be.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        self._file.append({"canceled": True}, is_durable=True)
+        self.is_canceled = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[str]:
+    """Return the checksum of the values of each item of a batch, from its batch data.
+
+    Args:
+        data: the batch data: at most one list, whose entries are zipped.
+        count: how many items the batch has.
+    """
+    if not data:
+        return [checksum([])] * count
+    (group,) = data
+    names = [(datum["node_path"], datum["field_name"]) for datum in group]
+    return [
+        checksum((*name, value) for name, value in zip(names, values, strict=True))
+        for values in zip(*(datum["items"] for datum in group), strict=True)
+    ]
+
+
+def checksum(values: Iterable[tuple[str, str, Any]]) -> str:
+    """Return the checksum of the (node id, field name, value) of one item."""
+    text = json.dumps(_plain([*values]), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with numbers that are equal written in the same way: the server may return 4 as 4.0."""
+    if isinstance(value, list | tuple):
+        return [*map(_plain, value)]
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def aligned(rows: Sequence[SentRow], items: Sequence[tuple[int, str]]) -> dict[int, int]:
+    """Find which item of a batch runs which row.
+
+    The server makes the items in the order of the rows. It may lack some: those that did not fit into the queue, and
+    those that were deleted. It may have others: those that somebody has retried.
+
+    Args:
+        rows: the rows as they were sent.
+        items: the id and the checksum of the values of each item, in ascending order of the ids.
+
+    Returns:
+        The places of the rows by the ids of the items. Rows without an item, and items without a row, are left out.
+    """
+    places: dict[int, int] = {}
+    free: dict[str, list[int]] = {}
+    for place in range(len(rows) - 1, -1, -1):
+        free.setdefault(rows[place].checksum, []).append(place)
+    for item_id, of_item in items:
+        if free.get(of_item):
+            places[item_id] = free[of_item].pop()
+    return places

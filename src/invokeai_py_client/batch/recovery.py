@@ -1,0 +1,114 @@
+"""Finds on the server what an earlier process, or an earlier attempt, has sent of a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from invokeai_py_client.batch.journal import SentChunk, aligned, checksum
+from invokeai_py_client.live.enqueue import DEFAULT_TIMES
+from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.transport.sender import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChunk:
+    """A chunk that the server has: its run, and the places of its rows by the ids of the items."""
+
+    chunk: SentChunk
+    run: TrackedRun
+    places: Mapping[int, int]
+
+
+def unfinished(
+    chunks: Iterable[SentChunk], ended: Mapping[str, Collection[str]]
+) -> Iterator[tuple[SentChunk, dict[int, str]]]:
+    """Yield the chunks with rows of which the outcome is not known, and the ids of those rows by their places.
+
+    A row that was sent again belongs to the latest chunk that has it: it is sent again only when the earlier item has
+    ended, or is certainly not there.
+
+    Args:
+        chunks: all that was sent, in that order.
+        ended: the rows whose outcomes are known, by the id of the batch that ran them.
+    """
+    sent = [*chunks]
+    latest = {row.row_id: number for number, chunk in enumerate(sent) for row in chunk.rows}
+    for number, chunk in enumerate(sent):
+        known = ended.get(chunk.batch_id, ())
+        places = {
+            place: row.row_id
+            for place, row in enumerate(chunk.rows)
+            if latest[row.row_id] == number and row.row_id not in known
+        }
+        if places:
+            yield chunk, places
+
+
+async def find(
+    http: Sender, tracker: RunTracker, queue_id: str, chunks: Sequence[SentChunk], *, may_be_on_the_way: bool
+) -> list[FoundChunk]:
+    """Find chunks in the queue, and follow them.
+
+    Args:
+        http: sends the requests.
+        tracker: follows the runs.
+        queue_id: the queue.
+        chunks: the chunks.
+        may_be_on_the_way: whether the server may still be storing one, because the process that sent it has just died.
+            If one is incomplete, the queue is then looked at a second time, when the server has had time to store it.
+
+    Raises:
+        InvokeAIError: as any request.
+    """
+    sizes = {chunk.batch_id: len(chunk.rows) for chunk in chunks}
+    if may_be_on_the_way and any(
+        count < sizes[batch_id] for batch_id, count in (await _counts(http, queue_id, sizes)).items()
+    ):
+        await asyncio.sleep(_grace(max(sizes.values())))
+    runs = await tracker.attacher.attach_many(queue_id, batch_ids=sizes.keys())
+    return [await places_in(http, chunk, runs[chunk.batch_id]) for chunk in chunks if chunk.batch_id in runs]
+
+
+async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChunk:
+    """Find out which item of a followed batch runs which row.
+
+    The server makes the items in the order of the rows. The values of the first and the last item tell whether that
+    holds, and where it does not, those of all items are compared.
+
+    Raises:
+        InvokeAIError: as any request.
+    """
+    item_ids = sorted(run.state.items)
+    if len(item_ids) == len(chunk.rows):
+        ends = await _checksums(http, run, [item_ids[0], item_ids[-1]])
+        if ends == {item_ids[0]: chunk.rows[0].checksum, item_ids[-1]: chunk.rows[-1].checksum}:
+            return FoundChunk(chunk, run, dict(zip(item_ids, range(len(item_ids)), strict=True)))
+    of_all = await _checksums(http, run, item_ids)
+    return FoundChunk(chunk, run, aligned(chunk.rows, sorted(of_all.items())))
+
+
+def _grace(count: int) -> float:
+    """Return for how many seconds the server may still be storing a batch whose sender has died."""
+    times = DEFAULT_TIMES
+    return min(times.grace + times.grace_per_item * count, times.longest_grace)
+
+
+async def _counts(http: Sender, queue_id: str, batch_ids: Collection[str]) -> dict[str, int]:
+    """Return how many items each batch has, without those of called workflows."""
+    items = await summaries_of(http, queue_id, await all_ids(http, queue_id))
+    counts = Counter(item.batch_id for item in items if item.parent_item_id is None)
+    return {batch_id: counts[batch_id] for batch_id in batch_ids}
+
+
+async def _checksums(http: Sender, run: TrackedRun, item_ids: Sequence[int]) -> dict[int, str]:
+    """Return the checksums of the values of items."""
+    found = {}
+    for record in await records_of(http, run.state.queue_id, item_ids):
+        values = record.get("field_values") or ()
+        found[record.item_id] = checksum((each["node_path"], each["field_name"], each["value"]) for each in values)
+    return found

@@ -1,0 +1,316 @@
+"""What a plan is made from: columns of values, and rows from Python or from files. Nothing is checked here.
+
+`taken` reads what can be read only once, such as a generator, where the caller is. `read_rows` reads a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from invokeai_py_client.files import image_type
+from invokeai_py_client.json_text import decoded, read_json
+
+_TABLES = {".csv": "", ".tsv": "\t"}
+_JSON_LINES = {".jsonl", ".ndjson"}
+_DELIMITERS = ",;\t|"
+
+
+class Frame(Protocol):
+    """A frame of pandas or polars, as far as a type checker can tell."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of the columns."""
+        ...
+
+
+PlanSource = Mapping[Any, Any] | Iterable[Mapping[str, Any]] | Frame | str | os.PathLike[str]
+"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
+
+
+class Absent:
+    """The cell of a row that does not have the column."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
+
+
+class SourceError(ValueError):
+    """Something of which no plan can be made; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A column that replaces a text in the values of another one; `replace` makes it."""
+
+    column: Any
+    old: str
+    new: Sequence[str]
+
+
+def replace(column: int | str | tuple[str, str], old: str, new: Iterable[str]) -> Replacement:
+    """Make a column that replaces a text in another column's value, or in the workflow's own value (prompt S/R).
+
+    Args:
+        column: the text input: a label, an index, or (node id, label or type, field name).
+        old: the text to look for. Each value must contain it.
+        new: the texts that take its place, one after another. List `old` itself to keep the unchanged text as well.
+
+    Returns:
+        A column for `wf.plan`. Its own name is free; it is shown with `#` before it, and sets nothing by itself.
+
+    Example:
+        >>> plan = wf.plan({"animal": replace("Positive Prompt", "cat", ["cat", "dog", "owl"])})
+    """
+    return Replacement(column, old, [*new])
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows as columns of unchecked cells.
+
+    Attributes:
+        columns: the cells by column name; ABSENT where a row lacks the column.
+        problems: what is wrong with whole rows, by index.
+        is_text: whether the cells are texts that stand for values.
+        decimal_comma: whether "7,5" is a number.
+        folder: where paths of images start.
+        lines: the line in the file of each row; empty for rows of Python.
+        source: the file.
+    """
+
+    columns: dict[str, list[Any]]
+    length: int
+    problems: dict[int, str] = field(default_factory=dict)
+    is_text: bool = False
+    decimal_comma: bool = False
+    folder: Path = field(default_factory=Path)
+    lines: Sequence[int] = ()
+    source: str = ""
+
+
+def taken(what: Any) -> Any:
+    """Return what a plan is made from, with everything that can be read only once read into lists.
+
+    Returns:
+        A dict of columns, a `Path`, or a `Table`.
+
+    Raises:
+        SourceError: it is of another kind.
+    """
+    if isinstance(what, Mapping):
+        return {key: _taken_column(key, values) for key, values in what.items()}
+    if isinstance(what, str | os.PathLike):
+        return Path(os.fspath(what))
+    records = _records(what)
+    if records is not None:
+        return table_of([{name: _without_nan(cell) for name, cell in row.items()} for row in records])
+    if isinstance(what, Iterable) and not isinstance(what, bytes):
+        rows = [*what]
+        for index, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                raise SourceError(f"row {index} is {row!r:.80}, not a mapping of columns to values")
+        return table_of(rows)
+    raise SourceError(
+        f"{what!r:.80} is not a mapping of columns, a list of rows, the path of a CSV, JSONL or JSON file, or a frame"
+    )
+
+
+def _taken_column(key: Any, values: Any) -> Any:
+    if isinstance(values, str | os.PathLike | Replacement | range | list | tuple):
+        return values
+    if isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
+        raise SourceError(f"the values of {key!r} are {values!r:.80}, not a list: give [{values!r:.40}] for one value")
+    return [*values]
+
+
+def _records(what: Any) -> list[Mapping[str, Any]] | None:
+    """Return the rows of a frame of pandas or polars; None for anything else."""
+    if not hasattr(what, "columns"):
+        return None
+    if callable(getattr(what, "to_dicts", None)):
+        return cast("list[Mapping[str, Any]]", what.to_dicts())
+    if callable(getattr(what, "to_dict", None)):
+        return cast("list[Mapping[str, Any]]", what.to_dict("records"))
+    return None
+
+
+def _without_nan(cell: Any) -> Any:
+    # What pandas has in empty cells is of classes of its own in columns that are not of floats.
+    is_missing = type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and math.isnan(cell))
+    return None if is_missing else cell
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return rows as a table, with the columns in the order in which they come up."""
+    names: dict[Any, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    return Table({name: [row.get(name, ABSENT) for row in rows] for name in names}, len(rows))
+
+
+def read_rows(path: Path) -> Table:
+    """Read a file of rows: CSV or TSV with a header, JSON with a list of objects, or one JSON object a line.
+
+    Raises:
+        SourceError: the file cannot be read, or is of another kind.
+    """
+    kind = path.suffix.lower()
+    if kind not in {*_TABLES, *_JSON_LINES, ".json"}:
+        raise SourceError(f"the file {str(path)!r} is not a .csv, .tsv, .jsonl, .ndjson or .json file")
+    try:
+        text = decoded(path.read_bytes())
+    except OSError as error:
+        raise SourceError(f"the file {str(path)!r} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise SourceError(f"the file {str(path)!r} is not UTF-8, UTF-16 or UTF-32 text: {error}") from None
+    if kind in _TABLES:
+        table = _read_table(text, _TABLES[kind], path)
+    elif kind == ".json":
+        table = _read_list(text, path)
+    else:
+        table = _read_lines(text)
+    table.folder = path.absolute().parent
+    table.source = str(path)
+    return table
+
+
+def _read_table(text: str, delimiter: str, path: Path) -> Table:
+    delimiter = delimiter or _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    before = 0
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(before + 1)
+            before = reader.line_num
+    except csv.Error as error:
+        raise SourceError(f"the file {str(path)!r} cannot be read: line {reader.line_num}: {error}") from None
+    if not rows:
+        raise SourceError(f"the file {str(path)!r} is empty; its first line names the columns")
+    header, *rows = rows
+    names = [name.strip() for name in header]
+    if not names[-1] and not any(len(row) >= len(names) and row[len(names) - 1].strip() for row in rows):
+        # Each line ends with a delimiter.
+        names.pop()
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or not all(names):
+        what = f"names {', '.join(map(repr, repeated))} twice" if repeated else "has a column without a name"
+        raise SourceError(f"the first line of {str(path)!r} {what}")
+    width = len(names)
+    problems: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        surplus = [cell for cell in row[width:] if cell.strip()]
+        if len(row) < width or surplus:
+            problems[index] = f"it has {len(row)} cells, and the first line of the file has {width}"
+            row += [""] * (width - len(row))
+    columns: dict[str, list[Any]] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return Table(columns, len(rows), problems, is_text=True, decimal_comma=delimiter == ";", lines=lines[1:])
+
+
+def _delimiter(text: str) -> str:
+    """Return the delimiter that separates most names in the first line."""
+    line = text.lstrip().partition("\n")[0]
+    quoted = False
+    counts = dict.fromkeys(_DELIMITERS, 0)
+    for character in line:
+        if character == '"':
+            quoted = not quoted
+        elif not quoted and character in counts:
+            counts[character] += 1
+    return max(_DELIMITERS, key=lambda one: counts[one])
+
+
+def _read_list(text: str, path: Path) -> Table:
+    try:
+        rows = read_json(text)
+    except ValueError as error:
+        raise SourceError(f"the file {str(path)!r} is not JSON: {error}") from None
+    if not isinstance(rows, list):
+        raise SourceError(f"the file {str(path)!r} does not hold a list of rows")
+    return _checked_objects([(row, "") for row in rows])
+
+
+def _read_lines(text: str) -> Table:
+    rows: list[tuple[Any, str]] = []
+    lines = []
+    for number, line in enumerate(io.StringIO(text), 1):
+        if line.strip():
+            lines.append(number)
+            try:
+                rows.append((read_json(line), ""))
+            except ValueError as error:
+                rows.append((None, f"the line is not JSON: {error}"))
+    table = _checked_objects(rows)
+    table.lines = lines
+    return table
+
+
+def _checked_objects(rows: Sequence[tuple[Any, str]]) -> Table:
+    problems = {
+        index: why or f"it is {row!r:.80}, not an object"
+        for index, (row, why) in enumerate(rows)
+        if not isinstance(row, Mapping)
+    }
+    table = table_of([row if isinstance(row, Mapping) else {} for row, _ in rows])
+    table.problems = problems
+    return table
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a text file that are not empty.
+
+    Raises:
+        SourceError: the file cannot be read, or has no lines.
+    """
+    try:
+        lines = [line.rstrip("\r") for line in decoded(path.read_bytes()).split("\n") if line.strip()]
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceError(f"the file of lines {str(path)!r} cannot be read: {why}") from None
+    if not lines:
+        raise SourceError(f"the file of lines {str(path)!r} is empty")
+    return lines
+
+
+def images_of(where: str | os.PathLike[str]) -> list[Path]:
+    """Return the image files of a folder, or those that a glob pattern or a path names, by name.
+
+    Raises:
+        SourceError: there are none.
+    """
+    text = os.fspath(where)
+    path = Path(text)
+    if path.is_dir():
+        found = [one for one in path.iterdir() if not one.name.startswith(".") and one.is_file() and _is_image(one)]
+        what = f"the folder {text!r} has no image files"
+    else:
+        found = [Path(text)] if path.is_file() else [Path(one) for one in glob.glob(text, recursive=True)]
+        found = [one for one in found if one.is_file()]
+        what = f"no file matches {text!r}"
+    if not found:
+        raise SourceError(f"{what}: give a folder, or a pattern such as 'photos/*.png'")
+    return sorted(one.absolute() for one in found)
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return image_type(file.read(16)) is not None
+    except OSError:
+        # It is told as a bad cell when the file is used.
+        return True

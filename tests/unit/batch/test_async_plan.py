@@ -1,0 +1,118 @@
+"""`wf.plan` on a client: one awaited and one blocking face, and what the server is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.documents import node
+from tests.support.scripted_server import ScriptedServer
+
+from invokeai_py_client import AsyncPlan, InvokeAIClient, Plan, WorkflowDefinition, WorkflowHandle, errors
+
+ADD: dict[str, Any] = {
+    "name": "add",
+    "meta": {"version": "3.0.0"},
+    "nodes": [node("add", "add", "1.0.1", a=1, b=2)],
+    "edges": [],
+    "exposedFields": [{"nodeId": "add", "fieldName": "a"}],
+}
+
+
+async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
+    """The item is done at once."""
+    await server.emit("invocation_started", _event(item_id, batch_id))
+    await server.emit("invocation_complete", _event(item_id, batch_id) | {"result": {"type": "integer_output"}})
+    await server.emit(
+        "queue_item_status_changed",
+        {"queue_id": "default", "item_id": item_id, "batch_id": batch_id, "status": "completed", "status_sequence": 2},
+    )
+    server.finish(item_id)
+
+
+def _event(item_id: int, batch_id: str) -> dict[str, Any]:
+    return {
+        "queue_id": "default",
+        "item_id": item_id,
+        "batch_id": batch_id,
+        "session_id": f"s-{item_id}",
+        "invocation": {"id": "p-add", "type": "add"},
+        "invocation_source_id": "add",
+    }
+
+
+@pytest.fixture
+def client() -> Iterator[InvokeAIClient]:
+    with ScriptedServer(play) as server, InvokeAIClient.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def wf(client: InvokeAIClient) -> WorkflowHandle:
+    return client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(ADD))
+
+
+def test_a_plan_is_a_sequence_of_rows(wf: WorkflowHandle) -> None:
+    plan = wf.plan({"A": [1, 2], ("add", "b"): (n for n in (3, 4))})
+    assert isinstance(plan, Plan)
+    assert len(plan) == 4
+    assert [row.values for row in plan][1] == {"A": 1, "add.b": 4}
+    assert plan[-1] == [*plan][3]
+    with pytest.raises(IndexError):
+        _ = plan[4]
+    assert [*plan.columns] == ["A", "add.b"]
+    assert [axis.name for axis in plan.axes] == ["A", "add.b"]
+    assert (plan.invalid, plan.random_seed, plan.sample_seed) == (0, None, None)
+
+
+async def test_a_plan_can_be_awaited(wf: WorkflowHandle) -> None:
+    plan = await wf.aio.plan([{"A": 1}, {"A": "x"}], on_bad_row="skip")
+    assert isinstance(plan, AsyncPlan)
+    assert (len(plan), plan.invalid) == (2, 1)
+    assert repr(plan) == "<AsyncPlan of 'add': 2 rows, 1 invalid>"
+
+
+def test_a_plan_keeps_the_values_of_the_moment(wf: WorkflowHandle) -> None:
+    wf.inputs["A"].value = 5
+    before = wf.plan({("add", "b"): [1]})
+    wf.inputs["A"].value = 6
+    after = wf.plan({("add", "b"): [1]})
+    assert before[0].row_id != after[0].row_id
+    wf.inputs["A"].value = 5
+    assert before[0].row_id == wf.plan({("add", "b"): [1]})[0].row_id
+
+
+def test_a_plan_changes_nothing_of_the_handle(wf: WorkflowHandle) -> None:
+    wf.plan({"A": [7, 8]})
+    assert wf.inputs["A"].value == 1
+
+
+def test_a_plan_is_saved_and_loaded(client: InvokeAIClient, wf: WorkflowHandle, tmp_path: Path) -> None:
+    wf.inputs["A"].value = 5
+    plan = wf.plan({("add", "b"): [1, 2]})
+    again = client.load_plan(plan.save(tmp_path / "plan.json"))
+    assert [*again] == [*plan]
+    assert again.axes == plan.axes
+
+
+def test_what_cannot_be_planned_is_refused(wf: WorkflowHandle, tmp_path: Path) -> None:
+    with pytest.raises(errors.PlanError) as caught:
+        wf.plan({"A": [1, "x"], "C": [1]})
+    assert [column for _, column, _ in caught.value.problems] == ["C"]
+    with pytest.raises(errors.PlanError, match="not a mapping of columns"):
+        wf.plan(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(errors.SettingsError, match="`wildcards` must be the path of a folder"):
+        wf.plan({"A": [1]}, wildcards=tmp_path / "none")
+
+
+def test_a_plan_says_how_long_it_may_take_once_its_nodes_have_run(wf: WorkflowHandle) -> None:
+    assert wf.plan({"A": [1, 2]}).seconds is None
+    wf.submit_sync()
+    wf.wait_for_completion_sync(timeout=20)
+    plan = wf.plan({"A": range(1000)})
+    assert plan.seconds is not None
+    assert plan.seconds > 0
+    assert str(plan).startswith("1,000 rows, about ")
+    assert str(plan).endswith(" on this server")
