@@ -254,6 +254,7 @@ class Runner:
         self._failed = 0
         self._is_paused = False
         self._is_canceled = False
+        self._has_no_plan = False
         self._stopped_by: RunError | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -319,18 +320,38 @@ class Runner:
                 await asyncio.to_thread(self.folder.journal.canceled)
             await self._stop()
 
+    def follow(self, found: Iterable[tuple[FoundChunk, Mapping[int, PlannedRow]]]) -> None:
+        """Follow what is in the queue to its end, without a plan to send."""
+        self._is_canceled = self._has_no_plan = True
+        for chunk, rows in found:
+            self._adopt(chunk, rows)
+        self._launch()
+
     def retry_failed(self) -> int:
         """Run the failed rows again; return how many there are.
 
         Raises:
             BatchFolderError: the folder cannot be used any more.
+            SettingsError: the plan is not known.
         """
+        if self._has_no_plan:
+            raise SettingsError(
+                "Rows of a batch that was found by its id cannot be run again: their plan is not known.",
+                setting="batch_id",
+                hint="Submit the plan, or find the batch by its folder.",
+            )
         failed = self.table.having("failed")
-        if failed and self.is_over:
+        if not failed:
+            return 0
+        if self.is_over:
             self.folder.lock()
+        if self._is_canceled:
+            with self.folder.writing():
+                self.folder.journal.started(Start(self.plan.workflow, self.options.saved()))
+            self._is_canceled, self._stopped_by = False, None
         for index in failed:
             self.table.set_state(index, UNSENT)
-        if failed and self.is_over:
+        if self.is_over:
             self._launch()
         self._notify()
         return len(failed)
@@ -435,15 +456,15 @@ class Runner:
 
     async def _run(self) -> None:
         try:
-            while not self._is_canceled:
+            while True:
                 before = self.table.unsent
-                await self._send_unsent()
-                if before and self.table.unsent == before and not self._is_canceled:
-                    raise AssertionError(f"{before} rows are in no group of the plan")
-                await self._until(lambda: bool(not self._in_flight or self.table.unsent or self._is_canceled))
-                if not self._in_flight and not self.table.unsent:
+                if not self._is_canceled:
+                    await self._send_unsent()
+                    if before and self.table.unsent == before and not self._is_canceled:
+                        raise AssertionError(f"{before} rows are in no group of the plan")
+                await self._until(lambda: not self._in_flight or (self.table.unsent > 0 and not self._is_canceled))
+                if not self._in_flight and (self._is_canceled or not self.table.unsent):
                     break
-            await self._until(lambda: not self._in_flight)
             if self._is_canceled and self._stopped_by is None:
                 await self._end_unsent()
             if self._report is not None:
