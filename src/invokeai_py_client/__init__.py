@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.async_plan import AsyncPlan
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
-    from invokeai_py_client.batch.planner import Combine, Expand, OnBadRow, Seeds
+    from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import CellProblem, PlannedRow
     from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
@@ -366,7 +366,7 @@ _HOMES = {
     "Category": "repositories.media.common",
     "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
-    "Combine": "batch.planner",
+    "Combine": "batch.plan_options",
     "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
     "DeletedBoard": "wire.records.boards",
@@ -378,7 +378,7 @@ _HOMES = {
     "Edge": "workflow.edge",
     "Event": "wire.events",
     "EventStream": "live.stream",
-    "Expand": "batch.planner",
+    "Expand": "batch.plan_options",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
@@ -420,7 +420,7 @@ _HOMES = {
     "NodePath": "workflow.outputs",
     "NodeTemplate": "workflow.templates",
     "NodeTemplates": "workflow.templates",
-    "OnBadRow": "batch.planner",
+    "OnBadRow": "batch.plan_options",
     "OnServerLoss": "workflow_handle",
     "Origin": "repositories.media.common",
     "OrphanedModel": "wire.records.models",
@@ -459,7 +459,7 @@ _HOMES = {
     "RuntimeConfig": "wire.records.app",
     "SavedModel": "workflow.references",
     "Secret": "secret",
-    "Seeds": "batch.planner",
+    "Seeds": "batch.plan_options",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",

@@ -50,7 +50,7 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 if TYPE_CHECKING:
     from invokeai_py_client.batch.async_plan import PlanMaker
     from invokeai_py_client.batch.plan_file import SavedPlan
-    from invokeai_py_client.batch.planner import PlanOptions
+    from invokeai_py_client.batch.plan_options import PlanOptions
 
 # `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
 
@@ -763,7 +763,7 @@ class AsyncWorkflowHandle(FixedAttributes):
 
 
 def _plan_options(*, wildcards: str | os.PathLike[str] | None, **options: Any) -> PlanOptions:
-    from invokeai_py_client.batch.planner import PlanOptions
+    from invokeai_py_client.batch.plan_options import PlanOptions
 
     return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()
 

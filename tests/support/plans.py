@@ -7,7 +7,9 @@ from typing import Any
 from tests.documents import edge, node
 
 from invokeai_py_client.batch.plan_data import PlanData
-from invokeai_py_client.batch.planner import Planner, PlanOptions, ServerNames
+from invokeai_py_client.batch.plan_options import PlanOptions
+from invokeai_py_client.batch.planner import Planner
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import taken
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, assert_type
 from invokeai_py_client import (
     AsyncBoard, AsyncImage, AsyncRun, AsyncWorkflowHandle, Board, Event, EventStream, GeneratorProgress, Image,
-    ImageRecord, InstallJob, InvokeAIClient, ModelRecord, OutputMapping, Preview, QueueItem, QueuePosition, Run,
-    TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors
+    ImageRecord, InstallJob, InvokeAIClient, ModelRecord, OutputMapping, Plan, Preview, QueueItem, QueuePosition, Run,
+    TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors, replace
 )
 
 def use(client: InvokeAIClient) -> None:
@@ -42,6 +42,15 @@ def use(client: InvokeAIClient) -> None:
     assert_type(client.run(batch_id="b"), Run)
     assert_type(client.runs(["a", "b"], destination="d", origin="o"), dict[str, Run])
     assert_type(wf.submit_sync(batch_id="b", destination="d", origin="o").batch_id, str)
+    assert_type(wf.submit_sync(seed=7), Run)
+    plan = wf.plan({"A": range(3), 1: ["a"], ("node", "b"): (n for n in [1]), ("C", "D"): [(1, 2)]}, seeds=[1, 2])
+    assert_type(plan, Plan)
+    assert_type([row.seed for row in plan], list[int | None])
+    rows: list[dict[str, object]] = [{"A": 1}]
+    wf.plan(rows, combine="zip", seeds="random", random_seed=1, on_bad_row="skip")
+    wf.plan(Path("rows.csv"), sample=5, dynamic_prompts="all", wildcards="words")
+    wf.plan({"animal": replace("Prompt", "cat", ["dog"])})
+    assert_type(client.load_plan(plan.save("a.json")).axes[0].name, str)
     try:
         wf.submit_sync()
     except errors.EnqueueInDoubtError as error:
@@ -150,6 +159,11 @@ WRONG = [
     "client.dnn_model_repo.install_model('a').wait_until('3')",
     "client.auth.login('a')",
     "wf.submit_sync(priority='soon')",
+    "wf.submit_sync(seed='7')",
+    "wf.plan(7)",
+    "wf.plan({'A': [1]}, combine='sum')",
+    "wf.plan({'A': [1]}, seeds='some')",
+    "wf.plan({'A': [1]})[0].sed",
     "client.workflow_repo.create_workflow(3)",
     "wf.wait_for_completion_sync(timeout='3')",
     "wf.wait_for_completion_sync(progress_callback=lambda: None)",

@@ -15,9 +15,11 @@ from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
 from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
-from invokeai_py_client.batch.planner import OnBadRow, Planned, Planner, PlanOptions, ServerNames
+from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
+from invokeai_py_client.batch.planner import Planned, Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
 from invokeai_py_client.batch.runner import WINDOW, BatchOptions, WhichImages
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import SourceError, taken
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer

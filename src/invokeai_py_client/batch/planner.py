@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import random
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Any
 
 from invokeai_py_client.batch.cells import NOTE, CellError, Column, Place, Terms, column_of, part_term
 from invokeai_py_client.batch.drafts import (
@@ -33,9 +32,11 @@ from invokeai_py_client.batch.plan_data import (
     seed_bounds,
 )
 from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
+from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions, unusable, whole
 from invokeai_py_client.batch.rows import Axis, CellProblem
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
-from invokeai_py_client.errors import InputNotFoundError, PlanError, SettingsError
+from invokeai_py_client.errors import InputNotFoundError, PlanError
 from invokeai_py_client.workflow.batching import LIST_INPUTS
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -44,15 +45,10 @@ from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.references import (
-    MODEL_PARTS,
-    BoardReference,
     LocalImage,
     ModelReference,
-    ReadByName,
     Unresolved,
-    find_board,
     find_model,
-    is_model,
     references_in,
 )
 from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
@@ -61,55 +57,8 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 SEED = "seed"
 """The column that sets all seeds of a workflow."""
 
-Combine = Literal["product", "zip"]
-Expand = Literal["random", "all"]
-OnBadRow = Literal["raise", "skip"]
-Seeds = int | Sequence[int] | Literal["random"]
-
 _MOST_TOLD = 20
 """How many bad cells a message lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
-
-    combine: Combine = "product"
-    seeds: Seeds | None = None
-    sample: int | None = None
-    sample_seed: int | None = None
-    dynamic_prompts: Expand | None = None
-    wildcards: Path | None = None
-    random_seed: int | None = None
-    override_edge: bool = False
-    on_bad_row: OnBadRow = "raise"
-
-    def checked(self) -> PlanOptions:
-        """Return the options, of which each must be one that there is.
-
-        Raises:
-            SettingsError: one cannot be used.
-        """
-        for name, known in (
-            ("combine", ("product", "zip")),
-            ("dynamic_prompts", ("random", "all", None)),
-            ("on_bad_row", ("raise", "skip")),
-        ):
-            if getattr(self, name) not in known:
-                raise _unusable(name, getattr(self, name), " or ".join(map(repr, known)))
-        if self.sample is not None and (_whole(self.sample) or 0) < 1:
-            raise _unusable("sample", self.sample, "a whole number of at least 1")
-        for name in ("sample_seed", "random_seed"):
-            if getattr(self, name) is not None and _whole(getattr(self, name)) is None:
-                raise _unusable(name, getattr(self, name), "a whole number")
-        if self.wildcards is not None and not self.wildcards.is_dir():
-            raise _unusable("wildcards", str(self.wildcards), "the path of a folder")
-        return self
-
-    @property
-    def expand(self) -> Expand | None:
-        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
-        return self.dynamic_prompts or ("random" if self.wildcards is not None else None)
 
 
 @dataclass(slots=True)
@@ -411,14 +360,14 @@ class Planner:
         column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
         if isinstance(seeds, str) and seeds == "random":
             return Draft((column,), ((seed_bounds(column)[0],),), is_shown=False)
-        count = _whole(seeds)
+        count = whole(seeds)
         if count is not None and count > 0:
             return Draft((column,), (range(count),))
         if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes | Mapping):
             cells = seeds if isinstance(seeds, range) else [*seeds]
             if len(cells):
                 return Draft((column,), (cells,))
-        raise _unusable("seeds", seeds, "a whole number of at least 1, a list of whole numbers, or 'random'")
+        raise unusable("seeds", seeds, "a whole number of at least 1, a list of whole numbers, or 'random'")
 
     def _replacement(self, key: Any, values: Replacement, chosen: _Chosen) -> Draft | None:
         name = NOTE + _key_name(key).removeprefix(NOTE)
@@ -499,53 +448,6 @@ class Planner:
         """Return the models that the workflow names, and that only the server knows."""
         found = (reference for one in self._fields.made() for reference in references_in(one.raw))
         return [*dict.fromkeys(one for one in found if isinstance(one, ModelReference))]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerNames:
-    """What a server has of what a plan names: models, boards, called workflows, and the images that it lacks."""
-
-    models: Sequence[ReadByName] = ()
-    boards: Sequence[ReadByName] = ()
-    called: CalledWorkflows = field(default_factory=dict)
-    missing_images: frozenset[str] = frozenset()
-
-    def resolved(self, raw: Any) -> Any:
-        """Return a raw value with models in place of their names.
-
-        Raises:
-            CellError: the server does not have something of that name.
-        """
-        try:
-            if isinstance(raw, ModelReference):
-                return find_model(raw, self.models)
-            if isinstance(raw, BoardReference):
-                find_board(raw, self.boards)
-            elif is_model(raw):
-                return {**raw, **self._installed(raw)}
-            elif isinstance(raw, Mapping):
-                return self._resolved_parts(raw)
-            elif isinstance(raw, list):
-                return [self.resolved(one) for one in raw]
-        except Unresolved as error:
-            raise CellError(str(error)) from None
-        return raw
-
-    def _installed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the identity of an installed model: by its key, else by its hash, as another server has other keys."""
-        for part in ("key", "hash"):
-            for one in self.models:
-                if one[part] == model[part]:
-                    return {name: one[name] for name in MODEL_PARTS}
-        raise Unresolved(f"the server does not have the model {model['name']!r} ({model['base']} {model['type']})")
-
-    def _resolved_parts(self, raw: Mapping[str, Any]) -> Any:
-        if raw.get("image_name") in self.missing_images:
-            raise Unresolved(f"the server does not have the image {raw['image_name']!r}")
-        board = raw.get("board_id")
-        if board is not None and all(one["board_id"] != board for one in self.boards):
-            raise Unresolved(f"the server does not have the board {board!r}")
-        return {name: self.resolved(part) for name, part in raw.items()}
 
 
 class Planned:
@@ -673,7 +575,7 @@ def _late_of(
     ]
     replaced = {one.target for one in late} if options.expand == "random" else set()
     late += [Late("draw", number) for number, column in enumerate(columns) if column in dynamic or number in replaced]
-    if options.seeds == "random":
+    if isinstance(options.seeds, str):
         late.append(Late("seed", len(columns) - 1))
     return late
 
@@ -721,11 +623,3 @@ def _called_term(definition: WorkflowDefinition) -> int:
 
 def _ends(edge: Edge) -> tuple[str, str, str, str]:
     return edge.source, edge.source_field, edge.target, edge.target_field
-
-
-def _whole(value: object) -> int | None:
-    return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
-
-
-def _unusable(name: str, value: object, wanted: str) -> SettingsError:
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r:.80}.", setting=name, hint="Nothing was planned.")

@@ -147,7 +147,9 @@ def _records(what: Any) -> list[Mapping[str, Any]] | None:
 
 
 def _without_nan(cell: Any) -> Any:
-    return None if isinstance(cell, float) and math.isnan(cell) else cell
+    # What pandas has in empty cells is of classes of its own in columns that are not of floats.
+    is_missing = type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and math.isnan(cell))
+    return None if is_missing else cell
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:

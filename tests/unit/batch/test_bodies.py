@@ -14,8 +14,10 @@ from tests.support.plans import BOARD, HUGE, MODELS, TINY, document
 
 from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.plan_data import PlanData
-from invokeai_py_client.batch.planner import Planner, PlanOptions, ServerNames
+from invokeai_py_client.batch.plan_options import PlanOptions
+from invokeai_py_client.batch.planner import Planner
 from invokeai_py_client.batch.rows import RowsBody
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import replace, taken
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer

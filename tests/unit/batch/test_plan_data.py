@@ -11,7 +11,7 @@ from tests.documents import edge, node
 from tests.support.plans import HUGE, TINY, VAE, document, planned
 
 from invokeai_py_client.batch.plan_data import PlanData
-from invokeai_py_client.batch.planner import ServerNames
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import replace
 from invokeai_py_client.errors import PlanError
 from invokeai_py_client.workflow.called_workflows import CalledWorkflow

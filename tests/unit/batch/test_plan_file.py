@@ -14,7 +14,8 @@ from tests.support.plans import HUGE, SERVER, TINY, document, planned
 
 from invokeai_py_client.batch.plan_data import PlanData
 from invokeai_py_client.batch.plan_file import read_plan, save_plan
-from invokeai_py_client.batch.planner import Planner, ServerNames
+from invokeai_py_client.batch.planner import Planner
+from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import replace
 from invokeai_py_client.errors import PlanError, WorkflowVersionError
 from invokeai_py_client.workflow.field_values import WorkflowFields

@@ -285,6 +285,21 @@ def test_listed_seeds_are_checked_by_the_inputs(templates: NodeTemplates) -> Non
     ]
 
 
+def test_seeds_may_be_an_array(templates: NodeTemplates) -> None:
+    class Array(list[int]):
+        """As arrays of numpy, it has a method of whole numbers, and no truth value."""
+
+        def __index__(self) -> int:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+        def __eq__(self, other: object) -> Any:
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __hash__ = None
+
+    assert [row.seed for row in planned(templates, {}, seeds=Array([7, 8]))] == [7, 8]
+
+
 def test_random_seeds_differ_by_row_and_come_back_with_the_same_random_seed(templates: NodeTemplates) -> None:
     what = {"Positive Prompt": ["a", "b", "a"]}
     first, again, other = (planned(templates, what, seeds="random", random_seed=seed) for seed in (1, 1, 2))

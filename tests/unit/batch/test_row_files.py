@@ -227,6 +227,23 @@ def test_a_frame_has_a_row_for_each_run(templates: NodeTemplates, frame: Any) ->
     assert cells(planned(templates, frame)) == [(64, 2.5), (128, 2.0)]
 
 
+class NAType:
+    """What pandas has in an empty cell of whole numbers; it cannot be compared."""
+
+    def __eq__(self, other: object) -> Any:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_an_empty_cell_of_a_frame_is_the_workflows_own_value(templates: NodeTemplates) -> None:
+    class Frame(PolarsFrame):
+        def to_dicts(self) -> list[dict[str, Any]]:
+            return [{"Width": NAType(), "Radius": float("nan")}]
+
+    assert cells(planned(templates, Frame())) == [(64, 2.0)]
+
+
 def test_rows_may_come_from_a_generator(templates: NodeTemplates) -> None:
     assert cells(planned(templates, ({"Width": 64 * n} for n in (1, 2)))) == [(64,), (128,)]
 

@@ -1,0 +1,72 @@
+"""How a plan is made: the options of `wf.plan`, checked."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, SupportsIndex
+
+from invokeai_py_client.errors import SettingsError
+
+Combine = Literal["product", "zip"]
+Expand = Literal["random", "all"]
+OnBadRow = Literal["raise", "skip"]
+Seeds = int | Sequence[int] | Literal["random"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
+
+    combine: Combine = "product"
+    seeds: Seeds | None = None
+    sample: int | None = None
+    sample_seed: int | None = None
+    dynamic_prompts: Expand | None = None
+    wildcards: Path | None = None
+    random_seed: int | None = None
+    override_edge: bool = False
+    on_bad_row: OnBadRow = "raise"
+
+    def checked(self) -> PlanOptions:
+        """Return the options, of which each must be one that there is.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        for name, known in (
+            ("combine", ("product", "zip")),
+            ("dynamic_prompts", ("random", "all", None)),
+            ("on_bad_row", ("raise", "skip")),
+        ):
+            if getattr(self, name) not in known:
+                raise unusable(name, getattr(self, name), " or ".join(map(repr, known)))
+        if self.sample is not None and (whole(self.sample) or 0) < 1:
+            raise unusable("sample", self.sample, "a whole number of at least 1")
+        for name in ("sample_seed", "random_seed"):
+            if getattr(self, name) is not None and whole(getattr(self, name)) is None:
+                raise unusable(name, getattr(self, name), "a whole number")
+        if self.wildcards is not None and not self.wildcards.is_dir():
+            raise unusable("wildcards", str(self.wildcards), "the path of a folder")
+        return self
+
+    @property
+    def expand(self) -> Expand | None:
+        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
+        return self.dynamic_prompts or ("random" if self.wildcards is not None else None)
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number as an int; None for anything else, booleans too."""
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
+    except TypeError:
+        # An array of numpy has the method, and is one number only where it has one element.
+        return None
+
+
+def unusable(name: str, value: object, wanted: str) -> SettingsError:
+    """Return the error for an option that cannot be used."""
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r:.80}.", setting=name, hint="Nothing was planned.")
