@@ -762,7 +762,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
 
 
-def _plan_options(*, wildcards: str | os.PathLike[str] | None, **options: Any) -> PlanOptions:
+def _plan_options(*, wildcards: str | os.PathLike[str] | None = None, **options: Any) -> PlanOptions:
     from invokeai_py_client.batch.plan_options import PlanOptions
 
     return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()

@@ -38,7 +38,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
@@ -181,6 +181,7 @@ class _LiveChunk:
     rows: dict[int, _SentRow]
     places: Mapping[int, int] | None = None
     run: TrackedRun | None = None
+    watcher: Watcher | None = None
     is_being_sent: bool = False
     settled: list[int] = field(default_factory=list)
     """The items that have ended, and whose rows are not known yet."""
@@ -706,7 +707,8 @@ class Runner:
     def _watch(self, chunk: _LiveChunk, run: TrackedRun) -> None:
         chunk.run = run
         run.keeps_history = False
-        run.watchers.append(lambda events: self._took(chunk, run, events))
+        chunk.watcher = partial(self._took, chunk, run)
+        run.watchers.append(chunk.watcher)
 
     def _took(self, chunk: _LiveChunk, run: TrackedRun, events: Iterable[Event]) -> None:
         """Take in what has happened to a chunk."""
@@ -721,6 +723,10 @@ class Runner:
             self._settle(chunk, run)
         if chunk.is_being_sent:
             return
+        if run.is_over and chunk.watcher is not None:
+            # So that the run, with all that it knows, is gone as soon as nothing needs it.
+            run.unwatch(chunk.watcher)
+            chunk.watcher = None
         if run.failure is not None:
             self._following_failed(chunk, run.failure)
         elif run.state.is_finished:
