@@ -101,10 +101,10 @@ if __name__ == "__main__":
     engine()
     workflows()
     plans()
-    enqueueing()
     throughput()
     submissions()
     with real_server() as url:
         latency(url)
         gathered(url)
+        enqueueing(url)
     transfers()

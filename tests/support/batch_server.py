@@ -18,9 +18,7 @@ import asyncio
 import gzip
 import json
 import math
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -71,8 +69,6 @@ class BatchServer:
         self.before_storing: Callable[[], Coroutine[Any, Any, None]] | None = None
         """Awaited between the arrival of a batch and its being stored. A `ConnectionError` breaks the connection."""
         self._allowed: float = math.inf
-        self.stored_at = 0.0
-        """When the latest batch was stored, on the clock of `time.perf_counter`, which all processes share."""
         self.arriving = ""
         """The latest batch that has arrived, stored or not."""
         self._is_lean = is_lean
@@ -263,7 +259,6 @@ class BatchServer:
             self._pending.append(item_id)
         taken = min(len(rows), max(0, room))
         self.most_unfinished = max(self.most_unfinished, len(self._pending))
-        self.stored_at = time.perf_counter()
         self._wake.set()
         of_batch = range(len(self.items), len(self.items) - taken, -1)
         return web.json_response({"enqueued": taken, "requested": len(rows), "item_ids": [*of_batch]})
@@ -330,12 +325,7 @@ class BatchServer:
 
     async def _counts(self, _: web.Request) -> web.Response:
         return web.json_response(
-            {
-                "requests": self.requests,
-                "items": len(self.items),
-                "most_unfinished": self.most_unfinished,
-                "stored_at": self.stored_at,
-            }
+            {"requests": self.requests, "items": len(self.items), "most_unfinished": self.most_unfinished}
         )
 
     async def _version(self, _: web.Request) -> web.Response:
@@ -380,8 +370,6 @@ def _frame(item: Item, name: str, **more: Any) -> str:
 
 async def _serve() -> None:
     server = BatchServer(is_lean=True)
-    if "paused" in sys.argv:
-        server.pause()
     await server.start()
     print(server.url, flush=True)
     await asyncio.Event().wait()

@@ -654,6 +654,8 @@ class Runner:
         self.table.set_state(row.index, QUEUED)
         self.table.add_attempts(row.index, 1)
         self._in_flight += 1
+        if self.folder.path is None:
+            return _SentRow(row, "")
         facts = {"index": row.index, "row_id": row.row_id, "seed": row.seed, "repetition": row.repetition}
         return _SentRow(row, self._names.claim({**row.values, **facts}))
 
@@ -671,7 +673,7 @@ class Runner:
     def _taken_out(self, chunk: _LiveChunk, place: int, *, keeps_name: bool = False) -> _SentRow:
         sent = chunk.rows.pop(place)
         self._in_flight -= 1
-        if not keeps_name:
+        if sent.claimed and not keeps_name:
             self._names.release(sent.claimed)
         if not chunk.rows:
             self._live.pop(chunk.sent.batch_id, None)
