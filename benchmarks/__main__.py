@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.documents import edge, node
 
+from benchmarks.batches import enqueueing
 from benchmarks.live import gathered, latency, real_server, submissions, throughput
 from benchmarks.plans import plans
 from benchmarks.show import show
@@ -105,4 +106,5 @@ if __name__ == "__main__":
     with real_server() as url:
         latency(url)
         gathered(url)
+        enqueueing(url)
     transfers()

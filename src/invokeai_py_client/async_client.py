@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import invokeai_py_client as public
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
@@ -147,6 +148,53 @@ class AsyncClient(FixedAttributes):
         saved = await asyncio.to_thread(read_plan, path)
         handle = await self.workflow_repo.create_workflow(saved.definition)
         return await handle._restored_plan(saved)
+
+    @on_engine
+    async def batch_run(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        batch_id: str | None = None,
+        queue_id: str = "default",
+    ) -> public.AsyncBatchRun:
+        """Return a batch that was submitted earlier, by this or another program.
+
+        By its `folder`, it goes on where it was: what is in the queue is followed, and what was not sent yet is sent.
+        Rows that have failed or were canceled stay so; `retry_failed` runs the failed ones again, and submitting the
+        plan to the folder runs again what failed, was canceled, or has lost its files.
+
+        By its `batch_id`, only what is in the queue is followed, and nothing is downloaded. The values of its rows have
+        names such as `noise.seed`, of the node's id and the field.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids, and the queue's lists of items.
+
+        Args:
+            folder: the folder of the batch; or
+            batch_id: its id.
+            queue_id: the queue, for a batch that is found by its id.
+
+        Raises:
+            TypeError: not exactly one of folder and id is given.
+            BatchFolderError: the folder is in use by another process, or cannot be written.
+            PlanError: the folder has no batch, or rows of its plan cannot run on this server.
+            NotFoundError: the queue has no item of that batch (any more).
+            InvokeAIError: as any request.
+
+        Example:
+            >>> client.batch_run("out").wait(progress_callback=print)
+        """
+        if (folder is None) == (batch_id is None):
+            raise TypeError("batch_run() takes either a folder or a batch_id")
+        if batch_id is not None:
+            from invokeai_py_client.batch.attached import follow_batch
+
+            return await follow_batch(self._engine, self._http, self._tracker, queue_id, batch_id)
+        from invokeai_py_client.batch.folder import plan_path
+
+        assert folder is not None
+        where = path_of(folder).absolute()
+        plan = await self.load_plan(plan_path(where))
+        return await plan._begin(where, None)
 
     @on_engine
     async def run(

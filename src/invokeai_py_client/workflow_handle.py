@@ -366,6 +366,51 @@ class AsyncWorkflowHandle(FixedAttributes):
         checked = _plan_options(**options)
         return self._engine.block(self._plan_maker().plan(taken_here(values), checked))
 
+    async def sweep(
+        self,
+        values: public.PlanSource,
+        folder: str | os.PathLike[str],
+        *,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
+        on_bad_row: public.OnBadRow = "raise",
+        overwrite: bool = False,
+    ) -> public.AsyncBatchRun:
+        """Run every combination of some values, and show the results side by side: `plan`, `submit` and a report.
+
+        The page `index.html` shows the images as they finish; `contact_sheet.png` is there at the end. The first column
+        is X, the second Y; further ones, and the seeds, have a tab or a sheet of their own for each value. Another
+        sweep with more values into the same folder runs only the new combinations.
+
+        Args:
+            values: the columns, as in `plan`.
+            folder: where the images, the page and the contact sheet go.
+            combine: as in `plan`.
+            seeds: as in `plan`.
+            on_bad_row: as in `plan`.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+        Returns:
+            The batch; `batch.open_report()` opens the page.
+
+        Raises:
+            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            BatchFolderError: the folder cannot be used.
+            InputsNotReadyError: the workflow could not run; it lists all problems.
+            InvokeAIError: as any request; or Pillow is not installed.
+
+        Example:
+            >>> wf.sweep({"Steps": [4, 8, 20], "CFG": [4, 7]}, folder="out").wait()
+        """
+        plan = await self.plan(values, combine=combine, seeds=seeds, on_bad_row=on_bad_row)
+        return await plan.submit(folder, report=True, overwrite=overwrite)
+
+    def _sweep_blocking(
+        self, values: Any, folder: str | os.PathLike[str], *, overwrite: bool, **options: Any
+    ) -> public.AsyncBatchRun:
+        plan = self._plan_blocking(values, **options)
+        return self._engine.block(plan.submit(folder, report=True, overwrite=overwrite))
+
     def _plan_maker(self) -> PlanMaker:
         """Return what makes a plan of the values as they are now."""
         from invokeai_py_client.batch.async_plan import PlanMaker
@@ -718,7 +763,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         return f"<AsyncWorkflowHandle {self.definition.name!r} {values}>"
 
 
-def _plan_options(*, wildcards: str | os.PathLike[str] | None, **options: Any) -> PlanOptions:
+def _plan_options(*, wildcards: str | os.PathLike[str] | None = None, **options: Any) -> PlanOptions:
     from invokeai_py_client.batch.plan_options import PlanOptions
 
     return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()

@@ -139,6 +139,7 @@ class BatchServer:
         app.router.add_get("/ws/socket.io/", self._connect)
         app.router.add_get("/api/v1/app/version", self._version)
         app.router.add_get("/openapi.json", self._openapi)
+        app.router.add_get("/counts", self._counts)
         app.router.add_get("/api/v1/images/i/{name}/full", self._image)
         queue = "/api/v1/queue/default"
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
@@ -321,6 +322,11 @@ class BatchServer:
         if name in self.deleted:
             raise web.HTTPNotFound(text=json.dumps({"detail": "Image not found"}), content_type="application/json")
         return web.Response(body=image_content(name), content_type="image/png")
+
+    async def _counts(self, _: web.Request) -> web.Response:
+        return web.json_response(
+            {"requests": self.requests, "items": len(self.items), "most_unfinished": self.most_unfinished}
+        )
 
     async def _version(self, _: web.Request) -> web.Response:
         return web.json_response({"version": "6.14.2"})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client import AsyncBatchRun, Axis, BatchRun
+from invokeai_py_client.batch.attached import follow_batch
 from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.batch_run import begin
 from invokeai_py_client.batch.rows import CellProblem, PlannedRow, RowsBody
@@ -121,6 +122,11 @@ class Runs:
             ),
             overwrite=overwrite,
         )
+
+    def found(self, batch_id: str) -> BatchRun:
+        """Find a batch by its id."""
+        work = follow_batch(self._engine, self._http, self._tracker, "default", batch_id)
+        return BatchRun(self._engine.block(work))
 
     def close(self) -> None:
         self._engine.close()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.manifest import BatchRow, line_of
 from invokeai_py_client.batch.runner import BatchOptions, Bodies, PlanRows, Runner
 from invokeai_py_client.errors import RunTimeout, SettingsError
@@ -383,6 +383,7 @@ class AsyncBatchRun(FixedAttributes):
 
         Raises:
             BatchFolderError: another process uses the folder by now.
+            SettingsError: the batch was found by its id, without its plan.
         """
         return self._runner.retry_failed()
 
@@ -505,9 +506,9 @@ async def begin(
         used = options or BatchOptions(**({} if start is None else start.options))
         report = make_report(kept.path) if used.report and kept.path is not None else None
         runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked(), report)
-        if options is not None and kept.plan_path is not None:
+        if options is not None and kept.path is not None:
             with kept.writing():
-                await asyncio.to_thread(save, kept.plan_path)
+                await asyncio.to_thread(save, plan_path(kept.path))
         await runner.start(redoes=options is not None)
     except BaseException:
         kept.release()

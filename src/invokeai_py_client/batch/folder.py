@@ -60,11 +60,6 @@ class BatchFolder:
                 hint="Give another folder, or overwrite=True to delete those results.",
             )
 
-    @property
-    def plan_path(self) -> Path | None:
-        """The file that the plan is saved in."""
-        return None if self.path is None else self.path / _HIDDEN / "plan.json"
-
     def lock(self) -> None:
         """Lock the folder again after `release`.
 
@@ -109,6 +104,11 @@ class BatchFolder:
             hint="Make room, or make the folder writable, and submit the same plan to it again: what has finished by "
             "then is not run again.",
         )
+
+
+def plan_path(folder: Path) -> Path:
+    """Return the file in which the plan of a batch is saved."""
+    return folder / _HIDDEN / "plan.json"
 
 
 def _delete(folder: Path) -> list[str]:

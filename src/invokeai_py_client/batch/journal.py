@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from invokeai_py_client.batch.line_file import LineFile
 
+# `json.dumps` would make an encoder for each row.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
 
 class SentRow(NamedTuple):
     """A row of a chunk, and the checksum of the values that were sent for it."""
@@ -118,12 +121,13 @@ def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[s
 
 def checksum(values: Iterable[tuple[str, str, Any]]) -> str:
     """Return the checksum of the (node id, field name, value) of one item."""
-    text = json.dumps(_plain([*values]), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(_ENCODER.encode(_plain([*values])).encode(), digest_size=6).hexdigest()
 
 
 def _plain(value: Any) -> Any:
     """Return a value with numbers that are equal written in the same way: the server may return 4 as 4.0."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, list | tuple):
         return [*map(_plain, value)]
     if isinstance(value, Mapping):

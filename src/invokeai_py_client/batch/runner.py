@@ -38,7 +38,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
@@ -181,6 +181,7 @@ class _LiveChunk:
     rows: dict[int, _SentRow]
     places: Mapping[int, int] | None = None
     run: TrackedRun | None = None
+    watcher: Watcher | None = None
     is_being_sent: bool = False
     settled: list[int] = field(default_factory=list)
     """The items that have ended, and whose rows are not known yet."""
@@ -254,6 +255,7 @@ class Runner:
         self._failed = 0
         self._is_paused = False
         self._is_canceled = False
+        self._has_no_plan = False
         self._stopped_by: RunError | None = None
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -319,18 +321,38 @@ class Runner:
                 await asyncio.to_thread(self.folder.journal.canceled)
             await self._stop()
 
+    def follow(self, found: Iterable[tuple[FoundChunk, Mapping[int, PlannedRow]]]) -> None:
+        """Follow what is in the queue to its end, without a plan to send."""
+        self._is_canceled = self._has_no_plan = True
+        for chunk, rows in found:
+            self._adopt(chunk, rows)
+        self._launch()
+
     def retry_failed(self) -> int:
         """Run the failed rows again; return how many there are.
 
         Raises:
             BatchFolderError: the folder cannot be used any more.
+            SettingsError: the plan is not known.
         """
+        if self._has_no_plan:
+            raise SettingsError(
+                "Rows of a batch that was found by its id cannot be run again: their plan is not known.",
+                setting="batch_id",
+                hint="Submit the plan, or find the batch by its folder.",
+            )
         failed = self.table.having("failed")
-        if failed and self.is_over:
+        if not failed:
+            return 0
+        if self.is_over:
             self.folder.lock()
+        if self._is_canceled:
+            with self.folder.writing():
+                self.folder.journal.started(Start(self.plan.workflow, self.options.saved()))
+            self._is_canceled, self._stopped_by = False, None
         for index in failed:
             self.table.set_state(index, UNSENT)
-        if failed and self.is_over:
+        if self.is_over:
             self._launch()
         self._notify()
         return len(failed)
@@ -435,15 +457,15 @@ class Runner:
 
     async def _run(self) -> None:
         try:
-            while not self._is_canceled:
+            while True:
                 before = self.table.unsent
-                await self._send_unsent()
-                if before and self.table.unsent == before and not self._is_canceled:
-                    raise AssertionError(f"{before} rows are in no group of the plan")
-                await self._until(lambda: bool(not self._in_flight or self.table.unsent or self._is_canceled))
-                if not self._in_flight and not self.table.unsent:
+                if not self._is_canceled:
+                    await self._send_unsent()
+                    if before and self.table.unsent == before and not self._is_canceled:
+                        raise AssertionError(f"{before} rows are in no group of the plan")
+                await self._until(lambda: not self._in_flight or (self.table.unsent > 0 and not self._is_canceled))
+                if not self._in_flight and (self._is_canceled or not self.table.unsent):
                     break
-            await self._until(lambda: not self._in_flight)
             if self._is_canceled and self._stopped_by is None:
                 await self._end_unsent()
             if self._report is not None:
@@ -632,6 +654,8 @@ class Runner:
         self.table.set_state(row.index, QUEUED)
         self.table.add_attempts(row.index, 1)
         self._in_flight += 1
+        if self.folder.path is None:
+            return _SentRow(row, "")
         facts = {"index": row.index, "row_id": row.row_id, "seed": row.seed, "repetition": row.repetition}
         return _SentRow(row, self._names.claim({**row.values, **facts}))
 
@@ -649,7 +673,7 @@ class Runner:
     def _taken_out(self, chunk: _LiveChunk, place: int, *, keeps_name: bool = False) -> _SentRow:
         sent = chunk.rows.pop(place)
         self._in_flight -= 1
-        if not keeps_name:
+        if sent.claimed and not keeps_name:
             self._names.release(sent.claimed)
         if not chunk.rows:
             self._live.pop(chunk.sent.batch_id, None)
@@ -685,7 +709,8 @@ class Runner:
     def _watch(self, chunk: _LiveChunk, run: TrackedRun) -> None:
         chunk.run = run
         run.keeps_history = False
-        run.watchers.append(lambda events: self._took(chunk, run, events))
+        chunk.watcher = partial(self._took, chunk, run)
+        run.watchers.append(chunk.watcher)
 
     def _took(self, chunk: _LiveChunk, run: TrackedRun, events: Iterable[Event]) -> None:
         """Take in what has happened to a chunk."""
@@ -700,6 +725,10 @@ class Runner:
             self._settle(chunk, run)
         if chunk.is_being_sent:
             return
+        if run.is_over and chunk.watcher is not None:
+            # So that the run, with all that it knows, is gone as soon as nothing needs it.
+            run.unwatch(chunk.watcher)
+            chunk.watcher = None
         if run.failure is not None:
             self._following_failed(chunk, run.failure)
         elif run.state.is_finished:

@@ -12,6 +12,7 @@ import itertools
 import logging
 import math
 import time
+import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -107,7 +108,8 @@ class Reconciler:
         self._connection = connection
         self._loop = LoopWatch(engine)
         self._due = asyncio.Event()
-        self._schedule: list[tuple[float, int, TrackedRun]] = []
+        # A run that has ended must not be kept until it would have been checked.
+        self._schedule: list[tuple[float, int, weakref.ref[TrackedRun]]] = []
         self._numbers = itertools.count()
         self._runs: dict[TrackedRun, None] = {}
         self._items: dict[str, dict[int, None]] = {}
@@ -131,8 +133,8 @@ class Reconciler:
         due = run.checked_at + self._interval(run)
         if run.due_at is None or due < run.due_at:
             run.due_at = due
-            heapq.heappush(self._schedule, (due, next(self._numbers), run))
-            if self._schedule[0][2] is run:
+            heapq.heappush(self._schedule, (due, next(self._numbers), weakref.ref(run)))
+            if self._schedule[0][2]() is run:
                 self._due.set()
 
     def check(self, run: TrackedRun) -> None:
@@ -260,7 +262,11 @@ class Reconciler:
         if not self._schedule or self._schedule[0][0] > now:
             return
         while self._schedule:
-            due, _, run = self._schedule[0]
+            due, _, ref = self._schedule[0]
+            run = ref()
+            if run is None:
+                heapq.heappop(self._schedule)
+                continue
             # Those that would be due soon are asked about in the same request.
             if due - _SLACK * self._interval(run) > now:
                 return

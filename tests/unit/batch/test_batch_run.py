@@ -12,10 +12,17 @@ from typing import Any
 
 import pytest
 from tests.support.batch_server import BatchServer, Item, image_content, image_name
-from tests.support.batches import Bodies, Plan, Runs
+from tests.support.batches import Bodies, Plan, Runs, client_of
 
 from invokeai_py_client import BatchProgress
-from invokeai_py_client.errors import AuthenticationError, InputsNotReadyError, RunError, RunTimeout
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    InputsNotReadyError,
+    NotFoundError,
+    RunError,
+    RunTimeout,
+    SettingsError,
+)
 
 
 def width_of(item: Item) -> int:
@@ -264,6 +271,76 @@ def test_rows_as_plain_data(server: BatchServer, client: Runs, tmp_path: Path) -
     assert [line["Width"] for line in lines] == ["0", "1"]
     assert [line["status"] for line in lines] == ["completed", "failed"]
     assert [line["files"] for line in lines] == ["00000.png", ""]
+
+
+def test_a_canceled_batch_can_retry_what_has_failed(server: BatchServer, client: Runs, tmp_path: Path) -> None:
+    server.fails = lambda item: "no" if width_of(item) < 2 else None
+    server.allow(5)
+    batch = client.begin(Plan(range(9)), tmp_path)
+    rows = batch.as_completed()
+    for _ in range(5):
+        next(rows)
+    batch.cancel()
+    assert batch.wait(60).counts["canceled"] == 4
+    server.fails = lambda item: None
+    server.resume()
+    assert batch.retry_failed() == 2
+    counts = batch.wait(60).counts
+    assert (counts["completed"], counts["canceled"], counts["failed"]) == (5, 4, 0)
+
+
+def test_the_report_of_a_batch(
+    server: BatchServer, client: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    server.fails = lambda item: "it broke" if width_of(item) == 2 else None
+    batch = client.begin(Plan(range(1, 4)), tmp_path, report=True)
+    batch.wait(60)
+    assert (tmp_path / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
+    shown = "".join(path.read_text() for path in (tmp_path / "report").glob("rows-*.js"))
+    assert all(text in shown for text in ("00000.png", "it broke", "00002.png"))
+    assert batch.open_report() == tmp_path / "index.html"
+    assert opened == [(tmp_path / "index.html").as_uri()]
+
+
+def test_a_report_needs_a_folder(client: Runs, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="A report needs a folder"):
+        client.begin(Plan(range(3)), report=True)
+    batch = client.begin(Plan(range(3)), tmp_path)
+    batch.wait(60)
+    with pytest.raises(SettingsError, match=r"has no report.*report=True"):
+        batch.open_report()
+
+
+@pytest.mark.parametrize(
+    "option", [{"window": 0}, {"window": "many"}, {"images": "some"}, {"stop_after_failures": 0}, {"file_name": "x"}]
+)
+def test_options_that_cannot_be_used(option: dict[str, Any], server: BatchServer, client: Runs) -> None:
+    with pytest.raises(SettingsError):
+        client.begin(Plan(range(3)), **option)
+    assert not server.items
+
+
+def test_a_batch_is_found_by_its_id(server: BatchServer, client: Runs) -> None:
+    server.fails = lambda item: "no" if width_of(item) == 3 else None
+    server.allow(5)
+    first = client.begin(Plan(range(100, 108)), window=6)
+    rows = first.as_completed()
+    for _ in range(5):
+        next(rows)
+    with client_of(server.url) as other:
+        batch = other.found(first.batch_id)
+        assert 3 <= len(batch) <= 8
+        server.resume()
+        found = batch.results(60)
+        assert [row.values for row in found] == [{"blank.width": 100 + n} for n in range(len(batch))]
+        assert {row.status for row in found} == {"completed"}
+        with pytest.raises(SettingsError, match="their plan is not known"):
+            batch.retry_failed()
+        with pytest.raises(NotFoundError, match="has no item of batch 'nothing'"):
+            other.found("nothing")
+    assert first.wait(60).counts["completed"] == 8
 
 
 def test_a_closed_client_ends_the_wait(server: BatchServer, client: Runs) -> None:

@@ -178,6 +178,7 @@ class BatchRun(Blocking[AsyncBatchRun]):
 
         Raises:
             BatchFolderError: another process uses the folder by now.
+            SettingsError: the batch was found by its id, without its plan.
         """
         return self._aio._engine.block(self._aio.retry_failed())
 

@@ -97,6 +97,39 @@ class ClientMethods(Blocking["public.AsyncClient"]):
         del path
         return public.Plan(self._aio._engine.block(work))
 
+    def batch_run(
+        self, folder: str | os.PathLike[str] | None = None, *, batch_id: str | None = None, queue_id: str = "default"
+    ) -> public.BatchRun:
+        """Return a batch that was submitted earlier, by this or another program.
+
+        By its `folder`, it goes on where it was: what is in the queue is followed, and what was not sent yet is sent.
+        Rows that have failed or were canceled stay so; `retry_failed` runs the failed ones again, and submitting the
+        plan to the folder runs again what failed, was canceled, or has lost its files.
+
+        By its `batch_id`, only what is in the queue is followed, and nothing is downloaded. The values of its rows have
+        names such as `noise.seed`, of the node's id and the field.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids, and the queue's lists of items.
+
+        Args:
+            folder: the folder of the batch; or
+            batch_id: its id.
+            queue_id: the queue, for a batch that is found by its id.
+
+        Raises:
+            TypeError: not exactly one of folder and id is given.
+            BatchFolderError: the folder is in use by another process, or cannot be written.
+            PlanError: the folder has no batch, or rows of its plan cannot run on this server.
+            NotFoundError: the queue has no item of that batch (any more).
+            InvokeAIError: as any request.
+
+        Example:
+            >>> client.batch_run("out").wait(progress_callback=print)
+        """
+        work = self._aio.batch_run(folder, batch_id=batch_id, queue_id=queue_id)
+        del folder, batch_id, queue_id
+        return public.BatchRun(self._aio._engine.block(work))
+
     def run(
         self,
         item_id: int | None = None,

@@ -272,6 +272,48 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             )
         )
 
+    def sweep(
+        self,
+        values: public.PlanSource,
+        folder: str | os.PathLike[str],
+        *,
+        combine: public.Combine = "product",
+        seeds: public.Seeds | None = None,
+        on_bad_row: public.OnBadRow = "raise",
+        overwrite: bool = False,
+    ) -> public.BatchRun:
+        """Run every combination of some values, and show the results side by side: `plan`, `submit` and a report.
+
+        The page `index.html` shows the images as they finish; `contact_sheet.png` is there at the end. The first column
+        is X, the second Y; further ones, and the seeds, have a tab or a sheet of their own for each value. Another
+        sweep with more values into the same folder runs only the new combinations.
+
+        Args:
+            values: the columns, as in `plan`.
+            folder: where the images, the page and the contact sheet go.
+            combine: as in `plan`.
+            seeds: as in `plan`.
+            on_bad_row: as in `plan`.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+
+        Returns:
+            The batch; `batch.open_report()` opens the page.
+
+        Raises:
+            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            BatchFolderError: the folder cannot be used.
+            InputsNotReadyError: the workflow could not run; it lists all problems.
+            InvokeAIError: as any request; or Pillow is not installed.
+
+        Example:
+            >>> wf.sweep({"Steps": [4, 8, 20], "CFG": [4, 7]}, folder="out").wait()
+        """
+        return public.BatchRun(
+            self._aio._sweep_blocking(
+                values, folder, combine=combine, seeds=seeds, on_bad_row=on_bad_row, overwrite=overwrite
+            )
+        )
+
     def _build_submission(self) -> dict[str, Any]:
         """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
 
