@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
-import socketio.exceptions
 from aiohttp import WSMsgType, web
 from tests.support.serving import serving
 from tests.support.virtual_time import in_virtual_time, now
@@ -367,32 +367,23 @@ async def test_a_handshake_that_goes_no_further_ends_in_time(server: Server, eng
         await asyncio.wait_for(server.closed.wait(), 10)
 
 
-class SilentClient:
-    """The library's client, of a connection whose other end says nothing any more: it tells of no end."""
+class SilentWebSocket:
+    """A websocket whose other end says nothing any more: it tells of no end."""
 
     is_half_open = False
 
-    def on(self, name: str, handler: object) -> None:
-        pass
+    async def send_str(self, text: str) -> None:
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
 
-    async def disconnect(self) -> None:
+    async def close(self) -> None:
         if self.is_half_open:
             await asyncio.Event().wait()
 
-    async def call(self, name: str, data: object, **_: object) -> None:
-        raise socketio.exceptions.BadNamespaceError("/ is not a connected namespace.")
 
-
-class SilentSession:
-    async def close_websocket(self) -> None:
-        pass
-
-
-async def test_a_connection_that_is_closed_has_ended_whatever_the_library_tells() -> None:
-    client: Any = SilentClient()
-    session: Any = SilentSession()
-    connection = SocketIOConnection(client, session, 1.0)
-    with pytest.raises(SocketFailure, match="not a connected namespace"):
+async def test_a_connection_that_is_closed_has_ended_whatever_the_websocket_tells() -> None:
+    websocket: Any = SilentWebSocket()
+    connection = SocketIOConnection(websocket, lambda _name, _payload: None, 1.0)
+    with pytest.raises(SocketFailure, match="closing transport"):
         await connection.subscribe("default")
     assert not connection.ended.done()
     await connection.close()
@@ -402,10 +393,9 @@ async def test_a_connection_that_is_closed_has_ended_whatever_the_library_tells(
 
 @in_virtual_time
 async def test_closing_a_half_open_connection_takes_a_few_seconds() -> None:
-    client: Any = SilentClient()
-    client.is_half_open = True
-    session: Any = SilentSession()
-    connection = SocketIOConnection(client, session, 1.0)
+    websocket: Any = SilentWebSocket()
+    websocket.is_half_open = True
+    connection = SocketIOConnection(websocket, lambda _name, _payload: None, 1.0)
     began = now()
     await connection.close()
     assert 1 < now() - began < 10
