@@ -34,10 +34,17 @@ def the_board_was_downloaded(printed: str, folder: Path) -> bool:
     return len(pictures) == 1 and printed.endswith(f"{len(pictures)} downloaded, 0 failed\n")
 
 
+def the_sweep_is_complete(printed: str, folder: Path) -> bool:
+    images, sheet = [*(folder / "sweep").rglob("0*.png")], folder / "sweep" / "contact_sheet.png"
+    is_there = sheet.is_file() and (folder / "sweep" / "index.html").is_file()
+    return len(images) == 4 and is_there and printed.count("completed") == 5 and "'completed': 4" in printed
+
+
 EVIDENCE = {
     "README.md-0": a_picture_was_saved,
     "README.md-1": every_step_was_told,
     "README.md-2": the_board_was_downloaded,
+    "README.md-3": the_sweep_is_complete,
 }
 
 
