@@ -11,16 +11,15 @@ from pathlib import Path
 from PIL import Image
 from tests.documents import edge, node
 
-from invokeai_py_client import InvokeAIClient, ReportPage, WorkflowDefinition, contact_sheet
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
 
 ROOT = Path(__file__).parents[1]
 PHOTOGRAPH = ROOT / "tests" / "data" / "photograph" / "coffee.jpg"
 FOLDER = ROOT / "out" / "contact-sheet"
-TITLE = "Hue and blur of a photograph: 24 runs"
 
 WORKFLOW = {
-    "name": "hue-and-blur",
+    "name": "Hue and blur of a photograph",
     "meta": {"version": "3.0.0", "category": "user"},
     "exposedFields": [
         {"nodeId": "hue", "fieldName": "image"},
@@ -40,17 +39,8 @@ def main() -> None:
     with LocalServer() as server, InvokeAIClient.from_url(server.url) as client:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
         wf.inputs["Image"].value = PHOTOGRAPH
-        plan = wf.plan({"Hue": range(0, 360, 60), "Radius": [0, 2, 5, 10]})
-        batch = plan.submit(FOLDER, overwrite=True)
-        batch.wait(timeout=600)
-        rows = batch.to_rows()
-        page = ReportPage(FOLDER, title=TITLE, axes=plan.axes, total=len(plan), workflow_name="hue-and-blur")
-        page.write()
-        for row in rows:
-            page.add(row)
-        page.finish()
-        (sheet,) = contact_sheet(FOLDER, axes=plan.axes, rows=rows, title=TITLE)
-    with Image.open(sheet) as image:
+        wf.sweep({"Hue": range(0, 360, 60), "Radius": [0, 2, 5, 10]}, FOLDER, overwrite=True).wait(timeout=600)
+    with Image.open(FOLDER / "contact_sheet.png") as image:
         image.thumbnail((1400, 1400))
         image.save(ROOT / "docs" / "contact-sheet.jpg", quality=85, optimize=True)
 
