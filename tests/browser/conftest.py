@@ -31,8 +31,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         print(f"\n{MISSING}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser for the tests of one module. While it is there, an event loop runs in this thread: no other test can
+    have one."""
     path = find_chromium()
     if path is None:
         request.config.stash[NOT_RUN] = True
@@ -98,7 +100,7 @@ def sweep_row(folder: Path, photograph: Image.Image, index: int, radius: int, hu
 Sweep = tuple[Path, list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """A finished sweep over a photograph: its page and its rows."""
     folder = tmp_path_factory.mktemp("a sweep, 100% #1?")
