@@ -603,11 +603,13 @@ class Runner:
                 logger.warning("batch %s could not be sent, trying again: %s", chunk.sent.batch_id, failure)
             await asyncio.sleep(pause)
             try:
-                there = await self._tracker.attacher.attach_if_there(queue_id, chunk.sent.batch_id)
-                if there is None:
+                # A batch in doubt may be stored later than the server answers again.
+                in_doubt = isinstance(failure, EnqueueInDoubtError)
+                found = await find(self._http, self._tracker, queue_id, [chunk.sent], may_be_on_the_way=in_doubt)
+                if not found:
                     return await submit()
-                self._follow(chunk, await places_in(self._http, chunk.sent, there))
-                return there
+                self._follow(chunk, found[0])
+                return found[0].run
             except InvokeAIError as error:
                 failure = error
         raise AssertionError("the loop above returns or raises")
