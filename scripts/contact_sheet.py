@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
-from tests.documents import edge, node
+from tests.documents import HUE_AND_BLUR
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -18,26 +18,11 @@ ROOT = Path(__file__).parents[1]
 PHOTOGRAPH = ROOT / "tests" / "data" / "photograph" / "coffee.jpg"
 FOLDER = ROOT / "out" / "contact-sheet"
 
-WORKFLOW = {
-    "name": "Hue and blur of a photograph",
-    "meta": {"version": "3.0.0", "category": "user"},
-    "exposedFields": [
-        {"nodeId": "hue", "fieldName": "image"},
-        {"nodeId": "hue", "fieldName": "hue"},
-        {"nodeId": "blur", "fieldName": "radius"},
-    ],
-    "nodes": [
-        node("hue", "img_hue_adjust", "1.2.2", image=None, hue=0),
-        node("blur", "img_blur", "1.2.2", intermediate=False, radius=0.0, blur_type="gaussian", board="auto"),
-    ],
-    "edges": [edge("hue", "image", "blur", "image")],
-}
-
 
 def main() -> None:
     """Run the sweep and write the picture."""
     with LocalServer() as server, InvokeAIClient.from_url(server.url) as client:
-        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(HUE_AND_BLUR))
         wf.inputs["Image"].value = PHOTOGRAPH
         wf.sweep({"Hue": range(0, 360, 60), "Radius": [0, 2, 5, 10]}, FOLDER, overwrite=True).wait(timeout=600)
     with Image.open(FOLDER / "contact_sheet.png") as image:

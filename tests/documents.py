@@ -57,3 +57,20 @@ def heading(element_id: str, parent: str = "root") -> dict[str, Any]:
 
 def _element(element_id: str, kind: str, data: dict[str, Any], parent: str | None) -> dict[str, Any]:
     return {"id": element_id, "type": kind, "data": data, **({} if parent is None else {"parentId": parent})}
+
+
+HUE_AND_BLUR: dict[str, Any] = {
+    "name": "Hue and blur of a photograph",
+    "meta": {"version": "3.0.0", "category": "user"},
+    "exposedFields": [
+        {"nodeId": "hue", "fieldName": "image"},
+        {"nodeId": "hue", "fieldName": "hue"},
+        {"nodeId": "blur", "fieldName": "radius"},
+    ],
+    "nodes": [
+        node("hue", "img_hue_adjust", "1.2.2", image=None, hue=0),
+        node("blur", "img_blur", "1.2.2", intermediate=False, radius=0.0, blur_type="gaussian", board="auto"),
+    ],
+    "edges": [edge("hue", "image", "blur", "image")],
+}
+"""Turns the hue of an image, and blurs it."""
