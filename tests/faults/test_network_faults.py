@@ -255,8 +255,10 @@ def test_a_zip_whose_event_was_lost_is_not_waited_for(
 
 
 def test_a_server_that_does_not_answer_is_told_as_such(proxy: FaultProxy, client: InvokeAIClient, told: Told) -> None:
+    model, *_ = client.dnn_model_repo.list_models(type="main")
+    begun = client.dnn_model_repo.install_model(model["source"], inplace=True)
     with InvokeAIClient.from_url(proxy.url, timeout=0.5, connect_timeout=0.5, retries=0) as hasty:
-        job = hasty.dnn_model_repo.list_install_jobs()[0]
+        job = hasty.dnn_model_repo.get_install_job(begun.job_id)
         assert hasty.queue.wait_until_idle(60)
         proxy.latency = 20.0
         with pytest.raises(errors.RequestTimeout):
