@@ -161,7 +161,7 @@ def gathered(url: str, rounds: int = 4) -> None:
     together, each, floor = map(statistics.mean, taken)
     show(f"the same {RUNS} items in one batch", together, "s", "")
     show(f"... in {RUNS} requests of bare aiohttp", floor, "s", f"{floor / together:.2f} x")
-    show(f"... in {RUNS} gathered runs", each, "s", f"{each / together:.2f} x, {each / floor:.2f} x bare; wanted: 1.1 x")
+    show(f"... in {RUNS} gathered runs", each, "s", f"{each / together:.2f} x, {each / floor:.2f} x bare; want: 1.1 x")
 
 
 def latency(url: str) -> None:
