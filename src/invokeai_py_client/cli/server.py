@@ -18,9 +18,9 @@ def status(session: Session, wait: float | None) -> None:
 
     The exit code is 3 if it cannot be reached, and 4 if it wants a token.
     """
-    client = session.client
     if wait is not None:
-        client.wait_until_ready(wait)
+        session.unchecked_client.wait_until_ready(wait)
+    client = session.client
     health = client.health_check()
     if health.error is not None:
         raise health.error
