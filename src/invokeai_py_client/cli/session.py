@@ -54,7 +54,8 @@ class Session:
     def settings(self) -> Settings:
         """The server's address and token, from what is nearest to the user.
 
-        That is an option, a profile that is named, the environment, and last the default profile.
+        That is an option, a profile that is named, the environment, the default profile, and last the server that
+        `server start` left running.
         """
         return self._settings()
 
@@ -108,7 +109,10 @@ class Session:
         if self._is_quick:
             settings |= {"timeout": 2.0, "connect_timeout": 1.0, "retries": 0}
         environment = None if options.profile else os.environ.get(URL_VARIABLE)
-        if url := options.url or (None if environment else profile.url):
+        url = options.url or (None if environment else profile.url)
+        if url is None and not environment:
+            url = _url_of_local_server()
+        if url is not None:
             settings["url"] = url
         token = options.token
         if token is None and profile.token is not None and settings.get("url", DEFAULT_URL) == profile.url:
@@ -140,6 +144,14 @@ class Session:
     def close(self) -> None:
         """Close the client."""
         self._exits.close()
+
+
+def _url_of_local_server() -> str | None:
+    """Return the address of the server that was started on this machine, if exactly one is running."""
+    from invokeai_py_client.local.running import running_servers
+
+    urls = [server.url for server in running_servers()]
+    return urls[0] if len(urls) == 1 else None
 
 
 def with_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:

@@ -183,6 +183,9 @@ class LocalServer:
         except BaseException:
             self._end(signal.SIGKILL)
             raise
+        if detached:
+            # From here on, the record keeps others from the root folder, also when this program has ended.
+            self._lock.release()
         return self
 
     def stop(self) -> None:
