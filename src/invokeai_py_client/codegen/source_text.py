@@ -70,7 +70,8 @@ def exploded(head: str, items: Sequence[str], brackets: str, *, end: str = "") -
 
 def docstring(*paragraphs: str, indent: str = "") -> list[str]:
     """Return the lines of a docstring, wrapped; what the paragraphs hold is shown as it is."""
-    opening = '""" ' if paragraphs[0].startswith('"') else '"""'
+    starts_with_quote = paragraphs[0].startswith('"') and not paragraphs[0].startswith('"""')
+    opening = '""" ' if starts_with_quote else '"""'
     width = WIDTH - len(indent)
     lines = _wrapped(f"{opening}{paragraphs[0]}", width)
     if len(lines) == len(paragraphs) == 1 and len(lines[0]) + 3 > width:

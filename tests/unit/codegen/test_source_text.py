@@ -80,7 +80,7 @@ def test_it_is_laid_out_as_ruff_does(tmp_path: Path) -> None:
         lines += ["", "", f"class C{number}:", *docstring(sentence(text), indent="    "), ""]
         lines += assignment(f"value_{number}: str", text, "    ")
         lines += docstring(sentence(text), sentence(f"{text} {text}"), indent="    ")
-    lines += ["", *assignment("numbers", tuple(range(10**6, 10**6 + 20)))]
+    lines += ["", "", *assignment("numbers", tuple(range(10**6, 10**6 + 20)))]
     lines += assignment("one", ("x" * 70,))
     for width in range(70, 95):
         lines += exploded("f", ['"' + "x" * 30 + '"', '"' + "y" * (width - 40) + '"'], "()")
