@@ -1,7 +1,7 @@
 """What to use in place of names of client 1.1 that this client does not have.
 
-Error messages tell these to scripts that were written for `invokeai-py-client` 1.1. Such scripts import from the modules
-in `earlier/`.
+Error messages tell these to scripts that were written for `invokeai-py-client` 1.1, which import from the modules in
+`earlier/`.
 """
 
 from __future__ import annotations
