@@ -36,6 +36,9 @@ root = _Root(
     "invokeai-client",
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
+        "batch": (f"{_HERE}.batch", "Run a workflow once for each row of a file."),
+        "sweep": (f"{_HERE}.sweep", "Run every combination of some values, and compare the results."),
+        "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
         "jobs": (f"{_HERE}.jobs", "List, watch, wait for, cancel and retry what was submitted."),
