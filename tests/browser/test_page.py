@@ -131,7 +131,7 @@ def test_a_table_of_rows_fills_the_width(
         for name in ("height", "paddingTop", "lineHeight")
     )
     assert height - padding == 2 * line
-    screenshot(page, f"-{width}")
+    screenshot(page)
 
 
 def test_a_lone_axis_is_a_line_only_if_it_is_short(tmp_path: Path, open_page: OpenPage) -> None:
