@@ -195,11 +195,15 @@ def test_recovery_after_a_timeout_cancels_the_item_that_it_gives_up_on(script: S
 @pytest.mark.parametrize("is_awaited", [False, True])
 def test_the_last_timeout_says_that_the_run_was_canceled(script: Script, wf: WorkflowHandle, is_awaited: bool) -> None:
     script.endings = [stay]
-    with pytest.raises(errors.RunTimeout, match="It was canceled: give it a longer timeout"):
+
+    def run() -> None:
         if is_awaited:
             asyncio.run(execute_with_retry_async(wf.aio, 1, timeout=0.2))
         else:
             execute_with_retry(wf, 1, timeout=0.2)
+
+    with pytest.raises(errors.RunTimeout, match="It was canceled: give it a longer timeout"):
+        run()
 
 
 @pytest.mark.parametrize("fallbacks", [{"A": 7}, 7])
