@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,11 +25,20 @@ from invokeai_py_client.local import LocalServer
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+CTRL_C = "\x03"
+
+SIXEL_QUERY, SIXEL_ANSWER = "\x1b[c", "\x1b[?62;4c"
+SIXEL = re.compile(r"\x1bP[0-9;]*q")
+
+
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], *, has_sixel: bool = False) -> None:
+        self._has_sixel = has_sixel
         self._ours, theirs = pty.openpty()
+        # Lines, columns, and the size in pixels, which pictures go by.
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 1000, 600))
         self.program = subprocess.Popen(
             [*PROGRAM, *arguments],
             stdin=theirs,
@@ -33,8 +46,7 @@ class Terminal:
             stderr=theirs,
             env=environment,
             start_new_session=True,
-            # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: _take_terminal(theirs),
         )
         os.close(theirs)
         self.raw = ""
@@ -51,7 +63,11 @@ class Terminal:
             left = deadline - time.monotonic()
             assert left > 0, self.text
             if select.select([self._ours], [], [], left)[0]:
-                self.raw += self._read()
+                more = self._read()
+                assert more, self.text
+                self.raw += more
+                if self._has_sixel and SIXEL_QUERY in more:
+                    self.type(SIXEL_ANSWER)
 
     def end(self, seconds: float = 30) -> int:
         """Wait until the program has ended, and read the rest."""
@@ -76,12 +92,19 @@ class Terminal:
             return ""
 
 
+def _take_terminal(descriptor: int) -> None:
+    """Make a terminal the one of this process, whose Ctrl-C it gets."""
+    # It is ignored where the tests run in the background of a shell, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
 @pytest.fixture
 def terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def begin(*arguments: object, **more: str) -> Terminal:
-        opened.append(Terminal([*map(str, arguments)], {**environment, **more}))
+    def begin(*arguments: object, has_sixel: bool = False, **more: str) -> Terminal:
+        opened.append(Terminal([*map(str, arguments)], {**environment, **more}, has_sixel=has_sixel))
         return opened[-1]
 
     yield begin
@@ -91,9 +114,26 @@ def terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
 
 def test_run_shows_its_progress(terminal: Callable[..., Terminal], sleep_file: Path) -> None:
     shown = terminal("run", sleep_file, "--set", "Seconds=1", "--set", "Steps=10")
-    shown.read_until(r"in_progress .* \d+% .* step \d+/10")
+    shown.read_until(r"in_progress .* \d+% \d\d:\d\d test_sleep step \d+/10")
     assert shown.end() == 0
     assert "0 images in" in shown.text
+
+
+def test_previews_are_shown_where_the_terminal_shows_pictures(terminal: Callable[..., Terminal]) -> None:
+    small = [f"--set={key}={value}" for key, value in {"Width": 64, "Height": 64, "denoise_latents.steps": 4}.items()]
+    shown = terminal("run", "Text to Image - SD1.5", *small, "--set", "Positive Prompt=seen", has_sixel=True)
+    shown.read_until("1 image in", 60)
+    assert shown.end() == 0
+    assert SIXEL.search(shown.raw)
+
+
+def test_a_terminal_without_pictures_is_not_bothered(terminal: Callable[..., Terminal], sleep_file: Path) -> None:
+    asked, unasked = terminal("run", sleep_file), terminal("run", sleep_file, "--no-preview", has_sixel=True)
+    asked.read_until("0 images in")
+    unasked.read_until("0 images in")
+    assert (asked.end(), unasked.end()) == (0, 0)
+    assert (SIXEL_QUERY in asked.raw, SIXEL_QUERY in unasked.raw) == (True, False)
+    assert not SIXEL.search(asked.raw + unasked.raw)
 
 
 def test_without_colours_there_are_none(terminal: Callable[..., Terminal]) -> None:
@@ -116,7 +156,7 @@ def test_the_first_ctrl_c_cancels_on_the_server(
 ) -> None:
     shown = terminal("run", sleep_file, "--set", "Seconds=60")
     shown.read_until("in_progress")
-    shown.program.send_signal(signal.SIGINT)
+    shown.type(CTRL_C)
     assert shown.end() == 130
     found = re.search(r"error: Batch (\S+) was canceled", shown.text)
     assert found is not None, shown.text
@@ -130,15 +170,71 @@ def test_the_second_ctrl_c_leaves_at_once(
     shown.read_until("in_progress")
     os.kill(server.pid, signal.SIGSTOP)
     try:
-        shown.program.send_signal(signal.SIGINT)
+        shown.type(CTRL_C)
         shown.read_until("Press Ctrl-C again")
-        shown.program.send_signal(signal.SIGINT)
+        shown.type(CTRL_C)
         assert shown.end(5) == 130
     finally:
         os.kill(server.pid, signal.SIGCONT)
     running = client.queue.get_current()
     if running is not None:
         client.queue.cancel_item(running.item_id)
+    assert client.queue.wait_until_idle(30)
+
+
+def test_a_sweep_shows_its_plan_and_its_progress(
+    terminal: Callable[..., Terminal], sleep_file: Path, tmp_path: Path
+) -> None:
+    shown = terminal("sweep", sleep_file, "--vary", "Seconds=0.3..0.5..0.1", "--vary", "1=0.3", "--out", tmp_path / "o")
+    assert shown.end() == 2
+    assert "another column sets the same input" in shown.text
+    shown = terminal(
+        *("sweep", sleep_file, "--vary", "Seconds=0.3..0.5..0.1", "--vary", "Fail At=-1,2", "--out", tmp_path / "o")
+    )
+    shown.read_until(r"Plan: 6 rows\n+  Seconds: 0.3, 0.4, 0.5\n+  Fail At: -1, 2\n")
+    shown.read_until(r"[1-5] of 6 rows .* \d+% \d:\d\d left *[123] failed")
+    assert shown.end() == 1
+    assert "row 1 failed: RuntimeError: told to fail at step 2" in shown.text
+    assert f"{tmp_path / 'o' / 'index.html'}\n" in shown.text
+    assert "3 completed, 3 failed in" in shown.text
+    assert "error: Of 6 rows, 3 failed: RuntimeError: told to fail at step." in shown.text
+
+
+def test_a_batch_is_stopped_by_ctrl_c_and_goes_on(
+    terminal: Callable[..., Terminal], sleep_file: Path, client: InvokeAIClient, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "o"
+    rows.write_text("Seconds\n0.01\n1.5\n1.6\n", encoding="utf-8")
+    shown = terminal("batch", sleep_file, rows, "--out", out)
+    shown.read_until("1 of 3 rows")
+    shown.type(CTRL_C)
+    shown.read_until("Canceling on the server. Press Ctrl-C again to leave at once.")
+    assert shown.end(10) == 130
+    assert "error: 1 of 3 rows are done; the others were canceled." in shown.text
+    assert "hint: Go on with the same command and --resume." in shown.text
+    assert client.queue.wait_until_idle(10)
+    shown = terminal("batch", sleep_file, rows, "--out", out, "--resume")
+    assert shown.end() == 0
+    assert "3 completed in" in shown.text
+    statuses = [json.loads(line)["status"] for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert statuses.count("completed") == 3
+
+
+def test_the_second_ctrl_c_leaves_a_batch_at_once(
+    terminal: Callable[..., Terminal], sleep_file: Path, server: LocalServer, client: InvokeAIClient, tmp_path: Path
+) -> None:
+    shown = terminal("sweep", sleep_file, "--vary", "Seconds=60,61", "--out", tmp_path / "o")
+    shown.read_until("0 of 2 rows")
+    assert client.queue.wait_until_idle(0) is False
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        shown.type(CTRL_C)
+        shown.read_until("Press Ctrl-C again")
+        shown.type(CTRL_C)
+        assert shown.end(5) == 130
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    client.queue.clear()
     assert client.queue.wait_until_idle(30)
 
 
