@@ -43,6 +43,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_enqueued": (RUN_FAILED, "The queue has no room, or it is not known whether the batch is in it."),
     "install_failed": (RUN_FAILED, "A model could not be installed."),
     "transfer_failed": (RUN_FAILED, "Some images could not be transferred; details.failed lists them."),
+    "differs": (RUN_FAILED, "The image that was made again has other pixels; details.difference says how they differ."),
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
     "server_error": (RUN_FAILED, "The server failed."),
