@@ -28,7 +28,7 @@ InvokeAIError
 │   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
 │       ├── UnknownNodeError                        has nodes that the server lacks
 │       └── BatchError                              has batch nodes that make no batch
-├── InputNotFoundError (LookupError)        no such input or node, or several of that name
+├── InputNotFoundError (IndexError)         no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
 ├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
@@ -446,7 +446,7 @@ class BatchError(InputsNotReadyError):
         self.node_ids = node_ids
 
 
-class InputNotFoundError(InvokeAIError, LookupError):
+class InputNotFoundError(InvokeAIError, IndexError):
     """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean."""
 
     def __init__(self, what: str, *, key: object, choices: tuple[str, ...], hint: str = "") -> None:

@@ -99,7 +99,7 @@ async def use_awaited(client: InvokeAIClient) -> None:
         assert_type(event, Event)
         if isinstance(event, GeneratorProgress):
             print(f"{event.step}/{event.total_steps}")
-    await wf.cancel()
+    await wf.aio.cancel()
     aio = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
     assert_type(aio, AsyncWorkflowHandle)
     assert_type(wf.aio, AsyncWorkflowHandle)

@@ -20,6 +20,9 @@ root = LazyGroup(
     "invokeai-client",
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
+        "batch": (f"{_HERE}.batch", "Run a workflow once for each row of a file."),
+        "sweep": (f"{_HERE}.sweep", "Run every combination of some values, and compare the results."),
+        "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
         "codegen": (f"{_HERE}.codegen", "Generate a Python module with typed inputs for a workflow."),
@@ -29,7 +32,7 @@ root = LazyGroup(
         "boards": (f"{_HERE}.boards", "List, create and delete boards."),
         "models": (f"{_HERE}.models", "List, install and delete models."),
         "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
-        "server": (f"{_HERE}.server", "Ask how the server is."),
+        "server": (f"{_HERE}.server", "Install, start and stop a server on this machine, and ask how any is."),
         "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
         "login": (f"{_HERE}.login", "Log in to a multi-user server."),
         "logout": (f"{_HERE}.logout", "Forget the token of a server."),
