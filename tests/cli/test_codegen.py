@@ -67,7 +67,7 @@ def test_the_module_of_the_tiny_models_workflow_runs(
 
     plan = tiger.plan(client, {"steps": [1, 2], "width": [64, 72]}, inputs, seeds=2)
     assert [axis.name for axis in plan.axes] == ["Steps", "Width", "seed"]
-    assert plan.submit(tmp_path / "batch").wait(120).counts == {"completed": 8}
+    assert plan.submit(tmp_path / "batch").wait(120).counts["completed"] == 8
 
     with pytest.raises(errors.InputValueError, match="'Width'"):
         tiger.submit(client, tiger.Inputs(model=model, width=71))
