@@ -350,7 +350,8 @@ async def test_the_address_may_have_a_path_of_its_own(server: Server, engine: En
     assert server.path == "/http/%41b/ws/socket.io/?transport=websocket&EIO=4"
 
 
-async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine) -> None:
+@pytest.mark.parametrize("url", ["http://studio.example", "https://studio.example"])
+async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine, url: str) -> None:
     asked = asyncio.get_running_loop().create_future()
 
     async def refuse_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -361,8 +362,7 @@ async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine) -> 
 
     async with await asyncio.start_server(refuse_all, "127.0.0.1", 0) as proxy:
         address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-        settings = Settings("http://studio.example", proxy=f"http://u:S3CRET@{address}", retries=0)
-        http = HttpTransport(settings, engine)
+        http = HttpTransport(Settings(url, proxy=f"http://u:S3CRET@{address}", retries=0), engine)
 
         async def opened() -> None:
             await open_connection(http, lambda _name, _payload: None, is_asked=True)
@@ -378,7 +378,7 @@ async def test_a_server_that_is_not_there_is_told_as_such(engine: Engine) -> Non
     async def opened() -> None:
         await open_connection(http, lambda _name, _payload: None, is_asked=True)
 
-    with pytest.raises(SocketFailure, match="Connect call failed|refused"):
+    with pytest.raises(SocketFailure, match=r"Connect call failed|refused"):
         await engine.call(opened())
 
 
