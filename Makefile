@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # One more than there are cores, as some of the unit tests wait. Each worker collects all tests for itself.
 WORKERS = $(shell $(RUN) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
+.PHONY: help demo test unit generate check docs dist bench faults soak compat coverage mutants clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,6 +40,9 @@ check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/basedpyright
+
+docs: $(VENV)/.synced  ## Build the documentation site into out/site; a warning is an error
+	$(RUN) -m scripts.build_docs
 
 faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
 	$(RUN) -m pytest -q tests/faults
