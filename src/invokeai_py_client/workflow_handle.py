@@ -41,8 +41,9 @@ from invokeai_py_client.workflow.inputs import (
     shown_inputs,
 )
 from invokeai_py_client.workflow.model_binding import ModelBinding
-from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
+from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs, output_nodes
 from invokeai_py_client.workflow.readiness import InputProblem
+from invokeai_py_client.workflow.resource_fields import BoardField
 from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.async_plan import PlanMaker
     from invokeai_py_client.batch.plan_file import SavedPlan
     from invokeai_py_client.batch.plan_options import PlanOptions
+    from invokeai_py_client.workflow.input_table import InputTable
 
 # `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
 
@@ -129,6 +131,17 @@ class AsyncWorkflowHandle(FixedAttributes):
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return list(self.inputs)
+
+    def list_outputs(self) -> list[WorkflowInput]:
+        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        outputs = {node.id for node in output_nodes(self.definition, self._templates, self.inputs)}
+        return [one for one in self.inputs if one.node_id in outputs and isinstance(one.field, BoardField)]
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return `index`, `label`, `type` and `value` of each input that the form shows; `describe` prints a table."""
+        return [
+            {"index": one.index, "label": one.label, "type": one.type_name, "value": one.value} for one in self.inputs
+        ]
 
     def get_input(self, index: int) -> WorkflowInput:
         """The input of that index.
@@ -248,11 +261,20 @@ class AsyncWorkflowHandle(FixedAttributes):
     def describe(self) -> None:
         """Print the inputs as a table: index, label, type, range or choices, default and current value.
 
-        In a notebook it is shown as a table of the page.
+        In a notebook it is shown as a table of the page, as is a handle that is the last line of a cell.
         """
-        from invokeai_py_client.workflow.input_table import input_table, show
+        from invokeai_py_client.workflow.input_table import show
 
-        show(input_table(self.inputs))
+        show(self._input_table())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the name of the workflow, and its inputs."""
+        return self._input_table()._repr_mimebundle_()
+
+    def _input_table(self) -> InputTable:
+        from invokeai_py_client.workflow.input_table import input_table
+
+        return input_table(self.inputs, self.definition.name or "Workflow without a name")
 
     def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
         """Write down which input has which index, for `verify_input_index_map` to compare with later.
@@ -448,8 +470,8 @@ class AsyncWorkflowHandle(FixedAttributes):
 
     async def submit(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -540,11 +562,13 @@ class AsyncWorkflowHandle(FixedAttributes):
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
-    def _submit_blocking(self, *, seed: int | None, **options: Any) -> AsyncRun:
+    def _submit_blocking(self, queue_id: str, *, seed: int | None, **options: Any) -> AsyncRun:
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._with_seed(seed), followed.append, sent.append, **options))
+            return self._engine.block(
+                self._submit(self._with_seed(seed), followed.append, sent.append, queue_id=queue_id, **options)
+            )
         except BaseException as error:
             _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.

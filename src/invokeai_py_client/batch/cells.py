@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.fields import UNSET, Field
+from invokeai_py_client.workflow.fields import UNSET, Field, shortened
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.json_values import as_json
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference, is_model
@@ -85,8 +86,9 @@ class Column:
         if not self.fields:
             try:
                 return as_json(value)
-            except ValueError as error:
-                raise CellError(f"{value!r:.80} cannot be written as JSON: {error}") from None
+            except ValueError:
+                # A note is only shown; this one is a date, or a number of numpy.
+                return _encodable(shortened(value) if isinstance(value, int) else str(value))
         first, *others = self.fields
         for one in others:
             self._checked(one, value)
@@ -98,14 +100,10 @@ class Column:
                 raise CellError("it has no value, and the plan replaces the edge that feeds the input")
             if not one.template.required:
                 return UNSET if one.template.nullable else one.raw
-        before = one.snapshot()
         try:
-            one.set(value, override_edge=True)
-            return one.raw
+            return one.checked(value)
         except InputValueError as error:
-            raise CellError(f"{value!r:.80} is not allowed: it takes {error.expected}") from None
-        finally:
-            one.restore(before)
+            raise CellError(f"{shortened(value)} is not allowed: it takes {error.expected}") from None
 
     def is_batch_item(self, raw: Any) -> bool:
         """Return whether the server can set this value for each item of a batch."""
@@ -164,7 +162,7 @@ def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = 
         return None
     if column.is_image:
         beside = folder / plain
-        return beside if beside.is_file() or "/" in plain or "\\" in plain else plain
+        return beside if os.path.isfile(beside) or "/" in plain or "\\" in plain else plain
     if kind == "EnumField":
         options = column.fields[0].template.options
         return next((option for option in options if str(option) == plain), text)
@@ -182,6 +180,20 @@ def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = 
         except ValueError:
             pass
     return text
+
+
+def bad_cell(cell: Any) -> Any:
+    """Return a value that a column does not take as plain JSON, to be shown with the reason."""
+    if isinstance(cell, bool | int | float):
+        try:
+            return as_json(cell)
+        except ValueError:
+            pass
+    return _encodable(cell if isinstance(cell, str) else shortened(cell))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(raw: Any) -> Any:

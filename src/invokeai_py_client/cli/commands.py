@@ -11,6 +11,9 @@ import click
 
 FORMATS = ("auto", "human", "json", "quiet")
 
+_WHOLE = 1_000
+"""More characters than the first sentence of a command's help has."""
+
 
 @dataclass
 class GlobalOptions:
@@ -41,10 +44,24 @@ class GlobalOption(click.Option):
         super().__init__(names, expose_value=False, callback=_store, default=None, **attributes)
 
 
+class Argument(click.Argument):
+    """An argument with a help text. Older versions of click have none."""
+
+    def __init__(self, *args: Any, help: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.text = help
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the argument's line in the help."""
+        return self.human_readable_name, self.text
+
+
 def _global_options() -> list[click.Parameter]:
     return [
         GlobalOption(
-            "--url", metavar="URL", help="Address of the server. Else INVOKEAI_URL, the profile, or port 9090 here."
+            "--url",
+            metavar="URL",
+            help="Address of the server. Else INVOKEAI_URL, the profile, the server started here, or port 9090.",
         ),
         GlobalOption("--token", metavar="TOKEN", help="Token of a multi-user server. INVOKEAI_TOKEN is safer."),
         GlobalOption("--profile", metavar="NAME", help="Profile of the configuration file."),
@@ -67,13 +84,15 @@ class _Common(click.Command):
         self.params += _global_options()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options, and then the global ones."""
-        for title, is_global in (("Options", False), ("Global options", True)):
-            records = [
-                record
-                for param in self.get_params(ctx)
-                if isinstance(param, GlobalOption) is is_global and (record := param.get_help_record(ctx)) is not None
-            ]
+        """Write the arguments, the command's own options, and the global ones."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Global options": []}
+        for param in self.get_params(ctx):
+            is_option = isinstance(param, click.Option)
+            title = "Global options" if isinstance(param, GlobalOption) else "Options" if is_option else "Arguments"
+            record = param.get_help_record(ctx)
+            if record is not None and (is_option or record[1]):
+                sections[title].append(record)
+        for title, records in sections.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
@@ -99,6 +118,12 @@ class Group(_Common, click.Group):
         """Write the commands first, as there is nothing to be done without one."""
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command's help, whole."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_WHOLE)) for name, one in commands if one is not None])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

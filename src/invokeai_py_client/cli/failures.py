@@ -30,12 +30,14 @@ CODES: dict[str, tuple[int, str]] = {
     "rejected": (BAD_INPUT, "The server refuses what was sent."),
     "ambiguous": (BAD_INPUT, "Several things have that name; details.choices lists them."),
     "file_error": (BAD_INPUT, "A file of this machine cannot be read or written."),
+    "folder_error": (BAD_INPUT, "The folder of a batch is in use, holds other results, or cannot be written."),
     "unreachable": (UNREACHABLE, "The server cannot be reached, or did not respond in time."),
     "not_invokeai": (UNREACHABLE, "Something responds at the address, but it is not an InvokeAI server."),
     "unauthorized": (NOT_ALLOWED, "The server wants a token, or does not know the one that it got."),
     "forbidden": (NOT_ALLOWED, "The user may not do this."),
     "not_found": (NOT_FOUND, "The server has no such image, board, model, item or workflow."),
     "run_failed": (RUN_FAILED, "A node of the run failed."),
+    "rows_failed": (RUN_FAILED, "Some rows of a batch failed or were canceled; details.failures lists why."),
     "run_canceled": (RUN_FAILED, "The run was canceled."),
     "timeout": (RUN_FAILED, "It took longer than --timeout allows."),
     "not_enqueued": (RUN_FAILED, "The queue has no room, or it is not known whether the batch is in it."),
@@ -44,6 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
     "server_error": (RUN_FAILED, "The server failed."),
+    "local_server": (RUN_FAILED, "A server on this machine could not be installed, started or stopped, or has ended."),
     "failed": (RUN_FAILED, "Another failure; the message says which."),
     "interrupted": (INTERRUPTED, "Ctrl-C."),
     "internal": (RUN_FAILED, "A defect of this program; --verbose shows where."),
@@ -78,8 +81,11 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.WorkflowError, "bad_input"),
     (errors.InputValueError, "bad_input"),
     (errors.InvalidRequestError, "bad_input"),
+    (errors.PlanError, "bad_input"),
+    (errors.BatchFolderError, "folder_error"),
     (errors.NotAnImageError, "bad_input"),
     (errors.UnsafePathError, "bad_input"),
+    (errors.LocalServerError, "local_server"),
     (errors.InvokeAIError, "failed"),
     (OSError, "file_error"),
     (KeyboardInterrupt, "interrupted"),
@@ -109,6 +115,16 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
+    (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
+    (errors.NotReadyError, "Allow more with --wait if it is still starting."),
+    (
+        errors.RequestTimeout,
+        "If the server is only busy, run the command again later. The command doctor checks the connection.",
+    ),
+    (
+        errors.BatchFolderError,
+        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
+    ),
     (errors.RunFailed, "With --verbose, the server's traceback is shown."),
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
     (errors.EnqueueInDoubtError, "The command queue list shows whether it is in the queue."),
@@ -155,10 +171,31 @@ def failure_of(error: BaseException) -> Failure:
         details["http_status"] = error.status
     if isinstance(error, errors.InputsNotReadyError):
         details["problems"] = [{"node": node, "field": name, "why": why} for node, name, why in error.problems]
+    if isinstance(error, errors.PlanError):
+        details["problems"] = [{"row": row, "column": column, "why": why} for row, column, why in error.problems]
     return Failure(code, message, _hint_of(error), details)
 
 
 def _hint_of(error: errors.InvokeAIError) -> str:
+    if type(error) is errors.TransportError:
+        return _connection_hint(error)
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
     near = re.match(r"Did you mean .+?\?(?= |$)", error.hint)
     return hint if near is None or hint == error.hint else f"{near[0]} {hint}"
+
+
+def _connection_hint(error: errors.TransportError) -> str:
+    import ssl
+
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return "If the certificate is from your own authority, set SSL_CERT_FILE=/path/of/the/ca.pem."
+    if isinstance(error.__cause__, ssl.SSLError):
+        return "Does the server use TLS on this port? If not, begin the address with http://."
+    if "proxy" in str(error):
+        return "Correct the proxy in HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY to go without it."
+    if error.sent:
+        return "The server may have been stopped or restarted. The command server status --wait 60 waits for it."
+    return (
+        "Start the server (invokeai-client server start starts one here), or correct its address: --url, INVOKEAI_URL "
+        "or the profile."
+    )
