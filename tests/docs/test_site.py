@@ -32,18 +32,17 @@ def names_in_the_inventory(site: Path) -> set[str]:
     return {line.split(" ")[0] for line in zlib.decompress(compressed).decode().splitlines()}
 
 
-def test_everything_public_is_in_the_reference(site: Path) -> None:
+def test_all_errors_and_public_methods_are_described(site: Path) -> None:
     described = names_in_the_inventory(site)
-    wanted = {*invokeai_py_client.__all__} - {"__version__", "errors", "InvokeAIError"}
-    wanted |= {f"errors.{name}" for name in errors.__all__}
+    wanted = {f"errors.{name}" for name in errors.__all__}
     for name in invokeai_py_client.__all__:
         value = getattr(invokeai_py_client, name)
         # Awaited classes are listed; their methods are described with the blocking ones.
         if inspect.isclass(value) and not name.startswith("Async"):
             functions = inspect.getmembers(value, inspect.isfunction)
             wanted |= {f"{name}.{method}" for method, one in functions if is_ours(method, one)}
-    missing = sorted(name for name in wanted if f"invokeai_py_client.{name}" not in described)
-    assert missing == [], "add `::: invokeai_py_client.NAME` to a page in docs/reference"
+    assert len(wanted) > 400
+    assert sorted(name for name in wanted if f"invokeai_py_client.{name}" not in described) == []
 
 
 def is_ours(name: str, function: object) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 import griffe
 import pytest
 
+import invokeai_py_client
+
 MODULES = [
     "files",
     "report.axes",
@@ -72,3 +74,13 @@ def test_the_documentation_tool_understands_every_docstring(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING, logger="griffe"):
         assert parse_docstrings(package) > 2000
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Add `::: invokeai_py_client.NAME` to a page in `docs/reference` for a new one."""
+    pages = (Path(__file__).parents[2] / "docs" / "reference").glob("*.md")
+    described = [
+        name for page in pages for name in re.findall(r"^::: invokeai_py_client\.(\w+)$", page.read_text(), re.M)
+    ]
+    # The page on errors is made from `errors`.
+    assert sorted(described) == sorted({*invokeai_py_client.__all__} - {"__version__", "errors", "InvokeAIError"})
