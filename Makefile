@@ -44,6 +44,9 @@ check: $(VENV)/.synced  ## Lint and check types
 docs: $(VENV)/.synced  ## Build the documentation site into out/site; a warning is an error
 	$(RUN) -m scripts.build_docs
 
+dist: $(VENV)/.synced  ## Build sdist and wheel into dist, and check the wheel in a clean environment
+	$(RUN) -m scripts.dist
+
 faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
 	$(RUN) -m pytest -q tests/faults
 
@@ -66,4 +69,4 @@ bench: $(VENV)/.synced  ## Print the benchmarks
 	$(RUN) -m benchmarks
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
-	rm -rf $(VENV) out mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
