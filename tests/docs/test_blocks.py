@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image as Pillow
-from tests.documents import HUE_AND_BLUR
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition
+from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
 ROOT = Path(__file__).parents[2]
@@ -92,19 +90,6 @@ def the_sweep_is_complete(printed: str, folder: Path) -> bool:
 
 README_EVIDENCE = [a_picture_was_saved, every_step_was_told, the_board_was_downloaded, the_sweep_is_complete]
 """What is to be seen after the Python blocks of the README, in their order."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path, text_to_image: WorkflowDefinition, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files that the pages speak of, in the current folder."""
-    text_to_image.save(tmp_path / "workflow.json")
-    WorkflowDefinition.from_dict(HUE_AND_BLUR).save(tmp_path / "photo-effects.json")
-    (tmp_path / "photos").mkdir()
-    for name, colour in {"photo.png": "teal", "photos/a.png": "navy", "photos/b.png": "olive"}.items():
-        Pillow.new("RGB", (64, 64), colour).save(tmp_path / name)
-    (tmp_path / "prompts.csv").write_text("Positive Prompt,Steps\na tiger cub,2\nan owl,3\n", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @contextlib.contextmanager
