@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
     from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.batch_options import WhichImages
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import CellProblem, PlannedRow
-    from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
@@ -540,7 +540,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
-    "WhichImages": "batch.runner",
+    "WhichImages": "batch.batch_options",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",
