@@ -152,11 +152,16 @@ class Failure(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details}
 
 
+def code_of(kind: type[BaseException]) -> str:
+    """Return the error code of a class of exceptions."""
+    return next((code for one, code in _KINDS if issubclass(kind, one)), "internal")
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what an exception means."""
     if isinstance(error, Failure):
         return error
-    code = next((code for kind, code in _KINDS if isinstance(error, kind)), "internal")
+    code = code_of(type(error))
     if not isinstance(error, errors.InvokeAIError):
         message = "Interrupted." if code == "interrupted" else f"{type(error).__name__}: {error}"
         hint = "Run the command again with --verbose to see where." if code == "internal" else ""
