@@ -82,6 +82,7 @@ FORWARDED = {
     "_build_submission",
     "_make_request",
     "_names",
+    "_repr_mimebundle_",
 }
 """Methods that the blocking class has, too, although their names are not public."""
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
     {"earlier_names", "errors", "secret"},
-    {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "pillow", "proxies"},
+    {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "notebook", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow", "report"},
     {"runtime"},
     {"transport", "transfers"},
@@ -32,7 +32,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LAZY = {"async_client", "blocking", "cli", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
-DATA_ONLY = {"report": {"errors", "files", "pillow"}}
+DATA_ONLY: dict[str, set[str]] = {"notebook": set(), "report": {"errors", "files", "pillow"}}
 """Rooms that take plain data, and import nothing of the package but these."""
 
 PURE = ("wire", "workflow", "live/state")

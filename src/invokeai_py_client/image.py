@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
-from invokeai_py_client.errors import NotFetchedError, UnsafePathError
+from invokeai_py_client.errors import InvokeAIError, NotFetchedError, UnsafePathError
 from invokeai_py_client.files import check_target, file_for, path_of, safe_name
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
@@ -17,6 +18,9 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
+
+THUMBNAIL_SECONDS = 2.0
+"""How long what a notebook shows may wait for thumbnails."""
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
@@ -239,3 +243,27 @@ class AsyncImage(ReadsAsMapping):
 
     def __repr__(self) -> str:
         return f"<AsyncImage {self.name}>"
+
+
+async def thumbnails_of(http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
+    """Fetch thumbnails of images, by name, for a notebook: those that come within 2 s. On the engine.
+
+    Endpoint: GET /api/v1/images/i/{image_name}/thumbnail
+    """
+    found: dict[str, bytes] = {}
+
+    async def fetch(name: str) -> None:
+        with contextlib.suppress(InvokeAIError):
+            found[name] = await http.send(calls.images.get_thumbnail(name))
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(THUMBNAIL_SECONDS):
+            await asyncio.gather(*map(fetch, names))
+    return found
+
+
+def thumbnails_now(engine: Engine, http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
+    """Do the same as `thumbnails_of`, blocking; none are found once the client is closed."""
+    with contextlib.suppress(InvokeAIError):
+        return engine.block(thumbnails_of(http, names))
+    return {}

@@ -9,7 +9,8 @@ import inspect
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import (
     ClientClosedError,
@@ -20,7 +21,7 @@ from invokeai_py_client.errors import (
     RunTimeout,
 )
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunSnapshot
@@ -34,8 +35,11 @@ from invokeai_py_client.runtime.reporting import checked_callback, plain_callbac
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import queue
-from invokeai_py_client.wire.events import Event
+from invokeai_py_client.wire.events import Event, GeneratorProgress
 from invokeai_py_client.workflow.outputs import NodePath
+
+if TYPE_CHECKING:
+    from invokeai_py_client.notebook.elements import Html
 
 ProgressCallback = Callable[[QueueItem], object]
 
@@ -46,6 +50,9 @@ POLL_INTERVAL = 2.0
 """Seconds: a progress callback is called at least this often, and a server without a socket asked this often."""
 
 _MOST_ATTEMPTS = 1000
+
+_LEFT = "No longer updated. The run goes on."
+"""What a notebook shows of a run whose display was given up."""
 
 
 def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
@@ -320,6 +327,99 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         if callback is not None:
             callback(item)
         return item
+
+    async def display(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Wait until the run has ended, and show its progress in the notebook meanwhile, with previews.
+
+        One output below the cell is updated: the progress and the latest preview, and at the end the images or the
+        error. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the last state are
+        printed. Like `wait` it raises nothing if the run fails; call `run.result()` where the notebook is to stop then.
+        Giving it up, by a timeout or by interrupting the kernel, leaves the run as it is.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            RunTimeout: it had not ended in time.
+            InvokeAIError: as `wait`.
+
+        Example:
+            >>> run = wf.submit_sync()
+            >>> run.display()
+            >>> run.images[0]
+        """
+        from invokeai_py_client.notebook.output import PAUSE, LiveOutput
+
+        output = LiveOutput()
+
+        async def tell(item: QueueItem) -> None:
+            if not item.is_finished:
+                output.show(self._html(), self._text())
+                await asyncio.sleep(PAUSE)
+
+        try:
+            await self.wait(timeout, progress_callback=tell)
+            found = await self._engine.call(thumbnails_of(self._http, [image.name for image in self._shown_images()]))
+        except BaseException:
+            output.show(self._html(note=_LEFT), self._text(), is_last=True)
+            raise
+        output.show(self._html(found), self._text(), is_last=True)
+
+    def _display_blocking(self, timeout: float | None = None) -> None:
+        from invokeai_py_client.notebook.output import PAUSE, LiveOutput
+
+        output = LiveOutput()
+
+        def tell(item: QueueItem) -> None:
+            if not item.is_finished:
+                output.show(self._html(), self._text())
+                time.sleep(PAUSE)
+
+        try:
+            self._wait_blocking(timeout, progress_callback=tell)
+            found = thumbnails_now(self._engine, self._http, [image.name for image in self._shown_images()])
+        except BaseException:
+            output.show(self._html(note=_LEFT), self._text(), is_last=True)
+            raise
+        output.show(self._html(found), self._text(), is_last=True)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the progress, the error, and the images, if these come soon."""
+        from invokeai_py_client.notebook.output import mimebundle
+
+        def html() -> str:
+            names = [image.name for image in self._shown_images()]
+            return self._html(thumbnails_now(self._engine, self._http, names))
+
+        return mimebundle(html)
+
+    def _html(self, thumbnails: Mapping[str, bytes] = MappingProxyType({}), note: str = "") -> Html:
+        """Return what a notebook shows, with the images that there are thumbnails of, else with the latest preview."""
+        from invokeai_py_client.notebook.elements import Picture
+        from invokeai_py_client.notebook.views import run_view
+
+        item, message = self.item, ""
+        shown = [
+            Picture(thumbnails[image.name], "image/webp", f"images[{number}]")
+            for number, image in enumerate(self._shown_images() if thumbnails else ())
+            if image.name in thumbnails
+        ]
+        if not item.is_finished:
+            reports = [event for event in self._live.history if isinstance(event, GeneratorProgress)]
+            message = reports[-1].message if reports else ""
+            preview = next((found for event in reversed(reports) if (found := event.preview) is not None), None)
+            if preview is not None and not shown:
+                shown = [Picture(preview.content, preview.content_type, width=preview.width)]
+        return run_view(item, items=self.enqueued, message=message, shown=shown, note=note)
+
+    def _shown_images(self) -> Sequence[AsyncImage]:
+        from invokeai_py_client.notebook.views import MOST_PICTURES
+
+        return self.images[:MOST_PICTURES]
+
+    def _text(self) -> str:
+        item = self.item
+        return f"batch {self.batch_id}: {item.status}, {item.progress_percentage:.0f} %"
 
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
         """Wait until the run has completed.

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.async_plan import PlanMaker
     from invokeai_py_client.batch.plan_file import SavedPlan
     from invokeai_py_client.batch.plan_options import PlanOptions
+    from invokeai_py_client.workflow.input_table import InputTable
 
 # `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
 
@@ -260,11 +261,20 @@ class AsyncWorkflowHandle(FixedAttributes):
     def describe(self) -> None:
         """Print the inputs as a table: index, label, type, range or choices, default and current value.
 
-        In a notebook it is shown as a table of the page.
+        In a notebook it is shown as a table of the page, as is a handle that is the last line of a cell.
         """
-        from invokeai_py_client.workflow.input_table import input_table, show
+        from invokeai_py_client.workflow.input_table import show
 
-        show(input_table(self.inputs))
+        show(self._input_table())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the name of the workflow, and its inputs."""
+        return self._input_table()._repr_mimebundle_()
+
+    def _input_table(self) -> InputTable:
+        from invokeai_py_client.workflow.input_table import input_table
+
+        return input_table(self.inputs, self.definition.name or "Workflow without a name")
 
     def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
         """Write down which input has which index, for `verify_input_index_map` to compare with later.

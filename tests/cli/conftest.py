@@ -60,7 +60,8 @@ CLI = Callable[..., Ended]
 def environment_for(url: str, home: Path) -> dict[str, str]:
     """The environment of a user who has configured nothing but the server's address."""
     kept = {name: value for name, value in os.environ.items() if name not in AGENTS}
-    return {**kept, "INVOKEAI_URL": url, "XDG_CONFIG_HOME": str(home), "TERM": "xterm-256color"}
+    folders = {"XDG_CONFIG_HOME": str(home), "XDG_STATE_HOME": str(home)}
+    return {**kept, **folders, "INVOKEAI_URL": url, "TERM": "xterm-256color"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin
@@ -29,6 +29,7 @@ from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.progress import NodeDurations
 from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.report.axes import label_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
@@ -37,6 +38,12 @@ from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.named_resources import NamedResource
 from invokeai_py_client.workflow.templates import NodeTemplates
+
+if TYPE_CHECKING:
+    from invokeai_py_client.notebook.elements import Html
+
+_MOST_ROWS, _MOST_VALUES, _MOST_PROBLEMS, _MOST_LOOKED_AT = 5, 8, 10, 1000
+"""What a notebook shows of a plan, and among how many rows it looks for problems."""
 
 _MOST_ESTIMATED = 100
 """How many graphs an estimate looks at; the others are taken to be like them."""
@@ -220,6 +227,37 @@ class AsyncPlan(FixedAttributes):
                 path, workflow=self._data.base.definition.name, axes=self.axes, total=len(self)
             ),
             overwrite=overwrite,
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: what varies, the first rows, and why rows cannot run."""
+        from invokeai_py_client.notebook.output import mimebundle
+
+        return mimebundle(self._html)
+
+    def _html(self) -> Html:
+        from invokeai_py_client.notebook.views import plan_view
+
+        looked_at = [*islice(self, _MOST_LOOKED_AT if self.invalid else _MOST_ROWS)]
+        columns = [name for name in self.columns if any(name in row.values for row in looked_at)]
+        return plan_view(
+            self._data.base.definition.name or "Workflow without a name",
+            str(self),
+            axes=[
+                (axis.title, len(axis.values), [label_of(value) for value in islice(axis.values, _MOST_VALUES)])
+                for axis in self.axes
+            ],
+            columns=["#", *columns, "seed"],
+            rows=[
+                [
+                    str(row.index),
+                    *(label_of(row.values[name]) if name in row.values else "" for name in columns),
+                    "" if row.seed is None else str(row.seed),
+                ]
+                for row in looked_at[:_MOST_ROWS]
+            ],
+            total=len(self),
+            problems=[*islice((str(problem) for row in looked_at for problem in row.problems), _MOST_PROBLEMS)],
         )
 
     def __str__(self) -> str:

@@ -14,7 +14,8 @@ import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.folder import BatchFolder, plan_path
@@ -23,14 +24,25 @@ from invokeai_py_client.batch.runner import BatchOptions, Bodies, PlanRows, Runn
 from invokeai_py_client.errors import RunTimeout, SettingsError
 from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.image import AsyncImage
+from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
 from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.report.axes import label_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
 from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.workflow.outputs import NodePath
+
+if TYPE_CHECKING:
+    from invokeai_py_client.notebook.elements import Html
+
+_MOST_FAILURES = 200
+"""How many failed rows a notebook looks at for their reasons."""
+
+_STOPPED = "No longer updated. What is in the queue runs on, and batch.resume() goes on."
+_LEFT = "No longer updated. The batch goes on."
+"""What a notebook shows of a batch whose display was given up."""
 
 _FACTS = ("index", "status", "seed", "error", "files", "images", "attempts", "started_at", "completed_at", "row_id")
 """What a CSV file says of a row beside its values."""
@@ -264,6 +276,106 @@ class AsyncBatchRun(FixedAttributes):
             callback(self._so_far())
         return self._so_far()
 
+    async def display(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Wait until every row has ended, and show the progress in the notebook meanwhile.
+
+        One output below the cell is updated: how many rows have which status, why rows have failed, and thumbnails of
+        the latest images. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the
+        last state are printed. Interrupting the kernel stops the sending, as Ctrl-C does; see `wait`.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            RunTimeout: it had not ended in time. It goes on.
+            InvokeAIError: as `wait`.
+
+        Example:
+            >>> batch = wf.sweep({"Steps": [4, 8, 20]}, folder="out")
+            >>> batch.display()
+        """
+        from invokeai_py_client.notebook.output import BATCH_PAUSE, LiveOutput
+
+        output = LiveOutput()
+        thumbnails: dict[str, bytes] = {}
+
+        async def tell(progress: BatchProgress) -> None:
+            missing = [name for _, name in self._latest_images() if name not in thumbnails]
+            thumbnails.update(await self._engine.call(thumbnails_of(self._http, missing)))
+            output.show(self._html(thumbnails), str(progress))
+            if not self.is_over:
+                await asyncio.sleep(BATCH_PAUSE)
+
+        try:
+            await self.wait(timeout, progress_callback=tell)
+        except BaseException:
+            output.show(self._html(thumbnails, note=_LEFT), str(self._so_far()), is_last=True)
+            raise
+        output.show(self._html(thumbnails), str(self._so_far()), is_last=True)
+
+    def _display_blocking(self, timeout: float | None = None) -> None:
+        from invokeai_py_client.notebook.output import BATCH_PAUSE, LiveOutput
+
+        output = LiveOutput()
+        thumbnails: dict[str, bytes] = {}
+
+        def tell(progress: BatchProgress) -> None:
+            missing = [name for _, name in self._latest_images() if name not in thumbnails]
+            thumbnails.update(thumbnails_now(self._engine, self._http, missing))
+            output.show(self._html(thumbnails), str(progress))
+            if not self.is_over:
+                time.sleep(BATCH_PAUSE)
+
+        try:
+            self._wait_blocking(timeout, progress_callback=tell)
+        except BaseException as error:
+            note = _STOPPED if isinstance(error, KeyboardInterrupt) else _LEFT
+            output.show(self._html(thumbnails, note=note), str(self._so_far()), is_last=True)
+            raise
+        output.show(self._html(thumbnails), str(self._so_far()), is_last=True)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: counts, failures, and thumbnails of the latest images, if they come soon."""
+        from invokeai_py_client.notebook.output import mimebundle
+
+        def html() -> str:
+            names = [name for _, name in self._latest_images()]
+            return self._html(thumbnails_now(self._engine, self._http, names))
+
+        return mimebundle(html)
+
+    def _html(self, thumbnails: Mapping[str, bytes] = MappingProxyType({}), note: str = "") -> Html:
+        from invokeai_py_client.notebook.elements import Picture
+        from invokeai_py_client.notebook.views import batch_view
+
+        so_far = self._so_far()
+        return batch_view(
+            so_far.counts,
+            progress=so_far.progress,
+            eta=so_far.eta,
+            failures=[(group.kind, len(group.rows)) for group in self._failures(_MOST_FAILURES)],
+            shown=[
+                Picture(thumbnails[name], "image/webp", f"row {row.index}: {_shown_values(row)}", width=128)
+                for row, name in self._latest_images()
+                if name in thumbnails
+            ],
+            note=note,
+        )
+
+    def _latest_images(self) -> list[tuple[BatchRow, str]]:
+        """Return the first image of the rows that have completed last, in the order of the plan."""
+        from invokeai_py_client.notebook.views import MOST_PICTURES
+
+        table, found = self._runner.table, dict[int, tuple[BatchRow, str]]()
+        for place in range(len(table.ended) - 1, max(-1, len(table.ended) - 1 - _MOST_FAILURES), -1):
+            index = table.ended_at(place)
+            row = None if index is None else self._runner.outcome(index)
+            if row is not None and row.images:
+                found[row.index] = (row, row.images[0])
+                if len(found) == MOST_PICTURES:
+                    break
+        return [found[index] for index in sorted(found)]
+
     async def results(self, timeout: float | None = None) -> list[BatchRow]:  # noqa: ASYNC109
         """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
 
@@ -283,8 +395,11 @@ class AsyncBatchRun(FixedAttributes):
 
     def failures(self) -> list[BatchFailures]:
         """Return the rows that have failed so far, grouped by the reason, the most frequent one first."""
+        return self._failures()
+
+    def _failures(self, most: int | None = None) -> list[BatchFailures]:
         groups: dict[str, list[BatchRow]] = {}
-        for index in self._runner.table.having("failed"):
+        for index in self._runner.table.having("failed")[:most]:
             row = self._runner.outcome(index)
             if row is not None:
                 groups.setdefault(_kind(row.error or ""), []).append(row)
@@ -451,6 +566,10 @@ def _kind(error: str) -> str:
     """Return an error without what differs between rows that fail for the same reason."""
     sentence = re.split(r"(?<=[a-z)])[.:] (?=[A-Z])", error, maxsplit=2)
     return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
+
+
+def _shown_values(row: BatchRow) -> str:
+    return ", ".join(f"{name.removeprefix('#')} {label_of(value)}" for name, value in row.values.items())[:80]
 
 
 def _duration(seconds: float) -> str:

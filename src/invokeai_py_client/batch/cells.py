@@ -15,7 +15,7 @@ from typing import Any
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.json_text import read_json
 from invokeai_py_client.workflow.document import WorkflowDefinition
-from invokeai_py_client.workflow.fields import UNSET, Field
+from invokeai_py_client.workflow.fields import UNSET, Field, shortened
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.json_values import as_json
 from invokeai_py_client.workflow.references import BoardReference, LocalImage, ModelReference, is_model
@@ -98,14 +98,10 @@ class Column:
                 raise CellError("it has no value, and the plan replaces the edge that feeds the input")
             if not one.template.required:
                 return UNSET if one.template.nullable else one.raw
-        before = one.snapshot()
         try:
-            one.set(value, override_edge=True)
-            return one.raw
+            return one.checked(value)
         except InputValueError as error:
-            raise CellError(f"{value!r:.80} is not allowed: it takes {error.expected}") from None
-        finally:
-            one.restore(before)
+            raise CellError(f"{shortened(value)} is not allowed: it takes {error.expected}") from None
 
     def is_batch_item(self, raw: Any) -> bool:
         """Return whether the server can set this value for each item of a batch."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from invokeai_py_client.blocking.generated.image_methods import ImageMethods
+
+_SECONDS = 5
+"""How long a cell waits for an image."""
 
 
 class Image(ImageMethods):
@@ -12,7 +18,7 @@ class Image(ImageMethods):
     `image["width"]` for this and for whatever else the server sent. Of an image of a run only the name is known, until
     `refresh` has fetched the rest.
 
-    In a notebook, an image that is the last line of a cell is downloaded and shown.
+    In a notebook, an image that is the last line of a cell is downloaded and shown, if that takes no more than 5 s.
 
     Example:
         >>> for image in run.images:
@@ -21,10 +27,12 @@ class Image(ImageMethods):
         ...     print(image.width, image.save("starred"))
     """
 
-    # IPython calls these only where it can show such an image; a terminal cannot.
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the image file for a notebook; in its place, the reason if it cannot be had."""
+        from invokeai_py_client.notebook.output import image_bundle
 
-    def _repr_png_(self) -> bytes | None:
-        return self.bytes() if self.name.lower().endswith(".png") else None
+        async def content() -> bytes:
+            async with asyncio.timeout(_SECONDS):
+                return await self.aio.bytes()
 
-    def _repr_jpeg_(self) -> bytes | None:
-        return self.bytes() if self.name.lower().endswith((".jpg", ".jpeg")) else None
+        return image_bundle(lambda: self.aio._engine.block(content()), repr(self))

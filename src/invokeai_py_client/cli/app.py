@@ -28,7 +28,7 @@ root = LazyGroup(
         "boards": (f"{_HERE}.boards", "List, create and delete boards."),
         "models": (f"{_HERE}.models", "List, install and delete models."),
         "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
-        "server": (f"{_HERE}.server", "Ask how the server is."),
+        "server": (f"{_HERE}.server", "Install, start and stop a server on this machine, and ask how any is."),
         "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
         "login": (f"{_HERE}.login", "Log in to a multi-user server."),
         "logout": (f"{_HERE}.logout", "Forget the token of a server."),

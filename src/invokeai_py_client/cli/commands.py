@@ -11,6 +11,9 @@ import click
 
 FORMATS = ("auto", "human", "json", "quiet")
 
+_WHOLE = 1_000
+"""More characters than the first sentence of a command's help has."""
+
 
 @dataclass
 class GlobalOptions:
@@ -44,7 +47,9 @@ class GlobalOption(click.Option):
 def _global_options() -> list[click.Parameter]:
     return [
         GlobalOption(
-            "--url", metavar="URL", help="Address of the server. Else INVOKEAI_URL, the profile, or port 9090 here."
+            "--url",
+            metavar="URL",
+            help="Address of the server. Else INVOKEAI_URL, the profile, the server started here, or port 9090.",
         ),
         GlobalOption("--token", metavar="TOKEN", help="Token of a multi-user server. INVOKEAI_TOKEN is safer."),
         GlobalOption("--profile", metavar="NAME", help="Profile of the configuration file."),
@@ -99,6 +104,12 @@ class Group(_Common, click.Group):
         """Write the commands first, as there is nothing to be done without one."""
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command's help, whole."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_WHOLE)) for name, one in commands if one is not None])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

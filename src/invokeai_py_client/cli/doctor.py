@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.failures import Failure, failure_of
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -61,14 +61,19 @@ def command(session: Session) -> None:
 
 
 def _findings(session: Session) -> Iterator[Finding]:
-    client = session.client
-    settings = client.settings
+    from invokeai_py_client.errors import InvokeAIError
+
+    settings = session.settings
     yield Finding("address", True, settings.url)
     yield Finding("proxy", True, "a proxy is used" if settings.proxy else "none")
-    health = client.health_check()
-    if not health.is_reachable:
-        error = health.error
-        yield Finding("server", False, str(error), "Start the server, or correct --url, INVOKEAI_URL or the profile.")
+    try:
+        client = session.client
+        health = client.health_check()
+        if not health.is_reachable and health.error is not None:
+            raise health.error
+    except InvokeAIError as error:
+        failure = failure_of(error)
+        yield Finding("server", False, failure.message, failure.hint)
         return
     yield Finding("server", True, f"responds in {(health.latency or 0) * 1000:.0f} ms")
     version = health.version or ""

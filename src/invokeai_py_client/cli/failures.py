@@ -44,6 +44,7 @@ CODES: dict[str, tuple[int, str]] = {
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
     "server_error": (RUN_FAILED, "The server failed."),
+    "local_server": (RUN_FAILED, "A server on this machine could not be installed, started or stopped, or has ended."),
     "failed": (RUN_FAILED, "Another failure; the message says which."),
     "interrupted": (INTERRUPTED, "Ctrl-C."),
     "internal": (RUN_FAILED, "A defect of this program; --verbose shows where."),
@@ -80,6 +81,7 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.InvalidRequestError, "bad_input"),
     (errors.NotAnImageError, "bad_input"),
     (errors.UnsafePathError, "bad_input"),
+    (errors.LocalServerError, "local_server"),
     (errors.InvokeAIError, "failed"),
     (OSError, "file_error"),
     (KeyboardInterrupt, "interrupted"),
@@ -109,6 +111,12 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
+    (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
+    (errors.NotReadyError, "Allow more with --wait if it is still starting."),
+    (
+        errors.RequestTimeout,
+        "If the server is only busy, run the command again later. The command doctor checks the connection.",
+    ),
     (errors.RunFailed, "With --verbose, the server's traceback is shown."),
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
     (errors.EnqueueInDoubtError, "The command queue list shows whether it is in the queue."),
@@ -154,6 +162,25 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _hint_of(error: errors.InvokeAIError) -> str:
+    if type(error) is errors.TransportError:
+        return _connection_hint(error)
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
     near = re.match(r"Did you mean .+?\?(?= |$)", error.hint)
     return hint if near is None or hint == error.hint else f"{near[0]} {hint}"
+
+
+def _connection_hint(error: errors.TransportError) -> str:
+    import ssl
+
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return "If the certificate is from your own authority, set SSL_CERT_FILE=/path/of/the/ca.pem."
+    if isinstance(error.__cause__, ssl.SSLError):
+        return "Does the server use TLS on this port? If not, begin the address with http://."
+    if "proxy" in str(error):
+        return "Correct the proxy in HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY to go without it."
+    if error.sent:
+        return "The server may have been stopped or restarted. The command server status --wait 60 waits for it."
+    return (
+        "Start the server (invokeai-client server start starts one here), or correct its address: --url, INVOKEAI_URL "
+        "or the profile."
+    )

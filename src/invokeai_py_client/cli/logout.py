@@ -18,7 +18,7 @@ from invokeai_py_client.cli.tokens import read_token, store_token
 @with_session
 def command(session: Session) -> None:
     """Forget a token."""
-    url = session.client.settings.url
+    url = session.settings.url
     was_there = read_token(url) is not None
     store_token(url, None)
     session.output.done(

@@ -19,6 +19,11 @@ from invokeai_py_client.cli.tokens import read_token
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.settings import Settings
+
+_PROBE_TIMEOUT = 11.0
+"""Seconds to connect and respond: more than a connection may take, so that one that fails is told from a response that
+is late."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,23 +51,68 @@ class Session:
         return read_profile(self._options.profile)
 
     @cached_property
+    def settings(self) -> Settings:
+        """The server's address and token, from what is nearest to the user.
+
+        That is an option, a profile that is named, the environment, the default profile, and last the server that
+        `server start` left running.
+        """
+        return self._settings()
+
+    @cached_property
     def client(self) -> InvokeAIClient:
-        """The client, which connects when it is first used, and is closed when the command has ended."""
+        """The client, once the server has been found to accept connections. It is closed when the command has ended.
+
+        The client itself retries a refused connection for seconds, for programs that start together with their server.
+        Whoever types a command wants to know at once.
+
+        Raises:
+            TransportError: no connection could be made.
+        """
+        if not self._is_quick:
+            self._check_connection()
+        return self.unchecked_client
+
+    @cached_property
+    def unchecked_client(self) -> InvokeAIClient:
+        """The client, whether or not the server can be reached."""
         import logging
 
         from invokeai_py_client.client import InvokeAIClient
-        from invokeai_py_client.secret import Secret
-        from invokeai_py_client.settings import DEFAULT_URL, URL_VARIABLE, Settings
 
         # So that Python does not print warnings of the package by itself.
         logging.getLogger("invokeai_py_client").addHandler(logging.NullHandler())
+        return self._exits.enter_context(InvokeAIClient(self.settings))
+
+    def _check_connection(self) -> None:
+        from invokeai_py_client.client import InvokeAIClient
+        from invokeai_py_client.errors import InvokeAIError, TransportError
+
+        # A server that is only slow to respond is left to the command itself, and its longer timeout.
+        settings = self._settings(retries=0, timeout=_PROBE_TIMEOUT)
+        with InvokeAIClient(settings) as probe:
+            try:
+                probe.app.get_version()
+            except TransportError as error:
+                if not error.sent:
+                    raise
+            except InvokeAIError:
+                # The command meets it itself, and knows what it was doing.
+                pass
+
+    def _settings(self, **more: Any) -> Settings:
+        from invokeai_py_client.secret import Secret
+        from invokeai_py_client.settings import DEFAULT_URL, URL_VARIABLE, Settings
+
         options, profile = self._options, self.profile
-        settings: dict[str, Any] = {"default_board": self.board or profile.board}
+        settings: dict[str, Any] = {"default_board": self.board or profile.board, **more}
         if self._is_quick:
             settings |= {"timeout": 2.0, "connect_timeout": 1.0, "retries": 0}
-        # What is nearest to the user counts: an option, a profile that is named, the environment, the default profile.
         environment = None if options.profile else os.environ.get(URL_VARIABLE)
-        if url := options.url or (None if environment else profile.url):
+        url = options.url or (None if environment else profile.url)
+        if url is None and not environment:
+            url = _url_of_local_server()
+        if url is not None:
             settings["url"] = url
         token = options.token
         if token is None and profile.token is not None and settings.get("url", DEFAULT_URL) == profile.url:
@@ -72,7 +122,7 @@ class Session:
         chosen = Settings.from_environment(**settings)
         if chosen.token is None and chosen.email is None and (stored := read_token(chosen.url)) is not None:
             chosen = Settings.from_environment(**{**settings, "url": chosen.url, "token": Secret.of(stored)})
-        return self._exits.enter_context(InvokeAIClient(chosen))
+        return chosen
 
     def confirm(self, question: str, yes: bool) -> None:
         """Ask whether to go on.
@@ -94,6 +144,14 @@ class Session:
     def close(self) -> None:
         """Close the client."""
         self._exits.close()
+
+
+def _url_of_local_server() -> str | None:
+    """Return the address of the server that was started on this machine, if exactly one is running."""
+    from invokeai_py_client.local.running import running_servers
+
+    urls = [server.url for server in running_servers()]
+    return urls[0] if len(urls) == 1 else None
 
 
 def with_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:

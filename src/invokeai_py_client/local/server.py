@@ -23,6 +23,8 @@ from invokeai_py_client.files import CACHE_VARIABLE, cache_folder, whole_file
 from invokeai_py_client.local.environment import Report, ServerEnvironment
 from invokeai_py_client.local.locking import FileLock
 from invokeai_py_client.local.models import build_tiny_model, install_model
+from invokeai_py_client.local.processes import identity_of
+from invokeai_py_client.local.running import RunningServer, forget_server, running_server_on
 
 DEFAULT_VERSION = "6.14.2"
 
@@ -87,6 +89,8 @@ class LocalServer:
         self._lock = FileLock(self.root / "client.lock")
         self._process: subprocess.Popen[bytes] | None = None
         self._url: str | None = None
+        self._is_detached = False
+        self._began_at = 0.0
 
     @property
     def url(self) -> str:
@@ -143,10 +147,14 @@ class LocalServer:
         """
         self._environment.install(self._report)
 
-    def start(self) -> Self:
+    def start(self, *, detached: bool = False) -> Self:
         """Start it and wait until it answers. A running one is left as it is.
 
         A start right after a crash can fail while items are pending ("cannot VACUUM"); it is then tried again.
+
+        Args:
+            detached: let it go on when this program ends. `running_servers` finds it, also in other programs, and can
+                stop it.
 
         Raises:
             LocalServerInUseError: another process, or object, runs a server on the same root.
@@ -163,11 +171,21 @@ class LocalServer:
                 f"Process {self._lock.holder()} already runs a server on {self.root}.",
                 hint="Stop that one, or give this one a root folder of its own.",
             )
+        self._is_detached = detached
         try:
+            other = running_server_on(self.root)
+            if other is not None:
+                raise LocalServerInUseError(
+                    f"Process {other.pid} already runs a server on {self.root}.",
+                    hint="Stop that one (invokeai-client server stop), or give this one a root folder of its own.",
+                )
             self._start_until_up()
         except BaseException:
             self._end(signal.SIGKILL)
             raise
+        if detached:
+            # From here on, the record keeps others from the root folder, also when this program has ended.
+            self._lock.release()
         return self
 
     def stop(self) -> None:
@@ -242,6 +260,8 @@ class LocalServer:
             if found:
                 # Where another program took the port first, the server went to the next free one: believe it.
                 self._url = found[1].rstrip("/")
+                if self._is_detached:
+                    self._record()
                 return True
             if now - began > self._start_timeout:
                 raise LocalServerError(
@@ -253,6 +273,13 @@ class LocalServer:
             time.sleep(0.1)
         return False
 
+    def _command(self) -> list[str]:
+        command = [str(self._environment.web), "--root", str(self.root)]
+        if self._is_detached or sys.platform == "win32":
+            # Windows cannot replace a process by another one, and has no signal for the death of a parent.
+            return command
+        return [str(self._environment.python), "-c", _LAUNCHER, str(os.getpid()), *command]
+
     def _launch(self) -> None:
         """Start the process from a thread that lives as long as it does.
 
@@ -261,25 +288,20 @@ class LocalServer:
         started = threading.Event()
         failure: list[OSError] = []
 
+        self._began_at = time.time()
+
         def keep() -> None:
             try:
                 with open(self.log_path, "wb") as log:
                     self._process = subprocess.Popen(
-                        [
-                            str(self._environment.python),
-                            "-c",
-                            _LAUNCHER,
-                            str(os.getpid()),
-                            str(self._environment.web),
-                            "--root",
-                            str(self.root),
-                        ],
+                        self._command(),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         env=self._environment.variables(),
                         # Ctrl-C is the user's word to the program, which then stops the server in order.
                         start_new_session=True,
+                        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                     )
             except OSError as error:
                 failure.append(error)
@@ -295,8 +317,27 @@ class LocalServer:
                 f"{self._environment.python} cannot be run: {failure[0]}.",
                 hint=f"Delete {self._environment.folder}, so that it is installed again.",
             ) from failure[0]
-        # Where no signal comes with a parent's death, an orderly exit at least leaves nothing behind.
-        atexit.register(self.kill)
+        if self._is_detached:
+            # At once, so that it can be found and stopped even if this program does not live to see it answer.
+            self._record()
+        else:
+            # Where no signal comes with a parent's death, an orderly exit at least leaves nothing behind.
+            atexit.register(self.kill)
+
+    def _record(self) -> None:
+        """Tell other programs of the process, unless it has ended already."""
+        process = self._process
+        identity = None if process is None else identity_of(process.pid)
+        if process is not None and identity is not None:
+            RunningServer(
+                pid=process.pid,
+                identity=identity,
+                root=str(self.root),
+                version=self.version,
+                log_path=str(self.log_path),
+                started_at=self._began_at,
+                url=self._url,
+            ).record()
 
     def _end(self, how: signal.Signals) -> None:
         atexit.unregister(self.kill)
@@ -309,6 +350,8 @@ class LocalServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if self._is_detached:
+                forget_server(self.root)
         self._process = None
         self._url = None
         self._lock.release()

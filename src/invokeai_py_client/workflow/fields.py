@@ -24,6 +24,8 @@ from invokeai_py_client.workflow.templates import InputTemplate
 T = TypeVar("T")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_BITS = 14_000
+"""Of an integer: Python writes no more than 4,300 digits."""
 
 
 class Unset:
@@ -151,12 +153,20 @@ class Field(FixedAttributes, ABC, Generic[T]):
             if not self.template.nullable:
                 self.reset()
                 return
-            checked: Any = UNSET
+            taken: Any = UNSET
         else:
-            checked = self._check(value)
-        self._value = checked
+            taken = self.checked(value)
+        self._value = taken
         if feeding and self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=True)
+
+    def checked(self, value: Any) -> T:
+        """Return a value in the form that is sent. The field keeps the value that it has.
+
+        Raises:
+            InputValueError: the template does not allow the value.
+        """
+        return self._check(value)
 
     @property
     def edge(self) -> Edge | None:
@@ -220,7 +230,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
         return (
             None
             if refused is None
-            else f"its value {_shortened(refused.value)} is not allowed: it takes {refused.expected}"
+            else f"its value {shortened(refused.value)} is not allowed: it takes {refused.expected}"
         )
 
     def refusal_of(self, value: Any) -> InputValueError | None:
@@ -241,7 +251,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     def _refuse(self, value: object, wants: str) -> NoReturn:
         raise InputValueError(
-            f"{self.place} cannot be {_shortened(value)}: it takes {wants}.",
+            f"{self.place} cannot be {shortened(value)}: it takes {wants}.",
             node_id=self.place.node_id,
             node_type=self.place.node_type,
             field=self.place.name,
@@ -403,7 +413,7 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, bool | str | bytes):
         return None
     if isinstance(value, int):
-        return operator.index(value)
+        return operator.index(value) if value.bit_length() <= _MOST_BITS else None
     try:
         if isinstance(value, SupportsIndex):
             return operator.index(value)
@@ -450,7 +460,8 @@ def _string(field: Field[Any], value: Any) -> str:
     low, high = field.template.min_length or 0, field.template.max_length
     if len(value) < low or (high is not None and len(value) > high):
         field._refuse(value, f"text of {low} to {'any number of' if high is None else high} characters")
-    return value
+    # A text of a class of its own, such as a member of an enumeration, may show itself as another text.
+    return str.__str__(value)
 
 
 def _checkbounds(field: Field[Any], number: float, what: str) -> None:
@@ -476,8 +487,13 @@ def _is_multiple(number: float, step: float) -> bool:
         return False
 
 
-def _shortened(value: object) -> str:
-    shown = repr(value)
+def shortened(value: object) -> str:
+    """Return a value as messages show it, in at most 80 characters."""
+    try:
+        shown = repr(value)
+    except ValueError:
+        # Python writes no integer of more than 4,300 digits.
+        return f"{type(value).__name__} of more digits than can be shown"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client.notebook import output
 from invokeai_py_client.workflow.fields import UNSET, bounds
 from invokeai_py_client.workflow.inputs import WorkflowInput
 from invokeai_py_client.workflow.resource_fields import ModelField
@@ -22,6 +22,7 @@ class InputTable:
     """A table of inputs; as text by `str`, and as HTML in a notebook."""
 
     rows: Sequence[tuple[str, ...]]
+    title: str = ""
 
     def __str__(self) -> str:
         rows = [_HEADINGS, *(tuple(_shortened(cell) for cell in row) for row in self.rows)]
@@ -30,16 +31,21 @@ class InputTable:
         lines.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in _HEADINGS)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from invokeai_py_client.notebook.output import mimebundle
+        from invokeai_py_client.notebook.views import inputs_view
+
+        return mimebundle(lambda: inputs_view(self.title, _HEADINGS, self.rows))
 
 
-def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
+def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:
     """Return a table of inputs: index, label, type, range or choices, default and current value.
 
     Inputs with equal labels are distinguished by their nodes.
+
+    Args:
+        inputs: the inputs.
+        title: stands above the table in a notebook.
     """
     entries = [*inputs]
     labels = Counter(entry.label for entry in entries)
@@ -51,16 +57,12 @@ def input_table(inputs: Iterable[WorkflowInput]) -> InputTable:
             name = entry.node_name
             label += f" ({name})" if nodes[label, name] == 1 else f" ({name} {entry.node_id})"
         rows.append(_row(entry, label))
-    return InputTable(rows)
+    return InputTable(rows, title)
 
 
 def show(table: InputTable) -> None:
     """Display a table in a notebook, else print it; characters that stdout cannot encode are escaped."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if ipython is not None and shell is not None and hasattr(shell, "kernel"):
-        ipython.display.display(table)
-    else:
+    if output.show(table) is None:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         # Before the table is laid out: an escape is wider than what it stands for.
         rows = [tuple(cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row) for row in table.rows]

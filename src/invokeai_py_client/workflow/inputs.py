@@ -154,6 +154,12 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
             return self._of_node(*key)
         return self._at(key)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the table that a notebook shows."""
+        from invokeai_py_client.workflow.input_table import input_table
+
+        return input_table(self)._repr_mimebundle_()
+
     def _at(self, key: SupportsIndex) -> WorkflowInput:
         try:
             return _at(self._inputs, key)

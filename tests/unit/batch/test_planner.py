@@ -11,6 +11,7 @@ from tests.support.plans import cells, document, planned
 
 from invokeai_py_client.batch.sources import replace, taken
 from invokeai_py_client.errors import PlanError, SettingsError
+from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 PNG = (Path(__file__).parents[3] / "docs" / "demo.png").read_bytes()
@@ -47,6 +48,14 @@ def test_zipped_columns_have_equally_many_values(templates: NodeTemplates) -> No
     assert found == [
         (None, "", "zipped columns must have equally many values, but 'Positive Prompt' has 1, 'Width' has 2")
     ]
+
+
+def test_cells_are_checked_without_setting_inputs(templates: NodeTemplates, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Rows are worked out when they are read, in several threads at once.
+    plan = planned(templates, {"Positive Prompt": ["{a|b}"]}, dynamic_prompts="all")
+    monkeypatch.delattr(Field, "set")
+    assert cells(plan) == [("a",), ("b",)]
+    assert plan.cell_columns[0].check("c") == "c"
 
 
 @pytest.mark.parametrize("key", ["Width", "width", 1, ("noise", "width"), "noise.width", "1"], ids=lambda key: str(key))

@@ -36,13 +36,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def settings_of(**options: Any) -> tuple[str, str | None, str | None]:
     """The address, token and board that a command would use."""
-    session = Session(GlobalOptions(**options))
-    try:
-        settings = session.client.settings
-        token = settings.token
-        return settings.url, token.reveal() if isinstance(token, Secret) else None, settings.default_board
-    finally:
-        session.close()
+    settings = Session(GlobalOptions(**options)).settings
+    token = settings.token
+    return settings.url, token.reveal() if isinstance(token, Secret) else None, settings.default_board
 
 
 def test_without_a_file_there_is_no_profile(config: Path) -> None:

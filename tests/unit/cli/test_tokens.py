@@ -70,9 +70,7 @@ def test_what_is_nearer_comes_before_the_stored_token(
     store_token(HERE, "t-stored")
     if variable:
         monkeypatch.setenv("INVOKEAI_TOKEN", variable)
-    session = Session(GlobalOptions(url=options["url"], token=options.get("token")))
-    token = session.client.settings.token
-    session.close()
+    token = Session(GlobalOptions(url=options["url"], token=options.get("token"))).settings.token
     assert (token.reveal() if isinstance(token, Secret) else None) == expected
 
 

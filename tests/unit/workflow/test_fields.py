@@ -343,6 +343,28 @@ def test_a_model_field_tells_what_it_accepts(templates: NodeTemplates) -> None:
     assert not one.accepts({**MODEL, "type": "vae"})
 
 
+class Word(str):
+    def __str__(self) -> str:
+        return "another text"
+
+
+def test_a_text_of_a_class_of_its_own_is_sent_as_plain_text(templates: NodeTemplates) -> None:
+    text, choice = field(templates, "string", "value"), field(templates, "img_blur", "blur_type")
+    text.value, choice.value = Word("a cub"), Word("box")
+    assert (type(text.value), type(choice.value)) == (str, str)
+    assert f"{text.value}, {choice.value}" == "a cub, box"
+
+
+def test_a_number_that_python_does_not_write_is_refused_as_others_are(templates: NodeTemplates) -> None:
+    with pytest.raises(InputValueError, match="cannot be int of more digits than can be shown: it takes a whole"):
+        field(templates, "noise", "width").value = 10**5000
+
+
+def test_a_value_is_checked_without_setting_it(templates: NodeTemplates) -> None:
+    one = field(templates, "noise", "width")
+    assert (one.checked(64.0), one.is_set) == (64, False)
+
+
 class Refuses:
     def __index__(self) -> int:
         raise TypeError("only arrays of one element")

@@ -48,7 +48,7 @@ def test_it_shows_index_label_type_choices_default_and_current(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["#", "Input", "Type", "Takes", "Default", "Current"]
     assert lines[2].split() == ["0", "How", "<wide>", "Integer", "512", "64"]
-    assert "How &lt;wide&gt;" in table._repr_html_()
+    assert "How &lt;wide&gt;" in table._repr_mimebundle_()["text/html"]
 
 
 def rows(
@@ -189,7 +189,7 @@ def test_a_cell_is_one_line_of_48_characters(cell: str, shown: str) -> None:
 
 
 def test_a_notebook_gets_every_cell_whole_and_escaped() -> None:
-    html = InputTable([row("0", "<" * 60, "a & b")])._repr_html_()
+    html = InputTable([row("0", "<" * 60, "a & b")])._repr_mimebundle_()["text/html"]
     assert html.count("<tr>") == 2
     assert html.count("<th>") == html.count("<td>") == 6
     assert "<th>Current</th>" in html

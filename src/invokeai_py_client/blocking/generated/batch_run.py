@@ -97,6 +97,30 @@ class BatchRun(Blocking[AsyncBatchRun]):
         """
         return self._aio._wait_blocking(timeout, progress_callback=progress_callback)
 
+    def display(self, timeout: float | None = None) -> None:
+        """Wait until every row has ended, and show the progress in the notebook meanwhile.
+
+        One output below the cell is updated: how many rows have which status, why rows have failed, and thumbnails of
+        the latest images. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the
+        last state are printed. Interrupting the kernel stops the sending, as Ctrl-C does; see `wait`.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            RunTimeout: it had not ended in time. It goes on.
+            InvokeAIError: as `wait`.
+
+        Example:
+            >>> batch = wf.sweep({"Steps": [4, 8, 20]}, folder="out")
+            >>> batch.display()
+        """
+        return self._aio._display_blocking(timeout)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: counts, failures, and thumbnails of the latest images, if they come soon."""
+        return self._aio._repr_mimebundle_(include, exclude)
+
     def results(self, timeout: float | None = None) -> list[BatchRow]:
         """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
 

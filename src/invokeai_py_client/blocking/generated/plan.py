@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from invokeai_py_client.batch.async_plan import AsyncPlan
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
@@ -164,6 +165,10 @@ class Plan(Blocking[AsyncPlan]):
         )
         del folder, images, file_name, window, priority, queue_id, stop_after_failures, report, overwrite
         return BatchRun(self._aio._engine.block(work))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: what varies, the first rows, and why rows cannot run."""
+        return self._aio._repr_mimebundle_(include, exclude)
 
     def __str__(self) -> str:
 

@@ -141,6 +141,32 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         """
         return self._aio._wait_blocking(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
+    def display(self, timeout: float | None = None) -> None:
+        """Wait until the run has ended, and show its progress in the notebook meanwhile, with previews.
+
+        One output below the cell is updated: the progress and the latest preview, and at the end the images or the
+        error. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the last state are
+        printed. Like `wait` it raises nothing if the run fails; call `run.result()` where the notebook is to stop then.
+        Giving it up, by a timeout or by interrupting the kernel, leaves the run as it is.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            RunTimeout: it had not ended in time.
+            InvokeAIError: as `wait`.
+
+        Example:
+            >>> run = wf.submit_sync()
+            >>> run.display()
+            >>> run.images[0]
+        """
+        return self._aio._display_blocking(timeout)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the progress, the error, and the images, if these come soon."""
+        return self._aio._repr_mimebundle_(include, exclude)
+
     def result(self, timeout: float | None = None) -> QueueItem:
         """Wait until the run has completed.
 

@@ -172,9 +172,13 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     def describe(self) -> None:
         """Print the inputs as a table: index, label, type, range or choices, default and current value.
 
-        In a notebook it is shown as a table of the page.
+        In a notebook it is shown as a table of the page, as is a handle that is the last line of a cell.
         """
         return self._aio.describe()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the name of the workflow, and its inputs."""
+        return self._aio._repr_mimebundle_(include, exclude)
 
     def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
         """Write down which input has which index, for `verify_input_index_map` to compare with later.

@@ -1,0 +1,113 @@
+"""HTML from plain values, all of them escaped. Colours are readable on light and on dark pages."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+COLOURS = {"completed": "#2e9e5b", "failed": "#d9534f", "in_progress": "#3b82d6"}
+"""By status, for bars and marks. Text has the colour of the page."""
+
+GREY = "#8c8c8c"
+"""For every other status."""
+
+_EMPTY_ELEMENTS = frozenset({"img"})
+
+
+class Html(str):
+    """Markup, as opposed to text that is yet to be escaped."""
+
+    __slots__ = ()
+
+
+class Picture(NamedTuple):
+    """The content of an image file, and what stands below it."""
+
+    content: bytes
+    content_type: str
+    caption: str = ""
+    width: int | None = None
+    """Pixels; None shows the image as large as it is, but 256 pixels at most."""
+
+
+def element(name: str, *children: object, style: str = "", **attributes: object) -> Html:
+    """Return an element. Children that are not `Html`, and the values of attributes, are escaped.
+
+    Example:
+        >>> element("td", "a < b", title='"x"')
+        '<td title="&quot;x&quot;">a &lt; b</td>'
+    """
+    given = ({"style": style} if style else {}) | attributes
+    head = "".join(f' {key.replace("_", "-")}="{_escaped(value)}"' for key, value in given.items())
+    if name in _EMPTY_ELEMENTS:
+        return Html(f"<{name}{head}>")
+    return Html(f"<{name}{head}>{joined(children)}</{name}>")
+
+
+def joined(children: Iterable[object]) -> Html:
+    """Return children one after another, escaped unless they are `Html`."""
+    return Html("".join(child if isinstance(child, Html) else _escaped(child) for child in children))
+
+
+def _escaped(value: object) -> str:
+    # A notebook's messages are UTF-8, which has no unpaired surrogates.
+    return html.escape(str(value).encode("utf-8", "replace").decode("utf-8"))
+
+
+def shortened(text: object, letters: int) -> str:
+    """Return a text cut off at a length, with an ellipsis if anything is missing."""
+    whole = str(text)
+    return whole if len(whole) <= letters else f"{whole[: letters - 1].rstrip()}…"
+
+
+def bar(parts: Mapping[str, float], label: str) -> Html:
+    """Return a progress bar.
+
+    Args:
+        parts: the percentage of the bar that each status takes, from the left.
+        label: says the same to a screen reader.
+    """
+    segments = (
+        element("div", style=f"width:{percentage:.2f}%;background:{COLOURS.get(status, GREY)}")
+        for status, percentage in parts.items()
+        if percentage > 0
+    )
+    return element(
+        "div",
+        *segments,
+        style="display:flex;height:8px;border-radius:4px;overflow:hidden;background:rgba(128,128,128,.3);margin:4px 0",
+        role="img",
+        aria_label=label,
+    )
+
+
+def pictures(shown: Sequence[Picture]) -> Html:
+    """Return images side by side, with their captions."""
+    if not shown:
+        return Html("")
+    style = "display:flex;flex-wrap:wrap;gap:8px;align-items:flex-start;margin:6px 0"
+    return element("div", *map(_figure, shown), style=style)
+
+
+def _figure(picture: Picture) -> Html:
+    encoded = base64.b64encode(picture.content).decode()
+    width = "" if picture.width is None else f"width:{picture.width}px;"
+    image = element(
+        "img",
+        style=f"{width}max-width:256px;display:block;margin:0;border-radius:3px",
+        src=f"data:{picture.content_type};base64,{encoded}",
+        alt=picture.caption,
+    )
+    style = "font-size:85%;opacity:.8;max-width:256px;overflow-wrap:anywhere"
+    caption = element("figcaption", picture.caption, style=style) if picture.caption else ""
+    return element("figure", image, caption, style="margin:0")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """Return a table with a line of headings."""
+    cell = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;overflow-wrap:anywhere"
+    head = element("tr", *(element("th", heading, style=cell) for heading in headings))
+    body = (element("tr", *(element("td", one, style=cell) for one in row)) for row in rows)
+    return element("table", element("thead", head), element("tbody", *body), style="border-collapse:collapse")
