@@ -24,6 +24,7 @@ InvokeAIError
 ├── WorkflowError (ValueError)              a workflow that cannot be used
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
+│   ├── FormChangedError                        its form is not the one that a module was generated for
 │   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
 │       ├── UnknownNodeError                        has nodes that the server lacks
 │       └── BatchError                              has batch nodes that make no batch
@@ -89,6 +90,7 @@ __all__ = [
     "EngineThreadError",
     "EnqueueInDoubtError",
     "ForbiddenError",
+    "FormChangedError",
     "GraphRejectedError",
     "InputConnectedError",
     "InputNotFoundError",
@@ -384,6 +386,14 @@ class WorkflowVersionError(WorkflowError):
     def __init__(self, what: str, *, version: object, source: str | None = None, hint: str = "") -> None:
         super().__init__(what, source=source, hint=hint)
         self.version = version
+
+
+class FormChangedError(WorkflowError):
+    """The workflow's form is not the one that a generated module was written for: `changes` says how it differs."""
+
+    def __init__(self, what: str, *, changes: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.changes = changes
 
 
 class InputsNotReadyError(WorkflowError):

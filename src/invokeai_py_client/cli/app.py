@@ -20,8 +20,12 @@ root = LazyGroup(
     "invokeai-client",
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
+        "batch": (f"{_HERE}.batch", "Run a workflow once for each row of a file."),
+        "sweep": (f"{_HERE}.sweep", "Run every combination of some values, and compare the results."),
+        "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
+        "codegen": (f"{_HERE}.codegen", "Generate a Python module with typed inputs for a workflow."),
         "jobs": (f"{_HERE}.jobs", "List, wait for, cancel and retry what was submitted."),
         "workflows": (f"{_HERE}.workflows", "List, download and upload workflows of the library."),
         "images": (f"{_HERE}.images", "List, download, upload and delete images."),

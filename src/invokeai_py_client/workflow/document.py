@@ -324,6 +324,11 @@ class WorkflowDefinition:
         """(node id, field name) of the inputs that the form shows, depth first; () without a form."""
         return tuple(read_form(self._document.get("form")).fields())
 
+    @cached_property
+    def form_settings(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """What the form says of inputs, by (node id, field name): `min` and `max`, or the `options` of a dropdown."""
+        return read_form(self._document.get("form")).settings()
+
     def to_dict(self) -> dict[str, Any]:
         """Return a copy of the document in the latest format."""
         copied: dict[str, Any] = json.loads(self.to_json())
