@@ -10,22 +10,20 @@ import click
 from invokeai_py_client.cli.commands import Command, options_of
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import WORKFLOW_HELP, load
+from invokeai_py_client.cli.workflow_argument import load, workflow_argument
 
 
 @click.command(
     "codegen",
     cls=Command,
-    help=f"""Generate a Python module that runs a workflow with typed inputs.
-
-{WORKFLOW_HELP}
+    help="""Generate a Python module that runs a workflow with typed inputs.
 
 The module has a dataclass with a field for each input of the workflow's form, and the functions run, submit and plan.
 It is printed as it is, also into a pipe, unless --format json is given. It looks for the workflow's file relative to
 itself. When the form has changed, it says so, and is generated again by the same command.""",
     example="invokeai-client codegen workflow.json -o tiger.py",
 )
-@click.argument("workflow")
+@workflow_argument
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; stdout without it.")
 @click.option("--force", is_flag=True, help="Replace the file even if it was written by hand.")
 @with_session
