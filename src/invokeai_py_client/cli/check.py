@@ -6,31 +6,21 @@ from typing import Any
 
 import click
 
-from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import WORKFLOW_HELP, load, set_inputs
+from invokeai_py_client.cli.workflow_argument import load, set_inputs, set_option, workflow_argument
 
 
 @click.command(
     "check",
     cls=Command,
-    help=f"""Check whether a workflow would run on the server, and list what is missing: node types, models, images,
-boards, values. Nothing is submitted or uploaded. The exit code is 1 if something is missing.
-
-{WORKFLOW_HELP}""",
+    help="""Check whether a workflow would run on the server, and list what is missing: node types, models, images,
+boards, values. Nothing is submitted or uploaded. The exit code is 1 if something is missing.""",
     example="invokeai-client check workflow.json",
 )
-@click.argument("workflow")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=completion.inputs,
-    help="Set an input first, as in run.",
-)
+@workflow_argument
+@set_option
 @with_session
 def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> None:
     """Check a workflow."""

@@ -30,12 +30,14 @@ CODES: dict[str, tuple[int, str]] = {
     "rejected": (BAD_INPUT, "The server refuses what was sent."),
     "ambiguous": (BAD_INPUT, "Several things have that name; details.choices lists them."),
     "file_error": (BAD_INPUT, "A file of this machine cannot be read or written."),
+    "folder_error": (BAD_INPUT, "The folder of a batch is in use, holds other results, or cannot be written."),
     "unreachable": (UNREACHABLE, "The server cannot be reached, or did not respond in time."),
     "not_invokeai": (UNREACHABLE, "Something responds at the address, but it is not an InvokeAI server."),
     "unauthorized": (NOT_ALLOWED, "The server wants a token, or does not know the one that it got."),
     "forbidden": (NOT_ALLOWED, "The user may not do this."),
     "not_found": (NOT_FOUND, "The server has no such image, board, model, item or workflow."),
     "run_failed": (RUN_FAILED, "A node of the run failed."),
+    "rows_failed": (RUN_FAILED, "Some rows of a batch failed or were canceled; details.failures lists why."),
     "run_canceled": (RUN_FAILED, "The run was canceled."),
     "timeout": (RUN_FAILED, "It took longer than --timeout allows."),
     "not_enqueued": (RUN_FAILED, "The queue has no room, or it is not known whether the batch is in it."),
@@ -79,6 +81,8 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.WorkflowError, "bad_input"),
     (errors.InputValueError, "bad_input"),
     (errors.InvalidRequestError, "bad_input"),
+    (errors.PlanError, "bad_input"),
+    (errors.BatchFolderError, "folder_error"),
     (errors.NotAnImageError, "bad_input"),
     (errors.UnsafePathError, "bad_input"),
     (errors.LocalServerError, "local_server"),
@@ -116,6 +120,10 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (
         errors.RequestTimeout,
         "If the server is only busy, run the command again later. The command doctor checks the connection.",
+    ),
+    (
+        errors.BatchFolderError,
+        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
     ),
     (errors.RunFailed, "With --verbose, the server's traceback is shown."),
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
@@ -158,6 +166,8 @@ def failure_of(error: BaseException) -> Failure:
         details["http_status"] = error.status
     if isinstance(error, errors.InputsNotReadyError):
         details["problems"] = [{"node": node, "field": name, "why": why} for node, name, why in error.problems]
+    if isinstance(error, errors.PlanError):
+        details["problems"] = [{"row": row, "column": column, "why": why} for row, column, why in error.problems]
     return Failure(code, message, _hint_of(error), details)
 
 

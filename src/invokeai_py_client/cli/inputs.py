@@ -8,7 +8,7 @@ import click
 
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import WORKFLOW_HELP, load
+from invokeai_py_client.cli.workflow_argument import load, workflow_argument
 
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import WorkflowInput
@@ -19,12 +19,10 @@ _JSON_TYPES = {"IntegerField": "integer", "FloatField": "number", "BooleanField"
 @click.command(
     "inputs",
     cls=Command,
-    help=f"""List the inputs of a workflow's form: what --set of the command run takes.
-
-{WORKFLOW_HELP}""",
+    help="""List the inputs of a workflow's form: what --set of the command run takes.""",
     example="invokeai-client inputs workflow.json",
 )
-@click.argument("workflow")
+@workflow_argument
 @click.option("--all", "is_all", is_flag=True, help="List the inputs of all nodes, not only those of the form.")
 @click.option("--json-schema", is_flag=True, help="Print a JSON Schema of the values, by label.")
 @with_session

@@ -51,6 +51,11 @@ class Output:
         """Whether somebody can be asked a question."""
         return self.is_human and sys.stdin.isatty()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody watches stderr, and may be shown how far the work is."""
+        return self.is_human and sys.stderr.isatty()
+
     def console(self, file: TextIO | None = None) -> Console:
         """Return a console of rich for stdout or another stream; a pipe gets neither colours nor line breaks."""
         from rich.console import Console

@@ -11,11 +11,9 @@ from typing import Any
 
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.pillow import check_pillow
-from invokeai_py_client.report.axes import Axis, Grid, Row, is_grid, label_of, latest
+from invokeai_py_client.report.axes import Axis, Grid, Row, captions_of, is_grid, latest
 from invokeai_py_client.report.sheets import Cell, Painter, Table
 from invokeai_py_client.report.thumbnails import usual_size
-
-_CAPTION_LETTERS = 300
 
 
 def contact_sheet(
@@ -92,28 +90,11 @@ def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
 def _gallery(rows: Sequence[Row]) -> Table:
     """Rows in their order, as many across as down. Below each stands what tells it from the others."""
     columns = max(1, math.ceil(math.sqrt(len(rows))))
-    seen: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        for column, value in row["values"].items():
-            seen.setdefault(column, {})[label_of(value)] = value
-    labels = {
-        column: dict(zip(values, Axis(column, [*values.values()]).labels, strict=True))
-        for column, values in seen.items()
-        if len(values) > 1
-    }
-
-    captions = []
-    for row in rows:
-        told = []
-        for column, value in row["values"].items():
-            if column in labels:
-                label = labels[column][label_of(value)]
-                told.append((label if isinstance(value, str) else f"{column} {label}")[:_CAPTION_LETTERS])
-        captions.append(f"{row['index']}: {', '.join(told)}")
+    captions = captions_of(rows)
 
     def cell(x: int, y: int) -> Cell | None:
-        number = y * columns + x
-        return Cell(rows[number], captions[number]) if number < len(rows) else None
+        place = y * columns + x
+        return Cell(rows[place], caption=captions[place]) if place < len(rows) else None
 
     lines = math.ceil(len(rows) / columns)
     return Table(columns=[""] * columns, labels=[""] * lines, cell=cell, captions=captions)

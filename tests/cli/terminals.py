@@ -1,0 +1,117 @@
+"""A program in a terminal of its own, as tests see it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.cli.conftest import PROGRAM
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.resize(80, 24)
+        self.modes = termios.tcgetattr(theirs)
+        self.program = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+            start_new_session=True,
+            # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        os.close(theirs)
+        self.raw = ""
+
+    @property
+    def text(self) -> str:
+        """What was shown so far, without control sequences."""
+        return ESCAPES.sub("", self.raw).replace("\r", "\n")
+
+    @property
+    def frame(self) -> list[str]:
+        """The lines of what was drawn on the whole screen, but for the newest drawing, which may be incomplete."""
+        frames = self.raw.split("\x1b[H")
+        return ESCAPES.sub("", frames[-2]).replace("\r", "").split("\n") if len(frames) > 2 else []
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size, as whoever drags its window does."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read_until_frame(self, wanted: str, seconds: float = 30) -> list[str]:
+        """Read until the screen shows something, and return its lines."""
+        deadline = time.monotonic() + seconds
+        while not re.search(wanted, "\n".join(self.frame)):
+            left = deadline - time.monotonic()
+            assert left > 0, self.frame
+            if select.select([self._ours], [], [], left)[0]:
+                self.raw += self._read()
+        return self.frame
+
+    def has_its_modes_back(self) -> bool:
+        """Whether the terminal shows what is typed, and reads line by line, as it did before the program."""
+        return termios.tcgetattr(self._ours) == self.modes
+
+    def read_until(self, wanted: str, seconds: float = 30) -> None:
+        """Read until the program has shown something."""
+        deadline = time.monotonic() + seconds
+        while not re.search(wanted, self.text):
+            left = deadline - time.monotonic()
+            assert left > 0, self.text
+            if select.select([self._ours], [], [], left)[0]:
+                self.raw += self._read()
+
+    def end(self, seconds: float = 30) -> int:
+        """Wait until the program has ended, and read the rest."""
+        exit_code = self.program.wait(seconds)
+        while select.select([self._ours], [], [], 0)[0] and (more := self._read()):
+            self.raw += more
+        return exit_code
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def close(self) -> None:
+        if self.program.poll() is None:
+            self.program.kill()
+            self.program.wait()
+        os.close(self._ours)
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._ours, 65536).decode(errors="replace")
+        except OSError:  # the other end is closed
+            return ""
+
+
+TerminalMaker = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str]) -> Iterator[TerminalMaker]:
+    opened: list[Terminal] = []
+
+    def begin(*arguments: object, **more: str) -> Terminal:
+        opened.append(Terminal([*PROGRAM, *map(str, arguments)], {**environment, **more}))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()
