@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.batch.batch_options import WINDOW, BatchOptions, WhichImages
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin, duration_text
+from invokeai_py_client.batch.batch_run import AsyncBatchRun, duration_text
 from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
@@ -18,9 +19,9 @@ from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
 from invokeai_py_client.batch.planner import Planned, Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
-from invokeai_py_client.batch.runner import WINDOW, BatchOptions, WhichImages
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import SourceError, taken
+from invokeai_py_client.batch.submission import begin
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import PlanError, SettingsError

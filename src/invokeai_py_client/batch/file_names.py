@@ -77,6 +77,10 @@ class FileNames:
         self._files.update(name.casefold() for name in names)
         return names
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Let names that `files_of` has returned be given again: the files could not be made."""
+        self._files.difference_update(name.casefold() for name in names)
+
 
 def plain_name(text: str) -> str:
     """Make a text a file name that every system takes, at most 200 bytes long.
