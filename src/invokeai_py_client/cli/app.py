@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -16,18 +17,39 @@ from invokeai_py_client.cli.output import Output
 
 _HERE = "invokeai_py_client.cli"
 
-root = LazyGroup(
+
+class _Root(LazyGroup):
+    """The command itself, which ends well when whoever reads stdout has seen enough, such as `head`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # Caught here, as click would make it exit code 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+root = _Root(
     "invokeai-client",
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
+        "batch": (f"{_HERE}.batch", "Run a workflow once for each row of a file."),
+        "sweep": (f"{_HERE}.sweep", "Run every combination of some values, and compare the results."),
+        "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
-        "jobs": (f"{_HERE}.jobs", "List, wait for, cancel and retry what was submitted."),
+        "codegen": (f"{_HERE}.codegen", "Generate a Python module with typed inputs for a workflow."),
+        "jobs": (f"{_HERE}.jobs", "List, watch, wait for, cancel and retry what was submitted."),
         "workflows": (f"{_HERE}.workflows", "List, download and upload workflows of the library."),
         "images": (f"{_HERE}.images", "List, download, upload and delete images."),
         "boards": (f"{_HERE}.boards", "List, create and delete boards."),
         "models": (f"{_HERE}.models", "List, install and delete models."),
         "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
+        "reproduce": (f"{_HERE}.reproduce", "Make an image again, and compare the pixels."),
+        "recall": (f"{_HERE}.recall", "Load the parameters of an image into the web UI."),
         "server": (f"{_HERE}.server", "Install, start and stop a server on this machine, and ask how any is."),
         "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
         "login": (f"{_HERE}.login", "Log in to a multi-user server."),
@@ -49,12 +71,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with _logging_to_stderr("--verbose" in arguments):
             result = root.main([*arguments], prog_name="invokeai-client", standalone_mode=False, obj=options)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except BrokenPipeError:
-        # Whoever reads stdout has seen enough, such as `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, options)
 

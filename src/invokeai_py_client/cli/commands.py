@@ -44,6 +44,18 @@ class GlobalOption(click.Option):
         super().__init__(names, expose_value=False, callback=_store, default=None, **attributes)
 
 
+class Argument(click.Argument):
+    """An argument with a help text. Older versions of click have none."""
+
+    def __init__(self, *args: Any, help: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.text = help
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the argument's line in the help."""
+        return self.human_readable_name, self.text
+
+
 def _global_options() -> list[click.Parameter]:
     return [
         GlobalOption(
@@ -72,13 +84,15 @@ class _Common(click.Command):
         self.params += _global_options()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options, and then the global ones."""
-        for title, is_global in (("Options", False), ("Global options", True)):
-            records = [
-                record
-                for param in self.get_params(ctx)
-                if isinstance(param, GlobalOption) is is_global and (record := param.get_help_record(ctx)) is not None
-            ]
+        """Write the arguments, the command's own options, and the global ones."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Global options": []}
+        for param in self.get_params(ctx):
+            is_option = isinstance(param, click.Option)
+            title = "Global options" if isinstance(param, GlobalOption) else "Options" if is_option else "Arguments"
+            record = param.get_help_record(ctx)
+            if record is not None and (is_option or record[1]):
+                sections[title].append(record)
+        for title, records in sections.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)

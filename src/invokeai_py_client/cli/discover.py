@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from invokeai_py_client import __version__
-from invokeai_py_client.cli.commands import FORMATS, Command, GlobalOption, walk
+from invokeai_py_client.cli.commands import FORMATS, Argument, Command, GlobalOption, walk
 from invokeai_py_client.cli.failures import CODES, EXIT_CODES
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -62,6 +62,8 @@ def _parameter(one: click.Parameter) -> dict[str, Any]:
     }
     if isinstance(one, click.Option):
         found |= {"flags": [*one.opts, *one.secondary_opts], "is_flag": one.is_flag, "help": one.help}
+    elif isinstance(one, Argument):
+        found["help"] = one.text
     if isinstance(one.type, click.Choice):
         found["choices"] = [*one.type.choices]
     return found

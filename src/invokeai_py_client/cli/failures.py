@@ -30,17 +30,20 @@ CODES: dict[str, tuple[int, str]] = {
     "rejected": (BAD_INPUT, "The server refuses what was sent."),
     "ambiguous": (BAD_INPUT, "Several things have that name; details.choices lists them."),
     "file_error": (BAD_INPUT, "A file of this machine cannot be read or written."),
+    "folder_error": (BAD_INPUT, "The folder of a batch is in use, holds other results, or cannot be written."),
     "unreachable": (UNREACHABLE, "The server cannot be reached, or did not respond in time."),
     "not_invokeai": (UNREACHABLE, "Something responds at the address, but it is not an InvokeAI server."),
     "unauthorized": (NOT_ALLOWED, "The server wants a token, or does not know the one that it got."),
     "forbidden": (NOT_ALLOWED, "The user may not do this."),
     "not_found": (NOT_FOUND, "The server has no such image, board, model, item or workflow."),
     "run_failed": (RUN_FAILED, "A node of the run failed."),
+    "rows_failed": (RUN_FAILED, "Some rows of a batch failed or were canceled; details.failures lists why."),
     "run_canceled": (RUN_FAILED, "The run was canceled."),
     "timeout": (RUN_FAILED, "It took longer than --timeout allows."),
     "not_enqueued": (RUN_FAILED, "The queue has no room, or it is not known whether the batch is in it."),
     "install_failed": (RUN_FAILED, "A model could not be installed."),
     "transfer_failed": (RUN_FAILED, "Some images could not be transferred; details.failed lists them."),
+    "differs": (RUN_FAILED, "The image that was made again has other pixels; details.difference says how they differ."),
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
     "server_error": (RUN_FAILED, "The server failed."),
@@ -79,6 +82,8 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.WorkflowError, "bad_input"),
     (errors.InputValueError, "bad_input"),
     (errors.InvalidRequestError, "bad_input"),
+    (errors.PlanError, "bad_input"),
+    (errors.BatchFolderError, "folder_error"),
     (errors.NotAnImageError, "bad_input"),
     (errors.UnsafePathError, "bad_input"),
     (errors.LocalServerError, "local_server"),
@@ -111,6 +116,10 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
+    (
+        errors.BatchFolderError,
+        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
+    ),
     (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
     (errors.NotReadyError, "Allow more with --wait if it is still starting."),
     (
@@ -143,11 +152,16 @@ class Failure(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details}
 
 
+def code_of(kind: type[BaseException]) -> str:
+    """Return the error code of a class of exceptions."""
+    return next((code for one, code in _KINDS if issubclass(kind, one)), "internal")
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what an exception means."""
     if isinstance(error, Failure):
         return error
-    code = next((code for kind, code in _KINDS if isinstance(error, kind)), "internal")
+    code = code_of(type(error))
     if not isinstance(error, errors.InvokeAIError):
         message = "Interrupted." if code == "interrupted" else f"{type(error).__name__}: {error}"
         hint = "Run the command again with --verbose to see where." if code == "internal" else ""
@@ -158,6 +172,8 @@ def failure_of(error: BaseException) -> Failure:
         details["http_status"] = error.status
     if isinstance(error, errors.InputsNotReadyError):
         details["problems"] = [{"node": node, "field": name, "why": why} for node, name, why in error.problems]
+    if isinstance(error, errors.PlanError):
+        details["problems"] = [{"row": row, "column": column, "why": why} for row, column, why in error.problems]
     return Failure(code, message, _hint_of(error), details)
 
 

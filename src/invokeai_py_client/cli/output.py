@@ -19,6 +19,9 @@ _AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "C
 
 _WIDE = 10_000
 
+BAR_WIDTH = 24
+"""The width of progress bars. Where a line fills the terminal, the ^C that Ctrl-C shows would break it."""
+
 
 def format_for(chosen: str | None, *, is_terminal: bool, environment: Mapping[str, str]) -> str:
     """Return the format to use: `human`, `json` or `quiet`."""
@@ -50,6 +53,11 @@ class Output:
     def can_ask(self) -> bool:
         """Whether somebody can be asked a question."""
         return self.is_human and sys.stdin.isatty()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody watches stderr, and may be shown how far the work is."""
+        return self.is_human and sys.stderr.isatty()
 
     def console(self, file: TextIO | None = None) -> Console:
         """Return a console of rich for stdout or another stream; a pipe gets neither colours nor line breaks."""

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.failures import INTERRUPTED, Failure
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import Output
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import WORKFLOW_HELP, load, set_inputs
+from invokeai_py_client.cli.submitting import (
+    board_option,
+    check_events,
+    events_option,
+    open_workflow,
+    priority_option,
+    queue_option,
+    wait_for_run,
+)
+from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.generated.run import Run
+    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
-    from invokeai_py_client.live.state.queue_item import QueueItem
+    from invokeai_py_client.cli.image_names import ImageNames
+    from invokeai_py_client.wire.events import Event
 
 _EVENT_FACTS = (
     "item_id",
@@ -38,181 +45,144 @@ _EVENT_FACTS = (
 @click.command(
     "run",
     cls=Command,
-    help=f"""Run a workflow, and wait until it has ended.
-
-{WORKFLOW_HELP}
+    help="""Run a workflow, and wait until it has ended.
 
 Models that the file names are bound to those of the server. The first Ctrl-C cancels the run on the server, the second
-one leaves at once. Without --out, images stay on the server, and their names are printed.""",
+one leaves at once. Without --out, images stay on the server, and their names are printed. With it, they are saved as
+the server has them, with their metadata and workflow.""",
     example="invokeai-client run workflow.json --set 'Positive Prompt=a tiger cub' --set Steps=20 --out out",
 )
-@click.argument("workflow")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=completion.inputs,
-    help="Set an input, by label, index or node.field. Image=@photo.png uploads a file. Can be repeated.",
-)
+@workflow_argument
+@set_option
+@click.option("--seed", type=click.IntRange(0), help="Set all seeds of the workflow, also those that it draws.")
 @click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How often to run it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to save the images in.")
 @click.option(
-    "--board",
-    metavar="NAME",
-    shell_complete=completion.boards,
-    help="Board for images whose node names none, by name or id.",
+    "--name",
+    metavar="TEMPLATE",
+    help="With --out: names of the files, such as tiger or '{Positive Prompt:.40}-{seed}', made of labels of inputs, "
+    "seed, and index (the number of the image). Else they have the names that the server gave.",
 )
-@click.option(
-    "--priority",
-    type=click.Choice(["low", "normal", "high", "urgent"]),
-    default="normal",
-    show_default=True,
-    help="When it is its turn.",
-)
-@click.option("--queue", default="default", show_default=True, metavar="ID", help="Queue to submit to.")
+@click.option("--open", "opens", is_flag=True, help="With --out: open the saved images.")
+@board_option
+@priority_option
+@queue_option
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait; then it is canceled.")
 @click.option("--no-wait", is_flag=True, help="Return when it is enqueued, and print its batch id.")
 @click.option(
     "--dry-run", is_flag=True, help="Print the body that would be enqueued, and submit nothing. Files are uploaded."
 )
-@click.option("--events", is_flag=True, help="With --format json: a line for each event before the document.")
+@click.option(
+    "--preview/--no-preview",
+    "previews",
+    default=True,
+    help="Show previews in a terminal that can show pictures (kitty, iTerm2, and others with sixel).",
+)
+@events_option
 @with_session
 def command(
     session: Session,
     workflow: str,
     assignments: tuple[str, ...],
+    seed: int | None,
     runs: int,
     out: Path | None,
+    name: str | None,
+    opens: bool,
     board: str | None,
     priority: Any,
-    queue: str,
+    queue_id: str,
     timeout: float | None,
     no_wait: bool,
     dry_run: bool,
+    previews: bool,
     events: bool,
-) -> int | None:
+) -> None:
     """Run a workflow."""
+    from invokeai_py_client.cli.image_names import ImageNames
+    from invokeai_py_client.cli.run_progress import showing_progress
+
     output = session.output
     if no_wait and (out is not None or timeout is not None or events):
         raise Failure("usage", "--no-wait goes with none of --out, --timeout and --events.", "Leave out --no-wait.")
-    if events and output.format != "json":
-        raise Failure("usage", "--events needs --format json.", "Add --format json.")
-    session.board = board
-    definition = load(session, workflow)
-    wf = session.client.workflow_repo.create_workflow(definition)
-    _bind_models(session, wf)
-    set_inputs(wf, assignments)
+    if out is None and (name is not None or opens):
+        raise Failure("usage", "--name and --open need --out.", "Add --out FOLDER.")
+    if seed is not None and runs > 1:
+        raise Failure("usage", "All --runs with one --seed would be equal.", "Use: invokeai-client sweep --seeds.")
+    check_events(output, events)
+    wf = open_workflow(session, workflow, assignments, board)
+    if seed is not None:
+        _set_seeds(wf, seed)
     if dry_run:
         body = wf._build_submission()
         body["batch"]["runs"] = runs
         output.done(body, quiet=[], human=lambda: output.line(body))
-        return None
+        return
     if out is not None:
         # So that a folder that cannot be made costs no run.
         out.mkdir(parents=True, exist_ok=True)
+    names = None if out is None or name is None else ImageNames(name, wf, out)
+    if events:
+        wf.on_event(lambda event: _print_event(output, event))
     began = time.monotonic()
-    run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue)
+    with showing_progress(output, wf, previews=previews) as show:
+        run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue_id)
+        if not no_wait:
+            wait_for_run(output, run, timeout, show)
     if no_wait:
         enqueued = {"batch_id": run.batch_id, "item_ids": [*run.item_ids]}
         output.done(enqueued, quiet=[run.batch_id], human=lambda: output.facts(enqueued))
-        return None
-    item = _wait(session, run, timeout, tells_events=events)
-    if item is None:
-        return INTERRUPTED
+        return
     run.result()
-    files = [image.save(out) for image in run.images] if out is not None else []
-    names = [image.name for image in run.images]
-    made = [
-        {"name": image.name, "node": str(image.node), "file": files[number] if files else None}
-        for number, image in enumerate(run.images)
-    ]
+    images = run.images
+    files = [] if out is None else _save(images, out, names)
     seconds = round(time.monotonic() - began, 3)
+    made = [image.name for image in images] if out is None else files
     output.done(
         {
             "batch_id": run.batch_id,
             "item_ids": [*run.item_ids],
-            "status": item.status,
+            "status": run.status,
             "seconds": seconds,
-            "images": made,
+            "images": [
+                {"name": image.name, "node": str(image.node), "file": files[number] if files else None}
+                for number, image in enumerate(images)
+            ],
         },
-        quiet=files or names,
-        human=lambda: _show_images(session, files or names, seconds),
+        quiet=made,
+        human=lambda: _show_images(output, made, seconds),
     )
-    return None
+    if opens:
+        from invokeai_py_client.cli.viewer import open_file
+
+        for file in files:
+            open_file(output, file)
 
 
-def _bind_models(session: Session, wf: WorkflowHandle) -> None:
-    """Bind the models of a file to those of the server, and say which ones have another name."""
-    binding = wf.sync_dnn_model()
-    for change in binding.renamed:
-        session.output.note(f"note: another model takes the place of the file's: {change}")
-
-
-def _show_images(session: Session, made: list[Any], seconds: float) -> None:
-    for one in made:
-        session.output.say(str(one))
-    session.output.note(f"{len(made)} image{'' if len(made) == 1 else 's'} in {seconds:.1f} s")
-
-
-def _wait(session: Session, run: Run, timeout: float | None, *, tells_events: bool) -> QueueItem | None:
-    """Wait for a run; return None if it was interrupted, and is canceled."""
-    from invokeai_py_client.errors import RunTimeout
-
-    try:
-        if tells_events:
-            _print_events(session, run)
-        with _progress(session) as show:
-            return run.wait(timeout, progress_callback=show)
-    except RunTimeout:
-        run.cancel()
-        raise
-    except KeyboardInterrupt:
-        _cancel(session, run)
-        return None
-
-
-def _cancel(session: Session, run: Run) -> None:
-    session.output.note("Canceling on the server. Press Ctrl-C again to leave at once.")
-    try:
-        run.cancel()
-    except KeyboardInterrupt:
-        sys.stdout.flush()
-        # Not `sys.exit`, which would wait for what is under way.
-        os._exit(INTERRUPTED)
-    session.output.failed(
-        Failure("interrupted", f"Batch {run.batch_id} was canceled.", details={"batch_id": run.batch_id})
-    )
-
-
-def _print_events(session: Session, run: Run) -> None:
-    for event in run.stream():
-        facts = {name: event.get(name) for name in _EVENT_FACTS}
-        session.output.line(
-            {"event": event.type, **{name: value for name, value in facts.items() if value is not None}}
+def _set_seeds(wf: WorkflowHandle, seed: int) -> None:
+    inputs = wf.seed_inputs()
+    if not inputs:
+        raise Failure(
+            "unknown_input",
+            "The workflow has no seed to set.",
+            "The command inputs, with --all, lists all inputs. If one of them seeds the workflow, name it with --set.",
         )
+    for one in inputs:
+        one.set(seed, override_edge=True)
 
 
-@contextlib.contextmanager
-def _progress(session: Session) -> Iterator[Any]:
-    """Show a bar on stderr while a run is waited for, if a person looks at it."""
-    if not session.output.is_human or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[Path]:
+    if names is None:
+        return [image.save(out) for image in images]
+    return [image.save_as(out / name) for image, name in zip(images, names.of(images), strict=True)]
 
-    columns = (
-        TextColumn("{task.description:>11}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[steps]}"),
-    )
-    with Progress(*columns, console=session.output.console(sys.stderr), transient=True) as bar:
-        task = bar.add_task("pending", total=100, steps="")
 
-        def show(item: QueueItem) -> None:
-            steps = f"step {item.current_step}/{item.total_steps}" if item.total_steps else ""
-            bar.update(task, completed=item.progress_percentage, description=item.status, steps=steps)
+def _show_images(output: Output, made: Sequence[object], seconds: float) -> None:
+    for one in made:
+        output.say(str(one))
+    output.note(f"{len(made)} image{'' if len(made) == 1 else 's'} in {seconds:.1f} s")
 
-        yield show
+
+def _print_event(output: Output, event: Event) -> None:
+    facts = {name: event.get(name) for name in _EVENT_FACTS}
+    output.line({"event": event.type, **{name: value for name, value in facts.items() if value is not None}})

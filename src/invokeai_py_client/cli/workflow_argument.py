@@ -9,6 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from invokeai_py_client.cli import completion
+from invokeai_py_client.cli.commands import Argument
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session
 
@@ -17,9 +21,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.document import WorkflowDefinition
     from invokeai_py_client.workflow.inputs import WorkflowInput
 
-WORKFLOW_HELP = (
-    "WORKFLOW is a file that the web UI exported, an image that InvokeAI made from a workflow (PNG), the name or id of "
-    "a workflow in the server's library, or - for JSON on stdin."
+workflow_argument = click.argument(
+    "workflow",
+    cls=Argument,
+    help="A file that the web UI exported, an image that InvokeAI made from a workflow (PNG), the name or id of a "
+    "workflow in the server's library, or - for JSON on stdin.",
+)
+
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completion.inputs,
+    help="Set an input, by label, index or node.field. Image=@photo.png uploads a file. Can be repeated.",
 )
 
 

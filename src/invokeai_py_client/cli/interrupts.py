@@ -1,0 +1,72 @@
+"""Ctrl-C while a command waits: the first one cancels what was begun on the server, the second one leaves at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Any
+
+from invokeai_py_client.cli.failures import INTERRUPTED
+from invokeai_py_client.cli.output import Output
+
+_LOOKS_EVERY = 0.1
+"""Seconds between two looks at the work. A thread that waits for a lock would not notice Ctrl-C on Windows."""
+
+
+def attend(
+    output: Output, work: Callable[[], Any], *, cancel: Callable[[], object], tick: Callable[[], object]
+) -> bool:
+    """Do work in a thread, and wait for it.
+
+    Args:
+        output: tells what Ctrl-C does.
+        work: what is waited for. It ends soon after `cancel`.
+        cancel: asks the server to cancel what was begun.
+        tick: is called several times a second meanwhile, to show how far the work is.
+
+    Returns:
+        Whether Ctrl-C has ended it, and what was begun is canceled.
+
+    Raises:
+        Exception: what `work` has raised, or after Ctrl-C what `cancel` has raised.
+    """
+    working = _begun(work)
+    try:
+        _watch(working, tick)
+    except KeyboardInterrupt:
+        output.note("Canceling on the server. Press Ctrl-C again to leave at once.")
+    else:
+        working.result()
+        return False
+    try:
+        canceling = _begun(cancel)
+        _watch(canceling, tick)
+        canceling.result()
+        # However it ends, it was interrupted.
+        _watch(working, tick)
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        # Not `sys.exit`, which would wait for what is under way.
+        os._exit(INTERRUPTED)
+    return True
+
+
+def _watch(future: Future[Any], tick: Callable[[], object]) -> None:
+    while not wait([future], _LOOKS_EVERY).done:
+        tick()
+
+
+def _begun(work: Callable[[], Any]) -> Future[Any]:
+    future: Future[Any] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    return future

@@ -1,0 +1,323 @@
+"""Runs the rows of a plan for `batch` and `sweep`: shows the plan, the progress, and what became of the rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from invokeai_py_client.cli.failures import Failure, failure_of
+from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.session import Session
+from invokeai_py_client.cli.submitting import board_option, check_events, events_option, priority_option, queue_option
+from invokeai_py_client.cli.vary import read_seeds
+from invokeai_py_client.cli.workflow_argument import set_option
+
+if TYPE_CHECKING:
+    from invokeai_py_client.batch.manifest import BatchRow
+    from invokeai_py_client.blocking.generated.batch_run import BatchRun
+    from invokeai_py_client.blocking.generated.plan import Plan
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MOST_ROWS = 20
+"""How many rows `--dry-run` shows."""
+
+_MOST_VALUES = 8
+"""How many values of an axis a person is shown."""
+
+_MOST_TOLD = 5
+"""How many failed rows a person is told of while the others run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How the rows are run; the fields are named as the options of the command line."""
+
+    out: Path
+    resume: bool
+    overwrite: bool
+    seeds: Any
+    skip_bad_rows: bool
+    name: str | None
+    opens: bool
+    board: str | None
+    priority: Any
+    queue_id: str
+    stop_after_failures: int | None
+    dry_run: bool
+    events: bool
+
+
+def run_options(function: F) -> F:
+    """Add the options of `RunOptions` and `--set` to a command."""
+    options = (
+        set_option,
+        click.option(
+            "--seeds",
+            metavar="SEEDS",
+            callback=read_seeds,
+            help="Run each row with several seeds: 4 means 0 to 3, lists are 7,21 and 7..9, and random draws one for "
+            "each row.",
+        ),
+        click.option(
+            "--out",
+            required=True,
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder for the images, and for manifest.jsonl, which has a line for each row that has ended.",
+        ),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Go on in a folder with results: what is done, for the same values, is not run again.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Delete the results that the folder has."),
+        click.option("--skip-bad-rows", is_flag=True, help="Leave out rows with values that an input does not allow."),
+        click.option(
+            "--stop-after-failures", type=click.IntRange(1), metavar="N", help="Stop when so many rows have failed."
+        ),
+        click.option(
+            "--name",
+            metavar="TEMPLATE",
+            help="Names of the files, made of columns, index, seed and row_id, such as '{index:05d}-{Steps}-{seed}'.",
+        ),
+        board_option,
+        priority_option,
+        queue_option,
+        click.option("--dry-run", is_flag=True, help="Check and show the plan, and submit nothing."),
+        events_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def check_options(output: Output, options: RunOptions) -> None:
+    """Refuse what can be seen to be wrong before the server is asked.
+
+    Raises:
+        Failure: options do not fit together, or the folder has results and it is not said what becomes of them.
+    """
+    check_events(output, options.events)
+    if options.resume and options.overwrite:
+        raise Failure("usage", "--resume and --overwrite exclude each other.", "Leave out one of them.")
+    has_results = (options.out / "manifest.jsonl").exists() and not options.dry_run
+    if has_results and not (options.resume or options.overwrite):
+        raise Failure(
+            "folder_error",
+            f"The folder {str(options.out)!r} has the results of an earlier batch.",
+            "Go on there with --resume, delete them with --overwrite, or give another folder.",
+            {"folder": str(options.out)},
+        )
+
+
+def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOptions, *, report: bool) -> None:
+    """Plan and run rows, and print what became of them.
+
+    Args:
+        session: of the command.
+        wf: the workflow, with its values.
+        source: what `wf.plan` takes.
+        options: how they are run.
+        report: write a page and a contact sheet.
+
+    Raises:
+        Failure: rows have failed, or Ctrl-C has ended it.
+        InvokeAIError: as `wf.plan` and `plan.submit`.
+    """
+    output = session.output
+    plan = _plan(wf, source, options)
+    if options.dry_run:
+        _print_plan(output, plan)
+        return
+    _note_plan(output, plan)
+    if options.events:
+        output.line({"event": "plan", "rows": len(plan), "invalid": plan.invalid})
+    from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
+
+    began = time.monotonic()
+    batch = plan.submit(
+        options.out,
+        file_name=options.name or DEFAULT_TEMPLATE,
+        priority=options.priority,
+        queue_id=options.queue_id,
+        stop_after_failures=options.stop_after_failures,
+        report=report,
+        overwrite=options.overwrite,
+    )
+    if options.opens:
+        from invokeai_py_client.cli.viewer import open_file
+
+        open_file(output, options.out / "index.html")
+    failure = _wait(output, batch, options)
+    facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
+    if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
+        failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
+    if failure is not None:
+        failure.details = facts
+        if output.is_human:
+            _say(output, facts)
+        raise failure
+    output.done(facts, quiet=_files(batch), human=lambda: _say(output, facts))
+
+
+def _plan(wf: WorkflowHandle, source: Any, options: RunOptions) -> Plan:
+    from invokeai_py_client.batch.folder import plan_path
+    from invokeai_py_client.batch.plan_file import read_plan
+    from invokeai_py_client.errors import PlanError
+
+    earlier = plan_path(options.out)
+    # So that what was drawn at random is drawn again, and its rows are known to be done.
+    random_seed = read_plan(earlier).random_seed if options.resume and earlier.exists() else None
+    try:
+        return wf.plan(
+            source,
+            seeds=options.seeds,
+            random_seed=random_seed,
+            on_bad_row="skip" if options.skip_bad_rows else "raise",
+        )
+    except PlanError as error:
+        if error.problems and all(row is not None for row, _, _ in error.problems):
+            failure = failure_of(error)
+            failure.hint = "Correct them, or leave out their rows with --skip-bad-rows."
+            raise failure from error
+        raise
+
+
+def _note_plan(output: Output, plan: Plan) -> None:
+    """Tell a person what is going to run."""
+    if output.is_human:
+        output.note(f"Plan: {plan}")
+        for axis in plan.axes:
+            output.note(f"  {axis.title}: {_shown(axis.values)}")
+
+
+def _print_plan(output: Output, plan: Plan) -> None:
+    """Print a plan that is not run."""
+    first = [plan[index] for index in range(min(len(plan), _MOST_ROWS))]
+    data = {
+        "rows": len(plan),
+        "invalid": plan.invalid,
+        "columns": [*plan.columns],
+        "axes": [{"name": axis.title, "values": [*axis.values]} for axis in plan.axes],
+        "first_rows": [
+            {"index": row.index, "values": row.values, "seed": row.seed, "problems": [one.why for one in row.problems]}
+            for row in first
+        ],
+    }
+
+    def show() -> None:
+        _note_plan(output, plan)
+        output.table(
+            ("Row", *plan.columns, *(["Problems"] if plan.invalid else [])),
+            [
+                (
+                    row.index,
+                    *(row.values.get(column) for column in plan.columns),
+                    *(["; ".join(map(str, row.problems))] if plan.invalid else []),
+                )
+                for row in first
+            ],
+        )
+        if len(plan) > len(first):
+            output.note(f"and {len(plan) - len(first):,} more rows")
+
+    output.done(data, quiet=[len(plan)], human=show)
+
+
+def _shown(values: Any) -> str:
+    from invokeai_py_client.report.axes import label_of
+
+    texts = [label_of(one) for one in values[:_MOST_VALUES]]
+    shortened = [text if len(text) <= 30 else f"{text[:29]}…" for text in texts]
+    return ", ".join(shortened) + (f", … ({len(values):,} values)" if len(values) > _MOST_VALUES else "")
+
+
+def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | None:
+    """Wait until the rows have ended; return what has stopped them before.
+
+    Raises:
+        InvokeAIError: the batch cannot go on.
+    """
+    from invokeai_py_client.cli.interrupts import attend
+    from invokeai_py_client.cli.rows_progress import showing_rows
+    from invokeai_py_client.errors import RunError
+
+    told = 0
+
+    def follow() -> None:
+        nonlocal told
+        for row in batch.as_completed():
+            if options.events:
+                _print_row(output, batch, row)
+            elif row.status == "failed" and output.is_human:
+                told += 1
+                if told <= _MOST_TOLD:
+                    output.note(f"row {row.index} failed: {row.error}")
+                if told == _MOST_TOLD:
+                    output.note("Further failures are counted, and told at the end.")
+
+    try:
+        with showing_rows(output, batch) as show:
+            was_interrupted = attend(output, follow, cancel=batch.cancel, tick=show)
+    except RunError as error:
+        message = str(error).removesuffix(error.hint).rstrip()
+        return Failure("rows_failed", message, "Run the rest with the same command and --resume.")
+    if was_interrupted:
+        return Failure(
+            "interrupted",
+            f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled.",
+            "Go on with the same command and --resume.",
+        )
+    return None
+
+
+def _print_row(output: Output, batch: BatchRun, row: BatchRow) -> None:
+    from invokeai_py_client.batch.manifest import line_of
+
+    line = line_of(row, batch.folder)
+    output.line({"event": "row", **line, "progress": round(batch.progress, 1), "eta": batch.eta})
+
+
+def _failed(batch: BatchRun) -> str:
+    """Say how many rows have failed, and why."""
+    counts = batch.counts
+    parts = [f"{counts['failed']} failed"] if counts["failed"] else []
+    parts += [f"{counts['canceled']} were canceled"] if counts["canceled"] else []
+    groups = batch.failures()
+    reasons = [str(group) for group in groups] if len(groups) > 1 else [group.kind for group in groups]
+    return f"Of {len(batch)} rows, {' and '.join(parts)}{': ' if reasons else ''}{'; '.join(reasons)}."
+
+
+def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> dict[str, Any]:
+    page = folder / "index.html"
+    sheets = sorted(folder.glob("contact_sheet*.png"), key=lambda path: (len(path.name), path.name))
+    return {
+        "folder": str(folder),
+        "rows": len(batch),
+        "counts": dict(batch.counts),
+        "seconds": seconds,
+        "page": str(page) if report and page.exists() else None,
+        "contact_sheets": [str(path) for path in sheets] if report else [],
+        "failures": [{"why": group.kind, "rows": [row.index for row in group.rows]} for group in batch.failures()],
+    }
+
+
+def _files(batch: BatchRun) -> Any:
+    return (file.path for row in batch.results() for file in row.files)
+
+
+def _say(output: Output, facts: Mapping[str, Any]) -> None:
+    for path in (facts["page"], *facts["contact_sheets"]) if facts["page"] else (facts["folder"],):
+        output.say(path)
+    counts = {status: count for status, count in facts["counts"].items() if count}
+    output.note(f"{_counted(counts)} in {facts['seconds']:.1f} s")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -1,0 +1,85 @@
+"""What a person sees while a run is waited for: how far it is, the node, its step, the time left, and a preview."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
+
+if TYPE_CHECKING:
+    from invokeai_py_client.blocking.generated.run import Run
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.wire.events import Event
+
+
+@contextlib.contextmanager
+def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> Iterator[Callable[[Run], None]]:
+    """Show the progress of a run of a workflow on stderr, if a person looks at it.
+
+    Args:
+        output: of the command.
+        wf: the workflow. What it submits later is shown.
+        previews: show previews too, if the terminal can.
+
+    Yields:
+        What shows a run as it is now.
+    """
+    if not output.is_live:
+        yield lambda run: None
+        return
+    from rich.console import Group, RenderableType
+    from rich.live import Live
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    from invokeai_py_client.cli.previews import preview_maker
+    from invokeai_py_client.wire.events import GeneratorProgress, InvocationEvent
+
+    names = _names_of_nodes(wf)
+    make_preview = preview_maker() if previews else None
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=BAR_WIDTH),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[node]}"),
+    )
+    task = bar.add_task("pending", total=100, node="")
+    preview: RenderableType | None = None
+
+    def take(event: Event) -> None:
+        nonlocal preview
+        if not isinstance(event, InvocationEvent):
+            return
+        name = names.get(event.node_id, str(event.node.get("type", "")))
+        step = ""
+        if isinstance(event, GeneratorProgress):
+            step = f" step {event.step}/{event.total_steps}" if event.total_steps else f" {event.message}"
+            if make_preview is not None and event.preview is not None:
+                preview = make_preview(event.preview)
+        bar.update(task, node=printable(name + step))
+
+    def show(run: Run) -> None:
+        bar.update(task, completed=run.progress, description=run.status)
+
+    def shown() -> RenderableType:
+        return bar.get_renderable() if preview is None else Group(bar.get_renderable(), preview)
+
+    stop = wf.on_event(take)
+    try:
+        with Live(
+            get_renderable=shown, console=output.console(sys.stderr), transient=True, refresh_per_second=_REFRESHES
+        ):
+            yield show
+    finally:
+        stop()
+
+
+_REFRESHES = 5
+"""How often a second the display is drawn."""
+
+
+def _names_of_nodes(wf: WorkflowHandle) -> Mapping[str, str]:
+    return {node.id: node.label or node.type for node in wf.definition.all_nodes}

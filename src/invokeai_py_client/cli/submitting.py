@@ -1,0 +1,84 @@
+"""What the commands that submit a workflow have in common: their options, and the workflow with its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from invokeai_py_client.cli import completion
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.session import Session
+from invokeai_py_client.cli.workflow_argument import load, set_inputs
+
+if TYPE_CHECKING:
+    from invokeai_py_client.blocking.generated.run import Run
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+
+board_option = click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=completion.boards,
+    help="Board for images whose node names none, by name or id.",
+)
+priority_option = click.option(
+    "--priority",
+    type=click.Choice(["low", "normal", "high", "urgent"]),
+    default="normal",
+    show_default=True,
+    help="When it is its turn.",
+)
+queue_option = click.option(
+    "--queue", "queue_id", default="default", show_default=True, metavar="ID", help="Queue to submit to."
+)
+events_option = click.option(
+    "--events", is_flag=True, help="With --format json: a line for each event before the document."
+)
+
+
+def check_events(output: Output, events: bool) -> None:
+    """Refuse `--events` where it would not be read.
+
+    Raises:
+        Failure: the format is not json.
+    """
+    if events and output.format != "json":
+        raise Failure("usage", "--events needs --format json.", "Add --format json.")
+
+
+def open_workflow(session: Session, workflow: str, assignments: Iterable[str], board: str | None) -> WorkflowHandle:
+    """Load a workflow, bind its models to those of the server, and set inputs.
+
+    Models that have another name than in the file are named on stderr.
+
+    Raises:
+        Failure, InvokeAIError: as `load` and `set_inputs`.
+    """
+    session.board = board
+    definition = load(session, workflow)
+    wf = session.client.workflow_repo.create_workflow(definition)
+    for change in wf.sync_dnn_model().renamed:
+        session.output.note(f"note: another model takes the place of the file's: {change}")
+    set_inputs(wf, assignments)
+    return wf
+
+
+def wait_for_run(output: Output, run: Run, timeout: float | None, show: Callable[[Run], None]) -> None:
+    """Wait for a run.
+
+    Raises:
+        Failure: Ctrl-C has ended it.
+        RunTimeout: it has not ended in time, and is canceled.
+    """
+    from invokeai_py_client.cli.interrupts import attend
+    from invokeai_py_client.errors import RunTimeout
+
+    try:
+        was_interrupted = attend(output, lambda: run.wait(timeout), cancel=run.cancel, tick=lambda: show(run))
+    except RunTimeout:
+        run.cancel()
+        raise
+    if was_interrupted:
+        raise Failure("interrupted", f"Batch {run.batch_id} was canceled.", details={"batch_id": run.batch_id})

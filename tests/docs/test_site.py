@@ -1,0 +1,63 @@
+"""The documentation site: it builds without a warning, has all that is public, and needs no network."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+import invokeai_py_client
+from invokeai_py_client import errors
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "out" / "site"
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """The site, built strictly: a warning, such as a dead link, is an error."""
+    build = [sys.executable, "-m", "scripts.build_docs"]
+    result = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return SITE
+
+
+def names_in_the_inventory(site: Path) -> set[str]:
+    compressed = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    return {line.split(" ")[0] for line in zlib.decompress(compressed).decode().splitlines()}
+
+
+def test_all_errors_and_public_methods_are_described(site: Path) -> None:
+    described = names_in_the_inventory(site)
+    wanted = {f"errors.{name}" for name in errors.__all__}
+    for name in invokeai_py_client.__all__:
+        value = getattr(invokeai_py_client, name)
+        # Awaited classes are listed; their methods are described with the blocking ones.
+        if inspect.isclass(value) and not name.startswith("Async"):
+            functions = inspect.getmembers(value, inspect.isfunction)
+            wanted |= {f"{name}.{method}" for method, one in functions if is_ours(method, one)}
+    assert len(wanted) > 400
+    assert sorted(name for name in wanted if f"invokeai_py_client.{name}" not in described) == []
+
+
+def is_ours(name: str, function: object) -> bool:
+    is_of_the_package = getattr(function, "__module__", "").startswith(invokeai_py_client.__name__)
+    return not name.startswith("_") and is_of_the_package
+
+
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|link|iframe)[^>]* (?:src|href)=[\"']?(https?:[^\"' >]+)", text)
+        assert [url for url in loaded if not url.startswith("https://example.org/")] == [], path
+
+
+def test_the_command_line_page_has_every_command(site: Path) -> None:
+    page = (site / "command-line.html").read_text(encoding="utf-8")
+    for command in ("run", "jobs list", "models install"):
+        assert f"$ invokeai-client {command} " in re.sub(r"<[^>]+>", "", page)
