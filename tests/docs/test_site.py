@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
-import pytest
-
 import invokeai_py_client
 from invokeai_py_client import errors
-
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "out" / "site"
-
-
-@pytest.fixture(scope="module")
-def site() -> Path:
-    """The site, built strictly: a warning, such as a dead link, is an error."""
-    build = [sys.executable, "-m", "scripts.build_docs"]
-    result = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return SITE
 
 
 def names_in_the_inventory(site: Path) -> set[str]:
