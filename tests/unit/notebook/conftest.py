@@ -30,6 +30,7 @@ class Handle:
 def bundle_of(thing: object) -> dict[str, str]:
     """Return what a notebook gets of an object."""
     bundle: dict[str, str] = thing._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert all(type(content) is str for content in bundle.values()), "marimo cannot send anything else"
     return {"text/plain": repr(thing), **bundle}
 
 
