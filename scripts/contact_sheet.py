@@ -1,8 +1,8 @@
 """Make the pictures of README and documentation: a sweep of image nodes over a photograph, on a real server.
 
 Run as `python -m scripts.contact_sheet`. It writes `docs/contact-sheet.jpg`, and into `docs/example-sweep` the rows and
-small images of the sweep, of which `make docs` makes the example page. The photograph is that of `tests/data/photograph`.
-The page of the sweep stays in `out/contact-sheet`.
+small images of the sweep, of which `make docs` makes the example page. The photograph is that of
+`tests/data/photograph`. The page of the sweep stays in `out/contact-sheet`.
 """
 
 from __future__ import annotations
