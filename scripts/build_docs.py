@@ -25,6 +25,7 @@ from invokeai_py_client import Axis, ReportPage, errors
 from invokeai_py_client.cli.app import root
 from invokeai_py_client.cli.commands import GlobalOption, walk
 from invokeai_py_client.cli.failures import CODES, EXIT_CODES, code_of
+from invokeai_py_client.earlier_names import ATTRIBUTES as earlier_attributes
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
@@ -39,6 +40,7 @@ def build() -> int:
     shutil.copytree(ROOT / "docs", STAGE)
     shutil.copy(ROOT / "CHANGELOG.md", STAGE / "changelog.md")
     write_example_page(STAGE / "example-sweep")
+    fill("coming-from.md", {"NAMES OF 1.1": earlier_names()})
     fill("errors.md", {"ERRORS": error_sections()})
     fill(
         "command-line.md",
@@ -103,6 +105,16 @@ def escaped(cell: str) -> str:
     """Return the text of a cell of a table, without what Markdown or HTML would read in it."""
     code, prose = cell.replace("|", "\\|"), cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return code if cell.startswith("`") else prose
+
+
+def earlier_names() -> str:
+    """Return a table of the attributes of client 1.1 that are not kept, with what to use."""
+    names: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind, hints in earlier_attributes.items():
+        for name, hint in hints.items():
+            names[kind, hint].append(name)
+    rows = [(f"`{kind}`", f"`{', '.join(each)}`", hint) for (kind, hint), each in names.items()]
+    return table(("Class", "Name in 1.1", "What to use"), rows)
 
 
 def error_sections() -> str:
