@@ -185,6 +185,9 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.workflow_handle import AsyncWorkflowHandle, OnServerLoss
 
+# Scripts of client 1.1 import from modules that are in this folder.
+__path__.append(f"{__path__[0]}/earlier")
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -563,7 +566,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        earlier = importlib.import_module(f"{__name__}.earlier")
+        found: object = earlier.name_at_the_root(name)
+        return found
     value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -7,11 +7,12 @@ import contextlib
 import copy
 import csv
 import inspect
+import json
 import os
 import re
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -52,7 +53,7 @@ _VARYING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a batch is.
+    """The progress of a batch.
 
     `counts` has the number of rows by status (`pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`),
     `total` the number of all rows, `progress` the estimated part of the work that is done, 0..100, and `eta` the
@@ -66,7 +67,7 @@ class BatchProgress:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
-        left = "" if not self.eta else f", about {_duration(self.eta)} left"
+        left = "" if not self.eta else f", about {duration_text(self.eta)} left"
         return f"{self.progress:.0f} % of {self.total} rows ({counts}){left}"
 
 
@@ -89,8 +90,8 @@ class BatchFailures:
 class CompletedRows(FixedAttributes):
     """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
 
-    A row that is run again is told again when it ends again. The iteration ends when no row is left; if the batch has
-    stopped before, with the error that stopped it.
+    A row that is run again is yielded again. The iteration ends when no row is left; if the batch has stopped before
+    that, the error that stopped it is raised.
     """
 
     def __init__(self, run: AsyncBatchRun) -> None:
@@ -426,6 +427,8 @@ class AsyncBatchRun(FixedAttributes):
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
 
+        Several files or images of a row are separated by `|`; other values that are not one text or number are JSON.
+
         Args:
             path: the file; one of that name is replaced.
 
@@ -443,10 +446,7 @@ class AsyncBatchRun(FixedAttributes):
             writer = csv.writer(_Encoder(file.write))
             writer.writerow([*columns, *facts.values()])
             for row in self._runner.recorder.rows():
-                line = line_of(row, self.folder)
-                line["files"] = [each["path"] for each in line["files"]]
-                cells = [row.values.get(name) for name in columns] + [line[name] for name in facts]
-                writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
+                writer.writerow(csv_cells(row, columns, self.folder))
         return target
 
     def open_report(self) -> Path:
@@ -557,7 +557,16 @@ class _Encoder:
 
     def write(self, text: str) -> None:
         """Write text."""
-        self._write(text.encode("utf-8", "surrogatepass"))
+        self._write(text.encode("utf-8", "backslashreplace"))
+
+
+def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> list[Any]:
+    """Return the cells of a row in a CSV file: the values of the columns, and what became of it."""
+    line = line_of(row, folder)
+    line["images"] = "|".join(line["images"])
+    line["files"] = "|".join(each["path"] for each in line["files"])
+    cells = [row.values.get(name) for name in columns] + [line[name] for name in _FACTS]
+    return [json.dumps(cell) if isinstance(cell, list | dict) else cell for cell in cells]
 
 
 def _kind(error: str) -> str:
@@ -566,7 +575,8 @@ def _kind(error: str) -> str:
     return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Return a time as people read it, such as `40 s`, `9 min` or `1.5 h`."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -19,6 +19,9 @@ _AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "C
 
 _WIDE = 10_000
 
+BAR_WIDTH = 24
+"""The width of progress bars. Where a line fills the terminal, the ^C that Ctrl-C shows would break it."""
+
 
 def format_for(chosen: str | None, *, is_terminal: bool, environment: Mapping[str, str]) -> str:
     """Return the format to use: `human`, `json` or `quiet`."""

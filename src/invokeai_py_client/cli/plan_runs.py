@@ -154,12 +154,15 @@ def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOpti
         from invokeai_py_client.cli.viewer import open_file
 
         open_file(output, options.out / "index.html")
-    stopped_by = _wait(output, batch, options)
+    failure = _wait(output, batch, options)
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
-    if stopped_by is not None:
-        raise Failure(stopped_by.code, stopped_by.message, stopped_by.hint, facts)
-    if batch.counts["failed"] or batch.counts["canceled"]:
-        raise Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.", facts)
+    if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
+        failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
+    if failure is not None:
+        failure.details = facts
+        if output.is_human:
+            _say(output, facts)
+        raise failure
     output.done(facts, quiet=_files(batch), human=lambda: _say(output, facts))
 
 
@@ -268,7 +271,7 @@ def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | Non
     if was_interrupted:
         return Failure(
             "interrupted",
-            f"{batch.counts['completed']} of {len(batch)} rows are done. What was still in the queue is canceled.",
+            f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled.",
             "Go on with the same command and --resume.",
         )
     return None

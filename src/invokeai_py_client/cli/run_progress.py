@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.output import Output, printable
+from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.run import Run
@@ -41,11 +41,10 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
     make_preview = preview_maker() if previews else None
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=BAR_WIDTH),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[node]}"),
-        expand=True,
     )
     task = bar.add_task("pending", total=100, node="")
     preview: RenderableType | None = None
