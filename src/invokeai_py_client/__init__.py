@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
+    from invokeai_py_client.codegen.module import generate_module
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -76,7 +78,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.report.contact_sheet import contact_sheet
     from invokeai_py_client.report.page import ReportPage
     from invokeai_py_client.repositories.app import AsyncApp, Health
-    from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
+    from invokeai_py_client.repositories.arguments import (
+        BoardLike,
+        ImageInput,
+        ImageLike,
+        ImagesLike,
+        VideoLike,
+        VideosLike,
+    )
     from invokeai_py_client.repositories.auth import AsyncAuth
     from invokeai_py_client.repositories.boards.board import AsyncBoard
     from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
@@ -154,6 +163,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.edge import Edge
     from invokeai_py_client.workflow.fields import Field, FieldPlace
     from invokeai_py_client.workflow.index_map import IndexMapChanges, MappedInput
+    from invokeai_py_client.workflow.input_types import BoxLike, ColorLike, ModelLike
     from invokeai_py_client.workflow.inputs import (
         InputKey,
         NodeInputs,
@@ -178,6 +188,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "KEEP",
     "App",
     "AsyncApp",
     "AsyncAuth",
@@ -212,11 +223,13 @@ __all__ = [
     "BoardLike",
     "BoardRecord",
     "Boards",
+    "BoxLike",
     "CancelResult",
     "Cardinality",
     "Category",
     "CellProblem",
     "ClientStats",
+    "ColorLike",
     "Combine",
     "CompletedRows",
     "ConnectionChange",
@@ -236,11 +249,14 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "FormInput",
+    "FormSnapshot",
     "FoundModel",
     "GeneratorProgress",
     "Health",
     "HuggingFaceFiles",
     "Image",
+    "ImageInput",
     "ImageLike",
     "ImageRecord",
     "ImageSource",
@@ -262,11 +278,13 @@ __all__ = [
     "InvokeAIClient",
     "InvokeAIError",
     "ItemEvent",
+    "Keep",
     "Listing",
     "MappedInput",
     "ModelBinding",
     "ModelCacheStats",
     "ModelChange",
+    "ModelLike",
     "ModelRecord",
     "Models",
     "Node",
@@ -353,6 +371,7 @@ __all__ = [
     "execute_with_recovery_async",
     "execute_with_retry",
     "execute_with_retry_async",
+    "generate_module",
     "replace",
 ]
 
@@ -391,11 +410,13 @@ _HOMES = {
     "BoardLike": "repositories.arguments",
     "BoardRecord": "wire.records.boards",
     "Boards": "blocking.generated.boards",
+    "BoxLike": "workflow.input_types",
     "CancelResult": "wire.records.queue",
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
     "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
+    "ColorLike": "workflow.input_types",
     "Combine": "batch.plan_options",
     "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
@@ -409,17 +430,20 @@ _HOMES = {
     "Event": "wire.events",
     "EventStream": "live.stream",
     "ExecutionLogger": "patterns.execution_log",
-    "Fallback": "patterns.retry",
     "Expand": "batch.plan_options",
+    "Fallback": "patterns.retry",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "FormInput": "codegen.form_snapshot",
+    "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
     "Image": "blocking.image",
+    "ImageInput": "repositories.arguments",
     "ImageLike": "repositories.arguments",
     "ImageRecord": "wire.records.images",
     "ImageSource": "transfers.uploads",
@@ -440,11 +464,14 @@ _HOMES = {
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
     "ItemEvent": "wire.events",
+    "KEEP": "codegen.form_snapshot",
+    "Keep": "codegen.form_snapshot",
     "Listing": "runtime.listing",
     "MappedInput": "workflow.index_map",
     "ModelBinding": "workflow.model_binding",
     "ModelCacheStats": "wire.records.models",
     "ModelChange": "workflow.model_binding",
+    "ModelLike": "workflow.input_types",
     "ModelRecord": "wire.records.models",
     "Models": "blocking.generated.models",
     "Node": "workflow.document",
@@ -524,11 +551,12 @@ _HOMES = {
     "WorkflowPipeline": "patterns.pipeline",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "contact_sheet": "report.contact_sheet",
     "execute_with_recovery": "patterns.retry",
     "execute_with_recovery_async": "patterns.retry",
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
-    "contact_sheet": "report.contact_sheet",
+    "generate_module": "codegen.module",
     "replace": "batch.sources",
 }
 

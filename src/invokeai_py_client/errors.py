@@ -24,10 +24,11 @@ InvokeAIError
 ├── WorkflowError (ValueError)              a workflow that cannot be used
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
+│   ├── FormChangedError                        its form is not the one that a module was generated for
 │   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
 │       ├── UnknownNodeError                        has nodes that the server lacks
 │       └── BatchError                              has batch nodes that make no batch
-├── InputNotFoundError (LookupError)        no such input or node, or several of that name
+├── InputNotFoundError (IndexError)         no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
 ├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
@@ -89,6 +90,7 @@ __all__ = [
     "EngineThreadError",
     "EnqueueInDoubtError",
     "ForbiddenError",
+    "FormChangedError",
     "GraphRejectedError",
     "InputConnectedError",
     "InputNotFoundError",
@@ -386,6 +388,14 @@ class WorkflowVersionError(WorkflowError):
         self.version = version
 
 
+class FormChangedError(WorkflowError):
+    """The workflow's form is not the one that a generated module was written for: `changes` says how it differs."""
+
+    def __init__(self, what: str, *, changes: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.changes = changes
+
+
 class InputsNotReadyError(WorkflowError):
     """The workflow cannot run yet: `problems` has a (node id, field, reason) for each reason why.
 
@@ -436,7 +446,7 @@ class BatchError(InputsNotReadyError):
         self.node_ids = node_ids
 
 
-class InputNotFoundError(InvokeAIError, LookupError):
+class InputNotFoundError(InvokeAIError, IndexError):
     """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean."""
 
     def __init__(self, what: str, *, key: object, choices: tuple[str, ...], hint: str = "") -> None:

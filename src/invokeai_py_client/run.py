@@ -409,7 +409,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             message = reports[-1].message if reports else ""
             preview = next((found for event in reversed(reports) if (found := event.preview) is not None), None)
             if preview is not None and not shown:
-                shown = [Picture(preview.content, preview.content_type, width=preview.width)]
+                shown = [Picture(preview.content, preview.content_type)]
         return run_view(item, items=self.enqueued, message=message, shown=shown, note=note)
 
     def _shown_images(self) -> Sequence[AsyncImage]:

@@ -41,8 +41,9 @@ from invokeai_py_client.workflow.inputs import (
     shown_inputs,
 )
 from invokeai_py_client.workflow.model_binding import ModelBinding
-from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
+from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs, output_nodes
 from invokeai_py_client.workflow.readiness import InputProblem
+from invokeai_py_client.workflow.resource_fields import BoardField
 from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -130,6 +131,17 @@ class AsyncWorkflowHandle(FixedAttributes):
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return list(self.inputs)
+
+    def list_outputs(self) -> list[WorkflowInput]:
+        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        outputs = {node.id for node in output_nodes(self.definition, self._templates, self.inputs)}
+        return [one for one in self.inputs if one.node_id in outputs and isinstance(one.field, BoardField)]
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return `index`, `label`, `type` and `value` of each input that the form shows; `describe` prints a table."""
+        return [
+            {"index": one.index, "label": one.label, "type": one.type_name, "value": one.value} for one in self.inputs
+        ]
 
     def get_input(self, index: int) -> WorkflowInput:
         """The input of that index.
@@ -458,8 +470,8 @@ class AsyncWorkflowHandle(FixedAttributes):
 
     async def submit(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -550,11 +562,13 @@ class AsyncWorkflowHandle(FixedAttributes):
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
-    def _submit_blocking(self, *, seed: int | None, **options: Any) -> AsyncRun:
+    def _submit_blocking(self, queue_id: str, *, seed: int | None, **options: Any) -> AsyncRun:
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._with_seed(seed), followed.append, sent.append, **options))
+            return self._engine.block(
+                self._submit(self._with_seed(seed), followed.append, sent.append, queue_id=queue_id, **options)
+            )
         except BaseException as error:
             _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.

@@ -2,124 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import termios
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PROGRAM
+from tests.cli.terminals import TYPE_QUERY, TerminalMaker, terminal
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+__all__ = ["terminal"]
 
 
 CTRL_C = "\x03"
 
-SIXEL_QUERY, SIXEL_ANSWER = "\x1b[c", "\x1b[?62;4c"
 SIXEL = re.compile(r"\x1bP[0-9;]*q")
 
 
-class Terminal:
-    """A program in a terminal of its own."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str], *, has_sixel: bool = False) -> None:
-        self._has_sixel = has_sixel
-        self._ours, theirs = pty.openpty()
-        # Lines, columns, and the size in pixels, which pictures go by.
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 1000, 600))
-        self.program = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=lambda: _take_terminal(theirs),
-        )
-        os.close(theirs)
-        self.raw = ""
-
-    @property
-    def text(self) -> str:
-        """What was shown so far, without control sequences."""
-        return ESCAPES.sub("", self.raw).replace("\r", "\n")
-
-    def read_until(self, wanted: str, seconds: float = 30) -> None:
-        """Read until the program has shown something."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, self.text):
-            left = deadline - time.monotonic()
-            assert left > 0, self.text
-            if select.select([self._ours], [], [], left)[0]:
-                more = self._read()
-                assert more, self.text
-                self.raw += more
-                if self._has_sixel and SIXEL_QUERY in more:
-                    self.type(SIXEL_ANSWER)
-
-    def end(self, seconds: float = 30) -> int:
-        """Wait until the program has ended, and read the rest."""
-        exit_code = self.program.wait(seconds)
-        while select.select([self._ours], [], [], 0)[0] and (more := self._read()):
-            self.raw += more
-        return exit_code
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def close(self) -> None:
-        if self.program.poll() is None:
-            self.program.kill()
-            self.program.wait()
-        os.close(self._ours)
-
-    def _read(self) -> str:
-        try:
-            return os.read(self._ours, 65536).decode(errors="replace")
-        except OSError:  # the other end is closed
-            return ""
-
-
-def _take_terminal(descriptor: int) -> None:
-    """Make a terminal the one of this process, whose Ctrl-C it gets."""
-    # It is ignored where the tests run in the background of a shell, and programs inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-
-
-@pytest.fixture
-def terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def begin(*arguments: object, has_sixel: bool = False, **more: str) -> Terminal:
-        opened.append(Terminal([*map(str, arguments)], {**environment, **more}, has_sixel=has_sixel))
-        return opened[-1]
-
-    yield begin
-    for one in opened:
-        one.close()
-
-
-def test_run_shows_its_progress(terminal: Callable[..., Terminal], sleep_file: Path) -> None:
+def test_run_shows_its_progress(terminal: TerminalMaker, sleep_file: Path) -> None:
     shown = terminal("run", sleep_file, "--set", "Seconds=1", "--set", "Steps=10")
     shown.read_until(r"in_progress .* \d+% \d\d:\d\d test_sleep step \d+/10")
     assert shown.end() == 0
     assert "0 images in" in shown.text
 
 
-def test_previews_are_shown_where_the_terminal_shows_pictures(terminal: Callable[..., Terminal]) -> None:
+def test_previews_are_shown_where_the_terminal_shows_pictures(terminal: TerminalMaker) -> None:
     small = [f"--set={key}={value}" for key, value in {"Width": 64, "Height": 64, "denoise_latents.steps": 4}.items()]
     shown = terminal("run", "Text to Image - SD1.5", *small, "--set", "Positive Prompt=seen", has_sixel=True)
     shown.read_until("1 image in", 60)
@@ -127,16 +37,16 @@ def test_previews_are_shown_where_the_terminal_shows_pictures(terminal: Callable
     assert SIXEL.search(shown.raw)
 
 
-def test_a_terminal_without_pictures_is_not_bothered(terminal: Callable[..., Terminal], sleep_file: Path) -> None:
+def test_a_terminal_without_pictures_is_not_bothered(terminal: TerminalMaker, sleep_file: Path) -> None:
     asked, unasked = terminal("run", sleep_file), terminal("run", sleep_file, "--no-preview", has_sixel=True)
     asked.read_until("0 images in")
     unasked.read_until("0 images in")
     assert (asked.end(), unasked.end()) == (0, 0)
-    assert (SIXEL_QUERY in asked.raw, SIXEL_QUERY in unasked.raw) == (True, False)
+    assert (TYPE_QUERY in asked.raw, TYPE_QUERY in unasked.raw) == (True, False)
     assert not SIXEL.search(asked.raw + unasked.raw)
 
 
-def test_without_colours_there_are_none(terminal: Callable[..., Terminal]) -> None:
+def test_without_colours_there_are_none(terminal: TerminalMaker) -> None:
     plain = terminal("boards", "list", "--url", "nowhere://x", NO_COLOR="1")
     coloured = terminal("boards", "list", "--url", "nowhere://x")
     assert (plain.end(), coloured.end()) == (2, 2)
@@ -145,14 +55,14 @@ def test_without_colours_there_are_none(terminal: Callable[..., Terminal]) -> No
     assert "\x1b[3" in coloured.raw
 
 
-def test_an_agent_gets_json_on_a_terminal_too(terminal: Callable[..., Terminal]) -> None:
+def test_an_agent_gets_json_on_a_terminal_too(terminal: TerminalMaker) -> None:
     shown = terminal("queue", "status", AI_AGENT="1")
     assert shown.end() == 0
     assert shown.text.startswith('{"ok": true')
 
 
 def test_the_first_ctrl_c_cancels_on_the_server(
-    terminal: Callable[..., Terminal], sleep_file: Path, client: InvokeAIClient
+    terminal: TerminalMaker, sleep_file: Path, client: InvokeAIClient
 ) -> None:
     shown = terminal("run", sleep_file, "--set", "Seconds=60")
     shown.read_until("in_progress")
@@ -164,7 +74,7 @@ def test_the_first_ctrl_c_cancels_on_the_server(
 
 
 def test_the_second_ctrl_c_leaves_at_once(
-    terminal: Callable[..., Terminal], sleep_file: Path, server: LocalServer, client: InvokeAIClient
+    terminal: TerminalMaker, sleep_file: Path, server: LocalServer, client: InvokeAIClient
 ) -> None:
     shown = terminal("run", sleep_file, "--set", "Seconds=60")
     shown.read_until("in_progress")
@@ -182,9 +92,7 @@ def test_the_second_ctrl_c_leaves_at_once(
     assert client.queue.wait_until_idle(30)
 
 
-def test_a_sweep_shows_its_plan_and_its_progress(
-    terminal: Callable[..., Terminal], sleep_file: Path, tmp_path: Path
-) -> None:
+def test_a_sweep_shows_its_plan_and_its_progress(terminal: TerminalMaker, sleep_file: Path, tmp_path: Path) -> None:
     shown = terminal("sweep", sleep_file, "--vary", "Seconds=0.3..0.5..0.1", "--vary", "1=0.3", "--out", tmp_path / "o")
     assert shown.end() == 2
     assert "another column sets the same input" in shown.text
@@ -201,7 +109,7 @@ def test_a_sweep_shows_its_plan_and_its_progress(
 
 
 def test_a_batch_is_stopped_by_ctrl_c_and_goes_on(
-    terminal: Callable[..., Terminal], sleep_file: Path, client: InvokeAIClient, tmp_path: Path
+    terminal: TerminalMaker, sleep_file: Path, client: InvokeAIClient, tmp_path: Path
 ) -> None:
     rows, out = tmp_path / "rows.csv", tmp_path / "o"
     rows.write_text("Seconds\n0.01\n1.5\n1.6\n", encoding="utf-8")
@@ -221,7 +129,7 @@ def test_a_batch_is_stopped_by_ctrl_c_and_goes_on(
 
 
 def test_the_second_ctrl_c_leaves_a_batch_at_once(
-    terminal: Callable[..., Terminal], sleep_file: Path, server: LocalServer, client: InvokeAIClient, tmp_path: Path
+    terminal: TerminalMaker, sleep_file: Path, server: LocalServer, client: InvokeAIClient, tmp_path: Path
 ) -> None:
     shown = terminal("sweep", sleep_file, "--vary", "Seconds=60,61", "--out", tmp_path / "o")
     shown.read_until("0 of 2 rows")
@@ -240,7 +148,7 @@ def test_the_second_ctrl_c_leaves_a_batch_at_once(
 
 @pytest.mark.parametrize(("answer", "exit_code", "is_left"), [("n", 1, True), ("y", 0, False)])
 def test_a_deletion_asks_first(
-    terminal: Callable[..., Terminal], client: InvokeAIClient, answer: str, exit_code: int, is_left: bool
+    terminal: TerminalMaker, client: InvokeAIClient, answer: str, exit_code: int, is_left: bool
 ) -> None:
     board = client.board_repo.create_board(f"asked {answer}")
     shown = terminal("boards", "delete", board.board_id)

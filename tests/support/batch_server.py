@@ -141,6 +141,7 @@ class BatchServer:
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/api/v1/images/i/{name}/full", self._image)
+        app.router.add_get("/api/v1/images/i/{name}/thumbnail", self._image)
         queue = "/api/v1/queue/default"
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_put(f"{queue}/cancel_by_batch_ids", self._cancel)

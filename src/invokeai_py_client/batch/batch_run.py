@@ -26,7 +26,7 @@ from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
 from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.report.axes import label_of
+from invokeai_py_client.report.axes import captions_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
 from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
@@ -349,15 +349,16 @@ class AsyncBatchRun(FixedAttributes):
         from invokeai_py_client.notebook.views import batch_view
 
         so_far = self._so_far()
+        made = [(row, thumbnails[name]) for row, name in self._latest_images() if name in thumbnails]
+        captions = captions_of([{"index": row.index, "values": row.values} for row, _ in made])
         return batch_view(
             so_far.counts,
             progress=so_far.progress,
             eta=so_far.eta,
             failures=[(group.kind, len(group.rows)) for group in self._failures(_MOST_FAILURES)],
             shown=[
-                Picture(thumbnails[name], "image/webp", f"row {row.index}: {_shown_values(row)}", width=128)
-                for row, name in self._latest_images()
-                if name in thumbnails
+                Picture(content, "image/webp", caption, width=128)
+                for (_, content), caption in zip(made, captions, strict=True)
             ],
             note=note,
         )
@@ -566,10 +567,6 @@ def _kind(error: str) -> str:
     """Return an error without what differs between rows that fail for the same reason."""
     sentence = re.split(r"(?<=[a-z)])[.:] (?=[A-Z])", error, maxsplit=2)
     return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
-
-
-def _shown_values(row: BatchRow) -> str:
-    return ", ".join(f"{name.removeprefix('#')} {label_of(value)}" for name, value in row.values.items())[:80]
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, SupportsIndex
 
 from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.workflow.fields import shortened
 
 Combine = Literal["product", "zip"]
 Expand = Literal["random", "all"]
@@ -69,4 +70,6 @@ def whole(value: object) -> int | None:
 
 def unusable(name: str, value: object, wanted: str) -> SettingsError:
     """Return the error for an option that cannot be used."""
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r:.80}.", setting=name, hint="Nothing was planned.")
+    return SettingsError(
+        f"`{name}` must be {wanted}, got {shortened(value)}.", setting=name, hint="Nothing was planned."
+    )

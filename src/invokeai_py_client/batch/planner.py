@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from invokeai_py_client.batch.drafts import (
 )
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
 from invokeai_py_client.batch.plan_data import (
+    MOST_COMBINATIONS,
     MOST_ROWS,
     Late,
     PlanAxis,
@@ -42,7 +42,7 @@ from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.fields import UNSET, shortened
 from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.references import (
     LocalImage,
@@ -124,9 +124,10 @@ class Planner:
         prompts = DynamicPrompts(options.wildcards)
         if options.expand == "all":
             drafts = [expanded(draft, prompts) for draft in drafts]
-        if math.prod(map(len, (*drafts, *last))) > sys.maxsize:
-            raise _plan_error([CellProblem(None, "", f"it has more than {sys.maxsize:,} combinations")])
+        if math.prod(map(len, (*drafts, *last))) > MOST_COMBINATIONS:
+            raise _plan_error([CellProblem(None, "", f"it has more than {MOST_COMBINATIONS:,} combinations")])
         sample = Sample.of(drafts, options.sample, options.sample_seed) if options.sample and drafts else None
+        _raise_if([*_too_many(drafts if sample is None else [sample.draft]), *_too_many(last)])
         reader = CellReader(prompts if options.expand == "random" else None)
         axes = [reader.read(draft) for draft in (*(drafts if sample is None else [sample.draft]), *last)]
         late = _late_of(axes, chosen, reader.dynamic, options)
@@ -202,6 +203,8 @@ class Planner:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
         if not table.columns:
+            # A file of lines of which none is an object.
+            chosen.problems += (CellProblem(row, "", why) for row, why in table.problems.items())
             raise SourceError("the rows have no columns")
         # A row of a batch names its seed, also where another of its columns has set it.
         seed = table.columns.get(SEED)
@@ -361,7 +364,7 @@ class Planner:
         if isinstance(seeds, str) and seeds == "random":
             return Draft((column,), ((seed_bounds(column)[0],),), is_shown=False)
         count = whole(seeds)
-        if count is not None and count > 0:
+        if count is not None and 0 < count <= MOST_COMBINATIONS:
             return Draft((column,), (range(count),))
         if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes | Mapping):
             cells = seeds if isinstance(seeds, range) else [*seeds]
@@ -580,11 +583,22 @@ def _late_of(
     return late
 
 
+def _too_many(drafts: Iterable[Draft]) -> Iterator[CellProblem]:
+    """Yield the axes that have more values than there may be rows."""
+    for draft in drafts:
+        if len(draft) > MOST_ROWS:
+            name = draft.columns[0].name
+            what = "the list [7] is the one seed 7" if name == SEED else "take a sample: wf.plan(..., sample=1000)"
+            yield CellProblem(None, name, f"it has {len(draft):,} values, more than {MOST_ROWS:,} rows; {what}")
+
+
 def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> Iterator[CellProblem]:
     """Yield the rows whose seed is not what another column sets it to."""
     for row, (cell, seed) in enumerate(zip(cells, seeds, strict=True)):
         if seed not in (None, "", ABSENT) and str(seed).strip() != str(cell).strip():
-            yield CellProblem(row, SEED, f"it is {seed!r:.40}, and {name!r} sets the same input to {cell!r:.40}")
+            yield CellProblem(
+                row, SEED, f"it is {shortened(seed)}, and {name!r} sets the same input to {shortened(cell)}"
+            )
 
 
 def _raise_if(problems: Sequence[CellProblem]) -> None:

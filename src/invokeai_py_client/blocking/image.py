@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.blocking.generated.image_methods import ImageMethods
 
-_SECONDS = 5
+SECONDS = 5
 """How long a cell waits for an image."""
 
 
@@ -32,7 +32,7 @@ class Image(ImageMethods):
         from invokeai_py_client.notebook.output import image_bundle
 
         async def content() -> bytes:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 return await self.aio.bytes()
 
         return image_bundle(lambda: self.aio._engine.block(content()), repr(self))

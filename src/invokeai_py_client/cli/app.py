@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -16,7 +17,22 @@ from invokeai_py_client.cli.output import Output
 
 _HERE = "invokeai_py_client.cli"
 
-root = LazyGroup(
+
+class _Root(LazyGroup):
+    """The command itself, which ends well when whoever reads stdout has seen enough, such as `head`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # Caught here, as click would make it exit code 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+root = _Root(
     "invokeai-client",
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
@@ -25,7 +41,8 @@ root = LazyGroup(
         "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
-        "jobs": (f"{_HERE}.jobs", "List, wait for, cancel and retry what was submitted."),
+        "codegen": (f"{_HERE}.codegen", "Generate a Python module with typed inputs for a workflow."),
+        "jobs": (f"{_HERE}.jobs", "List, watch, wait for, cancel and retry what was submitted."),
         "workflows": (f"{_HERE}.workflows", "List, download and upload workflows of the library."),
         "images": (f"{_HERE}.images", "List, download, upload and delete images."),
         "boards": (f"{_HERE}.boards", "List, create and delete boards."),
@@ -52,12 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with _logging_to_stderr("--verbose" in arguments):
             result = root.main([*arguments], prog_name="invokeai-client", standalone_mode=False, obj=options)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except BrokenPipeError:
-        # Whoever reads stdout has seen enough, such as `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, options)
 

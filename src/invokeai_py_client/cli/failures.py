@@ -115,15 +115,15 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
-    (
-        errors.BatchFolderError,
-        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
-    ),
     (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
     (errors.NotReadyError, "Allow more with --wait if it is still starting."),
     (
         errors.RequestTimeout,
         "If the server is only busy, run the command again later. The command doctor checks the connection.",
+    ),
+    (
+        errors.BatchFolderError,
+        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
     ),
     (errors.RunFailed, "With --verbose, the server's traceback is shown."),
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli import completion
+from invokeai_py_client.cli import completion, watch
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 command = Group(
     "jobs",
-    help="List what was submitted, by whatever program; wait for it, cancel it, or run it again.\n\n"
+    help="List or watch what was submitted, by whatever program; wait for it, cancel it, or run it again.\n\n"
     "A job is a batch, which has an item for each run. Where jobs are taken, give ids of batches or of items, or - to "
     "read them from stdin, one a line.",
 )
+
+command.add_command(watch.command)
 
 _IDS = click.argument("ids", nargs=-1, required=True, shell_complete=completion.jobs)
 _QUEUE = click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="The queue.")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.keys import ending_as_interrupted
 from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -107,7 +106,8 @@ def start(
         _show_started(session, server)
         return
     if foreground:
-        _run_in_foreground(session, local, tiny_model)
+        with ending_as_interrupted():
+            _run_in_foreground(session, local, tiny_model)
         return
     local.start(detached=True)
     try:
@@ -285,8 +285,6 @@ def _run_in_foreground(session: Session, local: LocalServer, tiny_model: bool) -
         Failure: it has ended by itself.
     """
     output = session.output
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, _interrupt)
     try:
         local.start(detached=True)
         if tiny_model:
@@ -309,10 +307,6 @@ def _run_in_foreground(session: Session, local: LocalServer, tiny_model: bool) -
         except KeyboardInterrupt:
             local.kill()
     raise Failure("local_server", "The server has ended.", f"Its log is {local.log_path}.")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _followed(last: list[str], file: Any, server: RunningServer | None) -> Iterator[str]:

@@ -75,6 +75,28 @@ def label_of(value: Any) -> str:
 
 Row = Mapping[str, Any]
 
+_CAPTION_LETTERS = 300
+
+
+def captions_of(rows: Sequence[Row]) -> list[str]:
+    """Return a caption for each row: its index, and those of its values that are not the same for all rows.
+
+    Example:
+        >>> rows = [{"index": index, "values": {"Steps": 8 + 12 * index, "CFG": 7}} for index in range(2)]
+        >>> captions_of(rows)
+        ['0: 8', '1: 20']
+    """
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        for column, value in row["values"].items():
+            seen.setdefault(column, set()).add(label_of(value))
+    varied = [column for column, values in seen.items() if len(values) > 1]
+    return [
+        f"{row['index']}: "
+        + ", ".join(label_of(row["values"][column])[:_CAPTION_LETTERS] for column in varied if column in row["values"])
+        for row in rows
+    ]
+
 
 class Grid:
     """Rows by their positions on axes. Rows that share a place are told apart by one more axis, the repetition.

@@ -11,12 +11,11 @@ from typing import Any
 
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.pillow import check_pillow
-from invokeai_py_client.report.axes import Axis, Grid, Row, label_of, latest
+from invokeai_py_client.report.axes import Axis, Grid, Row, captions_of, label_of, latest
 from invokeai_py_client.report.sheets import Cell, Painter, Table
 from invokeai_py_client.report.thumbnails import usual_size
 
 _MOST_EMPTY_CELLS = 10_000
-_CAPTION_LETTERS = 300
 
 
 def contact_sheet(
@@ -91,17 +90,10 @@ def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
 def _gallery(rows: Sequence[Row]) -> Table:
     """Rows in their order, as many across as down. Below each stands what tells it from the others."""
     columns = max(1, math.ceil(math.sqrt(len(rows))))
-    seen: dict[str, set[str]] = {}
-    for row in rows:
-        for column, value in row["values"].items():
-            seen.setdefault(column, set()).add(label_of(value))
-    varied = [column for column, values in seen.items() if len(values) > 1]
+    captions = captions_of(rows)
 
     def cell(x: int, y: int) -> Cell | None:
-        if y * columns + x >= len(rows):
-            return None
-        row = rows[y * columns + x]
-        values = (label_of(row["values"][column])[:_CAPTION_LETTERS] for column in varied if column in row["values"])
-        return Cell(row, caption=f"{row['index']}: {', '.join(values)}")
+        place = y * columns + x
+        return Cell(rows[place], caption=captions[place]) if place < len(rows) else None
 
     return Table(columns=[""] * columns, labels=[""] * math.ceil(len(rows) / columns), cell=cell, has_captions=True)

@@ -49,12 +49,12 @@ def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:
     """
     entries = [*inputs]
     labels = Counter(entry.label for entry in entries)
-    nodes = Counter((entry.label, _node_name(entry)) for entry in entries)
+    nodes = Counter((entry.label, entry.node_name) for entry in entries)
     rows = []
     for entry in entries:
         label = entry.label
         if labels[label] > 1:
-            name = _node_name(entry)
+            name = entry.node_name
             label += f" ({name})" if nodes[label, name] == 1 else f" ({name} {entry.node_id})"
         rows.append(_row(entry, label))
     return InputTable(rows, title)
@@ -67,10 +67,6 @@ def show(table: InputTable) -> None:
         # Before the table is laid out: an escape is wider than what it stands for.
         rows = [tuple(cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row) for row in table.rows]
         print(InputTable(rows))
-
-
-def _node_name(entry: WorkflowInput) -> str:
-    return entry.field.place.node_label or entry.field.place.node_type
 
 
 def _row(entry: WorkflowInput, label: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ InputKey = int | str | tuple[str, str]
 
 
 @dataclass(slots=True)
-class WorkflowInput:
+class WorkflowInput(FixedAttributes):
     """An input of the workflow; setting `value` sets its field's.
 
     `label` is what the web UI shows: the input's own label, else its template's title. `index` is its place in the
@@ -79,6 +79,16 @@ class WorkflowInput:
     def field_name(self) -> str:
         """Its name on its node."""
         return self.field.place.name
+
+    @property
+    def node_name(self) -> str:
+        """The label of its node, or the node's type if it has no label."""
+        return self.field.place.node_label or self.field.place.node_type
+
+    @property
+    def input_index(self) -> int | None:
+        """`index`, by the name that it had in client 1.1."""
+        return self.index
 
     @property
     def type_name(self) -> str:

@@ -164,13 +164,9 @@ def test_in_the_foreground_it_is_stopped_with_its_program(root: Path, number: si
 
 
 def test_in_the_foreground_a_server_that_ends_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        root = root_that(tmp_path / "root", RUNS.replace("signal.pause()", "time.sleep(0.2); print('oh no')"))
-        assert start(root, "--foreground", "--format", "human") == 1
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    root = root_that(tmp_path / "root", RUNS.replace("signal.pause()", "time.sleep(0.2); print('oh no')"))
+    assert start(root, "--foreground", "--format", "human") == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     out, err = capsys.readouterr()
     assert out.startswith("url         http://127.0.0.1:4321\n")
     assert "oh no\n" in err

@@ -14,7 +14,7 @@ from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
-from invokeai_py_client.runtime.twins import Blocking
+from invokeai_py_client.runtime.twins import Blocking, aio_of
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
@@ -61,6 +61,14 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return self._aio.list_inputs()
+
+    def list_outputs(self) -> list[WorkflowInput]:
+        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        return self._aio.list_outputs()
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return `index`, `label`, `type` and `value` of each input that the form shows; `describe` prints a table."""
+        return self._aio.preview()
 
     def get_input(self, index: int) -> WorkflowInput:
         """The input of that index.
@@ -332,8 +340,8 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
 
     def submit_sync(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -400,7 +408,7 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
         """
         return Run(
             self._aio._submit_blocking(
-                queue_id=queue_id,
+                queue_id,
                 priority=priority,
                 runs=runs,
                 on_server_loss=on_server_loss,
@@ -486,19 +494,16 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             NotSubmittedError: nothing was submitted yet.
         """
         return self._aio._wait_for_completion_blocking(
-            None if submission is None else submission.aio,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            progress_callback=progress_callback,
+            aio_of(submission), timeout=timeout, poll_interval=poll_interval, progress_callback=progress_callback
         )
 
-    def cancel_sync(self, submission: Run | None = None) -> None:
+    def cancel(self, submission: Run | None = None) -> None:
         """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
 
         Raises:
             NotSubmittedError: nothing was submitted yet.
         """
-        work = self._aio.cancel(None if submission is None else submission.aio)
+        work = self._aio.cancel(aio_of(submission))
         del submission
         return self._aio._engine.block(work)
 

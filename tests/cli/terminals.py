@@ -1,0 +1,142 @@
+"""A program in a terminal of its own, as tests see it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.cli.conftest import PROGRAM
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+TYPE_QUERY = "\x1b[c"
+"""How a program asks a terminal what it is and can."""
+
+_HAS_SIXEL = "\x1b[?62;4c"
+
+
+class Terminal:
+    """A program in a terminal of its own.
+
+    Args:
+        command: starts the program.
+        environment: of the program.
+        has_sixel: whether the terminal says that it can show pictures.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], *, has_sixel: bool = False) -> None:
+        self._has_sixel = has_sixel
+        self._ours, theirs = pty.openpty()
+        self.resize(80, 24)
+        self.modes = termios.tcgetattr(theirs)
+        self.program = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: _take_terminal(theirs),
+        )
+        os.close(theirs)
+        self.raw = ""
+
+    @property
+    def text(self) -> str:
+        """What was shown so far, without control sequences."""
+        return ESCAPES.sub("", self.raw).replace("\r", "\n")
+
+    @property
+    def frame(self) -> list[str]:
+        """The lines of what was drawn on the whole screen, but for the newest drawing, which may be incomplete."""
+        frames = self.raw.split("\x1b[H")
+        return ESCAPES.sub("", frames[-2]).replace("\r", "").split("\n") if len(frames) > 2 else []
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size, as whoever drags its window does."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 10 * columns, 20 * lines))
+
+    def read_until_frame(self, wanted: str, seconds: float = 30) -> list[str]:
+        """Read until the screen shows something, and return its lines."""
+        deadline = time.monotonic() + seconds
+        while not re.search(wanted, "\n".join(self.frame)):
+            left = deadline - time.monotonic()
+            assert left > 0, self.frame
+            if select.select([self._ours], [], [], left)[0]:
+                assert self._take(), self.frame
+        return self.frame
+
+    def has_its_modes_back(self) -> bool:
+        """Whether the terminal shows what is typed, and reads line by line, as it did before the program."""
+        return termios.tcgetattr(self._ours) == self.modes
+
+    def read_until(self, wanted: str, seconds: float = 30) -> None:
+        """Read until the program has shown something."""
+        deadline = time.monotonic() + seconds
+        while not re.search(wanted, self.text):
+            left = deadline - time.monotonic()
+            assert left > 0, self.text
+            if select.select([self._ours], [], [], left)[0]:
+                assert self._take(), self.text
+
+    def end(self, seconds: float = 30) -> int:
+        """Wait until the program has ended, and read the rest."""
+        exit_code = self.program.wait(seconds)
+        while select.select([self._ours], [], [], 0)[0] and self._take():
+            pass
+        return exit_code
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def close(self) -> None:
+        if self.program.poll() is None:
+            self.program.kill()
+            self.program.wait()
+        os.close(self._ours)
+
+    def _take(self) -> bool:
+        """Take in what the program has written; return whether there may be more."""
+        try:
+            more = os.read(self._ours, 65536).decode(errors="replace")
+        except OSError:  # the other end is closed
+            return False
+        self.raw += more
+        if self._has_sixel and TYPE_QUERY in more:
+            self.type(_HAS_SIXEL)
+        return True
+
+
+def _take_terminal(descriptor: int) -> None:
+    """Make a terminal the one of this process, which gets its Ctrl-C."""
+    # It is ignored where the tests run in the background of a shell, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+TerminalMaker = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str]) -> Iterator[TerminalMaker]:
+    opened: list[Terminal] = []
+
+    def begin(*arguments: object, has_sixel: bool = False, **more: str) -> Terminal:
+        command = [*PROGRAM, *map(str, arguments)]
+        opened.append(Terminal(command, {**environment, **more}, has_sixel=has_sixel))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()
