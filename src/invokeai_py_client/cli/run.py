@@ -193,7 +193,9 @@ def _wait(output: Output, run: Run, timeout: float | None, show: Callable[[Run],
 def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[Path]:
     if names is None:
         return [image.save(out) for image in images]
-    return [image.save_as(out / name) for image, name in zip(images, names.of(images), strict=True)]
+    return [
+        image.save_as(out / name) for image, name in zip(images, names.of([one.name for one in images]), strict=True)
+    ]
 
 
 def _show_images(output: Output, made: Sequence[object], seconds: float) -> None:
