@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # One more than there are cores, as some of the unit tests wait. Each worker collects all tests for itself.
 WORKERS = $(shell $(RUN) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
+.PHONY: help demo test unit generate check docs dist bench faults soak compat coverage mutants clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,6 +41,12 @@ check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/mypy
 	$(VENV)/bin/basedpyright
 
+docs: $(VENV)/.synced  ## Build the documentation site into out/site; a warning is an error
+	$(RUN) -m scripts.build_docs
+
+dist: $(VENV)/.synced  ## Build sdist and wheel into dist, and check the wheel in a clean environment
+	$(RUN) -m scripts.dist
+
 faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
 	$(RUN) -m pytest -q tests/faults
 
@@ -63,4 +69,4 @@ bench: $(VENV)/.synced  ## Print the benchmarks
 	$(RUN) -m benchmarks
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
-	rm -rf $(VENV) out mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

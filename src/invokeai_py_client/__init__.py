@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
     from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.batch_options import WhichImages
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import CellProblem, PlannedRow
-    from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
@@ -184,6 +184,9 @@ if TYPE_CHECKING:
         OutputTemplate,
     )
     from invokeai_py_client.workflow_handle import AsyncWorkflowHandle, OnServerLoss
+
+# Scripts of client 1.1 import from modules that are in this folder.
+__path__.append(f"{__path__[0]}/earlier")
 
 __version__ = "0.1.0"
 
@@ -540,7 +543,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
-    "WhichImages": "batch.runner",
+    "WhichImages": "batch.batch_options",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",
@@ -563,7 +566,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        earlier = importlib.import_module(f"{__name__}.earlier")
+        found: object = earlier.name_at_the_root(name)
+        return found
     value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -10,7 +10,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
 from invokeai_py_client.errors import NotAnImageError, UnsafePathError
@@ -24,6 +24,8 @@ _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 # Windows gives these names to devices, whatever their extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 _IMAGE_MARKS = (
     ("image/png", 0, (b"\x89PNG\r\n\x1a\n",)),
@@ -149,6 +151,14 @@ def file_for(path: str | os.PathLike[str], name: str) -> Path:
     target = path_of(path)
     is_folder = os.fsdecode(path).endswith(_SEPARATORS) or target.is_dir()
     return target / safe_name(name) if is_folder else target
+
+
+def image_path(value: object) -> PurePath | None:
+    """Return a value as a path if it is the absolute path of an image file, on whatever system; else None."""
+    if not isinstance(value, str) or not value.lower().endswith(_IMAGE_SUFFIXES):
+        return None
+    paths: tuple[PurePath, ...] = (PurePosixPath(value), PureWindowsPath(value))
+    return next((path for path in paths if path.is_absolute()), None)
 
 
 def image_type(start: bytes) -> str | None:

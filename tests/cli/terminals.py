@@ -17,23 +17,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.cli.conftest import PROGRAM
 
+CTRL_C = "\x03"
+SIXEL_QUERY, _SIXEL_ANSWER = "\x1b[c", "\x1b[?62;4c"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-TYPE_QUERY = "\x1b[c"
-"""How a program asks a terminal what it is and can."""
-
-_HAS_SIXEL = "\x1b[?62;4c"
-
-
 class Terminal:
-    """A program in a terminal of its own.
-
-    Args:
-        command: starts the program.
-        environment: of the program.
-        has_sixel: whether the terminal says that it can show pictures.
-    """
+    """A program in a terminal of its own."""
 
     def __init__(self, command: list[str], environment: dict[str, str], *, has_sixel: bool = False) -> None:
         self._has_sixel = has_sixel
@@ -65,16 +55,11 @@ class Terminal:
 
     def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size, as whoever drags its window does."""
-        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 10 * columns, 20 * lines))
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 10 * columns, 20 * lines))
 
     def read_until_frame(self, wanted: str, seconds: float = 30) -> list[str]:
         """Read until the screen shows something, and return its lines."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, "\n".join(self.frame)):
-            left = deadline - time.monotonic()
-            assert left > 0, self.frame
-            if select.select([self._ours], [], [], left)[0]:
-                assert self._take(), self.frame
+        self._read_while(lambda: not re.search(wanted, "\n".join(self.frame)), seconds)
         return self.frame
 
     def has_its_modes_back(self) -> bool:
@@ -83,18 +68,13 @@ class Terminal:
 
     def read_until(self, wanted: str, seconds: float = 30) -> None:
         """Read until the program has shown something."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, self.text):
-            left = deadline - time.monotonic()
-            assert left > 0, self.text
-            if select.select([self._ours], [], [], left)[0]:
-                assert self._take(), self.text
+        self._read_while(lambda: not re.search(wanted, self.text), seconds)
 
     def end(self, seconds: float = 30) -> int:
         """Wait until the program has ended, and read the rest."""
         exit_code = self.program.wait(seconds)
-        while select.select([self._ours], [], [], 0)[0] and self._take():
-            pass
+        while select.select([self._ours], [], [], 0)[0] and (more := self._read()):
+            self.raw += more
         return exit_code
 
     def type(self, text: str) -> None:
@@ -106,20 +86,27 @@ class Terminal:
             self.program.wait()
         os.close(self._ours)
 
-    def _take(self) -> bool:
-        """Take in what the program has written; return whether there may be more."""
+    def _read_while(self, is_missing: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while is_missing():
+            left = deadline - time.monotonic()
+            assert left > 0, self.text
+            if select.select([self._ours], [], [], left)[0]:
+                more = self._read()
+                assert more, self.text
+                self.raw += more
+                if self._has_sixel and SIXEL_QUERY in more:
+                    self.type(_SIXEL_ANSWER)
+
+    def _read(self) -> str:
         try:
-            more = os.read(self._ours, 65536).decode(errors="replace")
+            return os.read(self._ours, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
-            return False
-        self.raw += more
-        if self._has_sixel and TYPE_QUERY in more:
-            self.type(_HAS_SIXEL)
-        return True
+            return ""
 
 
 def _take_terminal(descriptor: int) -> None:
-    """Make a terminal the one of this process, which gets its Ctrl-C."""
+    """Make a terminal the one of this process, whose Ctrl-C it gets."""
     # It is ignored where the tests run in the background of a shell, and programs inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)

@@ -172,6 +172,25 @@ def test_images_from_upload_to_deletion(cli: CLI, photo: Path, tmp_path: Path) -
     assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
 
 
+def test_a_folder_is_uploaded_and_a_list_that_is_cut_says_so(cli: CLI, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for color in ("red", "green", "blue"):
+        Pillow.new("RGB", (16, 16), color).save(folder / f"{color}.png")
+    (folder / ".hidden").write_text("no image")
+    names = [image["name"] for image in cli("images", "upload", folder, photo).data()["images"]]
+    assert len(names) == 4
+    ended = cli("images", "list", "--limit", 2)
+    data = ended.data()
+    assert {image["name"] for image in data["images"]} < {*names}
+    assert data["total"] >= 4
+    assert ended.err == f"note: 2 of {data['total']} images; --limit lists more.\n"
+    ended = cli("images", "delete", *names, "gone.png", "lost.png", "--yes")
+    error = ended.error()
+    assert error["message"] == "The server does not have the image 'gone.png' and 1 of the others."
+    assert error["hint"] == "4 of 6 were deleted."
+
+
 def test_files_that_cannot_be_transferred(cli: CLI, photo: Path, tmp_path: Path) -> None:
     ended = cli("images", "upload", tmp_path / "none.png")
     assert (ended.exit_code, ended.error()["code"]) == (2, "file_error")

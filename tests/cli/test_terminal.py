@@ -9,15 +9,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.cli.terminals import TYPE_QUERY, TerminalMaker, terminal
+from tests.cli.terminals import CTRL_C, SIXEL_QUERY, TerminalMaker, terminal
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
 __all__ = ["terminal"]
-
-
-CTRL_C = "\x03"
 
 SIXEL = re.compile(r"\x1bP[0-9;]*q")
 
@@ -42,7 +39,7 @@ def test_a_terminal_without_pictures_is_not_bothered(terminal: TerminalMaker, sl
     asked.read_until("0 images in")
     unasked.read_until("0 images in")
     assert (asked.end(), unasked.end()) == (0, 0)
-    assert (TYPE_QUERY in asked.raw, TYPE_QUERY in unasked.raw) == (True, False)
+    assert (SIXEL_QUERY in asked.raw, SIXEL_QUERY in unasked.raw) == (True, False)
     assert not SIXEL.search(asked.raw + unasked.raw)
 
 

@@ -110,12 +110,17 @@ class BatchServer:
 
     def pause(self) -> None:
         """Begin nothing new."""
-        self._allowed = 0
+        self.allow(0)
 
     def allow(self, count: float) -> None:
         """Begin so many items, and then nothing new."""
-        self._allowed = count
-        self._loop.call_soon_threadsafe(self._wake.set)
+
+        async def allow() -> None:
+            self._allowed = count
+            self._wake.set()
+
+        # On its loop, where the number is counted down.
+        self.do(allow())
 
     def resume(self) -> None:
         """Begin items again."""

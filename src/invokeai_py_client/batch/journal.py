@@ -97,6 +97,10 @@ class Journal:
         self._file.append({"canceled": True}, is_durable=True)
         self.is_canceled = True
 
+    def is_current(self) -> bool:
+        """Return whether nobody else has written the file since."""
+        return self._file.is_current()
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -48,6 +48,8 @@ root = _Root(
         "boards": (f"{_HERE}.boards", "List, create and delete boards."),
         "models": (f"{_HERE}.models", "List, install and delete models."),
         "queue": (f"{_HERE}.queue", "Look at the queue, and pause or clear it."),
+        "reproduce": (f"{_HERE}.reproduce", "Make an image again, and compare the pixels."),
+        "recall": (f"{_HERE}.recall", "Load the parameters of an image into the web UI."),
         "server": (f"{_HERE}.server", "Install, start and stop a server on this machine, and ask how any is."),
         "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
         "login": (f"{_HERE}.login", "Log in to a multi-user server."),

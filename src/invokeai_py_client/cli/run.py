@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,11 @@ from invokeai_py_client.cli.submitting import (
     open_workflow,
     priority_option,
     queue_option,
+    wait_for_run,
 )
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.cli.image_names import ImageNames
@@ -128,7 +128,7 @@ def command(
     with showing_progress(output, wf, previews=previews) as show:
         run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue_id)
         if not no_wait:
-            _wait(output, run, timeout, show)
+            wait_for_run(output, run, timeout, show)
     if no_wait:
         enqueued = {"batch_id": run.batch_id, "item_ids": [*run.item_ids]}
         output.done(enqueued, quiet=[run.batch_id], human=lambda: output.facts(enqueued))
@@ -169,25 +169,6 @@ def _set_seeds(wf: WorkflowHandle, seed: int) -> None:
         )
     for one in inputs:
         one.set(seed, override_edge=True)
-
-
-def _wait(output: Output, run: Run, timeout: float | None, show: Callable[[Run], None]) -> None:
-    """Wait for a run.
-
-    Raises:
-        Failure: Ctrl-C has ended it.
-        RunTimeout: it has not ended in time, and is canceled.
-    """
-    from invokeai_py_client.cli.interrupts import attend
-    from invokeai_py_client.errors import RunTimeout
-
-    try:
-        was_interrupted = attend(output, lambda: run.wait(timeout), cancel=run.cancel, tick=lambda: show(run))
-    except RunTimeout:
-        run.cancel()
-        raise
-    if was_interrupted:
-        raise Failure("interrupted", f"Batch {run.batch_id} was canceled.", details={"batch_id": run.batch_id})
 
 
 def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,7 @@ from invokeai_py_client.cli.session import Session
 from invokeai_py_client.cli.workflow_argument import load, set_inputs
 
 if TYPE_CHECKING:
+    from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 
 board_option = click.option(
@@ -62,3 +63,22 @@ def open_workflow(session: Session, workflow: str, assignments: Iterable[str], b
         session.output.note(f"note: another model takes the place of the file's: {change}")
     set_inputs(wf, assignments)
     return wf
+
+
+def wait_for_run(output: Output, run: Run, timeout: float | None, show: Callable[[Run], None]) -> None:
+    """Wait for a run.
+
+    Raises:
+        Failure: Ctrl-C has ended it.
+        RunTimeout: it has not ended in time, and is canceled.
+    """
+    from invokeai_py_client.cli.interrupts import attend
+    from invokeai_py_client.errors import RunTimeout
+
+    try:
+        was_interrupted = attend(output, lambda: run.wait(timeout), cancel=run.cancel, tick=lambda: show(run))
+    except RunTimeout:
+        run.cancel()
+        raise
+    if was_interrupted:
+        raise Failure("interrupted", f"Batch {run.batch_id} was canceled.", details={"batch_id": run.batch_id})

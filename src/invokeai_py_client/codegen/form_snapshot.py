@@ -80,8 +80,9 @@ class FormSnapshot:
             wf: the workflow.
 
         Raises:
-            FormChangedError: inputs were added, removed or renamed, have another type, or lost or gained choices. A
-                new choice that comes with a newer server is no change of the workflow.
+            FormChangedError: inputs were added, removed or renamed, have another type, or lost or gained choices.
+                What a newer server adds to its choices, or calls an input without a label of its own, is not a change
+                of the workflow.
         """
         changes = tuple(self._changes(wf))
         if not changes:
@@ -116,7 +117,7 @@ class FormSnapshot:
             if one is None:
                 yield f"{was.label!r} {'is fed by another node' if place in fed else 'was removed'}"
                 continue
-            if one.label != was.label:
+            if one.label != was.label and _has_own_label(wf.definition, one):
                 yield f"{was.label!r} was renamed to {one.label!r}"
             if one.type_name != was.type_name:
                 yield f"the type of {one.label!r} was {was.type_name}, and is {one.type_name}"
@@ -143,10 +144,14 @@ def settable(wf: HasForm) -> dict[tuple[str, str], WorkflowInput]:
     return found
 
 
+def _has_own_label(definition: WorkflowDefinition, one: WorkflowInput) -> bool:
+    node = definition.first_invocations.get(one.node_id)
+    return node is not None and bool(node.inputs.get(one.field_name, {}).get("label"))
+
+
 def _changed_choices(definition: WorkflowDefinition, was: FormInput, one: WorkflowInput) -> Iterator[str]:
     now = choices_of(definition, one)
     gone = [choice for choice in was.choices if choice not in now]
-    # Choices of the server's are its own matter: what a newer one adds makes no module wrong.
     new = [choice for choice in now if choice not in was.choices] if not one.field.template.options else []
     if gone or new:
         told = [f"without {', '.join(map(repr, gone))}"] if gone else []

@@ -41,7 +41,7 @@ class RawRequests:
 
     Args:
         http: how to send.
-        following: knows what of this client's is urgent.
+        tracker: knows what of this client's is urgent.
         get_queue: a queue by its id.
     """
 

@@ -1,4 +1,4 @@
-"""Reads the workflow that the server writes into a PNG."""
+"""Reads what the server writes into a PNG: the workflow, the graph, and the metadata."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 from invokeai_py_client.errors import InvokeAIError, WorkflowFileError
 
-_KEY = "invokeai_workflow"
+_PREFIX = "invokeai_"
 
 
 def embedded_workflow(content: bytes, source: str) -> str:
@@ -20,6 +20,27 @@ def embedded_workflow(content: bytes, source: str) -> str:
         WorkflowFileError: it is not a PNG, or does not contain a workflow.
         InvokeAIError: Pillow is not installed.
     """
+    text = embedded_texts(content, source).get("workflow")
+    if text is None:
+        raise WorkflowFileError(
+            f"{source} does not contain a workflow.",
+            source=source,
+            hint="InvokeAI stores it only in images that a workflow made, and image editors remove it.",
+        )
+    return text
+
+
+def embedded_texts(content: bytes, source: str) -> dict[str, str]:
+    """Return the JSON texts that InvokeAI has stored in a PNG: `workflow`, `graph` and `metadata`, as far as it has.
+
+    Args:
+        content: the file.
+        source: the name for it in error messages.
+
+    Raises:
+        WorkflowFileError: it is not a PNG.
+        InvokeAIError: Pillow is not installed.
+    """
     try:
         import PIL.Image
     except ImportError as error:
@@ -30,17 +51,15 @@ def embedded_workflow(content: bytes, source: str) -> str:
     try:
         with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             image.load()
-            text = image.info.get(_KEY)
+            found = dict(image.info)
     except (OSError, ValueError, SyntaxError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise WorkflowFileError(
             f"{source} is not a whole PNG file: {error}.",
             source=source,
             hint="Give an image that InvokeAI made, unchanged.",
         ) from error
-    if not isinstance(text, str):
-        raise WorkflowFileError(
-            f"{source} does not contain a workflow.",
-            source=source,
-            hint="InvokeAI stores it only in images that a workflow made, and image editors remove it.",
-        )
-    return text
+    return {
+        str(name).removeprefix(_PREFIX): text
+        for name, text in found.items()
+        if isinstance(text, str) and str(name).startswith(_PREFIX)
+    }

@@ -75,7 +75,7 @@ def _row(entry: WorkflowInput, label: str) -> tuple[str, ...]:
         "" if entry.index is None else str(entry.index),
         label + (" *" if entry.required and not field.is_set and entry.edge is None else ""),
         entry.type_name.replace("Field", ""),
-        _takes(entry),
+        takes(entry),
         _shown(field.template.default),
         _current(entry),
     )
@@ -90,7 +90,8 @@ def _current(entry: WorkflowInput) -> str:
     return _shown(field.raw)
 
 
-def _takes(entry: WorkflowInput) -> str:
+def takes(entry: WorkflowInput) -> str:
+    """Return the choices, the range or the models that an input takes; "" if its type says all."""
     field = entry.field
     if isinstance(field, ModelField):
         parts = (("base", field.bases), ("type", field.types))

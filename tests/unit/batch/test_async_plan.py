@@ -116,3 +116,9 @@ def test_a_plan_says_how_long_it_may_take_once_its_nodes_have_run(wf: WorkflowHa
     assert plan.seconds > 0
     assert str(plan).startswith("1,000 rows, about ")
     assert str(plan).endswith(" on this server")
+
+
+def test_an_empty_text_is_not_a_folder(wf: WorkflowHandle) -> None:
+    # It is what a variable holds that was not set; the current folder is not meant.
+    with pytest.raises(errors.SettingsError, match=r"Give '\.' for the current folder"):
+        wf.plan({"A": [1]}).submit(folder="")

@@ -114,6 +114,12 @@ def test_another_type_is_a_change(document: dict[str, Any], templates: NodeTempl
     assert raised.value.changes == ("the type of 'Width' was FloatField, and is IntegerField",)
 
 
+def test_a_newer_server_may_call_an_input_something_else(document: dict[str, Any], templates: NodeTemplates) -> None:
+    document["form"]["elements"]["root"]["data"]["children"] = ["a"]
+    was = FormInput("width", "Older title", "noise", "width", "IntegerField")
+    FormSnapshot("tiger.py", was).check(FormOf(document, templates))
+
+
 def test_choices_of_the_server_may_only_be_added(
     module: Any, document: dict[str, Any], templates: NodeTemplates
 ) -> None:

@@ -195,3 +195,11 @@ def test_modules_of_all_kinds_of_workflows_are_clean(templates: NodeTemplates, t
     ):
         done = subprocess.run([*ruff, *command, tmp_path], capture_output=True, encoding="utf-8", check=False)
         assert done.returncode == 0, done.stdout[:2000]
+
+
+def test_importing_a_module_imports_no_records(templates: NodeTemplates, tmp_path: Path) -> None:
+    """The start-up of a program that runs a workflow does not include pydantic, which records need."""
+    form = FormOf(document_of(node("n", "main_model_loader", "1.0.4", model=MODEL)), templates)
+    (tmp_path / "tiger.py").write_text(generate_module(form), encoding="utf-8")
+    code = "import sys, tiger; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

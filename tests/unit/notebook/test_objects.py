@@ -240,7 +240,7 @@ def test_a_batch_shows_counts_failures_and_images(batches: BatchServer, runs: Ru
     text = Parsed(last).text
     assert text.startswith("100 % of 6 rows · 3 completed · 3 failed")
     assert "3RuntimeError: out of <b>memory at" in text
-    assert text.endswith("0: 02: 24: 4")
+    assert text.endswith("0: Width 02: Width 24: Width 4")
     assert last.count("<img") == 3
     assert encoded(image_content(image_name(1))) in last
     assert batches.requests[image_name(1)] == 1, "what was fetched is kept"
@@ -252,7 +252,7 @@ def test_images_that_are_gone_are_left_out(batches: BatchServer, runs: Runs, jup
     batches.deleted = {image_name(2)}
     batch = runs.begin(Plan(range(3)))
     batch.wait(20)
-    assert Parsed(bundle_of(batch)["text/html"]).text.endswith("0: 02: 2")
+    assert Parsed(bundle_of(batch)["text/html"]).text.endswith("0: Width 02: Width 2")
 
 
 def test_a_display_of_a_batch_that_is_given_up_says_so(batches: BatchServer, runs: Runs, jupyter: Shown) -> None:

@@ -153,6 +153,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
 
+        Several files or images of a row are separated by `|`; other values that are not one text or number are JSON.
+
         Args:
             path: the file; one of that name is replaced.
 

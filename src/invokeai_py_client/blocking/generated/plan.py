@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.batch.async_plan import AsyncPlan
+from invokeai_py_client.batch.batch_options import WINDOW, WhichImages
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.rows import Axis, PlannedRow
-from invokeai_py_client.batch.runner import WINDOW, WhichImages
 from invokeai_py_client.blocking.generated.batch_run import BatchRun
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.runtime.twins import Blocking

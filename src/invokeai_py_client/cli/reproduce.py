@@ -1,0 +1,171 @@
+"""`reproduce`: make an image again, and compare it with what it was."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invokeai_py_client.cli import completion
+from invokeai_py_client.cli.commands import Argument, Command
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.image_source import SourceImage, load_image
+from invokeai_py_client.cli.session import Session, with_session
+from invokeai_py_client.cli.submitting import board_option, queue_option, wait_for_run
+
+if TYPE_CHECKING:
+    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.workflow.inputs import WorkflowInput
+
+_RANDOM = ("rand_int", "rand_float", "random_range")
+"""Types of nodes whose output is another one each time."""
+
+
+@click.command(
+    "reproduce",
+    cls=Command,
+    help="""Run the workflow in an image again, and say whether the same pixels come out.
+
+The workflow gets the values with which the image was made, and the models of this server that are those of the image,
+or are named so. Nothing is taken from the server's cache. Numbers that the workflow draws at random are those of the
+first time if the server still knows them. The exit code is 1 if the pixels differ.""",
+    example="invokeai-client reproduce tiger.png --out again",
+)
+@click.argument(
+    "image",
+    cls=Argument,
+    shell_complete=completion.images,
+    help="A PNG that a workflow of InvokeAI made, unchanged, or the name of such an image on the server.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to save the new image in.")
+@board_option
+@queue_option
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait; then it is canceled.")
+@with_session
+def command(
+    session: Session, image: str, out: Path | None, board: str | None, queue_id: str, timeout: float | None
+) -> None:
+    """Reproduce an image."""
+    from invokeai_py_client.cli.pixels import sentence_of
+    from invokeai_py_client.cli.run_progress import showing_progress
+
+    output = session.output
+    session.board = board
+    if out is not None:
+        # So that a folder that cannot be made costs no run.
+        out.mkdir(parents=True, exist_ok=True)
+    source = load_image(session, image)
+    wf, notes = _prepared(session, source)
+    for note in notes:
+        output.note(f"note: {note}")
+    with showing_progress(output, wf, previews=False) as show:
+        run = wf.submit_sync(queue_id=queue_id)
+        wait_for_run(output, run, timeout, show)
+    run.result()
+    if not run.images:
+        raise Failure("run_failed", "The workflow has made no image this time.", details={"batch_id": run.batch_id})
+    nearest, difference = _nearest(source.content, run.images)
+    file = nearest.save(out) if out is not None else None
+    facts: dict[str, Any] = {
+        "equal": difference is None,
+        "image": nearest.name,
+        "file": file,
+        "batch_id": run.batch_id,
+        "difference": difference,
+        "notes": notes,
+    }
+    if difference is not None:
+        other_machine = "the server runs on other hardware, or with other libraries, than the one that made it"
+        raise Failure(
+            "differs",
+            f"The pixels of {nearest.name} are not those of {source.name}. {sentence_of(difference)}",
+            f"A likely reason: {notes[0] if notes else other_machine}.",
+            facts,
+        )
+    output.done(
+        facts, quiet=[file or nearest.name], human=lambda: output.say(f"The pixels are equal: {file or nearest.name}")
+    )
+
+
+def _prepared(session: Session, source: SourceImage) -> tuple[WorkflowHandle, list[str]]:
+    """Return the workflow of an image with the values of the image, and why it may make another one nevertheless."""
+    from invokeai_py_client.workflow.document import WorkflowDefinition
+
+    document = copy.deepcopy(WorkflowDefinition.from_image(source.content).to_dict())
+    for node in document["nodes"]:
+        if isinstance(node.get("data"), dict) and node.get("type") == "invocation":
+            node["data"]["useCache"] = False
+    wf = session.client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+    notes = [f"another model takes the place of the image's: {change}" for change in wf.sync_dnn_model().renamed]
+    _set_values(wf, source.json("graph"))
+    notes += _set_drawn_numbers(session, wf, source)
+    was, now = source.json("metadata").get("app_version"), session.client.app.get_version()
+    if was and was != now:
+        notes.append(f"InvokeAI {was} made the image, and the server is {now}")
+    return wf, notes
+
+
+def _inputs_of(wf: WorkflowHandle) -> Iterator[WorkflowInput]:
+    for node in wf.nodes:
+        yield from node.inputs
+
+
+def _set_values(wf: WorkflowHandle, graph: Mapping[str, Any]) -> None:
+    """Set what the graph that made the image has otherwise than its workflow: the values of its row of a batch."""
+    nodes = graph.get("nodes")
+    values: dict[tuple[str, str], Any] = {}
+    for entry in _inputs_of(wf):
+        node = nodes.get(entry.node_id) if isinstance(nodes, Mapping) else None
+        value = node.get(entry.field_name) if isinstance(node, Mapping) else None
+        is_plain = isinstance(value, str | int | float) or (isinstance(value, Mapping) and {*value} == {"image_name"})
+        if entry.edge is None and is_plain and value != entry.value:
+            values[entry.node_id, entry.field_name] = value
+    wf.set_many(values)
+
+
+def _set_drawn_numbers(session: Session, wf: WorkflowHandle, source: SourceImage) -> list[str]:
+    """Set inputs that random nodes feed to what was drawn for the image; return which of them are not known."""
+    types = {node.id: node.type for node in wf.definition.all_nodes if node.type in _RANDOM}
+    fed = [entry for entry in _inputs_of(wf) if entry.edge is not None and entry.edge.source in types]
+    if not fed:
+        return []
+    drawn = _results_of(session, source.name)
+    notes = []
+    for entry in fed:
+        assert entry.edge is not None
+        value = drawn.get(entry.edge.source, {}).get(entry.edge.source_field)
+        if value is None:
+            notes.append(f"the node {types[entry.edge.source]} draws {entry.label} at random, and not as it was")
+        else:
+            entry.set(value, override_edge=True)
+    return notes
+
+
+def _results_of(session: Session, name: str) -> dict[str, Mapping[str, Any]]:
+    """Return the outputs of the nodes that ran for an image, by node id, if the server still knows of them."""
+    from invokeai_py_client.errors import InvokeAIError
+
+    try:
+        session_id = session.client.image_repo.get_image(name).session_id
+        if session_id is None:
+            return {}
+        return {one.node_id: one.result for one in session.client.run(session_id=session_id).item.outputs}
+    except InvokeAIError:
+        return {}
+
+
+def _nearest(content: bytes, images: Any) -> tuple[Image, dict[str, Any] | None]:
+    """Return which of some images is like another one, or differs in the fewest pixels, and how it differs."""
+    from invokeai_py_client.cli.pixels import difference_of
+
+    compared = []
+    for image in images:
+        difference = difference_of(content, image.bytes())
+        if difference is None:
+            return image, None
+        compared.append((image, difference))
+    return min(compared, key=lambda one: one[1].get("pixels", float("inf")))

@@ -1,0 +1,184 @@
+"""What `reproduce` and `recall` read of images: their pixels, and the parameters that made them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from invokeai_py_client.cli.commands import GlobalOptions
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.image_source import load_image
+from invokeai_py_client.cli.pixels import difference_of, sentence_of
+from invokeai_py_client.cli.recall_parameters import parameters_of
+from invokeai_py_client.cli.session import Session
+
+
+def png(mode: str = "RGB", size: tuple[int, int] = (4, 4), colour: Any = 0, **dots: Any) -> bytes:
+    image = PIL.Image.new(mode, size, colour)
+    if dots:
+        image.putpixel((1, 1), dots["dot"])
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_pixels_are_equal_whatever_the_mode() -> None:
+    assert difference_of(png("RGB", colour=(7, 7, 7)), png("L", colour=7)) is None
+    assert difference_of(png("RGB"), png("RGBA", colour=(0, 0, 0, 255))) is None
+
+
+def test_how_pixels_differ() -> None:
+    found = difference_of(png(), png(dot=(0, 3, 1)))
+    assert found == {"pixels": 1, "of": 16, "largest": 3, "mean": 0.1875}
+    assert sentence_of(found) == "1 of 16 pixels differ (6.25 %), by at most 3 of 255, and by 0.1875 on average."
+    found = difference_of(png("RGBA", colour=(0, 0, 0, 255)), png("RGBA", colour=(0, 0, 0, 0)))
+    assert found is not None
+    assert (found["pixels"], found["largest"]) == (16, 255)
+    assert "(100 %)" in sentence_of(found)
+    found = difference_of(png(), png(size=(4, 5)))
+    assert found == {"sizes": [[4, 4], [4, 5]]}
+    assert sentence_of(found) == "It is 4 x 5, and was 4 x 4."
+
+
+def edge(source: str, target: str, field: str) -> dict[str, Any]:
+    return {"source": {"node_id": source, "field": "x"}, "destination": {"node_id": target, "field": field}}
+
+
+GRAPH = {
+    "nodes": {
+        "text": {"type": "string", "value": "a tiger"},
+        "positive": {"type": "compel", "prompt": "unused"},
+        "negative": {"type": "compel", "prompt": "dogs"},
+        "collect": {"type": "collect"},
+        "loader": {"type": "main_model_loader", "model": {"key": "k", "name": "dreams", "type": "main"}},
+        "lora": {"type": "lora_loader", "lora": {"key": "l", "name": "fur"}, "weight": 0.5},
+        "noise": {"type": "noise", "seed": 7, "width": 512, "height": 768},
+        "denoise": {
+            "type": "denoise_latents",
+            "steps": 20,
+            "cfg_scale": 7.5,
+            "scheduler": "euler",
+            "denoising_start": 0.25,
+        },
+        "later": {"type": "l2i"},
+    },
+    "edges": [
+        edge("text", "positive", "prompt"),
+        edge("positive", "collect", "item"),
+        edge("collect", "denoise", "positive_conditioning"),
+        edge("negative", "denoise", "negative_conditioning"),
+        edge("loader", "lora", "unet"),
+        edge("lora", "denoise", "unet"),
+        edge("noise", "denoise", "noise"),
+        edge("denoise", "later", "latents"),
+    ],
+}
+
+
+def test_the_graph_tells_the_parameters() -> None:
+    assert parameters_of({}, GRAPH) == {
+        "positive_prompt": "a tiger",
+        "negative_prompt": "dogs",
+        "model": "dreams",
+        "loras": [{"model_name": "fur", "weight": 0.5}],
+        "seed": 7,
+        "width": 512,
+        "height": 768,
+        "steps": 20,
+        "cfg_scale": 7.5,
+        "scheduler": "euler",
+        "denoise_strength": 0.75,
+    }
+
+
+def test_a_flux_graph_has_them_at_other_places() -> None:
+    graph = {
+        "nodes": {
+            "encoder": {"type": "flux_text_encoder", "prompt": "a lion"},
+            "denoise": {
+                "type": "flux_denoise",
+                "num_steps": 4,
+                "guidance": 3.5,
+                "seed": 1,
+                "width": 1024,
+                "height": 64,
+            },
+        },
+        "edges": [edge("encoder", "denoise", "positive_text_conditioning")],
+    }
+    expected = {"positive_prompt": "a lion", "steps": 4, "guidance": 3.5, "seed": 1, "width": 1024, "height": 64}
+    assert parameters_of({}, graph) == expected
+
+
+def test_metadata_come_first_and_the_graph_fills_in() -> None:
+    metadata = {
+        "positive_prompt": "from the metadata",
+        "model": {"key": "k", "name": "other", "base": "sdxl"},
+        "vae": {"name": "sharp"},
+        "strength": 0.4,
+        "loras": [{"model": {"name": "wings"}, "weight": 0.75}, "damaged"],
+        "steps": None,
+        "width": {"odd": 1},
+    }
+    found = parameters_of(metadata, GRAPH)
+    assert found["positive_prompt"] == "from the metadata"
+    assert (found["model"], found["vae_model"], found["denoise_strength"]) == ("other", "sharp", 0.4)
+    assert found["loras"] == [{"model_name": "wings", "weight": 0.75}]
+    assert (found["steps"], found["width"]) == (20, 512)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {},
+        {"nodes": [], "edges": {}},
+        {"nodes": {"a": 1, "b": {"steps": 3}}, "edges": [1, {"source": 2}, edge("a", "b", "positive_conditioning")]},
+        {"nodes": {"a": {"steps": 1}}, "edges": [edge("a", "a", "positive_conditioning"), edge("a", "a", "value")]},
+    ],
+)
+def test_odd_graphs_tell_what_they_can(graph: dict[str, Any]) -> None:
+    assert {*parameters_of({}, graph)} <= {"steps"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "1.png").write_bytes(png())
+    lines = [
+        {"index": 0, "row_id": "aa11", "files": [], "images": []},
+        {"index": 1, "row_id": "ab22", "files": [{"path": "old.png"}], "images": []},
+        {"index": 1, "row_id": "ab22", "files": [{"path": "1.png"}], "images": ["x.png"]},
+        {"index": 2, "row_id": "1b33", "files": [{"path": "../../etc/passwd"}], "images": []},
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    (tmp_path / "manifest.jsonl").write_text(f"{text}\nnull\n{{", encoding="utf-8")
+    return tmp_path
+
+
+def session() -> Session:
+    return Session(GlobalOptions(url="http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("row", ["1", "ab", "ab22"])
+def test_a_row_of_a_batch_is_its_last_file(folder: Path, row: str) -> None:
+    assert load_image(session(), str(folder), row).name == "1.png"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"), [("a", "ambiguous"), ("aa", "not_found"), ("9", "not_found"), ("2", "not_found"), (None, "usage")]
+)
+def test_a_row_that_cannot_be_taken(folder: Path, row: str | None, code: str) -> None:
+    with pytest.raises(Failure) as caught:
+        load_image(session(), str(folder), row)
+    assert caught.value.code == code
+
+
+def test_a_row_needs_a_folder_of_a_batch(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="needs the folder"):
+        load_image(session(), str(tmp_path / "a.png"), "1")
+    with pytest.raises(Failure, match="is not the folder of a batch"):
+        load_image(session(), str(tmp_path), "1")
