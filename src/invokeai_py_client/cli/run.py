@@ -174,7 +174,9 @@ def _set_seeds(wf: WorkflowHandle, seed: int) -> None:
 def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[Path]:
     if names is None:
         return [image.save(out) for image in images]
-    return [image.save_as(out / name) for image, name in zip(images, names.of(images), strict=True)]
+    return [
+        image.save_as(out / name) for image, name in zip(images, names.of([one.name for one in images]), strict=True)
+    ]
 
 
 def _show_images(output: Output, made: Sequence[object], seconds: float) -> None:
