@@ -13,6 +13,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PROGRAM
@@ -20,22 +21,29 @@ from tests.cli.conftest import PROGRAM
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def _takes_the_terminal() -> None:
+    # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Shells control jobs only on a terminal of their own.
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], *, folder: Path | None = None) -> None:
         self._ours, theirs = pty.openpty()
         self.resize(80, 24)
         self.modes = termios.tcgetattr(theirs)
         self.program = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             env=environment,
             start_new_session=True,
-            # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_takes_the_terminal,
         )
         os.close(theirs)
         self.raw = ""
@@ -77,6 +85,14 @@ class Terminal:
             assert left > 0, self.text
             if select.select([self._ours], [], [], left)[0]:
                 self.raw += self._read()
+
+    def settle(self, quiet: float = 0.2, seconds: float = 10) -> None:
+        """Read until something new was shown, and then nothing for a while."""
+        deadline = time.monotonic() + seconds
+        wait = seconds
+        while (left := deadline - time.monotonic()) > 0 and select.select([self._ours], [], [], min(wait, left))[0]:
+            self.raw += self._read()
+            wait = quiet
 
     def end(self, seconds: float = 30) -> int:
         """Wait until the program has ended, and read the rest."""
