@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -248,7 +247,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     final = check_target(path)
     folder = os.path.dirname(final)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - it is closed below
     except FileNotFoundError:
