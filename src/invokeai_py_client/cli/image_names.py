@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 
 
