@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike
 from invokeai_py_client.repositories.media.common import Category, Origin
 from invokeai_py_client.repositories.media.images import AsyncImages
