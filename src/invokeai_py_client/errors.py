@@ -447,12 +447,16 @@ class BatchError(InputsNotReadyError):
 
 
 class InputNotFoundError(InvokeAIError, IndexError):
-    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean."""
+    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean.
 
-    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], hint: str = "") -> None:
-        super().__init__(what, hint=hint)
+    `near` is the part of `hint` that suggests what `key` could mean.
+    """
+
+    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], near: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=near + hint)
         self.key = key
         self.choices = choices
+        self.near = near
 
 
 class InputValueError(InvokeAIError, ValueError):

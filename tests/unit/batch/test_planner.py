@@ -132,9 +132,17 @@ def test_two_columns_cannot_set_one_input(templates: NodeTemplates) -> None:
 
 
 def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
-    found = problems(templates, {"Prompt": ["a"], "Width": [64], 99: [1]})
-    assert [column for _, column, _ in found] == ["Prompt", "99"]
-    assert "Positive Prompt" in found[0][2]
+    with pytest.raises(PlanError) as caught:
+        planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
+    assert [(column, why) for _, column, why in caught.value.problems] == [
+        ("Prompt", "No input answers to 'Prompt'"),
+        ("Widht", "No input answers to 'Widht'. Did you mean 'Width'?"),
+        ("99", "There is no input 99: this workflow has 9"),
+        ("gone.width", "No input answers to 'gone.width'. Did you mean 'Width'?"),
+    ]
+    # What there is, is listed once.
+    assert str(caught.value).count("[0] Positive Prompt") == 1
+    assert caught.value.hint.startswith("The inputs of the form: [0] Positive Prompt")
 
 
 @pytest.mark.parametrize("values", [20, None, {"a": 1}, b"ab"])
