@@ -297,7 +297,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return compare_index_map(path, self.inputs)
 

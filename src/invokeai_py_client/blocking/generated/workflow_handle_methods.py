@@ -199,7 +199,7 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return self._aio.verify_input_index_map(path)
 
