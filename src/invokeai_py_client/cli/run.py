@@ -25,7 +25,7 @@ from invokeai_py_client.cli.submitting import (
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.cli.image_names import ImageNames
     from invokeai_py_client.wire.events import Event
