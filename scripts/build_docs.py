@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
 import shutil
@@ -20,10 +21,11 @@ from pathlib import Path
 
 import click
 
-from invokeai_py_client import errors
+from invokeai_py_client import Axis, ReportPage, errors
 from invokeai_py_client.cli.app import root
 from invokeai_py_client.cli.commands import GlobalOption, walk
 from invokeai_py_client.cli.failures import CODES, EXIT_CODES, code_of
+from invokeai_py_client.earlier_names import ATTRIBUTES as earlier_attributes
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
@@ -37,6 +39,8 @@ def build() -> int:
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", STAGE)
     shutil.copy(ROOT / "CHANGELOG.md", STAGE / "changelog.md")
+    write_example_page(STAGE / "example-sweep")
+    fill("coming-from.md", {"NAMES OF 1.1": earlier_names()})
     fill("errors.md", {"ERRORS": error_sections()})
     fill(
         "command-line.md",
@@ -59,12 +63,24 @@ def build() -> int:
 
 def search_without_the_network() -> None:
     """Replace the script that pages would load from elsewhere when they are opened from disk by the one of `docs/`."""
-    for path in SITE.rglob("*.html"):
+    for path in {*SITE.rglob("*.html")} - {*(SITE / "example-sweep").iterdir()}:
         text = path.read_text(encoding="utf-8")
         if SHIM not in text:
             raise ValueError(f"{path} no longer loads {SHIM}: search in pages from disk may need no script of ours.")
         here = os.path.relpath(SITE / "search-from-disk.js", path.parent)
         path.write_text(text.replace(SHIM, Path(here).as_posix()), encoding="utf-8")
+
+
+def write_example_page(folder: Path) -> None:
+    """Write the page of the example sweep, as a batch writes it."""
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    columns = {name: tuple(dict.fromkeys(row["values"][name] for row in rows)) for name in rows[0]["values"]}
+    axes = [Axis(name, values) for name, values in columns.items()]
+    page = ReportPage(folder, title="Hue and blur of a photograph", axes=axes, total=len(rows), workflow_name="")
+    page.write()
+    for row in rows:
+        page.add(row)
+    page.finish()
 
 
 def fill(page: str, contents: dict[str, str]) -> None:
@@ -89,6 +105,16 @@ def escaped(cell: str) -> str:
     """Return the text of a cell of a table, without what Markdown or HTML would read in it."""
     code, prose = cell.replace("|", "\\|"), cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return code if cell.startswith("`") else prose
+
+
+def earlier_names() -> str:
+    """Return a table of the attributes of client 1.1 that are not kept, with what to use."""
+    names: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind, hints in earlier_attributes.items():
+        for name, hint in hints.items():
+            names[kind, hint].append(name)
+    rows = [(f"`{kind}`", f"`{', '.join(each)}`", hint) for (kind, hint), each in names.items()]
+    return table(("Class", "Name in 1.1", "What to use"), rows)
 
 
 def error_sections() -> str:

@@ -19,6 +19,11 @@ class Docstrings(griffe.Extension):
                 r"^Endpoint: (\w+ /\S*)(.*)$", r"Endpoint: `\1`\2<br>", text, flags=re.MULTILINE
             )
 
+    def on_function(self, *, func: griffe.Function, **_: Any) -> None:
+        """Leave out the parameter that refuses arguments of client 1.1 with a hint."""
+        if "unknown" in func.parameters and str(func.parameters["unknown"].annotation) == "Never":
+            del func.parameters["unknown"]
+
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
         """Leave out the constructor that all blocking classes inherit: the client makes their objects."""
         if cls.name == "Blocking":

@@ -47,10 +47,11 @@ def test_the_example_runs_and_shows_its_images(
     monkeypatch.setenv("INVOKEAI_URL", server.url)
     notebook = nbformat.read(EXAMPLE, as_version=4)  # type: ignore[no-untyped-call]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
-    (sizes,) = (cell for cell in notebook.cells if "512" in cell.source)
+    (values,) = (cell for cell in notebook.cells if "512" in cell.source)
     # For the tiny model on a processor.
-    sizes.source = sizes.source.replace("512", "64")
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    values.source = values.source.replace("512", "64").replace('"steps"): 12', '"steps"): 4')
+    assert '"steps"): 4' in values.source
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}, "nothing was printed"
@@ -100,16 +101,17 @@ class Kernel:
         )
         return json.loads(result["data"]["text/plain"].strip("'"))
 
-    def interrupted(self, code: str, when: str) -> list[Output]:
+    def interrupted(self, code: str, when: str, *, raises: str = "KeyboardInterrupt") -> list[Output]:
         """Run a cell, and interrupt the kernel as soon as an output has some text."""
         outputs = []
         is_interrupted = False
         for output in self.begin(code):
             outputs.append(output)
-            if not is_interrupted and when in output.get("data", {}).get("text/html", ""):
+            if not is_interrupted and when in output.get("text", output.get("data", {}).get("text/html", "")):
                 is_interrupted = True
                 self._manager.interrupt_kernel()
         assert is_interrupted
+        assert [one["ename"] for one in outputs if one["type"] == "error"] == [raises]
         return outputs
 
 
@@ -159,11 +161,10 @@ def test_blocking_and_awaited_displays_work_while_the_loop_of_the_kernel_runs(ke
 
 @pytest.mark.usefixtures("workflow")
 def test_interrupting_a_display_leaves_the_run(kernel: Kernel) -> None:
-    kernel.run("wf.inputs['Seconds'].value = 5.0; run = wf.submit_sync()")
+    kernel.run("wf.inputs['Seconds'].value = 20.0; run = wf.submit_sync()")
     began = time.monotonic()
     outputs = kernel.interrupted("run.display()", when="in progress")
-    assert time.monotonic() - began < 4
-    assert [one["ename"] for one in outputs if one["type"] == "error"] == ["KeyboardInterrupt"]
+    assert time.monotonic() - began < 15
     assert "No longer updated. The run goes on." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
     kernel.run("run.cancel()")
@@ -171,10 +172,22 @@ def test_interrupting_a_display_leaves_the_run(kernel: Kernel) -> None:
 
 
 @pytest.mark.usefixtures("workflow")
+def test_interrupting_a_wait_leaves_the_run_and_interrupting_a_submission_withdraws_it(kernel: Kernel) -> None:
+    kernel.run("wf.inputs['Seconds'].value = 20.0; run = wf.submit_sync()")
+    kernel.interrupted("print('waiting', flush=True); run.wait()", when="waiting")
+    # Its turn comes when the queue is empty.
+    kernel.interrupted("print('waiting', flush=True); wf.submit_sync(priority='low')", when="waiting")
+    kernel.run("counts = client.queue.get_status().queue")
+    assert kernel.value("[counts.pending, counts.in_progress]") == [0, 1]
+    kernel.run("run.cancel()")
+    assert kernel.value("run.wait(30).status") == "canceled"
+
+
+@pytest.mark.usefixtures("workflow")
 def test_interrupting_an_awaited_display_leaves_the_run(kernel: Kernel) -> None:
-    kernel.run("wf.inputs['Seconds'].value = 5.0; run = await wf.aio.submit()")
-    outputs = kernel.interrupted("await run.display()", when="in progress")
-    assert [one["ename"] for one in outputs if one["type"] == "error"] in (["KeyboardInterrupt"], ["CancelledError"])
+    kernel.run("wf.inputs['Seconds'].value = 20.0; run = await wf.aio.submit()")
+    # IPython cancels the task of a cell that awaits.
+    outputs = kernel.interrupted("await run.display()", when="in progress", raises="CancelledError")
     assert "No longer updated. The run goes on." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
     kernel.run("await run.cancel()")
@@ -187,7 +200,6 @@ def test_interrupting_the_display_of_a_batch_stops_its_sending(kernel: Kernel) -
         batch = wf.plan({"Seconds": [0.3 + n / 1000 for n in range(6)]}).submit(window=2)
     """)
     outputs = kernel.interrupted("batch.display()", when="1 completed")
-    assert [one["ename"] for one in outputs if one["type"] == "error"] == ["KeyboardInterrupt"]
     assert "batch.resume() goes on" in displayed(outputs)[-1]
     kernel.run("client.queue.wait_until_idle(timeout=30)")
     counts = kernel.value("dict(batch.counts)")

@@ -53,7 +53,7 @@ _VARYING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a batch is.
+    """The progress of a batch.
 
     `counts` has the number of rows by status (`pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`),
     `total` the number of all rows, `progress` the estimated part of the work that is done, 0..100, and `eta` the
@@ -90,8 +90,8 @@ class BatchFailures:
 class CompletedRows(FixedAttributes):
     """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
 
-    A row that is run again is told again when it ends again. The iteration ends when no row is left; if the batch has
-    stopped before, with the error that stopped it.
+    A row that is run again is yielded again. The iteration ends when no row is left; if the batch has stopped before
+    that, the error that stopped it is raised.
     """
 
     def __init__(self, run: AsyncBatchRun) -> None:

@@ -1,7 +1,8 @@
 """Texts with alternatives: `a {red|blue} __animal__`, where `animal.txt` in a folder of wildcards has a line for each.
 
 Alternatives nest, and a line of a wildcard's file may have alternatives and wildcards of its own. Empty lines and lines
-that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character.
+that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character. Weights (`0.5::red`) and
+numbers of alternatives (`2$$`), which other programs know, are refused.
 """
 
 from __future__ import annotations

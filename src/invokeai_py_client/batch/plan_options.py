@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class PlanOptions:
         for name in ("sample_seed", "random_seed"):
             if getattr(self, name) is not None and whole(getattr(self, name)) is None:
                 raise unusable(name, getattr(self, name), "a whole number")
-        if self.wildcards is not None and not self.wildcards.is_dir():
+        if self.wildcards is not None and not os.path.isdir(self.wildcards):
             raise unusable("wildcards", str(self.wildcards), "the path of a folder")
         return self
 

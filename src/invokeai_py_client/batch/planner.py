@@ -76,8 +76,15 @@ class _Chosen:
     """The columns of a plan so far: what is wrong with them, and which column sets an input."""
 
     problems: list[CellProblem] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
     by_place: dict[Place, Column] = field(default_factory=dict)
     replaced: list[_Replaced] = field(default_factory=list)
+
+    def is_unknown(self, name: str, error: InputNotFoundError) -> None:
+        """Note that a column names no input. What its error lists is told once for all columns."""
+        listed = error.hint.removeprefix(error.near)
+        self.problems.append(CellProblem(None, name, str(error).removesuffix(listed).rstrip(". ")))
+        self.hints.append(listed)
 
 
 class Planner:
@@ -120,7 +127,7 @@ class Planner:
         self._add_replaced(drafts, chosen)
         last = [self._seed_draft(seeds, options.seeds, chosen)] if seeds else []
         chosen.problems += self._batch_nodes()
-        _raise_if(chosen.problems)
+        _raise_if(chosen.problems, chosen.hints)
         prompts = DynamicPrompts(options.wildcards)
         if options.expand == "all":
             drafts = [expanded(draft, prompts) for draft in drafts]
@@ -161,7 +168,7 @@ class Planner:
             axis = reader.read(draft)
             axis.problems |= {entry: [*those] for entry, those in one.problems.items()}
             axes.append(axis)
-        _raise_if(chosen.problems)
+        _raise_if(chosen.problems, chosen.hints)
         return Planned(
             self,
             axes,
@@ -177,7 +184,7 @@ class Planner:
         try:
             inputs = [self._inputs[place] for place in saved.places]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, saved.name, _sentence(error)))
+            chosen.is_unknown(saved.name, error)
             return Column(saved.name)
         column = self._column_of(saved.name, inputs, chosen, override=True) if inputs else None
         return column or Column(saved.name)
@@ -197,7 +204,7 @@ class Planner:
             ]
             return [zipped(drafts)] if drafts and options.combine == "zip" else drafts
         except SourceError as error:
-            raise _plan_error([*chosen.problems, CellProblem(None, "", str(error))]) from None
+            raise _plan_error([*chosen.problems, CellProblem(None, "", str(error))], chosen.hints) from None
 
     def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
         if not table.length:
@@ -228,7 +235,7 @@ class Planner:
         try:
             members = self._members(key)
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
+            chosen.is_unknown(_key_name(key), error)
             return None
         columns = [self._column(member, options, chosen) for member in ([key] if members is None else members)]
         known = [column for column in columns if column is not None]
@@ -299,7 +306,7 @@ class Planner:
             seeds = seed_inputs(self._current, self._fields, self._inputs) if key == SEED else []
             inputs = seeds or [self._find(key)]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
+            chosen.is_unknown(_key_name(key), error)
             return None
         name = SEED if seeds else self._name(key, inputs[0])
         return self._column_of(name, inputs, chosen, override=bool(seeds) or options.override_edge)
@@ -357,7 +364,7 @@ class Planner:
         try:
             return require_seed_inputs(self._current, self._fields, self._inputs)
         except InputNotFoundError as error:
-            raise _plan_error([CellProblem(None, SEED, _sentence(error))]) from None
+            raise _plan_error([CellProblem(None, SEED, str(error).removesuffix("."))]) from None
 
     def _seed_draft(self, inputs: Sequence[WorkflowInput], seeds: Any, chosen: _Chosen) -> Draft:
         column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
@@ -387,7 +394,7 @@ class Planner:
             try:
                 one = self._find(replaced.key)
             except InputNotFoundError as error:
-                chosen.problems.append(CellProblem(None, replaced.source.name, _sentence(error)))
+                chosen.is_unknown(replaced.source.name, error)
                 continue
             column = chosen.by_place.get((one.node_id, one.field_name))
             if column is None:
@@ -601,24 +608,21 @@ def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> It
             )
 
 
-def _raise_if(problems: Sequence[CellProblem]) -> None:
+def _raise_if(problems: Sequence[CellProblem], hints: Sequence[str] = ()) -> None:
     if problems:
-        raise _plan_error(problems)
+        raise _plan_error(problems, hints)
 
 
-def _plan_error(problems: Sequence[CellProblem]) -> PlanError:
+def _plan_error(problems: Sequence[CellProblem], hints: Sequence[str] = ()) -> PlanError:
     told = "; ".join(map(str, problems[:_MOST_TOLD]))
     more = f"; and {len(problems) - _MOST_TOLD:,} more" if len(problems) > _MOST_TOLD else ""
-    is_of_rows = all(one.row is not None for one in problems)
+    if all(one.row is not None for one in problems):
+        hints = ["Correct them, or pass on_bad_row='skip' to leave out their rows."]
     return PlanError(
         f"The plan cannot run: {told}{more}.",
         problems=tuple((one.row, one.column, one.why) for one in problems),
-        hint="Correct them, or pass on_bad_row='skip' to leave out their rows." if is_of_rows else "",
+        hint=" ".join(dict.fromkeys(filter(None, hints))),
     )
-
-
-def _sentence(error: InputNotFoundError) -> str:
-    return str(error).removesuffix(".")
 
 
 def _key_name(key: Any) -> str:

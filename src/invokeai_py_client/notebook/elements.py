@@ -28,8 +28,8 @@ class Picture(NamedTuple):
     content: bytes
     content_type: str
     caption: str = ""
-    width: int = 256
-    """Pixels; a smaller image is shown as it is."""
+    width: int | None = None
+    """How wide to show it, in pixels; None for its own width, but at most 256."""
 
 
 def element(name: str, *children: object, style: str = "", **attributes: object) -> Html:
@@ -93,15 +93,16 @@ def pictures(shown: Sequence[Picture]) -> Html:
 
 def _figure(picture: Picture) -> Html:
     encoded = base64.b64encode(picture.content).decode()
+    width = "auto" if picture.width is None else f"{picture.width}px"
     image = element(
         "img",
-        style="max-width:100%;display:block;margin:0;border-radius:3px",
+        style=f"width:{width};max-width:100%;display:block;margin:0;border-radius:3px",
         src=f"data:{picture.content_type};base64,{encoded}",
         alt=picture.caption,
     )
     style = "font-size:85%;opacity:.8;overflow-wrap:anywhere"
     caption = element("figcaption", picture.caption, style=style) if picture.caption else ""
-    return element("figure", image, caption, style=f"margin:0;max-width:{picture.width}px")
+    return element("figure", image, caption, style=f"margin:0;max-width:{picture.width or 256}px")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,28 +105,25 @@ def captions_of(rows: Sequence[Row]) -> list[str]:
     """Return a caption for each row: its index, and those of its values that are not the same for all rows.
 
     Example:
-        >>> rows = [{"index": index, "values": {"Steps": 8 + 12 * index, "CFG": 7}} for index in range(2)]
+        >>> rows = [{"index": index, "values": {"Prompt": "cup"[index:], "CFG": index}} for index in range(2)]
         >>> captions_of(rows)
-        ['0: Steps 8', '1: Steps 20']
+        ['0: cup, CFG 0', '1: up, CFG 1']
     """
     seen: dict[str, dict[str, Any]] = {}
     for row in rows:
         for column, value in row["values"].items():
             seen.setdefault(column, {})[label_of(value)] = value
-    labels = {
-        column: dict(zip(values, Axis(column, [*values.values()]).labels, strict=True))
-        for column, values in seen.items()
-        if len(values) > 1
-    }
-    captions = []
-    for row in rows:
-        told = []
-        for column, value in row["values"].items():
-            if column in labels:
-                label = labels[column][label_of(value)]
-                told.append((label if isinstance(value, str) else f"{column} {label}")[:_CAPTION_LETTERS])
-        captions.append(f"{row['index']}: {', '.join(told)}")
-    return captions
+    varied = [Axis(column, [*values.values()]) for column, values in seen.items() if len(values) > 1]
+    labelled = [(axis, dict(zip(seen[axis.name], axis.labels, strict=True))) for axis in varied]
+
+    def parts(values: Mapping[str, Any]) -> Iterator[str]:
+        for axis, known in labelled:
+            if axis.name in values:
+                value = values[axis.name]
+                label = known[label_of(value)]
+                yield (label if isinstance(value, str) else f"{axis.title} {label}")[:_CAPTION_LETTERS]
+
+    return [f"{row['index']}: {', '.join(parts(row['values']))}" for row in rows]
 
 
 def is_grid(axes: Sequence[Axis], rows: int) -> bool:

@@ -94,7 +94,7 @@ def _gallery(rows: Sequence[Row]) -> Table:
 
     def cell(x: int, y: int) -> Cell | None:
         place = y * columns + x
-        return Cell(rows[place], captions[place]) if place < len(rows) else None
+        return Cell(rows[place], caption=captions[place]) if place < len(rows) else None
 
     lines = math.ceil(len(rows) / columns)
     return Table(columns=[""] * columns, labels=[""] * lines, cell=cell, captions=captions)

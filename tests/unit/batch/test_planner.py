@@ -46,7 +46,7 @@ def test_columns_are_multiplied_with_the_last_changing_fastest(templates: NodeTe
 def test_columns_are_zipped(templates: NodeTemplates) -> None:
     plan = planned(templates, {"Positive Prompt": iter("ab"), "Width": (64, 128), "Height": [8, 8]}, combine="zip")
     assert cells(plan) == [("a", 64, 8), ("b", 128, 8)]
-    # What does not vary is no axis.
+    # What does not vary is not an axis.
     assert [axis.name for axis in plan.shown_axes] == ["Positive Prompt", "Width"]
 
 
@@ -132,9 +132,17 @@ def test_two_columns_cannot_set_one_input(templates: NodeTemplates) -> None:
 
 
 def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
-    found = problems(templates, {"Prompt": ["a"], "Width": [64], 99: [1]})
-    assert [column for _, column, _ in found] == ["Prompt", "99"]
-    assert "Positive Prompt" in found[0][2]
+    with pytest.raises(PlanError) as caught:
+        planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
+    assert [(column, why) for _, column, why in caught.value.problems] == [
+        ("Prompt", "No input answers to 'Prompt'"),
+        ("Widht", "No input answers to 'Widht'. Did you mean 'Width'?"),
+        ("99", "There is no input 99: this workflow has 9"),
+        ("gone.width", "No input answers to 'gone.width'. Did you mean 'Width'?"),
+    ]
+    # What there is, is listed once.
+    assert str(caught.value).count("[0] Positive Prompt") == 1
+    assert caught.value.hint.startswith("The inputs of the form: [0] Positive Prompt")
 
 
 @pytest.mark.parametrize("values", [20, None, {"a": 1}, b"ab"])

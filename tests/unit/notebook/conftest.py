@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from invokeai_py_client.notebook import output
+
 
 class Shown(list[dict[str, str]]):
     """All states of the outputs, one after another; `then` is called with each."""
@@ -38,6 +40,8 @@ def bundle_of(thing: object) -> dict[str, str]:
 def jupyter(monkeypatch: pytest.MonkeyPatch) -> Shown:
     """A notebook of Jupyter: all states of its outputs, one after another."""
     shown = Shown()
+    monkeypatch.setattr(output, "PAUSE", 0.01)
+    monkeypatch.setattr(output, "BATCH_PAUSE", 0.01)
 
     def display(thing: object, *, display_id: bool) -> Handle:
         assert display_id
@@ -55,11 +59,11 @@ def jupyter(monkeypatch: pytest.MonkeyPatch) -> Shown:
 def marimo(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
     """A notebook of marimo: what it was told to do with the output of the cell."""
     done: list[tuple[str, dict[str, str]]] = []
-    output = SimpleNamespace(
+    cell = SimpleNamespace(
         append=lambda thing: done.append(("append", bundle_of(thing))),
         replace=lambda thing: done.append(("replace", bundle_of(thing))),
     )
-    monkeypatch.setitem(sys.modules, "marimo", SimpleNamespace(running_in_notebook=lambda: True, output=output))
+    monkeypatch.setitem(sys.modules, "marimo", SimpleNamespace(running_in_notebook=lambda: True, output=cell))
     return done
 
 
