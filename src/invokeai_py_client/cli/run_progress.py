@@ -75,10 +75,16 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
             yield show
     finally:
         stop()
+        if preview is not None:
+            # Terminals may leave parts of a picture where lines were erased one by one.
+            sys.stderr.write(_ERASE_BELOW)
+            sys.stderr.flush()
 
 
 _REFRESHES = 5
 """How often a second the display is drawn."""
+
+_ERASE_BELOW = "\x1b[J"
 
 
 def _names_of_nodes(wf: WorkflowHandle) -> Mapping[str, str]:

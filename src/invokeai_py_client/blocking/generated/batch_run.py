@@ -10,7 +10,7 @@ from typing import Any
 
 from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
 from invokeai_py_client.batch.manifest import BatchRow
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.runtime.twins import Blocking
 
 
