@@ -86,7 +86,7 @@ class Output:
             self.line({"ok": True, "data": plain(data)})
         elif self.format == "quiet":
             for one in quiet:
-                print(one)
+                self.say(str(one))
         elif human is not None:
             human()
 
@@ -111,7 +111,7 @@ class Output:
         with console.capture() as captured:
             console.print(table)
         for line in captured.get().splitlines():
-            print(line.rstrip())
+            print(_encodable(line.rstrip(), sys.stdout))
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Print names and values for a person, one a line."""
@@ -120,8 +120,8 @@ class Output:
             self.say(f"{name:<{width}}  {printable(value)}")
 
     def say(self, text: str) -> None:
-        """Print a line of data for a person."""
-        print(_encodable(text, sys.stdout))
+        """Print lines of data; control characters in them are escaped."""
+        print(_encodable("\n".join(map(printable, text.split("\n"))), sys.stdout))
 
     def note(self, text: str) -> None:
         """Tell a person something that is not data, on stderr."""
@@ -132,7 +132,8 @@ class Output:
         if self.format == "json":
             self.line({"ok": False, "error": plain(failure.document())})
             return
-        self.console(sys.stderr).print(f"error: {printable(failure.message)}", style="red")
+        message = _encodable(f"error: {printable(failure.message)}", sys.stderr)
+        self.console(sys.stderr).print(message, style="red")
         if failure.hint:
             self.note(f"hint: {failure.hint}")
 
