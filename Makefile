@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # One more than there are cores, as some of the unit tests wait. Each worker collects all tests for itself.
 WORKERS = $(shell $(RUN) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: help demo test unit generate check bench faults soak compat coverage mutants clean
+.PHONY: help demo test unit generate check docs dist bench faults soak compat coverage mutants clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -20,8 +20,8 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --inexact --all-extras
 	@touch $@
 
-demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave a picture in ./out
-	$(RUN) -m invokeai_py_client.demo
+demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave pictures in ./out
+	$(RUN) -m invokeai_py_client.cli.demo
 
 test: check  ## Pass the tests, on a real InvokeAI server and in a Chromium, which is installed if that is possible
 	@$(RUN) -m tests.browser.chromium
@@ -40,6 +40,12 @@ check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/basedpyright
+
+docs: $(VENV)/.synced  ## Build the documentation site into out/site; a warning is an error
+	$(RUN) -m scripts.build_docs
+
+dist: $(VENV)/.synced  ## Build sdist and wheel into dist, and check the wheel in a clean environment
+	$(RUN) -m scripts.dist
 
 faults: $(VENV)/.synced  ## Print what faults of the network and the server are survived
 	$(RUN) -m pytest -q tests/faults
@@ -63,4 +69,4 @@ bench: $(VENV)/.synced  ## Print the benchmarks
 	$(RUN) -m benchmarks
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
-	rm -rf $(VENV) out mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -43,7 +43,7 @@ FACES = {
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
     "workflow_handle_methods": "workflow_handle.AsyncWorkflowHandle",
-    "image_methods": "image.AsyncImage",
+    "image": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
@@ -59,7 +59,6 @@ FACES = {
 
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
-    "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.workflow_handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""
@@ -68,7 +67,6 @@ LAZY = "public"
 """What a module calls the package itself, whose names are imported when they are first used."""
 
 RENAMED = {
-    ("AsyncWorkflowHandle", "cancel"): "cancel_sync",
     ("AsyncWorkflowHandle", "submit"): "submit_sync",
     ("AsyncWorkflowHandle", "wait_for_completion"): "wait_for_completion_sync",
 }
@@ -284,7 +282,7 @@ class Writer:
         )
 
     def _method(self, module: Module, node: Function) -> str:
-        if node.args.vararg or node.args.kwarg:
+        if node.args.vararg:
             raise NotImplementedError(f"{self._awaited}.{node.name} takes any arguments")
         name = RENAMED.get((self._awaited, node.name), node.name)
         head = ast.FunctionDef(
@@ -300,7 +298,10 @@ class Writer:
             return indented(ast.unparse(head), 4)
         signature = ast.unparse(head).removesuffix("...").rstrip()
         lines = [indented(signature, 4), f"        {module.docstring_of(node) or ''}"]
-        return "\n".join([*lines, *(indented(line, 8) for line in self._body(module, node))])
+        body = self._body(module, node)
+        if any("aio_of(" in line for line in body):
+            self._imports.add(f"from {PACKAGE}.runtime.twins import aio_of")
+        return "\n".join([*lines, *(indented(line, 8) for line in body)])
 
     def _decorators(self, module: Module, node: Function) -> list[str]:
         if is_property(node) and node.returns is not None and is_awaited_class(ast.unparse(node.returns)):
@@ -357,11 +358,12 @@ def passed(parameters: ast.arguments, instead: Mapping[str, str] = MappingProxyT
         name = instead.get(parameter.arg, parameter.arg)
         if parameter.annotation is None or awaited_in(parameter.annotation) is None:
             return name
-        return f"None if {name} is None else {name}.aio"
+        return f"aio_of({name})"
 
     by_position = [value(one) for one in parameters.args[1:]]
     by_name = [f"{one.arg}={value(one)}" for one in parameters.kwonlyargs]
-    return ", ".join([*by_position, *by_name])
+    others = [] if parameters.kwarg is None else [f"**{parameters.kwarg.arg}"]
+    return ", ".join([*by_position, *by_name, *others])
 
 
 def indented(text: str, spaces: int) -> str:

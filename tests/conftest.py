@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with local:
         local.install_tiny_model()
         yield local
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The documentation site, built strictly: a warning, such as a dead link, is an error."""
+    build = [sys.executable, "-m", "scripts.build_docs"]
+    result = subprocess.run(build, cwd=HERE.parent, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return HERE.parent / "out" / "site"
 
 
 @pytest.fixture

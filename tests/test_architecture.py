@@ -11,10 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "invokeai_py_client"
 
 FLOORS = [
-    {"errors", "secret"},
+    {"earlier_names", "errors", "secret"},
     {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "notebook", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow", "report"},
-    {"runtime"},
+    {"codegen", "runtime"},
     {"transport", "transfers"},
     {"image", "live", "catalog"},
     {"run", "enqueue_body"},
@@ -24,18 +24,18 @@ FLOORS = [
     {"async_client"},
     {"blocking"},
     {"client"},
-    {"demo", "patterns"},
+    {"earlier", "patterns"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking", "cli", "workflow_handle"}
+LAZY = {"async_client", "blocking", "cli", "earlier", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 DATA_ONLY: dict[str, set[str]] = {"notebook": set(), "report": {"errors", "files", "pillow"}}
 """Rooms that take plain data, and import nothing of the package but these."""
 
-PURE = ("wire", "workflow", "live/state")
+PURE = ("wire", "workflow", "codegen", "live/state")
 """Folders without input, output, threads and loops. They import nothing of the package but each other and the base."""
 
 IMPURE_MODULES = {"asyncio", "threading", "socket", "aiohttp", "socketio", "subprocess", "urllib.request"}
@@ -93,7 +93,7 @@ def test_a_pure_room_touches_no_thread_loop_or_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_the_command_line_needs_its_libraries(path: Path) -> None:
-    allowed = {"cli": {"click", "rich"}, "demo": {"rich"}}.get(room_of(path), set())
+    allowed = {"cli": {"click", "rich"}}.get(room_of(path), set())
     assert {name.split(".")[0] for name in imports(path)} & {"click", "rich"} <= allowed
 
 

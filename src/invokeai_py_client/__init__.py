@@ -26,17 +26,18 @@ if TYPE_CHECKING:
     from invokeai_py_client import errors as errors
     from invokeai_py_client.async_client import AsyncClient
     from invokeai_py_client.batch.async_plan import AsyncPlan
+    from invokeai_py_client.batch.batch_options import WhichImages
     from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import CellProblem, PlannedRow
-    from invokeai_py_client.batch.runner import WhichImages
     from invokeai_py_client.batch.sources import PlanSource, Replacement, replace
     from invokeai_py_client.blocking.generated.app import App
     from invokeai_py_client.blocking.generated.auth import Auth
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
@@ -47,9 +48,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.style_presets import StylePresets
     from invokeai_py_client.blocking.generated.videos import Videos
     from invokeai_py_client.blocking.generated.workflows import Workflows
-    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
+    from invokeai_py_client.codegen.module import generate_module
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -76,7 +78,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.report.contact_sheet import contact_sheet
     from invokeai_py_client.report.page import ReportPage
     from invokeai_py_client.repositories.app import AsyncApp, Health
-    from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike, VideoLike, VideosLike
+    from invokeai_py_client.repositories.arguments import (
+        BoardLike,
+        ImageInput,
+        ImageLike,
+        ImagesLike,
+        VideoLike,
+        VideosLike,
+    )
     from invokeai_py_client.repositories.auth import AsyncAuth
     from invokeai_py_client.repositories.boards.board import AsyncBoard
     from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
@@ -154,6 +163,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.edge import Edge
     from invokeai_py_client.workflow.fields import Field, FieldPlace
     from invokeai_py_client.workflow.index_map import IndexMapChanges, MappedInput
+    from invokeai_py_client.workflow.input_types import BoxLike, ColorLike, ModelLike
     from invokeai_py_client.workflow.inputs import (
         InputKey,
         NodeInputs,
@@ -175,9 +185,13 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.workflow_handle import AsyncWorkflowHandle, OnServerLoss
 
+# Scripts of client 1.1 import from modules that are in this folder.
+__path__.append(f"{__path__[0]}/earlier")
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "KEEP",
     "App",
     "AsyncApp",
     "AsyncAuth",
@@ -212,11 +226,13 @@ __all__ = [
     "BoardLike",
     "BoardRecord",
     "Boards",
+    "BoxLike",
     "CancelResult",
     "Cardinality",
     "Category",
     "CellProblem",
     "ClientStats",
+    "ColorLike",
     "Combine",
     "CompletedRows",
     "ConnectionChange",
@@ -236,11 +252,14 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "FormInput",
+    "FormSnapshot",
     "FoundModel",
     "GeneratorProgress",
     "Health",
     "HuggingFaceFiles",
     "Image",
+    "ImageInput",
     "ImageLike",
     "ImageRecord",
     "ImageSource",
@@ -262,11 +281,13 @@ __all__ = [
     "InvokeAIClient",
     "InvokeAIError",
     "ItemEvent",
+    "Keep",
     "Listing",
     "MappedInput",
     "ModelBinding",
     "ModelCacheStats",
     "ModelChange",
+    "ModelLike",
     "ModelRecord",
     "Models",
     "Node",
@@ -353,6 +374,7 @@ __all__ = [
     "execute_with_recovery_async",
     "execute_with_retry",
     "execute_with_retry_async",
+    "generate_module",
     "replace",
 ]
 
@@ -391,11 +413,13 @@ _HOMES = {
     "BoardLike": "repositories.arguments",
     "BoardRecord": "wire.records.boards",
     "Boards": "blocking.generated.boards",
+    "BoxLike": "workflow.input_types",
     "CancelResult": "wire.records.queue",
     "Cardinality": "workflow.templates",
     "Category": "repositories.media.common",
     "CellProblem": "batch.rows",
     "ClientStats": "live.stats",
+    "ColorLike": "workflow.input_types",
     "Combine": "batch.plan_options",
     "CompletedRows": "batch.batch_run",
     "ConnectionChange": "live.connection_changes",
@@ -409,17 +433,20 @@ _HOMES = {
     "Event": "wire.events",
     "EventStream": "live.stream",
     "ExecutionLogger": "patterns.execution_log",
-    "Fallback": "patterns.retry",
     "Expand": "batch.plan_options",
+    "Fallback": "patterns.retry",
     "Field": "workflow.fields",
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "FormInput": "codegen.form_snapshot",
+    "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
-    "Image": "blocking.image",
+    "Image": "blocking.generated.image",
+    "ImageInput": "repositories.arguments",
     "ImageLike": "repositories.arguments",
     "ImageRecord": "wire.records.images",
     "ImageSource": "transfers.uploads",
@@ -440,11 +467,14 @@ _HOMES = {
     "InvocationStarted": "wire.events",
     "InvokeAIClient": "client",
     "ItemEvent": "wire.events",
+    "KEEP": "codegen.form_snapshot",
+    "Keep": "codegen.form_snapshot",
     "Listing": "runtime.listing",
     "MappedInput": "workflow.index_map",
     "ModelBinding": "workflow.model_binding",
     "ModelCacheStats": "wire.records.models",
     "ModelChange": "workflow.model_binding",
+    "ModelLike": "workflow.input_types",
     "ModelRecord": "wire.records.models",
     "Models": "blocking.generated.models",
     "Node": "workflow.document",
@@ -513,7 +543,7 @@ _HOMES = {
     "Videos": "blocking.generated.videos",
     "VideosLike": "repositories.arguments",
     "Visibility": "repositories.boards.boards",
-    "WhichImages": "batch.runner",
+    "WhichImages": "batch.batch_options",
     "WorkflowDefinition": "workflow.document",
     "WorkflowHandle": "blocking.workflow_handle",
     "WorkflowInput": "workflow.inputs",
@@ -524,18 +554,21 @@ _HOMES = {
     "WorkflowPipeline": "patterns.pipeline",
     "WorkflowSummary": "wire.records.workflows",
     "Workflows": "blocking.generated.workflows",
+    "contact_sheet": "report.contact_sheet",
     "execute_with_recovery": "patterns.retry",
     "execute_with_recovery_async": "patterns.retry",
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
-    "contact_sheet": "report.contact_sheet",
+    "generate_module": "codegen.module",
     "replace": "batch.sources",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        earlier = importlib.import_module(f"{__name__}.earlier")
+        found: object = earlier.name_at_the_root(name)
+        return found
     value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

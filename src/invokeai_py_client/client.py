@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ssl
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Never, Self
 
 from invokeai_py_client.blocking.generated.client_methods import ClientMethods
+from invokeai_py_client.earlier_names import refuse
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.secret import Secret
@@ -32,12 +33,14 @@ class InvokeAIClient(ClientMethods):
     settings: Settings
     """The server's address, token and timeouts."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        if not isinstance(settings, Settings | None):
+    def __init__(self, settings: Settings | None = None, *others: Never, **unknown: Never) -> None:
+        if others or unknown or not isinstance(settings, Settings | None):
+            # No value is shown: one of them may be a key.
+            given = ", ".join([type(one).__name__ for one in (settings, *others) if one is not None] + [*unknown])
             raise SettingsError(
-                f"InvokeAIClient takes Settings, not {type(settings).__name__}.",
+                f"InvokeAIClient takes Settings, not {given}.",
                 setting="settings",
-                hint="InvokeAIClient.from_url(url) takes an address.",
+                hint="InvokeAIClient.from_url('http://127.0.0.1:9090', token=...) takes an address, and all settings.",
             )
         # Here, so that a program which makes no client starts without them.
         from invokeai_py_client.async_client import AsyncClient
@@ -68,6 +71,7 @@ class InvokeAIClient(ClientMethods):
         max_answer_bytes: int = MAX_RESPONSE_BYTES,
         max_download_bytes: int = MAX_DOWNLOAD_BYTES,
         max_zip_files: int = MAX_ZIP_FILES,
+        **unknown: Never,
     ) -> Self:
         """A client of the server at an address. The arguments are those of `Settings`.
 
@@ -79,6 +83,16 @@ class InvokeAIClient(ClientMethods):
         """
         # First of all, so that no frame of a traceback holds them as they were passed.
         url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
+        unknown = dict.fromkeys(unknown)  # type: ignore[assignment]  # their values may be secret, too
+        refuse(
+            "from_url",
+            unknown,
+            api_key="The server knows tokens: token=..., or email=... and password=...",
+            verify_ssl="Pass verify=False, or better verify='ca.pem'.",
+            use_ssl="Write https:// in the URL.",
+            max_retries="Pass retries=...",
+            base_path="Write the path in the URL: 'http://127.0.0.1:9090/invoke'.",
+        )
         settings = Settings.from_environment(
             url=url,
             token=token,

@@ -12,7 +12,7 @@ InvokeAIError
 │   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
 ├── InvalidRequestError (ValueError)        a method, query or header that HTTP cannot carry
-│   └── RequestBodyError                        what was to be sent is no JSON
+│   └── RequestBodyError                        what was to be sent is not JSON
 ├── ApiError                                the server answered with an error
 │   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
 │   ├── ForbiddenError (PermissionError)        403: known, but not allowed
@@ -24,10 +24,11 @@ InvokeAIError
 ├── WorkflowError (ValueError)              a workflow that cannot be used
 │   ├── WorkflowFileError                       not readable, no JSON, or no workflow
 │   ├── WorkflowVersionError                    written by a version this client does not know
+│   ├── FormChangedError                        its form is not the one that a module was generated for
 │   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
 │       ├── UnknownNodeError                        has nodes that the server lacks
 │       └── BatchError                              has batch nodes that make no batch
-├── InputNotFoundError (LookupError)        no such input or node, or several of that name
+├── InputNotFoundError (IndexError)         no such input or node, or several of that name
 ├── InputValueError (ValueError)            a value that the input's template does not allow
 │   └── InputConnectedError                     an edge feeds the input, and would override the value
 ├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
@@ -48,7 +49,7 @@ InvokeAIError
 ├── PipelineError                           a stage of a pipeline failed for an input: names both
 ├── BatchFolderError                        the folder of a batch cannot be used
 ├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
-├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
+├── NotAnImageError (ValueError)            a file that is to be uploaded is not an image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
 └── LocalServerError (RuntimeError)         a managed server that could not be installed or run
     └── LocalServerInUseError                   its root folder belongs to another process
@@ -89,6 +90,7 @@ __all__ = [
     "EngineThreadError",
     "EnqueueInDoubtError",
     "ForbiddenError",
+    "FormChangedError",
     "GraphRejectedError",
     "InputConnectedError",
     "InputNotFoundError",
@@ -375,7 +377,7 @@ class WorkflowError(InvokeAIError, ValueError):
 
 
 class WorkflowFileError(WorkflowError):
-    """The file cannot be read, is no JSON, or its JSON is no workflow."""
+    """The file cannot be read, is not JSON, or its JSON is not a workflow."""
 
 
 class WorkflowVersionError(WorkflowError):
@@ -384,6 +386,14 @@ class WorkflowVersionError(WorkflowError):
     def __init__(self, what: str, *, version: object, source: str | None = None, hint: str = "") -> None:
         super().__init__(what, source=source, hint=hint)
         self.version = version
+
+
+class FormChangedError(WorkflowError):
+    """The workflow's form is not the one that a generated module was written for: `changes` says how it differs."""
+
+    def __init__(self, what: str, *, changes: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.changes = changes
 
 
 class InputsNotReadyError(WorkflowError):
@@ -436,13 +446,17 @@ class BatchError(InputsNotReadyError):
         self.node_ids = node_ids
 
 
-class InputNotFoundError(InvokeAIError, LookupError):
-    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean."""
+class InputNotFoundError(InvokeAIError, IndexError):
+    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean.
 
-    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], hint: str = "") -> None:
-        super().__init__(what, hint=hint)
+    `near` is the part of `hint` that suggests what `key` could mean.
+    """
+
+    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], near: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=near + hint)
         self.key = key
         self.choices = choices
+        self.near = near
 
 
 class InputValueError(InvokeAIError, ValueError):
@@ -673,7 +687,7 @@ class UnsafePathError(InvokeAIError, ValueError):
 
 
 class NotAnImageError(InvokeAIError, ValueError):
-    """A file, or the content of one, is no image of a known kind: `name`."""
+    """A file, or the content of one, is not an image of a known kind: `name`."""
 
     def __init__(self, what: str, *, name: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)

@@ -9,7 +9,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
 from invokeai_py_client.errors import NotAnImageError, UnsafePathError
@@ -23,6 +23,8 @@ _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 # Windows gives these names to devices, whatever their extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 _IMAGE_MARKS = (
     ("image/png", 0, (b"\x89PNG\r\n\x1a\n",)),
@@ -150,6 +152,14 @@ def file_for(path: str | os.PathLike[str], name: str) -> Path:
     return target / safe_name(name) if is_folder else target
 
 
+def image_path(value: object) -> PurePath | None:
+    """Return a value as a path if it is the absolute path of an image file, on whatever system; else None."""
+    if not isinstance(value, str) or not value.lower().endswith(_IMAGE_SUFFIXES):
+        return None
+    paths: tuple[PurePath, ...] = (PurePosixPath(value), PureWindowsPath(value))
+    return next((path for path in paths if path.is_absolute()), None)
+
+
 def image_type(start: bytes) -> str | None:
     """The MIME type of an image, told by how its content begins.
 
@@ -232,7 +242,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         A binary file beside it, which takes the name when the block ends well and is removed when it does not.
 
     Raises:
-        FileExistsError: of that name there is something that is no file, such as a folder or a device.
+        FileExistsError: of that name there is something that is not a file, such as a folder or a device.
         OSError: it cannot be written.
     """
     final = check_target(path)
@@ -257,7 +267,7 @@ def check_target(path: Path) -> str:
     """Where a file of that name is written: the path, or what it leads to if it is a link.
 
     Raises:
-        FileExistsError: there is something that is no file, such as a folder or a device.
+        FileExistsError: there is something that is not a file, such as a folder or a device.
     """
     final = os.fspath(path)
     try:
@@ -268,5 +278,5 @@ def check_target(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return final
     if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, "There is something that is no file, and it is not replaced", final)
+        raise FileExistsError(errno.EEXIST, "There is something that is not a file, and it is not replaced", final)
     return final

@@ -1,4 +1,4 @@
-"""Objects on which a mistyped attribute cannot be set."""
+"""Objects on which a mistyped attribute cannot be set, and where it is named when it is read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.earlier_names import hint_for
+
 
 class FixedAttributes:
     """Refuses to set a public attribute that the class neither has nor annotates.
+
+    The error names the attribute that is meant: the nearest one, or what to use in place of a name of client 1.1.
 
     Example:
         >>> wf.inputs.Steps = 8
@@ -24,16 +28,29 @@ class FixedAttributes:
 
         def __setattr__(self, name: str, value: object) -> None:
             if not name.startswith("_") and name not in _attributes_of(type(self)):
-                raise AttributeError(
-                    f"{type(self).__name__} has no attribute {name!r}.{self._instead_of(name)}", name=name, obj=self
-                )
+                kind = type(self)
+                hint = hint_for(kind, name)
+                raise _unknown(kind, name, f" {hint}" if hint else self._instead_of(name))
             super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            kind = type(self)
+            if name.startswith("__") or hasattr(kind, name):
+                # A property has raised an AttributeError of its own: it raises it again.
+                return object.__getattribute__(self, name)
+            hint = hint_for(kind, name)
+            raise _unknown(kind, name, f" {hint}" if hint else FixedAttributes._instead_of(self, name))
 
     def _instead_of(self, name: str) -> str:
         """Return the sentence that says what to write instead, with a space before it."""
         kind: Any = type(self)
         near = difflib.get_close_matches(name, _attributes_of(kind), n=1)
         return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _unknown(kind: type, name: str, hint: str) -> AttributeError:
+    # Without `name` and `obj`, which would make the interpreter add a suggestion of its own.
+    return AttributeError(f"{kind.__name__} has no attribute {name!r}.{hint}")
 
 
 @cache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 
@@ -42,3 +43,17 @@ class ReadsAsMapping(Mapping[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._names()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy that consists of dictionaries and lists, which `json.dumps` takes."""
+        return {name: _plain(self[name]) for name in self}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(value[name]) for name in value}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(one) for one in value]
+    return value

@@ -59,7 +59,7 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     """The pauses that a poll interval means, one for each attempt; the last is repeated.
 
     Raises:
-        ValueError: one of them is no time to wait.
+        ValueError: one of them is not a time to wait.
     """
     if callable(poll_interval):
         pauses = tuple(float(poll_interval(attempt)) for attempt in range(_MOST_ATTEMPTS))
@@ -409,7 +409,8 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             message = reports[-1].message if reports else ""
             preview = next((found for event in reversed(reports) if (found := event.preview) is not None), None)
             if preview is not None and not shown:
-                shown = [Picture(preview.content, preview.content_type, width=preview.width)]
+                # A preview has a pixel for each latent. At its own width the page would jump when the image comes.
+                shown = [Picture(preview.content, preview.content_type, width=min(preview.width, 256) or None)]
         return run_view(item, items=self.enqueued, message=message, shown=shown, note=note)
 
     def _shown_images(self) -> Sequence[AsyncImage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import operator
 import os
@@ -14,6 +15,7 @@ import invokeai_py_client as public
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
@@ -41,8 +43,9 @@ from invokeai_py_client.workflow.inputs import (
     shown_inputs,
 )
 from invokeai_py_client.workflow.model_binding import ModelBinding
-from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs
+from invokeai_py_client.workflow.outputs import OutputMapping, map_outputs, output_nodes
 from invokeai_py_client.workflow.readiness import InputProblem
+from invokeai_py_client.workflow.resource_fields import BoardField
 from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -130,6 +133,17 @@ class AsyncWorkflowHandle(FixedAttributes):
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return list(self.inputs)
+
+    def list_outputs(self) -> list[WorkflowInput]:
+        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        outputs = {node.id for node in output_nodes(self.definition, self._templates, self.inputs)}
+        return [one for one in self.inputs if one.node_id in outputs and isinstance(one.field, BoardField)]
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return `index`, `label`, `type` and `value` of each input that the form shows; `describe` prints a table."""
+        return [
+            {"index": one.index, "label": one.label, "type": one.type_name, "value": one.value} for one in self.inputs
+        ]
 
     def get_input(self, index: int) -> WorkflowInput:
         """The input of that index.
@@ -283,7 +297,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return compare_index_map(path, self.inputs)
 
@@ -305,50 +319,52 @@ class AsyncWorkflowHandle(FixedAttributes):
     ) -> public.AsyncPlan:
         """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
 
-        Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
-        that a plan that is there can run. The plan keeps the values that the workflow has now; later changes do not
-        concern it.
+        Nothing is enqueued. Every value is checked against its input, and models, boards and images against the server.
+        The plan keeps the values that the workflow has now; later changes do not affect it.
 
-        **Columns.** A mapping has a key for each input that is to vary: its label, its index, "node.field", or (node
-        id, label or type, field name). The key of several that vary together is a tuple of such keys, and its values
-        are tuples: `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such
-        an input, else a group. `"seed"` sets all `seed_inputs()`. What begins with `#` is a note: it is kept with the
-        rows and sets nothing. The values of a column are
+        **Columns.** A mapping has a key for each input to vary: its label, its index, "node.field", or (node id, label
+        or type, field name). Inputs that vary together have a tuple of such keys, and tuples as values:
+        `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such an input,
+        else a group. `"seed"` sets all `seed_inputs()`. A key that begins with `#` is a note: it is kept with the rows
+        and sets nothing. The values of a column are
 
         - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
           empties an input that may be empty, else it stands for the workflow's own value.
-        - for an image input also a folder, a glob pattern or a path of image files, which are taken by name.
+        - for an image input also a folder, a glob pattern or a path of image files, in the order of their names.
         - `Path(...)` of a text file with a value on each line that is not empty.
         - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
 
         **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
         or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
-        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; a path of an image starts at the
-        file's folder. An empty cell is None, but for texts, where it is the empty text.
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; relative paths of images start at
+        the file's folder. An empty cell is None, but for texts, where it is the empty text. Empty lines, and lines of
+        nothing but delimiters at the end, are no rows.
 
         Args:
             values: the columns or rows.
             combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
                 first values together, then the second, and so on. Rows are not combined.
-            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list, or
-                `random` for a seed of its own for each row. The edges from random nodes are left out of what is sent.
-                None for the workflow's own seeds.
-            sample: runs this many of the combinations, drawn at random, or all if there are fewer; no others are made.
-                Each is run with each of `seeds`.
+            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list ([7] is
+                the one seed 7), or `random` for a seed of its own for each row. The edges from random nodes are left
+                out of the graph. None for the workflow's own seeds.
+            sample: runs this many of the combinations, drawn at random, or all if there are fewer. Each is run with
+                each of `seeds`.
             sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
-            dynamic_prompts: what becomes of alternatives such as `{red|blue}` in the texts of columns: `random` draws
+            dynamic_prompts: how to expand alternatives such as `{red|blue}` in the texts of columns: `random` draws
                 one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
-            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn.
+            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn,
+                unless `dynamic_prompts` is `all`.
             random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
             override_edge: let columns set inputs that edges feed, in what is sent.
             on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
 
         Returns:
-            The plan: its rows, what it varies, `save`.
+            The plan, a sequence of rows; `submit` runs it.
 
         Raises:
             PlanError: something cannot run. It lists every bad cell, with row, column and reason.
             SettingsError: an option cannot be used.
+            UnsafePathError: a text cannot be the path of a file.
             InvokeAIError: as any request.
 
         Example:
@@ -388,9 +404,11 @@ class AsyncWorkflowHandle(FixedAttributes):
     ) -> public.AsyncBatchRun:
         """Run every combination of some values, and show the results side by side: `plan`, `submit` and a report.
 
-        The page `index.html` shows the images as they finish; `contact_sheet.png` is there at the end. The first column
-        is X, the second Y; further ones, and the seeds, have a tab or a sheet of their own for each value. Another
-        sweep with more values into the same folder runs only the new combinations.
+        The page `index.html` shows the images as they finish; `contact_sheet.png` is written at the end. The first
+        column is X, the second Y; each value of further columns, and each seed, has a tab and a sheet of its own.
+        Another sweep with more values into the same folder runs only the new combinations, each row with the seed that
+        it had if `seeds` is `random`. For what `sweep` has no
+        argument, such as `sample` or `file_name`, use `plan(...).submit(folder=..., report=True)`.
 
         Args:
             values: the columns, as in `plan`.
@@ -412,13 +430,15 @@ class AsyncWorkflowHandle(FixedAttributes):
         Example:
             >>> wf.sweep({"Steps": [4, 8, 20], "CFG": [4, 7]}, folder="out").wait()
         """
-        plan = await self.plan(values, combine=combine, seeds=seeds, on_bad_row=on_bad_row)
+        drawn = await asyncio.to_thread(_random_seed_in, folder, seeds, overwrite=overwrite)
+        plan = await self.plan(values, combine=combine, seeds=seeds, random_seed=drawn, on_bad_row=on_bad_row)
         return await plan.submit(folder, report=True, overwrite=overwrite)
 
     def _sweep_blocking(
         self, values: Any, folder: str | os.PathLike[str], *, overwrite: bool, **options: Any
     ) -> public.AsyncBatchRun:
-        plan = self._plan_blocking(values, **options)
+        drawn = _random_seed_in(folder, options["seeds"], overwrite=overwrite)
+        plan = self._plan_blocking(values, random_seed=drawn, **options)
         return self._engine.block(plan.submit(folder, report=True, overwrite=overwrite))
 
     def _plan_maker(self) -> PlanMaker:
@@ -458,8 +478,8 @@ class AsyncWorkflowHandle(FixedAttributes):
 
     async def submit(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -550,11 +570,13 @@ class AsyncWorkflowHandle(FixedAttributes):
                     await self._engine.call(self._tracker.submissions.withdraw(live))
             raise
 
-    def _submit_blocking(self, *, seed: int | None, **options: Any) -> AsyncRun:
+    def _submit_blocking(self, queue_id: str, *, seed: int | None, **options: Any) -> AsyncRun:
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
         try:
-            return self._engine.block(self._submit(self._with_seed(seed), followed.append, sent.append, **options))
+            return self._engine.block(
+                self._submit(self._with_seed(seed), followed.append, sent.append, queue_id=queue_id, **options)
+            )
         except BaseException as error:
             _name_batch(error, followed)
             # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
@@ -793,3 +815,14 @@ def _name_batch(error: BaseException, followed: Sequence[TrackedRun]) -> None:
 
 def _unusable(name: str, value: object, wanted: str) -> SettingsError:
     return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")
+
+
+def _random_seed_in(folder: str | os.PathLike[str], seeds: object, *, overwrite: bool) -> int | None:
+    """Return what the random seeds of an earlier sweep in a folder were drawn with, so that its rows are found done."""
+    from invokeai_py_client.batch.folder import plan_path
+    from invokeai_py_client.batch.plan_file import read_plan
+
+    if overwrite or not isinstance(seeds, str):
+        return None
+    path = plan_path(path_of(folder))
+    return read_plan(path).random_seed if os.path.exists(path) else None

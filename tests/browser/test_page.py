@@ -98,8 +98,71 @@ def test_without_axes_on_x_and_y_all_rows_are_a_gallery(sweep: Sweep, open_page:
         page.get_by_role("combobox", name=name, exact=True).select_option("none")
     expect(page.get_by_role("columnheader")).to_have_count(0)
     expect(page.get_by_role("gridcell", name="completed")).to_have_count(22)
-    expect(page.locator(".caption").nth(1)).to_have_text("1: 2 · 0 · none")
+    expect(page.locator(".caption").nth(1)).to_have_text("1: Radius 2 · Hue 0 · none")
     assert loaded_images(page) == len(rows) - 1
+
+
+def written_page(folder: Path, axes: list[Axis], rows: list[dict[str, Any]]) -> Path:
+    """Write the page of rows that have failed, by their values."""
+    files = ReportPage(folder, axes=axes, total=len(rows))
+    path = files.write()
+    for index, values in enumerate(rows):
+        files.add({"row_id": str(index), "index": index, "values": values, "status": "failed", "error": "why"})
+    files.finish()
+    return path
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_a_table_of_rows_fills_the_width(
+    tmp_path: Path, open_page: OpenPage, screenshot: Callable[..., None], width: int
+) -> None:
+    rows: list[dict[str, Any]] = [{"Prompt": f"a long prompt of a file, number {n} " * 3, "seed": n} for n in range(20)]
+    axes = [Axis(name, [row[name] for row in rows]) for name in ("Prompt", "seed")]
+    page = open_page(written_page(tmp_path, axes, rows), width=width)
+    expect(page.locator(".caption").first).to_contain_text("0: a long prompt")
+    expect(page.locator(".caption").first).to_contain_text("seed 0")
+    boxes = page.locator(".cell").evaluate_all("cells => cells.map((cell) => cell.getBoundingClientRect().toJSON())")
+    assert min(box["left"] for box in boxes) >= 4
+    assert width - 40 < max(box["right"] for box in boxes) <= width
+    # A line of a caption is shown whole or not at all.
+    caption = page.locator(".caption").first
+    height, padding, line = (
+        float(caption.evaluate(f"(one) => parseFloat(getComputedStyle(one).{name})"))
+        for name in ("height", "paddingTop", "lineHeight")
+    )
+    assert height - padding == 2 * line
+    screenshot(page)
+
+
+def test_a_lone_axis_is_a_line_only_if_it_is_short(tmp_path: Path, open_page: OpenPage) -> None:
+    for count in (8, 9):
+        folder = tmp_path / str(count)
+        path = written_page(folder, [Axis("Steps", range(count))], [{"Steps": steps} for steps in range(count)])
+        page = open_page(path)
+        expect(page.get_by_role("gridcell")).to_have_count(count)
+        expect(page.get_by_role("columnheader")).to_have_count(8 if count == 8 else 0)
+
+
+def test_a_gallery_without_rows_says_so(tmp_path: Path, open_page: OpenPage) -> None:
+    page = open_page(ReportPage(tmp_path, axes=[Axis("Steps", range(9))], total=9).write())
+    expect(page.get_by_text("No row is finished yet.")).to_be_visible()
+
+
+def test_labels_are_not_covered_where_nothing_hovers(tmp_path: Path, open_page: OpenPage) -> None:
+    paths = [f"/photos/a picture with a long name, {number}.png" for number in range(3)]
+    rows: list[dict[str, Any]] = [{"Image": path, "Hue": hue} for path in paths for hue in (0, 90)]
+    axes = [Axis("Image", paths), Axis("Hue", (0, 90))]
+    page = open_page(written_page(tmp_path, axes, rows), width=400, has_touch=True, is_mobile=True)
+    expect(page.locator(".column-head .label").first).to_have_text("a picture with a long name, 0.png")
+    covered = page.locator(".head:not(.corner)").evaluate_all(
+        """heads => heads.map((head) => {
+          const [label, hide] = [".label", ".hide"].map((name) => head.querySelector(name).getBoundingClientRect());
+          const isBeside = hide.right <= label.left || hide.left >= label.right;
+          return !isBeside && hide.bottom > label.top && hide.top < label.bottom;
+        })"""
+    )
+    assert covered
+    assert not any(covered)
 
 
 def test_values_can_be_hidden_and_shown_again(sweep: Sweep, open_page: OpenPage) -> None:
@@ -319,7 +382,7 @@ def test_values_are_data_whatever_is_in_them(tmp_path: Path, open_page: OpenPage
         row = {"row_id": f"<{index}>&\"'", "index": index, "values": value, "seed": 4294967295, "error": error}
         page_files.add({**row, "status": "failed" if error else "completed", "files": [], "__proto__": {"a": 1}})
     page_files.finish()
-    page = open_page(path, permissions=["clipboard-read", "clipboard-write"])
+    page = open_page(path, fragment="#x=0", permissions=["clipboard-read", "clipboard-write"])
     expect(page).to_have_title("</title><script>window.hacked = 1</script>")
     expect(page.get_by_role("columnheader")).not_to_have_count(0)
     for index, text in enumerate(HOSTILE):

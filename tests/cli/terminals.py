@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PROGRAM
 
+CTRL_C = "\x03"
+SIXEL_QUERY, _SIXEL_ANSWER = "\x1b[c", "\x1b[?62;4c"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -31,7 +33,10 @@ def _takes_the_terminal() -> None:
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], *, folder: Path | None = None) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], *, folder: Path | None = None, has_sixel: bool = False
+    ) -> None:
+        self._has_sixel = has_sixel
         self._ours, theirs = pty.openpty()
         self.resize(80, 24)
         self.modes = termios.tcgetattr(theirs)
@@ -61,16 +66,11 @@ class Terminal:
 
     def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size, as whoever drags its window does."""
-        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 10 * columns, 20 * lines))
 
     def read_until_frame(self, wanted: str, seconds: float = 30) -> list[str]:
         """Read until the screen shows something, and return its lines."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, "\n".join(self.frame)):
-            left = deadline - time.monotonic()
-            assert left > 0, self.frame
-            if select.select([self._ours], [], [], left)[0]:
-                self.raw += self._read()
+        self._read_while(lambda: not re.search(wanted, "\n".join(self.frame)), seconds)
         return self.frame
 
     def has_its_modes_back(self) -> bool:
@@ -79,12 +79,7 @@ class Terminal:
 
     def read_until(self, wanted: str, seconds: float = 30) -> None:
         """Read until the program has shown something."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, self.text):
-            left = deadline - time.monotonic()
-            assert left > 0, self.text
-            if select.select([self._ours], [], [], left)[0]:
-                self.raw += self._read()
+        self._read_while(lambda: not re.search(wanted, self.text), seconds)
 
     def settle(self, quiet: float = 0.2, seconds: float = 10) -> None:
         """Read until something new was shown, and then nothing for a while."""
@@ -110,6 +105,18 @@ class Terminal:
             self.program.wait()
         os.close(self._ours)
 
+    def _read_while(self, is_missing: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while is_missing():
+            left = deadline - time.monotonic()
+            assert left > 0, self.text
+            if select.select([self._ours], [], [], left)[0]:
+                more = self._read()
+                assert more, self.text
+                self.raw += more
+                if self._has_sixel and SIXEL_QUERY in more:
+                    self.type(_SIXEL_ANSWER)
+
     def _read(self) -> str:
         try:
             return os.read(self._ours, 65536).decode(errors="replace")
@@ -124,8 +131,9 @@ TerminalMaker = Callable[..., Terminal]
 def terminal(environment: dict[str, str]) -> Iterator[TerminalMaker]:
     opened: list[Terminal] = []
 
-    def begin(*arguments: object, **more: str) -> Terminal:
-        opened.append(Terminal([*PROGRAM, *map(str, arguments)], {**environment, **more}))
+    def begin(*arguments: object, has_sixel: bool = False, **more: str) -> Terminal:
+        command = [*PROGRAM, *map(str, arguments)]
+        opened.append(Terminal(command, {**environment, **more}, has_sixel=has_sixel))
         return opened[-1]
 
     yield begin

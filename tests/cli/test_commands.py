@@ -85,6 +85,34 @@ def test_run_takes_a_workflow_of_the_library_and_binds_its_models(cli: CLI, tmp_
     assert len(data["images"]) == 1
 
 
+def test_run_sets_the_seed_and_names_the_files(cli: CLI, tmp_path: Path) -> None:
+    small = [f"--set={key}={value}" for key, value in {"Width": 64, "Height": 64, "denoise_latents.steps": 2}.items()]
+    run = ("run", "Text to Image - SD1.5", *small, "--set", "Positive Prompt=a fox, asleep", "--seed", 7)
+    data = cli(*run, "--out", tmp_path, "--name", "{Positive Prompt:.5}-{seed}").data()
+    assert [image["file"] for image in data["images"]] == [str(tmp_path / "a fox-7.png")]
+    with Pillow.open(tmp_path / "a fox-7.png") as opened:
+        graph = json.loads(opened.info["invokeai_graph"])
+    assert [one["seed"] for one in graph["nodes"].values() if one["type"] == "noise"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--seed", "7"], "unknown_input", "no seed to set"),
+        (["--seed", "7", "--runs", "2"], "usage", "sweep --seeds"),
+        (["--name", "x"], "usage", "Add --out FOLDER."),
+        (["--out", "o", "--name", "{Heigth}"], "bad_input", "it names 'Heigth'"),
+    ],
+)
+def test_a_seed_or_name_that_run_cannot_use(
+    cli: CLI, blur_file: Path, arguments: list[str], code: str, said: str
+) -> None:
+    ended = cli("run", blur_file, *arguments)
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (2, code)
+    assert said in f"{error['message']} {error['hint']}"
+
+
 def test_a_run_that_fails_says_where(cli: CLI, sleep_file: Path) -> None:
     ended = cli("run", sleep_file, "--set", "Fail At=0")
     error = ended.error()
@@ -94,7 +122,7 @@ def test_a_run_that_fails_says_where(cli: CLI, sleep_file: Path) -> None:
 
 
 def test_a_run_that_takes_too_long_is_canceled(cli: CLI, sleep_file: Path, client: InvokeAIClient) -> None:
-    ended = cli("run", sleep_file, "--set", "Seconds=60", "--timeout", "0.5")
+    ended = cli("run", sleep_file, "--set", "Seconds=60", "--timeout", "0.5", "--events")
     error = ended.error()
     assert (ended.exit_code, error["code"]) == (1, "timeout")
     assert client.queue.get_item(error["details"]["item_id"]).status == "canceled"
@@ -170,6 +198,25 @@ def test_images_from_upload_to_deletion(cli: CLI, photo: Path, tmp_path: Path) -
     assert cli("images", "delete", name, "--yes").data() == {"deleted": [name]}
     ended = cli("images", "show", name)
     assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
+
+
+def test_a_folder_is_uploaded_and_a_list_that_is_cut_says_so(cli: CLI, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for color in ("red", "green", "blue"):
+        Pillow.new("RGB", (16, 16), color).save(folder / f"{color}.png")
+    (folder / ".hidden").write_text("no image")
+    names = [image["name"] for image in cli("images", "upload", folder, photo).data()["images"]]
+    assert len(names) == 4
+    ended = cli("images", "list", "--limit", 2)
+    data = ended.data()
+    assert {image["name"] for image in data["images"]} < {*names}
+    assert data["total"] >= 4
+    assert ended.err == f"note: 2 of {data['total']} images; --limit lists more.\n"
+    ended = cli("images", "delete", *names, "gone.png", "lost.png", "--yes")
+    error = ended.error()
+    assert error["message"] == "The server does not have the image 'gone.png' and 1 of the others."
+    assert error["hint"] == "4 of 6 were deleted."
 
 
 def test_files_that_cannot_be_transferred(cli: CLI, photo: Path, tmp_path: Path) -> None:

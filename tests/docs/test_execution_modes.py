@@ -439,7 +439,7 @@ def test_handle_all_status_types(
     wf.inputs["Seconds"].value = 60.0 if status == "canceled" else 0.0
     wf.submit_sync()
     if status == "canceled":
-        wf.cancel_sync()
+        wf.cancel()
     calls: list[tuple[str, object]] = []
     handlers = {
         name: lambda result, name=name: calls.append((name, result))

@@ -223,7 +223,7 @@ async def test_cancelling_a_wait_leaves_the_run_and_cancel_ends_it(
         async with asyncio.timeout(0.05):
             await wf.wait_for_completion()
     assert run.status == "in_progress"
-    await wf.cancel()
+    await wf.aio.cancel()
     end = await wf.wait_for_completion(timeout=30)
     assert (end.status, end.canceled_by) == ("canceled", "client")
 

@@ -218,6 +218,6 @@ def test_a_model_of_another_machine_is_bound_to_the_installed_one(
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
     assert len(wf.sync_dnn_model(by_name=True, by_base=False).unbound) == 1
     (change,) = wf.sync_dnn_model(by_name=True, by_base=True)
-    assert change.old == elsewhere
+    assert dict(change.old or {}) == elsewhere
     assert wf.inputs["Model"].value["name"] == "tiny-sd-1"
     assert len(wf.sync_dnn_model(by_name=True, by_base=True)) == 0

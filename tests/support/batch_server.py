@@ -110,12 +110,17 @@ class BatchServer:
 
     def pause(self) -> None:
         """Begin nothing new."""
-        self._allowed = 0
+        self.allow(0)
 
     def allow(self, count: float) -> None:
         """Begin so many items, and then nothing new."""
-        self._allowed = count
-        self._loop.call_soon_threadsafe(self._wake.set)
+
+        async def allow() -> None:
+            self._allowed = count
+            self._wake.set()
+
+        # On its loop, where the number is counted down.
+        self.do(allow())
 
     def resume(self) -> None:
         """Begin items again."""
@@ -141,6 +146,7 @@ class BatchServer:
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/api/v1/images/i/{name}/full", self._image)
+        app.router.add_get("/api/v1/images/i/{name}/thumbnail", self._image)
         queue = "/api/v1/queue/default"
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_put(f"{queue}/cancel_by_batch_ids", self._cancel)

@@ -10,10 +10,10 @@ from typing import Any
 
 from invokeai_py_client import AsyncBatchRun, Axis, BatchRun
 from invokeai_py_client.batch.attached import follow_batch
+from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.batch_run import begin
 from invokeai_py_client.batch.rows import CellProblem, PlannedRow, RowsBody
-from invokeai_py_client.batch.runner import BatchOptions
+from invokeai_py_client.batch.submission import begin
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
@@ -52,6 +52,10 @@ class Plan:
         self._widths = widths
         self._graphs = graphs
         self._bad = bad
+
+    @property
+    def invalid(self) -> int:
+        return len(self._bad)
 
     def __len__(self) -> int:
         return len(self._widths)

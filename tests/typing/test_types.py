@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Checker = Callable[[Path, dict[str, str]], dict[str, list[str]]]
+from tests.support.type_checkers import Checker, mypy_errors, pyright_errors
 
 RIGHT = """
 from collections.abc import Callable
@@ -50,6 +45,11 @@ def use(client: InvokeAIClient) -> None:
     wf.plan(rows, combine="zip", seeds="random", random_seed=1, on_bad_row="skip")
     wf.plan(Path("rows.csv"), sample=5, dynamic_prompts="all", wildcards="words")
     wf.plan({"animal": replace("Prompt", "cat", ["dog"])})
+    columns: dict[str, list[int]] = {"A": [1]}
+    wf.plan(columns)
+    wf.plan({"A": Path("lines.txt"), "Image": "photos/*.png"})
+    by_index: list[dict[int, int]] = [{0: 1}]
+    wf.plan(by_index)
     assert_type(client.load_plan(plan.save("a.json")).axes[0].name, str)
     try:
         wf.submit_sync()
@@ -104,7 +104,7 @@ async def use_awaited(client: InvokeAIClient) -> None:
         assert_type(event, Event)
         if isinstance(event, GeneratorProgress):
             print(f"{event.step}/{event.total_steps}")
-    await wf.cancel()
+    await wf.aio.cancel()
     aio = await client.aio.workflow_repo.create_workflow(WorkflowDefinition.from_json("{}"))
     assert_type(aio, AsyncWorkflowHandle)
     assert_type(wf.aio, AsyncWorkflowHandle)
@@ -161,6 +161,7 @@ WRONG = [
     "wf.submit_sync(priority='soon')",
     "wf.submit_sync(seed='7')",
     "wf.plan(7)",
+    "wf.plan({'A': [1]}, seeds=1.5)",
     "wf.plan({'A': [1]}, combine='sum')",
     "wf.plan({'A': [1]}, seeds='some')",
     "wf.plan({'A': [1]})[0].sed",
@@ -186,43 +187,6 @@ WRONG = [
     "client.runs(['a'])[0]",
     "for event in wf.stream_events_sync(): event.staus",
 ]
-
-
-def mypy_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
-    for name, code in files.items():
-        (folder / name).write_text(code)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--config-file=",
-            "--no-error-summary",
-            "--cache-dir",
-            str(folder / "c"),
-        ]
-        + [str(folder / name) for name in files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = (done.stdout + done.stderr).splitlines()
-    return {name: [line for line in lines if f"/{name}:" in line and "error:" in line] for name in files}
-
-
-def pyright_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
-    for name, code in files.items():
-        (folder / name).write_text(code)
-    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
-    done = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = [d for d in json.loads(done.stdout)["generalDiagnostics"] if d["severity"] == "error"]
-    return {name: [d["message"] for d in found if d["file"].endswith(f"/{name}")] for name in files}
 
 
 @pytest.mark.parametrize("errors_of", [mypy_errors, pyright_errors], ids=["mypy", "pyright"])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import invokeai_py_client
+
 MODULES = [
     "files",
     "report.axes",
@@ -49,8 +51,18 @@ def test_no_example_harms_a_real_gallery_or_queue() -> None:
         for path in (root / "src").rglob("*.py")
         for example in re.findall(r"^ *>>> .*(?:\n *\.\.\. .*)*", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    for path in [root / "README.md", *(root / "docs").glob("*.md")]:
+    for path in [root / "README.md", *(root / "docs").rglob("*.md")]:
         blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
         examples += [(path.name, block) for block in blocks]
     assert len(examples) > 40
     assert [(name, example) for name, example in examples if HARMFUL.search(example)] == []
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Add `::: invokeai_py_client.NAME` to a page in `docs/reference` for a new one."""
+    pages = (Path(__file__).parents[2] / "docs" / "reference").glob("*.md")
+    described = [
+        name for page in pages for name in re.findall(r"^::: invokeai_py_client\.(\w+)$", page.read_text(), re.M)
+    ]
+    # The page on errors is made from `errors`.
+    assert sorted(described) == sorted({*invokeai_py_client.__all__} - {"__version__", "errors", "InvokeAIError"})

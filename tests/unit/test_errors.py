@@ -39,6 +39,7 @@ FACTS = {
     "stage_name": "upscale",
     "initial_input": "a tiger cub",
     "cause": ValueError("too small"),
+    "changes": ("'Steps' was removed",),
 }
 ALL = [getattr(errors, name) for name in errors.__all__]
 

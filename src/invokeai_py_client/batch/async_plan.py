@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.batch.batch_options import WINDOW, BatchOptions, WhichImages
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.batch_run import AsyncBatchRun, begin
+from invokeai_py_client.batch.batch_run import AsyncBatchRun, duration_text
 from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
@@ -18,12 +20,12 @@ from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
 from invokeai_py_client.batch.planner import Planned, Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
-from invokeai_py_client.batch.runner import WINDOW, BatchOptions, WhichImages
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import SourceError, taken
+from invokeai_py_client.batch.submission import begin
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
-from invokeai_py_client.errors import PlanError
+from invokeai_py_client.errors import PlanError, SettingsError
 from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.priority import Priority, PriorityName
@@ -92,7 +94,7 @@ class AsyncPlan(FixedAttributes):
         Raises:
             IndexError: there is no such row.
         """
-        return self._data.row(range(len(self._data))[index])
+        return self._data.row(range(len(self._data))[operator.index(index)])
 
     @property
     def columns(self) -> Sequence[str]:
@@ -166,7 +168,8 @@ class AsyncPlan(FixedAttributes):
         each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
         images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
         what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
-        by now: rows that are the same are not run again, whatever their place.
+        by now: rows that are the same are not run again, whatever their place. Rows that were drawn at random are the
+        same if the plan was made with the same `random_seed`, `sample_seed`, or loaded from a file.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
@@ -200,6 +203,10 @@ class AsyncPlan(FixedAttributes):
             >>> batch = plan.submit(folder="out")
             >>> batch.wait(progress_callback=print)
         """
+        if folder == "":
+            raise SettingsError(
+                "The folder must have a name, got ''.", setting="folder", hint="Give '.' for the current folder."
+            )
         options = BatchOptions(
             queue_id=queue_id,
             priority=Priority.of(priority),
@@ -261,7 +268,8 @@ class AsyncPlan(FixedAttributes):
         )
 
     def __str__(self) -> str:
-        return str(self._data) + ("" if self._seconds is None else f", about {_duration(self._seconds)} on this server")
+        told = "" if self._seconds is None else f", about {duration_text(self._seconds)} on this server"
+        return f"{self._data}{told}"
 
     def __repr__(self) -> str:
         return f"<AsyncPlan of {self._data.base.definition.name!r}: {self}>"
@@ -365,9 +373,3 @@ def taken_here(what: Any) -> Any:
         return taken(what)
     except SourceError as error:
         raise PlanError(f"No plan can be made: {error}.", problems=((None, "", str(error)),)) from None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.batch_run import AsyncBatchRun
+from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk, SentRow
+from invokeai_py_client.batch.recorder import Recorder
 from invokeai_py_client.batch.recovery import FoundChunk
-from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup
-from invokeai_py_client.batch.runner import BatchOptions, Runner
+from invokeai_py_client.batch.rows import PlannedRow
+from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
@@ -27,24 +31,13 @@ class _ItemRows:
 
     rows: Sequence[PlannedRow]
     columns: Sequence[str]
-    workflow: str = ""
+    invalid: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[PlannedRow]:
         return iter(self.rows)
-
-    def groups(self) -> Sequence[RowGroup]:
-        """Return nothing: without the plan no row can be sent."""
-        return ()
-
-    async def check(self) -> None:
-        """Nothing is sent."""
-
-    async def prepare(self, group: RowGroup) -> GroupBodies:
-        """Nothing is sent."""
-        raise NotImplementedError
 
 
 async def follow_batch(
@@ -79,9 +72,15 @@ async def follow_batch(
         sent = SentChunk(run.state.batch_id, [SentRow(row.row_id, "") for row in made.values()])
         found.append((FoundChunk(sent, run, places), dict(enumerate(made.values()))))
     columns = [*dict.fromkeys(name for row in rows for name in row.values)]
-    plan = _ItemRows(rows, columns)
-    runner = Runner(plan, plan, engine, http, tracker, BatchFolder(None), BatchOptions(queue_id=queue_id))
-    runner.follow(found)
+    control = BatchControl(engine)
+    # Nothing is sent: rows whose items are canceled end so.
+    control.is_canceled = True
+    recorder = Recorder(_ItemRows(rows, columns), BatchFolder(None), BatchOptions(), control)
+    follower = ChunkFollower(http, tracker, queue_id, recorder, control)
+    for chunk, rows_of in found:
+        follower.adopt(chunk, rows_of)
+    runner = Runner(http, recorder, follower, control)
+    runner.launch()
     return AsyncBatchRun(engine, http, runner)
 
 

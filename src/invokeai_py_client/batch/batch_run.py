@@ -7,26 +7,24 @@ import contextlib
 import copy
 import csv
 import inspect
+import json
 import os
 import re
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.manifest import BatchRow, line_of
-from invokeai_py_client.batch.runner import BatchOptions, Bodies, PlanRows, Runner
+from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.errors import RunTimeout, SettingsError
 from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
-from invokeai_py_client.live.tracker import RunTracker
-from invokeai_py_client.report.axes import label_of
+from invokeai_py_client.report.axes import captions_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
 from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
@@ -55,7 +53,7 @@ _VARYING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a batch is.
+    """The progress of a batch.
 
     `counts` has the number of rows by status (`pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`),
     `total` the number of all rows, `progress` the estimated part of the work that is done, 0..100, and `eta` the
@@ -69,7 +67,7 @@ class BatchProgress:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
-        left = "" if not self.eta else f", about {_duration(self.eta)} left"
+        left = "" if not self.eta else f", about {duration_text(self.eta)} left"
         return f"{self.progress:.0f} % of {self.total} rows ({counts}){left}"
 
 
@@ -92,15 +90,15 @@ class BatchFailures:
 class CompletedRows(FixedAttributes):
     """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
 
-    A row that is run again is told again when it ends again. The iteration ends when no row is left; if the batch has
-    stopped before, with the error that stopped it.
+    A row that is run again is yielded again. The iteration ends when no row is left; if the batch has stopped before
+    that, the error that stopped it is raised.
     """
 
     def __init__(self, run: AsyncBatchRun) -> None:
         self._run = run
         self._place = 0
         self._changes: Mailbox[None] = Mailbox(capacity=1)
-        run._runner.watch(self._changes)
+        run._runner.control.watch(self._changes)
 
     def __iter__(self) -> Self:
         return self
@@ -125,10 +123,10 @@ class CompletedRows(FixedAttributes):
 
     def _next(self) -> BatchRow | None:
         runner = self._run._runner
-        while self._place < len(runner.table.ended):
-            index = runner.table.ended_at(self._place)
+        while self._place < len(runner.recorder.table.ended):
+            index = runner.recorder.table.ended_at(self._place)
             self._place += 1
-            row = None if index is None else runner.outcome(index)
+            row = None if index is None else runner.recorder.outcome(index)
             if row is not None:
                 return row
         return None
@@ -140,10 +138,10 @@ class CompletedRows(FixedAttributes):
             InvokeAIError: the batch has stopped.
         """
         is_over = self._run._has_ended()
-        return is_over and self._place == len(self._run._runner.table.ended)
+        return is_over and self._place == len(self._run._runner.recorder.table.ended)
 
     def __del__(self) -> None:
-        self._run._runner.unwatch(self._changes)
+        self._run._runner.control.unwatch(self._changes)
 
 
 class AsyncBatchRun(FixedAttributes):
@@ -170,17 +168,17 @@ class AsyncBatchRun(FixedAttributes):
     @property
     def folder(self) -> Path | None:
         """The folder with its files; None if it has none."""
-        return self._runner.folder.path
+        return self._runner.recorder.folder.path
 
     @property
     def batch_id(self) -> str:
         """The beginning of the ids of its batches in the server's queue."""
-        return self._runner.batch_id
+        return self._runner.control.batch_id
 
     @property
     def counts(self) -> Mapping[str, int]:
         """The number of rows by status, as `BatchProgress.counts`."""
-        return self._runner.table.counts
+        return self._runner.recorder.table.counts
 
     @property
     def progress(self) -> float:
@@ -195,10 +193,10 @@ class AsyncBatchRun(FixedAttributes):
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen: every row has ended, or the batch has stopped."""
-        return self._runner.is_over
+        return self._runner.control.is_over
 
     def __len__(self) -> int:
-        return len(self._runner.table)
+        return len(self._runner.recorder.table)
 
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows as they end, in whatever order that happens, with `for` or `async for`.
@@ -349,15 +347,16 @@ class AsyncBatchRun(FixedAttributes):
         from invokeai_py_client.notebook.views import batch_view
 
         so_far = self._so_far()
+        made = [(row, thumbnails[name]) for row, name in self._latest_images() if name in thumbnails]
+        captions = captions_of([{"index": row.index, "values": row.values} for row, _ in made])
         return batch_view(
             so_far.counts,
             progress=so_far.progress,
             eta=so_far.eta,
             failures=[(group.kind, len(group.rows)) for group in self._failures(_MOST_FAILURES)],
             shown=[
-                Picture(thumbnails[name], "image/webp", f"row {row.index}: {_shown_values(row)}", width=128)
-                for row, name in self._latest_images()
-                if name in thumbnails
+                Picture(content, "image/webp", caption, width=128)
+                for (_, content), caption in zip(made, captions, strict=True)
             ],
             note=note,
         )
@@ -366,10 +365,10 @@ class AsyncBatchRun(FixedAttributes):
         """Return the first image of the rows that have completed last, in the order of the plan."""
         from invokeai_py_client.notebook.views import MOST_PICTURES
 
-        table, found = self._runner.table, dict[int, tuple[BatchRow, str]]()
+        table, found = self._runner.recorder.table, dict[int, tuple[BatchRow, str]]()
         for place in range(len(table.ended) - 1, max(-1, len(table.ended) - 1 - _MOST_FAILURES), -1):
             index = table.ended_at(place)
-            row = None if index is None else self._runner.outcome(index)
+            row = None if index is None else self._runner.recorder.outcome(index)
             if row is not None and row.images:
                 found[row.index] = (row, row.images[0])
                 if len(found) == MOST_PICTURES:
@@ -387,11 +386,11 @@ class AsyncBatchRun(FixedAttributes):
             InvokeAIError: as `wait`.
         """
         await self.wait(timeout)
-        return await asyncio.to_thread(lambda: [*self._runner.rows()])
+        return await asyncio.to_thread(lambda: [*self._runner.recorder.rows()])
 
     def _results_blocking(self, timeout: float | None = None) -> list[BatchRow]:
         self._wait_blocking(timeout)
-        return [*self._runner.rows()]
+        return [*self._runner.recorder.rows()]
 
     def failures(self) -> list[BatchFailures]:
         """Return the rows that have failed so far, grouped by the reason, the most frequent one first."""
@@ -399,8 +398,8 @@ class AsyncBatchRun(FixedAttributes):
 
     def _failures(self, most: int | None = None) -> list[BatchFailures]:
         groups: dict[str, list[BatchRow]] = {}
-        for index in self._runner.table.having("failed")[:most]:
-            row = self._runner.outcome(index)
+        for index in self._runner.recorder.table.having("failed")[:most]:
+            row = self._runner.recorder.outcome(index)
             if row is not None:
                 groups.setdefault(_kind(row.error or ""), []).append(row)
         found = [BatchFailures(kind, tuple(rows)) for kind, rows in groups.items()]
@@ -410,8 +409,8 @@ class AsyncBatchRun(FixedAttributes):
     def images(self) -> list[AsyncImage]:
         """The images that the completed rows have made, in the order of the plan."""
         made = []
-        for index in self._runner.table.having("completed"):
-            row = self._runner.outcome(index)
+        for index in self._runner.recorder.table.having("completed"):
+            row = self._runner.recorder.outcome(index)
             for name, node in zip(row.images, row.nodes, strict=True) if row is not None else ():
                 *call_path, node_id = node.split("/")
                 made.append(AsyncImage(self._engine, self._http, name, NodePath(node_id, tuple(call_path))))
@@ -423,10 +422,12 @@ class AsyncBatchRun(FixedAttributes):
         Example:
             >>> [row["values"] for row in batch.to_rows() if row["status"] == "failed"]
         """
-        return [line_of(row, self.folder) for row in self._runner.rows()]
+        return [line_of(row, self.folder) for row in self._runner.recorder.rows()]
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
+
+        Several files or images of a row are separated by `|`; other values that are not one text or number are JSON.
 
         Args:
             path: the file; one of that name is replaced.
@@ -439,16 +440,13 @@ class AsyncBatchRun(FixedAttributes):
             OSError: the file cannot be written.
         """
         target = path_of(path)
-        columns = self._runner.plan.columns
+        columns = self._runner.recorder.plan.columns
         facts = {name: f"row {name}" if name in columns else name for name in _FACTS}
         with whole_file(target) as file:
             writer = csv.writer(_Encoder(file.write))
             writer.writerow([*columns, *facts.values()])
-            for row in self._runner.rows():
-                line = line_of(row, self.folder)
-                line["files"] = [each["path"] for each in line["files"]]
-                cells = [row.values.get(name) for name in columns] + [line[name] for name in facts]
-                writer.writerow(" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells)
+            for row in self._runner.recorder.rows():
+                writer.writerow(csv_cells(row, columns, self.folder))
         return target
 
     def open_report(self) -> Path:
@@ -470,12 +468,18 @@ class AsyncBatchRun(FixedAttributes):
 
     @on_engine
     async def pause(self) -> None:
-        """Send nothing more until `resume`. What is in the queue already runs on."""
+        """Send no more rows until `resume`.
+
+        Rows that are in the server's queue run on, and are recorded and downloaded as they end. One request may be
+        under way when this is called: its rows reach the queue. If the server is away, or its queue is full, that
+        request is repeated until the server takes it. A paused batch is not over while rows are unsent, so `wait`
+        goes on. Another process that goes on with the folder is not paused.
+        """
         self._runner.pause()
 
     @on_engine
     async def resume(self) -> None:
-        """Go on after `pause`, or after a wait that Ctrl-C has ended."""
+        """Send the rest, after `pause` or after a wait that Ctrl-C has ended."""
         self._runner.resume()
 
     @on_engine
@@ -497,7 +501,8 @@ class AsyncBatchRun(FixedAttributes):
             How many there are.
 
         Raises:
-            BatchFolderError: another process uses the folder by now.
+            BatchFolderError: another batch uses the folder, or has used it since.
+            RunError: the batch has stopped before all rows had ended. Submit the plan again.
             SettingsError: the batch was found by its id, without its plan.
         """
         return self._runner.retry_failed()
@@ -506,7 +511,7 @@ class AsyncBatchRun(FixedAttributes):
         progress = self._runner.progress
         done = progress - self._began_with
         eta = (100 - progress) * (time.monotonic() - self._began_at) / done if done > 0 else None
-        return BatchProgress(len(self), self.counts, progress, 0.0 if self._runner.is_over else eta)
+        return BatchProgress(len(self), self.counts, progress, 0.0 if self._runner.control.is_over else eta)
 
     def _has_ended(self) -> bool:
         """Return whether every row has ended.
@@ -514,10 +519,10 @@ class AsyncBatchRun(FixedAttributes):
         Raises:
             InvokeAIError: the batch has stopped before.
         """
-        failure = self._runner.failure
+        failure = self._runner.control.failure
         if failure is not None:
             raise copy.copy(failure)
-        return self._runner.is_over
+        return self._runner.control.is_over
 
     def _timed_out(self, timeout: float) -> RunTimeout:
         return RunTimeout(
@@ -531,11 +536,11 @@ class AsyncBatchRun(FixedAttributes):
     @contextlib.contextmanager
     def _watching(self) -> Iterator[Mailbox[None]]:
         changes: Mailbox[None] = Mailbox(capacity=1)
-        self._runner.watch(changes)
+        self._runner.control.watch(changes)
         try:
             yield changes
         finally:
-            self._runner.unwatch(changes)
+            self._runner.control.unwatch(changes)
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -559,7 +564,16 @@ class _Encoder:
 
     def write(self, text: str) -> None:
         """Write text."""
-        self._write(text.encode("utf-8", "surrogatepass"))
+        self._write(text.encode("utf-8", "backslashreplace"))
+
+
+def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> list[Any]:
+    """Return the cells of a row in a CSV file: the values of the columns, and what became of it."""
+    line = line_of(row, folder)
+    line["images"] = "|".join(line["images"])
+    line["files"] = "|".join(each["path"] for each in line["files"])
+    cells = [row.values.get(name) for name in columns] + [line[name] for name in _FACTS]
+    return [json.dumps(cell) if isinstance(cell, list | dict) else cell for cell in cells]
 
 
 def _kind(error: str) -> str:
@@ -568,68 +582,8 @@ def _kind(error: str) -> str:
     return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
 
 
-def _shown_values(row: BatchRow) -> str:
-    return ", ".join(f"{name.removeprefix('#')} {label_of(value)}" for name, value in row.values.items())[:80]
-
-
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Return a time as people read it, such as `40 s`, `9 min` or `1.5 h`."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-async def begin(
-    plan: PlanRows,
-    bodies: Bodies,
-    engine: Engine,
-    http: HttpTransport,
-    tracker: RunTracker,
-    *,
-    folder: Path | None,
-    options: BatchOptions | None,
-    save: Callable[[Path], object],
-    make_report: Callable[[Path], BatchReport],
-    overwrite: bool = False,
-) -> AsyncBatchRun:
-    """Begin to run a plan, or go on with it. On the engine.
-
-    Args:
-        plan: the rows.
-        bodies: makes their submissions.
-        engine: runs the background tasks.
-        http: sends the requests.
-        tracker: submits and follows.
-        folder: keeps what became of the rows, and the files; None to keep nothing.
-        options: how the plan is run; rows are run again that have failed, were canceled, or whose files are gone or
-            altered. None to go on as the folder says, with what was not done yet.
-        save: saves the plan in a file.
-        make_report: makes the report in a folder, if the options want one.
-        overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
-
-    Raises:
-        BatchFolderError: the folder cannot be used.
-        InvokeAIError: as any request.
-    """
-    if options is not None:
-        options = options.checked()
-        if options.report and folder is None:
-            raise SettingsError(
-                "A report needs a folder.",
-                setting="report",
-                hint="Give one, such as folder='out'. Nothing was submitted.",
-            )
-    kept = await asyncio.to_thread(BatchFolder, folder, overwrite=overwrite)
-    try:
-        kept.check(plan.workflow)
-        start = kept.journal.start
-        used = options or BatchOptions(**({} if start is None else start.options))
-        report = make_report(kept.path) if used.report and kept.path is not None else None
-        runner = Runner(plan, bodies, engine, http, tracker, kept, used.checked(), report)
-        if options is not None and kept.path is not None:
-            with kept.writing():
-                await asyncio.to_thread(save, plan_path(kept.path))
-        await runner.start(redoes=options is not None)
-    except BaseException:
-        kept.release()
-        raise
-    return AsyncBatchRun(engine, http, runner)
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

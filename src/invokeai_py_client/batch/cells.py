@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,9 @@ class Column:
         if not self.fields:
             try:
                 return as_json(value)
-            except ValueError as error:
-                raise CellError(f"{value!r:.80} cannot be written as JSON: {error}") from None
+            except ValueError:
+                # A note is only shown; this one is a date, or a number of numpy.
+                return _encodable(shortened(value) if isinstance(value, int) else str(value))
         first, *others = self.fields
         for one in others:
             self._checked(one, value)
@@ -160,7 +162,7 @@ def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = 
         return None
     if column.is_image:
         beside = folder / plain
-        return beside if beside.is_file() or "/" in plain or "\\" in plain else plain
+        return beside if os.path.isfile(beside) or "/" in plain or "\\" in plain else plain
     if kind == "EnumField":
         options = column.fields[0].template.options
         return next((option for option in options if str(option) == plain), text)
@@ -178,6 +180,20 @@ def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = 
         except ValueError:
             pass
     return text
+
+
+def bad_cell(cell: Any) -> Any:
+    """Return a value that a column does not take as plain JSON, to be shown with the reason."""
+    if isinstance(cell, bool | int | float):
+        try:
+            return as_json(cell)
+        except ValueError:
+            pass
+    return _encodable(cell if isinstance(cell, str) else shortened(cell))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(raw: Any) -> Any:

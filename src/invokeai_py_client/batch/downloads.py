@@ -24,7 +24,7 @@ def suffixes_of(image_names: Sequence[str]) -> list[str]:
 
 
 async def download(http: HttpTransport, made: Mapping[str, NodePath], paths: Sequence[Path]) -> tuple[RowFile, ...]:
-    """Download the images of a row. Each file is whole or absent, and replaces one of its name.
+    """Download the images of a row: all, or none. Each file is whole or absent, and replaces one of its name.
 
     Args:
         http: sends the requests.
@@ -36,7 +36,15 @@ async def download(http: HttpTransport, made: Mapping[str, NodePath], paths: Seq
         InvokeAIError: as any request.
         OSError: a file cannot be written.
     """
-    return tuple([await _downloaded(http, *one, path) for one, path in zip(made.items(), paths, strict=True)])
+    files: list[RowFile] = []
+    try:
+        for one, path in zip(made.items(), paths, strict=True):
+            files.append(await _downloaded(http, *one, path))
+    except BaseException:
+        for file in files:
+            file.path.unlink(missing_ok=True)
+        raise
+    return tuple(files)
 
 
 async def _downloaded(http: HttpTransport, image: str, node: NodePath, path: Path) -> RowFile:

@@ -11,11 +11,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.batch.cells import NOTE, CellError, Column, Terms, from_text, shown
+from invokeai_py_client.batch.cells import NOTE, CellError, Column, Terms, bad_cell, from_text, shown
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts, PromptError
 from invokeai_py_client.batch.plan_data import PlanAxis
 from invokeai_py_client.batch.rows import Axis
 from invokeai_py_client.batch.sources import ABSENT, SourceError, Table, images_of, lines_of
+from invokeai_py_client.workflow.fields import shortened
 from invokeai_py_client.workflow.references import LocalImage, references_in
 
 
@@ -44,13 +45,11 @@ def draft_of(column: Column, values: Any) -> Draft:
     if column.is_image and isinstance(values, str | os.PathLike):
         values = images_of(values)
     elif isinstance(values, str):
-        raise SourceError(
-            f"a text is not a list: give [{values!r:.40}] for one value, or Path(...) for a file of lines"
-        )
+        raise SourceError("a text is not a list: give [...] for one value, or Path(...) for a file of lines")
     elif isinstance(values, os.PathLike):
         path = Path(values)
         values = [from_text(column, line, folder=path.absolute().parent) for line in lines_of(path)]
-    if not len(values):
+    if not values:
         raise SourceError("there are none")
     return Draft((column,), (values,))
 
@@ -63,11 +62,11 @@ def draft_of_group(columns: Sequence[Column], values: Any) -> Draft:
     """
     size = len(columns)
     if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
-        raise SourceError(f"they are {values!r:.80}, not a list of tuples of {size} values each")
+        raise SourceError(f"they are {shortened(values)}, not a list of tuples of {size} values each")
     for entry, value in enumerate(values):
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != size:
             raise SourceError(
-                f"value {entry} is {value!r:.80}, not a tuple of {size} values, one for each of the group"
+                f"value {entry} is {shortened(value)}, not a tuple of {size} values, one for each of the group"
             )
     cells = [[value[place] for value in values] for place in range(size)]
     note = Column(NOTE + ", ".join(column.name for column in columns))
@@ -99,14 +98,12 @@ def expanded(draft: Draft, prompts: DynamicPrompts) -> Draft:
     entries: list[int] = []
     problems: dict[int, str] = {}
     for entry, row in enumerate(zip(*draft.cells, strict=True)):
-        try:
-            ways = [
-                prompts.variants(cell) if place in texts and isinstance(cell, str) else [cell]
-                for place, cell in enumerate(row)
-            ]
-        except PromptError as error:
-            problems[len(rows)] = str(error)
-            ways = [[cell] for cell in row]
+        ways = [[cell] for cell in row]
+        for place in texts:
+            try:
+                ways[place] = prompts.variants(row[place]) if isinstance(row[place], str) else ways[place]
+            except PromptError as error:
+                problems[len(rows)] = f"{draft.columns[place].name!r}: {error}"
         variants = [*product(*ways)]
         rows += variants
         entries += [entry] * len(variants)
@@ -239,7 +236,7 @@ class CellReader:
                 try:
                     raws.append(check(cell))
                 except (CellError, PromptError) as error:
-                    raws.append(cell if isinstance(cell, str | int | float) else f"{cell!r:.80}")
+                    raws.append(None if cell is ABSENT else bad_cell(cell))
                     if table is None or entry not in table.problems:
                         problems.setdefault(entry, []).append((column.name, str(error)))
             checked.append(raws)

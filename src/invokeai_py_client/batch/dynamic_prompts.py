@@ -1,7 +1,8 @@
 """Texts with alternatives: `a {red|blue} __animal__`, where `animal.txt` in a folder of wildcards has a line for each.
 
 Alternatives nest, and a line of a wildcard's file may have alternatives and wildcards of its own. Empty lines and lines
-that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character.
+that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character. Weights (`0.5::red`) and
+numbers of alternatives (`2$$`), which other programs know, are refused.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _DEEPEST = 50
 _LARGEST_FILE = 64 * 2**20
 
 _TOKEN = re.compile(r"\\([{}|_])|([{}|])|__([^\s_{}|](?:[^{}|\n]*?[^\s_{}|])?)__")
+
+_FOREIGN = re.compile(r"\s*(?:\d+(?:-\d+)?\$\$|(?:\d+(?:\.\d*)?|\.\d+)::)")
+"""What begins an alternative in other programs: how many to take (`2$$`), or a weight (`0.5::`)."""
 
 
 class PromptError(ValueError):
@@ -109,7 +113,9 @@ class DynamicPrompts:
 
     def _read(self, name: str) -> Sequence[str]:
         if self._folder is None:
-            raise PromptError(f"it names the wildcard {name!r}, and there is no folder of wildcards")
+            raise PromptError(
+                f"it names the wildcard {name!r}: pass wildcards='folder', or write \\_\\_{name}__ for the text itself"
+            )
         root = os.path.realpath(self._folder)
         path = os.path.realpath(os.path.join(root, *name.split("/")) + ".txt")
         if "\\" in name or "\0" in name or os.path.commonpath((root, path)) != root:
@@ -184,6 +190,8 @@ class _Parser:
         options: list[_Sequence] = []
         end = "|"
         while end == "|":
+            if foreign := _FOREIGN.match(self._text, self._end):
+                raise PromptError(f"{foreign[0].strip()!r} means nothing here: write all alternatives out")
             option, end = self._until("|}", depth)
             options.append(option)
         return _Choice(options)

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from invokeai_py_client.errors import SettingsError, UnsafePathError
-from invokeai_py_client.files import safe_name
+from invokeai_py_client.files import image_path, safe_name
 
 DEFAULT_TEMPLATE = "{index:05d}-{Positive Prompt:.40}-{seed}"
 
@@ -33,6 +33,7 @@ class FileNames:
     Args:
         template: such as `{index:05d}-{Steps}-{seed}`: columns of the plan and the names in `FACTS`, each with a format
             as in `str.format`. One that a row does not have is left out, with the text between it and the one before.
+            The path of an image file is its name.
         columns: the names of the plan's columns.
         taken: the names of files that other rows have.
 
@@ -76,6 +77,10 @@ class FileNames:
         self._files.update(name.casefold() for name in names)
         return names
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Let names that `files_of` has returned be given again: the files could not be made."""
+        self._files.difference_update(name.casefold() for name in names)
+
 
 def plain_name(text: str) -> str:
     """Make a text a file name that every system takes, at most 200 bytes long.
@@ -104,17 +109,25 @@ Part = tuple[str, str | None, str]
 
 def _parsed(template: str, known: Collection[str]) -> list[Part]:
     try:
-        parts = [(text, name, spec or "") for text, name, spec, _ in string.Formatter().parse(template)]
+        parsed = [*string.Formatter().parse(template)]
     except ValueError as error:
         raise _unusable(template, f"{error}", "Write names in braces, such as {index:05d}.") from None
+    parts = [(text, name, spec or "") for text, name, spec, _ in parsed]
     named = [name for _, name, _ in parts if name is not None]
     unknown = [name for name in named if name not in known]
     if unknown:
         raise _unusable(template, f"it names {unknown[0]!r}", f"It can name: {', '.join(sorted(known))}.")
     if not named:
         raise _unusable(template, "all rows would have the same name", "Name the index, for example: {index:05d}.")
+    if any(conversion for _, _, _, conversion in parsed):
+        raise _unusable(template, "it has a conversion", "Leave out the exclamation mark and the letter after it.")
     if any("{" in spec for _, _, spec in parts):
         raise _unusable(template, "a format has braces", "Write the format out, such as {index:05d}.")
+    for spec in {spec for _, _, spec in parts}:
+        if not any(_fits(value, spec) for value in (0, "")):
+            raise _unusable(
+                template, f"{spec!r} is not a format", "Write {index:05d} for digits, {Prompt:.40} for text."
+            )
     if any(_UNSAFE.search(text) for text, _, _ in parts):
         raise _unusable(template, "it has a character that file names lack", r'Leave out / \ : * ? " < > and |.')
     return parts
@@ -133,7 +146,17 @@ def _filled(parts: Iterable[Part], facts: Mapping[str, Any]) -> str:
     return filled
 
 
+def _fits(value: object, spec: str) -> bool:
+    try:
+        format(value, spec)
+    except ValueError:
+        return False
+    return True
+
+
 def _formatted(value: object, spec: str) -> str:
+    path = image_path(value)
+    value = value if path is None else path.stem
     for each in (value, str(value)):
         try:
             return format(each, spec)

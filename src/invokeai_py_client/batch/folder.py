@@ -20,27 +20,25 @@ class BatchFolder:
 
     Args:
         path: the folder; it is made if it is missing. None for a batch that leaves nothing behind.
-        overwrite: delete what an earlier batch has left there.
 
     Raises:
         BatchFolderError: another process uses the folder, or it cannot be written.
     """
 
-    def __init__(self, path: Path | None, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = None if path is None else FileLock(path / _HIDDEN / "lock")
-        self.overwritten: list[str] = []
-        """The ids of the batches that the earlier batch has sent, if it was overwritten."""
-        self.lock()
+        self._acquire()
         try:
             with self.writing():
-                if path is not None and overwrite:
-                    self.overwritten = _delete(path)
-                self.journal = Journal(None if path is None else path / _HIDDEN / "journal.jsonl")
-                self.manifest = Manifest(path)
+                self._open()
         except BaseException:
             self.release()
             raise
+
+    def _open(self) -> None:
+        self.journal = Journal(None if self.path is None else self.path / _HIDDEN / "journal.jsonl")
+        self.manifest = Manifest(self.path)
 
     def check(self, workflow: str) -> None:
         """Refuse to mix the results of two workflows.
@@ -64,11 +62,20 @@ class BatchFolder:
         """Lock the folder again after `release`.
 
         Raises:
-            BatchFolderError: another process uses it, or it cannot be written.
+            BatchFolderError: another process uses it, or has used it since, or it cannot be written.
         """
+        self._acquire()
+        if not (self.journal.is_current() and self.manifest.is_current()):
+            self.release()
+            raise BatchFolderError(
+                f"The folder {str(self.path)!r} has been used by another batch since.",
+                folder=self.path,
+                hint="Submit the plan to the folder again: what that batch has done is not run again.",
+            )
+
+    def _acquire(self) -> None:
         if self._lock is None:
             return
-        assert self.path is not None
         with self.writing():
             is_ours = self._lock.acquire(wait=False)
         if not is_ours:
@@ -82,6 +89,23 @@ class BatchFolder:
         """Let others use the folder. What it remembers can still be read."""
         if self._lock is not None:
             self._lock.release()
+
+    def clear(self) -> None:
+        """Delete what an earlier batch has left.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        if self.path is None:
+            return
+        for name in self.manifest.taken_names():
+            if ".." not in Path(name).parts:
+                (self.path / name).unlink(missing_ok=True)
+        self.manifest.close()
+        self.journal.close()
+        (self.path / "manifest.jsonl").unlink()
+        (self.path / _HIDDEN / "journal.jsonl").unlink()
+        self._open()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -109,18 +133,3 @@ class BatchFolder:
 def plan_path(folder: Path) -> Path:
     """Return the file in which the plan of a batch is saved."""
     return folder / _HIDDEN / "plan.json"
-
-
-def _delete(folder: Path) -> list[str]:
-    """Delete what a batch has left in a folder, and return what it has sent."""
-    journal = Journal(folder / _HIDDEN / "journal.jsonl")
-    manifest = Manifest(folder)
-    for name in manifest.taken_names():
-        if ".." not in Path(name).parts:
-            (folder / name).unlink(missing_ok=True)
-    batch_ids = [chunk.batch_id for chunk in journal.chunks()]
-    manifest.close()
-    journal.close()
-    (folder / "manifest.jsonl").unlink()
-    (folder / _HIDDEN / "journal.jsonl").unlink()
-    return batch_ids

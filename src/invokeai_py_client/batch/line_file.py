@@ -96,6 +96,16 @@ class LineFile:
             self._end += len(line)
         return start
 
+    def is_current(self) -> bool:
+        """Return whether nobody else has appended to the file, or replaced it."""
+        if self._path is None:
+            return True
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._file.fileno())) and found.st_size == self._end
+
     def _line_at(self, offset: int) -> bytes:
         parts = []
         with self._lock:

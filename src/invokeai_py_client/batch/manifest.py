@@ -120,6 +120,10 @@ class Manifest:
             for file in line["files"]:
                 yield file["path"]
 
+    def is_current(self) -> bool:
+        """Return whether nobody else has written the file since."""
+        return self._lines.is_current()
+
     def close(self) -> None:
         """Close the file."""
         self._lines.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +22,13 @@ from invokeai_py_client.batch.rows import Axis, CellProblem, PlannedRow
 from invokeai_py_client.errors import PlanError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.fields import UNSET, shortened
 
 MOST_ROWS = 10_000_000
 """How many rows may run. A product may have more, of which a sample is taken."""
+
+MOST_COMBINATIONS = sys.maxsize
+"""How many rows a product may have; Python counts no further."""
 
 _MODULUS = 2**256
 _ID_LENGTH = 32
@@ -222,7 +226,7 @@ class PlanData:
             try:
                 if one.kind == "replace":
                     if not isinstance(raw, str) or one.old not in raw:
-                        raise CellError(f"{raw!r:.80} does not contain {one.old!r}, which is to be replaced")
+                        raise CellError(f"{shortened(raw)} does not contain {one.old!r}, which is to be replaced")
                     raw = raw.replace(one.old, run.raws[one.source])
                 elif pick is not None and one.kind == "seed":
                     low, high = seed_bounds(column)

@@ -7,7 +7,7 @@ own; images of this machine by their paths, and also relative to the file; image
 from __future__ import annotations
 
 import base64
-import binascii
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _TAG = "$"
 
 @dataclass(frozen=True, slots=True)
 class SavedColumn:
-    """A column: its name, the inputs that it sets, and whether it replaces the edges that feed them."""
+    """A column: its name, and the inputs that it sets."""
 
     name: str
     places: tuple[Place, ...]
@@ -103,8 +103,9 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
         "sample_seed": plan.sample_seed,
         "skips_bad_rows": plan.skips_bad_rows,
     }
+    document["sha256"] = _sha256(document)
     with whole_file(target) as file:
-        file.write(json.dumps(document, separators=(",", ":")).encode())
+        file.write(_encoded(document))
     return target
 
 
@@ -112,7 +113,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
     """Read a file that `save_plan` has written.
 
     Raises:
-        PlanError: the file cannot be read, or is not a plan.
+        PlanError: the file cannot be read, is not a plan, or was changed.
         WorkflowError: its workflow cannot be used.
     """
     where = path_of(path)
@@ -124,11 +125,11 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
         raise _unreadable(where, "it is not a plan")
     if document.get("version") != _VERSION:
         raise _unreadable(where, f"it is of version {document.get('version')!r}, and this client reads {_VERSION}")
+    if document.pop("sha256", None) != _sha256(document):
+        # What belongs together in it, such as the lengths of its columns, is not checked one by one.
+        raise _unreadable(where, "it was changed or damaged after it was saved")
     definition = WorkflowDefinition.from_dict(document["workflow"], source=str(where))
-    try:
-        return _read(document, definition, where.absolute().parent)
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        raise _unreadable(where, f"it is damaged ({error!r:.80})") from error
+    return _read(document, definition, where.absolute().parent)
 
 
 def _read(document: Mapping[str, Any], definition: WorkflowDefinition, folder: Path) -> SavedPlan:
@@ -195,7 +196,7 @@ def _value(written: Any, folder: Path) -> Any:
             case "$file":
                 path, below = content
                 beside = None if below is None else folder / below
-                return LocalImage(beside if beside is not None and beside.is_file() else Path(path))
+                return LocalImage(beside if beside is not None and os.path.isfile(beside) else Path(path))
             case "$model":
                 text, bases, types = content
                 return ModelReference(text, tuple(bases), tuple(types))
@@ -204,6 +205,14 @@ def _value(written: Any, folder: Path) -> Any:
             case "$object":
                 written = content
     return {name: _value(part, folder) for name, part in written.items()}
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _sha256(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_encoded(document)).hexdigest()
 
 
 def _unreadable(path: Path, why: str) -> PlanError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, SupportsIndex
 
 from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.workflow.fields import shortened
 
 Combine = Literal["product", "zip"]
 Expand = Literal["random", "all"]
@@ -48,7 +50,7 @@ class PlanOptions:
         for name in ("sample_seed", "random_seed"):
             if getattr(self, name) is not None and whole(getattr(self, name)) is None:
                 raise unusable(name, getattr(self, name), "a whole number")
-        if self.wildcards is not None and not self.wildcards.is_dir():
+        if self.wildcards is not None and not os.path.isdir(self.wildcards):
             raise unusable("wildcards", str(self.wildcards), "the path of a folder")
         return self
 
@@ -69,4 +71,6 @@ def whole(value: object) -> int | None:
 
 def unusable(name: str, value: object, wanted: str) -> SettingsError:
     """Return the error for an option that cannot be used."""
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r:.80}.", setting=name, hint="Nothing was planned.")
+    return SettingsError(
+        f"`{name}` must be {wanted}, got {shortened(value)}.", setting=name, hint="Nothing was planned."
+    )

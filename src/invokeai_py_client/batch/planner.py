@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from invokeai_py_client.batch.drafts import (
 )
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
 from invokeai_py_client.batch.plan_data import (
+    MOST_COMBINATIONS,
     MOST_ROWS,
     Late,
     PlanAxis,
@@ -42,7 +42,7 @@ from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import UNSET
+from invokeai_py_client.workflow.fields import UNSET, shortened
 from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs, shown_inputs
 from invokeai_py_client.workflow.references import (
     LocalImage,
@@ -76,8 +76,15 @@ class _Chosen:
     """The columns of a plan so far: what is wrong with them, and which column sets an input."""
 
     problems: list[CellProblem] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
     by_place: dict[Place, Column] = field(default_factory=dict)
     replaced: list[_Replaced] = field(default_factory=list)
+
+    def is_unknown(self, name: str, error: InputNotFoundError) -> None:
+        """Note that a column names no input. What its error lists is told once for all columns."""
+        listed = error.hint.removeprefix(error.near)
+        self.problems.append(CellProblem(None, name, str(error).removesuffix(listed).rstrip(". ")))
+        self.hints.append(listed)
 
 
 class Planner:
@@ -120,13 +127,14 @@ class Planner:
         self._add_replaced(drafts, chosen)
         last = [self._seed_draft(seeds, options.seeds, chosen)] if seeds else []
         chosen.problems += self._batch_nodes()
-        _raise_if(chosen.problems)
+        _raise_if(chosen.problems, chosen.hints)
         prompts = DynamicPrompts(options.wildcards)
         if options.expand == "all":
             drafts = [expanded(draft, prompts) for draft in drafts]
-        if math.prod(map(len, (*drafts, *last))) > sys.maxsize:
-            raise _plan_error([CellProblem(None, "", f"it has more than {sys.maxsize:,} combinations")])
+        if math.prod(map(len, (*drafts, *last))) > MOST_COMBINATIONS:
+            raise _plan_error([CellProblem(None, "", f"it has more than {MOST_COMBINATIONS:,} combinations")])
         sample = Sample.of(drafts, options.sample, options.sample_seed) if options.sample and drafts else None
+        _raise_if([*_too_many(drafts if sample is None else [sample.draft]), *_too_many(last)])
         reader = CellReader(prompts if options.expand == "random" else None)
         axes = [reader.read(draft) for draft in (*(drafts if sample is None else [sample.draft]), *last)]
         late = _late_of(axes, chosen, reader.dynamic, options)
@@ -160,7 +168,7 @@ class Planner:
             axis = reader.read(draft)
             axis.problems |= {entry: [*those] for entry, those in one.problems.items()}
             axes.append(axis)
-        _raise_if(chosen.problems)
+        _raise_if(chosen.problems, chosen.hints)
         return Planned(
             self,
             axes,
@@ -176,7 +184,7 @@ class Planner:
         try:
             inputs = [self._inputs[place] for place in saved.places]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, saved.name, _sentence(error)))
+            chosen.is_unknown(saved.name, error)
             return Column(saved.name)
         column = self._column_of(saved.name, inputs, chosen, override=True) if inputs else None
         return column or Column(saved.name)
@@ -196,12 +204,14 @@ class Planner:
             ]
             return [zipped(drafts)] if drafts and options.combine == "zip" else drafts
         except SourceError as error:
-            raise _plan_error([*chosen.problems, CellProblem(None, "", str(error))]) from None
+            raise _plan_error([*chosen.problems, CellProblem(None, "", str(error))], chosen.hints) from None
 
     def _draft_of_table(self, table: Table, options: PlanOptions, chosen: _Chosen) -> Draft:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
         if not table.columns:
+            # A file of lines of which none is an object.
+            chosen.problems += (CellProblem(row, "", why) for row, why in table.problems.items())
             raise SourceError("the rows have no columns")
         # A row of a batch names its seed, also where another of its columns has set it.
         seed = table.columns.get(SEED)
@@ -225,7 +235,7 @@ class Planner:
         try:
             members = self._members(key)
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
+            chosen.is_unknown(_key_name(key), error)
             return None
         columns = [self._column(member, options, chosen) for member in ([key] if members is None else members)]
         known = [column for column in columns if column is not None]
@@ -296,7 +306,7 @@ class Planner:
             seeds = seed_inputs(self._current, self._fields, self._inputs) if key == SEED else []
             inputs = seeds or [self._find(key)]
         except InputNotFoundError as error:
-            chosen.problems.append(CellProblem(None, _key_name(key), _sentence(error)))
+            chosen.is_unknown(_key_name(key), error)
             return None
         name = SEED if seeds else self._name(key, inputs[0])
         return self._column_of(name, inputs, chosen, override=bool(seeds) or options.override_edge)
@@ -354,14 +364,14 @@ class Planner:
         try:
             return require_seed_inputs(self._current, self._fields, self._inputs)
         except InputNotFoundError as error:
-            raise _plan_error([CellProblem(None, SEED, _sentence(error))]) from None
+            raise _plan_error([CellProblem(None, SEED, str(error).removesuffix("."))]) from None
 
     def _seed_draft(self, inputs: Sequence[WorkflowInput], seeds: Any, chosen: _Chosen) -> Draft:
         column = self._column_of(SEED, inputs, chosen, override=True) or Column(SEED)
         if isinstance(seeds, str) and seeds == "random":
             return Draft((column,), ((seed_bounds(column)[0],),), is_shown=False)
         count = whole(seeds)
-        if count is not None and count > 0:
+        if count is not None and 0 < count <= MOST_COMBINATIONS:
             return Draft((column,), (range(count),))
         if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes | Mapping):
             cells = seeds if isinstance(seeds, range) else [*seeds]
@@ -384,7 +394,7 @@ class Planner:
             try:
                 one = self._find(replaced.key)
             except InputNotFoundError as error:
-                chosen.problems.append(CellProblem(None, replaced.source.name, _sentence(error)))
+                chosen.is_unknown(replaced.source.name, error)
                 continue
             column = chosen.by_place.get((one.node_id, one.field_name))
             if column is None:
@@ -580,31 +590,39 @@ def _late_of(
     return late
 
 
+def _too_many(drafts: Iterable[Draft]) -> Iterator[CellProblem]:
+    """Yield the axes that have more values than there may be rows."""
+    for draft in drafts:
+        if len(draft) > MOST_ROWS:
+            name = draft.columns[0].name
+            what = "the list [7] is the one seed 7" if name == SEED else "take a sample: wf.plan(..., sample=1000)"
+            yield CellProblem(None, name, f"it has {len(draft):,} values, more than {MOST_ROWS:,} rows; {what}")
+
+
 def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> Iterator[CellProblem]:
     """Yield the rows whose seed is not what another column sets it to."""
     for row, (cell, seed) in enumerate(zip(cells, seeds, strict=True)):
         if seed not in (None, "", ABSENT) and str(seed).strip() != str(cell).strip():
-            yield CellProblem(row, SEED, f"it is {seed!r:.40}, and {name!r} sets the same input to {cell!r:.40}")
+            yield CellProblem(
+                row, SEED, f"it is {shortened(seed)}, and {name!r} sets the same input to {shortened(cell)}"
+            )
 
 
-def _raise_if(problems: Sequence[CellProblem]) -> None:
+def _raise_if(problems: Sequence[CellProblem], hints: Sequence[str] = ()) -> None:
     if problems:
-        raise _plan_error(problems)
+        raise _plan_error(problems, hints)
 
 
-def _plan_error(problems: Sequence[CellProblem]) -> PlanError:
+def _plan_error(problems: Sequence[CellProblem], hints: Sequence[str] = ()) -> PlanError:
     told = "; ".join(map(str, problems[:_MOST_TOLD]))
     more = f"; and {len(problems) - _MOST_TOLD:,} more" if len(problems) > _MOST_TOLD else ""
-    is_of_rows = all(one.row is not None for one in problems)
+    if all(one.row is not None for one in problems):
+        hints = ["Correct them, or pass on_bad_row='skip' to leave out their rows."]
     return PlanError(
         f"The plan cannot run: {told}{more}.",
         problems=tuple((one.row, one.column, one.why) for one in problems),
-        hint="Correct them, or pass on_bad_row='skip' to leave out their rows." if is_of_rows else "",
+        hint=" ".join(dict.fromkeys(filter(None, hints))),
     )
-
-
-def _sentence(error: InputNotFoundError) -> str:
-    return str(error).removesuffix(".")
 
 
 def _key_name(key: Any) -> str:

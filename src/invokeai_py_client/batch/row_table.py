@@ -42,6 +42,10 @@ class RowTable:
         """Return the status of a row, with `UNSENT` or `QUEUED` for one that is pending."""
         return _STATES[self._codes[index]]
 
+    def is_unsent(self, index: int) -> bool:
+        """Return whether a row is to be sent."""
+        return self.state(index) == UNSENT
+
     def status(self, index: int) -> str:
         """Return the status of a row."""
         return _shown(self.state(index))
@@ -84,6 +88,11 @@ class RowTable:
     def unsent(self) -> int:
         """How many rows are to be sent."""
         return self._counts[UNSENT]
+
+    @property
+    def in_flight(self) -> int:
+        """How many rows are in the queue, or have run and have images that are being downloaded."""
+        return self._counts[QUEUED] + self._counts["in_progress"]
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -1,8 +1,8 @@
-"""The rows of a plan, as the rest of the package sees them. Pure data; making them costs nothing on the server.
+"""The rows of a plan, as the rest of the package sees them: pure data.
 
-A *plan* (`plan.py`) is a sequence of `PlannedRow` in the order that the user gave. Each row is one run, unless it has
-`problems`: then it is `invalid` and is never sent. Rows are made when they are read, so a plan of millions of rows is
-cheap until its rows are iterated.
+A *plan* (`plan_data.py`) is a sequence of `PlannedRow` in the order that the user gave. Each row is one run, unless it
+has `problems`: then it is `invalid` and is never sent. Rows are made when they are read, so a plan of millions of rows
+is cheap until its rows are iterated.
 
 `plan.groups()` yields the rows that run, in running order: a `RowGroup` has the rows that run with the same graph
 (the same models, boards, booleans, lists), and groups that share models follow each other. Every row without problems

@@ -12,11 +12,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from invokeai_py_client.files import image_type
+from invokeai_py_client.batch.plan_data import MOST_COMBINATIONS, MOST_ROWS
+from invokeai_py_client.files import image_type, path_of
 from invokeai_py_client.json_text import decoded, read_json
+from invokeai_py_client.workflow.fields import shortened
 
 _TABLES = {".csv": "", ".tsv": "\t"}
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -30,10 +33,6 @@ class Frame(Protocol):
     def columns(self) -> Any:
         """The names of the columns."""
         ...
-
-
-PlanSource = Mapping[Any, Any] | Iterable[Mapping[str, Any]] | Frame | str | os.PathLike[str]
-"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
 
 
 class Absent:
@@ -70,10 +69,20 @@ def replace(column: int | str | tuple[str, str], old: str, new: Iterable[str]) -
     Returns:
         A column for `wf.plan`. Its own name is free; it is shown with `#` before it, and sets nothing by itself.
 
+    Raises:
+        TypeError: `new` is one text.
+
     Example:
         >>> plan = wf.plan({"animal": replace("Positive Prompt", "cat", ["cat", "dog", "owl"])})
     """
+    if isinstance(new, str):
+        raise TypeError(f"new must be a list of texts, not one text: give [{new!r}]")
     return Replacement(column, old, [*new])
+
+
+# A type for the values would refuse right code: mypy takes a dict of a range and a list for one of objects.
+PlanSource = Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | Frame | str | os.PathLike[str]
+"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
 
 
 @dataclass(slots=True)
@@ -108,37 +117,48 @@ def taken(what: Any) -> Any:
 
     Raises:
         SourceError: it is of another kind.
+        UnsafePathError: it is a text that cannot be a path.
     """
     if isinstance(what, Mapping):
         return {key: _taken_column(key, values) for key, values in what.items()}
     if isinstance(what, str | os.PathLike):
-        return Path(os.fspath(what))
+        return path_of(what)
     records = _records(what)
     if records is not None:
         return table_of([{name: _without_nan(cell) for name, cell in row.items()} for row in records])
     if isinstance(what, Iterable) and not isinstance(what, bytes):
-        rows = [*what]
+        rows = [*islice(what, MOST_ROWS + 1)]
         for index, row in enumerate(rows):
             if not isinstance(row, Mapping):
-                raise SourceError(f"row {index} is {row!r:.80}, not a mapping of columns to values")
+                raise SourceError(f"row {index} is {shortened(row)}, not a mapping of columns to values")
         return table_of(rows)
     raise SourceError(
-        f"{what!r:.80} is not a mapping of columns, a list of rows, the path of a CSV, JSONL or JSON file, or a frame"
+        f"{shortened(what)} is not a mapping of columns, a list of rows, the path of a CSV, JSONL or JSON file, or a "
+        "frame"
     )
 
 
 def _taken_column(key: Any, values: Any) -> Any:
+    if isinstance(values, range) and values[:MOST_COMBINATIONS] != values:
+        raise SourceError(f"the values of {key!r} are more than {MOST_COMBINATIONS:,}")
     if isinstance(values, str | os.PathLike | Replacement | range | list | tuple):
         return values
     if isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
-        raise SourceError(f"the values of {key!r} are {values!r:.80}, not a list: give [{values!r:.40}] for one value")
-    return [*values]
+        raise SourceError(f"the values of {key!r} are {shortened(values)}, not a list: give [...] for one value")
+    if hasattr(values, "columns"):
+        raise SourceError(f"the values of {key!r} are a whole frame: give one of its columns, such as frame['name']")
+    # A generator may have no end.
+    return [*islice(values, MOST_ROWS + 1)]
 
 
 def _records(what: Any) -> list[Mapping[str, Any]] | None:
     """Return the rows of a frame of pandas or polars; None for anything else."""
     if not hasattr(what, "columns"):
         return None
+    names = [*what.columns]
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated:
+        raise SourceError(f"the frame has several columns of the name {repeated[0]!r}")
     if callable(getattr(what, "to_dicts", None)):
         return cast("list[Mapping[str, Any]]", what.to_dicts())
     if callable(getattr(what, "to_dict", None)):
@@ -168,13 +188,17 @@ def read_rows(path: Path) -> Table:
     """
     kind = path.suffix.lower()
     if kind not in {*_TABLES, *_JSON_LINES, ".json"}:
-        raise SourceError(f"the file {str(path)!r} is not a .csv, .tsv, .jsonl, .ndjson or .json file")
+        raise SourceError(
+            f"the file {str(path)!r} is not a .csv, .tsv, .jsonl, .ndjson or .json file; if its lines are values of "
+            "one input, name it: {'Positive Prompt': Path(...)}"
+        )
     try:
         text = decoded(path.read_bytes())
     except OSError as error:
         raise SourceError(f"the file {str(path)!r} cannot be read: {error.strerror or error}") from None
     except ValueError as error:
-        raise SourceError(f"the file {str(path)!r} is not UTF-8, UTF-16 or UTF-32 text: {error}") from None
+        what = f"the file {str(path)!r} is not UTF-8, UTF-16 or UTF-32 text"
+        raise SourceError(f"{what}: {error}. Save it as UTF-8") from None
     if kind in _TABLES:
         table = _read_table(text, _TABLES[kind], path)
     elif kind == ".json":
@@ -188,7 +212,8 @@ def read_rows(path: Path) -> Table:
 
 def _read_table(text: str, delimiter: str, path: Path) -> Table:
     delimiter = delimiter or _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Not strict, the reader would take all that follows an unpaired quote for one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     before = 0
@@ -199,7 +224,12 @@ def _read_table(text: str, delimiter: str, path: Path) -> Table:
                 lines.append(before + 1)
             before = reader.line_num
     except csv.Error as error:
-        raise SourceError(f"the file {str(path)!r} cannot be read: line {reader.line_num}: {error}") from None
+        what = f"the row that begins in line {before + 1} of {str(path)!r} cannot be read: {error}"
+        raise SourceError(f"{what}. A cell with a quote in it is quoted, and has the quote twice") from None
+    while len(rows) > 1 and len(rows[-1]) > 1 and not "".join(rows[-1]).strip():
+        # Spreadsheets end a file with lines of nothing but delimiters.
+        rows.pop()
+        lines.pop()
     if not rows:
         raise SourceError(f"the file {str(path)!r} is empty; its first line names the columns")
     header, *rows = rows
@@ -216,7 +246,10 @@ def _read_table(text: str, delimiter: str, path: Path) -> Table:
     for index, row in enumerate(rows):
         surplus = [cell for cell in row[width:] if cell.strip()]
         if len(row) < width or surplus:
-            problems[index] = f"it has {len(row)} cells, and the first line of the file has {width}"
+            why = (
+                f"it has {len(row)} {'cell' if len(row) == 1 else 'cells'}, and the first line of the file has {width}"
+            )
+            problems[index] = why + (f"; a cell with {delimiter!r} in it must be quoted" if surplus else "")
             row += [""] * (width - len(row))
     columns: dict[str, list[Any]] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
     return Table(columns, len(rows), problems, is_text=True, decimal_comma=delimiter == ";", lines=lines[1:])
@@ -262,7 +295,7 @@ def _read_lines(text: str) -> Table:
 
 def _checked_objects(rows: Sequence[tuple[Any, str]]) -> Table:
     problems = {
-        index: why or f"it is {row!r:.80}, not an object"
+        index: why or f"it is {shortened(row)}, not an object"
         for index, (row, why) in enumerate(rows)
         if not isinstance(row, Mapping)
     }
@@ -294,17 +327,23 @@ def images_of(where: str | os.PathLike[str]) -> list[Path]:
         SourceError: there are none.
     """
     text = os.fspath(where)
-    path = Path(text)
-    if path.is_dir():
-        found = [one for one in path.iterdir() if not one.name.startswith(".") and one.is_file() and _is_image(one)]
+    if os.path.isdir(text):
+        try:
+            names = [name for name in os.listdir(text) if not name.startswith(".")]
+        except OSError as error:
+            raise SourceError(f"the folder {text!r} cannot be read: {error.strerror or error}") from None
+        found = [path for name in names if os.path.isfile(path := os.path.join(text, name)) and _is_image(Path(path))]
         what = f"the folder {text!r} has no image files"
     else:
-        found = [Path(text)] if path.is_file() else [Path(one) for one in glob.glob(text, recursive=True)]
-        found = [one for one in found if one.is_file()]
+        found = [
+            path
+            for path in ([text] if os.path.isfile(text) else glob.glob(text, recursive=True))
+            if os.path.isfile(path)
+        ]
         what = f"no file matches {text!r}"
     if not found:
         raise SourceError(f"{what}: give a folder, or a pattern such as 'photos/*.png'")
-    return sorted(one.absolute() for one in found)
+    return sorted(Path(path).absolute() for path in found)
 
 
 def _is_image(path: Path) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Never
 
 from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.blocking.generated.workflow_handle_methods import WorkflowHandleMethods
+from invokeai_py_client.earlier_names import refuse
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
+from invokeai_py_client.runtime.twins import aio_of
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.inputs import InputKey
 from invokeai_py_client.workflow.model_binding import ModelBinding
@@ -22,8 +25,8 @@ class WorkflowHandle(WorkflowHandleMethods):
     Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
     that should run at the same time.
 
-    `submit`, `wait_for_completion` and `cancel` are awaited and return blocking objects; `submit_sync`,
-    `wait_for_completion_sync` and `cancel_sync` block. `wf.aio` has all methods awaited, and returns awaited objects.
+    `submit` and `wait_for_completion` are awaited and return blocking objects; `submit_sync` and
+    `wait_for_completion_sync` block. `wf.aio` has all methods awaited, and returns awaited objects.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -37,9 +40,9 @@ class WorkflowHandle(WorkflowHandleMethods):
 
     async def submit(
         self,
-        subscribe_events: bool = True,
-        *,
         queue_id: str = "default",
+        *,
+        subscribe_events: bool = True,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -48,17 +51,27 @@ class WorkflowHandle(WorkflowHandleMethods):
         destination: str = DESTINATION,
         origin: str = ORIGIN,
         seed: int | None = None,
+        **unknown: Never,
     ) -> Run:
         """`submit_sync`, awaited from any loop.
 
         Args:
+            queue_id: as in `submit_sync`, and so are the others, but for:
             subscribe_events: makes no difference: a run's events are always followed, from before it is sent, and can
                 be read whenever they are wanted.
-            queue_id: the others are as in `submit_sync`.
         """
+        on_event = "Read `async for event in run.stream()`, or register wf.on_event(handler, types=...)."
+        refuse(
+            "submit",
+            unknown,
+            on_invocation_started=on_event,
+            on_invocation_progress=on_event,
+            on_invocation_complete=on_event,
+            on_invocation_error=on_event,
+        )
         return Run(
             await self._aio.submit(
-                queue_id=queue_id,
+                queue_id,
                 priority=priority,
                 runs=runs,
                 on_server_loss=on_server_loss,
@@ -72,8 +85,8 @@ class WorkflowHandle(WorkflowHandleMethods):
 
     async def submit_sync_monitor_async(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -89,7 +102,7 @@ class WorkflowHandle(WorkflowHandleMethods):
             InvokeAIError: as `submit_sync`.
         """
         run = await self._aio.submit(
-            queue_id=queue_id,
+            queue_id,
             priority=priority,
             runs=runs,
             on_server_loss=on_server_loss,
@@ -121,15 +134,11 @@ class WorkflowHandle(WorkflowHandleMethods):
         than `timeout`.
         """
         return await self._aio.wait_for_completion(
-            None if submission is None else submission.aio,
+            aio_of(submission),
             timeout=timeout,
             poll_interval=poll_interval,
             progress_callback=progress_callback,
         )
-
-    async def cancel(self, submission: Run | None = None) -> None:
-        """`cancel_sync`, awaited from any loop."""
-        await self._aio.cancel(None if submission is None else submission.aio)
 
     async def sync_dnn_model_async(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
         """`sync_dnn_model`, awaited from any loop."""

@@ -41,6 +41,7 @@ root = _Root(
         "report": (f"{_HERE}.report", "Write or open the page of a batch or sweep."),
         "inputs": (f"{_HERE}.inputs", "List the inputs of a workflow."),
         "check": (f"{_HERE}.check", "Check whether a workflow would run on the server."),
+        "codegen": (f"{_HERE}.codegen", "Generate a Python module with typed inputs for a workflow."),
         "jobs": (f"{_HERE}.jobs", "List, watch, wait for, cancel and retry what was submitted."),
         "workflows": (f"{_HERE}.workflows", "List, download and upload workflows of the library."),
         "images": (f"{_HERE}.images", "List, download, upload and delete images."),

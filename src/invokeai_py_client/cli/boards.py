@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli import completion
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Argument, Group
+from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 command = Group("boards", help="List, show, create and delete the boards of the server.")
 
-_BOARD = click.argument("board", shell_complete=completion.boards)
+_BOARD = click.argument("board", cls=Argument, shell_complete=completion.boards, help="The name or id of a board.")
 
 
 @command.command("list", example="invokeai-client boards list")
@@ -44,7 +45,7 @@ def show(session: Session, board: str) -> None:
 
 
 @command.command("create", example="invokeai-client boards create tigers")
-@click.argument("name")
+@click.argument("name", cls=Argument, help="The name of the new board.")
 @with_session
 def create(session: Session, name: str) -> None:
     """Create a board."""
@@ -62,7 +63,9 @@ def delete(session: Session, board: str, with_images: bool, yes: bool) -> None:
     row = _row(session.client.board_repo.get_board_handle(board).record)
     session.confirm(f"Delete the board {row['name']!r}{' and its images' if with_images else ''} for good?", yes)
     session.client.board_repo.delete_board(row["id"], with_images)
-    session.output.done({"deleted": row}, quiet=[row["id"]], human=lambda: session.output.say(f"deleted {row['name']}"))
+    session.output.done(
+        {"deleted": row}, quiet=[row["id"]], human=lambda: session.output.say(f"deleted {printable(row['name'])}")
+    )
 
 
 def _row(board: BoardRecord) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
 from invokeai_py_client.cli.workflow_argument import load, set_inputs, set_option, workflow_argument
 
@@ -30,16 +31,18 @@ def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> No
     set_inputs(wf, assignments)
     problems: list[dict[str, Any]] = []
     for key, reasons in wf.validate_inputs().items():
-        place = (wf.inputs[key].node_id, wf.inputs[key].field_name) if isinstance(key, int) else key
-        problems += [{"node": place[0], "field": place[1], "why": why} for why in reasons]
+        place = key if isinstance(key, str | tuple) else (wf.inputs[key].node_id, wf.inputs[key].field_name)
+        label = wf.inputs[key].label if isinstance(key, int) else ""
+        problems += [{"label": label, "node": place[0], "field": place[1], "why": why} for why in reasons]
     if problems:
         for problem in problems if output.format != "json" else ():
             where = ".".join(filter(None, (problem["node"], problem["field"])))
-            output.say(f"{where}: {problem['why']}" if where else problem["why"])
+            where = f"{problem['label']} ({where})" if problem["label"] else where
+            output.say(printable(f"{where}: {problem['why']}" if where else problem["why"]))
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
         raise Failure("check_failed", f"The workflow would not run here: {count}.", details={"problems": problems})
     renamed = [str(change) for change in binding.renamed]
     output.done(
         {"workflow": wf.definition.name, "renamed_models": renamed},
-        human=lambda: output.say("\n".join(["The workflow can run.", *renamed])),
+        human=lambda: output.say("\n".join(["The workflow can run.", *map(printable, renamed)])),
     )

@@ -116,15 +116,15 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
+    (
+        errors.BatchFolderError,
+        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
+    ),
     (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
     (errors.NotReadyError, "Allow more with --wait if it is still starting."),
     (
         errors.RequestTimeout,
         "If the server is only busy, run the command again later. The command doctor checks the connection.",
-    ),
-    (
-        errors.BatchFolderError,
-        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
     ),
     (errors.RunFailed, "With --verbose, the server's traceback is shown."),
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
@@ -152,11 +152,16 @@ class Failure(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details}
 
 
+def code_of(kind: type[BaseException]) -> str:
+    """Return the error code of a class of exceptions."""
+    return next((code for one, code in _KINDS if issubclass(kind, one)), "internal")
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what an exception means."""
     if isinstance(error, Failure):
         return error
-    code = next((code for kind, code in _KINDS if isinstance(error, kind)), "internal")
+    code = code_of(type(error))
     if not isinstance(error, errors.InvokeAIError):
         message = "Interrupted." if code == "interrupted" else f"{type(error).__name__}: {error}"
         hint = "Run the command again with --verbose to see where." if code == "internal" else ""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli import completion
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Argument, Group
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.transfers.concurrent import TransferReport
 
 command = Group("images", help="List, show, download, upload, star and delete the images of the server.")
 
-_NAMES = click.argument("names", nargs=-1, required=True, shell_complete=completion.images)
+_NAMES = click.argument(
+    "names",
+    cls=Argument,
+    nargs=-1,
+    required=True,
+    shell_complete=completion.images,
+    help="The names of images, as list shows them.",
+)
 
 
 @command.command("list", example="invokeai-client images list --board tigers --limit 10")
@@ -37,9 +44,12 @@ def list_images(session: Session, board: str | None, starred: bool, search: str 
     """List images, the newest first."""
     output = session.output
     listing = session.client.image_repo.list_images(board=board, starred=starred or None, search=search)
-    rows = [_row(image) for image in islice(listing, limit)]
+    rows = [_row(image) for image in listing.first(limit)]
+    total = len(rows) if len(rows) < limit else len(listing)
+    if total > len(rows):
+        output.note(f"note: {len(rows)} of {total} images; --limit lists more.")
     output.done(
-        {"images": rows},
+        {"images": rows, "total": total},
         quiet=[row["name"] for row in rows],
         human=lambda: output.table(
             ("Name", "Size", "Category", "Starred", "Created"),
@@ -52,7 +62,7 @@ def list_images(session: Session, board: str | None, starred: bool, search: str 
 
 
 @command.command("show", example="invokeai-client images show 71d64297.png")
-@click.argument("name", shell_complete=completion.images)
+@click.argument("name", cls=Argument, shell_complete=completion.images, help="The name of an image.")
 @with_session
 def show(session: Session, name: str) -> None:
     """Show what the server knows of an image, and how it was made."""
@@ -87,13 +97,20 @@ def download(session: Session, names: tuple[str, ...], out: Path) -> None:
 
 
 @command.command("upload", example="invokeai-client images upload photo.png --board tigers")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files",
+    cls=Argument,
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Image files; a folder stands for the files in it.",
+)
 @click.option("--board", metavar="NAME", shell_complete=completion.boards, help="Board to put them on, by name or id.")
 @with_session
 def upload(session: Session, files: tuple[Path, ...], board: str | None) -> None:
     """Upload image files, and print the names that the server gives them."""
     output = session.output
-    report = session.client.image_repo.upload_many(files, board=board)
+    report = session.client.image_repo.upload_many([*_files_in(files)], board=board)
     _raise_failures(report)
     rows = [_row(image) for image in report.done]
     names = [row["name"] for row in rows]
@@ -126,13 +143,23 @@ def delete(session: Session, names: tuple[str, ...], yes: bool) -> None:
     _done(session, "deleted", session.client.image_repo.delete_images(names), names)
 
 
+def _files_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files, and for a folder those in it that are not hidden."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        else:
+            yield path
+
+
 def _done(session: Session, what: str, changed: list[str], names: tuple[str, ...]) -> None:
     missing = [name for name in dict.fromkeys(names) if name not in changed]
     if missing:
+        others = f" and {len(missing) - 1} of the others" if missing[1:] else ""
         raise Failure(
             "not_found",
-            f"The server has no image {missing[0]!r}" + (f", nor {len(missing) - 1} others." if missing[1:] else "."),
-            f"{what.capitalize()} were {len(changed)} of {len({*names})}.",
+            f"The server does not have the image {missing[0]!r}{others}.",
+            f"{len(changed)} of {len({*names})} were {what}.",
             {what: changed, "missing": missing},
         )
     session.output.done(

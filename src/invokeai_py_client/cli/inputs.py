@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,58 +14,78 @@ from invokeai_py_client.cli.workflow_argument import load, workflow_argument
 
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import WorkflowInput
+    from invokeai_py_client.workflow.templates import InputTemplate
 
-_JSON_TYPES = {"IntegerField": "integer", "FloatField": "number", "BooleanField": "boolean"}
+_JSON_TYPES = {"IntegerField": "integer", "FloatField": "number", "BooleanField": "boolean", "StringField": "string"}
 
 
 @click.command(
     "inputs",
     cls=Command,
-    help="""List the inputs of a workflow's form: what --set of the command run takes.""",
+    help="""List the inputs of a workflow's form: what --set of the command run takes.
+
+An input is named by its label, or by node.field where others have the same label or the form does not show it.""",
     example="invokeai-client inputs workflow.json",
 )
 @workflow_argument
 @click.option("--all", "is_all", is_flag=True, help="List the inputs of all nodes, not only those of the form.")
-@click.option("--json-schema", is_flag=True, help="Print a JSON Schema of the values, by label.")
+@click.option("--json-schema", is_flag=True, help="Print a JSON Schema of the values, by key.")
 @with_session
 def command(session: Session, workflow: str, is_all: bool, json_schema: bool) -> None:
     """List the inputs of a workflow."""
+    from invokeai_py_client.workflow.input_table import takes
+
     output = session.output
     wf = session.client.workflow_repo.create_workflow(load(session, workflow))
     entries = [*wf.inputs]
     if is_all:
         entries += [one for node in wf.nodes for one in node.inputs if one.index is None]
+    keys = _keys_of(entries)
     if json_schema:
+        free = [(key, entry) for key, entry in zip(keys, entries, strict=True) if entry.edge is None]
         schema = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": wf.definition.name,
             "type": "object",
-            "properties": {key_of(entry): _schema(entry) for entry in entries},
+            "properties": {key: _schema(entry) for key, entry in free},
+            "required": [key for key, entry in free if entry.required and not entry.field.is_set],
             "additionalProperties": False,
         }
-        output.done(schema, quiet=[key_of(entry) for entry in entries], human=lambda: output.line(schema))
+        output.done(schema, quiet=[key for key, _ in free], human=lambda: output.line(schema))
         return
-    rows = [_row(entry) for entry in entries]
+    rows = [_row(key, entry) for key, entry in zip(keys, entries, strict=True)]
     output.done(
         {"workflow": wf.definition.name, "inputs": rows},
-        quiet=[row["key"] for row in rows],
+        quiet=keys,
         human=lambda: output.table(
             ("#", "Key", "Type", "Takes", "Value"),
-            [(row["index"], row["key"], row["type"], _takes(row), _value(row)) for row in rows],
+            [
+                (row["index"], row["key"], row["type"], takes(entry), _value(row))
+                for row, entry in zip(rows, entries, strict=True)
+            ],
         ),
     )
 
 
-def key_of(entry: WorkflowInput) -> str:
-    """Return what `--set` takes for an input: its label if the form shows it, else `node.field`."""
-    return entry.label if entry.index is not None else f"{entry.node_id}.{entry.field_name}"
+def _keys_of(entries: Sequence[WorkflowInput]) -> list[str]:
+    """Return what `--set` takes for each input: its label, if no other has it, else `node.field`."""
+    labels = Counter(entry.label.casefold() for entry in entries if entry.index is not None)
+    return [
+        entry.label
+        if entry.index is not None
+        and labels[entry.label.casefold()] == 1
+        and entry.label == entry.label.strip() != ""
+        and "=" not in entry.label
+        else f"{entry.node_id}.{entry.field_name}"
+        for entry in entries
+    ]
 
 
-def _row(entry: WorkflowInput) -> dict[str, Any]:
+def _row(key: str, entry: WorkflowInput) -> dict[str, Any]:
     template = entry.field.template
     return {
         "index": entry.index,
-        "key": key_of(entry),
+        "key": key,
         "label": entry.label,
         "node_id": entry.node_id,
         "field": entry.field_name,
@@ -72,16 +94,14 @@ def _row(entry: WorkflowInput) -> dict[str, Any]:
         "options": [*template.options],
         "minimum": template.minimum,
         "maximum": template.maximum,
+        "exclusive_minimum": template.exclusive_minimum,
+        "exclusive_maximum": template.exclusive_maximum,
+        "multiple_of": template.multiple_of,
+        "model_bases": [*template.model_bases],
+        "model_types": [*template.model_types],
         "value": entry.value,
         "connected_to": None if entry.edge is None else f"{entry.edge.source}.{entry.edge.source_field}",
     }
-
-
-def _takes(row: dict[str, Any]) -> str:
-    if row["options"]:
-        return ", ".join(map(str, row["options"]))
-    bounds = [f">= {row['minimum']:g}"] if row["minimum"] is not None else []
-    return ", ".join(bounds + ([f"<= {row['maximum']:g}"] if row["maximum"] is not None else []))
 
 
 def _value(row: dict[str, Any]) -> object:
@@ -95,22 +115,31 @@ def _value(row: dict[str, Any]) -> object:
 
 def _schema(entry: WorkflowInput) -> dict[str, Any]:
     template = entry.field.template
-    schema: dict[str, Any] = {"title": entry.label, "description": f"{entry.node_id}.{entry.field_name}"}
-    if template.options:
-        schema["enum"] = [*template.options]
-    elif kind := _JSON_TYPES.get(entry.type_name):
-        schema["type"] = kind
-    elif entry.type_name == "StringField":
-        schema["type"] = "string"
-    for name, bound in (
-        ("minimum", template.minimum),
-        ("maximum", template.maximum),
-        ("exclusiveMinimum", template.exclusive_minimum),
-        ("exclusiveMaximum", template.exclusive_maximum),
-        ("multipleOf", template.multiple_of),
-    ):
-        if bound is not None:
-            schema[name] = bound
-    if isinstance(entry.value, str | int | float | bool):
+    one = _schema_of_one(template)
+    cardinality = template.type.cardinality
+    many = {"type": "array", "items": one, **_given(minItems=template.min_items, maxItems=template.max_items)}
+    schema = {"SINGLE": one, "COLLECTION": many, "SINGLE_OR_COLLECTION": {"anyOf": [one, many]}}[cardinality.value]
+    schema = {"title": entry.label, "description": f"{entry.node_id}.{entry.field_name}", **schema}
+    if isinstance(entry.value, str | int | float | list):
         schema["default"] = entry.value
     return schema
+
+
+def _schema_of_one(template: InputTemplate) -> dict[str, Any]:
+    if template.options:
+        return {"enum": [*template.options]}
+    kind = _JSON_TYPES.get(template.type.name)
+    return _given(
+        type=kind,
+        minimum=template.minimum,
+        maximum=template.maximum,
+        exclusiveMinimum=template.exclusive_minimum,
+        exclusiveMaximum=template.exclusive_maximum,
+        multipleOf=template.multiple_of,
+        minLength=template.min_length if kind == "string" else None,
+        maxLength=template.max_length if kind == "string" else None,
+    )
+
+
+def _given(**parts: Any) -> dict[str, Any]:
+    return {name: value for name, value in parts.items() if value is not None}

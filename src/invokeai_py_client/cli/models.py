@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli import completion
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Argument, Group
+from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 command = Group("models", help="List, show, install and delete the models of the server.")
 
-_MODEL = click.argument("model", shell_complete=completion.models)
+_MODEL = click.argument(
+    "model", cls=Argument, shell_complete=completion.models, help="The key, hash or name of an installed model."
+)
 
 
 @command.command("list", example="invokeai-client models list --type main --base sd-1")
@@ -50,7 +54,9 @@ def show(session: Session, model: str) -> None:
 
 
 @command.command("install", example="invokeai-client models install stabilityai/sd-turbo")
-@click.argument("source")
+@click.argument(
+    "source", cls=Argument, help="A path on the server's machine, a URL, or a repository of Hugging Face, owner/name."
+)
 @click.option("--inplace", is_flag=True, help="Leave a local file or folder where it is.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait.")
 @click.option("--no-wait", is_flag=True, help="Return when the server has begun, and print the job's id.")
@@ -58,8 +64,7 @@ def show(session: Session, model: str) -> None:
 def install(session: Session, source: str, inplace: bool, timeout: float | None, no_wait: bool) -> None:
     """Install a model, and wait until it is installed.
 
-    SOURCE is a path on the server's machine, a URL, or a repository of Hugging Face. If the wait ends, by --timeout or
-    Ctrl-C, the installation goes on.
+    If the wait ends, by --timeout or Ctrl-C, the installation goes on.
     """
     output = session.output
     job = session.client.models.install_model(source, inplace=inplace or None)
@@ -67,8 +72,14 @@ def install(session: Session, source: str, inplace: bool, timeout: float | None,
         facts = {"job_id": job.job_id, "status": job.status}
         output.done(facts, quiet=[job.job_id], human=lambda: output.facts(facts))
         return
-    with _progress(session) as show_progress:
-        row = _row(job.wait_until(timeout, progress_callback=show_progress))
+    try:
+        with _progress(session) as show_progress:
+            row = _row(job.wait_until(timeout, progress_callback=show_progress))
+    except KeyboardInterrupt as error:
+        what = f"The installation of {source!r} goes on as job {job.job_id}."
+        raise Failure(
+            "interrupted", what, "The command models list shows when it is done.", {"job_id": job.job_id}
+        ) from error
     output.done(row, quiet=[row["key"]], human=lambda: output.facts(row))
 
 
@@ -82,7 +93,7 @@ def delete(session: Session, model: str, yes: bool) -> None:
     session.confirm(f"Delete the model {row['name']!r} ({row['base']} {row['type']}) for good?", yes)
     session.client.models.delete_model(row["key"])
     session.output.done(
-        {"deleted": row}, quiet=[row["key"]], human=lambda: session.output.say(f"deleted {row['name']}")
+        {"deleted": row}, quiet=[row["key"]], human=lambda: session.output.say(f"deleted {printable(row['name'])}")
     )
 
 

@@ -19,6 +19,9 @@ _AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "C
 
 _WIDE = 10_000
 
+BAR_WIDTH = 24
+"""The width of progress bars. Where a line fills the terminal, the ^C that Ctrl-C shows would break it."""
+
 
 def format_for(chosen: str | None, *, is_terminal: bool, environment: Mapping[str, str]) -> str:
     """Return the format to use: `human`, `json` or `quiet`."""
@@ -111,7 +114,7 @@ class Output:
         with console.capture() as captured:
             console.print(table)
         for line in captured.get().splitlines():
-            print(_encodable(line.rstrip(), sys.stdout))
+            print(line.rstrip())
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Print names and values for a person, one a line."""
@@ -121,19 +124,18 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print lines of data; control characters in them are escaped."""
-        print(_encodable("\n".join(map(printable, text.split("\n"))), sys.stdout))
+        print("\n".join(map(printable, text.split("\n"))))
 
     def note(self, text: str) -> None:
         """Tell a person something that is not data, on stderr."""
-        print(_encodable(printable(text), sys.stderr), file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
         """Print a failure: as the JSON document, or on stderr."""
         if self.format == "json":
             self.line({"ok": False, "error": plain(failure.document())})
             return
-        message = _encodable(f"error: {printable(failure.message)}", sys.stderr)
-        self.console(sys.stderr).print(message, style="red")
+        self.console(sys.stderr).print(f"error: {printable(failure.message)}", style="red")
         if failure.hint:
             self.note(f"hint: {failure.hint}")
 
@@ -157,8 +159,3 @@ def printable(value: object) -> str:
         return f"{value:g}"
     text = " ".join(str(value).split("\n"))
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
-def _encodable(text: str, stream: TextIO) -> str:
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

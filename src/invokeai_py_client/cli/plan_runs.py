@@ -28,8 +28,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MOST_ROWS = 20
 """How many rows `--dry-run` shows."""
 
-_MOST_VALUES = 8
-"""How many values of an axis a person is shown."""
+_LONGEST_LIST, _LONGEST_VALUE = 60, 30
+"""How many letters a person is shown of the values of an axis, and of each of them."""
 
 _MOST_TOLD = 5
 """How many failed rows a person is told of while the others run."""
@@ -154,12 +154,15 @@ def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOpti
         from invokeai_py_client.cli.viewer import open_file
 
         open_file(output, options.out / "index.html")
-    stopped_by = _wait(output, batch, options)
+    failure = _wait(output, batch, options)
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
-    if stopped_by is not None:
-        raise Failure(stopped_by.code, stopped_by.message, stopped_by.hint, facts)
-    if batch.counts["failed"] or batch.counts["canceled"]:
-        raise Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.", facts)
+    if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
+        failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
+    if failure is not None:
+        failure.details = facts
+        if output.is_human:
+            _say(output, facts)
+        raise failure
     output.done(facts, quiet=_files(batch), human=lambda: _say(output, facts))
 
 
@@ -230,9 +233,14 @@ def _print_plan(output: Output, plan: Plan) -> None:
 def _shown(values: Any) -> str:
     from invokeai_py_client.report.axes import label_of
 
-    texts = [label_of(one) for one in values[:_MOST_VALUES]]
-    shortened = [text if len(text) <= 30 else f"{text[:29]}…" for text in texts]
-    return ", ".join(shortened) + (f", … ({len(values):,} values)" if len(values) > _MOST_VALUES else "")
+    shown = ""
+    for count, value in enumerate(values):
+        text = label_of(value)
+        part = (", " if count else "") + (text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}...")
+        if len(shown) + len(part) > _LONGEST_LIST:
+            return f"{shown}, ... ({len(values):,} values)"
+        shown += part
+    return shown
 
 
 def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | None:
@@ -268,7 +276,7 @@ def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | Non
     if was_interrupted:
         return Failure(
             "interrupted",
-            f"{batch.counts['completed']} of {len(batch)} rows are done. What was still in the queue is canceled.",
+            f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled.",
             "Go on with the same command and --resume.",
         )
     return None

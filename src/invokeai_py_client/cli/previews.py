@@ -41,7 +41,8 @@ def _can_ask_terminal() -> bool:
     if sys.platform == "win32":
         return True
     try:
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+        has_size = os.get_terminal_size(sys.stdout.fileno()).columns > 0
+        return has_size and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except OSError:
         # It is not the terminal that controls this program.
         return False

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from invokeai_py_client.cli import completion
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Argument, Group
 from invokeai_py_client.cli.session import Session, with_session
 
 command = Group("queue", help="Look at the queue, and pause, resume or clear it.")
@@ -41,10 +41,10 @@ def status(session: Session, queue_id: str) -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to list.")
 @with_session
 def list_items(session: Session, queue_id: str, wanted: str | None, limit: int) -> None:
-    """List items of the queue."""
+    """List items of the queue, the newest first."""
     output = session.output
     items = session.client.queue_repo.get_queue(queue_id).list_items()
-    fitting = (item for item in items if wanted in (None, item.status))
+    fitting = items.first(limit) if wanted is None else (item for item in items if item.status == wanted)
     rows = [
         {
             "item_id": item.item_id,
@@ -65,7 +65,7 @@ def list_items(session: Session, queue_id: str, wanted: str | None, limit: int) 
 
 
 @command.command("position", example="invokeai-client queue position 318")
-@click.argument("item_id", type=int, shell_complete=completion.items)
+@click.argument("item_id", cls=Argument, type=int, shell_complete=completion.items, help="The id of a queue item.")
 @_QUEUE
 @with_session
 def position(session: Session, item_id: int, queue_id: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.output import BAR_WIDTH, Output
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
@@ -27,23 +27,23 @@ def showing_rows(output: Output, batch: BatchRun) -> Iterator[Callable[[], None]
 
     columns = (
         TextColumn("{task.fields[done]} of {task.fields[rows]} rows"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=BAR_WIDTH),
         TaskProgressColumn(),
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[failed]}", style="red"),
     )
-    with Progress(*columns, console=output.console(sys.stderr), transient=True, expand=True) as bar:
+    with Progress(*columns, console=output.console(sys.stderr), transient=True) as bar:
         task = bar.add_task("", total=100, done=0, rows=len(batch), left="", failed="")
 
         def show() -> None:
             counts, eta = batch.counts, batch.eta
-            failed = counts["failed"] + counts["canceled"]
+            ends = [f"{counts[status]} {status}" for status in ("failed", "canceled") if counts[status]]
             bar.update(
                 task,
                 completed=batch.progress,
                 done=sum(counts.values()) - counts["pending"] - counts["in_progress"],
                 left="" if not eta else f"{_clock(eta)} left",
-                failed=f"{failed} failed" if failed else "",
+                failed=", ".join(ends),
             )
 
         show()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.output import Output, printable
+from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.run import Run
@@ -41,11 +41,10 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
     make_preview = preview_maker() if previews else None
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=BAR_WIDTH),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[node]}"),
-        expand=True,
     )
     task = bar.add_task("pending", total=100, node="")
     preview: RenderableType | None = None
@@ -76,10 +75,16 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
             yield show
     finally:
         stop()
+        if preview is not None:
+            # Terminals may leave parts of a picture where lines were erased one by one.
+            sys.stderr.write(_ERASE_BELOW)
+            sys.stderr.flush()
 
 
 _REFRESHES = 5
 """How often a second the display is drawn."""
+
+_ERASE_BELOW = "\x1b[J"
 
 
 def _names_of_nodes(wf: WorkflowHandle) -> Mapping[str, str]:

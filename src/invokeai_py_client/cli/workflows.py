@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Argument, Group
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import load
+from invokeai_py_client.cli.workflow_argument import load, workflow_argument
 
 command = Group("workflows", help="List, show, download, upload and delete the workflows of the server's library.")
 
-_WORKFLOW = click.argument("workflow")
+_NAME = click.argument("workflow", cls=Argument, help="The name or id of a workflow in the library.")
 
 
 @command.command("list", example="invokeai-client workflows list --search upscale")
@@ -39,7 +40,7 @@ def list_workflows(session: Session, search: str | None, category: str | None) -
 
 
 @command.command("show", example="invokeai-client workflows show 'Text to Image - SD1.5'")
-@_WORKFLOW
+@workflow_argument
 @with_session
 def show(session: Session, workflow: str) -> None:
     """Show a workflow of the library, or a file: its description, its node types and its inputs."""
@@ -56,7 +57,7 @@ def show(session: Session, workflow: str) -> None:
 
 
 @command.command("pull", example="invokeai-client workflows pull 'Text to Image - SD1.5' --out tiger.json")
-@_WORKFLOW
+@_NAME
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @with_session
@@ -69,7 +70,9 @@ def pull(session: Session, workflow: str, out: Path, force: bool) -> None:
 
 
 @command.command("push", example="invokeai-client workflows push tiger.json --overwrite")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument(
+    "file", cls=Argument, type=click.Path(dir_okay=False, path_type=Path), help="A file that the web UI exported."
+)
 @click.option("--overwrite", is_flag=True, help="Replace your workflow of the same name, if there is one.")
 @with_session
 def push(session: Session, file: Path, overwrite: bool) -> None:
@@ -83,7 +86,7 @@ def push(session: Session, file: Path, overwrite: bool) -> None:
 
 
 @command.command("delete", example="invokeai-client workflows delete 8c1f0a52-41a2-4c4c-8a7e-77d9a3c0f3a1 --yes")
-@click.argument("workflow_id")
+@click.argument("workflow_id", cls=Argument, help="The id of the workflow; list shows it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
 def delete(session: Session, workflow_id: str, yes: bool) -> None:
@@ -94,5 +97,5 @@ def delete(session: Session, workflow_id: str, yes: bool) -> None:
     session.output.done(
         {"deleted": {"id": workflow_id, "name": name}},
         quiet=[workflow_id],
-        human=lambda: session.output.say(f"deleted {name}"),
+        human=lambda: session.output.say(f"deleted {printable(name)}"),
     )

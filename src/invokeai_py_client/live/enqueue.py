@@ -30,7 +30,7 @@ _SHORTEST = 0.001
 class EnqueueTimes(NamedTuple):
     """How long `enqueue_once` waits, in seconds.
 
-    Args:
+    Attributes:
         attempts: the maximum number of requests that send a batch; with the pauses they span 11.7 s.
         pauses: between two attempts, and between two status requests; the last is repeated.
         grace: after a failed request the server may still store the batch for this long, so its absence proves nothing

@@ -44,6 +44,8 @@ class Priority(StrEnum):
     def of(cls, value: object) -> Self:
         """Return the priority with a name, in upper or lower case; None is `NORMAL`.
 
+        A number means what it did in client 1.1: above 0 before all pending items, else at the end of the queue.
+
         Raises:
             SettingsError: no priority has that name.
 
@@ -51,6 +53,8 @@ class Priority(StrEnum):
             >>> Priority.of("High")
             <Priority.HIGH: 'high'>
         """
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = "urgent" if value > 0 else "normal"
         name = "normal" if value is None else value.lower() if isinstance(value, str) else None
         for priority in cls:
             if priority.value == name:

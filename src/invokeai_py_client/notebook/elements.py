@@ -29,7 +29,7 @@ class Picture(NamedTuple):
     content_type: str
     caption: str = ""
     width: int | None = None
-    """Pixels; None shows the image as large as it is, but 256 pixels at most."""
+    """How wide to show it, in pixels; None for its own width, but at most 256."""
 
 
 def element(name: str, *children: object, style: str = "", **attributes: object) -> Html:
@@ -93,21 +93,21 @@ def pictures(shown: Sequence[Picture]) -> Html:
 
 def _figure(picture: Picture) -> Html:
     encoded = base64.b64encode(picture.content).decode()
-    width = "" if picture.width is None else f"width:{picture.width}px;"
+    width = "auto" if picture.width is None else f"{picture.width}px"
     image = element(
         "img",
-        style=f"{width}max-width:256px;display:block;margin:0;border-radius:3px",
+        style=f"width:{width};max-width:100%;display:block;margin:0;border-radius:3px",
         src=f"data:{picture.content_type};base64,{encoded}",
         alt=picture.caption,
     )
-    style = "font-size:85%;opacity:.8;max-width:256px;overflow-wrap:anywhere"
+    style = "font-size:85%;opacity:.8;overflow-wrap:anywhere"
     caption = element("figcaption", picture.caption, style=style) if picture.caption else ""
-    return element("figure", image, caption, style="margin:0")
+    return element("figure", image, caption, style=f"margin:0;max-width:{picture.width or 256}px")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     """Return a table with a line of headings."""
-    cell = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;overflow-wrap:anywhere"
-    head = element("tr", *(element("th", heading, style=cell) for heading in headings))
+    cell = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;overflow-wrap:break-word;max-width:40em"
+    head = element("tr", *(element("th", heading, style=f"{cell};white-space:nowrap") for heading in headings))
     body = (element("tr", *(element("td", one, style=cell) for one in row)) for row in rows)
     return element("table", element("thead", head), element("tbody", *body), style="border-collapse:collapse")

@@ -30,7 +30,8 @@ def mimebundle(make: Callable[[], str]) -> dict[str, str]:
     if not is_shown():
         return {}
     try:
-        return {"text/html": make()}
+        # Some notebooks' serializers take no subclass of `str`.
+        return {"text/html": str(make())}
     except Exception as error:
         # Otherwise the cell would show a traceback of IPython's in place of the object.
         return {"text/plain": f"This cannot be shown: {type(error).__name__}: {error}"}
@@ -125,7 +126,7 @@ class _View:
         self._text = text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self._html, "text/plain": self._text}
+        return {"text/html": str(self._html), "text/plain": self._text}
 
     def __repr__(self) -> str:
         return self._text

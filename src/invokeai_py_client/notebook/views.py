@@ -119,7 +119,7 @@ def plan_view(
         problems: why some rows cannot run.
     """
     varied = [
-        (name, f"{', '.join(shortened(value, 40) for value in values)}{_more(count, len(values))}")
+        (name, f"{_DOT.join(shortened(value, 40) for value in values)}{_more(count, len(values))}")
         for name, count, values in axes
     ]
     cells = [[shortened(cell, _LETTERS) for cell in row] for row in rows]
@@ -137,7 +137,7 @@ def plan_view(
 
 
 def _more(count: int, shown: int) -> str:
-    return f", and {count - shown} more" if count > shown else ""
+    return f"{_DOT}{count - shown} more" if count > shown else ""
 
 
 def inputs_view(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
@@ -147,7 +147,7 @@ def inputs_view(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
 
 
 def _view(*lines: Html | str) -> Html:
-    return element("div", *(element("div", line) for line in lines if line), style="max-width:60em")
+    return element("div", *(element("div", line) for line in lines if line), style="max-width:60em;overflow-x:auto")
 
 
 def _note(text: str) -> Html:

@@ -1,4 +1,4 @@
-"""`WorkflowMonitor`: watches sessions that whatever program has submitted."""
+"""`WorkflowMonitor`: watches sessions, whichever program submitted them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MonitorHandler = Callable[[Event], Awaitable[Any]]
 
 
 class WorkflowMonitor:
-    """Real-time monitoring of sessions, by events that the server pushes.
+    """Watches sessions by the events that the server pushes.
 
     Override `on_progress`, `on_node_complete` and `on_complete`, or read `events`, which has everything:
     `("progress", event)`, `("node", event)` and `("complete", event)`, in the order in which they came.
@@ -36,11 +36,11 @@ class WorkflowMonitor:
         self.events: list[tuple[str, Event]] = []
 
     async def connect(self) -> None:
-        """Check that the server is there.
+        """Check that the server can be reached.
 
         Raises:
             TransportError: nothing can be reached at the address.
-            NotInvokeAIError: something answers, but it is no InvokeAI server.
+            NotInvokeAIError: the server there is not an InvokeAI server.
         """
         await self._client.aio.app.get_version()
 
@@ -67,13 +67,13 @@ class WorkflowMonitor:
         await asyncio.gather(*self._streams)
 
     async def on_progress(self, event: Event) -> None:
-        """A node tells how far it is: `step`, `total_steps`, `progress_percentage`."""
+        """Handle the progress of a node: `step`, `total_steps`, `progress_percentage`. Does nothing; override it."""
 
     async def on_node_complete(self, event: Event) -> None:
-        """A node is done: `node_id`, `result`."""
+        """Handle the end of a node: `node_id`, `result`. Does nothing; override it."""
 
     async def on_complete(self, event: Event) -> None:
-        """A session has ended: `status`."""
+        """Handle the end of a session: `status`. Does nothing; override it."""
 
     async def disconnect(self) -> None:
         """Stop watching. The sessions go on."""

@@ -136,6 +136,7 @@ def execute_with_recovery(
     Raises:
         InputNotFoundError: a fallback names an input that is not there. Nothing was sent.
         InputValueError: a fallback has a value that is not allowed. Nothing was sent.
+        TypeError: `fallbacks` is not a list of mappings. Nothing was sent.
         SettingsError: `max_retries` or `backoff` cannot be used.
         RunFailed: a node failed with the last fallback, too.
         RunTimeout: the run with the last fallback took longer than `timeout`, too.
@@ -251,9 +252,12 @@ class _Fallbacks:
 
     Raises:
         InputNotFoundError, InputValueError: one of them cannot be set.
+        TypeError: they are not a list of mappings.
     """
 
     def __init__(self, inputs: WorkflowInputs, fallbacks: Iterable[Fallback]) -> None:
+        if isinstance(fallbacks, Mapping) or not isinstance(fallbacks, Iterable):
+            raise TypeError(f"fallbacks must be a list of mappings, one for each attempt, not {fallbacks!r:.80}")
         self._inputs = inputs
         self._all = [dict(values) for values in fallbacks]
         self._tried = 0

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client.files import image_path
+
 REPETITION = "Run"
 """The axis that tells rows apart which have the same values on all other axes."""
+
+EMPTY = "(empty)"
+"""The label of a text that shows nothing."""
+
+_MOST_ACROSS = 8
+"""How many values a lone axis may have in one line."""
+
+_LEAST_FILLED = 0.25
+"""The part of its places that a grid must have rows for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,15 @@ class Axis:
 
     name: str
     values: Sequence[Any]
+
+    @property
+    def labels(self) -> list[str]:
+        """The values as they are shown: of images that are in one folder, the names."""
+        paths = [image_path(value) for value in self.values]
+        parents = {path and path.parent for path in paths}
+        if len(parents) == 1 and None not in parents:
+            return [path.name for path in paths if path is not None]
+        return [label_of(value) for value in self.values]
 
     @property
     def title(self) -> str:
@@ -58,12 +79,14 @@ def _whole(value: Any) -> Any:
 def label_of(value: Any) -> str:
     """Return a value as it is shown: a name for what has one, else the text, or compact JSON.
 
+    A text that shows nothing is `(empty)`.
+
     Example:
         >>> label_of({"name": "Dreamshaper 8", "base": "sd-1"}), label_of((512, 768)), label_of(7.5), label_of(None)
         ('Dreamshaper 8', '512, 768', '7.5', 'none')
     """
     if isinstance(value, str):
-        return value
+        return value if value.strip() else EMPTY
     if value is None:
         return "none"
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
@@ -74,6 +97,47 @@ def label_of(value: Any) -> str:
 
 
 Row = Mapping[str, Any]
+
+_CAPTION_LETTERS = 300
+
+
+def captions_of(rows: Sequence[Row]) -> list[str]:
+    """Return a caption for each row: its index, and those of its values that are not the same for all rows.
+
+    Example:
+        >>> rows = [{"index": index, "values": {"Prompt": "cup"[index:], "CFG": index}} for index in range(2)]
+        >>> captions_of(rows)
+        ['0: cup, CFG 0', '1: up, CFG 1']
+    """
+    seen: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        for column, value in row["values"].items():
+            seen.setdefault(column, {})[label_of(value)] = value
+    varied = [Axis(column, [*values.values()]) for column, values in seen.items() if len(values) > 1]
+    labelled = [(axis, dict(zip(seen[axis.name], axis.labels, strict=True))) for axis in varied]
+
+    def parts(values: Mapping[str, Any]) -> Iterator[str]:
+        for axis, known in labelled:
+            if axis.name in values:
+                value = values[axis.name]
+                label = known[label_of(value)]
+                yield (label if isinstance(value, str) else f"{axis.title} {label}")[:_CAPTION_LETTERS]
+
+    return [f"{row['index']}: {', '.join(parts(row['values']))}" for row in rows]
+
+
+def is_grid(axes: Sequence[Axis], rows: int) -> bool:
+    """Return whether rows are best seen as a grid.
+
+    They are not where a table with a row for each run, or a sample, has rows at few places of the grid, nor where they
+    would stand in one long line.
+
+    Args:
+        axes: the axes.
+        rows: how many rows there are.
+    """
+    lengths = [len(axis.values) for axis in axes]
+    return rows >= math.prod(lengths) * _LEAST_FILLED and (len(axes) > 1 or sum(lengths) in range(1, _MOST_ACROSS + 1))
 
 
 class Grid:

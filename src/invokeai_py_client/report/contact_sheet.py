@@ -11,12 +11,9 @@ from typing import Any
 
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.pillow import check_pillow
-from invokeai_py_client.report.axes import Axis, Grid, Row, label_of, latest
+from invokeai_py_client.report.axes import Axis, Grid, Row, captions_of, is_grid, latest
 from invokeai_py_client.report.sheets import Cell, Painter, Table
 from invokeai_py_client.report.thumbnails import usual_size
-
-_MOST_EMPTY_CELLS = 10_000
-_CAPTION_LETTERS = 300
 
 
 def contact_sheet(
@@ -24,10 +21,11 @@ def contact_sheet(
 ) -> list[Path]:
     """Write the images of a batch side by side, as `contact_sheet.png`.
 
-    The first axis goes across, the second down; each value of further axes has a sheet of its own. Rows without axes,
-    or with so many that hardly a place of the grid has a row, are put in their order, with short captions. What did not
-    complete, and an image file that is missing or broken, has its reason in its place. A sheet with more than 64
-    megapixels, or more than 20,000 pixels a side, is split. One sheet and one image are in memory at a time.
+    The first axis goes across, the second down; each value of further axes has a sheet of its own. Rows are put in
+    their order, with short captions, if there are no axes, if most places of the grid have no row, or if the only axis
+    has more than 8 values. What did not complete, and an image file that is missing or broken, has its reason in its
+    place. A sheet with more than 64 megapixels, or more than 20,000 pixels a side, is split. One sheet and one image
+    are in memory at a time.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.
@@ -65,25 +63,26 @@ def contact_sheet(
 
 
 def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
-    places = math.prod(len(axis.values) for axis in axes)
-    if not axes or places > max(_MOST_EMPTY_CELLS, 4 * len(rows)):
+    if not is_grid(axes, len(rows)):
         yield _gallery(rows)
         return
     grid = Grid(axes, rows)
     shown, others = grid.axes[:2], grid.axes[2:]
-    across, down = shown if len(shown) == 2 else (shown[0], Axis("", ("",)))
-    for place in itertools.product(*(range(len(axis.values)) for axis in others)):
-        values = (f"{axis.title}: {label_of(axis.values[at])}" for axis, at in zip(others, place, strict=True))
+    across, down = shown if len(shown) == 2 else (shown[0], Axis("", ()))
+    columns, lines = across.labels, down.labels or [""]
+    subtitles = ([f"{axis.title}: {label}" for label in axis.labels] for axis in others)
+    places = itertools.product(*(range(len(axis.values)) for axis in others))
+    for place, subtitle in zip(places, itertools.product(*subtitles), strict=True):
 
         def cell(x: int, y: int, place: tuple[int, ...] = place) -> Cell:
             return Cell(grid.row_at((x, y, *place)[: len(grid.axes)]))
 
         yield Table(
-            subtitle=", ".join(values),
+            subtitle=", ".join(subtitle),
             across=across.title,
             down=down.title,
-            columns=[label_of(value) for value in across.values],
-            labels=[label_of(value) for value in down.values],
+            columns=columns,
+            labels=lines,
             cell=cell,
         )
 
@@ -91,17 +90,11 @@ def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
 def _gallery(rows: Sequence[Row]) -> Table:
     """Rows in their order, as many across as down. Below each stands what tells it from the others."""
     columns = max(1, math.ceil(math.sqrt(len(rows))))
-    seen: dict[str, set[str]] = {}
-    for row in rows:
-        for column, value in row["values"].items():
-            seen.setdefault(column, set()).add(label_of(value))
-    varied = [column for column, values in seen.items() if len(values) > 1]
+    captions = captions_of(rows)
 
     def cell(x: int, y: int) -> Cell | None:
-        if y * columns + x >= len(rows):
-            return None
-        row = rows[y * columns + x]
-        values = (label_of(row["values"][column])[:_CAPTION_LETTERS] for column in varied if column in row["values"])
-        return Cell(row, caption=f"{row['index']}: {', '.join(values)}")
+        place = y * columns + x
+        return Cell(rows[place], caption=captions[place]) if place < len(rows) else None
 
-    return Table(columns=[""] * columns, labels=[""] * math.ceil(len(rows) / columns), cell=cell, has_captions=True)
+    lines = math.ceil(len(rows) / columns)
+    return Table(columns=[""] * columns, labels=[""] * lines, cell=cell, captions=captions)

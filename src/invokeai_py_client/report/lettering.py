@@ -117,9 +117,9 @@ class Lettering:
         blocks = (_block(text, face, size, width) for size in sizes)
         return next((block for block in blocks if block.height <= height), None) or _block(text, face, sizes[-1], width)
 
-    def short_block(self, text: str, width: int, height: int) -> Block:
+    def short_block(self, text: str, width: int, height: int, *, largest: int = 18) -> Block:
         """As `block`, but what does not fit into the height is cut off, with dots in its place."""
-        found = self.block(text, width, height)
+        found = self.block(text, width, height, largest=largest)
         room = max(1, height // found.line_height)
         if len(found.lines) <= room:
             return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.files import whole_file
-from invokeai_py_client.report.axes import Axis, label_of
+from invokeai_py_client.report.axes import Axis, is_grid
 from invokeai_py_client.report.data_files import DataFiles
 
 ASSETS = ("page.css", "data.js", "model.js", "text.js", "picks.js", "grid.js", "detail.js", "page.js")
@@ -23,7 +24,7 @@ class ReportPage:
         folder: the folder of the batch. File paths of rows are relative to it.
         title: what the page is called.
         axes: the axes of the plan, X first; none for rows that form no grid.
-        total: the number of rows that are expected.
+        total: the number of rows that are expected; 0 if that is not known.
         workflow_name: the name of the workflow, without `.json`.
 
     Example:
@@ -51,12 +52,13 @@ class ReportPage:
             "title": title,
             "total": total,
             "workflow": workflow_name,
+            "is_grid": is_grid(axes, total or sys.maxsize),
             "axes": [
                 {
                     "name": axis.title,
                     "column": axis.name,
                     "values": list(axis.values),
-                    "labels": [label_of(value) for value in axis.values],
+                    "labels": axis.labels,
                 }
                 for axis in axes
             ],

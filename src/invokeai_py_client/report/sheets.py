@@ -24,7 +24,9 @@ _WISHED_PIXELS = 24_000_000
 _MOST_CELL, _LEAST_CELL = 320, 96
 _MARGIN, _GAP = 16, 6
 _LEAST_WIDTH = 480
-_TITLE_HEIGHT, _HEAD_HEIGHT, _CAPTION_HEIGHT = 46, 46, 42
+_TITLE_HEIGHT, _HEAD_HEIGHT = 46, 46
+_LEAST_CAPTION, _MOST_CAPTION = 24, 160
+_CAPTION_SIZE = 14
 _LABELS_TRIED = 30
 _LABEL_WIDTHS = (48, 80, 120, 160, 240, 360, 480)
 
@@ -45,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells with the labels of their columns and lines. There are no labels if all are empty."""
+    """Cells with the labels of their columns and lines, which are none if all are empty, and the captions of cells."""
 
     columns: Sequence[str]
     labels: Sequence[str]
@@ -53,7 +55,7 @@ class Table:
     subtitle: str = ""
     across: str = ""
     down: str = ""
-    has_captions: bool = False
+    captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Sheet:
     width: int
     height: int
     cell_size: tuple[int, int]
+    caption_height: int
     texts: Sequence[tuple[Block, Box, str, str]]
     columns: Sequence[tuple[int, int]]
     lines: Sequence[tuple[int, int]]
@@ -140,7 +143,8 @@ class Painter:
                 lines.append((y, top))
                 texts.append((labels[y], (_MARGIN, top, left - _GAP, top + heights[y] - _GAP), _TEXT, "right"))
                 top += heights[y]
-            yield Sheet(table, sheet_width, top - _GAP + _MARGIN, cell_size, texts, columns, lines)
+            caption_height = self._caption_height(table, width)
+            yield Sheet(table, sheet_width, top - _GAP + _MARGIN, cell_size, caption_height, texts, columns, lines)
 
     def paint(self, sheet: Sheet) -> PIL.Image.Image:
         """Paint a sheet, one image after the other."""
@@ -154,11 +158,10 @@ class Painter:
                 cell = sheet.table.cell(x, y)
                 if cell is None:
                     continue
-                bottom = top + height
-                if sheet.table.has_captions:
-                    bottom -= _CAPTION_HEIGHT
-                    caption = self._lettering.short_block(cell.caption, width, _CAPTION_HEIGHT - 4)
-                    caption.draw(canvas, (left, bottom + 2, left + width, top + height), _TEXT)
+                bottom = top + height - sheet.caption_height
+                room = max(0, sheet.caption_height - 4)
+                caption = self._lettering.short_block(cell.caption, width, room, largest=_CAPTION_SIZE)
+                caption.draw(canvas, (left, bottom + 2, left + width, bottom + 2), _TEXT)
                 self._paint_row(picture, canvas, cell.row, (left, top, left + width, bottom))
         return picture
 
@@ -197,12 +200,23 @@ class Painter:
         """Choose the size of a cell by the images, and by how many there are."""
         width, height = self._image_size
         aspect = min(2.0, max(0.5, height / width)) if width else 1.0
-        caption = _CAPTION_HEIGHT if table.has_captions else 0
-        size = min(_MOST_CELL, max(_LEAST_CELL, width))
         count = len(table.columns) * len(table.labels)
-        while size > _LEAST_CELL and count * (size + _GAP) * (round(size * aspect) + caption + _GAP) > _WISHED_PIXELS:
+
+        def height_of(size: int) -> int:
+            return round(size * aspect) + self._caption_height(table, size)
+
+        size = min(_MOST_CELL, max(_LEAST_CELL, width))
+        while size > _LEAST_CELL and count * (size + _GAP) * (height_of(size) + _GAP) > _WISHED_PIXELS:
             size -= 8
-        return size, round(size * aspect) + caption
+        return size, height_of(size)
+
+    def _caption_height(self, table: Table, width: int) -> int:
+        """The height that the longest captions need, within bounds; 0 if there are none."""
+        if not table.captions:
+            return 0
+        longest = sorted(table.captions, key=len)[-_LABELS_TRIED:]
+        needed = max(self._lettering.block(caption, width, 0, largest=_CAPTION_SIZE).height for caption in longest)
+        return min(_MOST_CAPTION, max(_LEAST_CAPTION, needed + 4))
 
     def _label_width(self, table: Table, height: int) -> int:
         """The least width with which the longest labels are no higher than a cell, else the largest width."""

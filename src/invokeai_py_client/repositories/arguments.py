@@ -10,7 +10,7 @@ from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.errors import AmbiguousNameError
 from invokeai_py_client.files import FileKind, path_of
 from invokeai_py_client.pillow import is_pillow
-from invokeai_py_client.transfers.uploads import check_source
+from invokeai_py_client.transfers.uploads import ImageSource, check_source
 from invokeai_py_client.transport.error_responses import nearest, not_there
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire import calls
@@ -40,6 +40,10 @@ ImageLike = str | HasImageName
 
 ImagesLike = ImageLike | Iterable[ImageLike] | AsyncIterable[ImageLike]
 """One image or many: a list, a `Listing`, whatever can be iterated; under `client.aio` also with `async for`."""
+
+
+ImageInput = ImageLike | ImageSource
+"""What an image input of a workflow takes: an image of the server, or one to upload."""
 
 
 class HasVideoName(Protocol):

@@ -81,6 +81,22 @@ def _is_read_once(value: Any) -> bool:
     return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
+def aio_of(value: Blocking[A] | None) -> A | None:
+    """Return the awaited object of a blocking one, None for None.
+
+    Raises:
+        TypeError: it is not an object of this client, such as a number of seconds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Blocking):
+        raise TypeError(
+            f"This takes what submit_sync() has returned, not {value!r}. Pass everything else by name, such as "
+            "timeout=60 or poll_interval=0.5."
+        )
+    return value.aio
+
+
 class Blocking(FixedAttributes, Generic[A]):
     """The base of the blocking classes: it holds the awaited object.
 

@@ -143,6 +143,9 @@ class HttpTransport:
         if self._loop.has_changed() or self._session is None:
             # After a fork, the old session belongs to the parent. It is dropped without being closed.
             headers = {"Accept": "application/json, */*;q=0.5"}
+            if self.proxy_headers is not None and self.settings.url.startswith("http:"):
+                # aiohttp sends them with CONNECT only, which a proxy gets for a server with TLS.
+                headers |= self.proxy_headers
             session = self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self.settings.ssl_context(), limit=100, keepalive_timeout=KEPT_OPEN),
                 cookie_jar=aiohttp.DummyCookieJar(),

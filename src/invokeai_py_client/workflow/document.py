@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 from invokeai_py_client.errors import WorkflowFileError
@@ -258,6 +259,16 @@ class WorkflowDefinition:
         """The format version after migration: always the latest."""
         return str(self._document["meta"]["version"])
 
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """The metadata of the document: `version` and `category`. It is a part of the document: do not change it."""
+        return MappingProxyType(self._document["meta"])
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        """The form of the document, empty if it has none. It is a part of the document: do not change it."""
+        return MappingProxyType(self._document.get("form") or {})
+
     @cached_property
     def all_nodes(self) -> tuple[Node, ...]:
         """All nodes in document order; ids may repeat."""
@@ -313,14 +324,23 @@ class WorkflowDefinition:
         """(node id, field name) of the inputs that the form shows, depth first; () without a form."""
         return tuple(read_form(self._document.get("form")).fields())
 
+    @cached_property
+    def form_settings(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """What the form says of inputs, by (node id, field name): `min` and `max`, or the `options` of a dropdown."""
+        return read_form(self._document.get("form")).settings()
+
     def to_dict(self) -> dict[str, Any]:
         """Return a copy of the document in the latest format."""
         copied: dict[str, Any] = json.loads(self.to_json())
         return copied
 
-    def to_json(self) -> str:
-        """Return the document as JSON text."""
-        return json.dumps(self._document, ensure_ascii=False)
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the document as JSON text.
+
+        Args:
+            indent: the number of spaces by which each level is indented; None for a single line.
+        """
+        return json.dumps(self._document, ensure_ascii=False, indent=indent)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the document to a file that the web UI can load, and return its path.

@@ -100,6 +100,13 @@ class ListField(Field[Any], Generic[T]):
             self._refuse(value, f"{low} to {'any number of' if high is None else high} elements")
 
 
+class FloatOrListField(ListField[float]):
+    """A number, or a list with a number for each step, such as `cfg_scale`. It is an instance of `FloatField`, too."""
+
+
+FloatField.register(FloatOrListField)
+
+
 class RawField(Field[Any]):
     """JSON of a type that has no field class, such as the type of a custom node."""
 
@@ -158,7 +165,8 @@ def field_for(
     if template.type.cardinality is Cardinality.SINGLE or field_class is RawField:
         return field
     allows_single = template.type.cardinality is Cardinality.SINGLE_OR_COLLECTION
-    return ListField(field, allows_single=allows_single, initial=initial, edges=edges)
+    list_class = FloatOrListField if allows_single and field_class is FloatField else ListField
+    return list_class(field, allows_single=allows_single, initial=initial, edges=edges)
 
 
 def _field_class(field_type: FieldType) -> type[Field[Any]]:

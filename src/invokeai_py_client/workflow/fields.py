@@ -317,6 +317,7 @@ class EnumField(Field[str]):
 
     def _check(self, value: Any) -> str:
         if isinstance(value, str | int | float) and not isinstance(value, bool) and value in self.options:
+            # The option itself, not an equal member of an enum.
             return cast("str", self.options[self.options.index(value)])
         by_label = {label: option for option, label in self.template.option_labels.items() if option in self.options}
         if not isinstance(value, str) or value not in by_label:
@@ -335,6 +336,17 @@ class EnumField(Field[str]):
 
 class SchedulerField(EnumField):
     """The name of a scheduler."""
+
+    @staticmethod
+    def normalize_alias(name: str) -> str:
+        """Return the server's name of a scheduler for a name that other programs use.
+
+        Example:
+            >>> SchedulerField.normalize_alias("Euler Ancestral")
+            'euler_a'
+        """
+        plain = re.sub(r"[\s-]+", "_", name.strip().lower())
+        return "euler_a" if plain == "euler_ancestral" else name
 
 
 class ColorField(Field[Mapping[str, int]]):

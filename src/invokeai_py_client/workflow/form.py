@@ -86,9 +86,18 @@ class Form(NamedTuple):
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield (node id, field name) of the inputs that the form shows, depth first; repeated ones repeatedly."""
-        return islice(self._walk(), MAX_SHOWN)
+        for data in islice(self._walk(), MAX_SHOWN):
+            yield data["fieldIdentifier"]["nodeId"], data["fieldIdentifier"]["fieldName"]
 
-    def _walk(self) -> Iterator[tuple[str, str]]:
+    def settings(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """Return what the form says of its inputs beyond their templates: bounds, or the choices of a dropdown."""
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for data in islice(self._walk(), MAX_SHOWN):
+            place = (data["fieldIdentifier"]["nodeId"], data["fieldIdentifier"]["fieldName"])
+            found.setdefault(place, data.get("settings") or {})
+        return found
+
+    def _walk(self) -> Iterator[Mapping[str, Any]]:
         # Each entry is an element to visit; None closes the container that was opened last.
         todo: list[str | None] = [self.root]
         opened: dict[str, None] = {}
@@ -106,8 +115,7 @@ class Form(NamedTuple):
                 opened[element_id] = None
                 todo += [None, *reversed(element["data"]["children"])]
             elif element["type"] == "node-field":
-                identifier = element["data"]["fieldIdentifier"]
-                yield identifier["nodeId"], identifier["fieldName"]
+                yield element["data"]
 
 
 EMPTY = Form({}, "root")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from invokeai_py_client.errors import WorkflowFileError
 from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.json_text import read_json
+from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.workflow.inputs import WorkflowInput
 
 _FORMAT = "invokeai-py-client input index map 1"
@@ -32,17 +34,30 @@ class MappedInput:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexMapChanges:
+class IndexMapChanges(ReadsAsMapping):
     """The differences between the inputs and an index map; false if there are none.
 
     `moved` and `changed` hold (as it was, as it is); an input is the same as long as its node and field are. `changed`
-    ones have another label or type.
+    ones have another label or type, and `unchanged` ones the same index.
+
+    As a mapping it is the report of client 1.1: `unchanged`, `moved`, `missing` and `new`, with the labels and indices
+    of inputs.
     """
 
+    unchanged: tuple[MappedInput, ...]
     moved: tuple[tuple[MappedInput, MappedInput], ...]
     changed: tuple[tuple[MappedInput, MappedInput], ...]
     appeared: tuple[MappedInput, ...]
     vanished: tuple[MappedInput, ...]
+
+    def _names(self) -> Collection[str]:
+        return ("unchanged", "moved", "missing", "new")
+
+    def __getitem__(self, name: str) -> list[dict[str, Any]]:
+        if name == "moved":
+            return [{"from": was.index, "to": now.index, "label": now.label} for was, now in self.moved]
+        listed = {"unchanged": self.unchanged, "missing": self.vanished, "new": self.appeared}[name]
+        return [{"index": entry.index, "label": entry.label} for entry in listed]
 
     def __bool__(self) -> bool:
         return bool(self.moved or self.changed or self.appeared or self.vanished)
@@ -96,6 +111,7 @@ def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInp
         )
     both = [(was, entry) for was, entry in pairs if was is not None and entry is not None]
     return IndexMapChanges(
+        unchanged=tuple(entry for was, entry in both if was.index == entry.index),
         moved=tuple((was, entry) for was, entry in both if was.index != entry.index),
         changed=tuple(
             (was, entry) for was, entry in both if (was.label, was.type_name) != (entry.label, entry.type_name)

@@ -49,12 +49,12 @@ def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:
     """
     entries = [*inputs]
     labels = Counter(entry.label for entry in entries)
-    nodes = Counter((entry.label, _node_name(entry)) for entry in entries)
+    nodes = Counter((entry.label, entry.node_name) for entry in entries)
     rows = []
     for entry in entries:
         label = entry.label
         if labels[label] > 1:
-            name = _node_name(entry)
+            name = entry.node_name
             label += f" ({name})" if nodes[label, name] == 1 else f" ({name} {entry.node_id})"
         rows.append(_row(entry, label))
     return InputTable(rows, title)
@@ -69,17 +69,13 @@ def show(table: InputTable) -> None:
         print(InputTable(rows))
 
 
-def _node_name(entry: WorkflowInput) -> str:
-    return entry.field.place.node_label or entry.field.place.node_type
-
-
 def _row(entry: WorkflowInput, label: str) -> tuple[str, ...]:
     field = entry.field
     return (
         "" if entry.index is None else str(entry.index),
         label + (" *" if entry.required and not field.is_set and entry.edge is None else ""),
         entry.type_name.replace("Field", ""),
-        _takes(entry),
+        takes(entry),
         _shown(field.template.default),
         _current(entry),
     )
@@ -94,7 +90,8 @@ def _current(entry: WorkflowInput) -> str:
     return _shown(field.raw)
 
 
-def _takes(entry: WorkflowInput) -> str:
+def takes(entry: WorkflowInput) -> str:
+    """Return the choices, the range or the models that an input takes; "" if its type says all."""
     field = entry.field
     if isinstance(field, ModelField):
         parts = (("base", field.bases), ("type", field.types))

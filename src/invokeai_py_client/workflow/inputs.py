@@ -24,7 +24,7 @@ InputKey = int | str | tuple[str, str]
 
 
 @dataclass(slots=True)
-class WorkflowInput:
+class WorkflowInput(FixedAttributes):
     """An input of the workflow; setting `value` sets its field's.
 
     `label` is what the web UI shows: the input's own label, else its template's title. `index` is its place in the
@@ -79,6 +79,16 @@ class WorkflowInput:
     def field_name(self) -> str:
         """Its name on its node."""
         return self.field.place.name
+
+    @property
+    def node_name(self) -> str:
+        """The label of its node, or the node's type if it has no label."""
+        return self.field.place.node_label or self.field.place.node_type
+
+    @property
+    def input_index(self) -> int | None:
+        """`index`, by the name that it had in client 1.1."""
+        return self.index
 
     @property
     def type_name(self) -> str:
@@ -184,10 +194,10 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
-        hint = _did_you_mean(key, (i.label for i in self))
+        near = _did_you_mean(key, (i.label for i in self))
         hidden = self.nodes.places_of(key) if isinstance(key, str) else []
         if hidden:
-            hint += (
+            near += (
                 "The form does not show it, but nodes have it: "
                 + ", ".join(f"wf.inputs[{place}]" for place in hidden[:5])
                 + ". "
@@ -196,7 +206,8 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
             what,
             key=key,
             choices=choices,
-            hint=f"{hint}The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes lists those of all nodes.",
+            near=near,
+            hint=f"The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes lists those of all nodes.",
         )
 
 
@@ -385,12 +396,13 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
     def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that matches no node."""
         choices = tuple(map(str, self))
-        hint = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
+        near = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
             f"No node answers to {name!r}.",
             key=name if key is None else key,
             choices=choices,
-            hint=f"{hint}The workflow's nodes: {', '.join(choices) or 'none'}.",
+            near=near,
+            hint=f"The workflow's nodes: {', '.join(choices) or 'none'}.",
         )
 
 
@@ -408,7 +420,8 @@ def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> 
         f"The node {', '.join(map(str, nodes))} has no field {name!r}.",
         key=key,
         choices=choices,
-        hint=f"{_did_you_mean(name, choices)}Its fields: {', '.join(choices) or 'none'}.",
+        near=_did_you_mean(name, choices),
+        hint=f"Its fields: {', '.join(choices) or 'none'}.",
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.workflow.fields import Field, FieldPlace
-from invokeai_py_client.workflow.references import MODEL_PARTS, ModelReference, is_accepted, is_model, saved_model
+from invokeai_py_client.workflow.references import (
+    MODEL_PARTS,
+    ModelReference,
+    SavedModel,
+    is_accepted,
+    is_model,
+    saved_model,
+)
 from invokeai_py_client.workflow.resource_fields import ModelField
 
 _MOST_NAMED = 10
@@ -15,19 +22,28 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """An input that was bound to another model."""
+    """An input that was bound to another model.
+
+    Example:
+        >>> for old, new in wf.sync_dnn_model():
+        ...     print(old and old.name, "->", new.name)
+    """
 
     place: FieldPlace
-    old: Mapping[str, Any] | None
-    new: Mapping[str, Any]
+    old: SavedModel | None
+    new: SavedModel
 
     @property
     def is_renamed(self) -> bool:
         """Whether the names of the old and the new model differ; False if the old one had no name."""
-        return self.old is not None and self.old.get("name") not in (None, self.new["name"])
+        return self.old is not None and self.old.name not in (None, self.new.name)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.old
+        yield self.new
 
     def __str__(self) -> str:
-        return f"{self.place}: {_name(self.old)} -> {_name(self.new)}"
+        return f"{self.place}: {_name(self.old)} -> {self.new}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,7 @@ def bind_models(
                 continue
             current = named if is_model(named) else None
             saved = field.unbound if isinstance(field, ModelField) else None
-            wanted = current or (None if saved is None else saved.parts())
+            wanted = current or (None if saved is None else {**saved})
             if wanted is None and not (isinstance(field, ModelField) and field.template.required):
                 continue
             found = _find(wanted, fitting, by_name=by_name, by_base=by_base)
@@ -113,7 +129,7 @@ def bind_models(
                 # What the file says beside the identity, such as the part of the model that is meant, stays.
                 model = {**(current or {}), **new}
                 elements[index] = {**element, "lora": model} if holds_loras else model
-                changes.append(ModelChange(field.place, wanted, new))
+                changes.append(ModelChange(field.place, None if wanted is None else _known(wanted), _known(new)))
         if len(changes) > changed:
             field.value = elements if is_list else elements[0]
     return ModelBinding(changes, unbound)
@@ -151,6 +167,10 @@ def _names(models: Sequence[Mapping[str, Any]]) -> str:
 def _kind(bases: Sequence[str], types: Sequence[str]) -> str:
     kinds = f"{' or '.join(types)} model" if types else "model"
     return f"no {kinds}" + (f" of base {' or '.join(bases)}" if bases else "")
+
+
+def _known(model: Mapping[str, Any]) -> SavedModel:
+    return SavedModel(**{part: model.get(part) for part in MODEL_PARTS})
 
 
 def _name(model: Mapping[str, Any] | None) -> str:

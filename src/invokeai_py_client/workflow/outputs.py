@@ -70,9 +70,14 @@ class OutputMapping(ReadsAsMapping):
         """The node with its call path."""
         return NodePath(self.node_id, self.call_path)
 
+    @property
+    def tier(self) -> str:
+        """`results` if the node made something, else `none`: where client 1.1 had found the images."""
+        return "results" if self.image_names or self.video_names else "none"
+
     def _names(self) -> Collection[str]:
         """Return the names of the attributes."""
-        return [f.name for f in fields(self)]
+        return [*(f.name for f in fields(self)), "tier"]
 
 
 def output_nodes(definition: WorkflowDefinition, templates: NodeTemplates, shown: WorkflowInputs) -> list[Node]:

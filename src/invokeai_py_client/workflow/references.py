@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, TypeVar
 
+from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.workflow.value_readers import trimmed
 
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
@@ -61,9 +62,9 @@ class LocalImage:
         return f"<LocalImage {self.source}>" if isinstance(self.source, Path) else "<LocalImage in memory>"
 
 
-@dataclass(frozen=True, slots=True)
-class SavedModel:
-    """A model as a file names it, in any format; parts that the file does not have are None.
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedModel(ReadsAsMapping):
+    """A model as a file names it, in any format: attributes, which are None, and a mapping, without what is not known.
 
     Files of formats 1 and 2 name a model as `{"model_name", "base_model", "model_type"}`. The web UI ignores that; here
     it is kept to bind the input to an installed model.
@@ -79,10 +80,9 @@ class SavedModel:
         kind = " ".join(filter(None, (self.base, self.type)))
         return repr(self.name or self.key or self.hash) + (f" ({kind})" if kind else "")
 
-    def parts(self) -> dict[str, str]:
-        """Return the parts that are known, by the names of `MODEL_PARTS`."""
-        found = {part: getattr(self, part) for part in MODEL_PARTS}
-        return {part: value for part, value in found.items() if value is not None}
+    def _names(self) -> Collection[str]:
+        """Return the names of the parts that are known."""
+        return [part for part in MODEL_PARTS if getattr(self, part) is not None]
 
 
 def saved_model(value: Any) -> SavedModel | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from invokeai_py_client.errors import NotAnImageError
 from invokeai_py_client.files import image_type
@@ -135,7 +136,14 @@ class SystemPromptField(Field[Mapping[str, str]]):
 class ModelField(Field[Mapping[str, Any] | ModelReference]):
     """A model, as `{"key", "hash", "name", "base", "type"}`. Accepts any object with these attributes.
 
-    A `str` is the key, hash or name of an installed model, which is looked up when the workflow is submitted.
+    A `str` is the key, hash or name of an installed model, which is looked up when the workflow is submitted. Setting
+    `key`, `hash` or `name` does the same; `base` and `type` then narrow that down.
+
+    Example:
+        >>> field = wf.inputs["Model"].field
+        >>> field.value = "dreamshaper"
+        >>> field.name
+        'dreamshaper'
     """
 
     saved: SavedModel | None = None
@@ -150,6 +158,70 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         if self.is_changed or is_model(self._value):
             return None
         return self.saved or (saved_model(self._value) if isinstance(self._value, str) else None)
+
+    @property
+    def key(self) -> str | None:
+        """The model's key, None while it is not known; setting it chooses the model of that key."""
+        return self._part("key")
+
+    @key.setter
+    def key(self, key: str) -> None:
+        self.value = key
+
+    @property
+    def hash(self) -> str | None:
+        """The model's hash, None while it is not known; setting it chooses the model of that hash."""
+        return self._part("hash")
+
+    @hash.setter
+    def hash(self, hash: str) -> None:
+        self.value = hash
+
+    @property
+    def name(self) -> str | None:
+        """The model's name, or what it was chosen by; setting it chooses the model of that name."""
+        chosen = self._value
+        return chosen.text if isinstance(chosen, ModelReference) else self._part("name")
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.value = name
+
+    @property
+    def base(self) -> str | None:
+        """The model's base, None while it is not known; setting it narrows down a model that was chosen by name."""
+        return self._part("base")
+
+    @base.setter
+    def base(self, base: str) -> None:
+        self._narrow("base", base)
+
+    @property
+    def type(self) -> str | None:
+        """The model's type, None while it is not known; setting it narrows down a model that was chosen by name."""
+        return self._part("type")
+
+    @type.setter
+    def type(self, type: str) -> None:
+        self._narrow("type", type)
+
+    def _part(self, part: str) -> str | None:
+        value = self._value
+        if isinstance(value, ModelReference):
+            narrowed = {"base": value.bases, "type": value.types}.get(part, ())
+            return narrowed[0] if len(narrowed) == 1 else None
+        found = _part(value, part)
+        return found if isinstance(found, str) else None
+
+    def _narrow(self, part: Literal["base", "type"], wanted: str) -> None:
+        """Look for a model that was chosen by name among those of a base or type only."""
+        value, allowed = self._value, self.bases if part == "base" else self.types
+        if not isinstance(value, ModelReference) and self._part(part) != wanted:
+            self._refuse(wanted, f"a model; set its key or name first, then its {part}")
+        if allowed and wanted not in allowed:
+            self._refuse(wanted, f"a model of {part} {' or '.join(allowed)}")
+        if isinstance(value, ModelReference):
+            self.value = replace(value, bases=(wanted,)) if part == "base" else replace(value, types=(wanted,))
 
     @property
     def bases(self) -> tuple[str, ...]:

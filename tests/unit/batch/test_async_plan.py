@@ -11,6 +11,7 @@ from tests.documents import node
 from tests.support.scripted_server import ScriptedServer
 
 from invokeai_py_client import AsyncPlan, InvokeAIClient, Plan, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.batch.folder import plan_path
 
 ADD: dict[str, Any] = {
     "name": "add",
@@ -58,6 +59,8 @@ def test_a_plan_is_a_sequence_of_rows(wf: WorkflowHandle) -> None:
     plan = wf.plan({"A": [1, 2], ("add", "b"): (n for n in (3, 4))})
     assert isinstance(plan, Plan)
     assert len(plan) == 4
+    with pytest.raises(TypeError, match="'slice' object cannot be interpreted as an integer"):
+        plan[:2]  # type: ignore[index]  # pyright: ignore[reportArgumentType]
     assert [row.values for row in plan][1] == {"A": 1, "add.b": 4}
     assert plan[-1] == [*plan][3]
     with pytest.raises(IndexError):
@@ -116,3 +119,20 @@ def test_a_plan_says_how_long_it_may_take_once_its_nodes_have_run(wf: WorkflowHa
     assert plan.seconds > 0
     assert str(plan).startswith("1,000 rows, about ")
     assert str(plan).endswith(" on this server")
+
+
+def test_an_empty_text_is_not_a_folder(wf: WorkflowHandle) -> None:
+    # It is what a variable holds that was not set; the current folder is not meant.
+    with pytest.raises(errors.SettingsError, match=r"Give '\.' for the current folder"):
+        wf.plan({"A": [1]}).submit(folder="")
+
+
+def test_a_sweep_draws_the_same_seeds_again_in_its_folder(client: InvokeAIClient, tmp_path: Path) -> None:
+    noise = node("noise", "noise", "1.0.3", seed=5, width=64, height=64, use_cpu=True)
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict({**ADD, "nodes": [*ADD["nodes"], noise]}))
+
+    earlier = wf.plan({"A": [1, 2]}, seeds="random")
+    plan_path(tmp_path).parent.mkdir()
+    earlier.save(plan_path(tmp_path))
+    batch = wf.sweep({"A": [3, 2, 1]}, tmp_path, seeds="random")
+    assert [row["seed"] for row in batch.to_rows()[:0:-1]] == [row.seed for row in earlier]

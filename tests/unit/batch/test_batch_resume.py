@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.batch_server import BatchServer, Item
 from tests.support.batches import Plan, Runs, client_of
+from tests.support.disks import full_disk
 
 from invokeai_py_client import BatchRun
-from invokeai_py_client.batch import recovery, runner
+from invokeai_py_client.batch import control, recovery
 from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
 from invokeai_py_client.errors import BatchFolderError, RunTimeout
 from invokeai_py_client.transport import backoff
@@ -25,7 +24,7 @@ from invokeai_py_client.transport import backoff
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment for what may be on its way, and for a server that is away."""
     monkeypatch.setattr(recovery, "_grace", lambda count: 0.1)
-    monkeypatch.setattr(runner, "_PAUSES", (0.05,))
+    monkeypatch.setattr(control, "PAUSES", (0.05,))
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
 
 
@@ -242,17 +241,6 @@ def test_a_folder_is_looked_at_without_running_what_failed(server: BatchServer, 
     (tmp_path / "00001.png").unlink()
     assert run_through(server, Plan(range(5)), tmp_path, redoes=False).count("failed") == 1
     assert len(server.items) == 5
-
-
-@contextlib.contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_loses_nothing_that_has_finished(server: BatchServer, tmp_path: Path) -> None:

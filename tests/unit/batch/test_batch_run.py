@@ -14,7 +14,8 @@ import pytest
 from tests.support.batch_server import BatchServer, Item, image_content, image_name
 from tests.support.batches import Bodies, Plan, Runs, client_of
 
-from invokeai_py_client import BatchProgress
+from invokeai_py_client import BatchProgress, BatchRow, RowFile
+from invokeai_py_client.batch.batch_run import csv_cells
 from invokeai_py_client.errors import (
     AuthenticationError,
     InputsNotReadyError,
@@ -271,6 +272,16 @@ def test_rows_as_plain_data(server: BatchServer, client: Runs, tmp_path: Path) -
     assert [line["Width"] for line in lines] == ["0", "1"]
     assert [line["status"] for line in lines] == ["completed", "failed"]
     assert [line["files"] for line in lines] == ["00000.png", ""]
+
+
+def test_cells_of_a_csv_file_can_be_read_again(tmp_path: Path) -> None:
+    names = ("00000-a cub.png", "00000-a cub-2.png")
+    files = tuple(RowFile(tmp_path / name, "", 1, "blur", name) for name in names)
+    values = {"Prompt": '[a] "cub", \udc00', "LoRAs": [{"lora": "ink", "weight": 0.5}], "Steps": 8}
+    row = BatchRow(index=0, row_id="ab", values=values, files=files, images=names)
+    cells = csv_cells(row, ["Prompt", "LoRAs", "Steps"], tmp_path)
+    assert (cells[0], json.loads(cells[1]), cells[2]) == tuple(values.values())
+    assert cells[7].split("|") == cells[8].split("|") == [*names]
 
 
 def test_a_canceled_batch_can_retry_what_has_failed(server: BatchServer, client: Runs, tmp_path: Path) -> None:

@@ -72,6 +72,9 @@ def test_the_lines_that_were_used_expand_the_same_texts_without_the_folder(folde
         (r"__animals\big__", "would lead out of the folder"),
         ("{a|b", r"a '\{' has no '\}'"),
         ("a}", r"a '\}' has no '\{'"),
+        ("{2$$red|blue|green}", r"'2\$\$' means nothing here"),
+        ("{red|1-2$$, $$blue}", r"'1-2\$\$' means nothing here"),
+        ("{ 0.5::red|blue}", "'0.5::' means nothing here"),
         ("{" * 60 + "}" * 60, "nest more than 50 deep"),
     ],
 )
@@ -97,8 +100,12 @@ def test_a_wildcard_without_lines_or_folder_is_refused(folder: Path) -> None:
     (folder / "empty.txt").write_text("# nothing\n")
     with pytest.raises(PromptError, match="'empty' has no lines"):
         variants("__empty__", folder)
-    with pytest.raises(PromptError, match="no folder of wildcards"):
+    with pytest.raises(PromptError, match=r"pass wildcards='folder', or write \\_\\_colour__"):
         variants("__colour__")
+
+
+def test_the_text_for_a_wildcard_without_folder_is_the_text_itself() -> None:
+    assert variants(r"\_\_colour__") == ["__colour__"]
 
 
 def test_too_many_variants_are_counted_and_not_made() -> None:

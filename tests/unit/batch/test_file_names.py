@@ -44,6 +44,12 @@ def test_a_format_that_a_value_does_not_have_is_that_of_its_text() -> None:
     assert claimed("{Steps:.2}-{CFG:05d}", facts(Steps="many", CFG="x")) == ["ma-x"]
 
 
+def test_an_image_is_named_without_its_folder() -> None:
+    assert claimed("{Image}-{Steps}", facts(Image="/photos/a cup.png", Steps=8), columns=("Image", "Steps")) == [
+        "a cup-8"
+    ]
+
+
 def test_equal_names_are_told_apart() -> None:
     assert claimed("{Steps}", facts(0, Steps="A"), facts(1, Steps="a"), facts(2, Steps="A")) == ["A", "a_2", "A_3"]
 
@@ -100,6 +106,8 @@ def test_any_text_becomes_a_plain_name(text: str) -> None:
         ("{Stpes}", "it names 'Stpes'.* It can name: CFG, Positive Prompt, Steps, index"),
         ("picture", "all rows would have the same name"),
         ("{index:{Steps}}", "a format has braces"),
+        ("{index:zz}", "'zz' is not a format"),
+        ("{seed!r}", "it has a conversion"),
         ("a/{index}", "a character that file names lack"),
         ("{}", "it names ''"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -112,13 +113,33 @@ def test_odd_values_come_back(templates: NodeTemplates, tmp_path: Path) -> None:
     assert [row.values["#odd"] for row in again] == odd
 
 
+def change_file(path: Path, change: Callable[[dict[str, Any]], object], *, is_signed: bool = True) -> None:
+    """Change the file of a plan as another client would have written it, or else by hand."""
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    change(content)
+    text = json.dumps(content, separators=(",", ":"))
+    content["sha256"] = hashlib.sha256(text.encode()).hexdigest() if is_signed else "0"
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_file_that_was_changed_is_refused(templates: NodeTemplates, tmp_path: Path, by_hand: bool) -> None:
+    # Else a column of it could be shorter than the others, or a text replaced in a number.
+    path = save_plan(planned(templates, {"Width": [64, 128], "Height": [64, 128]}), tmp_path / "plan.json")
+    if by_hand:
+        change_file(path, lambda it: it["axes"][0]["cells"][0].pop(), is_signed=False)
+    else:
+        path.write_bytes(path.read_bytes().replace(b"128", b"120", 1))
+    with pytest.raises(PlanError, match="it was changed or damaged after it was saved"):
+        load(templates, path)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (lambda it: it.update(format="?"), "it is not a plan"),
         (lambda it: it.update(version=99), "it is of version 99"),
-        (lambda it: it.pop("axes"), "it is damaged"),
-        (lambda it: it["axes"][0].update(problems=[]), "it is damaged"),
         (lambda it: it["axes"][0]["columns"][0].update(inputs=[["gone", "width"]]), "No node answers to 'gone'"),
         (lambda it: it["axes"][0]["cells"][0].append("x"), r"row 2, 'Width': 'x' is not allowed"),
     ],
@@ -127,9 +148,7 @@ def test_a_file_that_is_not_a_plan_says_why(
     templates: NodeTemplates, tmp_path: Path, change: Callable[[dict[str, Any]], object], why: str
 ) -> None:
     path = save_plan(planned(templates, {"Width": [64, 128]}), tmp_path / "plan.json")
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+    change_file(path, change)
     with pytest.raises(PlanError, match=why):
         load(templates, path)
 
@@ -141,9 +160,7 @@ def test_a_file_that_cannot_be_read_says_why(templates: NodeTemplates, tmp_path:
     with pytest.raises(PlanError, match="cannot be read"):
         read_plan(tmp_path / "plan.json")
     path = save_plan(planned(templates, {"Width": [64]}), tmp_path / "plan.json")
-    content = json.loads(path.read_text())
-    content["workflow"]["meta"]["version"] = "99.0.0"
-    path.write_text(json.dumps(content))
+    change_file(path, lambda it: it["workflow"]["meta"].update(version="99.0.0"))
     with pytest.raises(WorkflowVersionError):
         read_plan(path)
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +15,8 @@ import pytest
 from tests.documents import edge, node
 from tests.support.plans import cells, document, planned
 
-from invokeai_py_client.batch.sources import replace, taken
+from invokeai_py_client.batch import planner, sources
+from invokeai_py_client.batch.sources import ABSENT, SourceError, replace, taken
 from invokeai_py_client.errors import PlanError, SettingsError
 from invokeai_py_client.workflow.fields import Field
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -39,7 +46,7 @@ def test_columns_are_multiplied_with_the_last_changing_fastest(templates: NodeTe
 def test_columns_are_zipped(templates: NodeTemplates) -> None:
     plan = planned(templates, {"Positive Prompt": iter("ab"), "Width": (64, 128), "Height": [8, 8]}, combine="zip")
     assert cells(plan) == [("a", 64, 8), ("b", 128, 8)]
-    # What does not vary is no axis.
+    # What does not vary is not an axis.
     assert [axis.name for axis in plan.shown_axes] == ["Positive Prompt", "Width"]
 
 
@@ -125,9 +132,17 @@ def test_two_columns_cannot_set_one_input(templates: NodeTemplates) -> None:
 
 
 def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
-    found = problems(templates, {"Prompt": ["a"], "Width": [64], 99: [1]})
-    assert [column for _, column, _ in found] == ["Prompt", "99"]
-    assert "Positive Prompt" in found[0][2]
+    with pytest.raises(PlanError) as caught:
+        planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
+    assert [(column, why) for _, column, why in caught.value.problems] == [
+        ("Prompt", "No input answers to 'Prompt'"),
+        ("Widht", "No input answers to 'Widht'. Did you mean 'Width'?"),
+        ("99", "There is no input 99: this workflow has 9"),
+        ("gone.width", "No input answers to 'gone.width'. Did you mean 'Width'?"),
+    ]
+    # What there is, is listed once.
+    assert str(caught.value).count("[0] Positive Prompt") == 1
+    assert caught.value.hint.startswith("The inputs of the form: [0] Positive Prompt")
 
 
 @pytest.mark.parametrize("values", [20, None, {"a": 1}, b"ab"])
@@ -136,10 +151,26 @@ def test_a_column_that_is_not_a_list_is_refused(templates: NodeTemplates, values
         taken({"Width": values})
 
 
+def test_one_new_text_is_not_a_list_of_its_letters() -> None:
+    with pytest.raises(TypeError, match=r"give \['dog'\]"):
+        replace("Positive Prompt", "cat", "dog")
+
+
+def test_a_frame_is_not_a_column() -> None:
+    class Frame:
+        columns = ("a",)
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.columns)
+
+    with pytest.raises(SourceError, match="give one of its columns"):
+        taken({"Positive Prompt": Frame()})
+
+
 def test_a_text_is_not_a_list_of_its_letters(templates: NodeTemplates) -> None:
     [(_, column, why)] = problems(templates, {"Positive Prompt": "prompts.txt"})
     assert column == "Positive Prompt"
-    assert "give ['prompts.txt'] for one value, or Path(...) for a file of lines" in why
+    assert "give [...] for one value, or Path(...) for a file of lines" in why
 
 
 def test_a_column_without_values_is_refused(templates: NodeTemplates) -> None:
@@ -173,11 +204,54 @@ def test_notes_are_kept_and_set_nothing(templates: NodeTemplates) -> None:
     assert [row.row_id for row in plan] == [row.row_id for row in plain]
 
 
-def test_a_note_is_something_that_json_can_hold(templates: NodeTemplates) -> None:
-    assert problems(templates, [{"#who": object()}])[0][:2] == (0, "#who")
+def test_a_note_that_json_cannot_hold_is_text(templates: NodeTemplates) -> None:
+    notes = [date(2026, 11, 27), Decimal("1.5"), float("nan"), 10**5000, {"a": 1}]
+    shown = [row.values["#note"] for row in planned(templates, [{"#note": one} for one in notes])]
+    assert shown == ["2026-11-27", "1.5", "nan", "int of more digits than can be shown", {"a": 1}]
 
 
 # Values
+
+
+@pytest.mark.parametrize(
+    "bad", [math.nan, math.inf, 10**5000, "\ud800", b"", ABSENT, {"a": math.nan}, object()], ids=type
+)
+def test_a_bad_cell_is_kept_as_plain_json(templates: NodeTemplates, bad: object) -> None:
+    # It goes into the manifest and the page, which are UTF-8 and JSON that browsers read.
+    plan = planned(templates, [{"Width": 64}, {"Width": bad}], on_bad_row="skip")
+    values = plan.row(1).values
+    assert json.loads(json.dumps(values, allow_nan=False, ensure_ascii=False).encode()) == values
+    assert plan.row(1).problems
+
+
+def test_a_bad_cell_that_json_can_hold_is_kept_as_it_is(templates: NodeTemplates) -> None:
+    plan = planned(templates, {"Width": [65, 0.5, True, "many"]}, on_bad_row="skip")
+    assert [row.values["Width"] for row in plan] == [65, 0.5, True, "many"]
+
+
+@pytest.mark.parametrize("what", [{"Width": count(64, 8)}, ({"Width": 64} for _ in count())], ids=["column", "rows"])
+def test_a_generator_without_an_end_is_refused(
+    templates: NodeTemplates, monkeypatch: pytest.MonkeyPatch, what: Any
+) -> None:
+    for module in (planner, sources):
+        monkeypatch.setattr(module, "MOST_ROWS", 100)
+    [(row, _, why)] = problems(templates, what)
+    assert row is None
+    assert "it has 101 values, more than 100 rows" in why
+
+
+@pytest.mark.parametrize("values", [range(10**9), range(10**30)], ids=["1e9", "1e30"])
+def test_a_range_of_more_values_than_rows_may_run_is_refused(templates: NodeTemplates, values: range) -> None:
+    with pytest.raises((PlanError, SourceError), match="more than"):
+        planned(templates, {"Width": values})
+
+
+def test_a_number_of_seeds_that_is_a_seed_is_refused(templates: NodeTemplates) -> None:
+    [(_, column, why)] = problems(templates, {"Width": [64]}, seeds=123456789)
+    assert column == "seed"
+    assert "the list [7] is the one seed 7" in why
+    with pytest.raises(SettingsError, match="`seeds` must be"):
+        planned(templates, {"Width": [64]}, seeds=10**5000)
 
 
 def test_all_bad_cells_are_told_at_once_with_row_column_and_reason(templates: NodeTemplates) -> None:
@@ -505,7 +579,7 @@ def test_a_sample_of_rows_keeps_what_is_wrong_with_them(templates: NodeTemplates
     plan = planned(templates, tmp_path / "rows.csv", sample=20, sample_seed=1, on_bad_row="skip")
     bad = [row for row in plan if row.problems]
     assert 0 < len(bad) < 20
-    assert all("it has 1 cells" in row.problems[0].why for row in bad)
+    assert all("it has 1 cell," in row.problems[0].why for row in bad)
 
 
 def test_more_combinations_than_can_be_counted_are_refused(templates: NodeTemplates) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.support.plans import cells, planned
 
 from invokeai_py_client.batch.plan_data import PlanData
-from invokeai_py_client.batch.sources import taken
+from invokeai_py_client.batch.sources import SourceError, taken
 from invokeai_py_client.errors import PlanError
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -77,9 +78,43 @@ def test_ragged_rows_are_told_with_their_lines(rows: Rows) -> None:
     found = rows.problems('Width,Positive Prompt\n64,"a\nb"\n128\n\n64,c,d\n64,e\n')
     path = rows.folder / "rows.csv"
     assert found == [
-        (1, "", f"it has 1 cells, and the first line of the file has 2 (line 4 of {path})"),
-        (2, "", f"it has 3 cells, and the first line of the file has 2 (line 6 of {path})"),
+        (1, "", f"it has 1 cell, and the first line of the file has 2 (line 4 of {path})"),
+        (
+            2,
+            "",
+            "it has 3 cells, and the first line of the file has 2; a cell with ',' in it must be quoted "
+            f"(line 6 of {path})",
+        ),
     ]
+
+
+@pytest.mark.parametrize("cell", ['"a cat', '"a" cat', '"a"" cat'])
+def test_an_unpaired_quote_is_told_with_the_line_of_its_row(rows: Rows, cell: str) -> None:
+    # Otherwise all rows after it would be part of one prompt.
+    text = f'Positive Prompt\nx\n"y\nz"\n{cell}\nb\nc\n'
+    [(_, _, why)] = rows.problems(text, on_bad_row="skip")
+    assert "the row that begins in line 5" in why
+
+
+def test_a_quote_inside_a_cell_is_part_of_it(rows: Rows) -> None:
+    assert cells(rows.plan('Positive Prompt\n12" ruler\n')) == [('12" ruler',)]
+
+
+def test_lines_of_nothing_but_delimiters_at_the_end_are_no_rows(rows: Rows) -> None:
+    plan = rows.plan("Positive Prompt,#note\n,\na,b\n,\n , ,\n")
+    assert cells(plan) == [("", ""), ("a", "b")]
+    assert cells(rows.plan('Positive Prompt\na\n""\n')) == [("a",), ("",)]
+
+
+def test_lines_that_are_not_json_are_told_although_none_is(rows: Rows) -> None:
+    found = rows.problems("[1]\nx\n", name="rows.jsonl")
+    assert [row for row, _, _ in found] == [0, 1, None]
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 10_000, "x" * 10_000])
+def test_a_cell_that_is_too_long_for_a_path_is_a_bad_cell_or_a_name(rows: Rows, path: str) -> None:
+    plan = rows.plan(f"blur.image\n{path}\n", on_bad_row="skip")
+    assert bool(plan.row(0).problems) is path.startswith("/")
 
 
 def test_an_unknown_column_is_told_with_the_nearest(rows: Rows) -> None:
@@ -203,11 +238,20 @@ def test_a_file_that_cannot_be_read_is_refused(rows: Rows) -> None:
 class PandasFrame:
     """As much of a frame of pandas as a plan needs."""
 
-    columns = ("Width", "Radius")
+    columns: Sequence[str] = ("Width", "Radius")
 
     def to_dict(self, orient: str) -> list[dict[str, Any]]:
         assert orient == "records"
         return [{"Width": 64, "Radius": 2.5}, {"Width": 128, "Radius": float("nan")}]
+
+
+def test_columns_of_one_name_in_a_frame_are_refused(rows: Rows) -> None:
+    # pandas would leave out all but the last.
+    class Frame(PandasFrame):
+        columns = (*PandasFrame.columns, "Width")
+
+    with pytest.raises(SourceError, match="several columns of the name 'Width'"):
+        taken(Frame())
 
 
 class PolarsFrame:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import io
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,23 +69,6 @@ def test_a_table_in_a_pipe_has_neither_colours_nor_trailing_spaces_nor_cut_cells
 def test_data_cannot_move_the_cursor() -> None:
     assert printable("\x1b[2Jgone\rover\nnext") == r"\x1b[2Jgone\rover next"
     assert [printable(value) for value in (None, True, 0.5, 3)] == ["-", "yes", "0.5", "3"]
-
-
-def test_what_a_code_page_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="cp1252") for name in ("stdout", "stderr")}
-    for name, stream in streams.items():
-        monkeypatch.setattr(sys, name, stream)
-    Output("quiet").done({}, quiet=["猫.png"])
-    human = Output("human")
-    human.table(("Name",), [("猫é",)])
-    human.facts({"name": "猫"})
-    human.failed(Failure("failed", "no 猫"))
-    written = {}
-    for name, stream in streams.items():
-        stream.flush()
-        written[name] = stream.buffer.read() if stream.buffer.seek(0) == 0 else b""
-    assert written["stdout"].decode("cp1252").splitlines() == [r"\u732b.png", "Name", r"\u732bé", r"name  \u732b"]
-    assert written["stderr"].decode("cp1252") == "error: no \\u732b\n"
 
 
 def test_names_of_the_server_cannot_move_the_cursor_either(capsys: pytest.CaptureFixture[str]) -> None:

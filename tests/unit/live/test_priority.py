@@ -18,7 +18,12 @@ def test_nothing_is_normal() -> None:
     assert Priority.of(None) is Priority.NORMAL
 
 
-@pytest.mark.parametrize("value", ["soon", "", 5, ["low"], True, b"low"])
+@pytest.mark.parametrize(("number", "priority"), [(0, Priority.NORMAL), (-1, Priority.NORMAL), (5, Priority.URGENT)])
+def test_a_number_above_zero_goes_first(number: int, priority: Priority) -> None:
+    assert Priority.of(number) is priority
+
+
+@pytest.mark.parametrize("value", ["soon", "", 5.5, ["low"], True, b"low"])
 def test_anything_else_is_refused_with_the_names(value: object) -> None:
     with pytest.raises(SettingsError, match="Use one of low, normal, high, urgent") as caught:
         Priority.of(value)

@@ -192,6 +192,27 @@ def test_recovery_after_a_timeout_cancels_the_item_that_it_gives_up_on(script: S
     assert script.values() == [1, 7]
 
 
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_the_last_timeout_says_that_the_run_was_canceled(script: Script, wf: WorkflowHandle, is_awaited: bool) -> None:
+    script.endings = [stay]
+
+    def run() -> None:
+        if is_awaited:
+            asyncio.run(execute_with_retry_async(wf.aio, 1, timeout=0.2))
+        else:
+            execute_with_retry(wf, 1, timeout=0.2)
+
+    with pytest.raises(errors.RunTimeout, match="It was canceled: give it a longer timeout"):
+        run()
+
+
+@pytest.mark.parametrize("fallbacks", [{"A": 7}, 7])
+def test_fallbacks_that_are_not_a_list_are_refused(script: Script, wf: WorkflowHandle, fallbacks: Any) -> None:
+    with pytest.raises(TypeError, match="fallbacks must be a list of mappings"):
+        execute_with_recovery(wf, fallbacks)
+    assert script.server.items == {}
+
+
 def test_recovery_raises_when_no_fallback_is_left(script: Script, wf: WorkflowHandle) -> None:
     script.endings = [fail("ValueError", "first"), fail("ValueError", "second")]
     with pytest.raises(errors.RunFailed, match="second") as caught:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.report.axes import Axis, Grid, label_of
+from invokeai_py_client.report.axes import Axis, Grid, is_grid, label_of
 
 
 def row(index: int, seed: int | None = None, **values: Any) -> dict[str, Any]:
@@ -53,9 +53,35 @@ def test_the_last_line_of_a_row_counts() -> None:
     assert found["status"] == "completed"
 
 
+def test_images_of_one_folder_are_shown_by_their_names() -> None:
+    assert Axis("Image", ["/photos/a.png", "/photos/b.JPG"]).labels == ["a.png", "b.JPG"]
+    assert Axis("Image", [r"C:\photos\a.png"]).labels == ["a.png"]
+    for others in (["/photos/a.png", "/more/a.png"], ["/photos/a.png", None], ["/a cat", "/a dog"], ["a.png", "b.png"]):
+        assert Axis("Image", others).labels == [label_of(value) for value in others]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rows", "is_one"),
+    [
+        ((), 5, False),
+        ((8,), 8, True),
+        ((9,), 9, False),
+        ((3, 9), 27, True),
+        ((10, 10), 25, True),
+        ((10, 10), 24, False),
+        ((9, 1), 9, True),
+        ((0,), 0, False),
+    ],
+)
+def test_a_grid_has_rows_at_many_of_its_places(lengths: tuple[int, ...], rows: int, is_one: bool) -> None:
+    assert is_grid([Axis(str(number), range(length)) for number, length in enumerate(lengths)], rows) is is_one
+
+
 @pytest.mark.parametrize(
     ("value", "label"),
     [
+        ("", "(empty)"),
+        (" \n", "(empty)"),
         ("<b>", "<b>"),
         (7, "7"),
         (7.0, "7"),

@@ -102,6 +102,37 @@ def test_a_sample_of_a_huge_product_is_a_gallery(tmp_path: Path, row: Rows) -> N
     assert RED in colours(path)
 
 
+def test_a_table_of_rows_is_a_gallery(tmp_path: Path, row: Rows) -> None:
+    """Rows of a file have other values each: a grid would have a row on its diagonal only."""
+    rows = [row(index, GREEN, Prompt=f"prompt {index}", seed=index) for index in range(9)]
+    axes = [Axis("Prompt", [f"prompt {index}" for index in range(9)]), Axis("seed", range(9))]
+    (path,) = contact_sheet(tmp_path, axes=axes, rows=rows)
+    with Image.open(path) as image:
+        assert max(image.size) < 500
+    assert (0xEC, 0xEF, 0xF2) not in colours(path)
+
+
+def test_a_long_axis_alone_is_a_gallery(tmp_path: Path, row: Rows) -> None:
+    rows = [row(index, Steps=index) for index in range(9)]
+    sizes = []
+    for count in (8, 9):
+        (path,) = contact_sheet(tmp_path, axes=[Axis("Steps", range(count))], rows=rows[:count])
+        with Image.open(path) as image:
+            sizes.append(image.size)
+    assert sizes[0][0] > 2 * sizes[0][1]
+    assert sizes[1][0] < 2 * sizes[1][1]
+
+
+def test_captions_have_the_room_that_the_longest_needs(tmp_path: Path, row: Rows) -> None:
+    heights = []
+    for prompt in ("a cub", "a cub in the snow of a mountain " * 3, "word " * 2000):
+        rows = [row(index, Prompt=f"{prompt} {index}") for index in range(4)]
+        (path,) = contact_sheet(tmp_path, rows=rows)
+        with Image.open(path) as image:
+            heights.append(image.height)
+    assert heights[0] < heights[1] < heights[2] < heights[0] + 2 * 160
+
+
 def test_what_did_not_complete_is_marked(tmp_path: Path, row: Rows) -> None:
     failed = {**row(0, X=1), "status": "failed", "error": "CUDA out of memory", "files": []}
     (path,) = contact_sheet(tmp_path, axes=[Axis("X", (1, 2))], rows=[failed])
@@ -149,10 +180,11 @@ def test_the_same_rows_make_the_same_bytes(tmp_path: Path, row: Rows) -> None:
 
 
 def test_sheets_that_are_not_needed_any_more_are_deleted(tmp_path: Path, row: Rows) -> None:
-    rows = [row(0, X=1, Y=1, Z=1)]
-    assert len(contact_sheet(tmp_path, axes=[Axis(name, (1, 2, 3)) for name in "XYZ"], rows=rows)) == 3
+    rows = [row(index, X=1, Y=1, Z=index) for index in range(3)]
+    axes = [Axis("X", (1,)), Axis("Y", (1,)), Axis("Z", (0, 1, 2))]
+    assert len(contact_sheet(tmp_path, axes=axes, rows=rows)) == 3
     (tmp_path / "contact_sheet-mine.png").touch()
-    contact_sheet(tmp_path, axes=[Axis("X", (1,))], rows=rows)
+    contact_sheet(tmp_path, axes=axes[:1], rows=rows[:1])
     assert sorted(path.name for path in tmp_path.glob("contact*")) == ["contact_sheet-mine.png", "contact_sheet.png"]
 
 

@@ -60,12 +60,14 @@ class Server:
         self.opening: str | None = OPEN
         self.answers_pings = True
         self.heard: list[str] = []
+        self.path = ""
         self.closed = asyncio.Event()
         self.wire: Wire | None = None
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        if not request.path.startswith("/ws/"):
+        self.path = request.raw_path
+        if "/ws/" not in request.path:
             return web.json_response({"detail": "no"}, status=401)
         if self.status != 200:
             return web.json_response({"detail": "no"}, status=self.status)
@@ -137,18 +139,32 @@ async def test_events_are_told_in_order_and_pings_are_answered(server: Server, e
             await server.wire.say(f'42["told",{{"number":{number}}}]')
         await server.wire.say('42["bare"]')
         await server.wire.say("2")
+        await server.wire.say("2probe")
         await engine.call(connection.subscribe("default"))
         assert heard == [*(("told", {"number": number}) for number in range(3)), ("bare", None)]
-        assert "3" in server.heard
+        assert [text for text in server.heard if text.startswith("3")] == ["3", "3probe"]
+
+
+async def test_a_large_event_is_told(server: Server, engine: Engine) -> None:
+    heard: list[tuple[str, Any]] = []
+    async with connected(engine, server, heard) as connection:
+        assert server.wire is not None
+        await server.wire.say(f'42["told","{"x" * 5_000_000}"]')
+        await engine.call(connection.subscribe("default"))
+    assert [(name, len(payload)) for name, payload in heard] == [("told", 5_000_000)]
 
 
 @pytest.mark.parametrize(
-    "rubbish",
-    ["[" * 200_000 + "]" * 200_000, "{cut", "1" * 10_000],
+    ("rubbish", "why"),
+    [
+        ("[" * 200_000 + "]" * 200_000, "RecursionError"),
+        ('{"key":"cut', "JSONDecodeError"),
+        ("1" * 10_000, "ValueError"),
+    ],
     ids=["nested too deeply", "no JSON", "a number of too many digits"],
 )
 async def test_an_unreadable_event_is_skipped_and_logged_once(
-    server: Server, engine: Engine, rubbish: str, caplog: pytest.LogCaptureFixture
+    server: Server, engine: Engine, rubbish: str, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(engine, server, heard) as connection:
@@ -160,7 +176,21 @@ async def test_an_unreadable_event_is_skipped_and_logged_once(
         assert not connection.ended.done()
     assert heard == [("told", {"number": 1})]
     (warning,) = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
-    assert "'odd'" in warning
+    assert "type 'odd' that" in warning
+    assert f"{why})" in warning
+
+
+async def test_unreadable_events_of_a_few_types_are_logged(
+    server: Server, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(engine, server) as connection:
+        assert server.wire is not None
+        for number in range(30):
+            await server.wire.say(f'42["odd {number} {"x" * 100}",{{')
+        await engine.call(connection.subscribe("default"))
+    warnings = [record.getMessage() for record in caplog.records if record.name == "invokeai_py_client.socket"]
+    assert len(warnings) == 20
+    assert all("x" * 40 in one and "x" * 51 not in one for one in warnings)
 
 
 @pytest.mark.parametrize("message", ["", "3", "6", "42[", '421["asked",1]', "43", "435[]", "45-", "49", b"\x01"])
@@ -241,6 +271,20 @@ async def test_a_server_that_sends_no_ping_of_socketio_is_lost(server: Server, e
         assert await end_of(engine, connection) == "the server sent no ping for 0.3 s"
 
 
+async def test_a_server_that_stops_sending_pings_of_socketio_is_lost(server: Server, engine: Engine) -> None:
+    server.opening = SILENT_FOR_LONG
+
+    async def ping_once(wire: Wire, text: str) -> None:
+        await agree(wire, text)
+        if text == "40":
+            await wire.say("2")
+
+    server.script = ping_once
+    async with connected(engine, server) as connection:
+        assert await end_of(engine, connection) == "the server sent no ping for 0.3 s"
+        assert "3" in server.heard
+
+
 async def test_a_server_that_sends_pings_of_socketio_is_not(server: Server, engine: Engine) -> None:
     server.opening = SILENT_FOR_LONG
     answered = asyncio.Event()
@@ -281,13 +325,61 @@ async def test_a_subscription_that_is_not_acknowledged_fails(engine: Engine) -> 
         server.script = script
         async with (
             serving(server.answer) as server.url,
-            connected(engine, server, connect_timeout=1.0) as connection,
+            connected(engine, server, connect_timeout=0.2) as connection,
         ):
-            with pytest.raises((SocketFailure, TimeoutError)):
+            with pytest.raises(SocketFailure, match=r"no acknowledgement within 0\.2 s"):
                 await engine.call(connection.subscribe("default"))
 
-    # None, one that is nested too deeply, and one that is no JSON; together, as each takes the second.
+    # None, one that is nested too deeply, and one that is not JSON; together, as each takes the time.
     await asyncio.gather(*map(check, ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"]))
+
+
+async def test_an_acknowledgement_may_hold_anything(server: Server, engine: Engine) -> None:
+    async def script(wire: Wire, text: str) -> None:
+        await (wire.say('431[["default"],{"a":[]}]') if text.startswith("42") else agree(wire, text))
+
+    server.script = script
+    async with connected(engine, server) as connection:
+        await engine.call(connection.subscribe("default"))
+
+
+async def test_the_address_may_have_a_path_of_its_own(server: Server, engine: Engine) -> None:
+    server.url += "/http/%41b"
+    async with connected(engine, server) as connection:
+        await engine.call(connection.subscribe("default"))
+    assert server.path == "/http/%41b/ws/socket.io/?transport=websocket&EIO=4"
+
+
+@pytest.mark.parametrize("url", ["http://studio.example", "https://studio.example"])
+async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine, url: str) -> None:
+    asked = asyncio.get_running_loop().create_future()
+
+    async def refuse_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set_result((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse_all, "127.0.0.1", 0) as proxy:
+        address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        http = HttpTransport(Settings(url, proxy=f"http://u:S3CRET@{address}", retries=0), engine)
+
+        async def opened() -> None:
+            await open_connection(http, lambda _name, _payload: None, is_asked=True)
+
+        with pytest.raises(SocketFailure, match="502"):
+            await engine.call(opened())
+    assert "Proxy-Authorization: Basic dTpTM0NSRVQ=" in await asked
+
+
+async def test_a_server_that_is_not_there_is_told_as_such(engine: Engine) -> None:
+    http = HttpTransport(Settings("http://127.0.0.1:9", retries=0), engine)
+
+    async def opened() -> None:
+        await open_connection(http, lambda _name, _payload: None, is_asked=True)
+
+    with pytest.raises(SocketFailure, match=r"Connect call failed|refused"):
+        await engine.call(opened())
 
 
 async def test_a_subscription_fails_when_the_connection_is_lost(server: Server, engine: Engine) -> None:
@@ -336,19 +428,19 @@ async def test_a_refused_handshake_is_told_as_such(server: Server, engine: Engin
 
 
 @pytest.mark.parametrize(
-    ("status", "error"),
+    ("status", "error", "why"),
     [
-        (401, AuthenticationError),
-        (403, AuthenticationError),
-        (404, SocketFailure),
-        (500, SocketFailure),
+        (401, AuthenticationError, "401"),
+        (403, AuthenticationError, "401"),
+        (404, SocketFailure, "^404 "),
+        (500, SocketFailure, "^500 "),
     ],
 )
 async def test_a_status_that_refuses_the_user_is_told_from_others(
-    server: Server, engine: Engine, status: int, error: type[Exception]
+    server: Server, engine: Engine, status: int, error: type[Exception], why: str
 ) -> None:
     server.status = status
-    with pytest.raises(error):
+    with pytest.raises(error, match=why):
         async with connected(engine, server):
             pass
 

@@ -98,8 +98,11 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
     caplog.set_level(logging.DEBUG)
     secret = "".join(["S3", "CRET/"])
     logins: list[str] = []
+    requests = 0
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        requests += 1
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
         logins.extend(line.split(": ")[1] for line in request.splitlines() if line.startswith("Proxy-Authorization"))
         status = b"404 Not Found" if request.startswith("CONNECT") else b"307 Away\r\nLocation: /again"
@@ -121,6 +124,7 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
             seen += [*traceback.format_exception(caught.value), repr(caught.value.__cause__), repr(vars(caught.value))]
             socket = Socket(http, engine, EventListener(http, engine))
             assert not await engine.call(socket.subscribe("default"))
+    assert len(logins) == requests > 4
     assert set(logins) == {"Basic " + base64.b64encode(f"u:{secret}".encode()).decode()}
     everything = "".join(seen) + caplog.text
     assert secret not in everything

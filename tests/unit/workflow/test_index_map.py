@@ -37,6 +37,13 @@ def test_it_tells_what_moved_appeared_and_vanished(templates: NodeTemplates, tmp
     assert [entry.field_name for entry in changes.appeared] == ["seed"]
     assert [entry.field_name for entry in changes.vanished] == ["height"]
     assert "vanished: [1] Height (n.height: IntegerField)" in str(changes)
+    assert dict(changes) == {
+        "unchanged": [],
+        "moved": [{"from": 0, "to": 1, "label": "Width"}],
+        "missing": [{"index": 1, "label": "Height"}],
+        "new": [{"index": 0, "label": "Seed"}],
+    }
+    assert [entry["label"] for entry in same["unchanged"]] == ["Width", "Height"]
 
 
 def test_another_label_is_told(templates: NodeTemplates, tmp_path: Path) -> None:

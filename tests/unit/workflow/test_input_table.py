@@ -5,6 +5,7 @@ import json
 import sys
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from tests.documents import edge, node
@@ -188,12 +189,14 @@ def test_a_cell_is_one_line_of_48_characters(cell: str, shown: str) -> None:
     assert last == f"0  {shown}"
 
 
-def test_a_notebook_gets_every_cell_whole_and_escaped() -> None:
-    html = InputTable([row("0", "<" * 60, "a & b")])._repr_mimebundle_()["text/html"]
+def test_a_notebook_gets_every_cell_escaped() -> None:
+    html = InputTable([row("0", "<" * 60, "a & b")], "a title")._repr_mimebundle_()["text/html"]
     assert html.count("<tr>") == 2
-    assert html.count("<th>") == html.count("<td>") == 6
-    assert "<th>Current</th>" in html
-    assert f"<td>{'&lt;' * 60}</td><td>a &amp; b</td>" in html
+    assert html.count("<th ") == html.count("<td ") == 6
+    assert ">Current</th>" in html
+    assert f">{'&lt;' * 60}</td>" in html
+    assert ">a &amp; b</td>" in html
+    assert "<strong>a title</strong>" in html
 
 
 class Shell:
@@ -208,12 +211,12 @@ def test_only_a_notebook_displays_a_table(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    displayed: list[object] = []
-    fake = SimpleNamespace(get_ipython=lambda: shell, display=SimpleNamespace(display=displayed.append))
+    display = Mock()
+    fake = SimpleNamespace(get_ipython=lambda: shell, display=SimpleNamespace(display=display))
     monkeypatch.setitem(sys.modules, "IPython", fake)
     table = InputTable([row("0", "Steps")])
     show(table)
-    assert displayed == ([table] if is_displayed else [])
+    assert [call.args for call in display.mock_calls[:1]] == ([(table,)] if is_displayed else [])
     assert ("Steps" in capsys.readouterr().out) is not is_displayed
 
 

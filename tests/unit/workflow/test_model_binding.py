@@ -154,7 +154,7 @@ def test_every_input_is_bound_on_its_own() -> None:
     gone = field(model("gone", "gone", "flux"), "gone")
     last = field(model("old", "dream"), "last")
     binding = bind(named, optional, gone, last, installed=[model("a", "dream"), model("b", "other")])
-    assert [(change.place.name, change.old, change.new) for change in binding] == [
+    assert [(change.place.name, dict(change.old or {}), dict(change.new)) for change in binding] == [
         ("last", model("old", "dream"), model("a", "dream"))
     ]
     assert [(one.place.name, one.wanted) for one in binding.unbound] == [("gone", model("gone", "gone", "flux"))]

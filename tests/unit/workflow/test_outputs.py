@@ -170,7 +170,9 @@ def test_a_mapping_reads_as_one(templates: NodeTemplates) -> None:
         "image_names": ("one",),
         "video_names": (),
         "call_path": (),
+        "tier": "results",
     }
+    assert one.to_dict()["image_names"] == ["one"]
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,8 @@ def test_what_names_no_model_is_none(value: Any) -> None:
 
 
 def test_the_parts_of_a_model_are_those_that_are_known() -> None:
-    assert SavedModel("dream", "sd-1", "main", "k", "h").parts() == NOW
-    assert SavedModel("dream", type="main").parts() == {"name": "dream", "type": "main"}
+    assert dict(SavedModel("dream", "sd-1", "main", "k", "h")) == NOW
+    assert dict(SavedModel("dream", type="main")) == {"name": "dream", "type": "main"}
 
 
 def test_the_models_of_a_document_are_found_by_node_and_input() -> None:

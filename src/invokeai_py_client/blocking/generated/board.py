@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike
 from invokeai_py_client.repositories.boards.board import AsyncBoard
 from invokeai_py_client.repositories.media.common import Category
@@ -54,7 +54,9 @@ class Board(Blocking[AsyncBoard]):
         return self._aio.is_uncategorized
 
     def refresh(self) -> BoardRecord:
-        """What the server knows of it now; for the images on no board, how many there are.
+        """What the server knows of it now.
+
+        For the images on no board these are their numbers, with the time of this request as `created_at`.
 
         Endpoint: GET /api/v1/boards/{board_id}
 

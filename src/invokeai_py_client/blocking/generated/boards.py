@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Never
 
 from invokeai_py_client.blocking.generated.board import Board
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike
 from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
 from invokeai_py_client.runtime.twins import Blocking
@@ -49,7 +50,7 @@ class Boards(Blocking[AsyncBoards]):
         del name
         return self._aio._engine.block(work)
 
-    def create_board(self, name: str, *, visibility: Visibility | None = None) -> Board:
+    def create_board(self, name: str, *, visibility: Visibility | None = None, **unknown: Never) -> Board:
         """Make a board. There may be others of that name.
 
         Endpoint: POST /api/v1/boards/
@@ -58,7 +59,7 @@ class Boards(Blocking[AsyncBoards]):
             name: at most 300 characters.
             visibility: who sees it, on a server with several users; `private` if it is left out.
         """
-        work = self._aio.create_board(name, visibility=visibility)
+        work = self._aio.create_board(name, visibility=visibility, **unknown)
         del name, visibility
         return Board(self._aio._engine.block(work))
 
@@ -70,6 +71,7 @@ class Boards(Blocking[AsyncBoards]):
         archived: bool | None = None,
         cover_image_name: str | None = None,
         visibility: Visibility | None = None,
+        **unknown: Never,
     ) -> BoardRecord:
         """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
 
@@ -87,7 +89,7 @@ class Boards(Blocking[AsyncBoards]):
             AmbiguousNameError: several boards have that name.
         """
         work = self._aio.update_board(
-            board_id, name, archived=archived, cover_image_name=cover_image_name, visibility=visibility
+            board_id, name, archived=archived, cover_image_name=cover_image_name, visibility=visibility, **unknown
         )
         del board_id, name, archived, cover_image_name, visibility
         return self._aio._engine.block(work)
@@ -121,6 +123,12 @@ class Boards(Blocking[AsyncBoards]):
         work = self._aio.get_board_handle_by_name(name)
         del name
         return Board(self._aio._engine.block(work))
+
+    def get_image_by_name(self, image_name: str) -> Image:
+        """`client.image_repo.get_image`."""
+        work = self._aio.get_image_by_name(image_name)
+        del image_name
+        return Image(self._aio._engine.block(work))
 
     def get_uncategorized_handle(self) -> Board:
         """A handle of the board that stands for the images on no board; `refresh()` counts them."""

@@ -28,6 +28,11 @@ class InstallJob(Blocking[AsyncInstallJob]):
         return self._aio.record
 
     @property
+    def info(self) -> InstallJobRecord:
+        """`record`, by the name that it had in client 1.1."""
+        return self._aio.info
+
+    @property
     def job_id(self) -> int:
         """Its id, which the server gives anew after a restart."""
         return self._aio.job_id

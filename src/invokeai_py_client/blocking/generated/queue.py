@@ -48,6 +48,13 @@ class Queue(Blocking[AsyncQueue]):
         """
         return self._aio._engine.block(self._aio.get_status())
 
+    def is_busy(self) -> bool:
+        """Return whether an item waits or runs in the queue.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/status
+        """
+        return self._aio._engine.block(self._aio.is_busy())
+
     def list_items(self) -> Listing[QueueItemSummary]:
         """Every item the queue still knows, the newest first, without graphs and results; fetched as it is read.
 

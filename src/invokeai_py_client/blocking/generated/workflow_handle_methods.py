@@ -14,7 +14,7 @@ from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.run import POLL_INTERVAL, PollInterval, ProgressCallback
-from invokeai_py_client.runtime.twins import Blocking
+from invokeai_py_client.runtime.twins import Blocking, aio_of
 from invokeai_py_client.wire.events import Event
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import Field
@@ -61,6 +61,14 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     def list_inputs(self) -> list[WorkflowInput]:
         """The inputs that the workflow's form shows, in its order."""
         return self._aio.list_inputs()
+
+    def list_outputs(self) -> list[WorkflowInput]:
+        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        return self._aio.list_outputs()
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return `index`, `label`, `type` and `value` of each input that the form shows; `describe` prints a table."""
+        return self._aio.preview()
 
     def get_input(self, index: int) -> WorkflowInput:
         """The input of that index.
@@ -191,7 +199,7 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return self._aio.verify_input_index_map(path)
 
@@ -211,50 +219,52 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     ) -> public.Plan:
         """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
 
-        Nothing is sent. Every value is checked against its input, and models, boards and images against the server, so
-        that a plan that is there can run. The plan keeps the values that the workflow has now; later changes do not
-        concern it.
+        Nothing is enqueued. Every value is checked against its input, and models, boards and images against the server.
+        The plan keeps the values that the workflow has now; later changes do not affect it.
 
-        **Columns.** A mapping has a key for each input that is to vary: its label, its index, "node.field", or (node
-        id, label or type, field name). The key of several that vary together is a tuple of such keys, and its values
-        are tuples: `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such
-        an input, else a group. `"seed"` sets all `seed_inputs()`. What begins with `#` is a note: it is kept with the
-        rows and sets nothing. The values of a column are
+        **Columns.** A mapping has a key for each input to vary: its label, its index, "node.field", or (node id, label
+        or type, field name). Inputs that vary together have a tuple of such keys, and tuples as values:
+        `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such an input,
+        else a group. `"seed"` sets all `seed_inputs()`. A key that begins with `#` is a note: it is kept with the rows
+        and sets nothing. The values of a column are
 
         - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
           empties an input that may be empty, else it stands for the workflow's own value.
-        - for an image input also a folder, a glob pattern or a path of image files, which are taken by name.
+        - for an image input also a folder, a glob pattern or a path of image files, in the order of their names.
         - `Path(...)` of a text file with a value on each line that is not empty.
         - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
 
         **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
         or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
-        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; a path of an image starts at the
-        file's folder. An empty cell is None, but for texts, where it is the empty text.
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; relative paths of images start at
+        the file's folder. An empty cell is None, but for texts, where it is the empty text. Empty lines, and lines of
+        nothing but delimiters at the end, are no rows.
 
         Args:
             values: the columns or rows.
             combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
                 first values together, then the second, and so on. Rows are not combined.
-            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list, or
-                `random` for a seed of its own for each row. The edges from random nodes are left out of what is sent.
-                None for the workflow's own seeds.
-            sample: runs this many of the combinations, drawn at random, or all if there are fewer; no others are made.
-                Each is run with each of `seeds`.
+            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list ([7] is
+                the one seed 7), or `random` for a seed of its own for each row. The edges from random nodes are left
+                out of the graph. None for the workflow's own seeds.
+            sample: runs this many of the combinations, drawn at random, or all if there are fewer. Each is run with
+                each of `seeds`.
             sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
-            dynamic_prompts: what becomes of alternatives such as `{red|blue}` in the texts of columns: `random` draws
+            dynamic_prompts: how to expand alternatives such as `{red|blue}` in the texts of columns: `random` draws
                 one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
-            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn.
+            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn,
+                unless `dynamic_prompts` is `all`.
             random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
             override_edge: let columns set inputs that edges feed, in what is sent.
             on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
 
         Returns:
-            The plan: its rows, what it varies, `save`.
+            The plan, a sequence of rows; `submit` runs it.
 
         Raises:
             PlanError: something cannot run. It lists every bad cell, with row, column and reason.
             SettingsError: an option cannot be used.
+            UnsafePathError: a text cannot be the path of a file.
             InvokeAIError: as any request.
 
         Example:
@@ -288,9 +298,11 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     ) -> public.BatchRun:
         """Run every combination of some values, and show the results side by side: `plan`, `submit` and a report.
 
-        The page `index.html` shows the images as they finish; `contact_sheet.png` is there at the end. The first column
-        is X, the second Y; further ones, and the seeds, have a tab or a sheet of their own for each value. Another
-        sweep with more values into the same folder runs only the new combinations.
+        The page `index.html` shows the images as they finish; `contact_sheet.png` is written at the end. The first
+        column is X, the second Y; each value of further columns, and each seed, has a tab and a sheet of its own.
+        Another sweep with more values into the same folder runs only the new combinations, each row with the seed that
+        it had if `seeds` is `random`. For what `sweep` has no
+        argument, such as `sample` or `file_name`, use `plan(...).submit(folder=..., report=True)`.
 
         Args:
             values: the columns, as in `plan`.
@@ -332,8 +344,8 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
 
     def submit_sync(
         self,
-        *,
         queue_id: str = "default",
+        *,
         priority: Priority | PriorityName | None = Priority.NORMAL,
         runs: int = 1,
         on_server_loss: OnServerLoss = "report",
@@ -400,7 +412,7 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
         """
         return Run(
             self._aio._submit_blocking(
-                queue_id=queue_id,
+                queue_id,
                 priority=priority,
                 runs=runs,
                 on_server_loss=on_server_loss,
@@ -486,19 +498,16 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             NotSubmittedError: nothing was submitted yet.
         """
         return self._aio._wait_for_completion_blocking(
-            None if submission is None else submission.aio,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            progress_callback=progress_callback,
+            aio_of(submission), timeout=timeout, poll_interval=poll_interval, progress_callback=progress_callback
         )
 
-    def cancel_sync(self, submission: Run | None = None) -> None:
+    def cancel(self, submission: Run | None = None) -> None:
         """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
 
         Raises:
             NotSubmittedError: nothing was submitted yet.
         """
-        work = self._aio.cancel(None if submission is None else submission.aio)
+        work = self._aio.cancel(aio_of(submission))
         del submission
         return self._aio._engine.block(work)
 

@@ -70,23 +70,27 @@
     measure() {
       if (!this.layout) return;
       const { view, layout } = this;
-      const { clientWidth: width, clientHeight: height } = this.box;
-      this.headWidth = view.y === NONE ? 0 : this.widthOfLabels(width);
+      const isHeadless = view.y === NONE;
+      this.box.classList.toggle("headless", isHeadless);
+      const width = this.box.clientWidth - (isHeadless ? GAP : 0);
+      const height = this.box.clientHeight;
+      this.headWidth = isHeadless ? 0 : this.widthOfLabels(width);
       this.headHeight = view.x === NONE ? 0 : 58;
       const caption = layout.gallery ? 40 : 0;
       let size = view.size;
       const inSight = () => (Math.ceil(width / size) + 2) * (Math.ceil(height / (size * this.aspect + caption)) + 2);
       while (inSight() > MOST_CELLS) size += 8;
       size = Math.max(48, Math.min(size, width - this.headWidth - GAP));
-      this.cellWidth = size + GAP;
-      this.cellHeight = Math.round(size * this.aspect) + caption + GAP;
       if (layout.gallery) {
-        this.columns = Math.max(1, Math.floor(width / this.cellWidth));
+        this.columns = Math.max(1, Math.floor(width / (size + GAP)));
         this.lines = Math.ceil(layout.gallery.length / this.columns);
+        size = Math.floor(width / this.columns) - GAP;
       } else {
         this.columns = layout.xs.length;
         this.lines = layout.ys.length;
       }
+      this.cellWidth = size + GAP;
+      this.cellHeight = Math.round(size * this.aspect) + caption + GAP;
       this.sheet.style.width = `${this.headWidth + this.columns * this.cellWidth}px`;
       this.sheet.style.height = `${this.headHeight + this.lines * this.cellHeight}px`;
       this.box.setAttribute("aria-rowcount", this.lines + (this.headHeight ? 1 : 0));
@@ -271,9 +275,15 @@
     }
 
     captionOf(row) {
-      const axes = this.model.planned.map((axis) => axis.column);
-      const columns = axes.length ? axes.filter((column) => Object.hasOwn(row.values, column)) : Object.keys(row.values);
-      const values = columns.map((column) => label(row.values[column]).slice(0, 200));
+      const { model } = this;
+      const axes = model.planned.length
+        ? model.planned.filter((axis) => Object.hasOwn(row.values, axis.column))
+        : Object.keys(row.values).map((column) => ({ name: column, column }));
+      const values = axes.map((axis) => {
+        const value = row.values[axis.column];
+        const text = axis.labels?.[model.positionOf(axis, row)] ?? label(value);
+        return (typeof value === "string" ? text : `${axis.name} ${text}`).slice(0, 200);
+      });
       return [`${row.index}`, ...(values.length ? [values.join(" · ")] : [])].join(": ");
     }
 

@@ -6,7 +6,6 @@ const batchPage = {};
 {
   const NONE = -1;
   const REPETITION = "Run";
-  const MOST_EMPTY_CELLS = 10_000;
   const MOST_SEARCHED_CELLS = 500_000;
 
   const canonical = (value) =>
@@ -25,6 +24,7 @@ const batchPage = {};
       this.title = plan.title;
       this.workflow = plan.workflow;
       this.total = plan.total;
+      this.isGrid = plan.is_grid; // whether rows are best seen as a grid
       this.rows = new Map(); // by row_id
       this.counts = new Map(); // by status
       this.version = 0;
@@ -95,11 +95,8 @@ const batchPage = {};
   /** What is shown: the axes on X and Y, the value of each other axis, what is hidden, the filter, the size of a cell. */
   class View {
     constructor(model) {
-      const places = model.axes.reduce((product, axis) => product * axis.values.length, 1);
-      // A sample of a large product has a row at hardly any place.
-      const isGrid = model.axes.length > 0 && places <= Math.max(MOST_EMPTY_CELLS, 4 * model.total);
-      this.x = isGrid ? 0 : NONE;
-      this.y = isGrid && model.axes.length > 1 ? 1 : NONE;
+      this.x = model.isGrid ? 0 : NONE;
+      this.y = model.isGrid && model.axes.length > 1 ? 1 : NONE;
       this.chosen = new Map(); // axis -> position, for the axes on neither X nor Y
       this.hidden = new Map(); // axis -> set of positions
       this.status = "";

@@ -7,7 +7,7 @@
 
   /** A value as it is shown: a name for what has one, else the text, or JSON. */
   const label = (value) => {
-    if (typeof value === "string") return value;
+    if (typeof value === "string") return value.trim() ? value : "(empty)";
     if (value === null || value === undefined) return "none";
     if (Array.isArray(value)) return value.map(label).join(", ");
     if (typeof value === "object" && typeof value.name === "string") return value.name;

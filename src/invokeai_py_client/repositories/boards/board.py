@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +75,9 @@ class AsyncBoard(FixedAttributes):
 
     @on_engine
     async def refresh(self) -> BoardRecord:
-        """What the server knows of it now; for the images on no board, how many there are.
+        """What the server knows of it now.
+
+        For the images on no board these are their numbers, with the time of this request as `created_at`.
 
         Endpoint: GET /api/v1/boards/{board_id}
 
@@ -86,7 +89,9 @@ class AsyncBoard(FixedAttributes):
                 "image_count": await self._http.send(boards.count_images(self.board_id, boards.GENERATED)),
                 "asset_count": await self._http.send(boards.count_images(self.board_id, boards.ASSETS)),
             }
-            self._record = UNCATEGORIZED.model_copy(update=counts)
+            # So that it can be sorted among boards.
+            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+            self._record = UNCATEGORIZED.model_copy(update={**counts, "created_at": now, "updated_at": now})
         else:
             self._record = await self._http.send(boards.get_board(self.board_id))
         return self.record

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Never, get_args
 
 from invokeai_py_client.catalog import Catalog
+from invokeai_py_client.earlier_names import refuse
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, board_named, given
 from invokeai_py_client.repositories.boards.board import UNCATEGORIZED, AsyncBoard
 from invokeai_py_client.repositories.media.images import AsyncImages
@@ -19,6 +21,8 @@ from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
 Visibility = Literal["private", "shared", "public"]
 """Who sees a board of a server with several users: its owner; all; or all, who also may put images on it and take them
 off. Only its owner, and administrators, rename or delete it."""
+
+_VISIBILITY = "Pass visibility='private', 'shared' or 'public'; a new board is private."
 
 
 class AsyncBoards(FixedAttributes):
@@ -64,8 +68,8 @@ class AsyncBoards(FixedAttributes):
         """The boards of exactly that name: names need not be unique."""
         return [board for board in await self._catalog.boards() if board.board_name == name]
 
-    @on_engine
-    async def create_board(self, name: str, *, visibility: Visibility | None = None) -> AsyncBoard:
+    @on_engine  # type: ignore[arg-type]  # "self" could be one of the unknown arguments
+    async def create_board(self, name: str, *, visibility: Visibility | None = None, **unknown: Never) -> AsyncBoard:
         """Make a board. There may be others of that name.
 
         Endpoint: POST /api/v1/boards/
@@ -74,6 +78,7 @@ class AsyncBoards(FixedAttributes):
             name: at most 300 characters.
             visibility: who sees it, on a server with several users; `private` if it is left out.
         """
+        refuse("create_board", unknown, is_private=_VISIBILITY)
         if visibility is not None and visibility not in get_args(Visibility):
             raise ValueError(f"a board's visibility is {', '.join(get_args(Visibility))}, not {visibility!r}")
         record = await self._http.send(boards.create_board(name))
@@ -81,7 +86,7 @@ class AsyncBoards(FixedAttributes):
             record = await self._http.send(boards.update_board(record.board_id, {"board_visibility": visibility}))
         return self._handle(record)
 
-    @on_engine
+    @on_engine  # type: ignore[arg-type]
     async def update_board(
         self,
         board_id: BoardLike,
@@ -90,6 +95,7 @@ class AsyncBoards(FixedAttributes):
         archived: bool | None = None,
         cover_image_name: str | None = None,
         visibility: Visibility | None = None,
+        **unknown: Never,
     ) -> BoardRecord:
         """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
 
@@ -106,6 +112,7 @@ class AsyncBoards(FixedAttributes):
             NotFoundError: there is no such board, or no such image.
             AmbiguousNameError: several boards have that name.
         """
+        refuse("update_board", unknown, is_private=_VISIBILITY)
         known_id = await self._existing(board_id)
         if cover_image_name is not None:
             # The server answers 500 for an image that is not there.
@@ -145,6 +152,11 @@ class AsyncBoards(FixedAttributes):
     async def get_board_handle_by_name(self, name: str) -> AsyncBoard:
         """A handle of the board of exactly that name; errors as in `get_board_handle`."""
         return self._handle(board_named(name, await self._catalog.boards(), self._http))
+
+    @on_engine
+    async def get_image_by_name(self, image_name: str) -> AsyncImage:
+        """`client.image_repo.get_image`."""
+        return await self._image_repo.get_image(image_name)
 
     @on_engine
     async def get_uncategorized_handle(self) -> AsyncBoard:

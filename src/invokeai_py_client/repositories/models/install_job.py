@@ -47,6 +47,11 @@ class AsyncInstallJob(FixedAttributes):
         return self._record
 
     @property
+    def info(self) -> InstallJobRecord:
+        """`record`, by the name that it had in client 1.1."""
+        return self.record
+
+    @property
     def job_id(self) -> int:
         """Its id, which the server gives anew after a restart."""
         return self.record.id

@@ -39,7 +39,7 @@ class Positions:
     Args:
         http: how to ask.
         queue_id: the queue.
-        kinds: of what kind the work is that this client has sent.
+        workloads: knows of what kind the work is that this client has sent.
     """
 
     def __init__(self, http: HttpTransport, queue_id: str, workloads: Workloads) -> None:

@@ -63,6 +63,14 @@ class AsyncQueue(FixedAttributes):
         """
         return await self._http.send(queue.get_queue_status(self.queue_id))
 
+    @on_engine
+    async def is_busy(self) -> bool:
+        """Return whether an item waits or runs in the queue.
+
+        Endpoint: GET /api/v1/queue/{queue_id}/status
+        """
+        return not (await self.get_status()).is_idle
+
     # Items
 
     def list_items(self) -> Listing[QueueItemSummary]:

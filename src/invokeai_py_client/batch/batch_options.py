@@ -1,0 +1,50 @@
+"""How a batch is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
+from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.live.priority import Priority
+
+WhichImages = Literal["outputs", "all", "none"]
+"""Which images of a row are downloaded: those of output nodes, those of intermediate nodes as well, or none."""
+
+WINDOW = 1000
+"""How many items of a batch are in the queue at most, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """How a plan is run. See `AsyncPlan.submit`."""
+
+    queue_id: str = "default"
+    priority: Priority = Priority.NORMAL
+    window: int = WINDOW
+    images: WhichImages = "outputs"
+    file_name: str = DEFAULT_TEMPLATE
+    stop_after_failures: int | None = None
+    report: bool = False
+
+    def checked(self) -> BatchOptions:
+        """Return the options with their values as they are used.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
+            if least is not None and (type(least) is not int or least < 1):
+                raise _unusable(name, least, "an integer of at least 1")
+        if self.images not in get_args(WhichImages):
+            raise _unusable("images", self.images, "'outputs', 'all' or 'none'")
+        return replace(self, priority=Priority.of(self.priority))
+
+    def saved(self) -> dict[str, Any]:
+        """Return the options as plain JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _unusable(name: str, value: object, wanted: str) -> SettingsError:
+    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

@@ -1,0 +1,346 @@
+"""Records what became of the rows of a batch: in the table, the manifest, the report, and the files of the images.
+
+It neither sends nor follows anything: whatever runs the rows tells it what became of each, and on which server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from invokeai_py_client.batch.batch_options import BatchOptions
+from invokeai_py_client.batch.batch_report import BatchReport
+from invokeai_py_client.batch.control import FATAL, BatchControl, one_line
+from invokeai_py_client.batch.downloads import download, images_of, suffixes_of
+from invokeai_py_client.batch.file_names import FileNames
+from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.manifest import BatchRow, RowFile, is_intact
+from invokeai_py_client.batch.row_table import QUEUED, UNSENT, RowTable
+from invokeai_py_client.batch.rows import PlannedRow
+from invokeai_py_client.errors import InvokeAIError, NotFoundError, RunError
+from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.workflow.outputs import NodePath
+
+_DOWNLOADS = 8
+"""How many rows are downloaded at once."""
+
+_CHUNK_BYTES = 4 << 20
+"""Roughly the largest size of the values of rows that are taken together."""
+
+_CANCELED = {
+    "client": "canceled by this client",
+    "server": "canceled by the server, which was restarted",
+    "unknown": "canceled by another client, or by a restart of the server",
+}
+"""The error of a canceled row, by who canceled it."""
+
+_OF_ONE_FILE = (FileExistsError, IsADirectoryError)
+"""Errors of writing that other files do not have."""
+
+
+class Rows(Protocol):
+    """Rows, in the order that the user gave."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns."""
+        ...
+
+    @property
+    def invalid(self) -> int:
+        """The number of rows that have problems."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[PlannedRow]: ...
+
+
+class Recorder:
+    """Knows the state of each row, and keeps the outcomes. Changed on the engine; any thread may read from it.
+
+    Args:
+        plan: the rows.
+        folder: keeps what became of the rows, and the files.
+        options: which images are downloaded, how they are named, and how many failures are too many.
+        control: runs the downloads.
+        report: shows what became of the rows; None for no report.
+    """
+
+    def __init__(
+        self,
+        plan: Rows,
+        folder: BatchFolder,
+        options: BatchOptions,
+        control: BatchControl,
+        report: BatchReport | None = None,
+    ) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.table = RowTable(len(plan))
+        self.saving = 0
+        """How many rows have run, and have images that are being downloaded."""
+        self.stopped_by: RunError | None = None
+        """The error of a batch of which too many rows have failed."""
+        self._options = options
+        self._control = control
+        self._report = report
+        self._names = FileNames(options.file_name, plan.columns)
+        self._claimed: dict[int, str] = {}
+        self._failed = 0
+        self._slots = asyncio.Semaphore(_DOWNLOADS)
+
+    # What has been recorded. Any thread may read it.
+
+    def outcome(self, index: int) -> BatchRow | None:
+        """Return what became of a row; None if it has not ended."""
+        offset = self.table.outcome(index)
+        return None if offset is None else self.folder.manifest.read(offset, index)
+
+    def rows(self) -> Iterator[BatchRow]:
+        """Yield all rows as they are now, in the order of the plan."""
+        for row in self.plan:
+            yield self.outcome(row.index) or BatchRow(
+                **_facts(row), status=self.table.status(row.index), attempts=self.table.attempts(row.index)
+            )
+
+    def take_unsent(self, rows: Iterator[PlannedRow], count: int) -> list[PlannedRow]:
+        """Take rows that are to be run, as many as that, or fewer if their values are large."""
+        part: list[PlannedRow] = []
+        size = 0
+        while len(part) < count and size < _CHUNK_BYTES:
+            row = next((row for row in rows if self.table.is_unsent(row.index)), None)
+            if row is None:
+                break
+            part.append(row)
+            size += sum(len(value) if isinstance(value, str) else 16 for value in row.values.values())
+        return part
+
+    # Beginning and end
+
+    def load(self, awaited: Collection[str], *, redoes: bool) -> dict[str, PlannedRow]:
+        """Read what earlier processes have recorded, and write the page of the report. In a thread.
+
+        Args:
+            awaited: the ids of the rows that may still be in a queue.
+            redoes: run rows again that have failed, were canceled, or whose files are gone or altered.
+
+        Returns:
+            Those rows, by their ids.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+        """
+        manifest = self.folder.manifest
+        latest = manifest.latest()
+        found: dict[str, PlannedRow] = {}
+        taken: list[str] = []
+        # Making rows takes time: that of a new batch is not wasted on them.
+        is_new = not (latest or awaited or self.plan.invalid)
+        for row in self.plan if not is_new else ():
+            offset = latest.pop(row.row_id, None)
+            outcome = None if offset is None else manifest.read(offset, row.index)
+            if row.problems:
+                if outcome is None or offset is None or outcome.status != "invalid":
+                    offset = manifest.add(
+                        BatchRow(**_facts(row), status="invalid", error="; ".join(map(str, row.problems)))
+                    )
+                self.table.end(row.index, "invalid", offset)
+                continue
+            if outcome is not None:
+                self.table.add_attempts(row.index, outcome.attempts)
+            if row.row_id in awaited:
+                found[row.row_id] = row
+            elif outcome is not None and offset is not None and _stays(outcome, redoes):
+                self.table.end(row.index, outcome.status, offset)
+                taken += [file.path.name for file in outcome.files]
+        # Rows of earlier plans keep their files.
+        taken += [file.path.name for offset in latest.values() for file in manifest.read(offset).files]
+        self._names = FileNames(self._options.file_name, self.plan.columns, taken)
+        if self._report is not None:
+            self._report.begin(self._ended())
+        return found
+
+    def _ended(self) -> Iterator[BatchRow]:
+        for place in range(len(self.table.ended)):
+            index = self.table.ended_at(place)
+            row = None if index is None else self.outcome(index)
+            if row is not None:
+                yield row
+
+    async def finish(self) -> None:
+        """Finish the report.
+
+        Raises:
+            BatchFolderError: it cannot be written.
+        """
+        if self._report is not None:
+            with self.folder.writing():
+                await asyncio.to_thread(self._report.finish, self.rows())
+
+    def forgive(self) -> None:
+        """Count failures from now on."""
+        self._failed, self.stopped_by = 0, None
+
+    # What becomes of a row
+
+    def sent(self, row: PlannedRow) -> None:
+        """Record that a row is in the queue, or is about to be."""
+        self.table.set_state(row.index, QUEUED)
+        self.table.add_attempts(row.index, 1)
+        if self.folder.path is not None:
+            facts = {"index": row.index, "row_id": row.row_id, "seed": row.seed, "repetition": row.repetition}
+            self._claimed[row.index] = self._names.claim({**row.values, **facts})
+
+    def unsent(self, row: PlannedRow, *, was_tried: bool) -> None:
+        """Record that a row is to be run again, or, if it was not even tried, for the first time."""
+        if not was_tried:
+            self.table.add_attempts(row.index, -1)
+        self._release(row)
+        self.table.set_state(row.index, UNSENT)
+
+    def begun(self, row: PlannedRow) -> None:
+        """Record that a row is being run."""
+        self.table.set_state(row.index, "in_progress")
+
+    def ended(self, row: PlannedRow, item: QueueItem, http: HttpTransport) -> None:
+        """Record what became of a row; when its images have been downloaded, if it has any.
+
+        Args:
+            row: the row.
+            item: the item that has run it.
+            http: sends requests to its server.
+
+        Raises:
+            BatchFolderError: the outcome cannot be written.
+        """
+        if item.status != "completed":
+            error = item.error or _CANCELED.get(item.canceled_by or "", f"the item has {item.status}")
+            self._record_end(row, item, http, error=error)
+            return
+        made = images_of(item, with_intermediate=self._options.images == "all")
+        if made and self.folder.path is not None and self._options.images != "none":
+            self.saving += 1
+            self._control.spawn(partial(self._save, row, item, made, http), name=f"images of item {item.item_id}")
+        else:
+            self._record_end(row, item, http, made=made)
+
+    def failed(self, row: PlannedRow, error: str, http: HttpTransport, *, batch_id: str | None = None) -> None:
+        """Record that a row could not be run.
+
+        Raises:
+            BatchFolderError: that cannot be written.
+        """
+        self._release(row)
+        self._record(row, "failed", http, error=error, batch_id=batch_id)
+
+    def canceled(self, row: PlannedRow, http: HttpTransport) -> None:
+        """Record that a row was canceled before it was sent.
+
+        Raises:
+            BatchFolderError: that cannot be written.
+        """
+        self._record(row, "canceled", http, error=_CANCELED["client"])
+
+    async def _save(self, row: PlannedRow, item: QueueItem, made: Mapping[str, NodePath], http: HttpTransport) -> None:
+        """Download the images of a row, and record the outcome.
+
+        Raises:
+            InvokeAIError: an error that all rows would meet.
+        """
+        assert self.folder.path is not None
+        names = self._names.files_of(self._claimed[row.index], suffixes_of([*made]))
+        paths = [self.folder.path / name for name in names]
+        files: tuple[RowFile, ...] = ()
+        error: str | None = None
+        try:
+            async with self._slots:
+                fetch = partial(download, http, made, paths)
+                files = await self._control.patiently(fetch, even_if_canceled=True)
+        except NotFoundError as missing:
+            error = f"image not found: {missing.url.split('/')[-2]}"
+        except FATAL:
+            raise
+        except InvokeAIError as refused:
+            error = one_line(refused)
+        except _OF_ONE_FILE as occupied:
+            error = f"the image cannot be saved: {occupied}"
+        except OSError as unwritable:
+            raise self.folder.unwritable(unwritable) from unwritable
+        finally:
+            self.saving -= 1
+        if not files:
+            self._names.forget(names)
+        self._record_end(row, item, http, error=error, made=made, files=files)
+
+    def _record_end(
+        self,
+        row: PlannedRow,
+        item: QueueItem,
+        http: HttpTransport,
+        *,
+        error: str | None = None,
+        made: Mapping[str, NodePath] = MappingProxyType({}),
+        files: tuple[RowFile, ...] = (),
+    ) -> None:
+        if files:
+            del self._claimed[row.index]
+        else:
+            self._release(row)
+        self._record(
+            row,
+            "failed" if error is not None and item.status == "completed" else item.status,
+            http,
+            error=error,
+            images=tuple(made),
+            nodes=tuple(map(str, made.values())),
+            files=files,
+            started_at=item.started_at,
+            completed_at=item.completed_at,
+            batch_id=item.batch_id,
+            item_id=item.item_id,
+        )
+
+    def _record(self, row: PlannedRow, status: str, http: HttpTransport, **facts: Any) -> None:
+        outcome = BatchRow(
+            **_facts(row),
+            status=status,
+            attempts=self.table.attempts(row.index),
+            server=str(http.settings.url),
+            **facts,
+        )
+        with self.folder.writing():
+            offset = self.folder.manifest.add(outcome)
+            if self._report is not None:
+                self._report.add(outcome)
+        self.table.end(row.index, status, offset)
+        if status == "failed":
+            self._failed += 1
+            if self._failed == self._options.stop_after_failures:
+                self.stopped_by = RunError(
+                    f"The batch was stopped after {self._failed} failed rows, the last with: {outcome.error}.",
+                    batch_id=self._control.batch_id,
+                    hint="batch.failures() has the reasons. Submit the plan to the same folder again to run the rest.",
+                )
+        self._control.notify()
+
+    def _release(self, row: PlannedRow) -> None:
+        """Let others have the name of a row that has left no files."""
+        claimed = self._claimed.pop(row.index, None)
+        if claimed is not None:
+            self._names.release(claimed)
+
+
+def _facts(row: PlannedRow) -> dict[str, Any]:
+    return {"index": row.index, "row_id": row.row_id, "values": row.values, "seed": row.seed}
+
+
+def _stays(outcome: BatchRow, redoes: bool) -> bool:
+    """Return whether a row need not be run again."""
+    if not redoes:
+        return True
+    return outcome.status == "completed" and all(map(is_intact, outcome.files))

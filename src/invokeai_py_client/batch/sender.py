@@ -1,0 +1,313 @@
+"""Sends the rows of a plan to one server, in chunks, as its queue drains."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from invokeai_py_client.batch.batch_options import BatchOptions
+from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
+from invokeai_py_client.batch.follower import ChunkFollower, LiveChunk
+from invokeai_py_client.batch.journal import SentChunk, SentRow, Start, checksums
+from invokeai_py_client.batch.recorder import Recorder, Rows
+from invokeai_py_client.batch.recovery import FoundChunk, find
+from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup
+from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError, NotEnqueuedError
+from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
+
+_REFILL_AT = 3
+"""The queue is filled up when a third of the window is left: it does not run dry, and the chunks are large."""
+
+_FIRST_CHUNK = 1000
+_GROWTH = 4
+"""The first chunk is small, so that the server stores it while the next one is made ready; each may be that many times
+larger than the one before."""
+
+logger = logging.getLogger("invokeai_py_client.batch")
+
+
+class PlanRows(Rows, Protocol):
+    """The part of a plan that the sender needs."""
+
+    @property
+    def workflow(self) -> str:
+        """The hash of what runs, apart from the values of the columns."""
+        ...
+
+    def groups(self) -> Iterable[RowGroup]:
+        """Return the rows that run, by graph, in running order."""
+        ...
+
+
+class Bodies(Protocol):
+    """Makes the submissions of a plan."""
+
+    async def check(self) -> None:
+        """Check the graphs of the plan."""
+        ...
+
+    async def prepare(self, group: RowGroup) -> GroupBodies:
+        """Check and build the graph of a group."""
+        ...
+
+
+class _ReadyChunk(NamedTuple):
+    """A chunk that is in the journal, and its body."""
+
+    chunk: LiveChunk
+    body: dict[str, Any]
+
+
+class ChunkSender:
+    """Sends the rows of a plan that are unsent. Its methods run on the engine.
+
+    Args:
+        plan: the rows.
+        bodies: makes the submissions.
+        http: sends the requests.
+        tracker: submits.
+        options: how the plan is run.
+        recorder: knows which rows are unsent.
+        follower: follows what has been sent.
+        control: tells whether the batch is paused or canceled.
+    """
+
+    def __init__(
+        self,
+        plan: PlanRows,
+        bodies: Bodies,
+        http: HttpTransport,
+        tracker: RunTracker,
+        options: BatchOptions,
+        recorder: Recorder,
+        follower: ChunkFollower,
+        control: BatchControl,
+    ) -> None:
+        self._plan = plan
+        self._bodies = bodies
+        self._http = http
+        self._tracker = tracker
+        self._options = options
+        self._recorder = recorder
+        self._follower = follower
+        self._control = control
+        self._numbers = itertools.count()
+        self._request: asyncio.Task[TrackedRun | FoundChunk] | None = None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a chunk is being sent."""
+        return self._request is not None
+
+    def give_up(self) -> None:
+        """Withdraw the chunk that is being sent; its rows are unsent then."""
+        if self._request is not None:
+            self._request.cancel()
+
+    def write_start(self) -> None:
+        """Write down that the batch starts, or starts again.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._recorder.folder.journal.started(Start(self._plan.workflow, self._options.saved()))
+
+    async def send_unsent(self) -> None:
+        """Go through the groups once, and send the rows that are unsent then, until the batch is canceled.
+
+        Raises:
+            InvokeAIError: an error that all rows would meet.
+        """
+        chunks = self._chunks()
+        following = asyncio.create_task(anext(chunks, None))
+        try:
+            while (ready := await following) is not None:
+                # The next chunk is made ready while this one is on its way.
+                following = asyncio.create_task(anext(chunks, None))
+                await self._send(ready)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _chunks(self) -> AsyncGenerator[_ReadyChunk]:
+        """Yield chunks of the rows that are unsent, as large as there is room for."""
+        groups = iter(await asyncio.to_thread(self._plan.groups))
+        limit, is_filling, taken = _FIRST_CHUNK, False, 0
+        while not self._control.is_canceled and (group := await asyncio.to_thread(next, groups, None)) is not None:
+            rows = iter(group)
+            prepared: GroupBodies | None = None
+            while room := await self._room(is_filling=is_filling):
+                part = await asyncio.to_thread(self._recorder.take_unsent, rows, min(room, limit))
+                if not part:
+                    break
+                taken += len(part)
+                is_filling = len(part) == limit < room
+                limit *= _GROWTH
+                try:
+                    if prepared is None:
+                        prepared = await self._control.patiently(partial(self._bodies.prepare, group))
+                    ready = await self._ready(prepared, part)
+                except FATAL:
+                    raise
+                except InvokeAIError as error:
+                    self._refused(part, error)
+                    continue
+                if ready is not None:
+                    yield ready
+        if not taken and not self._control.is_canceled:
+            raise AssertionError(f"{self._recorder.table.unsent} rows are in no group of the plan")
+
+    def _refused(self, rows: Iterable[PlannedRow], error: InvokeAIError) -> None:
+        """Record rows as failed that cannot be sent."""
+        for row in rows:
+            if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
+                self._recorder.failed(row, one_line(error), self._http)
+
+    async def _room(self, *, is_filling: bool) -> int:
+        """Wait until items may be sent, and return how many; 0 if nothing more is to be sent.
+
+        Args:
+            is_filling: whether the queue is being filled up already, so that any room will do.
+        """
+        window, table, control = self._options.window, self._recorder.table, self._control
+        most = window - 1 if is_filling else window // _REFILL_AT
+        await control.until(lambda: control.is_canceled or (not control.is_paused and table.in_flight <= most))
+        return 0 if control.is_canceled else window - table.in_flight
+
+    async def _ready(self, bodies: GroupBodies, rows: Sequence[PlannedRow]) -> _ReadyChunk | None:
+        """Make the body of rows, and write them down; None if none of them can be sent.
+
+        Raises:
+            InvokeAIError: they cannot be sent.
+        """
+        made = await self._control.patiently(partial(bodies.body, rows))
+        for row, why in made.refused:
+            self._recorder.failed(row, why, self._http)
+        if not made.rows:
+            return None
+        batch_id = f"{self._control.batch_id}-{next(self._numbers):05d}"
+        with self._recorder.folder.writing():
+            sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, made.body)
+        return _ReadyChunk(self._follower.expect(sent, dict(enumerate(made.rows))), made.body)
+
+    def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
+        sums = checksums(body["batch"].get("data") or [], len(rows))
+        sent = SentChunk(batch_id, [SentRow(row.row_id, each) for row, each in zip(rows, sums, strict=True)])
+        self._recorder.folder.journal.sending(sent)
+        return sent
+
+    async def _send(self, ready: _ReadyChunk) -> None:
+        """Send a chunk when the batch is not paused.
+
+        Raises:
+            InvokeAIError: an error that all rows would meet.
+        """
+        chunk, control = ready.chunk, self._control
+        rows = [*chunk.rows.values()]
+        try:
+            await control.until(lambda: control.is_canceled or not control.is_paused)
+            if control.is_canceled:
+                self._follower.drop(chunk)
+                return
+            self._request = asyncio.create_task(
+                enqueue(
+                    self._http,
+                    self._tracker,
+                    self._options.queue_id,
+                    chunk.sent,
+                    ready.body,
+                    priority=self._options.priority,
+                    on_followed=partial(self._follower.watch, chunk),
+                )
+            )
+            arrived = await self._request
+        except asyncio.CancelledError:
+            self._follower.drop(chunk)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # It was not this task, but the request that was given up.
+            return
+        except InvokeAIError as error:
+            self._follower.drop(chunk)
+            if isinstance(error, FATAL):
+                raise
+            self._refused(rows, error)
+            return
+        finally:
+            self._request = None
+            control.notify()
+        if isinstance(arrived, FoundChunk):
+            self._follower.find_in(chunk, arrived)
+            arrived = arrived.run
+        else:
+            self._follower.arrived(chunk, arrived)
+        await self._follower.cancel_if_asked(arrived)
+
+
+async def enqueue(
+    http: Sender,
+    tracker: RunTracker,
+    queue_id: str,
+    sent: SentChunk,
+    body: dict[str, Any],
+    *,
+    priority: Priority = Priority.NORMAL,
+    on_followed: Callable[[TrackedRun], None] = lambda run: None,
+) -> TrackedRun | FoundChunk:
+    """Enqueue a chunk once. A server that is away, or whose queue is full, is waited for.
+
+    Args:
+        http: sends the requests.
+        tracker: submits.
+        queue_id: the queue.
+        sent: the chunk; nothing with its id was sent before.
+        body: the body of `enqueue_batch`.
+        priority: as for each submission.
+        on_followed: called when the run is followed, before it is sent.
+
+    Returns:
+        The run; or what was found, if an attempt had failed and the chunk is in the queue all the same.
+
+    Raises:
+        InvokeAIError: the chunk is not in the queue, and would be refused again.
+    """
+    submit = partial(
+        tracker.submissions.submit,
+        queue_id,
+        body,
+        batch_id=sent.batch_id,
+        priority=priority,
+        on_followed=on_followed,
+    )
+    try:
+        return await submit()
+    except InvokeAIError as error:
+        failure = error
+    is_in_doubt = False
+    for pause in pauses():
+        # Stays so until the server has been looked at, however often that fails.
+        is_in_doubt = is_in_doubt or isinstance(failure, EnqueueInDoubtError)
+        if not (failure.is_transient or isinstance(failure, EnqueueInDoubtError)):
+            raise failure
+        if not isinstance(failure, NotEnqueuedError):
+            logger.warning("batch %s could not be sent, trying again: %s", sent.batch_id, failure)
+        await asyncio.sleep(pause)
+        try:
+            # A batch in doubt may be stored later than the server answers again.
+            found = await find(http, tracker, queue_id, [sent], may_be_on_the_way=is_in_doubt)
+            if found:
+                return found[0]
+            is_in_doubt = False
+            return await submit()
+        except InvokeAIError as error:
+            failure = error
+    raise AssertionError("the loop above returns or raises")

@@ -1,0 +1,1 @@
+"""Python modules for workflows: a dataclass of the inputs, and functions that run them."""
