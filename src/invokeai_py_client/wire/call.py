@@ -42,6 +42,11 @@ class Response:
         """The body as text; what is not UTF-8 is shown as the replacement character."""
         return self.content.decode("utf-8", "replace")
 
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400. Requests that answer with another one raise its error instead."""
+        return self.status_code < 400
+
     def json(self) -> Any:
         """The body as JSON.
 

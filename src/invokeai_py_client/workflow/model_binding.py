@@ -26,7 +26,7 @@ class ModelChange:
 
     Example:
         >>> for old, new in wf.sync_dnn_model():
-        ...     print(old and old.name, "->", new.name)
+        ...     print(old.name, "->", new.name)
     """
 
     place: FieldPlace
@@ -38,8 +38,8 @@ class ModelChange:
         """Whether the names of the old and the new model differ; False if the old one had no name."""
         return self.old is not None and self.old.name not in (None, self.new.name)
 
-    def __iter__(self) -> Iterator[Any]:
-        yield self.old
+    def __iter__(self) -> Iterator[SavedModel]:
+        yield self.old or SavedModel()
         yield self.new
 
     def __str__(self) -> str:

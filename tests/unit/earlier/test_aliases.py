@@ -61,6 +61,8 @@ def test_the_changes_of_models_unpack(templates: NodeTemplates) -> None:
         assert (old.name, new.name, new.key) == ("dream", "tiny", "k")
         assert json.dumps(new.to_dict())
     assert one.key == "k"
+    for old, new in bind_models([model_field(templates, None)], [TINY], by_name=True, by_base=True):
+        assert (old.name, new.name) == (None, "tiny")
 
 
 def test_the_parts_of_a_model_are_read(templates: NodeTemplates) -> None:
