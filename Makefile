@@ -20,8 +20,8 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --inexact --all-extras
 	@touch $@
 
-demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave a picture in ./out
-	$(RUN) -m invokeai_py_client.demo
+demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave pictures in ./out
+	$(RUN) -m invokeai_py_client.cli.demo
 
 test: check  ## Pass the tests, on a real InvokeAI server and in a Chromium, which is installed if that is possible
 	@$(RUN) -m tests.browser.chromium

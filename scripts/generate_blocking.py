@@ -43,7 +43,7 @@ FACES = {
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
     "workflow_handle_methods": "workflow_handle.AsyncWorkflowHandle",
-    "image_methods": "image.AsyncImage",
+    "image": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
     "install_job": "repositories.models.install_job.AsyncInstallJob",
     "models": "repositories.models.models.AsyncModels",
@@ -59,7 +59,6 @@ FACES = {
 
 BY_HAND = {
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
-    "AsyncImage": f"from {PACKAGE}.blocking.image import Image",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.workflow_handle import WorkflowHandle",
 }
 """The import of a class that adds to the generated one, which then is called `...Methods`."""

@@ -24,7 +24,7 @@ FLOORS = [
     {"async_client"},
     {"blocking"},
     {"client"},
-    {"demo", "earlier", "patterns"},
+    {"earlier", "patterns"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -93,7 +93,7 @@ def test_a_pure_room_touches_no_thread_loop_or_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_the_command_line_needs_its_libraries(path: Path) -> None:
-    allowed = {"cli": {"click", "rich"}, "demo": {"rich"}}.get(room_of(path), set())
+    allowed = {"cli": {"click", "rich"}}.get(room_of(path), set())
     assert {name.split(".")[0] for name in imports(path)} & {"click", "rich"} <= allowed
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.board import Board
     from invokeai_py_client.blocking.generated.boards import Boards
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.generated.images import Images
     from invokeai_py_client.blocking.generated.install_job import InstallJob
     from invokeai_py_client.blocking.generated.models import Models
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.style_presets import StylePresets
     from invokeai_py_client.blocking.generated.videos import Videos
     from invokeai_py_client.blocking.generated.workflows import Workflows
-    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
@@ -445,7 +445,7 @@ _HOMES = {
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
-    "Image": "blocking.image",
+    "Image": "blocking.generated.image",
     "ImageInput": "repositories.arguments",
     "ImageLike": "repositories.arguments",
     "ImageRecord": "wire.records.images",

@@ -12,7 +12,7 @@ InvokeAIError
 │   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
 ├── RequestTimeout (TimeoutError)           one request got no answer in time
 ├── InvalidRequestError (ValueError)        a method, query or header that HTTP cannot carry
-│   └── RequestBodyError                        what was to be sent is no JSON
+│   └── RequestBodyError                        what was to be sent is not JSON
 ├── ApiError                                the server answered with an error
 │   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
 │   ├── ForbiddenError (PermissionError)        403: known, but not allowed
@@ -49,7 +49,7 @@ InvokeAIError
 ├── PipelineError                           a stage of a pipeline failed for an input: names both
 ├── BatchFolderError                        the folder of a batch cannot be used
 ├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
-├── NotAnImageError (ValueError)            a file that is to be uploaded is no image
+├── NotAnImageError (ValueError)            a file that is to be uploaded is not an image
 ├── UnsafePathError (ValueError)            a name that would lead out of its folder
 └── LocalServerError (RuntimeError)         a managed server that could not be installed or run
     └── LocalServerInUseError                   its root folder belongs to another process
@@ -377,7 +377,7 @@ class WorkflowError(InvokeAIError, ValueError):
 
 
 class WorkflowFileError(WorkflowError):
-    """The file cannot be read, is no JSON, or its JSON is no workflow."""
+    """The file cannot be read, is not JSON, or its JSON is not a workflow."""
 
 
 class WorkflowVersionError(WorkflowError):
@@ -687,7 +687,7 @@ class UnsafePathError(InvokeAIError, ValueError):
 
 
 class NotAnImageError(InvokeAIError, ValueError):
-    """A file, or the content of one, is no image of a known kind: `name`."""
+    """A file, or the content of one, is not an image of a known kind: `name`."""
 
     def __init__(self, what: str, *, name: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)

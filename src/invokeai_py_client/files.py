@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -243,12 +242,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         A binary file beside it, which takes the name when the block ends well and is removed when it does not.
 
     Raises:
-        FileExistsError: of that name there is something that is no file, such as a folder or a device.
+        FileExistsError: of that name there is something that is not a file, such as a folder or a device.
         OSError: it cannot be written.
     """
     final = check_target(path)
     folder = os.path.dirname(final)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - it is closed below
     except FileNotFoundError:
@@ -268,7 +267,7 @@ def check_target(path: Path) -> str:
     """Where a file of that name is written: the path, or what it leads to if it is a link.
 
     Raises:
-        FileExistsError: there is something that is no file, such as a folder or a device.
+        FileExistsError: there is something that is not a file, such as a folder or a device.
     """
     final = os.fspath(path)
     try:
@@ -279,5 +278,5 @@ def check_target(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return final
     if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, "There is something that is no file, and it is not replaced", final)
+        raise FileExistsError(errno.EEXIST, "There is something that is not a file, and it is not replaced", final)
     return final

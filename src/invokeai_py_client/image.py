@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import contextlib
 import os
 from collections.abc import Collection
@@ -19,8 +20,8 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
 
-THUMBNAIL_SECONDS = 2.0
-"""How long what a notebook shows may wait for thumbnails."""
+IMAGE_SECONDS, THUMBNAIL_SECONDS = 5.0, 2.0
+"""How long a notebook waits for an image, and for thumbnails."""
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
@@ -31,6 +32,8 @@ class AsyncImage(ReadsAsMapping):
     An image of `image_repo` or of a board has what the server knew of it when it was fetched: `image.width`, or
     `image["width"]` for this and for whatever else the server sent. Of an image of a run only the name is known, until
     `refresh` has fetched the rest.
+
+    In a notebook, an image that is the last line of a cell is downloaded and shown, if that takes no more than 5 s.
 
     Example:
         >>> for image in run.images:
@@ -215,6 +218,16 @@ class AsyncImage(ReadsAsMapping):
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return await asyncio.to_thread(pillow_image, await self.bytes(), needed_by="Image.pil()")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the image file for a notebook; in its place, the reason if it cannot be had."""
+        from invokeai_py_client.notebook.output import image_bundle
+
+        return image_bundle(lambda: self._engine.block(self._bytes_soon()), self.name)
+
+    async def _bytes_soon(self) -> builtins.bytes:
+        async with asyncio.timeout(IMAGE_SECONDS):
+            return await self.bytes()
 
     def _names(self) -> Collection[str]:
         return ("image_name",) if self._record is None else self._record.keys()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import re
-import urllib.request
 from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -25,9 +24,14 @@ def proxy_from_environment(url: str) -> str | None:
         url: the server's address.
     """
     parts = urlsplit(url)
+    if is_loopback(parts.hostname or ""):
+        return None
+    # Here, as a program that speaks to its own machine has no use for it.
+    import urllib.request
+
     proxies = urllib.request.getproxies()
     excepted = str(proxies.get("no") or "")
-    if is_loopback(parts.hostname or "") or any(_excepts(entry, parts) for entry in re.split(r"[\s,]+", excepted)):
+    if any(_excepts(entry, parts) for entry in re.split(r"[\s,]+", excepted)):
         return None
     if urllib.request.proxy_bypass(parts.netloc):
         # The settings of macOS and Windows know exceptions too.

@@ -59,7 +59,7 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     """The pauses that a poll interval means, one for each attempt; the last is repeated.
 
     Raises:
-        ValueError: one of them is no time to wait.
+        ValueError: one of them is not a time to wait.
     """
     if callable(poll_interval):
         pauses = tuple(float(poll_interval(attempt)) for attempt in range(_MOST_ATTEMPTS))

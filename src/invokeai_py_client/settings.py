@@ -225,7 +225,7 @@ def checked_seconds(name: str, seconds: object) -> float:
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
         return seconds
     raise SettingsError(
-        f"{name}={seconds!r} is no time to wait.", setting=name, hint="Give a number of seconds above 0."
+        f"{name}={seconds!r} is not a time to wait.", setting=name, hint="Give a number of seconds above 0."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import operator
 import os
@@ -14,6 +15,7 @@ import invokeai_py_client as public
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
 from invokeai_py_client.live.event_handlers import EventHandlers
@@ -295,7 +297,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return compare_index_map(path, self.inputs)
 
@@ -404,7 +406,8 @@ class AsyncWorkflowHandle(FixedAttributes):
 
         The page `index.html` shows the images as they finish; `contact_sheet.png` is written at the end. The first
         column is X, the second Y; each value of further columns, and each seed, has a tab and a sheet of its own.
-        Another sweep with more values into the same folder runs only the new combinations. For what `sweep` has no
+        Another sweep with more values into the same folder runs only the new combinations, each row with the seed that
+        it had if `seeds` is `random`. For what `sweep` has no
         argument, such as `sample` or `file_name`, use `plan(...).submit(folder=..., report=True)`.
 
         Args:
@@ -427,13 +430,15 @@ class AsyncWorkflowHandle(FixedAttributes):
         Example:
             >>> wf.sweep({"Steps": [4, 8, 20], "CFG": [4, 7]}, folder="out").wait()
         """
-        plan = await self.plan(values, combine=combine, seeds=seeds, on_bad_row=on_bad_row)
+        drawn = await asyncio.to_thread(_random_seed_in, folder, seeds, overwrite=overwrite)
+        plan = await self.plan(values, combine=combine, seeds=seeds, random_seed=drawn, on_bad_row=on_bad_row)
         return await plan.submit(folder, report=True, overwrite=overwrite)
 
     def _sweep_blocking(
         self, values: Any, folder: str | os.PathLike[str], *, overwrite: bool, **options: Any
     ) -> public.AsyncBatchRun:
-        plan = self._plan_blocking(values, **options)
+        drawn = _random_seed_in(folder, options["seeds"], overwrite=overwrite)
+        plan = self._plan_blocking(values, random_seed=drawn, **options)
         return self._engine.block(plan.submit(folder, report=True, overwrite=overwrite))
 
     def _plan_maker(self) -> PlanMaker:
@@ -810,3 +815,14 @@ def _name_batch(error: BaseException, followed: Sequence[TrackedRun]) -> None:
 
 def _unusable(name: str, value: object, wanted: str) -> SettingsError:
     return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")
+
+
+def _random_seed_in(folder: str | os.PathLike[str], seeds: object, *, overwrite: bool) -> int | None:
+    """Return what the random seeds of an earlier sweep in a folder were drawn with, so that its rows are found done."""
+    from invokeai_py_client.batch.folder import plan_path
+    from invokeai_py_client.batch.plan_file import read_plan
+
+    if overwrite or not isinstance(seeds, str):
+        return None
+    path = plan_path(path_of(folder))
+    return read_plan(path).random_seed if os.path.exists(path) else None

@@ -13,6 +13,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.cli.conftest import PROGRAM
@@ -22,22 +23,32 @@ SIXEL_QUERY, _SIXEL_ANSWER = "\x1b[c", "\x1b[?62;4c"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def _takes_the_terminal() -> None:
+    # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Shells control jobs only on a terminal of their own.
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A program in a terminal of its own."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], *, has_sixel: bool = False) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], *, folder: Path | None = None, has_sixel: bool = False
+    ) -> None:
         self._has_sixel = has_sixel
         self._ours, theirs = pty.openpty()
         self.resize(80, 24)
         self.modes = termios.tcgetattr(theirs)
         self.program = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             env=environment,
             start_new_session=True,
-            preexec_fn=lambda: _take_terminal(theirs),
+            preexec_fn=_takes_the_terminal,
         )
         os.close(theirs)
         self.raw = ""
@@ -69,6 +80,14 @@ class Terminal:
     def read_until(self, wanted: str, seconds: float = 30) -> None:
         """Read until the program has shown something."""
         self._read_while(lambda: not re.search(wanted, self.text), seconds)
+
+    def settle(self, quiet: float = 0.2, seconds: float = 10) -> None:
+        """Read until something new was shown, and then nothing for a while."""
+        deadline = time.monotonic() + seconds
+        wait = seconds
+        while (left := deadline - time.monotonic()) > 0 and select.select([self._ours], [], [], min(wait, left))[0]:
+            self.raw += self._read()
+            wait = quiet
 
     def end(self, seconds: float = 30) -> int:
         """Wait until the program has ended, and read the rest."""
@@ -103,13 +122,6 @@ class Terminal:
             return os.read(self._ours, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
             return ""
-
-
-def _take_terminal(descriptor: int) -> None:
-    """Make a terminal the one of this process, whose Ctrl-C it gets."""
-    # It is ignored where the tests run in the background of a shell, and programs inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
 
 
 TerminalMaker = Callable[..., Terminal]

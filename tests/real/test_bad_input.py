@@ -160,7 +160,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def other_server() -> Iterator[str]:
-    """A web server that is no InvokeAI: `<url>/<status>/...` answers with that status, 0 hangs up."""
+    """A web server that is not InvokeAI: `<url>/<status>/...` answers with that status, 0 hangs up."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -403,7 +403,7 @@ def test_the_routes_that_mean_more_here(client: InvokeAIClient, wf: WorkflowHand
     position = client._make_request("GET", f"/queue/default/i/{first.item_id}/position/?x=1").json()
     assert position["position"] == 2
     for item in ("abc", "-1", "1.5", "²"):
-        with pytest.raises(errors.RejectedError, match="no id of a queue item") as caught:
+        with pytest.raises(errors.RejectedError, match="not the id of a queue item") as caught:
             client._make_request("GET", f"/queue/default/i/{item}/position")
         assert isinstance(caught.value, ValueError)
     assert "torch" in client.request("GET", "/api/v1/app/app_deps").json()

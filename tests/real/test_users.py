@@ -388,7 +388,7 @@ def test_secrets_are_never_seen(
             repr(client.auth),
             repr(client.stats()),
             repr(wf),
-            wf.inputs._repr_html_() if hasattr(wf.inputs, "_repr_html_") else "",
+            str([wf._repr_mimebundle_(), run._repr_mimebundle_()]),
         ]
         answer = client.request("GET", "/api/v1/auth/me")
         seen += [repr(answer), answer.text]

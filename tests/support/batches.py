@@ -53,6 +53,10 @@ class Plan:
         self._graphs = graphs
         self._bad = bad
 
+    @property
+    def invalid(self) -> int:
+        return len(self._bad)
+
     def __len__(self) -> int:
         return len(self._widths)
 

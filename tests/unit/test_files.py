@@ -95,7 +95,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for name in ("pipe", "folder", "link"):
-        with pytest.raises(FileExistsError, match="no file") as caught, whole_file(tmp_path / name):
+        with pytest.raises(FileExistsError, match="not a file") as caught, whole_file(tmp_path / name):
             pass
         assert caught.value.filename in {str(tmp_path / name), str(tmp_path / "pipe")}
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

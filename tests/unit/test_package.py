@@ -61,10 +61,10 @@ print(sorted({"batch", "cli", "demo", "local", "notebook", "patterns", "report"}
 
 def test_the_demo_says_what_it_does_before_it_does_anything() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "invokeai_py_client.demo", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "invokeai_py_client.cli.demo", "--help"], capture_output=True, text=True, check=True
     )
     assert "INVOKEAI_URL" in done.stdout
     wrong = subprocess.run(
-        [sys.executable, "-m", "invokeai_py_client.demo", "--fast"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "invokeai_py_client.cli.demo", "--fast"], capture_output=True, text=True, check=False
     )
     assert (wrong.returncode, wrong.stdout) == (2, "")

@@ -31,6 +31,7 @@ class _ItemRows:
 
     rows: Sequence[PlannedRow]
     columns: Sequence[str]
+    invalid: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -468,12 +468,18 @@ class AsyncBatchRun(FixedAttributes):
 
     @on_engine
     async def pause(self) -> None:
-        """Send nothing more until `resume`. What is in the queue already runs on."""
+        """Send no more rows until `resume`.
+
+        Rows that are in the server's queue run on, and are recorded and downloaded as they end. One request may be
+        under way when this is called: its rows reach the queue. If the server is away, or its queue is full, that
+        request is repeated until the server takes it. A paused batch is not over while rows are unsent, so `wait`
+        goes on. Another process that goes on with the folder is not paused.
+        """
         self._runner.pause()
 
     @on_engine
     async def resume(self) -> None:
-        """Go on after `pause`, or after a wait that Ctrl-C has ended."""
+        """Send the rest, after `pause` or after a wait that Ctrl-C has ended."""
         self._runner.resume()
 
     @on_engine
@@ -495,7 +501,8 @@ class AsyncBatchRun(FixedAttributes):
             How many there are.
 
         Raises:
-            BatchFolderError: another process uses the folder by now.
+            BatchFolderError: another batch uses the folder, or has used it since.
+            RunError: the batch has stopped before all rows had ended. Submit the plan again.
             SettingsError: the batch was found by its id, without its plan.
         """
         return self._runner.retry_failed()

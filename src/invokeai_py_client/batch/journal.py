@@ -71,13 +71,13 @@ class Journal:
                 yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]])
 
     def started(self, start: Start) -> None:
-        """Record that a batch starts, or is started again.
+        """Record that a batch starts, or is started again. It is on the disk with the next chunk at the latest.
 
         Raises:
             OSError: the journal cannot be written.
         """
         line = {"start": start.workflow, "options": start.options}
-        self._file.append(line, is_durable=True)
+        self._file.append(line)
         self._take(line)
 
     def sending(self, chunk: SentChunk) -> None:
@@ -115,17 +115,27 @@ def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[s
     """
     if not data:
         return [checksum([])] * count
+    # The texts that `checksum` makes, put together from those of the names, which are the same for all items.
     (group,) = data
-    names = [(datum["node_path"], datum["field_name"]) for datum in group]
-    return [
-        checksum((*name, value) for name, value in zip(names, values, strict=True))
-        for values in zip(*(datum["items"] for datum in group), strict=True)
-    ]
+    columns = []
+    for datum in group:
+        names = _text([datum["node_path"], datum["field_name"]])[:-1]
+        columns.append([f"{names},{_text(value)}]" for value in datum["items"]])
+    return [_sum(f"[{','.join(values)}]") for values in zip(*columns, strict=True)]
 
 
 def checksum(values: Iterable[tuple[str, str, Any]]) -> str:
     """Return the checksum of the (node id, field name, value) of one item."""
-    return hashlib.blake2b(_ENCODER.encode(_plain([*values])).encode(), digest_size=6).hexdigest()
+    return _sum(_text([*values]))
+
+
+def _sum(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _text(value: Any) -> str:
+    """Return a value as JSON, in one way whatever the order of its keys."""
+    return repr(value) if type(value) is int else _ENCODER.encode(_plain(value))
 
 
 def _plain(value: Any) -> Any:

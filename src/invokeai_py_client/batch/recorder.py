@@ -50,6 +50,11 @@ class Rows(Protocol):
         """The names of the columns."""
         ...
 
+    @property
+    def invalid(self) -> int:
+        """The number of rows that have problems."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[PlannedRow]: ...
@@ -134,7 +139,9 @@ class Recorder:
         latest = manifest.latest()
         found: dict[str, PlannedRow] = {}
         taken: list[str] = []
-        for row in self.plan:
+        # Making rows takes time: that of a new batch is not wasted on them.
+        is_new = not (latest or awaited or self.plan.invalid)
+        for row in self.plan if not is_new else ():
             offset = latest.pop(row.row_id, None)
             outcome = None if offset is None else manifest.read(offset, row.index)
             if row.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +25,11 @@ from invokeai_py_client.transport.sender import Sender
 
 _REFILL_AT = 3
 """The queue is filled up when a third of the window is left: it does not run dry, and the chunks are large."""
+
+_FIRST_CHUNK = 1000
+_GROWTH = 4
+"""The first chunk is small, so that the server stores it while the next one is made ready; each may be that many times
+larger than the one before."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
@@ -121,40 +126,60 @@ class ChunkSender:
         Raises:
             InvokeAIError: an error that all rows would meet.
         """
+        chunks = self._chunks()
+        following = asyncio.create_task(anext(chunks, None))
+        try:
+            while (ready := await following) is not None:
+                # The next chunk is made ready while this one is on its way.
+                following = asyncio.create_task(anext(chunks, None))
+                await self._send(ready)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _chunks(self) -> AsyncGenerator[_ReadyChunk]:
+        """Yield chunks of the rows that are unsent, as large as there is room for."""
         groups = iter(await asyncio.to_thread(self._plan.groups))
-        taken = 0
+        limit, is_filling, taken = _FIRST_CHUNK, False, 0
         while not self._control.is_canceled and (group := await asyncio.to_thread(next, groups, None)) is not None:
             rows = iter(group)
             prepared: GroupBodies | None = None
-            while room := await self._room():
-                part = await asyncio.to_thread(self._recorder.take_unsent, rows, room)
-                taken += len(part)
+            while room := await self._room(is_filling=is_filling):
+                part = await asyncio.to_thread(self._recorder.take_unsent, rows, min(room, limit))
                 if not part:
                     break
+                taken += len(part)
+                is_filling = len(part) == limit < room
+                limit *= _GROWTH
                 try:
                     if prepared is None:
                         prepared = await self._control.patiently(partial(self._bodies.prepare, group))
                     ready = await self._ready(prepared, part)
-                    if ready is not None:
-                        await self._send(ready)
                 except FATAL:
                     raise
                 except InvokeAIError as error:
                     self._refused(part, error)
+                    continue
+                if ready is not None:
+                    yield ready
         if not taken and not self._control.is_canceled:
             raise AssertionError(f"{self._recorder.table.unsent} rows are in no group of the plan")
 
     def _refused(self, rows: Iterable[PlannedRow], error: InvokeAIError) -> None:
+        """Record rows as failed that cannot be sent."""
         for row in rows:
             if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
                 self._recorder.failed(row, one_line(error), self._http)
 
-    async def _room(self) -> int:
-        """Wait until items may be sent, and return how many; 0 if nothing more is to be sent."""
+    async def _room(self, *, is_filling: bool) -> int:
+        """Wait until items may be sent, and return how many; 0 if nothing more is to be sent.
+
+        Args:
+            is_filling: whether the queue is being filled up already, so that any room will do.
+        """
         window, table, control = self._options.window, self._recorder.table, self._control
-        await control.until(
-            lambda: control.is_canceled or (not control.is_paused and table.in_flight <= window // _REFILL_AT)
-        )
+        most = window - 1 if is_filling else window // _REFILL_AT
+        await control.until(lambda: control.is_canceled or (not control.is_paused and table.in_flight <= most))
         return 0 if control.is_canceled else window - table.in_flight
 
     async def _ready(self, bodies: GroupBodies, rows: Sequence[PlannedRow]) -> _ReadyChunk | None:
@@ -183,9 +208,10 @@ class ChunkSender:
         """Send a chunk when the batch is not paused.
 
         Raises:
-            InvokeAIError: it cannot be sent; its rows are unsent.
+            InvokeAIError: an error that all rows would meet.
         """
         chunk, control = ready.chunk, self._control
+        rows = [*chunk.rows.values()]
         try:
             await control.until(lambda: control.is_canceled or not control.is_paused)
             if control.is_canceled:
@@ -210,9 +236,12 @@ class ChunkSender:
                 raise
             # It was not this task, but the request that was given up.
             return
-        except InvokeAIError:
+        except InvokeAIError as error:
             self._follower.drop(chunk)
-            raise
+            if isinstance(error, FATAL):
+                raise
+            self._refused(rows, error)
+            return
         finally:
             self._request = None
             control.notify()

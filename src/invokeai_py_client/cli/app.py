@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from invokeai_py_client import __version__
-from invokeai_py_client.cli.commands import FORMATS, GlobalOptions, LazyGroup
+from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, FORMATS, GlobalOptions, LazyGroup
 from invokeai_py_client.cli.failures import Failure, failure_of
 from invokeai_py_client.cli.output import Output
 
@@ -68,6 +68,9 @@ click.version_option(__version__, message="%(version)s")(root)
 def run(arguments: Sequence[str]) -> int:
     """Run a command; return its exit code."""
     options = GlobalOptions(format=_format_in(arguments))
+    if COMPLETE_VARIABLE in os.environ:
+        # It tells click how to speak to the shells.
+        from invokeai_py_client.cli import shell_scripts as shell_scripts
     try:
         with _logging_to_stderr("--verbose" in arguments):
             result = root.main([*arguments], prog_name="invokeai-client", standalone_mode=False, obj=options)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 FORMATS = ("auto", "human", "json", "quiet")
+
+COMPLETE_VARIABLE = "_INVOKEAI_CLIENT_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
 
 _WHOLE = 1_000
 """More characters than the first sentence of a command's help has."""
@@ -160,6 +166,15 @@ class LazyGroup(Group):
             return None
         command: click.Command = importlib.import_module(self._modules[cmd_name][0]).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, without an import, and the options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text) for name, (_, text) in self._modules.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the short helps, without an import."""

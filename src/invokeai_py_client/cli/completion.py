@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from itertools import islice
-from typing import TYPE_CHECKING
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from invokeai_py_client.cli.commands import Command, options_of
+from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, Command, options_of
 from invokeai_py_client.cli.session import Session
 
-if TYPE_CHECKING:
-    from invokeai_py_client.client import InvokeAIClient
-
 PROGRAM = "invokeai-client"
-_VARIABLE = "_INVOKEAI_CLIENT_COMPLETE"
+
 _MOST = 50
+
+_MOST_ITEMS = 500
+"""Items of the queue that jobs are looked for in, the newest."""
+
+_REMEMBERED = 600.0
+"""Seconds for which the inputs of a workflow of the library are remembered."""
+
+_CONTROLS = dict.fromkeys((*range(32), 127))
+
+Get = Callable[..., Any]
+"""Sends a request to a path, a POST if it is given a body, and returns the JSON of the response."""
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -27,62 +36,129 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
     "completion",
     cls=Command,
     help="Print the script that completes commands, options, inputs, boards, models and jobs in a shell.\n\n"
-    'Evaluate it in the start-up file of the shell: eval "$(invokeai-client completion bash)".',
+    'Evaluate it in the start-up file of the shell: eval "$(invokeai-client completion bash)" for bash and zsh, and '
+    "invokeai-client completion fish | source for fish.",
     example="invokeai-client completion bash",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print a completion script."""
+    from invokeai_py_client.cli import shell_scripts as shell_scripts
+
     kind = get_completion_class(shell)
     assert kind is not None
     # Whoever evaluates it reads it through a pipe, and wants no JSON.
-    click.echo(kind(click.get_current_context().find_root().command, {}, PROGRAM, _VARIABLE).source())
+    click.echo(kind(click.get_current_context().find_root().command, {}, PROGRAM, COMPLETE_VARIABLE).source())
 
 
-def of_server(names: Callable[[InvokeAIClient], Iterable[str]]) -> Completer:
-    """Return a completer that offers names of the server, and nothing if it does not respond soon."""
+def of_server(names: Callable[[Get, str], list[object]]) -> Completer:
+    """Return a completer that offers names of the server, and nothing if it does not respond soon.
+
+    Args:
+        names: is given a function that sends a request, and the queue that the command names, quoted.
+    """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from invokeai_py_client.errors import InvokeAIError
+        from urllib.parse import quote
 
-        session = Session(options_of(ctx), is_quick=True)
+        from invokeai_py_client.cli.quick_requests import ask
+
         try:
-            fitting = (name for name in names(session.client) if name.startswith(incomplete))
-            return [CompletionItem(name) for name in islice(fitting, _MOST)]
-        except (InvokeAIError, click.ClickException, OSError):
+            settings = Session(options_of(ctx)).settings
+            queue_id = quote(ctx.params.get("queue_id") or "default", safe="")
+            found = [*names(lambda path, body=None: ask(settings, path, body), queue_id)]
+        except Exception:
+            # Whatever is wrong, a command line that is being typed is no place to tell it.
             return []
-        finally:
-            session.close()
+        clean = dict.fromkeys(str(name).translate(_CONTROLS) for name in found)
+        return [CompletionItem(name) for name in clean if name.startswith(incomplete)][:_MOST]
 
     return complete
 
 
-boards = of_server(lambda client: (board.board_name for board in client.board_repo.list_boards()))
-models = of_server(lambda client: (model.name for model in client.models.list_models()))
-items = of_server(lambda client: (str(item.item_id) for item in client.queue.list_items()))
-jobs = of_server(lambda client: dict.fromkeys(item.batch_id for item in islice(client.queue.list_items(), 500)))
-images = of_server(lambda client: (image.name for image in islice(client.image_repo.list_images(), 500)))
+def _boards(get: Get, queue_id: str) -> list[object]:
+    return [board["board_name"] for board in get("/api/v1/boards/?all=true")]
+
+
+def _models(get: Get, queue_id: str) -> list[object]:
+    return [model["name"] for model in get("/api/v2/models/")["models"]]
+
+
+def _items(get: Get, queue_id: str) -> list[object]:
+    return [*get(f"/api/v1/queue/{queue_id}/item_ids?order_dir=DESC")["item_ids"]]
+
+
+def _jobs(get: Get, queue_id: str) -> list[object]:
+    item_ids = _items(get, queue_id)[:_MOST_ITEMS]
+    items = get(f"/api/v1/queue/{queue_id}/item_summaries_by_ids", {"item_ids": item_ids})
+    return [item["batch_id"] for item in items]
+
+
+def _images(get: Get, queue_id: str) -> list[object]:
+    return [*get("/api/v1/images/names?is_intermediate=false")["image_names"]]
+
+
+boards = of_server(_boards)
+models = of_server(_models)
+items = of_server(_items)
+jobs = of_server(_jobs)
+images = of_server(_images)
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell, which knows files best."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def inputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the inputs of the workflow that is named before, each with an equals sign."""
-    from invokeai_py_client.cli.workflow_argument import load
-    from invokeai_py_client.errors import InvokeAIError
-
     # Where a value is still to come, click leaves the arguments before it unread.
     workflow = ctx.params.get("workflow") or next(iter(ctx.args), None)
     if not workflow or workflow == "-":
         return []
+    try:
+        labels = _labels(ctx, workflow)
+    except Exception:
+        return []
+    count = Counter(label.casefold() for label in labels)
+    offered = []
+    for index, label in enumerate(labels):
+        # What --set would not take for this label has only its index.
+        is_plain = label == label.translate(_CONTROLS).strip() and "=" not in label and count[label.casefold()] == 1
+        key = label if label and is_plain else str(index)
+        if key.startswith(incomplete):
+            offered.append(CompletionItem(f"{key}=", help=label.translate(_CONTROLS) or None))
+    return offered
+
+
+def _labels(ctx: click.Context, workflow: str) -> list[str]:
+    """Return the labels of a workflow's inputs; they are remembered, as finding them takes a second."""
+    import hashlib
+    import json
+
+    from invokeai_py_client.files import cache_folder, whole_file
+
     session = Session(options_of(ctx), is_quick=True)
-    # Bash takes a label with spaces for several words.
-    is_bash = os.environ.get(_VARIABLE, "").startswith("bash")
+    path = Path(workflow)
+    is_file = path.is_file()
+    content = path.read_bytes() if is_file else f"{session.settings.url} {workflow}".encode()
+    folder = cache_folder()
+    entry = None if folder is None else folder / "completion" / f"{hashlib.sha256(content).hexdigest()[:32]}.json"
+    try:
+        if entry is not None and (is_file or time.time() - entry.stat().st_mtime < _REMEMBERED):
+            found = json.loads(entry.read_bytes())
+            if isinstance(found, list):
+                return [str(label) for label in found]
+    except (OSError, ValueError):
+        pass
+    from invokeai_py_client.cli.workflow_argument import load
+
     try:
         wf = session.client.workflow_repo.create_workflow(load(session, workflow))
-        keys = [
-            (str(entry.index) if is_bash and " " in entry.label else entry.label, entry.label) for entry in wf.inputs
-        ]
-    except (InvokeAIError, click.ClickException, OSError):
-        return []
+        labels = [one.label for one in wf.inputs]
     finally:
         session.close()
-    return [CompletionItem(f"{key}=", help=label) for key, label in keys if key.startswith(incomplete)]
+    if entry is not None:
+        with whole_file(entry) as file:
+            file.write(json.dumps(labels).encode())
+    return labels

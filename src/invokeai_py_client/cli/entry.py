@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from collections.abc import Sequence
 
@@ -25,4 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from invokeai_py_client.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the code page of a Windows console or a pipe lacks is escaped, and is no error.
+            stream.reconfigure(errors="backslashreplace")
     return run(sys.argv[1:] if arguments is None else arguments)

@@ -7,7 +7,6 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 
 
@@ -34,15 +33,16 @@ class ImageNames:
             for entry in wf.inputs
             if entry.value is not None
         }
-        seeds = {entry.value for entry in wf.seed_inputs()}
+        # A seed that is drawn for each run is not known.
+        seeds = {entry.value if entry.edge is None else None for entry in wf.seed_inputs()}
         self._facts["seed"] = seeds.pop() if len(seeds) == 1 else None
         self._plain = None if "{" in template else plain_name(template)
         labels = [entry.label for entry in wf.inputs]
         self._names = FileNames("{index}" if self._plain else template, labels, taken)
 
-    def of(self, images: Sequence[Image]) -> list[str]:
-        """Return the names of the files of images."""
-        suffixes = [PurePath(image.name).suffix or ".png" for image in images]
+    def of(self, images: Sequence[str]) -> list[str]:
+        """Return the names of the files of images, which the server calls so."""
+        suffixes = [PurePath(name).suffix or ".png" for name in images]
         if self._plain is not None:
             return self._names.files_of(self._plain, suffixes)
         return [

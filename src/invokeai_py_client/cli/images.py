@@ -14,7 +14,7 @@ from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.transfers.concurrent import TransferReport
 
 command = Group("images", help="List, show, download, upload, star and delete the images of the server.")

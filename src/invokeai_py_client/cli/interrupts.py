@@ -12,7 +12,7 @@ from typing import Any
 from invokeai_py_client.cli.failures import INTERRUPTED
 from invokeai_py_client.cli.output import Output
 
-_LOOKS_EVERY = 0.1
+LOOKS_EVERY = 0.1
 """Seconds between two looks at the work. A thread that waits for a lock would not notice Ctrl-C on Windows."""
 
 
@@ -55,7 +55,7 @@ def attend(
 
 
 def _watch(future: Future[Any], tick: Callable[[], object]) -> None:
-    while not wait([future], _LOOKS_EVERY).done:
+    while not wait([future], LOOKS_EVERY).done:
         tick()
 
 

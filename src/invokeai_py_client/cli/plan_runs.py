@@ -234,8 +234,8 @@ def _shown(values: Any) -> str:
     from invokeai_py_client.report.axes import label_of
 
     texts = [label_of(one) for one in values[:_MOST_VALUES]]
-    shortened = [text if len(text) <= 30 else f"{text[:29]}…" for text in texts]
-    return ", ".join(shortened) + (f", … ({len(values):,} values)" if len(values) > _MOST_VALUES else "")
+    shortened = [text if len(text) <= 30 else f"{text[:27]}..." for text in texts]
+    return ", ".join(shortened) + (f", ... ({len(values):,} values)" if len(values) > _MOST_VALUES else "")
 
 
 def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | None:

@@ -17,7 +17,7 @@ from invokeai_py_client.cli.session import Session, with_session
 from invokeai_py_client.cli.submitting import board_option, queue_option, wait_for_run
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.workflow.inputs import WorkflowInput
 

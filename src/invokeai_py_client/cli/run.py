@@ -25,7 +25,7 @@ from invokeai_py_client.cli.submitting import (
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
 
 if TYPE_CHECKING:
-    from invokeai_py_client.blocking.image import Image
+    from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.cli.image_names import ImageNames
     from invokeai_py_client.wire.events import Event
@@ -174,7 +174,9 @@ def _set_seeds(wf: WorkflowHandle, seed: int) -> None:
 def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[Path]:
     if names is None:
         return [image.save(out) for image in images]
-    return [image.save_as(out / name) for image, name in zip(images, names.of(images), strict=True)]
+    return [
+        image.save_as(out / name) for image, name in zip(images, names.of([one.name for one in images]), strict=True)
+    ]
 
 
 def _show_images(output: Output, made: Sequence[object], seconds: float) -> None:

@@ -34,7 +34,7 @@ class Session:
 
     Args:
         options: the global options.
-        is_quick: wait two seconds at most for the server, and try once.
+        is_quick: wait ten seconds at most for the server, and try once.
     """
 
     def __init__(self, options: GlobalOptions, *, is_quick: bool = False) -> None:
@@ -107,7 +107,7 @@ class Session:
         options, profile = self._options, self.profile
         settings: dict[str, Any] = {"default_board": self.board or profile.board, **more}
         if self._is_quick:
-            settings |= {"timeout": 2.0, "connect_timeout": 1.0, "retries": 0}
+            settings |= {"timeout": 10.0, "connect_timeout": 1.0, "retries": 0}
         environment = None if options.profile else os.environ.get(URL_VARIABLE)
         url = options.url or (None if environment else profile.url)
         if url is None and not environment:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +79,8 @@ def _cells(key: str, text: str, entry: WorkflowInput) -> Any:
 
 def _split(key: str, text: str, entry: WorkflowInput | None) -> list[Any]:
     """Return the values of a text; those of a seed if no input is given."""
+    import csv
+
     try:
         cells = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
@@ -105,6 +105,8 @@ def _split(key: str, text: str, entry: WorkflowInput | None) -> list[Any]:
 
 
 def _range(key: str, first: str, last: str, step: str | None) -> Sequence[int | float]:
+    from decimal import Decimal
+
     low, high, width = Decimal(first), Decimal(last), abs(Decimal(step or 1))
     if not width:
         raise Failure("usage", f"The step of {key!r} is 0.", "Write a range as first..last..step, such as 4..20..4.")

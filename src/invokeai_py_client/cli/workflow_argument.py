@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 workflow_argument = click.argument(
     "workflow",
     cls=Argument,
+    shell_complete=completion.files,
     help="A file that the web UI exported, an image that InvokeAI made from a workflow (PNG), the name or id of a "
     "workflow in the server's library, or - for JSON on stdin.",
 )

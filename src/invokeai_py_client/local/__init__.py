@@ -15,7 +15,21 @@ It needs the extra `local` (`pip install "invokeai-py-client[local]"`) and about
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invokeai_py_client.local.running import RunningServer, running_servers
-from invokeai_py_client.local.server import DEFAULT_VERSION, LocalServer
+
+if TYPE_CHECKING:
+    from invokeai_py_client.local.server import DEFAULT_VERSION, LocalServer
 
 __all__ = ["DEFAULT_VERSION", "LocalServer", "RunningServer", "running_servers"]
+
+
+def __getattr__(name: str) -> object:
+    # Every command looks for running servers, and few start one.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from invokeai_py_client.local import server
+
+    value: object = getattr(server, name)
+    return value

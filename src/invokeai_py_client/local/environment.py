@@ -36,7 +36,8 @@ class ServerEnvironment:
         name = f"invokeai-{version}" + (f"-{exclude_newer}" if exclude_newer else "")
         if not re.fullmatch(r"[\w.+-]+", name):
             raise LocalServerError(
-                f"{version!r} is no version of invokeai.", hint="Give one that is on the package index, such as 6.14.2."
+                f"{version!r} is not a version of invokeai.",
+                hint="Give one that is on the package index, such as 6.14.2.",
             )
         self.folder = cache / "servers" / name
         self._marker = self.folder / "complete"

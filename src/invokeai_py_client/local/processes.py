@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -117,6 +116,8 @@ def _identity_on_linux(pid: int) -> str | None:
 
 
 def _identity_by_ps(pid: int) -> str | None:
+    import subprocess
+
     command = ["ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C", "TZ": "UTC"}

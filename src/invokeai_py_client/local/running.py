@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -134,6 +133,8 @@ def _folder() -> Path | None:
 
 
 def _record_of(root: str) -> Path | None:
+    import hashlib
+
     folder = _folder()
     return None if folder is None else folder / f"{hashlib.sha256(root.encode()).hexdigest()[:16]}.json"
 

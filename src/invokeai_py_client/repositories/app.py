@@ -75,7 +75,7 @@ class AsyncApp(FixedAttributes):
 
         Raises:
             TransportError: nothing can be reached at the address.
-            NotInvokeAIError: something answers, but it is no InvokeAI server.
+            NotInvokeAIError: something answers, but it is not an InvokeAI server.
         """
         return await server_version(self._http)
 
@@ -159,7 +159,7 @@ class AsyncApp(FixedAttributes):
 
         Raises:
             NotReadyError: it did not answer for so long; it is a TransportError and a TimeoutError.
-            NotInvokeAIError: something answers, but it is no InvokeAI server.
+            NotInvokeAIError: something answers, but it is not an InvokeAI server.
             RedirectedError: it redirects to another server.
             AuthenticationError: something before it wants a login, likewise ForbiddenError.
             SettingsError: the timeout is not a positive number of seconds.
@@ -178,7 +178,7 @@ class AsyncApp(FixedAttributes):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotReadyError(
-                    f"{url} was waited for {time.monotonic() - began:.1f} s, and is no InvokeAI server yet. "
+                    f"{url} was waited for {time.monotonic() - began:.1f} s, and is not an InvokeAI server yet. "
                     f"The last time: {last}",
                     url=url,
                     method="GET",

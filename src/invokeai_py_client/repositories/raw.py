@@ -87,7 +87,7 @@ class RawRequests:
         url = self._http.url_of(call.path)
         if not _ITEM_ID.fullmatch(item_id):
             raise RejectedError(
-                f"{call.method} {url}: {item_id!r} is no id of a queue item.",
+                f"{call.method} {url}: {item_id!r} is not the id of a queue item.",
                 status=422,
                 method=call.method,
                 url=url,

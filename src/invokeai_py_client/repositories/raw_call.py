@@ -52,13 +52,13 @@ def raw_call(
         SettingsError: the timeout is not a positive number of seconds.
     """
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
-        raise InvalidRequestError(f"{method!r} is no HTTP method.", hint="Give one such as GET or POST.")
+        raise InvalidRequestError(f"{method!r} is not an HTTP method.", hint="Give one such as GET or POST.")
     route, query = _parted(path)
     query |= {name: [*query.get(name, ()), *_values(name, value)] for name, value in _items(params, "params")}
     sent = dict(_items(headers, "headers"))
     for name, value in sent.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise InvalidRequestError(f"{name!r} is no name of a header.", hint="Give one such as 'Accept'.")
+            raise InvalidRequestError(f"{name!r} is not the name of a header.", hint="Give one such as 'Accept'.")
         if not isinstance(value, str) or _CONTROL.search(value.replace("\t", "")):
             # Not shown: it may be a password.
             raise InvalidRequestError(
@@ -124,7 +124,7 @@ def _hidden_text(value: Any) -> Any:
 def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
     """The path with what may not stand in it quoted, and the query that it held."""
     if not isinstance(path, str):
-        raise UnsafePathError(f"{path!r} is no path.", name=str(path), hint="Give one such as /api/v1/app/version.")
+        raise UnsafePathError(f"{path!r} is not a path.", name=str(path), hint="Give one such as /api/v1/app/version.")
     route, _, written = path.partition("?")
     if "://" in route or _CONTROL.search(path):
         shown = _LOGIN.sub("//...@", "".join(route))

@@ -79,7 +79,7 @@ def schema_drift(document: Mapping[str, Any]) -> list[Drift]:
         does without, is among them too.
 
     Raises:
-        WorkflowError: it describes no nodes, so it is no InvokeAI server's.
+        WorkflowError: it describes no nodes, so it is not an InvokeAI server's.
     """
     return [*_routes(document), *_events(document), *_nodes(NodeTemplates.from_openapi(document))]
 

@@ -28,7 +28,7 @@ async def server_version(http: Sender, *, retries: int | None = None) -> str:
             # A server that starts, or something before it, which says why.
             raise
         raise NotInvokeAIError(
-            f"{error.url} does not tell a version, so this is no InvokeAI server.",
+            f"{error.url} does not tell a version, so this is not an InvokeAI server.",
             url=error.url,
             method=call.method,
             hint="Check the address, and the sub-path if the server has one.",

@@ -68,7 +68,7 @@ class AsyncStylePresets(FixedAttributes):
             image: what the web UI shows of it.
 
         Raises:
-            NotAnImageError: it is no image of a known kind.
+            NotAnImageError: it is not an image of a known kind.
         """
         data = _data(name, positive_prompt, negative_prompt, is_public)
         return await self._http.send(style_presets.create_style_preset(data, await _part(image)))

@@ -262,7 +262,7 @@ class AsyncWorkflows(FixedAttributes):
 
         Raises:
             NotFoundError: there is no such workflow.
-            NotAnImageError: it is no image file of a known kind.
+            NotAnImageError: it is not an image file of a known kind.
             OSError: it cannot be read.
         """
         content = image if isinstance(image, bytes) else path_of(image)

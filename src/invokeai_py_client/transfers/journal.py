@@ -41,7 +41,7 @@ class TransferLog:
         """Read the log and open it.
 
         Raises:
-            TransferRefusedError: the file is no such log; it stays as it is.
+            TransferRefusedError: the file is not such a log; it stays as it is.
             OSError: it cannot be read or written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ class TransferLog:
 
     def _no_log(self) -> TransferRefusedError:
         return TransferRefusedError(
-            f"{self._path} is no log of transfers, and stays as it is.",
+            f"{self._path} is not a log of transfers, and stays as it is.",
             hint="Give a file that is not there yet, or one that an earlier call has made.",
         )
 

@@ -123,7 +123,7 @@ def _of_path(path: Path) -> tuple[bytes | Path, bytes]:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         # A pipe could be waited for for ever. Opening a folder raises its own error.
-        raise NotAnImageError(f"{path} is no regular file.", name=str(path), hint="Give an open file to read that.")
+        raise NotAnImageError(f"{path} is not a regular file.", name=str(path), hint="Give an open file to read that.")
     with path.open("rb") as file:
         # One small enough is read at once, which spares it being opened again and sent in pieces.
         if found.st_size <= _SMALL:

@@ -39,7 +39,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text; what is no UTF-8 is shown as the replacement character."""
+        """The body as text; what is not UTF-8 is shown as the replacement character."""
         return self.content.decode("utf-8", "replace")
 
     @property
@@ -53,7 +53,7 @@ class Response:
         Raises:
             NotInvokeAIError: it is a web page. The server answers unknown paths with its own, other servers with
                 whatever they like.
-            ServerError: it is something else that is no JSON, such as an image.
+            ServerError: it is something else that is not JSON, such as an image.
         """
         try:
             return read_json(self.content)

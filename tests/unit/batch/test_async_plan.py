@@ -11,6 +11,7 @@ from tests.documents import node
 from tests.support.scripted_server import ScriptedServer
 
 from invokeai_py_client import AsyncPlan, InvokeAIClient, Plan, WorkflowDefinition, WorkflowHandle, errors
+from invokeai_py_client.batch.folder import plan_path
 
 ADD: dict[str, Any] = {
     "name": "add",
@@ -122,3 +123,14 @@ def test_an_empty_text_is_not_a_folder(wf: WorkflowHandle) -> None:
     # It is what a variable holds that was not set; the current folder is not meant.
     with pytest.raises(errors.SettingsError, match=r"Give '\.' for the current folder"):
         wf.plan({"A": [1]}).submit(folder="")
+
+
+def test_a_sweep_draws_the_same_seeds_again_in_its_folder(client: InvokeAIClient, tmp_path: Path) -> None:
+    noise = node("noise", "noise", "1.0.3", seed=5, width=64, height=64, use_cpu=True)
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict({**ADD, "nodes": [*ADD["nodes"], noise]}))
+
+    earlier = wf.plan({"A": [1, 2]}, seeds="random")
+    plan_path(tmp_path).parent.mkdir()
+    earlier.save(plan_path(tmp_path))
+    batch = wf.sweep({"A": [3, 2, 1]}, tmp_path, seeds="random")
+    assert [row["seed"] for row in batch.to_rows()[:0:-1]] == [row.seed for row in earlier]

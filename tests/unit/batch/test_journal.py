@@ -64,6 +64,20 @@ def test_checksums_are_those_of_what_the_server_says_of_an_item() -> None:
     assert checksums([], 2) == [checksum([]), checksum([])]
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(), st.floats(allow_nan=False), st.text(), st.booleans(), st.none(), st.lists(st.integers())
+        ),
+        min_size=1,
+    )
+)
+def test_checksums_of_many_items_are_those_of_each(values: list[Any]) -> None:
+    names = [("noise", "seed"), ('a "node"', "\u00e9")]
+    data = [[{"node_path": node, "field_name": name, "items": values} for node, name in names]]
+    assert checksums(data, len(values)) == [checksum((*each, value) for each in names) for value in values]
+
+
 def test_items_are_found_by_their_values_where_their_order_does_not_tell() -> None:
     rows = [SentRow(str(n), f"{n}") for n in range(5)]
     assert aligned(rows, [(11, "1"), (13, "3"), (14, "0"), (15, "unknown")]) == {11: 1, 13: 3, 14: 0}

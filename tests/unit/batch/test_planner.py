@@ -46,7 +46,7 @@ def test_columns_are_multiplied_with_the_last_changing_fastest(templates: NodeTe
 def test_columns_are_zipped(templates: NodeTemplates) -> None:
     plan = planned(templates, {"Positive Prompt": iter("ab"), "Width": (64, 128), "Height": [8, 8]}, combine="zip")
     assert cells(plan) == [("a", 64, 8), ("b", 128, 8)]
-    # What does not vary is no axis.
+    # What does not vary is not an axis.
     assert [axis.name for axis in plan.shown_axes] == ["Positive Prompt", "Width"]
 
 

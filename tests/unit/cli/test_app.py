@@ -12,7 +12,7 @@ import click
 import pytest
 
 from invokeai_py_client.cli.app import root, run
-from invokeai_py_client.cli.commands import walk
+from invokeai_py_client.cli.commands import Argument, walk
 from invokeai_py_client.cli.failures import CODES
 
 
@@ -44,6 +44,9 @@ def test_each_command_has_sentences_and_an_example_in_its_help(name: str, capsys
     for option in command.params:
         if isinstance(option, click.Option) and option.name != "help":
             assert (option.help or "").endswith("."), (name, option.opts)
+        elif isinstance(option, Argument):
+            assert option.text.endswith("."), (name, option.name)
+            assert " ".join(option.text.split()) in " ".join(text.split()), (name, option.name)
 
 
 def test_each_example_can_be_parsed() -> None:
@@ -122,7 +125,7 @@ def test_help_costs_less_than_120_ms_more_than_python_itself() -> None:
             costs.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
         return min(costs)
 
-    help_costs = least("-m", "invokeai_py_client.cli", "images", "list", "--help")
+    help_costs = least("-m", "invokeai_py_client.cli", "sweep", "--help")
     assert help_costs - least("-c", "pass") < 0.12
 
 
@@ -130,9 +133,10 @@ def test_help_imports_neither_the_client_nor_rich() -> None:
     code = """
 import sys
 from invokeai_py_client.cli.entry import main
-for name in ("run", "images list", "models install", "discover"):
+for name in ("run", "batch", "sweep", "report", "images list", "models install", "discover"):
     main([*name.split(), "--help"])
 heavy = {"aiohttp", "pydantic", "asyncio", "rich", "invokeai_py_client.client", "invokeai_py_client.settings"}
+heavy |= {"textual_image", "PIL", "csv", "decimal"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -158,3 +162,17 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_code_page_lacks_is_escaped() -> None:
+    code = """
+import sys
+from invokeai_py_client.cli.entry import main
+main(["--version"])
+print("Ä漢.png")
+print("漢", file=sys.stderr)
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == b"\xc4\\u6f22.png"
+    assert done.stderr.splitlines()[-1] == b"\\u6f22"

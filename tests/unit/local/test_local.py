@@ -155,7 +155,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize("version", ["../6", "6 14", ""])
 def test_a_version_that_is_none_is_refused(tmp_path: Path, version: str) -> None:
-    with pytest.raises(LocalServerError, match="no version"):
+    with pytest.raises(LocalServerError, match="not a version"):
         LocalServer(version=version or "/", cache=tmp_path)
 
 

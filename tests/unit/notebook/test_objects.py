@@ -18,7 +18,6 @@ from tests.unit.notebook.conftest import Shown, bundle_of
 from tests.unit.notebook.test_elements import Parsed
 
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle, errors, image
-from invokeai_py_client.blocking import image as blocking_image
 
 BLANK: dict[str, Any] = {
     "name": "<blank>",
@@ -170,10 +169,13 @@ async def test_a_display_is_awaited_on_a_loop(scene: Scene, wf: WorkflowHandle, 
     assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The run goes on.")
 
 
-def test_a_run_of_a_closed_client_is_shown_without_its_images(scene: Scene, jupyter: Shown) -> None:
+def test_a_run_of_a_closed_client_is_shown_without_its_images_and_an_image_says_why(
+    scene: Scene, jupyter: Shown
+) -> None:
     with InvokeAIClient.from_url(scene.server.url) as client:
         run = finished_run(scene, client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(BLANK)))
     assert Parsed(bundle_of(run)["text/html"]).text == "completed"
+    assert "closed" in bundle_of(run.images[0])["text/plain"]
 
 
 @pytest.mark.usefixtures("terminal")
@@ -281,6 +283,7 @@ def finished_run(scene: Scene, wf: WorkflowHandle) -> Run:
 def test_an_image_is_the_file_of_the_server(scene: Scene, wf: WorkflowHandle, jupyter: Shown) -> None:
     picture = finished_run(scene, wf).images[0]
     assert bundle_of(picture) == {"text/plain": "<Image a.png>", "image/png": encoded(PNG)}
+    assert bundle_of(picture.aio)["image/png"] == encoded(PNG)
 
 
 def test_an_image_that_is_gone_says_so(scene: Scene, wf: WorkflowHandle, jupyter: Shown) -> None:
@@ -288,7 +291,7 @@ def test_an_image_that_is_gone_says_so(scene: Scene, wf: WorkflowHandle, jupyter
     scene.deletes = True
     bundle = bundle_of(picture)
     assert bundle.keys() == {"text/plain"}
-    assert bundle["text/plain"].startswith("<Image a.png>: not shown, as ")
+    assert bundle["text/plain"].startswith("a.png: not shown, as ")
     assert "Image not found" in bundle["text/plain"]
 
 
@@ -296,7 +299,7 @@ def test_no_cell_waits_long_for_a_slow_server(
     scene: Scene, wf: WorkflowHandle, jupyter: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image, "THUMBNAIL_SECONDS", 0.05)
-    monkeypatch.setattr(blocking_image, "SECONDS", 0.05)
+    monkeypatch.setattr(image, "IMAGE_SECONDS", 0.05)
     run = finished_run(scene, wf)
     scene.holds = True
     assert bundle_of(run.images[0])["text/plain"].endswith("it took too long to download")

@@ -33,7 +33,7 @@ def test_only_regular_files_are_uploaded_by_path(tmp_path: Path, target: str) ->
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / target)
     for path in (tmp_path / target, tmp_path / "link"):
-        with pytest.raises(errors.NotAnImageError, match="no regular file"):
+        with pytest.raises(errors.NotAnImageError, match="not a regular file"):
             Upload(path)
     with pytest.raises(IsADirectoryError):
         Upload(tmp_path)

@@ -330,7 +330,7 @@ async def test_a_subscription_that_is_not_acknowledged_fails(engine: Engine) -> 
             with pytest.raises(SocketFailure, match="no acknowledgement within 1 s"):
                 await engine.call(connection.subscribe("default"))
 
-    # None, one that is nested too deeply, and one that is no JSON; together, as each takes the second.
+    # None, one that is nested too deeply, and one that is not JSON; together, as each takes the second.
     await asyncio.gather(*map(check, ["", "431" + "[" * 200_000 + "]" * 200_000, "431[cut"]))
 
 

@@ -126,7 +126,7 @@ NOT_REPEATED = {
     "queue.delete_all_except_current",
     "queue.delete_by_destination",
     "queue.prune_queue",
-    # The second time is refused, or tells another story: a changed password, a model that is no checkpoint any more.
+    # The second time is refused, or tells another story: a changed password, a model that is not a checkpoint any more.
     "auth.update_me",
     "models.convert_model",
     "models.delete_models",

@@ -159,7 +159,7 @@ def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates
         (["07", "a"], [["x"], ["y"]]),
         (["a", "0"], [["y"], ["x"]]),
         (["a", "4294967294"], [["y"], ["x"]]),
-        # One more is no index any longer.
+        # One more is not an index any longer.
         (["a", "4294967295"], [["x"], ["y"]]),
         ([2.5, "2.5"], [["x", "y"]]),
         ([False, "false"], [["x", "y"]]),

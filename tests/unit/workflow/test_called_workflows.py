@@ -112,7 +112,7 @@ def test_what_is_no_input_of_the_called_workflow_is_not_exposed(templates: NodeT
         # Only ever connected.
         {"nodeId": "return", "fieldName": "values"},
     ]
-    # What the document lacks is no input of its node, although the type has it.
+    # What the document lacks is not an input of its node, although the type has it.
     del next(n for n in callee["nodes"] if n["id"] == "blur")["data"]["inputs"]["board"]
     callee["exposedFields"].append({"nodeId": "blur", "fieldName": "board"})
     callee["nodes"].append({"id": "note", "type": "notes", "data": {}})

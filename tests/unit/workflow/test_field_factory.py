@@ -141,7 +141,7 @@ def test_a_list_of_a_file_is_checked_item_by_item(held: Any, why: str) -> None:
 def test_one_item_of_a_file_may_stand_for_a_list_of_it() -> None:
     assert field("IntegerField", Cardinality.SINGLE_OR_COLLECTION, 5).fault() is None
     assert field("IntegerField", Cardinality.SINGLE_OR_COLLECTION, "5").fault() is not None
-    # What the server converts in an item is no fault.
+    # What the server converts in an item is not a fault.
     assert field("IntegerField", Cardinality.COLLECTION, [True]).fault() is None
 
 

@@ -22,7 +22,7 @@ class App(Blocking[AsyncApp]):
 
         Raises:
             TransportError: nothing can be reached at the address.
-            NotInvokeAIError: something answers, but it is no InvokeAI server.
+            NotInvokeAIError: something answers, but it is not an InvokeAI server.
         """
         return self._aio._engine.block(self._aio.get_version())
 
@@ -68,7 +68,7 @@ class App(Blocking[AsyncApp]):
 
         Raises:
             NotReadyError: it did not answer for so long; it is a TransportError and a TimeoutError.
-            NotInvokeAIError: something answers, but it is no InvokeAI server.
+            NotInvokeAIError: something answers, but it is not an InvokeAI server.
             RedirectedError: it redirects to another server.
             AuthenticationError: something before it wants a login, likewise ForbiddenError.
             SettingsError: the timeout is not a positive number of seconds.

@@ -10,7 +10,7 @@ from typing import Any
 
 from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
 from invokeai_py_client.batch.manifest import BatchRow
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.runtime.twins import Blocking
 
 
@@ -179,11 +179,17 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio.open_report()
 
     def pause(self) -> None:
-        """Send nothing more until `resume`. What is in the queue already runs on."""
+        """Send no more rows until `resume`.
+
+        Rows that are in the server's queue run on, and are recorded and downloaded as they end. One request may be
+        under way when this is called: its rows reach the queue. If the server is away, or its queue is full, that
+        request is repeated until the server takes it. A paused batch is not over while rows are unsent, so `wait`
+        goes on. Another process that goes on with the folder is not paused.
+        """
         return self._aio._engine.block(self._aio.pause())
 
     def resume(self) -> None:
-        """Go on after `pause`, or after a wait that Ctrl-C has ended."""
+        """Send the rest, after `pause` or after a wait that Ctrl-C has ended."""
         return self._aio._engine.block(self._aio.resume())
 
     def cancel(self) -> None:
@@ -203,7 +209,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
             How many there are.
 
         Raises:
-            BatchFolderError: another process uses the folder by now.
+            BatchFolderError: another batch uses the folder, or has used it since.
+            RunError: the batch has stopped before all rows had ended. Submit the plan again.
             SettingsError: the batch was found by its id, without its plan.
         """
         return self._aio._engine.block(self._aio.retry_failed())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImagesLike
 from invokeai_py_client.repositories.boards.board import AsyncBoard
 from invokeai_py_client.repositories.media.common import Category

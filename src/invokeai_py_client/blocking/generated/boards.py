@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal, Never
 
 from invokeai_py_client.blocking.generated.board import Board
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike
 from invokeai_py_client.repositories.boards.boards import AsyncBoards, Visibility
 from invokeai_py_client.runtime.twins import Blocking

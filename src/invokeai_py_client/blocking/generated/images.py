@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.repositories.arguments import BoardLike, ImageLike, ImagesLike
 from invokeai_py_client.repositories.media.common import Category, Origin
 from invokeai_py_client.repositories.media.images import AsyncImages
@@ -236,10 +236,10 @@ class Images(Blocking[AsyncImages]):
             What the server knows of it now.
 
         Raises:
-            NotAnImageError: it is no image of a known kind, no regular file, or nothing that Pillow can write.
+            NotAnImageError: it is neither an image of a known kind in a regular file, nor one that Pillow can write.
             NotFoundError, AmbiguousNameError: of the board.
             RejectedError: the server cannot read it.
-            UnsafePathError: it is no path.
+            UnsafePathError: it is not a path.
             OSError: the file cannot be read.
 
         Example:
@@ -384,7 +384,7 @@ class Images(Blocking[AsyncImages]):
         Raises:
             OSError: the folder cannot be made, or written; nothing is asked for then.
             TransferRefusedError: the folder's log is some other file.
-            TypeError: one is no image; the message says where it stands.
+            TypeError: one is not an image; the message says where it stands.
 
         Example:
             >>> report = client.image_repo.download_many(client.image_repo.list_images(board="tigers"), "tigers")

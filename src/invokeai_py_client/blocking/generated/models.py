@@ -153,7 +153,7 @@ class Models(Blocking[AsyncModels]):
 
         Raises:
             NotFoundError: there is none of that key.
-            RejectedError: it is no checkpoint of a main model.
+            RejectedError: it is not a checkpoint of a main model.
         """
         work = self._aio.convert_model(key)
         del key
@@ -200,7 +200,7 @@ class Models(Blocking[AsyncModels]):
         Endpoint: PATCH /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
-            NotAnImageError: it is no image of a known kind.
+            NotAnImageError: it is not an image of a known kind.
             NotFoundError: there is no model of that key.
         """
         work = self._aio.set_cover_image(key, image)

@@ -118,7 +118,8 @@ class Plan(Blocking[AsyncPlan]):
         each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
         images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
         what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
-        by now: rows that are the same are not run again, whatever their place.
+        by now: rows that are the same are not run again, whatever their place. Rows that were drawn at random are the
+        same if the plan was made with the same `random_seed`, `sample_seed`, or loaded from a file.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.blocking.image import Image
+from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.mapping import ReadsAsMapping

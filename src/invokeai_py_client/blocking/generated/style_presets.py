@@ -55,7 +55,7 @@ class StylePresets(Blocking[AsyncStylePresets]):
             image: what the web UI shows of it.
 
         Raises:
-            NotAnImageError: it is no image of a known kind.
+            NotAnImageError: it is not an image of a known kind.
         """
         work = self._aio.create_style_preset(name, positive_prompt, negative_prompt, is_public=is_public, image=image)
         del name, positive_prompt, negative_prompt, is_public, image

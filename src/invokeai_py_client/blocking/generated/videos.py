@@ -225,10 +225,10 @@ class Videos(Blocking[AsyncVideos]):
             What the server knows of it now.
 
         Raises:
-            NotAnImageError: it is no MP4, or no regular file.
+            NotAnImageError: it is not an MP4, or not a regular file.
             RejectedError: the server cannot read it.
             NotFoundError, AmbiguousNameError: of the board.
-            UnsafePathError: it is no path.
+            UnsafePathError: it is not a path.
             OSError: the file cannot be read.
         """
         work = self._aio.upload_video(

@@ -199,7 +199,7 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             Which inputs have moved, appeared, vanished or changed; it is false if none has.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is no such map.
+            WorkflowFileError: the file cannot be read, or is not such a map.
         """
         return self._aio.verify_input_index_map(path)
 
@@ -300,7 +300,8 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
 
         The page `index.html` shows the images as they finish; `contact_sheet.png` is written at the end. The first
         column is X, the second Y; each value of further columns, and each seed, has a tab and a sheet of its own.
-        Another sweep with more values into the same folder runs only the new combinations. For what `sweep` has no
+        Another sweep with more values into the same folder runs only the new combinations, each row with the seed that
+        it had if `seeds` is `random`. For what `sweep` has no
         argument, such as `sample` or `file_name`, use `plan(...).submit(folder=..., report=True)`.
 
         Args:

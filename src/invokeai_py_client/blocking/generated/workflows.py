@@ -202,7 +202,7 @@ class Workflows(Blocking[AsyncWorkflows]):
 
         Raises:
             NotFoundError: there is no such workflow.
-            NotAnImageError: it is no image file of a known kind.
+            NotAnImageError: it is not an image file of a known kind.
             OSError: it cannot be read.
         """
         work = self._aio.set_thumbnail(workflow_id, image)

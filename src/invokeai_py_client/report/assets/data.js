@@ -79,7 +79,7 @@
         seen = 0;
         continue;
       }
-      // A file that was read in the middle of a write is no program, and nothing of it was run.
+      // A file that was read in the middle of a write is not a program, and nothing of it was run.
       torn = isThere && began === undefined ? torn + 1 : 0;
       if (isFinished && began) return handlers.looked("finished");
       handlers.looked(!isThere ? "missing" : torn >= PATIENCE ? "torn" : "live");

@@ -258,10 +258,10 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
             What the server knows of it now.
 
         Raises:
-            NotAnImageError: it is no MP4, or no regular file.
+            NotAnImageError: it is not an MP4, or not a regular file.
             RejectedError: the server cannot read it.
             NotFoundError, AmbiguousNameError: of the board.
-            UnsafePathError: it is no path.
+            UnsafePathError: it is not a path.
             OSError: the file cannot be read.
         """
         upload = await asyncio.to_thread(Upload, path, kind=VIDEO)

@@ -49,7 +49,7 @@ async def download_zip(
         TransferError: the server could not make it, or there is no socket, or it was lost meanwhile.
         OSError: it cannot be written.
     """
-    # What is there and is no file, such as a device, is told before anything is asked.
+    # What is there and is not a file, such as a device, is told before anything is asked.
     check_target(file_for(path, "any.zip"))
     ended: dict[str, str | None] = {}
     changed = asyncio.Event()

@@ -198,7 +198,7 @@ class AsyncModels(AsyncModelInstalls):
 
         Raises:
             NotFoundError: there is none of that key.
-            RejectedError: it is no checkpoint of a main model.
+            RejectedError: it is not a checkpoint of a main model.
         """
         # The server answers 424 for a key that is not there.
         await self._http.send(models.get_model(key))
@@ -266,7 +266,7 @@ class AsyncModels(AsyncModelInstalls):
         Endpoint: PATCH /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
-            NotAnImageError: it is no image of a known kind.
+            NotAnImageError: it is not an image of a known kind.
             NotFoundError: there is no model of that key.
         """
         content = image if isinstance(image, bytes) else path_of(image)

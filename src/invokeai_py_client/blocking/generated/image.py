@@ -1,5 +1,5 @@
 # Generated from image.py by scripts/generate_blocking.py. Do not edit.
-"""`ImageMethods`: the methods of `AsyncImage`, blocking."""
+"""`Image`: the methods of `AsyncImage`, blocking."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from invokeai_py_client.wire import records
 from invokeai_py_client.workflow.outputs import NodePath
 
 
-class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
+class Image(Blocking[AsyncImage], ReadsAsMapping):
     """One image on the server. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
 
     An image of `image_repo` or of a board has what the server knew of it when it was fetched: `image.width`, or
     `image["width"]` for this and for whatever else the server sent. Of an image of a run only the name is known, until
     `refresh` has fetched the rest.
+
+    In a notebook, an image that is the last line of a cell is downloaded and shown, if that takes no more than 5 s.
 
     Example:
         >>> for image in run.images:
@@ -165,6 +167,10 @@ class ImageMethods(Blocking[AsyncImage], ReadsAsMapping):
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return self._aio._engine.block(self._aio.pil())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the image file for a notebook; in its place, the reason if it cannot be had."""
+        return self._aio._repr_mimebundle_(include, exclude)
 
     def _names(self) -> Collection[str]:
 
