@@ -25,6 +25,16 @@ class Docstrings(griffe.Extension):
             del func.parameters["unknown"]
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
-        """Leave out the constructor that all blocking classes inherit: the client makes their objects."""
+        """Leave out the constructor that all blocking classes inherit, and name the type of their `aio`."""
         if cls.name == "Blocking":
             cls.members.pop("__init__", None)
+        for base in map(str, cls.bases):
+            if awaited := re.fullmatch(r"Blocking\[\W?(?:public\.)?(\w+)\W?\]", base):
+                aio = griffe.Attribute(
+                    "aio",
+                    lineno=cls.lineno,
+                    annotation=griffe.ExprName(awaited[1], parent=cls.package),
+                    docstring=griffe.Docstring("The same methods, awaited; they may be used from any event loop."),
+                )
+                aio.labels.add("property")
+                cls.set_member("aio", aio)

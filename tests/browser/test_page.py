@@ -143,6 +143,11 @@ def test_a_lone_axis_is_a_line_only_if_it_is_short(tmp_path: Path, open_page: Op
         expect(page.get_by_role("columnheader")).to_have_count(8 if count == 8 else 0)
 
 
+def test_a_gallery_without_rows_says_so(tmp_path: Path, open_page: OpenPage) -> None:
+    page = open_page(ReportPage(tmp_path, axes=[Axis("Steps", range(9))], total=9).write())
+    expect(page.get_by_text("No row is finished yet.")).to_be_visible()
+
+
 def test_labels_are_not_covered_where_nothing_hovers(tmp_path: Path, open_page: OpenPage) -> None:
     paths = [f"/photos/a picture with a long name, {number}.png" for number in range(3)]
     rows: list[dict[str, Any]] = [{"Image": path, "Hue": hue} for path in paths for hue in (0, 90)]

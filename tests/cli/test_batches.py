@@ -185,6 +185,18 @@ def test_a_wrong_input(
     assert said in f"{error['message']} {error['hint']}"
 
 
+def test_what_was_made_is_opened(cli: CLI, blur_file: Path, folder: Path, tmp_path: Path) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o700)
+    environment = {"BROWSER": f"{browser} %s"}
+    cli("sweep", blur_file, "--vary", "Width=64", "--out", folder, "--open", **environment).data()
+    cli("report", folder, "--open", **environment).data()
+    cli("run", blur_file, "--out", tmp_path, "--name", "one", "--open", **environment).data()
+    page = (folder / "index.html").as_uri()
+    assert opened.read_text().splitlines() == [page, page, (tmp_path / "one.png").as_uri()]
+
+
 def test_a_report_needs_a_batch(cli: CLI, tmp_path: Path) -> None:
     ended = cli("report", tmp_path / "none")
     assert (ended.exit_code, ended.error()["code"]) == (2, "bad_input")

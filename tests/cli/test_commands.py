@@ -85,6 +85,34 @@ def test_run_takes_a_workflow_of_the_library_and_binds_its_models(cli: CLI, tmp_
     assert len(data["images"]) == 1
 
 
+def test_run_sets_the_seed_and_names_the_files(cli: CLI, tmp_path: Path) -> None:
+    small = [f"--set={key}={value}" for key, value in {"Width": 64, "Height": 64, "denoise_latents.steps": 2}.items()]
+    run = ("run", "Text to Image - SD1.5", *small, "--set", "Positive Prompt=a fox, asleep", "--seed", 7)
+    data = cli(*run, "--out", tmp_path, "--name", "{Positive Prompt:.5}-{seed}").data()
+    assert [image["file"] for image in data["images"]] == [str(tmp_path / "a fox-7.png")]
+    with Pillow.open(tmp_path / "a fox-7.png") as opened:
+        graph = json.loads(opened.info["invokeai_graph"])
+    assert [one["seed"] for one in graph["nodes"].values() if one["type"] == "noise"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--seed", "7"], "unknown_input", "no seed to set"),
+        (["--seed", "7", "--runs", "2"], "usage", "sweep --seeds"),
+        (["--name", "x"], "usage", "Add --out FOLDER."),
+        (["--out", "o", "--name", "{Heigth}"], "bad_input", "it names 'Heigth'"),
+    ],
+)
+def test_a_seed_or_name_that_run_cannot_use(
+    cli: CLI, blur_file: Path, arguments: list[str], code: str, said: str
+) -> None:
+    ended = cli("run", blur_file, *arguments)
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (2, code)
+    assert said in f"{error['message']} {error['hint']}"
+
+
 def test_a_run_that_fails_says_where(cli: CLI, sleep_file: Path) -> None:
     ended = cli("run", sleep_file, "--set", "Fail At=0")
     error = ended.error()
@@ -94,7 +122,7 @@ def test_a_run_that_fails_says_where(cli: CLI, sleep_file: Path) -> None:
 
 
 def test_a_run_that_takes_too_long_is_canceled(cli: CLI, sleep_file: Path, client: InvokeAIClient) -> None:
-    ended = cli("run", sleep_file, "--set", "Seconds=60", "--timeout", "0.5")
+    ended = cli("run", sleep_file, "--set", "Seconds=60", "--timeout", "0.5", "--events")
     error = ended.error()
     assert (ended.exit_code, error["code"]) == (1, "timeout")
     assert client.queue.get_item(error["details"]["item_id"]).status == "canceled"
@@ -302,13 +330,16 @@ def test_jobs_that_are_canceled_or_not_there(cli: CLI, sleep_file: Path) -> None
     batch_id = cli("run", sleep_file, "--set", "Seconds=60", "--no-wait", "--format", "quiet").out.strip()
     ended = cli("jobs", "wait", batch_id, "--timeout", "0.2")
     assert (ended.exit_code, ended.error()["code"]) == (1, "timeout")
+    assert ended.error()["hint"].startswith("It goes on.")
     (job,) = cli("jobs", "cancel", batch_id).data()["jobs"]
     assert (job["batch_id"], job["status"]) == (batch_id, "canceled")
     ended = cli("jobs", "wait", batch_id)
     assert (ended.exit_code, ended.error()["code"]) == (1, "run_canceled")
-    for missing in ("no-such-batch", "999999"):
+    for missing in ("no-such-batch", "999999", "9" * 30):
         ended = cli("jobs", "show", missing)
         assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
+    ended = cli("jobs", "show", "-", stdin=f"{batch_id}\n")
+    assert (ended.exit_code, ended.error()["code"]) == (2, "usage")
 
 
 def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> None:
@@ -330,7 +361,7 @@ def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> 
 def test_the_doctor(cli: CLI, client: InvokeAIClient) -> None:
     checks = cli("doctor").data()["checks"]
     assert [check["check"] for check in checks if check["ok"]] == [
-        *("address", "proxy", "server", "version", "access", "events", "models", "queue", "disk")
+        *("address", "encryption", "proxy", "server", "version", "access", "events", "models", "queue", "disk")
     ]
     client.queue.pause()
     try:

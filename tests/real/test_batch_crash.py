@@ -26,10 +26,10 @@ NODES = Path(__file__).parents[1] / "node_pack"
 PROGRAM = """
 import json, sys
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
-url, workflow, folder, radii = sys.argv[1:]
+url, workflow, folder, columns = sys.argv[1:]
 with InvokeAIClient.from_url(url) as client:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_json(workflow))
-    plan = wf.plan({"Radius": json.loads(radii)})
+    plan = wf.plan(json.loads(columns), combine="zip")
     print("planned", flush=True)
     batch = plan.submit(folder=folder, window=15)
     print("submitted", flush=True)
@@ -100,7 +100,7 @@ def test_programs_and_servers_die(
     blur["nodes"] += sleep["nodes"]
     radii = [2 + n / 100 for n in range(120)]
     sleep["nodes"][0]["data"]["inputs"]["seconds"]["value"] = 0.05
-    arguments = [mortal.url, json.dumps(blur), str(tmp_path), json.dumps(radii)]
+    arguments = [mortal.url, json.dumps(blur), str(tmp_path), json.dumps({"Radius": radii})]
     for number in range(5):
         command = [sys.executable, "-c", PROGRAM, *arguments]
         log = (tmp_path / f"{number}.log").open("w+")
@@ -126,3 +126,12 @@ def test_programs_and_servers_die(
         assert completed == Counter(radii), "each row has completed exactly once"
         assert {status for status, _ in after} <= {"completed", "canceled"}
         check_files(client, batch, tmp_path, 120)
+
+
+def test_sixty_rows_without_a_socket(mortal: LocalServer, blur: dict[str, Any], tmp_path: Path) -> None:
+    radii = [4 + n / 100 for n in range(60)]
+    with InvokeAIClient.from_url(mortal.url, transport="polling") as client:
+        batch = submit(client, blur, radii, tmp_path)
+        assert batch.wait(120).counts["completed"] == 60
+        assert items_of(client, radii) == Counter(("completed", radius) for radius in radii)
+        check_files(client, batch, tmp_path, 60)

@@ -1,10 +1,15 @@
-"""Generated modules are exact for both type checkers: wrong values and misspelt inputs fail, right ones pass."""
+"""Generated modules are exact for both type checkers: wrong values and misspelt inputs fail, right ones pass.
+
+They are also laid out as ruff wants them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from typing import Any
 import pytest
 from tests.documents import container, form, node, shown
 from tests.gui_parity import CASES
-from tests.support.forms import FormOf
+from tests.support.forms import FormOf, loaded
 from tests.support.type_checkers import Checker, mypy_errors, pyright_errors
 
 from invokeai_py_client import generate_module
@@ -153,27 +158,34 @@ def hostile() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=[mypy_errors, pyright_errors], ids=["mypy", "pyright"])
-def found(
-    request: pytest.FixtureRequest, templates: NodeTemplates, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, list[str]]]:
-    """The errors of all files, in one run of each type checker."""
-    errors_of: Checker = request.param
+@pytest.fixture(scope="module")
+def modules(templates: NodeTemplates) -> dict[str, str]:
+    """The modules of many kinds of workflows, by file name."""
     files = {
         "tiger.py": generate_module(FormOf(tiger(), templates), Path("tiger.json")),
-        "right.py": RIGHT,
         "hostile.py": generate_module(FormOf(hostile(), templates)),
-        **{f"wrong_{number}.py": f"{HEAD}{line}\n" for number, line in enumerate(WRONG)},
     }
     ways: list[Path | str | None] = [Path("w.json"), "library", None, Path("w.png")]
     for number, case in enumerate(CASES):
         with contextlib.suppress(WorkflowError):
-            files[f"m{number}.py"] = generate_module(FormOf(case["workflow"], templates), ways[number % 4])
+            form = FormOf(case["workflow"], templates)
+            text = files[f"m{number}.py"] = generate_module(form, ways[number % 4])
+            loaded(text).FORM.check(form)
     assert len(files) > 300
+    return files
+
+
+@pytest.fixture(scope="module", params=[mypy_errors, pyright_errors], ids=["mypy", "pyright"])
+def found(
+    request: pytest.FixtureRequest, modules: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, list[str]]]:
+    """The errors of all files, in one run of each type checker."""
+    errors_of: Checker = request.param
+    wrong = {f"wrong_{number}.py": f"{HEAD}{line}\n" for number, line in enumerate(WRONG)}
     folder = tmp_path_factory.mktemp("modules")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MYPYPATH", str(folder))
-        yield errors_of(folder, files)
+        yield errors_of(folder, {**modules, "right.py": RIGHT, **wrong})
 
 
 def test_generated_modules_and_right_use_check(found: dict[str, list[str]]) -> None:
@@ -182,3 +194,27 @@ def test_generated_modules_and_right_use_check(found: dict[str, list[str]]) -> N
 
 def test_wrong_use_does_not_check(found: dict[str, list[str]]) -> None:
     assert [line for number, line in enumerate(WRONG) if not found[f"wrong_{number}.py"]] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["format", "--diff"],
+        ["format", "--check", "--line-length", "120"],
+        ["check", "--line-length", "88", "--select", "E,F,W,I,UP,B,C4,SIM,RUF,PT,ASYNC,PIE,RET,D1"],
+    ],
+)
+def test_generated_modules_are_as_ruff_wants_them(modules: dict[str, str], tmp_path: Path, command: list[str]) -> None:
+    """By its own settings, and with more rules than it has by default."""
+    for name, text in modules.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)]
+    done = subprocess.run(ruff, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout[:2000]
+
+
+def test_importing_a_module_imports_no_records(modules: dict[str, str], tmp_path: Path) -> None:
+    """The start-up of a program that runs a workflow does not include pydantic, which records need."""
+    (tmp_path / "tiger.py").write_text(modules["tiger.py"], encoding="utf-8")
+    code = "import sys, tiger; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

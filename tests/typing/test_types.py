@@ -45,6 +45,11 @@ def use(client: InvokeAIClient) -> None:
     wf.plan(rows, combine="zip", seeds="random", random_seed=1, on_bad_row="skip")
     wf.plan(Path("rows.csv"), sample=5, dynamic_prompts="all", wildcards="words")
     wf.plan({"animal": replace("Prompt", "cat", ["dog"])})
+    columns: dict[str, list[int]] = {"A": [1]}
+    wf.plan(columns)
+    wf.plan({"A": Path("lines.txt"), "Image": "photos/*.png"})
+    by_index: list[dict[int, int]] = [{0: 1}]
+    wf.plan(by_index)
     assert_type(client.load_plan(plan.save("a.json")).axes[0].name, str)
     try:
         wf.submit_sync()
@@ -156,6 +161,7 @@ WRONG = [
     "wf.submit_sync(priority='soon')",
     "wf.submit_sync(seed='7')",
     "wf.plan(7)",
+    "wf.plan({'A': [1]}, seeds=1.5)",
     "wf.plan({'A': [1]}, combine='sum')",
     "wf.plan({'A': [1]}, seeds='some')",
     "wf.plan({'A': [1]})[0].sed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -93,7 +94,7 @@ class AsyncPlan(FixedAttributes):
         Raises:
             IndexError: there is no such row.
         """
-        return self._data.row(range(len(self._data))[index])
+        return self._data.row(range(len(self._data))[operator.index(index)])
 
     @property
     def columns(self) -> Sequence[str]:

@@ -35,10 +35,6 @@ class Frame(Protocol):
         ...
 
 
-PlanSource = Mapping[Any, Any] | Iterable[Mapping[str, Any]] | Frame | str | os.PathLike[str]
-"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
-
-
 class Absent:
     """The cell of a row that does not have the column."""
 
@@ -82,6 +78,11 @@ def replace(column: int | str | tuple[str, str], old: str, new: Iterable[str]) -
     if isinstance(new, str):
         raise TypeError(f"new must be a list of texts, not one text: give [{new!r}]")
     return Replacement(column, old, [*new])
+
+
+# A type for the values would refuse right code: mypy takes a dict of a range and a list for one of objects.
+PlanSource = Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | Frame | str | os.PathLike[str]
+"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-from invokeai_py_client.cli.failures import INTERRUPTED
+from invokeai_py_client.cli.failures import INTERRUPTED, Failure, failure_of
 from invokeai_py_client.cli.output import Output
 
 LOOKS_EVERY = 0.1
@@ -31,7 +31,8 @@ def attend(
         Whether Ctrl-C has ended it, and what was begun is canceled.
 
     Raises:
-        Exception: what `work` has raised, or after Ctrl-C what `cancel` has raised.
+        Failure: after Ctrl-C, `cancel` has failed.
+        Exception: what `work` has raised.
     """
     working = _begun(work)
     try:
@@ -44,7 +45,12 @@ def attend(
     try:
         canceling = _begun(cancel)
         _watch(canceling, tick)
-        canceling.result()
+        if error := canceling.exception():
+            raise Failure(
+                "interrupted",
+                f"What was begun could not be canceled on the server: {failure_of(error).message}",
+                "Once the server is back, cancel it with: invokeai-client jobs cancel.",
+            ) from error
         # However it ends, it was interrupted.
         _watch(working, tick)
     except KeyboardInterrupt:

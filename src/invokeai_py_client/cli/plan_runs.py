@@ -28,8 +28,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MOST_ROWS = 20
 """How many rows `--dry-run` shows."""
 
-_MOST_VALUES = 8
-"""How many values of an axis a person is shown."""
+_LONGEST_LIST, _LONGEST_VALUE = 60, 30
+"""How many letters a person is shown of the values of an axis, and of each of them."""
 
 _MOST_TOLD = 5
 """How many failed rows a person is told of while the others run."""
@@ -233,9 +233,14 @@ def _print_plan(output: Output, plan: Plan) -> None:
 def _shown(values: Any) -> str:
     from invokeai_py_client.report.axes import label_of
 
-    texts = [label_of(one) for one in values[:_MOST_VALUES]]
-    shortened = [text if len(text) <= 30 else f"{text[:27]}..." for text in texts]
-    return ", ".join(shortened) + (f", ... ({len(values):,} values)" if len(values) > _MOST_VALUES else "")
+    shown = ""
+    for count, value in enumerate(values):
+        text = label_of(value)
+        part = (", " if count else "") + (text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}...")
+        if len(shown) + len(part) > _LONGEST_LIST:
+            return f"{shown}, ... ({len(values):,} values)"
+        shown += part
+    return shown
 
 
 def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | None:

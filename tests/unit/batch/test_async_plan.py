@@ -59,6 +59,8 @@ def test_a_plan_is_a_sequence_of_rows(wf: WorkflowHandle) -> None:
     plan = wf.plan({"A": [1, 2], ("add", "b"): (n for n in (3, 4))})
     assert isinstance(plan, Plan)
     assert len(plan) == 4
+    with pytest.raises(TypeError, match="'slice' object cannot be interpreted as an integer"):
+        plan[:2]  # type: ignore[index]  # pyright: ignore[reportArgumentType]
     assert [row.values for row in plan][1] == {"A": 1, "add.b": 4}
     assert plan[-1] == [*plan][3]
     with pytest.raises(IndexError):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from invokeai_py_client.cli import interrupts
+from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.interrupts import attend
 from invokeai_py_client.cli.output import Output
 
@@ -69,8 +70,9 @@ def test_a_cancel_that_fails_is_an_error(stopped: threading.Event) -> None:
     def cancel() -> None:
         raise ConnectionError("gone")
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Failure, match="could not be canceled on the server: ConnectionError: gone") as caught:
         attend(Output("human"), lambda: stopped.wait(10), cancel=cancel, tick=pressing(1))
+    assert caught.value.code == "interrupted"
     stopped.set()
 
 

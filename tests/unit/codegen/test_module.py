@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.documents import container, edge, form, node, shown
-from tests.gui_parity import CASES
 from tests.support.forms import FormOf, loaded
 
 from invokeai_py_client.codegen.module import MARK, generate_module
-from invokeai_py_client.errors import WorkflowError
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
@@ -173,33 +169,3 @@ def test_the_workflow_is_loaded_as_what_it_is(templates: NodeTemplates) -> None:
     text = generate_module(form)
     assert "WORKFLOW" not in text
     assert "    workflow: str | Path,\n" in text
-
-
-def test_modules_of_all_kinds_of_workflows_are_clean(templates: NodeTemplates, tmp_path: Path) -> None:
-    """Each loads, knows its own form, and is as ruff wants it, also with more rules than it has by default."""
-    ways: list[Path | str | None] = [Path("w.json"), "library", None, tmp_path / "w.png"]
-    for number, case in enumerate(CASES):
-        try:
-            form = FormOf(case["workflow"], templates)
-        except WorkflowError:
-            continue
-        text = generate_module(form, ways[number % 4], module=tmp_path / "m.py")
-        loaded(text).FORM.check(form)
-        (tmp_path / f"m{number}.py").write_text(text, encoding="utf-8")
-    assert len([*tmp_path.glob("*.py")]) > 300
-    ruff = [sys.executable, "-m", "ruff"]
-    for command in (
-        ["format", "--isolated", "--diff"],
-        ["format", "--isolated", "--check", "--line-length", "120"],
-        ["check", "--isolated", "--line-length", "88", "--select", "E,F,W,I,UP,B,C4,SIM,RUF,PT,ASYNC,PIE,RET,D1"],
-    ):
-        done = subprocess.run([*ruff, *command, tmp_path], capture_output=True, encoding="utf-8", check=False)
-        assert done.returncode == 0, done.stdout[:2000]
-
-
-def test_importing_a_module_imports_no_records(templates: NodeTemplates, tmp_path: Path) -> None:
-    """The start-up of a program that runs a workflow does not include pydantic, which records need."""
-    form = FormOf(document_of(node("n", "main_model_loader", "1.0.4", model=MODEL)), templates)
-    (tmp_path / "tiger.py").write_text(generate_module(form), encoding="utf-8")
-    code = "import sys, tiger; sys.exit('pydantic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

@@ -53,7 +53,7 @@
     const isEmpty = layout.gallery ? !layout.gallery.length : !layout.xs.length || !layout.ys.length;
     const empty = byId("empty");
     empty.hidden = !isEmpty;
-    empty.textContent = model.rows.size || model.planned.length ? "Nothing matches the filter." : "No row is finished yet.";
+    empty.textContent = model.rows.size || !layout.gallery ? "Nothing matches the filter." : "No row is finished yet.";
     byId("grid").hidden = isEmpty;
     counts();
     const row = model.rows.get(view.open);
