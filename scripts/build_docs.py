@@ -40,7 +40,7 @@ def build() -> int:
     shutil.copytree(ROOT / "docs", STAGE)
     shutil.copy(ROOT / "CHANGELOG.md", STAGE / "changelog.md")
     write_example_page(STAGE / "example-sweep")
-    fill("coming-from.md", {"NAMES OF 1.1": earlier_names()})
+    fill("coming-from-invokeai-py-client.md", {"NAMES OF 1.1": earlier_names()})
     fill("errors.md", {"ERRORS": error_sections()})
     fill(
         "command-line.md",

@@ -73,7 +73,7 @@ FORKED = """
 import json, os, sys
 from invokeai_py_client.cli.entry import main
 from invokeai_py_client.cli import app, boards, check, discover, images, inputs, jobs, models, queue, run, server
-from invokeai_py_client.cli import codegen, workflows
+from invokeai_py_client.cli import batch, codegen, report, sweep, workflows
 import invokeai_py_client as package
 for name in package.__all__:
     getattr(package, name)

@@ -330,18 +330,24 @@ def test_jobs_that_are_canceled_or_not_there(cli: CLI, sleep_file: Path) -> None
     batch_id = cli("run", sleep_file, "--set", "Seconds=60", "--no-wait", "--format", "quiet").out.strip()
     ended = cli("jobs", "wait", batch_id, "--timeout", "0.2")
     assert (ended.exit_code, ended.error()["code"]) == (1, "timeout")
+    assert ended.error()["hint"].startswith("It goes on.")
     (job,) = cli("jobs", "cancel", batch_id).data()["jobs"]
     assert (job["batch_id"], job["status"]) == (batch_id, "canceled")
     ended = cli("jobs", "wait", batch_id)
     assert (ended.exit_code, ended.error()["code"]) == (1, "run_canceled")
-    for missing in ("no-such-batch", "999999"):
+    for missing in ("no-such-batch", "999999", "9" * 30):
         ended = cli("jobs", "show", missing)
         assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
+    ended = cli("jobs", "show", "-", stdin=f"{batch_id}\n")
+    assert (ended.exit_code, ended.error()["code"]) == (2, "usage")
 
 
 def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> None:
     workflow_id = cli("workflows", "push", blur_file).data()["id"]
     assert workflow_id in cli("workflows", "list", "--category", "user", "--format", "quiet").out.splitlines()
+    ended = cli("workflows", "push", blur_file)
+    error = ended.error()
+    assert (ended.exit_code, error["code"], error["hint"]) == (2, "bad_input", "Pass --overwrite to replace it.")
     assert cli("workflows", "push", blur_file, "--overwrite").data()["id"] == workflow_id
     shown = cli("workflows", "show", "blur").data()
     assert (shown["nodes"], shown["inputs"]) == (["blank_image", "img_blur"], ["Width", "Radius", "Board"])
@@ -358,7 +364,7 @@ def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> 
 def test_the_doctor(cli: CLI, client: InvokeAIClient) -> None:
     checks = cli("doctor").data()["checks"]
     assert [check["check"] for check in checks if check["ok"]] == [
-        *("address", "proxy", "server", "version", "access", "events", "models", "queue", "disk")
+        *("address", "encryption", "proxy", "server", "version", "access", "events", "models", "queue", "disk")
     ]
     client.queue.pause()
     try:

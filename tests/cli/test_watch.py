@@ -30,7 +30,8 @@ def proxy(server: LocalServer) -> Iterator[FaultProxy]:
 def test_a_run_of_another_program_is_shown_on_any_screen(
     terminal: TerminalMaker, cli: CLI, sleep_file: Path, client: InvokeAIClient
 ) -> None:
-    shown = terminal("jobs", "watch")
+    # The size that a shell may export is only that of the beginning.
+    shown = terminal("jobs", "watch", COLUMNS="80", LINES="24")
     shown.read_until_frame("queue default")
     batch_id = cli("run", sleep_file, "--set", "Seconds=60", "--set", "Steps=60", "--no-wait").data()["batch_id"]
     try:

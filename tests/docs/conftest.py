@@ -21,4 +21,5 @@ def folder(tmp_path: Path, text_to_image: WorkflowDefinition, monkeypatch: pytes
         Pillow.new("RGB", (64, 64), colour).save(tmp_path / name)
     (tmp_path / "prompts.csv").write_text("Positive Prompt,Steps\na tiger cub,2\nan owl,3\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from invokeai_py_client import __version__
-from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, FORMATS, GlobalOptions, LazyGroup
-from invokeai_py_client.cli.failures import Failure, failure_of
+from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, FORMATS, GlobalOptions, LazyGroup, MissingCommand
+from invokeai_py_client.cli.failures import BAD_INPUT, Failure, failure_of
 from invokeai_py_client.cli.output import Output
 
 _HERE = "invokeai_py_client.cli"
@@ -106,7 +106,13 @@ def _logging_to_stderr(is_wanted: bool) -> Iterator[None]:
 
 def _fail(error: BaseException, options: GlobalOptions) -> int:
     output = Output(options.format, no_color=bool(options.no_color))
-    if isinstance(error, click.Abort):
+    if isinstance(error, MissingCommand):
+        if output.is_human:
+            click.echo(error.group.get_help(), err=True)
+            return BAD_INPUT
+        names = ", ".join(error.names)
+        failure = Failure("usage", f"A command must follow {error.group.command_path}.", f"Commands: {names}.")
+    elif isinstance(error, click.Abort):
         failure = Failure("interrupted", "Interrupted.")
     elif isinstance(error, click.ClickException):
         hint = ""

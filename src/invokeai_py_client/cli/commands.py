@@ -115,10 +115,34 @@ class Command(_Common):
     """A command with the global options and an example."""
 
 
+class MissingCommand(Exception):
+    """Only the name of a group was given."""
+
+    def __init__(self, group: click.Context, names: Sequence[str]) -> None:
+        super().__init__(group.command_path)
+        self.group = group
+        self.names = names
+
+
 class Group(_Common, click.Group):
     """A group of commands."""
 
     command_class = Command
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        attributes |= {"subcommand_metavar": "COMMAND [ARGS]...", "no_args_is_help": False}
+        super().__init__(*args, invoke_without_command=True, **attributes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named.
+
+        Raises:
+            MissingCommand: none is.
+        """
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            raise MissingCommand(ctx, self.list_commands(ctx))
+        return result
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands first, as there is nothing to be done without one."""

@@ -26,7 +26,23 @@ class Profile:
 
 
 def config_path() -> Path:
-    """Return where the configuration file is, or would be."""
+    """Return where the configuration file is, or would be.
+
+    Raises:
+        Failure: the user has no home directory, and no file is named.
+    """
+    try:
+        return _config_path()
+    except RuntimeError:
+        # pathlib's error for a user without a home.
+        raise Failure(
+            "bad_input",
+            "There is no folder for the configuration file, as this user has no home directory.",
+            f"Name the file, with its folder, in the environment variable {CONFIG_VARIABLE}.",
+        ) from None
+
+
+def _config_path() -> Path:
     if chosen := os.environ.get(CONFIG_VARIABLE):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -45,7 +61,12 @@ def read_profile(name: str | None) -> Profile:
     Raises:
         Failure: the file cannot be read, or has no such profile.
     """
-    path = config_path()
+    try:
+        path = config_path()
+    except Failure:
+        if name is None and not os.environ.get(CONFIG_VARIABLE):
+            return Profile()
+        raise
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -74,6 +95,8 @@ def _profile_in(config: Mapping[str, Any], name: str | None, path: Path) -> Prof
     chosen = config.get("default_profile") if name is None else name
     if chosen is None:
         return Profile()
+    if not isinstance(chosen, str):
+        raise Failure("bad_input", f"'default_profile' in {path} is not text.", "Give it the name of a profile.")
     found = profiles.get(chosen) if isinstance(profiles, Mapping) else None
     if not isinstance(found, Mapping):
         names = ", ".join(profiles) if isinstance(profiles, Mapping) and profiles else "none"

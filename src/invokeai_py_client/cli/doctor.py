@@ -16,13 +16,15 @@ from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.settings import Settings
 
 _OLDEST = (6, 0)
 """The oldest version of InvokeAI that the client is tested with."""
 
 _LEAST_FREE = 1 << 30
 
-_SOCKET_WAIT = 10.0
+SOCKET_WAIT = 10.0
+"""Seconds in which the websocket must be open."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def command(session: Session) -> None:
 
 
 def _findings(session: Session) -> Iterator[Finding]:
-    from invokeai_py_client.errors import InvokeAIError
+    from invokeai_py_client.errors import AuthenticationError, ForbiddenError, InvokeAIError
 
     settings = session.settings
     yield Finding("address", True, settings.url)
+    yield encryption(settings)
     yield Finding("proxy", True, "a proxy is used" if settings.proxy else "none")
     try:
         client = session.client
@@ -84,13 +87,31 @@ def _findings(session: Session) -> Iterator[Finding]:
         f"Update the server to InvokeAI {'.'.join(map(str, _OLDEST))} or later.",
     )
     if health.error is not None:
-        yield Finding("access", False, str(health.error), "Log in with: invokeai-client login --email EMAIL")
+        failure = failure_of(health.error)
+        is_access = isinstance(health.error, AuthenticationError | ForbiddenError)
+        fix = "Log in with: invokeai-client login --email EMAIL" if is_access else failure.hint
+        yield Finding("access" if is_access else "queue", False, failure.message, fix)
         return
     yield Finding("access", True, "the server can be used")
-    for check in (_events, _models, _queue):
-        yield check(client)
+    for name, check in (("events", _events), ("models", _models), ("queue", _queue)):
+        try:
+            yield check(client)
+        except InvokeAIError as error:
+            failure = failure_of(error)
+            yield Finding(name, False, failure.message, failure.hint)
     free = shutil.disk_usage(os.getcwd()).free
     yield Finding("disk", free >= _LEAST_FREE, f"{free / (1 << 30):.1f} GiB free here", "Make room for images.")
+
+
+def encryption(settings: Settings) -> Finding:
+    """Tell whether others can read what is sent, and whether that matters."""
+    has_secret = settings.token is not None or settings.password is not None
+    return Finding(
+        "encryption",
+        not (settings.is_open and has_secret),
+        "what is sent can be read on the way" if settings.is_open else "TLS, or this machine alone",
+        "Use https://, or a tunnel: a token that crosses a network in the clear can be taken.",
+    )
 
 
 def _events(client: InvokeAIClient) -> Finding:
@@ -100,7 +121,7 @@ def _events(client: InvokeAIClient) -> Finding:
     stop = client.on_connection(lambda change: changed.set() if change.state == "connected" else None)
     try:
         with client.stream_queue_events():
-            is_connected = changed.wait(_SOCKET_WAIT)
+            is_connected = changed.wait(SOCKET_WAIT)
     finally:
         stop()
     return Finding(

@@ -28,6 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What the code page of a Windows console or a pipe lacks is escaped, and is no error.
+            # What the code page of a Windows console or a pipe lacks is escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     return run(sys.argv[1:] if arguments is None else arguments)

@@ -180,6 +180,8 @@ def failure_of(error: BaseException) -> Failure:
 def _hint_of(error: errors.InvokeAIError) -> str:
     if type(error) is errors.TransportError:
         return _connection_hint(error)
+    if isinstance(error, errors.SettingsError) and error.setting == "url" and "'@'" in str(error):
+        return "Leave them out, and use the command login, or INVOKEAI_TOKEN. In a sub-path write %40."
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
     near = re.match(r"Did you mean .+?\?(?= |$)", error.hint)
     return hint if near is None or hint == error.hint else f"{near[0]} {hint}"

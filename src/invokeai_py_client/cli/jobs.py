@@ -69,6 +69,8 @@ def list_jobs(session: Session, queue_id: str, limit: int) -> None:
 def show(session: Session, job: str, queue_id: str) -> None:
     """Show a job: its progress, its items with their errors, and its images."""
     output = session.output
+    if job == "-":
+        raise Failure("usage", "The command jobs show takes one job.", "Give the id of a batch or of an item.")
     (run,) = _runs(session, [job], queue_id)
     facts = _facts(run)
     images = [image.name for image in run.images]
@@ -91,10 +93,17 @@ def show(session: Session, job: str, queue_id: str) -> None:
 @with_session
 def wait(session: Session, ids: tuple[str, ...], queue_id: str, timeout: float | None) -> None:
     """Wait until jobs have ended. The exit code is 1 if one of them has not completed."""
+    from invokeai_py_client.errors import RunTimeout
+
     output = session.output
     runs = _runs(session, ids, queue_id)
     for run in runs:
-        run.wait(timeout)
+        try:
+            run.wait(timeout)
+        except RunTimeout as error:
+            message = f"Job {run.batch_id} is still {run.status} after {timeout:g} s ({run.progress:.0f} %)."
+            facts = {"batch_id": run.batch_id, "item_ids": [*run.item_ids]}
+            raise Failure("timeout", message, "It goes on. Wait again, or cancel it: jobs cancel.", facts) from error
         if output.is_human:
             output.say(f"{run.batch_id}  {run.status}")
     jobs = [_facts(run) for run in runs]
@@ -164,7 +173,7 @@ def _runs(session: Session, ids: Iterable[str], queue_id: str) -> list[Run]:
         NotFoundError: the queue does not have one of the items.
     """
     wanted = [*dict.fromkeys(one for name in ids for one in (_from_stdin() if name == "-" else [name]))]
-    batches = [name for name in wanted if not name.isdecimal()]
+    batches = [name for name in wanted if not _is_item_id(name)]
     found: dict[str, Run] = session.client.runs(batches, queue_id=queue_id) if batches else {}
     missing = [name for name in batches if name not in found]
     if missing:
@@ -175,7 +184,12 @@ def _runs(session: Session, ids: Iterable[str], queue_id: str) -> list[Run]:
             {"missing": missing},
         )
     client = session.client
-    return [client.run(int(name), queue_id=queue_id) if name.isdecimal() else found[name] for name in wanted]
+    return [client.run(int(name), queue_id=queue_id) if _is_item_id(name) else found[name] for name in wanted]
+
+
+def _is_item_id(name: str) -> bool:
+    # The server fails at longer ones.
+    return name.isdecimal() and len(name) <= 18
 
 
 def _from_stdin() -> list[str]:

@@ -25,6 +25,7 @@ from invokeai_py_client.cli.tokens import store_token, tokens_path
 @with_session
 def command(session: Session, email: str, remember: bool) -> None:
     """Log in to a server."""
+    from invokeai_py_client.errors import ForbiddenError
     from invokeai_py_client.secret import Secret
 
     if sys.stdin.isatty():
@@ -33,7 +34,12 @@ def command(session: Session, email: str, remember: bool) -> None:
         password = Secret.of(sys.stdin.readline().rstrip("\r\n"))
     client = session.client
     body = {"email": email, "password": password.reveal(), "remember_me": remember}
-    token = client.request("POST", "/api/v1/auth/login", json=body).json().get("token")
+    try:
+        token = client.request("POST", "/api/v1/auth/login", json=body).json().get("token")
+    except ForbiddenError as error:
+        raise Failure(
+            "forbidden", str(error).removesuffix(error.hint).rstrip(), "Without users, no login is needed."
+        ) from error
     if not isinstance(token, str):
         raise Failure("server_error", "The server has sent no token.", "Is it in multi-user mode?")
     store_token(client.settings.url, token)

@@ -89,7 +89,7 @@ class Output:
             self.line({"ok": True, "data": plain(data)})
         elif self.format == "quiet":
             for one in quiet:
-                print(one)
+                self.say(str(one))
         elif human is not None:
             human()
 
@@ -123,12 +123,12 @@ class Output:
             self.say(f"{name:<{width}}  {printable(value)}")
 
     def say(self, text: str) -> None:
-        """Print a line of data for a person."""
-        print(_encodable(text, sys.stdout))
+        """Print lines of data; control characters in them are escaped."""
+        print("\n".join(map(printable, text.split("\n"))))
 
     def note(self, text: str) -> None:
         """Tell a person something that is not data, on stderr."""
-        print(_encodable(printable(text), sys.stderr), file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
         """Print a failure: as the JSON document, or on stderr."""
@@ -159,8 +159,3 @@ def printable(value: object) -> str:
         return f"{value:g}"
     text = " ".join(str(value).split("\n"))
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
-def _encodable(text: str, stream: TextIO) -> str:
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.wire.preview import Preview
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from textual_image.renderable import SixelImage, TGPImage
 
 _LINES = 12
 """How many lines of the terminal a preview takes."""
 
 
-def preview_maker() -> Callable[[Preview], RenderableType] | None:
+def preview_maker() -> Callable[[Preview], SixelImage | TGPImage] | None:
     """Return what makes a preview something that rich can show; None if this terminal shows no pictures.
 
-    The terminal is asked, which takes up to a fifth of a second.
+    The terminal is asked, which takes up to a fifth of a second. It keeps a picture until `cleanup` is called.
     """
     if not _can_ask_terminal():
         return None
@@ -29,9 +29,10 @@ def preview_maker() -> Callable[[Preview], RenderableType] | None:
     # The terminal is asked when the module is imported.
     from textual_image.renderable import Image, SixelImage, TGPImage
 
-    if Image is not SixelImage and Image is not TGPImage:
-        return None
-    return lambda preview: Image(preview.pil(), width="auto", height=_LINES)
+    for kind in (SixelImage, TGPImage):
+        if Image is kind:
+            return lambda preview: kind(preview.pil(), width="auto", height=_LINES)
+    return None
 
 
 def _can_ask_terminal() -> bool:

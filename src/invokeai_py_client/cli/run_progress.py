@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
 
 if TYPE_CHECKING:
+    from textual_image.renderable import SixelImage, TGPImage
+
     from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.wire.events import Event
+
+
+_REFRESHES = 5
+"""How often a second the display is drawn."""
+
+_ERASE_BELOW = "\x1b[J"
 
 
 @contextlib.contextmanager
@@ -47,25 +55,25 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
         TextColumn("{task.fields[node]}"),
     )
     task = bar.add_task("pending", total=100, node="")
-    preview: RenderableType | None = None
+    pictures: list[SixelImage | TGPImage] = []
 
     def take(event: Event) -> None:
-        nonlocal preview
         if not isinstance(event, InvocationEvent):
             return
         name = names.get(event.node_id, str(event.node.get("type", "")))
         step = ""
         if isinstance(event, GeneratorProgress):
             step = f" step {event.step}/{event.total_steps}" if event.total_steps else f" {event.message}"
-            if make_preview is not None and event.preview is not None:
-                preview = make_preview(event.preview)
+            preview = None if make_preview is None else event.preview
+            if make_preview is not None and preview is not None:
+                pictures.append(make_preview(preview))
         bar.update(task, node=printable(name + step))
 
     def show(run: Run) -> None:
         bar.update(task, completed=run.progress, description=run.status)
 
     def shown() -> RenderableType:
-        return bar.get_renderable() if preview is None else Group(bar.get_renderable(), preview)
+        return Group(bar.get_renderable(), pictures[-1]) if pictures else bar.get_renderable()
 
     stop = wf.on_event(take)
     try:
@@ -75,16 +83,12 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
             yield show
     finally:
         stop()
-        if preview is not None:
+        for picture in pictures:
+            picture.cleanup()
+        if pictures:
             # Terminals may leave parts of a picture where lines were erased one by one.
             sys.stderr.write(_ERASE_BELOW)
             sys.stderr.flush()
-
-
-_REFRESHES = 5
-"""How often a second the display is drawn."""
-
-_ERASE_BELOW = "\x1b[J"
 
 
 def _names_of_nodes(wf: WorkflowHandle) -> Mapping[str, str]:

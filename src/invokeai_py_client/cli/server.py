@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -184,7 +183,7 @@ def logs(session: Session, root: Path | None, lines: int, follow: bool) -> None:
     path = Path(server.log_path) if server is not None else _local_server(session, root, None).log_path
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            last = [_plain(line) for line in file.readlines()[-lines or sys.maxsize :]]
+            last = [_plain(line) for line in file.readlines()[-lines:] if lines]
             if not follow:
                 output.done(
                     {"log": path, "lines": last},

@@ -17,6 +17,10 @@ def tokens_path() -> Path:
 
 def read_token(url: str) -> str | None:
     """Return the token that was stored for a server, None if there is none."""
+    try:
+        tokens_path()
+    except Failure:
+        return None
     return _read().get(url)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -102,6 +103,9 @@ def _show_screen(session: Session, client: InvokeAIClient, queue_id: str) -> Non
 
     from invokeai_py_client.cli.queue_view import QueueScreen, QueueView
 
+    for name in ("COLUMNS", "LINES"):
+        # A shell that exports them means the size of now, and rich would take it for that of ever.
+        os.environ.pop(name, None)
     view = QueueView(client.settings.url, queue_id)
     keeper = _Keeper(client, queue_id, view)
     screen = QueueScreen(view)

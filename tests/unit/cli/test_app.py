@@ -164,6 +164,27 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(("arguments", "group"), [([], "invokeai-client"), (["jobs"], "invokeai-client jobs")])
+def test_a_group_without_a_command_shows_its_commands(
+    arguments: list[str], group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code, error = error_of(capsys, *arguments)
+    assert (exit_code, error["code"], error["message"]) == (2, "usage", f"A command must follow {group}.")
+    assert error["hint"].startswith("Commands: ")
+    assert run([*arguments, "--format", "human"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Usage: {group} ")
+    assert "\n\nCommands:\n" in err
+
+
+def test_a_login_in_the_address_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["boards", "list", "--url", "http://ann:s3cret@studio"]) == 2
+    out = capsys.readouterr().out
+    assert "s3cret" not in out
+    assert "INVOKEAI_TOKEN" in json.loads(out)["error"]["hint"]
+
+
 def test_what_the_code_page_lacks_is_escaped() -> None:
     code = """
 import sys

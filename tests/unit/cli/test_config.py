@@ -75,6 +75,7 @@ def test_a_token_goes_to_its_own_server_only(config: Path) -> None:
         ('default_profile = "gone"', "has no profile 'gone'"),
         ('default_profile = "a"\n[profiles.a]\nurll = "x"', "unknown key 'urll'"),
         ('default_profile = "a"\n[profiles.a]\nurl = 3', "is not text"),
+        ('default_profile = ["a"]', "is not text"),
     ],
 )
 def test_a_wrong_file_is_explained_without_its_secrets(config: Path, text: str, why: str) -> None:
@@ -83,3 +84,14 @@ def test_a_wrong_file_is_explained_without_its_secrets(config: Path, text: str, 
         read_profile(None)
     assert why in caught.value.message
     assert "s3cret" not in caught.value.message
+
+
+def test_a_user_without_a_home_has_no_configuration(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert settings_of(url="http://127.0.0.1:5555") == ("http://127.0.0.1:5555", None, None)
+    with pytest.raises(Failure, match="no home directory"):
+        read_profile("studio")
+    monkeypatch.setenv("INVOKEAI_CLIENT_CONFIG", "~no-such-user/config.toml")
+    with pytest.raises(Failure, match="no home directory"):
+        read_profile(None)

@@ -69,3 +69,9 @@ def test_a_table_in_a_pipe_has_neither_colours_nor_trailing_spaces_nor_cut_cells
 def test_data_cannot_move_the_cursor() -> None:
     assert printable("\x1b[2Jgone\rover\nnext") == r"\x1b[2Jgone\rover next"
     assert [printable(value) for value in (None, True, 0.5, 3)] == ["-", "yes", "0.5", "3"]
+
+
+def test_names_of_the_server_cannot_move_the_cursor_either(capsys: pytest.CaptureFixture[str]) -> None:
+    Output("quiet").done({}, quiet=["\x1b[2Jx"])
+    Output("human").say("deleted \x1b[2Jx\nsecond\rline")
+    assert capsys.readouterr().out == "\\x1b[2Jx\ndeleted \\x1b[2Jx\nsecond\\rline\n"

@@ -531,6 +531,10 @@ engine.block(register())
 
 @pytest.mark.skipif(os.name != "posix", reason="fork as POSIX has it")
 def test_it_outlives_a_fork_and_ends_with_its_program() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=20, check=False)
+    # From 3.12 on, Python warns of each fork of a program with threads.
+    quiet = ("-W", "ignore:This process:DeprecationWarning")
+    done = subprocess.run(
+        [sys.executable, *quiet, "-c", PROGRAM], capture_output=True, text=True, timeout=20, check=False
+    )
     assert (done.stdout.splitlines(), done.stderr) == (["begun", "in the child", "in the parent", "cleaned up"], "")
     assert done.returncode == 0
