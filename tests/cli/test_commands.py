@@ -345,6 +345,9 @@ def test_jobs_that_are_canceled_or_not_there(cli: CLI, sleep_file: Path) -> None
 def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> None:
     workflow_id = cli("workflows", "push", blur_file).data()["id"]
     assert workflow_id in cli("workflows", "list", "--category", "user", "--format", "quiet").out.splitlines()
+    ended = cli("workflows", "push", blur_file)
+    error = ended.error()
+    assert (ended.exit_code, error["code"], error["hint"]) == (2, "bad_input", "Pass --overwrite to replace it.")
     assert cli("workflows", "push", blur_file, "--overwrite").data()["id"] == workflow_id
     shown = cli("workflows", "show", "blur").data()
     assert (shown["nodes"], shown["inputs"]) == (["blank_image", "img_blur"], ["Width", "Radius", "Board"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from invokeai_py_client import BatchRun, InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import LocalServerError
@@ -126,6 +127,48 @@ def test_programs_and_servers_die(
         assert completed == Counter(radii), "each row has completed exactly once"
         assert {status for status, _ in after} <= {"completed", "canceled"}
         check_files(client, batch, tmp_path, 120)
+
+
+def test_programs_die_that_upload_the_images_of_their_rows(
+    mortal: LocalServer, blur: dict[str, Any], tmp_path: Path
+) -> None:
+    choose = random.Random(11)
+    # The blurred image is that of the row, not the one that the workflow makes.
+    blur["nodes"] = [each for each in blur["nodes"] if each["id"] == "blur"]
+    blur["edges"] = []
+    count = 24
+    columns: dict[str, list[Any]] = {"blur.image": [], "Radius": [6 + n / 100 for n in range(count)]}
+    (tmp_path / "pictures").mkdir()
+    for n in range(count):
+        picture = tmp_path / "pictures" / f"{n}.png"
+        Image.effect_noise((64 + n, 64), 50).convert("RGB").save(picture)
+        columns["blur.image"].append(str(picture))
+    folder = tmp_path / "out"
+    for number in range(4):
+        command = [sys.executable, "-c", PROGRAM, mortal.url, json.dumps(blur), str(folder), json.dumps(columns)]
+        log = (tmp_path / f"{number}.log").open("w+")
+        with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "planned\n", log.seek(0) or log.read()
+            time.sleep(choose.uniform(0.02, 0.5))
+            program.kill()
+    with InvokeAIClient.from_url(mortal.url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
+        batch = wf.plan(columns, combine="zip").submit(folder=folder)
+        assert batch.wait(120).counts["completed"] == count
+        items = client._make_request("GET", "/queue/default/list_all").json()
+        radii = Counter(
+            each["value"]
+            for item in items
+            if item["status"] == "completed"
+            for each in item["field_values"]
+            if each["field_name"] == "radius" and each["value"] in columns["Radius"]
+        )
+        assert radii == Counter(columns["Radius"])
+        check_files(client, batch, folder, count)
+        for row in batch.results():
+            with Image.open(row.files[0].path) as image:
+                assert image.width == 64 + row.index
 
 
 def test_sixty_rows_without_a_socket(mortal: LocalServer, blur: dict[str, Any], tmp_path: Path) -> None:

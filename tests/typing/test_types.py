@@ -168,7 +168,7 @@ WRONG = [
     "client.workflow_repo.create_workflow(3)",
     "wf.wait_for_completion_sync(timeout='3')",
     "wf.wait_for_completion_sync(progress_callback=lambda: None)",
-    "wf.submit_sync('default')",
+    "wf.submit_sync(7)",
     "length: int = client.image_repo.get_image('a').image_name",
     "wf.wait_for_completion_sync().staus",
     "client.aio.image_repo.get_image('a').image_name",

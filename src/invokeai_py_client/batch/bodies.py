@@ -17,6 +17,7 @@ from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
 from invokeai_py_client.batch.rows import PlannedRow, RowGroup, RowsBody
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
+from invokeai_py_client.errors import RejectedError
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
@@ -133,7 +134,8 @@ class PreparedGroup:
             for image in waiting:
                 try:
                     uploaded[image] = await self._catalog.answer(image)
-                except Unresolved as error:
+                except (Unresolved, RejectedError) as error:
+                    # Its rows fail: the file is gone, or the server finds no image in it.
                     failed[image] = str(error)
 
         tasks = [asyncio.create_task(work()) for _ in range(min(_UPLOADS, len(images)))]

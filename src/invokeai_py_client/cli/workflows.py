@@ -80,7 +80,13 @@ def push(session: Session, file: Path, overwrite: bool) -> None:
     from invokeai_py_client.workflow.document import WorkflowDefinition
 
     definition = WorkflowDefinition.from_file(file)
-    workflow_id = session.client.workflow_repo.upload_workflow(definition, overwrite)
+    library = session.client.workflow_repo
+    if not overwrite and any(one.name == definition.name for one in library.list_available_workflows(category="user")):
+        # A second one of that name could not be named any more.
+        raise Failure(
+            "bad_input", f"The library has a workflow {definition.name!r} already.", "Pass --overwrite to replace it."
+        )
+    workflow_id = library.upload_workflow(definition, overwrite)
     facts = {"id": workflow_id, "name": definition.name}
     session.output.done(facts, quiet=[workflow_id], human=lambda: session.output.facts(facts))
 

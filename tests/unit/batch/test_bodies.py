@@ -21,7 +21,7 @@ from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import replace, taken
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
-from invokeai_py_client.errors import InputsNotReadyError
+from invokeai_py_client.errors import InputsNotReadyError, RejectedError
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
@@ -43,6 +43,8 @@ class Server:
         self.settings = Settings()
         self.images = ["a.png", "b.png"]
         self.uploads = 0
+        self.rejects = 0
+        """How many uploads are rejected."""
 
     def url_of(self, path: str, query: Query | None = None) -> str:
         return f"{self.settings.url}{path}"
@@ -54,6 +56,9 @@ class Server:
             case "/api/v1/boards/":
                 return [BoardRecord.model_validate(BOARD)]
             case "/api/v1/images/upload":
+                if self.rejects:
+                    self.rejects -= 1
+                    raise RejectedError("Failed to read image.", status=415, method="POST", url="u")
                 self.uploads += 1
                 self.images.append(f"upload-{self.uploads}.png")
                 return ImageRecord.model_construct(image_name=self.images[-1])
@@ -236,6 +241,20 @@ def test_a_row_whose_image_is_gone_is_refused_and_the_others_run(plans: Plans, t
     (tmp_path / "2.png").unlink()
     alone = plans.made(*plans.plan({"Image": ["a.png"]}))
     assert alone[0].refused == ()
+
+
+def test_an_image_that_the_server_rejects_fails_its_own_rows(plans: Plans, tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(PNG + name.encode())
+    plan, bodies = plans.plan({"Image": tmp_path, "Width": [64, 128]})
+    plans.server.rejects = 1
+    [made] = plans.made(plan, bodies)
+    # Which one is uploaded first is open.
+    refused = {str(row.values["Image"]) for row, _ in made.refused}
+    assert len(refused) == 1
+    assert refused.isdisjoint(str(row.values["Image"]) for row in made.rows)
+    assert (len(made.rows), len(made.refused)) == (2, 2)
+    assert all(next(iter(refused)) in why and "Failed to read image" in why for _, why in made.refused)
 
 
 def test_a_group_of_which_no_row_can_be_sent_has_no_body(plans: Plans, tmp_path: Path) -> None:
