@@ -45,6 +45,7 @@ class Item:
     error: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
+    queue_id: str = "default"
 
 
 class BatchServer:
@@ -147,14 +148,14 @@ class BatchServer:
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/api/v1/images/i/{name}/full", self._image)
         app.router.add_get("/api/v1/images/i/{name}/thumbnail", self._image)
-        queue = "/api/v1/queue/default"
-        app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
-        app.router.add_put(f"{queue}/cancel_by_batch_ids", self._cancel)
-        app.router.add_post(f"{queue}/item_summaries_by_ids", self._by_ids)
-        app.router.add_post(f"{queue}/items_by_ids", self._by_ids)
-        app.router.add_get(f"{queue}/item_ids", self._item_ids)
+        queue = "/api/v1/queue/{queue_id}"
+        app.router.add_post(queue + "/enqueue_batch", self._enqueue)
+        app.router.add_put(queue + "/cancel_by_batch_ids", self._cancel)
+        app.router.add_post(queue + "/item_summaries_by_ids", self._by_ids)
+        app.router.add_post(queue + "/items_by_ids", self._by_ids)
+        app.router.add_get(queue + "/item_ids", self._item_ids)
         app.router.add_get(queue + "/i/{item_id}", self._item)
-        app.router.add_get(f"{queue}/status", self._status)
+        app.router.add_get(queue + "/status", self._status)
         app.router.add_get(queue + "/b/{batch_id}/status", self._batch_status)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -261,7 +262,8 @@ class BatchServer:
                 {"node_path": datum["node_path"], "field_name": datum["field_name"], "value": value}
                 for datum, value in zip(data, values, strict=True)
             ]
-            self.items[item_id] = Item(item_id, batch["batch_id"], named)
+            queue_id = request.match_info["queue_id"]
+            self.items[item_id] = Item(item_id, batch["batch_id"], named, queue_id=queue_id)
             self._pending.append(item_id)
         taken = min(len(rows), max(0, room))
         self.most_unfinished = max(self.most_unfinished, len(self._pending))
@@ -271,12 +273,16 @@ class BatchServer:
 
     async def _cancel(self, request: web.Request) -> web.Response:
         batch_ids = (await request.json())["batch_ids"]
-        canceled = [item for item in self.items.values() if item.batch_id in batch_ids and item.status in _UNFINISHED]
+        items = self._items_of(request)
+        canceled = [item for item in items if item.batch_id in batch_ids and item.status in _UNFINISHED]
         for item in canceled:
             item.status = "canceled"
             for socket in [*self._sockets]:
                 await socket.send_str(_frame(item, "queue_item_status_changed", status="canceled", status_sequence=9))
         return web.json_response({"canceled": len(canceled)})
+
+    def _items_of(self, request: web.Request) -> list[Item]:
+        return [item for item in self.items.values() if item.queue_id == request.match_info["queue_id"]]
 
     def _record(self, item: Item) -> dict[str, Any]:
         prepared = f"p-{item.item_id}"
@@ -291,7 +297,7 @@ class BatchServer:
             "item_id": item.item_id,
             "status": item.status,
             "batch_id": item.batch_id,
-            "queue_id": "default",
+            "queue_id": item.queue_id,
             "session_id": f"s-{item.item_id}",
             "field_values": item.values,
             "started_at": item.started_at,
@@ -305,23 +311,25 @@ class BatchServer:
         wanted = (await request.json())["item_ids"]
         return web.json_response([self._record(self.items[item_id]) for item_id in wanted if item_id in self.items])
 
-    async def _item_ids(self, _: web.Request) -> web.Response:
-        return web.json_response({"item_ids": [*self.items][::-1], "total_count": len(self.items)})
+    async def _item_ids(self, request: web.Request) -> web.Response:
+        item_ids = [item.item_id for item in self._items_of(request)]
+        return web.json_response({"item_ids": item_ids[::-1], "total_count": len(item_ids)})
 
     async def _item(self, request: web.Request) -> web.Response:
         return web.json_response(self._record(self.items[int(request.match_info["item_id"])]))
 
     async def _batch_status(self, request: web.Request) -> web.Response:
-        batch_id = request.match_info["batch_id"]
-        statuses = [item.status for item in self.items.values() if item.batch_id == batch_id]
+        queue_id, batch_id = request.match_info["queue_id"], request.match_info["batch_id"]
+        statuses = [item.status for item in self._items_of(request) if item.batch_id == batch_id]
         counts = {name: statuses.count(name) for name in (*_UNFINISHED, "completed", "failed", "canceled")}
-        return web.json_response({"queue_id": "default", "batch_id": batch_id, "total": len(statuses), **counts})
+        return web.json_response({"queue_id": queue_id, "batch_id": batch_id, "total": len(statuses), **counts})
 
-    async def _status(self, _: web.Request) -> web.Response:
-        statuses = Counter(item.status for item in self.items.values())
+    async def _status(self, request: web.Request) -> web.Response:
+        items = self._items_of(request)
+        statuses = Counter(item.status for item in items)
         counts = {name: statuses[name] for name in (*_UNFINISHED, "completed", "failed", "canceled")}
         processor = {"is_started": True, "is_processing": False}
-        return web.json_response({"queue": {**counts, "total": len(self.items)}, "processor": processor})
+        return web.json_response({"queue": {**counts, "total": len(items)}, "processor": processor})
 
     async def _image(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -365,7 +373,7 @@ def _invocation(item: Item) -> dict[str, Any]:
 def _frame(item: Item, name: str, **more: Any) -> str:
     event = {
         "timestamp": 1,
-        "queue_id": "default",
+        "queue_id": item.queue_id,
         "item_id": item.item_id,
         "batch_id": item.batch_id,
         "session_id": f"s-{item.item_id}",

@@ -69,14 +69,14 @@ async def follow_batch(
         made = await _rows_of(http, run, first=len(rows))
         rows += made.values()
         places = {item_id: place for place, item_id in enumerate(made)}
-        sent = SentChunk(run.state.batch_id, [SentRow(row.row_id, "") for row in made.values()])
+        sent = SentChunk(run.state.batch_id, [SentRow(row.row_id, "") for row in made.values()], queue_id)
         found.append((FoundChunk(sent, run, places), dict(enumerate(made.values()))))
     columns = [*dict.fromkeys(name for row in rows for name in row.values)]
     control = BatchControl(engine)
     # Nothing is sent: rows whose items are canceled end so.
     control.is_canceled = True
     recorder = Recorder(_ItemRows(rows, columns), BatchFolder(None), BatchOptions(), control)
-    follower = ChunkFollower(http, tracker, queue_id, recorder, control)
+    follower = ChunkFollower(http, tracker, recorder, control)
     for chunk, rows_of in found:
         follower.adopt(chunk, rows_of)
     runner = Runner(http, recorder, follower, control)

@@ -11,14 +11,13 @@ from functools import partial
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder
-from invokeai_py_client.batch.recovery import FoundChunk, find
+from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError, RunError
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.wire.events import Event, QueueItemStatusChanged, SessionComplete
 
 logger = logging.getLogger("invokeai_py_client.batch")
@@ -73,17 +72,13 @@ class ChunkFollower:
     Args:
         http: sends the requests.
         tracker: follows the runs.
-        queue_id: the queue of the chunks.
         recorder: records what becomes of the rows.
         control: tells whether canceled rows are to be run again.
     """
 
-    def __init__(
-        self, http: HttpTransport, tracker: RunTracker, queue_id: str, recorder: Recorder, control: BatchControl
-    ) -> None:
+    def __init__(self, http: HttpTransport, tracker: RunTracker, recorder: Recorder, control: BatchControl) -> None:
         self._http = http
         self._tracker = tracker
-        self._queue_id = queue_id
         self._recorder = recorder
         self._control = control
         self._live: dict[str, LiveChunk] = {}
@@ -159,7 +154,7 @@ class ChunkFollower:
 
     async def _cancel(self, runs: Sequence[TrackedRun]) -> None:
         with self._tracker.canceling(runs):
-            await self._http.send(queue.cancel_batches(self._queue_id, [run.state.batch_id for run in runs]))
+            await cancel_batches(self._http, ((run.state.queue_id, run.state.batch_id) for run in runs))
 
     def _let_go(self) -> None:
         for chunk in self._live.values():
@@ -243,7 +238,7 @@ class ChunkFollower:
 
     async def _find_again(self, chunk: LiveChunk) -> None:
         """Follow a chunk again, of which the rest could not be sent."""
-        look = partial(find, self._http, self._tracker, self._queue_id, [chunk.sent], may_be_on_the_way=True)
+        look = partial(find, self._http, self._tracker, [chunk.sent], may_be_on_the_way=True)
         found = await self._control.patiently(look, even_if_canceled=True)
         if not found:
             self.drop(chunk)

@@ -24,10 +24,11 @@ class SentRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SentChunk:
-    """Rows that were sent together, as one batch of the server's queue, in the order of its items."""
+    """Rows that were sent together to a queue, as one batch of it, in the order of its items."""
 
     batch_id: str
     rows: Sequence[SentRow]
+    queue_id: str = "default"
 
 
 @dataclass(slots=True)
@@ -65,10 +66,13 @@ class Journal:
             self.is_canceled = True
 
     def chunks(self) -> Iterator[SentChunk]:
-        """Yield what was sent, or was about to be."""
+        """Yield what was sent, or was about to be; to the queue of the latest start before it."""
+        queue_id = "default"
         for _, line in self._file.lines():
-            if "batch_id" in line:
-                yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]])
+            if "start" in line:
+                queue_id = line["options"].get("queue_id", "default")
+            elif "batch_id" in line:
+                yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]], queue_id)
 
     def started(self, start: Start) -> None:
         """Record that a batch starts, or is started again. It is on the disk with the next chunk at the latest.
@@ -81,7 +85,7 @@ class Journal:
         self._take(line)
 
     def sending(self, chunk: SentChunk) -> None:
-        """Record that a chunk is about to be sent. When this returns, the record is on the disk.
+        """Record that a chunk is about to be sent to the queue of the latest start. The record is then on the disk.
 
         Raises:
             OSError: the journal cannot be written; the chunk must not be sent.

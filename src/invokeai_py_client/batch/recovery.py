@@ -13,6 +13,7 @@ from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_o
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.calls import queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,33 @@ def unfinished(
 
 
 async def find(
-    http: Sender, tracker: RunTracker, queue_id: str, chunks: Sequence[SentChunk], *, may_be_on_the_way: bool
+    http: Sender, tracker: RunTracker, chunks: Iterable[SentChunk], *, may_be_on_the_way: bool
 ) -> list[FoundChunk]:
-    """Find chunks in the queue, and follow them.
+    """Find chunks in the queues that they were sent to, and follow them.
 
     Args:
         http: sends the requests.
         tracker: follows the runs.
-        queue_id: the queue.
         chunks: the chunks.
         may_be_on_the_way: whether the server may still be storing one, because the process that sent it has just died.
-            If one is incomplete, the queue is then looked at a second time, when the server has had time to store it.
+            If one is incomplete, its queue is then looked at a second time, when the server has had time to store it.
 
     Raises:
         InvokeAIError: as any request.
     """
+    queues: dict[str, list[SentChunk]] = {}
+    for chunk in chunks:
+        queues.setdefault(chunk.queue_id, []).append(chunk)
+    return [
+        found
+        for queue_id, sent in queues.items()
+        for found in await _find_in_queue(http, tracker, queue_id, sent, may_be_on_the_way=may_be_on_the_way)
+    ]
+
+
+async def _find_in_queue(
+    http: Sender, tracker: RunTracker, queue_id: str, chunks: Sequence[SentChunk], *, may_be_on_the_way: bool
+) -> list[FoundChunk]:
     sizes = {chunk.batch_id: len(chunk.rows) for chunk in chunks}
     if may_be_on_the_way and any(
         count < sizes[batch_id] for batch_id, count in (await _counts(http, queue_id, sizes)).items()
@@ -90,6 +103,19 @@ async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChu
             return FoundChunk(chunk, run, dict(zip(item_ids, range(len(item_ids)), strict=True)))
     of_all = await _checksums(http, run, item_ids)
     return FoundChunk(chunk, run, aligned(chunk.rows, sorted(of_all.items())))
+
+
+async def cancel_batches(http: Sender, batches: Iterable[tuple[str, str]]) -> None:
+    """Cancel batches, given as the queue and the id of each.
+
+    Raises:
+        InvokeAIError: as any request.
+    """
+    queues: dict[str, list[str]] = {}
+    for queue_id, batch_id in batches:
+        queues.setdefault(queue_id, []).append(batch_id)
+    for queue_id, batch_ids in queues.items():
+        await http.send(queue.cancel_batches(queue_id, batch_ids))
 
 
 def _grace(count: int) -> float:

@@ -200,7 +200,8 @@ class ChunkSender:
 
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
         sums = checksums(body["batch"].get("data") or [], len(rows))
-        sent = SentChunk(batch_id, [SentRow(row.row_id, each) for row, each in zip(rows, sums, strict=True)])
+        sent_rows = [SentRow(row.row_id, each) for row, each in zip(rows, sums, strict=True)]
+        sent = SentChunk(batch_id, sent_rows, self._options.queue_id)
         self._recorder.folder.journal.sending(sent)
         return sent
 
@@ -221,7 +222,6 @@ class ChunkSender:
                 enqueue(
                     self._http,
                     self._tracker,
-                    self._options.queue_id,
                     chunk.sent,
                     ready.body,
                     priority=self._options.priority,
@@ -256,7 +256,6 @@ class ChunkSender:
 async def enqueue(
     http: Sender,
     tracker: RunTracker,
-    queue_id: str,
     sent: SentChunk,
     body: dict[str, Any],
     *,
@@ -268,7 +267,6 @@ async def enqueue(
     Args:
         http: sends the requests.
         tracker: submits.
-        queue_id: the queue.
         sent: the chunk; nothing with its id was sent before.
         body: the body of `enqueue_batch`.
         priority: as for each submission.
@@ -282,7 +280,7 @@ async def enqueue(
     """
     submit = partial(
         tracker.submissions.submit,
-        queue_id,
+        sent.queue_id,
         body,
         batch_id=sent.batch_id,
         priority=priority,
@@ -303,7 +301,7 @@ async def enqueue(
         await asyncio.sleep(pause)
         try:
             # A batch in doubt may be stored later than the server answers again.
-            found = await find(http, tracker, queue_id, [sent], may_be_on_the_way=is_in_doubt)
+            found = await find(http, tracker, [sent], may_be_on_the_way=is_in_doubt)
             if found:
                 return found[0]
             is_in_doubt = False

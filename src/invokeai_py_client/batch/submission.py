@@ -14,7 +14,7 @@ from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder
-from invokeai_py_client.batch.recovery import find, unfinished
+from invokeai_py_client.batch.recovery import cancel_batches, find, unfinished
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.batch.sender import Bodies, ChunkSender, PlanRows
@@ -22,7 +22,6 @@ from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.calls import queue
 
 
 async def begin(
@@ -77,7 +76,7 @@ async def begin(
             await _overwrite(kept, bodies, http)
         else:
             kept.check(plan.workflow)
-        follower = ChunkFollower(http, tracker, used.queue_id, recorder, control)
+        follower = ChunkFollower(http, tracker, recorder, control)
         sender = ChunkSender(plan, bodies, http, tracker, used, recorder, follower, control)
         if options is not None and kept.path is not None:
             with kept.writing():
@@ -87,7 +86,7 @@ async def begin(
         if sent:
             chunks = [chunk for chunk, _ in sent]
             rows_of = {chunk.batch_id: rows for chunk, rows in sent}
-            for found in await find(http, tracker, used.queue_id, chunks, may_be_on_the_way=True):
+            for found in await find(http, tracker, chunks, may_be_on_the_way=True):
                 follower.adopt(found, rows_of[found.chunk.batch_id])
         if recorder.table.unsent and not control.is_canceled:
             await bodies.check()
@@ -105,10 +104,8 @@ async def begin(
 async def _overwrite(folder: BatchFolder, bodies: Bodies, http: HttpTransport) -> None:
     """Delete what an earlier batch has left, once the new one is sure to begin and the earlier one is canceled."""
     await bodies.check()
-    batch_ids = [chunk.batch_id for chunk in await asyncio.to_thread(lambda: [*folder.journal.chunks()])]
-    if batch_ids and folder.journal.start is not None:
-        queue_id = str(folder.journal.start.options.get("queue_id", "default"))
-        await http.send(queue.cancel_batches(queue_id, batch_ids))
+    sent = await asyncio.to_thread(lambda: [(each.queue_id, each.batch_id) for each in folder.journal.chunks()])
+    await cancel_batches(http, sent)
     with folder.writing():
         await asyncio.to_thread(folder.clear)
 

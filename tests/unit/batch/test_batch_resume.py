@@ -223,6 +223,32 @@ def test_overwriting_cancels_what_is_still_in_the_queue(server: BatchServer, tmp
     assert not server.having("pending")
 
 
+def test_what_was_sent_to_another_queue_is_followed_there(server: BatchServer, tmp_path: Path) -> None:
+    server.pause()
+    with client_of(server.url) as client:
+        some_done(server, client.begin(Plan(range(10)), tmp_path, window=6), 2)
+    with client_of(server.url) as client:
+        batch = client.begin(Plan(range(10)), tmp_path, queue_id="night", window=6)
+        server.resume()
+        assert [row.status for row in batch.results(60)] == ["completed"] * 10
+    assert widths(server) == Counter(range(10)), "nothing has run twice"
+    assert {item.queue_id for item in server.items.values()} == {"default", "night"}
+    assert [item.queue_id for item in server.items.values()][:6] == ["default"] * 6
+
+
+def test_overwriting_cancels_in_each_queue(server: BatchServer, tmp_path: Path) -> None:
+    server.pause()
+    for queue_id, count in (("default", 3), ("night", 6)):
+        with client_of(server.url) as client:
+            client.begin(Plan(range(count)), tmp_path, queue_id=queue_id)
+            while len(server.items) < count:
+                time.sleep(0.01)
+    with client_of(server.url) as client:
+        client.begin(Plan([]), tmp_path, queue_id="third", overwrite=True)
+    assert [item.status for item in server.items.values()] == ["canceled"] * 6
+    assert {item.queue_id for item in server.items.values()} == {"default", "night"}
+
+
 def test_a_canceled_batch_stays_canceled_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:

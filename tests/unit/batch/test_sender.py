@@ -24,7 +24,7 @@ BODY: dict[str, Any] = {"prepend": False, "batch": {"graph": {"nodes": {}}, "run
 
 async def sent(server: QueueServer) -> TrackedRun | FoundChunk:
     tracker = tracker_on(server, VirtualEngine(), Link())
-    return await enqueue(server, tracker, "default", CHUNK, BODY)
+    return await enqueue(server, tracker, CHUNK, BODY)
 
 
 @in_virtual_time
