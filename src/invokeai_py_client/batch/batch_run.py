@@ -91,7 +91,7 @@ class CompletedRows(FixedAttributes):
     """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
 
     A row that is run again is yielded again. The iteration ends when no row is left; if the batch has stopped before
-    that, the error that stopped it is raised.
+    that, the error that stopped it is raised when all rows that have ended are yielded.
     """
 
     def __init__(self, run: AsyncBatchRun) -> None:
@@ -104,22 +104,27 @@ class CompletedRows(FixedAttributes):
         return self
 
     def __next__(self) -> BatchRow:
-        while (row := self._next()) is None:
-            if self._is_over():
+        while True:
+            # Asked before the rows are looked at, so that those are yielded that end together with the batch.
+            is_over = self._run.is_over
+            if (row := self._next()) is not None:
+                return row
+            if is_over and self._run._has_ended():
                 raise StopIteration
             with self._run._interruptible():
                 self._changes.take()
-        return row
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> BatchRow:
-        while (row := self._next()) is None:
-            if self._is_over():
+        while True:
+            is_over = self._run.is_over
+            if (row := self._next()) is not None:
+                return row
+            if is_over and self._run._has_ended():
                 raise StopAsyncIteration
             await self._changes.take_async()
-        return row
 
     def _next(self) -> BatchRow | None:
         runner = self._run._runner
@@ -130,15 +135,6 @@ class CompletedRows(FixedAttributes):
             if row is not None:
                 return row
         return None
-
-    def _is_over(self) -> bool:
-        """Return whether no more rows will end.
-
-        Raises:
-            InvokeAIError: the batch has stopped.
-        """
-        is_over = self._run._has_ended()
-        return is_over and self._place == len(self._run._runner.recorder.table.ended)
 
     def __del__(self) -> None:
         self._run._runner.control.unwatch(self._changes)

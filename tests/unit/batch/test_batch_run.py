@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.support.batch_server import BatchServer, Item, image_content, image_n
 from tests.support.batches import Bodies, Plan, Runs, client_of
 
 from invokeai_py_client import BatchProgress, BatchRow, RowFile
+from invokeai_py_client.batch import batch_run
 from invokeai_py_client.batch.batch_run import csv_cells
 from invokeai_py_client.errors import (
     AuthenticationError,
@@ -165,6 +167,33 @@ async def test_rows_are_told_to_a_loop_as_they_end(server: BatchServer, client: 
     asyncio.get_running_loop().call_soon(server.resume)
     assert sorted([row.index async for row in batch.as_completed()]) == [*range(5)]
     assert len(await batch.results()) == len(batch) == 5
+
+
+@pytest.mark.parametrize("is_blocking", [True, False])
+async def test_rows_that_end_just_before_the_batch_stops_are_told(
+    is_blocking: bool, server: BatchServer, client: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.pause()
+    server.fails = lambda item: "no"
+    batch = client.begin(Plan(range(3)), stop_after_failures=3)
+    looks = 0
+
+    def late(sized: Sized) -> int:
+        """Count, and let all rows end after the first look at those that have."""
+        nonlocal looks
+        found, looks = len(sized), looks + 1
+        if looks == 1:
+            server.resume()
+            with pytest.raises(RunError, match="stopped after 3"):
+                batch.wait(60)
+        return found
+
+    monkeypatch.setattr(batch_run, "len", late, raising=False)
+    rows = batch.as_completed()
+    told = [next(rows) if is_blocking else await anext(rows) for _ in range(3)]
+    assert sorted(row.index for row in told) == [0, 1, 2]
+    with pytest.raises(RunError, match="stopped after 3"):
+        next(rows) if is_blocking else await anext(rows)
 
 
 def test_waiting(server: BatchServer, client: Runs) -> None:
