@@ -163,14 +163,15 @@ class AsyncClient(FixedAttributes):
         Rows that have failed or were canceled stay so; `retry_failed` runs the failed ones again, and submitting the
         plan to the folder runs again what failed, was canceled, or has lost its files.
 
-        By its `batch_id`, only what is in the queue is followed, and nothing is downloaded. The values of its rows have
-        names such as `noise.seed`, of the node's id and the field.
+        By its `batch_id`, only what is in the queue is followed, and nothing is downloaded. Each item is a row, so one
+        that was run again is there more than once. The values of its rows have names such as `noise.seed`, of the
+        node's id and the field.
 
         Endpoint: GET /api/v1/queue/{queue_id}/item_ids, and the queue's lists of items.
 
         Args:
             folder: the folder of the batch; or
-            batch_id: its id.
+            batch_id: its id, `batch.batch_id`, which a batch with a folder keeps when it goes on.
             queue_id: the queue, for a batch that is found by its id.
 
         Raises:

@@ -61,7 +61,10 @@ async def follow_batch(
     runs = await tracker.attacher.attach_many(queue_id, batch_ids=batch_ids)
     if not runs:
         call = queue.list_item_ids(queue_id)
-        hint = "Check the id; items that have ended are deleted after a while."
+        hint = (
+            "Check the id and the queue. Only rows that were sent are there, and the server may delete those that have "
+            "ended. A batch with a folder is found by that."
+        )
         raise not_there(f"The queue {queue_id!r} has no item of batch {batch_id!r}.", call, http, hint=hint)
     rows: list[PlannedRow] = []
     found = []
@@ -72,7 +75,7 @@ async def follow_batch(
         sent = SentChunk(run.state.batch_id, [SentRow(row.row_id, "") for row in made.values()], queue_id)
         found.append((FoundChunk(sent, run, places), dict(enumerate(made.values()))))
     columns = [*dict.fromkeys(name for row in rows for name in row.values)]
-    control = BatchControl(engine)
+    control = BatchControl(engine, batch_id)
     # Nothing is sent: rows whose items are canceled end so.
     control.is_canceled = True
     recorder = Recorder(_ItemRows(rows, columns), BatchFolder(None), BatchOptions(), control)

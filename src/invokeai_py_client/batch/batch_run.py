@@ -168,7 +168,11 @@ class AsyncBatchRun(FixedAttributes):
 
     @property
     def batch_id(self) -> str:
-        """The beginning of the ids of its batches in the server's queue."""
+        """The beginning of the ids of its batches in the server's queue.
+
+        A batch that goes on in its folder keeps it, in whatever process; one that overwrites another has a new one.
+        `client.batch_run(batch_id=...)` finds what the queue has of the batch by it.
+        """
         return self._runner.control.batch_id
 
     @property

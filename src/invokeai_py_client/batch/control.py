@@ -47,10 +47,11 @@ class BatchControl:
 
     Args:
         engine: runs the background tasks.
+        batch_id: the id of the batch; empty for a new one.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.batch_id = str(uuid4())
+    def __init__(self, engine: Engine, batch_id: str = "") -> None:
+        self.batch_id = batch_id or str(uuid4())
         """The beginning of the ids of what is sent to the server's queue."""
         self.is_paused = False
         self.is_canceled = False

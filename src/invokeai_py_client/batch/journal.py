@@ -33,10 +33,12 @@ class SentChunk:
 
 @dataclass(slots=True)
 class Start:
-    """How a batch was started: the hash of its workflow, and the options of the submission."""
+    """How a batch was started: the hash of its workflow, the options of the submission, and its id."""
 
     workflow: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    batch_id: str = ""
+    """The beginning of the ids of what is sent; empty in a folder that was written before it was kept."""
 
 
 class Journal:
@@ -60,7 +62,7 @@ class Journal:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if "start" in line:
-            self.start = Start(line["start"], line["options"])
+            self.start = Start(line["start"], line["options"], line.get("batch", ""))
             self.is_canceled = False
         elif "canceled" in line:
             self.is_canceled = True
@@ -80,7 +82,7 @@ class Journal:
         Raises:
             OSError: the journal cannot be written.
         """
-        line = {"start": start.workflow, "options": start.options}
+        line = {"start": start.workflow, "options": start.options, "batch": start.batch_id}
         self._file.append(line)
         self._take(line)
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
+from uuid import uuid4
 
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
@@ -99,6 +100,7 @@ class ChunkSender:
         self._recorder = recorder
         self._follower = follower
         self._control = control
+        self._start = uuid4().hex[:8]
         self._numbers = itertools.count()
         self._request: asyncio.Task[TrackedRun | FoundChunk] | None = None
 
@@ -118,7 +120,8 @@ class ChunkSender:
         Raises:
             OSError: it cannot be written.
         """
-        self._recorder.folder.journal.started(Start(self._plan.workflow, self._options.saved()))
+        start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id)
+        self._recorder.folder.journal.started(start)
 
     async def send_unsent(self) -> None:
         """Go through the groups once, and send the rows that are unsent then, until the batch is canceled.
@@ -193,7 +196,8 @@ class ChunkSender:
             self._recorder.failed(row, why, self._http)
         if not made.rows:
             return None
-        batch_id = f"{self._control.batch_id}-{next(self._numbers):05d}"
+        # The numbers begin anew each time that the batch goes on, and a folder may have been copied.
+        batch_id = f"{self._control.batch_id}-{self._start}-{next(self._numbers):05d}"
         with self._recorder.folder.writing():
             sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, made.body)
         return _ReadyChunk(self._follower.expect(sent, dict(enumerate(made.rows))), made.body)

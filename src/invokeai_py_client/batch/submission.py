@@ -65,10 +65,10 @@ async def begin(
                 hint="Give one, such as folder='out'. Nothing was submitted.",
             )
     kept = await asyncio.to_thread(BatchFolder, folder)
-    control = BatchControl(engine)
+    start = kept.journal.start
+    control = BatchControl(engine, "" if start is None or overwrite else start.batch_id)
     control.at_end(kept.release)
     try:
-        start = kept.journal.start
         used = (options or BatchOptions(**({} if start is None else start.options))).checked()
         report = make_report(kept.path) if used.report and kept.path is not None else None
         recorder = Recorder(plan, kept, used, control, report)

@@ -249,6 +249,25 @@ def test_overwriting_cancels_in_each_queue(server: BatchServer, tmp_path: Path) 
     assert {item.queue_id for item in server.items.values()} == {"default", "night"}
 
 
+def test_a_batch_keeps_its_id_in_its_folder(server: BatchServer, tmp_path: Path) -> None:
+    with client_of(server.url) as client:
+        first = client.begin(Plan(range(3)), tmp_path)
+        first.wait(60)
+    with client_of(server.url) as client:
+        looked_at = client.begin(Plan(range(3)), tmp_path, redoes=False)
+        assert looked_at.batch_id == first.batch_id
+        found = client.found(looked_at.batch_id)
+        assert (len(found), found.batch_id) == (3, first.batch_id)
+    with client_of(server.url) as client:
+        client.begin(Plan(range(5)), tmp_path).wait(60)
+        assert len(client.found(first.batch_id)) == 5
+    batch_ids = {item.batch_id for item in server.items.values()}
+    assert len(batch_ids) == 2, "no id was used twice"
+    assert all(batch_id.startswith(f"{first.batch_id}-") for batch_id in batch_ids)
+    with client_of(server.url) as client:
+        assert client.begin(Plan(range(3)), tmp_path, overwrite=True).batch_id != first.batch_id
+
+
 def test_a_canceled_batch_stays_canceled_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:

@@ -20,12 +20,12 @@ def test_another_process_reads_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
     assert (journal.start, journal.is_canceled, [*journal.chunks()]) == (None, False, [])
-    journal.started(Start("hash", {"window": 10}))
+    journal.started(Start("hash", {"window": 10}, "id"))
     journal.sending(chunk("a", "1", "2"))
     journal.sending(chunk("b", "3"))
     journal.canceled()
     read = Journal(path)
-    assert read.start == Start("hash", {"window": 10})
+    assert read.start == Start("hash", {"window": 10}, "id")
     assert [*read.chunks()] == [chunk("a", "1", "2"), chunk("b", "3")]
     assert read.is_canceled
     read.started(Start("hash"))
