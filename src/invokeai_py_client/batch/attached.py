@@ -83,7 +83,7 @@ async def follow_batch(
     for chunk, rows_of in found:
         follower.adopt(chunk, rows_of)
     runner = Runner(http, recorder, follower, control)
-    runner.launch()
+    await runner.start()
     return AsyncBatchRun(engine, http, runner)
 
 

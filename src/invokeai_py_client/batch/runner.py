@@ -54,8 +54,14 @@ class Runner:
         done = table.ended_count + self.recorder.saving + self._follower.unfinished_part
         return min(100.0, 100.0 * done / len(table)) if len(table) else 100.0
 
+    async def start(self) -> None:
+        """Begin to send and follow. A batch of which nothing is left to do is over when this returns."""
+        self.launch()
+        if self._is_done:
+            await self.control.until(lambda: self.control.is_over)
+
     def launch(self) -> None:
-        """Begin to send and follow."""
+        """Begin to send and follow, without a wait."""
         self.control.begin()
         self.control.spawn(self._run, name=f"batch {self.control.batch_id}")
         self.control.spawn(self._stop_after_failures, name=f"failures of batch {self.control.batch_id}")

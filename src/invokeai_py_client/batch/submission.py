@@ -97,7 +97,7 @@ async def begin(
         control.end(None)
         raise
     runner = Runner(http, recorder, follower, control, sender)
-    runner.launch()
+    await runner.start()
     return AsyncBatchRun(engine, http, runner)
 
 

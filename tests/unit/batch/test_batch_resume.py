@@ -268,6 +268,21 @@ def test_a_batch_keeps_its_id_in_its_folder(server: BatchServer, tmp_path: Path)
         assert client.begin(Plan(range(3)), tmp_path, overwrite=True).batch_id != first.batch_id
 
 
+def test_a_batch_that_has_ended_is_over_when_it_is_found(server: BatchServer, tmp_path: Path) -> None:
+    server.fails = lambda item: "no" if item.values[0]["value"] == 3 else None
+    run_through(server, Plan(range(5)), tmp_path, report=True)
+    with client_of(server.url) as client:
+        batch = client.begin(Plan(range(5)), tmp_path, redoes=False)
+        assert batch.is_over
+        assert client.found(batch.batch_id).is_over
+        server.fails = lambda item: None
+        assert batch.retry_failed() == 1
+        assert batch.wait(60).counts["completed"] == 5
+    server.pause()
+    with client_of(server.url) as client:
+        assert not client.begin(Plan(range(6)), tmp_path).is_over
+
+
 def test_a_canceled_batch_stays_canceled_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
