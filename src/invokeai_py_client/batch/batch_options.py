@@ -34,6 +34,8 @@ class BatchOptions:
         Raises:
             SettingsError: one cannot be used.
         """
+        if not isinstance(self.queue_id, str) or not self.queue_id.strip():
+            raise _unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
         for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
             if least is not None and (type(least) is not int or least < 1):
                 raise _unusable(name, least, "an integer of at least 1")

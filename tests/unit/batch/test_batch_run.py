@@ -354,7 +354,16 @@ def test_a_report_needs_a_folder(client: Runs, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"window": 0}, {"window": "many"}, {"images": "some"}, {"stop_after_failures": 0}, {"file_name": "x"}]
+    "option",
+    [
+        {"window": 0},
+        {"window": "many"},
+        {"images": "some"},
+        {"stop_after_failures": 0},
+        {"file_name": "x"},
+        {"queue_id": ""},
+        {"queue_id": None},
+    ],
 )
 def test_options_that_cannot_be_used(option: dict[str, Any], server: BatchServer, client: Runs) -> None:
     with pytest.raises(SettingsError):
