@@ -168,11 +168,11 @@ class ChunkSender:
         if not taken and not self._control.is_canceled:
             raise AssertionError(f"{self._recorder.table.unsent} rows are in no group of the plan")
 
-    def _refused(self, rows: Iterable[PlannedRow], error: InvokeAIError) -> None:
-        """Record rows as failed that cannot be sent."""
+    def _refused(self, rows: Iterable[PlannedRow], error: InvokeAIError, *, batch_id: str | None = None) -> None:
+        """Record rows as failed that cannot be sent, or that were refused as that batch of the queue."""
         for row in rows:
             if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
-                self._recorder.failed(row, one_line(error), self._http)
+                self._recorder.failed(row, one_line(error), self._http, batch_id=batch_id)
 
     async def _room(self, *, is_filling: bool) -> int:
         """Wait until items may be sent, and return how many; 0 if nothing more is to be sent.
@@ -244,7 +244,7 @@ class ChunkSender:
             self._follower.drop(chunk)
             if isinstance(error, FATAL):
                 raise
-            self._refused(rows, error)
+            self._refused(rows, error, batch_id=chunk.sent.batch_id)
             return
         finally:
             self._request = None

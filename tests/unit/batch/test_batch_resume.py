@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.support.batch_server import BatchServer, Item
 from tests.support.batches import Plan, Runs, client_of
 from tests.support.disks import full_disk
@@ -281,6 +282,18 @@ def test_a_batch_that_has_ended_is_over_when_it_is_found(server: BatchServer, tm
     server.pause()
     with client_of(server.url) as client:
         assert not client.begin(Plan(range(6)), tmp_path).is_over
+
+
+def test_what_the_server_has_refused_stays_so_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
+    async def refuse() -> None:
+        raise web.HTTPUnprocessableEntity
+
+    server.before_storing = refuse
+    assert run_through(server, Plan(range(3)), tmp_path) == ["failed"] * 3
+    server.before_storing = None
+    assert run_through(server, Plan(range(3)), tmp_path, redoes=False) == ["failed"] * 3
+    assert not server.items
+    assert run_through(server, Plan(range(3)), tmp_path) == ["completed"] * 3
 
 
 def test_a_canceled_batch_stays_canceled_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
