@@ -139,6 +139,7 @@ class Recorder:
         latest = manifest.latest()
         found: dict[str, PlannedRow] = {}
         taken: list[str] = []
+        again: set[str] = set()
         # Making rows takes time: that of a new batch is not wasted on them.
         is_new = not (latest or awaited or self.plan.invalid)
         for row in self.plan if not is_new else ():
@@ -158,8 +159,12 @@ class Recorder:
             elif outcome is not None and offset is not None and _stays(outcome, redoes):
                 self.table.end(row.index, outcome.status, offset)
                 taken += [file.path.name for file in outcome.files]
-        # Rows of earlier plans keep their files.
+                continue
+            if outcome is not None:
+                again.update(file.path.name for file in outcome.files)
+        # Rows of earlier plans keep their files, and so do rows that were run once, and are invalid by now.
         taken += [file.path.name for offset in latest.values() for file in manifest.read(offset).files]
+        taken += [name for name in manifest.taken_names() if name not in again]
         self._names = FileNames(self._options.file_name, self.plan.columns, taken)
         if self._report is not None:
             self._report.begin(self._ended())

@@ -83,6 +83,15 @@ def test_another_value_runs_only_its_rows(server: BatchServer, tmp_path: Path) -
     assert [row.index for row in rows] == [0, 1, 2]
 
 
+def test_the_file_of_a_row_that_is_invalid_by_now_is_not_replaced(server: BatchServer, tmp_path: Path) -> None:
+    run_through(server, Plan([1]), tmp_path)
+    made = (tmp_path / "00000.png").read_bytes()
+    for widths_then in ([2, 1], [3, 2, 1]):
+        run_through(server, Plan(widths_then, bad=[len(widths_then) - 1]), tmp_path)
+        assert (tmp_path / "00000.png").read_bytes() == made
+    assert widths(server) == Counter([1, 2, 3])
+
+
 def test_another_order_runs_nothing(server: BatchServer, tmp_path: Path) -> None:
     run_through(server, Plan([1, 2, 3]), tmp_path)
     assert run_through(server, Plan([3, 1, 2]), tmp_path) == ["completed"] * 3
