@@ -131,6 +131,8 @@ class ChunkFollower:
                     self._unsend(chunk, place)
                 else:
                     chunk.settled.append(item_id)
+            elif state.items[item_id].view.status == "in_progress":
+                self._recorder.begun(chunk.rows[place])
         self._took(chunk, found.run, [])
 
     def adopt(self, found: FoundChunk, rows: Mapping[int, PlannedRow]) -> None:

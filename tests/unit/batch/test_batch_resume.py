@@ -109,6 +109,18 @@ def test_another_process_goes_on_with_what_is_in_the_queue(server: BatchServer, 
         assert path.stat().st_size
 
 
+def test_what_is_running_meanwhile_is_shown_so(server: BatchServer, tmp_path: Path) -> None:
+    server.pause()
+    with client_of(server.url) as client:
+        client.begin(Plan(range(3)), tmp_path)
+        while len(server.items) < 3:
+            time.sleep(0.01)
+    server.items[1].status = "in_progress"
+    with client_of(server.url) as client:
+        batch = client.begin(Plan(range(3)), tmp_path)
+        assert (batch.counts["in_progress"], batch.counts["pending"]) == (1, 2)
+
+
 def test_what_has_ended_meanwhile_is_not_run_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
