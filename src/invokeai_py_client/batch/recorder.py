@@ -156,6 +156,9 @@ class Recorder:
                 self.table.add_attempts(row.index, outcome.attempts)
             if row.row_id in awaited:
                 found[row.row_id] = row
+                if outcome is not None and offset is not None and outcome.status != "completed" and not redoes:
+                    # It stays so, unless it turns out to be in a queue.
+                    self.table.end(row.index, outcome.status, offset)
             elif outcome is not None and offset is not None and _stays(outcome, redoes):
                 self.table.end(row.index, outcome.status, offset)
                 taken += [file.path.name for file in outcome.files]

@@ -329,6 +329,19 @@ def test_a_canceled_batch_stays_canceled_until_it_is_submitted_again(server: Bat
     assert run_through(server, Plan(range(20)), tmp_path) == ["completed"] * 20
 
 
+def test_what_failed_and_was_about_to_be_sent_again_stays_failed(server: BatchServer, tmp_path: Path) -> None:
+    server.fails = lambda item: "no"
+    run_through(server, Plan(range(3)), tmp_path)
+    server.fails = lambda item: None
+    died_while_sending(tmp_path, "1-0")
+    assert run_through(server, Plan(range(3)), tmp_path, redoes=False) == ["failed"] * 3
+    assert len(server.items) == 3
+    put(server, "mine", 1)
+    assert run_through(server, Plan(range(3)), tmp_path, redoes=False) == ["failed", "completed", "failed"]
+    assert run_through(server, Plan(range(3)), tmp_path) == ["completed"] * 3
+    assert widths(server) == Counter(range(3))
+
+
 def test_a_folder_is_looked_at_without_running_what_failed(server: BatchServer, tmp_path: Path) -> None:
     server.fails = lambda item: "no" if item.values[0]["value"] == 3 else None
     run_through(server, Plan(range(5)), tmp_path)
