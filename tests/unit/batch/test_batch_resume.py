@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from tests.support.batch_server import BatchServer, Item
 from tests.support.batches import Plan, Runs, client_of
 from tests.support.disks import full_disk
 
 from invokeai_py_client import BatchRun
-from invokeai_py_client.batch import control, recovery
+from invokeai_py_client.batch import control, recovery, sender
 from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
-from invokeai_py_client.errors import BatchFolderError, RunTimeout
+from invokeai_py_client.errors import BatchFolderError, InputsNotReadyError, RunTimeout
 from invokeai_py_client.transport import backoff
 
 
@@ -305,15 +304,18 @@ def test_a_batch_that_has_ended_is_over_when_it_is_found(server: BatchServer, tm
         assert not client.begin(Plan(range(6)), tmp_path).is_over
 
 
-def test_what_the_server_has_refused_stays_so_until_it_is_submitted_again(server: BatchServer, tmp_path: Path) -> None:
-    async def refuse() -> None:
-        raise web.HTTPUnprocessableEntity
+def test_what_the_server_has_refused_stays_so_until_it_is_submitted_again(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise InputsNotReadyError("the graph is refused")
 
-    server.before_storing = refuse
-    assert run_through(server, Plan(range(3)), tmp_path) == ["failed"] * 3
-    server.before_storing = None
+    with monkeypatch.context() as refusing:
+        refusing.setattr(sender, "enqueue", refuse)
+        assert run_through(server, Plan(range(3)), tmp_path) == ["failed"] * 3
+    server.requests.clear()
     assert run_through(server, Plan(range(3)), tmp_path, redoes=False) == ["failed"] * 3
-    assert not server.items
+    assert (len(server.items), server.requests) == (0, {}), "nothing is looked for"
     assert run_through(server, Plan(range(3)), tmp_path) == ["completed"] * 3
 
 
