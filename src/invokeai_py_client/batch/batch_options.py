@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
-from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.errors import SettingsError, UnsafePathError
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.wire.call import api_path
 
 WhichImages = Literal["outputs", "all", "none"]
 """Which images of a row are downloaded: those of output nodes, those of intermediate nodes as well, or none."""
@@ -34,7 +35,7 @@ class BatchOptions:
         Raises:
             SettingsError: one cannot be used.
         """
-        if not isinstance(self.queue_id, str) or not self.queue_id.strip():
+        if not _is_name(self.queue_id):
             raise _unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
         for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
             if least is not None and (type(least) is not int or least < 1):
@@ -46,6 +47,14 @@ class BatchOptions:
     def saved(self) -> dict[str, Any]:
         """Return the options as plain JSON."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def _is_name(value: object) -> bool:
+    """Return whether a value can name a queue in the path of a request."""
+    try:
+        return isinstance(value, str) and bool(api_path("queue", value))
+    except UnsafePathError:
+        return False
 
 
 def _unusable(name: str, value: object, wanted: str) -> SettingsError:

@@ -362,6 +362,7 @@ def test_a_report_needs_a_folder(client: Runs, tmp_path: Path) -> None:
         {"stop_after_failures": 0},
         {"file_name": "x"},
         {"queue_id": ""},
+        {"queue_id": "a/b"},
         {"queue_id": None},
     ],
 )
