@@ -117,7 +117,7 @@ async def enqueue_once(
         known: the items that the batch already has.
         seconds: the time for sending; None for the client's timeout.
         slots: a semaphore that is held while the batch is sent; acquiring it counts as sending.
-        is_unwanted: returns whether the caller has given up, so that the batch must not be sent (again).
+        is_unwanted: returns whether the caller was cancelled, so that the batch must not be sent (again).
         times: the pauses and limits.
 
     Returns:
@@ -149,7 +149,7 @@ async def enqueue_once(
             failure.may_have_been_applied = False
         delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
         tries += 1
-        # A request that the server has no time to answer would only raise a new doubt.
+        # If the server has no time to respond to a request, the outcome is unknown again.
         is_last = tries == times.attempts or _now() + delay + attempt.answer_took >= deadline
         if not failure.is_transient or is_unwanted() or is_last:
             raise failure

@@ -102,7 +102,7 @@ class EventListener:
         self.router.dispatch(name, payload)
 
     def connected(self) -> None:
-        """Report the connection, and have the server asked about what may have been missed before it."""
+        """Report the connection, and request the state that events may have changed before it."""
         runs = [*self.router.live()]
         if self._lost_at is None:
             logger.info("connected to %s", self._http.settings.url)

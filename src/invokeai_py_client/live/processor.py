@@ -1,4 +1,4 @@
-"""Notices that the server runs no queue items any more, although it still answers.
+"""Detects that the server no longer runs queue items, although it still responds.
 
 InvokeAI 6.14.2 loses its processor for good when an item's result cannot be stored or read again, such as a float that
 is infinite. The item then stays `in_progress`, and requests for it return 500. A pending item whose values the server

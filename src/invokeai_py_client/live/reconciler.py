@@ -162,7 +162,7 @@ class Reconciler:
             self._due.set()
 
     def wake(self) -> None:
-        """Start a round now, for whatever must be fetched."""
+        """Start a round now, and fetch everything that is due."""
         self._due.set()
 
     async def bring_up_to_date(self, run: TrackedRun) -> None:
