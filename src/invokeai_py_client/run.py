@@ -128,7 +128,8 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         item_ids = self.item_ids
         if not item_ids:
             raise NotSubmittedError(
-                f"The queue has no item of batch {self.batch_id} yet.", hint="It has when `submit` has returned."
+                f"The queue has no item of batch {self.batch_id} yet.",
+                hint="Read `item_id` after `submit` has returned.",
             )
         return item_ids[0]
 
@@ -483,7 +484,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             return item_id
         raise NotSubmittedError(
             f"No item of batch {self._live.state.batch_id} is known to have the session {session_id!r}.",
-            hint="Take run.session_id, or leave it out to have the events of all its items.",
+            hint="Pass run.session_id, or omit it to stream the events of all items.",
         )
 
     @on_engine
@@ -522,7 +523,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             batch_id=view.batch_id,
             item_id=view.item_id,
             timeout=timeout,
-            hint="It goes on: wait for it again, or end it with run.cancel() or client.cancel_workflow(item_id).",
+            hint="It continues: wait for it again, or cancel it with run.cancel() or client.cancel_workflow(item_id).",
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:
@@ -570,7 +571,7 @@ def _completed(item: QueueItem) -> QueueItem:
             f"{name} was canceled" + (f": {item.error}" if item.error else "."),
             batch_id=item.batch_id,
             item_id=item.item_id,
-            hint="Submit again if that was not meant.",
+            hint="Submit it again to run it.",
         )
     where = ""
     if item.error_node_id:

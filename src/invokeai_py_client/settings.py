@@ -277,12 +277,12 @@ def _cleaned(url: object) -> str | SettingsError:
         port = parts.port
         host = parts.hostname
     except ValueError as error:
-        return _unusable(f"it cannot be read ({error})", shown)
+        return _unusable(f"it cannot be parsed ({error})", shown)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"}:
         return _unusable(f"its scheme is {scheme!r}, not http or https", shown)
     if not host or (port is not None and port == 0):
-        return _unusable("it names no host or port", shown)
+        return _unusable("it has no valid host or port", shown)
     if parts.query or parts.fragment:
         return _unusable("it has a query or a fragment", shown)
     # Some users pass the root of the API, as other clients expect it.

@@ -699,7 +699,7 @@ class AsyncWorkflowHandle(FixedAttributes):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
-            hint="Take submission['session_id'] of a run that you still hold, or leave it out for the latest run.",
+            hint="Pass submission['session_id'] of a run that still exists, or omit it for the latest run.",
         )
 
     # Waiting
@@ -749,7 +749,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         run = self._run if submission is None else submission
         if run is None:
             raise NotSubmittedError(
-                f"Nothing of {self.definition.name or 'this workflow'!r} was submitted yet.",
+                f"No run of {self.definition.name or 'this workflow'!r} was submitted yet.",
                 hint="Call submit_sync() or await submit() first.",
             )
         return run
