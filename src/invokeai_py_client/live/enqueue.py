@@ -260,13 +260,13 @@ class _Attempt:
             tries += 1
         what = "its response named no items" if lost is None else f"the request failed ({lost})"
         raise EnqueueInDoubtError(
-            f"It is not known whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and asking "
-            f"for the batch ended with: {seen}.",
+            f"It is unknown whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and the last "
+            f"status request ended with: {seen}.",
             batch_id=self._batch_id,
             url=self._http.url_of(self._call.path),
             method=self._call.method,
             hint=f"Follow it with client.run(batch_id={self._batch_id!r}), or submit again with "
-            f"batch_id={self._batch_id!r}: it is sent only if it is not there.",
+            f"batch_id={self._batch_id!r}: it is sent only if it is not in the queue.",
         ) from (seen if isinstance(seen, InvokeAIError) else lost)
 
     async def _find(self, seconds: float) -> list[int]:

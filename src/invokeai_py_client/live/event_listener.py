@@ -151,7 +151,9 @@ class EventListener:
 
 def _of_the_parent(run: TrackedRun) -> RunError:
     return RunError(
-        f"Batch {run.state.batch_id} was not wholly enqueued when this process was forked: its parent sends it.",
+        f"Batch {run.state.batch_id} was not completely enqueued when this process was forked; the "
+        "parent process sends the rest.",
         batch_id=run.state.batch_id,
-        hint=f"Wait for it in the parent, or for what is there with client.run(batch_id={run.state.batch_id!r}).",
+        hint="Wait for it in the parent, or for the items in the queue with "
+        f"client.run(batch_id={run.state.batch_id!r}).",
     )

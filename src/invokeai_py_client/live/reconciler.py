@@ -188,7 +188,7 @@ class Reconciler:
                 await self._next_round()
             except Exception:
                 # Without this task, no wait would notice changes whose events were missed.
-                logger.exception("the reconciler met an error, and goes on")
+                logger.exception("error in the reconciler, which continues")
                 await asyncio.sleep(POLL_INTERVAL)
 
     async def _next_round(self) -> None:

@@ -208,10 +208,10 @@ class Submissions:
             if timeout is None or not limit.expired():
                 raise
             raise SubmitTimeout(
-                f"The submission waited {timeout:g} s for the turn of its priority {priority.value!r}, and was not "
-                f"sent: {priority_wait.waits_for}.",
+                f"The submission was held back for {timeout:g} s by its priority {priority.value!r}, and was not sent: "
+                f"{priority_wait.waits_for}.",
                 timeout=timeout,
-                hint="Give it a longer `timeout`, or a higher priority.",
+                hint="Pass a longer `timeout` or a higher priority.",
             ) from error
         # The socket may have been connected or disconnected during the wait.
         watched = await self._listener.start(queue_id)
@@ -299,7 +299,7 @@ class Submissions:
             part = await self._enqueue_or_withdraw(state, body, max(deadline - _now(), _ROOM_PAUSES[-1]))
             if not part.requested:
                 raise NotEnqueuedError(
-                    f"The server makes no items of batch {state.batch_id}: its batch data is empty.",
+                    f"Batch {state.batch_id} has no items, because its batch data is empty.",
                     batch_id=state.batch_id,
                     requested=0,
                     enqueued=0,
@@ -313,7 +313,7 @@ class Submissions:
                     batch_id=state.batch_id,
                     requested=part.requested,
                     enqueued=0,
-                    hint="Submit again when it has emptied, or raise the server's max_queue_size.",
+                    hint="Submit again when the queue has room, or raise the server's max_queue_size.",
                 )
             await asyncio.sleep(pause)
         raise AssertionError("the loop above returns or raises")
@@ -384,7 +384,7 @@ class Submissions:
             if doubt is not None:
                 # Items that the server stores later were not canceled.
                 raise doubt
-            logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
+            logger.info("the submission of batch %s was interrupted: %d items canceled", batch_id, result.canceled)
 
     async def _feed(
         self, run: TrackedRun, body: dict[str, Any], priority_wait: PriorityWait, first: Collection[int]
@@ -510,7 +510,7 @@ class Submissions:
 
 def _given_up(run: TrackedRun, error: BaseException) -> RunError:
     batch_id = run.state.batch_id
-    return RunError(f"The submission of batch {batch_id} was given up ({type(error).__name__}).", batch_id=batch_id)
+    return RunError(f"The submission of batch {batch_id} was interrupted ({type(error).__name__}).", batch_id=batch_id)
 
 
 def _not_sent(run: TrackedRun, error: Exception) -> RunError:
@@ -530,7 +530,7 @@ def _endless(pauses: tuple[float, ...]) -> Iterator[float]:
 
 def _warn_of_stray(queue_id: str, batch_id: str, why: str) -> None:
     logger.warning(
-        "batch %s may be in the queue %r although its submission was given up: %s. "
+        "batch %s may be in the queue %r although its submission was interrupted: %s. "
         "Cancel it with client.queue_repo.get_queue(%r).cancel_batch(%r).",
         batch_id,
         queue_id,

@@ -91,7 +91,7 @@ class SocketIOConnection:
         if response.startswith(_REFUSE):
             raise HandshakeRefused("the server does not accept the token")
         if not response.startswith(_CONNECT):
-            raise SocketFailure("the server did not answer the handshake")
+            raise SocketFailure("the server did not respond to the handshake")
         self._reader = asyncio.create_task(self._read(silence), name="socket reader")
 
     async def subscribe(self, queue_id: str) -> None:
