@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(FixedAttributes):
-    """The awaited form of `Client`, as `client.aio`, with the same methods and repositories.
+    """The awaited form of `InvokeAIClient`, as `client.aio`, with the same methods and repositories.
 
     It may be used on any event loop, and together with the blocking client.
     """

@@ -14,7 +14,7 @@ from invokeai_py_client.wire.call import Query
 
 
 class ClientMethods(Blocking["public.AsyncClient"]):
-    """The awaited form of `Client`, as `client.aio`, with the same methods and repositories.
+    """The awaited form of `InvokeAIClient`, as `client.aio`, with the same methods and repositories.
 
     It may be used on any event loop, and together with the blocking client.
     """
