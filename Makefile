@@ -23,8 +23,8 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave pictures in ./out
 	$(RUN) -m invokeai_py_client.cli.demo
 
-test: check  ## Pass the tests, on a real InvokeAI server and in a Chromium, which is installed if that is possible
-	@$(RUN) -m tests.browser.chromium
+test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in shells, which are installed if that is possible
+	@$(RUN) -m tests.programs
 	$(RUN) -m pytest
 
 # Each worker would compile all tests each time if Python were told to keep nothing.

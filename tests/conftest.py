@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.documents import edge, node
+from tests.programs import NOT_RUN
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -21,6 +22,12 @@ HERE = Path(__file__).parent
 
 # The servers of the tests ask nobody but this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say at the very end which tests did not run."""
+    for why in config.stash.get(NOT_RUN, {}):
+        print(f"\n{why}")
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.browser.chromium import MISSING, find_chromium
+from tests.programs import browser_path
 
 from invokeai_py_client import Axis, ReportPage
 
 PHOTOGRAPH = Path(__file__).parents[1] / "data" / "photograph" / "coffee.jpg"
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
-
-NOT_RUN = pytest.StashKey[bool]()
 
 RADII, HUES, EDGES = (0, 2, 6), (0, 90, 180, 270), ("none", "find")
 AXES = (Axis("Radius", RADII), Axis("Hue", HUES), Axis("Edges", EDGES))
@@ -25,20 +23,11 @@ FAILED, LEFT_OUT = 5, 10
 """Rows of the sweep by index: one that failed, and one that was not run."""
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say at the very end that tests did not run."""
-    if config.stash.get(NOT_RUN, False):
-        print(f"\n{MISSING}")
-
-
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """A browser for the tests of one module. While it is there, an event loop runs in this thread: no other test can
     have one."""
-    path = find_chromium()
-    if path is None:
-        request.config.stash[NOT_RUN] = True
-        pytest.skip(MISSING)
+    path = browser_path(request)
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path) as browser:
         yield browser
 

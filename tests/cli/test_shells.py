@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.cli.terminals import Terminal
+from tests.programs import shell_path
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 
@@ -33,8 +33,7 @@ Complete = Callable[[str], str]
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+    shell_path(request, name)
     return name
 
 
