@@ -1,4 +1,4 @@
-"""`client.aio`: one server, and everything that can be done with it, awaited."""
+"""The awaited client of one server, `client.aio`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.repositories.raw import RawRequests
     from invokeai_py_client.workflow.templates import NodeTemplates
 
-# `public` imports the module of a name when the name is first used: what a program does not use costs it nothing.
+# `public` imports a module when one of its names is first used, so unused modules are never imported.
 
 
 class AsyncClient(FixedAttributes):
-    """`client.aio`: the client's own methods and its repositories, awaited.
+    """The awaited form of `InvokeAIClient`, as `client.aio`, with the same methods and repositories.
 
-    They may be used from any loop, beside the blocking ones.
+    It may be used on any event loop, and together with the blocking client.
     """
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
@@ -57,12 +57,12 @@ class AsyncClient(FixedAttributes):
 
     @cached_property
     def app(self) -> public.AsyncApp:
-        """The server itself: version, health, settings, cache."""
+        """The server's version, health, settings and caches."""
         return public.AsyncApp(self._engine, self._http)
 
     @cached_property
     def auth(self) -> public.AsyncAuth:
-        """Users, and which of them the client is."""
+        """Login, and the users of a multi-user server."""
         return public.AsyncAuth(self._engine, self._http, self._tracker)
 
     @cached_property
@@ -77,7 +77,7 @@ class AsyncClient(FixedAttributes):
 
     @property
     def models(self) -> public.AsyncModels:
-        """The installed models, and their installation: the same as `dnn_model_repo`."""
+        """The installed models, and their installation; another name for `dnn_model_repo`."""
         return self.dnn_model_repo
 
     @cached_property
@@ -97,12 +97,12 @@ class AsyncClient(FixedAttributes):
 
     @cached_property
     def style_preset_repo(self) -> public.AsyncStylePresets:
-        """The style presets: prompts around the user's own."""
+        """The style presets, which are templates for prompts."""
         return public.AsyncStylePresets(self._engine, self._http)
 
     @cached_property
     def video_repo(self) -> public.AsyncVideos:
-        """The videos, of servers from 6.14."""
+        """The videos; needs InvokeAI 6.14 or later."""
         return public.AsyncVideos(self._engine, self._http, self._catalog)
 
     @cached_property
@@ -120,25 +120,25 @@ class AsyncClient(FixedAttributes):
                 definition, templates, self._engine, self._http, self._tracker, self._catalog, called
             )
 
-        # All other calls of the client wait for the engine.
+        # In a thread, because a large workflow would block the engine, and with it all other calls of the client.
         return await asyncio.to_thread(make) if definition.is_large else make()
 
     @on_engine
     async def load_plan(self, path: str | os.PathLike[str]) -> public.AsyncPlan:
         """Load a plan that `plan.save` has written, on this or another machine, for this server.
 
-        Its rows have the same `row_id` as when it was saved. Models are found by key, else by hash.
+        The rows have the same `row_id` as when the plan was saved. Models are looked up by key, then by hash.
 
         Args:
-            path: of the file.
+            path: the path of the file.
 
         Returns:
-            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run here.
+            The plan. A plan that was made with `on_bad_row="skip"` also skips rows that cannot run on this server.
 
         Raises:
-            PlanError: the file cannot be read, or rows cannot run on this server; it lists every bad cell.
+            PlanError: the file cannot be read, or rows cannot run on this server; the error lists every bad cell.
             WorkflowError: the workflow of the plan cannot be used.
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
 
         Example:
             >>> plan = client.load_plan("cats.plan.json")
@@ -159,27 +159,27 @@ class AsyncClient(FixedAttributes):
     ) -> public.AsyncBatchRun:
         """Return a batch that was submitted earlier, by this or another program.
 
-        By its `folder`, it goes on where it was: what is in the queue is followed, and what was not sent yet is sent.
-        Rows that have failed or were canceled stay so; `retry_failed` runs the failed ones again, and submitting the
-        plan to the folder runs again what failed, was canceled, or has lost its files.
+        With `folder`, the batch is resumed: rows in the queue are followed, and rows that have not been sent are sent.
+        Rows that failed or were canceled are not run again; `retry_failed` runs the failed ones again, and submitting
+        the plan to the folder again runs all rows that failed, were canceled, or whose files are missing.
 
-        By its `batch_id`, only what is in the queue is followed, and nothing is downloaded. Each item is a row, so one
-        that was run again is there more than once. The values of its rows have names such as `noise.seed`, of the
-        node's id and the field.
+        With `batch_id`, the items in the queue are followed, and nothing is sent or downloaded. Each item is a row, so
+        one that was run again is there more than once. The values of the rows are named by node id and field, such as
+        `noise.seed`.
 
         Endpoint: GET /api/v1/queue/{queue_id}/item_ids, and the queue's lists of items.
 
         Args:
             folder: the folder of the batch; or
-            batch_id: its id, `batch.batch_id`, which a batch with a folder keeps when it goes on.
-            queue_id: the queue, for a batch that is found by its id.
+            batch_id: the id of the batch, `batch.batch_id`; a batch with a folder keeps it when it is resumed.
+            queue_id: the queue of the batch; used only with `batch_id`.
 
         Raises:
-            TypeError: not exactly one of folder and id is given.
+            TypeError: not exactly one of `folder` and `batch_id` is given.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or rows of its plan cannot run on this server.
-            NotFoundError: the queue has no item of that batch (any more).
-            InvokeAIError: as any request.
+            NotFoundError: the queue has no items of that batch (any more).
+            InvokeAIError: a request failed.
 
         Example:
             >>> client.batch_run("out").wait(progress_callback=print)
@@ -209,21 +209,21 @@ class AsyncClient(FixedAttributes):
         """Return a run that was submitted earlier, by this or another program.
 
         The states of all its items, and the outputs of those that have ended, are fetched before this returns. Earlier
-        events are not available. The `invocation_complete` of each node that had ended before is told when its item has
-        ended, marked `recovered`.
+        events are not available, except an `invocation_complete` of each node that had ended before: it is marked
+        `recovered`, and comes when the item has ended.
 
         Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}, and the queue's lists of items.
 
         Args:
             item_id: one item; or
             batch_id: a whole batch; or
-            session_id: the item of that session, which is looked for from the newest item on.
-            queue_id: its queue.
+            session_id: the item with that session; the search begins with the newest item.
+            queue_id: the queue.
 
         Raises:
-            TypeError: not exactly one of the ids is given, or one of a wrong type, such as a text as `item_id`.
-            NotFoundError: the queue has no such item, or none of that batch (any more).
-            InvokeAIError: as any request.
+            TypeError: not exactly one of the ids is given, or an id has the wrong type, such as a `str` as `item_id`.
+            NotFoundError: the queue does not have that item, or any item of that batch (any more).
+            InvokeAIError: a request failed.
 
         Example:
             >>> client.run(batch_id="5f9c...").wait(timeout=600)
@@ -247,27 +247,27 @@ class AsyncClient(FixedAttributes):
         origin: str | None = None,
         queue_id: str = "default",
     ) -> dict[str, public.AsyncRun]:
-        """Find runs that were submitted earlier, by any program, with one look at the queue.
+        """Return runs that were submitted earlier, by this or another program, with one listing of the queue.
 
-        Batches that the queue does not have (any more) are left out. So after a crash, this tells which of many
-        batches were submitted, however many there are. The states of all items, and the outputs of those that have
-        ended, are fetched before this returns.
+        Batches that are not in the queue (any more) are left out, so after a crash this shows which of many batches
+        were submitted. The states of all items, and the outputs of those that have ended, are fetched before this
+        returns.
 
         Endpoint: GET /api/v1/queue/{queue_id}/item_ids
         Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
 
         Args:
             batch_ids: only these batches.
-            destination: only what was submitted with this `destination`.
-            origin: only what was submitted with this `origin`.
+            destination: only runs that were submitted with this `destination`.
+            origin: only runs that were submitted with this `origin`.
             queue_id: the queue.
 
         Returns:
             The runs by batch id, in the order in which they were enqueued.
 
         Raises:
-            TypeError: none of `batch_ids`, `destination` and `origin` is given, or `batch_ids` is a single `str`.
-            InvokeAIError: as any request.
+            TypeError: `batch_ids`, `destination` and `origin` are all missing, or `batch_ids` is a single `str`.
+            InvokeAIError: a request failed.
 
         Example:
             >>> runs = client.runs(["5f9c...", "77aa..."])
@@ -305,48 +305,54 @@ class AsyncClient(FixedAttributes):
         headers: dict[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> public.Response:
-        """Send a request to any route of the server; a bad answer raises the same errors as everywhere.
+        """Send a request to any route of the server. Error responses raise the same exceptions as other methods.
 
-        `repositories/raw.py` has the table of the few routes that mean more here than on the server.
+        For a few routes the client does more than send the request; they are listed in `repositories/raw.py`.
 
         Args:
-            method: the HTTP method. GET, HEAD, OPTIONS and DELETE are sent again after a transient failure; any other
-                only if the server has certainly not carried it out. A DELETE whose repeat finds nothing more has
-                succeeded: its response has the status 204.
-            path: below the server's root, such as `/api/v2/custom_nodes/`; it may have a query.
-            json: the body. Where its names, or those of the query, speak of a token, password or secret, errors quote
-                neither.
-            params: the query, or more of it; of a list each is sent.
-            headers: sent beside the client's own, and in place of one of the same name: `Authorization`, say.
-            timeout: seconds, in place of the client's.
+            method: the HTTP method. GET, HEAD, OPTIONS and DELETE are retried after a transient failure; other methods
+                only if the server has certainly not carried out the request. If the retry of a DELETE returns 404, the
+                DELETE has succeeded, and the response has status 204.
+            path: the path below the server's root, such as `/api/v2/custom_nodes/`, optionally with a query.
+            json: the body. If a key of the body or of the query contains a word such as token, password or secret,
+                errors quote neither of the two.
+            params: query parameters, added to those in `path`; a list sends one parameter for each element.
+            headers: additional headers; they replace the client's headers of the same name, such as `Authorization`.
+            timeout: seconds; None for the client's timeout.
 
         Returns:
-            The answer, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
+            The response, with `.json()`, `.status_code`, `.content`, `.text` and `.headers`.
 
         Raises:
-            UnsafePathError: the path is a whole URL, or has control characters.
-            InvalidRequestError: HTTP cannot carry the method, the query or a header.
-            RequestBodyError: the body cannot be written as JSON.
-            TransportError: the server cannot be reached, or redirects to another one.
-            ApiError: a status of 400 or more, by kind.
+            UnsafePathError: the path is a full URL, or contains control characters.
+            InvalidRequestError: the method, the query or a header is not valid in HTTP.
+            RequestBodyError: the body cannot be encoded as JSON.
+            TransportError: the server cannot be reached, or redirects to another server.
+            ApiError: the response has a status of 400 or more; the class depends on the status.
 
         Example:
             >>> client.request("GET", "/api/v2/custom_nodes/").json()["node_packs"]
         """
         from invokeai_py_client.repositories.raw_call import hidden
 
-        # So that no frame of a traceback shows what may be secret in them.
+        # Hides possible secrets from the frames of tracebacks.
         json, params, headers = hidden(json, path), hidden(params, path), hidden(headers)
         path = Secret(path).reveal() if isinstance(path, str) else path
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
     def stream_queue_events(self, queue_id: str = "default") -> public.EventStream:
-        """Every event of a queue, whose ever it is, for `for` and for `async for`. It has no end.
+        """Stream all events of a queue, whoever submitted the items. The stream does not end by itself.
 
-        It begins when a `with` or `async with` of it is entered, else with the first event that is asked for. A
-        `reconnected` tells that the socket was away, and that what came then is missing.
+        The client subscribes when the stream is entered with `with` or `async with`, or else when the first event is
+        requested. A `reconnected` event means that the socket was disconnected, and that events in between are missing.
 
-        What the client has no type for comes as `UnknownEvent`, with the server's `name` and `raw`.
+        Events of unknown types are returned as `UnknownEvent`, with the server's `name` and `raw`.
+
+        Args:
+            queue_id: the queue.
+
+        Returns:
+            A stream for `for` and `async for`.
 
         Example:
             >>> for event in client.stream_queue_events():
@@ -356,10 +362,10 @@ class AsyncClient(FixedAttributes):
         return public.EventStream(self._engine, lambda mailbox: tracker.stream_queue(queue_id, mailbox), tracker.losses)
 
     def temporary_images(self) -> public.TemporaryImages:
-        """Return a block, for `with` or `async with`, whose images are deleted when it is left.
+        """Return a context manager, for `with` or `async with`, that deletes the images of its block when it exits.
 
-        Deleted is what is uploaded inside, and what the runs that are submitted inside have made; see
-        `TemporaryImages`.
+        It deletes the images that are uploaded in the block, and those made by runs that are submitted in the block;
+        see `TemporaryImages`.
 
         Endpoint: POST /api/v1/images/delete
 
@@ -371,65 +377,66 @@ class AsyncClient(FixedAttributes):
         return public.TemporaryImages(self._engine, self._http, self.image_repo, self.runs)
 
     def on_connection(self, handler: Callable[[public.ConnectionChange], Any]) -> Callable[[], None]:
-        """Call `handler` when the socket comes and goes: `connected`, `disconnected` (why), `reconnected`.
+        """Call `handler` when the socket is connected, disconnected or reconnected.
 
-        It is called on the loop that runs when it is registered, or, where none does, on a thread of its own, which
-        ends when the client is closed. The socket is opened by the first submission, stream or re-attached run.
+        If an event loop is running when the handler is registered, it is called on that loop, otherwise on a separate
+        thread, which ends when the client is closed. The socket is opened by the first submission, stream or
+        re-attached run.
 
         Args:
-            handler: a function, or an `async` one. What it raises is logged once.
+            handler: a function, or an `async` function. An exception that it raises is logged once.
 
         Returns:
-            A function that ends it.
+            A function that unregisters the handler.
         """
         delivery = Delivery(handler, own_thread=True, losses=self._tracker.losses)
         self._tracker.listener.connection.add(delivery.mailbox)
         return delivery.close
 
     def stats(self) -> public.ClientStats:
-        """Counts since the client was made: events, losses of slow consumers, reconnects, requests."""
+        """Return counters since the client was created: events, events lost by slow consumers, reconnects, requests."""
         from invokeai_py_client.live.stats import client_stats
 
         return client_stats(self._http, self._tracker)
 
-    # Names of the earlier client and of the page on execution modes, for what repositories do.
+    # Names of client 1.1 and of the documentation of execution modes, for methods of repositories.
 
     @on_engine
     async def cancel_workflow(self, item_id: int, queue_id: str = "default") -> public.QueueItemRecord:
-        """Cancel a queue item; one that has ended stays as it is.
+        """Cancel a queue item. An item that has ended is not changed.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Args:
-            item_id: `submission["item_id"]`.
-            queue_id: its queue.
+            item_id: the id of the item, `submission["item_id"]`.
+            queue_id: the queue.
 
         Returns:
-            The item as it is now.
+            The current record of the item.
 
         Raises:
-            NotFoundError: the queue has no such item (any more).
+            NotFoundError: the queue does not have that item (any more).
         """
         return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
 
     @on_engine
     async def health_check(self, timeout: float | None = None) -> public.Health:  # noqa: ASYNC109
-        """`client.app.health_check`."""
+        """Call `client.app.health_check`."""
         return await self.app.health_check(timeout)
 
     @on_engine
     async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
-        """`client.app.wait_until_ready`."""
+        """Call `client.app.wait_until_ready`."""
         return await self.app.wait_until_ready(timeout)
 
     @on_engine
     async def schema_drift(self) -> list[public.Drift]:
-        """`client.app.schema_drift`."""
+        """Call `client.app.schema_drift`."""
         return await self.app.schema_drift()
 
     @on_engine
     async def delete_image(self, image_name: public.ImageLike) -> str:
-        """`client.image_repo.delete_image`."""
+        """Call `client.image_repo.delete_image`."""
         return await self.image_repo.delete_image(image_name)
 
     @on_engine
@@ -443,7 +450,7 @@ class AsyncClient(FixedAttributes):
         headers: dict[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> public.Response:
-        """`request` for a route below `/api/v1`, such as `/queue/default/status`."""
+        """Call `request` with a path below `/api/v1`, such as `/queue/default/status`."""
         from invokeai_py_client.repositories.raw_call import hidden
 
         json, params, headers = hidden(json, endpoint), hidden(params, endpoint), hidden(headers)

@@ -1,4 +1,4 @@
-"""`InvokeAIClient`: one server, and everything that can be done with it."""
+"""The blocking client of one server, `InvokeAIClient`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, 
 
 
 class InvokeAIClient(ClientMethods):
-    """A client of one InvokeAI server. Making one touches nothing; the first call connects.
+    """A client of one InvokeAI server. Creating a client sends no requests; the first call connects.
 
-    Use one for as many threads, loops and workflows as there are: they share one HTTP session and one socket.
+    One client can be used by any number of threads, event loops and workflows, which share one HTTP session and one
+    socket.
 
     Args:
-        settings: the server's address, token, time-outs; by default what `Settings.from_environment` finds.
+        settings: the server's URL, the credentials, timeouts and limits. None uses `Settings.from_environment()`.
 
     Raises:
-        SettingsError: a setting cannot be used.
+        SettingsError: a setting is not valid.
 
     Example:
         >>> with InvokeAIClient.from_url("http://127.0.0.1:9090") as client:
@@ -31,18 +32,18 @@ class InvokeAIClient(ClientMethods):
     """
 
     settings: Settings
-    """The server's address, token and timeouts."""
+    """The server's URL, the credentials, timeouts and limits."""
 
     def __init__(self, settings: Settings | None = None, *others: Never, **unknown: Never) -> None:
         if others or unknown or not isinstance(settings, Settings | None):
-            # No value is shown: one of them may be a key.
+            # No value is shown, because it may be a secret.
             given = ", ".join([type(one).__name__ for one in (settings, *others) if one is not None] + [*unknown])
             raise SettingsError(
                 f"InvokeAIClient takes Settings, not {given}.",
                 setting="settings",
                 hint="InvokeAIClient.from_url('http://127.0.0.1:9090', token=...) takes an address, and all settings.",
             )
-        # Here, so that a program which makes no client starts without them.
+        # Imported here, so that programs that create no client do not import them.
         from invokeai_py_client.async_client import AsyncClient
         from invokeai_py_client.live.tracker import RunTracker
         from invokeai_py_client.transport.http import HttpTransport
@@ -73,15 +74,15 @@ class InvokeAIClient(ClientMethods):
         max_zip_files: int = MAX_ZIP_FILES,
         **unknown: Never,
     ) -> Self:
-        """A client of the server at an address. The arguments are those of `Settings`.
+        """Return a client of the server at a URL. The arguments are those of `Settings`.
 
-        Where neither token nor email and password are passed, those of the environment are taken (`INVOKEAI_TOKEN`, or
-        `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD`), unless `INVOKEAI_URL` is set and names another server.
+        If no token, email or password is passed, they are read from the environment (`INVOKEAI_TOKEN`, or
+        `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD`), unless `INVOKEAI_URL` is set to the URL of another server.
 
         Raises:
-            SettingsError: one of them cannot be used.
+            SettingsError: an argument is not valid.
         """
-        # First of all, so that no frame of a traceback holds them as they were passed.
+        # Wrapped before anything can fail, so that no frame of a traceback contains the plain values.
         url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
         unknown = dict.fromkeys(unknown)  # type: ignore[assignment]  # their values may be secret, too
         refuse(
@@ -112,12 +113,15 @@ class InvokeAIClient(ClientMethods):
         return cls(settings)
 
     def close(self) -> None:
-        """Close the connections and end the client's thread. Runs go on at the server; waits for them end."""
+        """Close the connections and end the client's thread.
+
+        Runs continue on the server. Waits for them raise `ClientClosedError`.
+        """
         self._engine.close()
         self._tracker.listener.connection.close()
 
     async def aclose(self) -> None:
-        """`close`, awaited from any loop."""
+        """Do the same as `close`, awaited from any loop."""
         await self._engine.aclose()
         self._tracker.listener.connection.close()
 

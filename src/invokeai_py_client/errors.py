@@ -1,67 +1,67 @@
-"""Every error this package raises.
+"""The exceptions that this package raises.
 
 ```
 InvokeAIError
-├── SettingsError (ValueError)              a URL, token or time-out that cannot be used
+├── SettingsError (ValueError)              a setting such as a URL, token or timeout is not valid
 ├── ClientClosedError (RuntimeError)        the client, or the interpreter, is closing
 ├── EngineThreadError (RuntimeError)        a blocking call on the client's own thread
-├── TransportError (ConnectionError)        the server could not be reached, or hung up
-│   ├── NotInvokeAIError                    something answered, but no InvokeAI server
-│   ├── RedirectedError                     the server sends elsewhere, where nothing is sent
-│   ├── NotReadyError (TimeoutError)        the wait for a server to come ended first
-│   └── EnqueueInDoubtError                 a batch's answer was lost, and its fate cannot be asked
-├── RequestTimeout (TimeoutError)           one request got no answer in time
-├── InvalidRequestError (ValueError)        a method, query or header that HTTP cannot carry
-│   └── RequestBodyError                        what was to be sent is not JSON
-├── ApiError                                the server answered with an error
-│   ├── AuthenticationError (PermissionError)   401: no token, or one it does not know
-│   ├── ForbiddenError (PermissionError)        403: known, but not allowed
-│   ├── AnswerTooLargeError                     more than the setting max_answer_bytes
-│   ├── NotFoundError (LookupError)             404: there is no such thing
-│   ├── RejectedError (ValueError)              another 4xx: it will not take what was sent
+├── TransportError (ConnectionError)        the connection to the server failed or was lost
+│   ├── NotInvokeAIError                    the responding server is not an InvokeAI server
+│   ├── RedirectedError                     the server redirects to a URL that is not followed
+│   ├── NotReadyError (TimeoutError)        the server was not ready in time
+│   └── EnqueueInDoubtError                 it is unknown whether a batch was enqueued
+├── RequestTimeout (TimeoutError)           a request got no response in time
+├── InvalidRequestError (ValueError)        a method, query or header is not valid in HTTP
+│   └── RequestBodyError                        the request body cannot be encoded as JSON
+├── ApiError                                the server returned an error response
+│   ├── AuthenticationError (PermissionError)   401: the token is missing or not accepted
+│   ├── ForbiddenError (PermissionError)        403: the user lacks the permission
+│   ├── AnswerTooLargeError                     the response exceeds the setting max_answer_bytes
+│   ├── NotFoundError (LookupError)             404: the item, image, model or route does not exist
+│   ├── RejectedError (ValueError)              another 4xx: the server rejected the request
 │   │   └── GraphRejectedError                  422 for a graph: names the node and the field
-│   └── ServerError                             5xx, or an answer that cannot be understood
-├── WorkflowError (ValueError)              a workflow that cannot be used
-│   ├── WorkflowFileError                       not readable, no JSON, or no workflow
-│   ├── WorkflowVersionError                    written by a version this client does not know
-│   ├── FormChangedError                        its form is not the one that a module was generated for
-│   └── InputsNotReadyError                     cannot run yet: `problems` lists every reason
-│       ├── UnknownNodeError                        has nodes that the server lacks
-│       └── BatchError                              has batch nodes that make no batch
-├── InputNotFoundError (IndexError)         no such input or node, or several of that name
-├── InputValueError (ValueError)            a value that the input's template does not allow
-│   └── InputConnectedError                     an edge feeds the input, and would override the value
-├── PlanError (ValueError)                  a plan of rows that cannot run: `problems` lists every bad cell
-├── SubmitTimeout (TimeoutError)            a submission's turn had not come in time; nothing was sent
-├── NotFetchedError (RuntimeError)          a property of something of which only the name is known
-├── NotSubmittedError (RuntimeError)        a wait for a workflow of which nothing was submitted
-├── AmbiguousNameError (LookupError)        several boards or models have that name
-├── TransferError                           a zip of images could not be made or unpacked
-│   └── TransferRefusedError (ValueError)       what was asked of a transfer cannot be
-├── PromptTemplateError (ValueError)        a template of prompts that cannot be read
+│   └── ServerError                             5xx, or a response that cannot be parsed
+├── WorkflowError (ValueError)              a workflow cannot be used
+│   ├── WorkflowFileError                       the file is unreadable, not JSON, or not a workflow
+│   ├── WorkflowVersionError                    the format version is not supported
+│   ├── FormChangedError                        the form differs from that of the generated module
+│   └── InputsNotReadyError                     the workflow cannot run yet: `problems` lists all reasons
+│       ├── UnknownNodeError                        the server lacks node types
+│       └── BatchError                              the batch nodes do not make a valid batch
+├── InputNotFoundError (IndexError)         an input or node does not exist, or the name is ambiguous
+├── InputValueError (ValueError)            an input does not accept a value
+│   └── InputConnectedError                     an edge feeds the input and would override the value
+├── PlanError (ValueError)                  a plan has invalid rows: `problems` lists every bad cell
+├── SubmitTimeout (TimeoutError)            a submission was held back too long; nothing was sent
+├── NotFetchedError (RuntimeError)          an attribute was not fetched yet
+├── NotSubmittedError (RuntimeError)        the workflow was not submitted yet
+├── AmbiguousNameError (LookupError)        several boards or models have the same name
+├── TransferError                           a zip of images could not be made or extracted
+│   └── TransferRefusedError (ValueError)       the arguments of a transfer are not valid
+├── PromptTemplateError (ValueError)        a prompt template cannot be parsed
 ├── InstallFailed                           a model could not be installed
-├── InstallTimeout (TimeoutError)           the wait ended before the installation did
-├── RunError                                a run that has no good result
+├── InstallTimeout (TimeoutError)           an installation did not end in time
+├── RunError                                a run did not complete
 │   ├── RunFailed                               a node raised an error on the server
-│   ├── RunCanceled                             somebody, or a restarted server, canceled it
-│   ├── RunTimeout (TimeoutError)               the wait ended before the run did
-│   └── NotEnqueuedError                        the server took fewer items than were sent
-├── PipelineError                           a stage of a pipeline failed for an input: names both
+│   ├── RunCanceled                             it was canceled by a user or by a server restart
+│   ├── RunTimeout (TimeoutError)               it did not end in time
+│   └── NotEnqueuedError                        the server enqueued fewer items than were sent
+├── PipelineError                           a stage of a pipeline failed
 ├── BatchFolderError                        the folder of a batch cannot be used
-├── ProcessorStoppedError (RuntimeError)    the server answers, but runs no items any more
-├── NotAnImageError (ValueError)            a file that is to be uploaded is not an image
-├── UnsafePathError (ValueError)            a name that would lead out of its folder
-└── LocalServerError (RuntimeError)         a managed server that could not be installed or run
-    └── LocalServerInUseError                   its root folder belongs to another process
+├── ProcessorStoppedError (RuntimeError)    the server responds, but no longer runs queue items
+├── NotAnImageError (ValueError)            a file to upload is not an image
+├── UnsafePathError (ValueError)            a path would be outside of its folder, or is not valid
+└── LocalServerError (RuntimeError)         a managed server could not be installed or run
+    └── LocalServerInUseError                   another process uses its root folder
 ```
 
-Each also inherits the builtin that a reader would catch, says in its message what happened, to what, and what to do
-next, carries the facts as attributes, and can be pickled.
+Each also inherits from the matching built-in exception, such as `TimeoutError`. Its message says what happened, to
+what, and what to do next; the details are available as attributes. All exceptions can be pickled.
 
-Two attributes decide whether a failed request should be retried, here and in the code of users:
+Two attributes tell whether a failed request should be retried:
 
-- `is_transient`: the same request may succeed if it is sent again a moment later.
-- `may_have_been_applied`: the server may have carried out the request all the same.
+- `is_transient`: the same request may succeed if it is sent again shortly afterwards.
+- `may_have_been_applied`: the server may have carried out the request although it failed.
 
 A request may be retried if `is_transient`, and either the request is idempotent or `may_have_been_applied` is false.
 
@@ -154,22 +154,22 @@ _TRANSIENT_NODE_ERRORS = frozenset(
         "TimeoutError",
     }
 )
-"""Types of the errors of nodes that need not happen again: as Python, PyTorch, requests and InvokeAI name them."""
+"""Names of transient errors of nodes; they come from Python, PyTorch, requests and InvokeAI."""
 
 
 class InvokeAIError(Exception):
-    """The root of the tree: `except InvokeAIError` catches whatever this package raises.
+    """The base class of all exceptions of this package.
 
     Args:
         what: what happened, and to what.
-        hint: what to do next; becomes the end of the message.
+        hint: what to do next; it is appended to the message.
 
     Attributes:
-        is_transient: whether the same request may succeed if it is sent again a moment later.
+        is_transient: whether the same request may succeed if it is sent again shortly afterwards.
         may_have_been_applied: whether the server may have carried out the request that failed. False means that it
-            certainly did not, or that no request was made.
-        batch_id: the batch that could not be enqueued, for every error of a submission that was sent. If
-            `may_have_been_applied` is false, the queue has no item of it.
+            certainly did not, or that no request was sent.
+        batch_id: the id of the batch, if the error is that of a submission that was sent. If `may_have_been_applied` is
+            false, the queue has no items of the batch.
     """
 
     is_transient: bool = False
@@ -181,11 +181,11 @@ class InvokeAIError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        # KeyError and OSError, which some of the tree inherit, have renderings of their own.
+        # KeyError and OSError, from which some of the classes inherit, override `__str__`.
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default would call __init__ with `args` alone and lose every keyword.
+        # The default would call `__init__` with `args` only, and lose all keyword arguments.
         return _restore, (type(self), self.args, self.__dict__.copy())
 
 
@@ -197,7 +197,7 @@ def _restore(kind: type[_E], args: tuple[Any, ...], facts: dict[str, Any]) -> _E
 
 
 class SettingsError(InvokeAIError, ValueError):
-    """A setting cannot be used: `setting` is its name."""
+    """A setting is not valid. `setting` is its name."""
 
     def __init__(self, what: str, *, setting: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -209,13 +209,13 @@ class ClientClosedError(InvokeAIError, RuntimeError):
 
 
 class EngineThreadError(InvokeAIError, RuntimeError):
-    """A blocking call was made on the client's own thread, where it would wait for itself."""
+    """A blocking call was made on the client's own thread, where it would deadlock."""
 
 
 class TransportError(InvokeAIError, ConnectionError):
-    """The server could not be reached, or closed the connection: `method` and `url` say for what.
+    """The server could not be reached, or the connection was lost during the request `method` `url`.
 
-    `sent` tells whether the request may have reached the server all the same.
+    `sent` is whether the request may have reached the server.
     """
 
     is_transient = True
@@ -229,13 +229,16 @@ class TransportError(InvokeAIError, ConnectionError):
 
 
 class NotInvokeAIError(TransportError):
-    """Something answers at `url`, but it does not speak InvokeAI's API."""
+    """The server at `url` responds, but it is not an InvokeAI server."""
 
     is_transient = False
 
 
 class RedirectedError(TransportError):
-    """The server redirects to where what was sent must not go: `target`, without its query, as far as it told."""
+    """The server redirects to a URL to which the request must not be sent.
+
+    `target` is that URL without its query; None if the response does not name it.
+    """
 
     is_transient = False
 
@@ -246,17 +249,17 @@ class RedirectedError(TransportError):
 
 
 class NotReadyError(TransportError, TimeoutError):
-    """The server at `url` was not there for as long as it was waited for."""
+    """The server at `url` was not ready within the timeout."""
 
     def __init__(self, what: str, *, url: str, method: str = "", hint: str = "") -> None:
         super().__init__(what, url=url, method=method, sent=False, hint=hint)
 
 
 class EnqueueInDoubtError(TransportError):
-    """It could not be found out whether the batch `batch_id` is in the queue.
+    """It is unknown whether the batch `batch_id` was enqueued.
 
-    Do not send the batch again under another id. `client.run(batch_id=error.batch_id)` follows it if it is there, and
-    a submission with `batch_id=error.batch_id` sends it only if it is not.
+    Do not submit the batch again with another id. `client.run(batch_id=error.batch_id)` follows it if it was enqueued;
+    a submission with `batch_id=error.batch_id` sends it only if it was not.
     """
 
     is_transient = False
@@ -268,7 +271,7 @@ class EnqueueInDoubtError(TransportError):
 
 
 class RequestTimeout(InvokeAIError, TimeoutError):
-    """One request, with all its retries, got no answer within `timeout` seconds."""
+    """A request, including its retries, got no response within `timeout` seconds."""
 
     is_transient = True
     may_have_been_applied = True
@@ -281,19 +284,18 @@ class RequestTimeout(InvokeAIError, TimeoutError):
 
 
 class InvalidRequestError(InvokeAIError, ValueError):
-    """What was to be sent makes no request: HTTP cannot carry its method, its query or a header."""
+    """The method, the query or a header of a request is not valid in HTTP."""
 
 
 class RequestBodyError(InvalidRequestError):
-    """What was to be sent cannot be written as JSON."""
+    """The body of a request cannot be encoded as JSON."""
 
 
 class ApiError(InvokeAIError):
-    """The server answered with an error.
+    """The server returned an error response.
 
-    `status` is the HTTP status, `method` and `url` the request, `detail` the server's own explanation as it came
-    (text, or pydantic's list of faults), `retry_after` the seconds after which it wants to be asked again, if it
-    told.
+    `status` is the HTTP status, `method` and `url` are those of the request, `detail` is the server's explanation (a
+    text or pydantic's list of errors), and `retry_after` is the number of seconds in `Retry-After`, if there is one.
     """
 
     def __init__(
@@ -314,12 +316,12 @@ class ApiError(InvokeAIError):
         self.detail = detail
         self.retry_after = retry_after
         self.is_transient = status in _TRANSIENT_STATUSES
-        # A good status means that the response could not be understood.
+        # A successful status means that the response could not be parsed.
         self.may_have_been_applied = not 400 <= status < 500 or status in _UNDECIDED_STATUSES
 
 
 class AnswerTooLargeError(ApiError):
-    """An answer has more bytes than `limit`, the setting `max_answer_bytes`: the rest was not read."""
+    """A response has more bytes than `limit`, the setting `max_answer_bytes`. The rest was not read."""
 
     def __init__(self, what: str, *, status: int, method: str, url: str, limit: int, hint: str = "") -> None:
         super().__init__(what, status=status, method=method, url=url, hint=hint)
@@ -327,23 +329,26 @@ class AnswerTooLargeError(ApiError):
 
 
 class AuthenticationError(ApiError, PermissionError):
-    """401: the server wants a token and got none, or one that it does not know."""
+    """401: the server requires a token, and the token is missing or not accepted."""
 
 
 class ForbiddenError(ApiError, PermissionError):
-    """403: the token is good, but its user may not do this."""
+    """403: the token is valid, but its user does not have the permission."""
 
 
 class NotFoundError(ApiError, LookupError):
-    """404: the server has no such item, image, board, model or route."""
+    """404: the item, image, board, model or route does not exist on the server."""
 
 
 class RejectedError(ApiError, ValueError):
-    """The server will not take what was sent (400, 409, 413, 415, 422 and the like)."""
+    """The server rejected the request with another 4xx status, such as 400, 409, 413, 415 or 422."""
 
 
 class GraphRejectedError(RejectedError):
-    """The server's validation refused the graph: `node_id`, `node_type` and `field` say where, as far as it told."""
+    """The server's validation rejected the graph.
+
+    `node_id`, `node_type` and `field` name the place, as far as the response does; else they are None.
+    """
 
     def __init__(
         self,
@@ -365,11 +370,11 @@ class GraphRejectedError(RejectedError):
 
 
 class ServerError(ApiError):
-    """5xx, or an answer that this client cannot understand."""
+    """The server failed with a 5xx status, or returned a response that this client cannot parse."""
 
 
 class WorkflowError(InvokeAIError, ValueError):
-    """A workflow that cannot be used: `source` is its file, or how else it came."""
+    """A workflow cannot be used. `source` is its file, or describes its origin."""
 
     def __init__(self, what: str, *, source: str | None = None, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -381,7 +386,7 @@ class WorkflowFileError(WorkflowError):
 
 
 class WorkflowVersionError(WorkflowError):
-    """The workflow's format version is not one that this client knows: `version`."""
+    """The workflow's format version, `version`, is not supported by this client."""
 
     def __init__(self, what: str, *, version: object, source: str | None = None, hint: str = "") -> None:
         super().__init__(what, source=source, hint=hint)
@@ -389,7 +394,7 @@ class WorkflowVersionError(WorkflowError):
 
 
 class FormChangedError(WorkflowError):
-    """The workflow's form is not the one that a generated module was written for: `changes` says how it differs."""
+    """The workflow's form differs from the one that a module was generated for. `changes` lists the differences."""
 
     def __init__(self, what: str, *, changes: tuple[str, ...], source: str | None = None, hint: str = "") -> None:
         super().__init__(what, source=source, hint=hint)
@@ -397,9 +402,9 @@ class FormChangedError(WorkflowError):
 
 
 class InputsNotReadyError(WorkflowError):
-    """The workflow cannot run yet: `problems` has a (node id, field, reason) for each reason why.
+    """The workflow cannot run yet. `problems` contains a tuple (node id, field, reason) for each problem.
 
-    The field is "" where the reason concerns a whole node, the node id too where it concerns the whole workflow.
+    The field is "" for a problem of a whole node; the node id is "" too for a problem of the whole workflow.
     """
 
     def __init__(
@@ -410,7 +415,7 @@ class InputsNotReadyError(WorkflowError):
 
 
 class UnknownNodeError(InputsNotReadyError):
-    """The server lacks node types: `node_types`, used by the nodes `node_ids`. There may be other `problems` too."""
+    """The server lacks the node types `node_types`, used by the nodes `node_ids`. There may be other `problems` too."""
 
     def __init__(
         self,
@@ -428,9 +433,10 @@ class UnknownNodeError(InputsNotReadyError):
 
 
 class BatchError(InputsNotReadyError):
-    """Batch nodes that make no batch: empty ones, a group of unequal lengths, a generator that makes nothing.
+    """Batch nodes do not make a valid batch: a node is empty, or the lengths in a group differ.
 
-    `node_ids` are the nodes. There may be other `problems` too.
+    A generator that returns nothing counts as empty. `node_ids` are the ids of the nodes. There may be other `problems`
+    too.
     """
 
     def __init__(
@@ -447,9 +453,9 @@ class BatchError(InputsNotReadyError):
 
 
 class InputNotFoundError(InvokeAIError, IndexError):
-    """No input answers to `key`, or several do; `choices` are those that exist, or those it could mean.
+    """No input matches `key`, or several do. `choices` are the existing inputs, or the matching ones.
 
-    `near` is the part of `hint` that suggests what `key` could mean.
+    `near` is the part of the hint that suggests similar keys.
     """
 
     def __init__(self, what: str, *, key: object, choices: tuple[str, ...], near: str = "", hint: str = "") -> None:
@@ -460,9 +466,9 @@ class InputNotFoundError(InvokeAIError, IndexError):
 
 
 class InputValueError(InvokeAIError, ValueError):
-    """The template of `node_type`.`field` does not allow `value`; the input keeps what it had.
+    """The input `node_type`.`field` does not accept `value`; it keeps its previous value.
 
-    `expected` says what the input takes, such as "a whole number at least 0".
+    `expected` describes the accepted values, such as "a whole number at least 0".
     """
 
     def __init__(
@@ -485,7 +491,7 @@ class InputValueError(InvokeAIError, ValueError):
 
 
 class InputConnectedError(InputValueError):
-    """An edge feeds the input, so that a value of its own would not be used. `edge` names it."""
+    """An edge, `edge`, feeds the input, so a value that is set would not be used."""
 
     def __init__(
         self, what: str, *, node_id: str, node_type: str, field: str, value: object, edge: str, hint: str = ""
@@ -495,9 +501,9 @@ class InputConnectedError(InputValueError):
 
 
 class PlanError(InvokeAIError, ValueError):
-    """A plan of rows that cannot run: `problems` has a (row, column, reason) for each bad cell.
+    """A plan has rows that cannot run. `problems` contains a tuple (row, column, reason) for each bad cell.
 
-    The row is its index, None where a whole column is bad; the column is "" where a whole row is.
+    The row is an index, or None for a problem of a whole column; the column is "" for a problem of a whole row.
     """
 
     def __init__(self, what: str, *, problems: tuple[tuple[int | None, str, str], ...] = (), hint: str = "") -> None:
@@ -506,7 +512,7 @@ class PlanError(InvokeAIError, ValueError):
 
 
 class AmbiguousNameError(InvokeAIError, LookupError):
-    """Several things of the server have the name `name`; `choices` are their ids."""
+    """Several objects on the server, such as boards, have the name `name`. `choices` are their ids."""
 
     def __init__(self, what: str, *, name: str, choices: tuple[str, ...], hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -515,15 +521,15 @@ class AmbiguousNameError(InvokeAIError, LookupError):
 
 
 class TransferError(InvokeAIError):
-    """The server could not make a zip of images, or what it made cannot be unpacked."""
+    """The server could not make a zip of images, or the zip cannot be extracted."""
 
 
 class TransferRefusedError(TransferError, ValueError):
-    """What was asked of a transfer cannot be: a log that is some other file, a zip of images and of a board at once."""
+    """The arguments of a transfer are not valid, such as a log file that is another kind of file."""
 
 
 class PromptTemplateError(InvokeAIError, ValueError):
-    """A template of prompts that the server cannot read: `template`."""
+    """The server cannot parse the prompt template `template`."""
 
     def __init__(self, what: str, *, template: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -531,7 +537,10 @@ class PromptTemplateError(InvokeAIError, ValueError):
 
 
 class InstallFailed(InvokeAIError):
-    """A model could not be installed: `job_id`, and the server's `error_type`, `error_message` and traceback."""
+    """The model installation `job_id` failed.
+
+    `error_type`, `error_message` and `error_traceback` are those of the server.
+    """
 
     def __init__(
         self,
@@ -551,7 +560,7 @@ class InstallFailed(InvokeAIError):
 
 
 class InstallTimeout(InvokeAIError, TimeoutError):
-    """The wait for an installation ended first; the installation `job_id` goes on."""
+    """The installation `job_id` did not end within the timeout. It continues."""
 
     def __init__(self, what: str, *, job_id: int, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -559,15 +568,15 @@ class InstallTimeout(InvokeAIError, TimeoutError):
 
 
 class NotFetchedError(InvokeAIError, RuntimeError):
-    """A property that sends no request does not know what was asked for yet."""
+    """An attribute is not known, because the object was not fetched from the server yet."""
 
 
 class NotSubmittedError(InvokeAIError, RuntimeError):
-    """There is nothing to wait for: the workflow was not submitted yet."""
+    """The workflow was not submitted yet, so there is no run or queue item."""
 
 
 class RunError(InvokeAIError):
-    """A run without a good result: `batch_id`, and `item_id` where one item is meant."""
+    """A run did not complete. `batch_id` is its batch, `item_id` the queue item, if the error concerns a single one."""
 
     batch_id: str
 
@@ -578,10 +587,12 @@ class RunError(InvokeAIError):
 
 
 class RunFailed(RunError):
-    """A node raised an error on the server: `node_id`, `node_type`, `error_type`, `error_message` and the traceback.
+    """A node raised an error on the server.
 
-    If the node is one of a called workflow, `call_path` has the ids of the call nodes that lead to it, the outermost
-    first; it is empty otherwise. It is transient if memory was short, or a service that the node uses did not respond.
+    `node_id` and `node_type` are those of the node; `error_type`, `error_message` and `error_traceback` those of the
+    error. For a node of a called workflow, `call_path` has the ids of the call nodes that lead to it, the outermost
+    first; otherwise it is empty. `is_transient` is true if the server ran out of memory, or if a service that the node
+    uses did not respond.
     """
 
     def __init__(
@@ -610,11 +621,11 @@ class RunFailed(RunError):
 
 
 class RunCanceled(RunError):
-    """The run was canceled: by somebody, or by a server that was restarted in its middle."""
+    """The run was canceled, by a user or by a restart of the server."""
 
 
 class RunTimeout(RunError, TimeoutError):
-    """The wait ended after `timeout` seconds; the run itself goes on and can be waited for again."""
+    """The run did not end within `timeout` seconds. It continues, and can be waited for again."""
 
     def __init__(self, what: str, *, batch_id: str, item_id: int | None = None, timeout: float, hint: str = "") -> None:
         super().__init__(what, batch_id=batch_id, item_id=item_id, hint=hint)
@@ -630,9 +641,9 @@ class SubmitTimeout(InvokeAIError, TimeoutError):
 
 
 class NotEnqueuedError(RunError):
-    """The server's queue took `enqueued` of `requested` items and dropped the rest.
+    """The server enqueued only `enqueued` of `requested` items.
 
-    It is transient if the queue had no room. If `requested` is 0, the batch has no items.
+    `is_transient` is true if the queue had no room. If `requested` is 0, the batch has no items.
     """
 
     def __init__(self, what: str, *, batch_id: str, requested: int, enqueued: int, hint: str = "") -> None:
@@ -643,9 +654,10 @@ class NotEnqueuedError(RunError):
 
 
 class PipelineError(InvokeAIError):
-    """A stage of a pipeline failed: `stage` counts from 1, `stage_name` is its workflow, `initial_input` the input.
+    """A stage of a pipeline failed.
 
-    `__cause__` is the error itself; what it says of retries holds for this one, too.
+    `stage` is its number, counted from 1, `stage_name` the name of its workflow, and `initial_input` the input of the
+    pipeline. `__cause__` is the original error, from which `is_transient` and `may_have_been_applied` are taken.
     """
 
     def __init__(
@@ -662,7 +674,7 @@ class PipelineError(InvokeAIError):
 
 
 class BatchFolderError(InvokeAIError):
-    """The folder of a batch cannot be used, or not written any more: `folder`, None for a temporary file."""
+    """The folder of a batch, `folder`, cannot be used or written. `folder` is None for a temporary file."""
 
     def __init__(self, what: str, *, folder: Path | None, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -670,7 +682,7 @@ class BatchFolderError(InvokeAIError):
 
 
 class ProcessorStoppedError(InvokeAIError, RuntimeError):
-    """The server answers requests, but its queue processor has died: `item_id` was in progress then, if it is known."""
+    """The server responds, but its queue processor has stopped. `item_id` is the item in progress, if known."""
 
     def __init__(self, what: str, *, queue_id: str, item_id: int | None = None, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -679,7 +691,7 @@ class ProcessorStoppedError(InvokeAIError, RuntimeError):
 
 
 class UnsafePathError(InvokeAIError, ValueError):
-    """A name, from the user or the server, would lead out of the folder it belongs in: `name`."""
+    """A path or file name, `name`, is not valid, or would be outside of its folder."""
 
     def __init__(self, what: str, *, name: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -687,7 +699,7 @@ class UnsafePathError(InvokeAIError, ValueError):
 
 
 class NotAnImageError(InvokeAIError, ValueError):
-    """A file, or the content of one, is not an image of a known kind: `name`."""
+    """The file or content `name` is not an image of a supported format."""
 
     def __init__(self, what: str, *, name: str, hint: str = "") -> None:
         super().__init__(what, hint=hint)
@@ -695,7 +707,7 @@ class NotAnImageError(InvokeAIError, ValueError):
 
 
 class LocalServerError(InvokeAIError, RuntimeError):
-    """A managed server could not be installed, started or prepared; `log_path` has the whole story, if any."""
+    """A managed server could not be installed, started or prepared. `log_path` is the log with details, if any."""
 
     def __init__(self, what: str, *, log_path: str | None = None, hint: str = "") -> None:
         super().__init__(what, hint=hint)

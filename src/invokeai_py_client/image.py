@@ -1,4 +1,4 @@
-"""One image on the server: its pixels, on disk or in memory."""
+"""An image on the server, and its download to a file or into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
 
 IMAGE_SECONDS, THUMBNAIL_SECONDS = 5.0, 2.0
-"""How long a notebook waits for an image, and for thumbnails."""
+"""Seconds that a notebook waits for an image, and for thumbnails."""
 
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
@@ -29,11 +29,11 @@ _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 class AsyncImage(ReadsAsMapping):
     """One image on the server. `Image` blocks, `AsyncImage` (`image.aio`) is awaited.
 
-    An image of `image_repo` or of a board has what the server knew of it when it was fetched: `image.width`, or
-    `image["width"]` for this and for whatever else the server sent. Of an image of a run only the name is known, until
-    `refresh` has fetched the rest.
+    An image from `image_repo` or from a board has the attributes that the server returned, such as `image.width`. As a
+    mapping (`image["width"]`) it contains all fields of the response. An image of a run has only a name until `refresh`
+    fetches the other attributes.
 
-    In a notebook, an image that is the last line of a cell is downloaded and shown, if that takes no more than 5 s.
+    In a notebook, an image that is the last line of a cell is downloaded and shown, if that takes at most 5 s.
 
     Example:
         >>> for image in run.images:
@@ -42,7 +42,7 @@ class AsyncImage(ReadsAsMapping):
         ...     print(image.width, image.save("starred"))
     """
 
-    # A list has thousands of them.
+    # A list may contain thousands of images.
     __slots__ = ("__weakref__", "_engine", "_http", "_name", "_node", "_record")
 
     def __init__(
@@ -65,22 +65,22 @@ class AsyncImage(ReadsAsMapping):
 
     @property
     def name(self) -> str:
-        """The server's name for it, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
+        """The name of the image on the server, such as `71d64297-4d99-4ada-9269-45dd652073ae.png`."""
         return self._name
 
     @property
     def image_name(self) -> str:
-        """The same, as the server calls it."""
+        """The same as `name`, under the name of the server's field."""
         return self._name
 
     @property
     def record(self) -> records.images.ImageRecord | None:
-        """What was known of it when it was listed, fetched or refreshed; None if only its name is known."""
+        """The record as of the last listing, fetch or refresh; None if only the name is known."""
         return self._record
 
     @property
     def node(self) -> NodePath | None:
-        """The node that made it, if it is an image of a run: its id, and the call nodes that lead to its workflow.
+        """The node that made the image, if it belongs to a run: its id, and the call nodes that lead to its workflow.
 
         Example:
             >>> str(image.node)
@@ -90,12 +90,12 @@ class AsyncImage(ReadsAsMapping):
 
     @property
     def width(self) -> int:
-        """Its width in pixels."""
+        """The width in pixels."""
         return self._known.width
 
     @property
     def height(self) -> int:
-        """Its height in pixels."""
+        """The height in pixels."""
         return self._known.height
 
     @property
@@ -105,37 +105,37 @@ class AsyncImage(ReadsAsMapping):
 
     @property
     def image_origin(self) -> str:
-        """`internal` if the server made it, `external` if it was uploaded."""
+        """`internal` if the server made the image, `external` if it was uploaded."""
         return self._known.image_origin
 
     @property
     def is_intermediate(self) -> bool:
-        """Whether the web UI does not show it."""
+        """Whether the image is an intermediate result, which the web UI hides."""
         return self._known.is_intermediate
 
     @property
     def created_at(self) -> str:
-        """When it was made or uploaded, as the server tells it."""
+        """The time of creation or upload, as the server formats it."""
         return self._known.created_at
 
     @property
     def starred(self) -> bool:
-        """Whether it is starred."""
+        """Whether the image is starred."""
         return self._known.starred
 
     @property
     def board_id(self) -> str | None:
-        """The id of its board, None if it is on none."""
+        """The id of the board; None if the image is not on a board."""
         return self._known.board_id
 
     @property
     def session_id(self) -> str | None:
-        """The session of the run that made it, None if it was uploaded."""
+        """The id of the session that made the image; None if it was uploaded."""
         return self._known.session_id
 
     @property
     def node_id(self) -> str | None:
-        """The prepared node that made it, None if it was uploaded."""
+        """The id of the prepared node that made the image; None if it was uploaded."""
         return self._known.node_id
 
     @property
@@ -149,41 +149,41 @@ class AsyncImage(ReadsAsMapping):
 
     @on_engine
     async def refresh(self) -> records.images.ImageRecord:
-        """Fetch what the server knows of the image now.
+        """Fetch the current record of the image from the server.
 
         Endpoint: GET /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: the server has no such image (any more).
+            NotFoundError: the server does not have the image (any more).
         """
         self._record = await self._http.send(calls.images.get_image(self._name))
         return self._record
 
     @on_engine
     async def bytes(self) -> bytes:
-        """The file as the server keeps it, in memory.
+        """Download the image file into memory, as the server stores it.
 
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
-            NotFoundError: the server has no such image (any more).
+            NotFoundError: the server does not have the image (any more).
         """
         return await self._http.send(calls.images.get_image_bytes(self.name))
 
     @on_engine
     async def save_as(self, path: str | os.PathLike[str]) -> Path:
-        """Stream the image into a file, which appears under its name when it is whole.
+        """Download the image into a file. The file gets its name when it is complete.
 
         Args:
-            path: the file; one of that name is replaced. A folder takes it under the image's own name; what ends in a
-                separator is one, and is made if it is missing.
+            path: the file, which is replaced if it exists; or a folder, in which the file gets the image's name. A path
+                that ends with a separator is a folder, which is created if it does not exist.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            NotFoundError: the server has no such image (any more).
-            UnsafePathError: the image's own name is to be used, and cannot be a file name.
+            NotFoundError: the server does not have the image (any more).
+            UnsafePathError: `path` is a folder, and the image's name is not a valid file name.
             OSError: the file cannot be written.
         """
         target = file_for(path, self.name)
@@ -193,13 +193,19 @@ class AsyncImage(ReadsAsMapping):
 
     @on_engine
     async def save(self, folder: str | os.PathLike[str] = ".") -> Path:
-        """Stream the image into a folder, under its own name; the folder is made if it is missing.
+        """Download the image into a folder, under its own name.
+
+        Args:
+            folder: the folder, which is created if it does not exist.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            UnsafePathError: `folder` has the name of an image file; `save_as` takes a file. Otherwise as in `save_as`.
+            UnsafePathError: `folder` looks like the name of an image file, for which there is `save_as`; or the image's
+                name is not a valid file name.
+            NotFoundError: the server does not have the image (any more).
+            OSError: the file cannot be written.
         """
         target = path_of(folder)
         if target.suffix.lower() in _IMAGE_SUFFIXES and not target.is_dir():
@@ -211,16 +217,16 @@ class AsyncImage(ReadsAsMapping):
         return await self.save_as(target / safe_name(self.name))
 
     async def pil(self) -> PIL.Image.Image:
-        """The image as a Pillow image, loaded.
+        """Download the image, and return it as a loaded Pillow image.
 
         Raises:
-            NotFoundError: the server has no such image (any more).
+            NotFoundError: the server does not have the image (any more).
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return await asyncio.to_thread(pillow_image, await self.bytes(), needed_by="Image.pil()")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return the image file for a notebook; in its place, the reason if it cannot be had."""
+        """Return the notebook representation: the image, or the reason why it cannot be shown."""
         from invokeai_py_client.notebook.output import image_bundle
 
         return image_bundle(lambda: self._engine.block(self._bytes_soon()), self.name)
@@ -233,10 +239,10 @@ class AsyncImage(ReadsAsMapping):
         return ("image_name",) if self._record is None else self._record.keys()
 
     def __getitem__(self, name: str) -> Any:
-        """Return what is under a name: `image_name`, and whatever the server has sent.
+        """Return the value of a key: `image_name`, or a field of the record.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         if name == "image_name":
             return self._name
@@ -259,7 +265,7 @@ class AsyncImage(ReadsAsMapping):
 
 
 async def thumbnails_of(http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
-    """Fetch thumbnails of images, by name, for a notebook: those that come within 2 s. On the engine.
+    """Fetch the thumbnails of images that arrive within 2 s, by image name. Runs on the engine.
 
     Endpoint: GET /api/v1/images/i/{image_name}/thumbnail
     """
@@ -276,7 +282,7 @@ async def thumbnails_of(http: HttpTransport, names: Collection[str]) -> dict[str
 
 
 def thumbnails_now(engine: Engine, http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
-    """Do the same as `thumbnails_of`, blocking; none are found once the client is closed."""
+    """Fetch thumbnails like `thumbnails_of`, blocking. Returns an empty dict once the client is closed."""
     with contextlib.suppress(InvokeAIError):
         return engine.block(thumbnails_of(http, names))
     return {}

@@ -1,4 +1,4 @@
-"""A run: what one submission put into the queue, and what became of it."""
+"""A run: the queue items of one submission, their state and their results."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[QueueItem], object]
 
 PollInterval = float | Callable[[int], float]
-"""Seconds, or a function of the attempt, counted from 0, that gives them: it is asked beforehand, for all attempts."""
+"""Seconds, or a function of the attempt (0, 1, ...) that returns them, called up front for the first 1,000 attempts."""
 
 POLL_INTERVAL = 2.0
-"""Seconds: a progress callback is called at least this often, and a server without a socket asked this often."""
+"""Seconds between two calls of a progress callback, and between two polls of the server while the socket is down."""
 
 _MOST_ATTEMPTS = 1000
 
 _LEFT = "No longer updated. The run goes on."
-"""What a notebook shows of a run whose display was given up."""
+"""The note that a notebook shows after `display` was interrupted."""
 
 
 def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
-    """The pauses that a poll interval means, one for each attempt; the last is repeated.
+    """Return the pauses of a poll interval, one for each attempt; the last is repeated.
 
     Raises:
-        ValueError: one of them is not a time to wait.
+        ValueError: a pause is not above 0.
     """
     if callable(poll_interval):
         pauses = tuple(float(poll_interval(attempt)) for attempt in range(_MOST_ATTEMPTS))
@@ -71,10 +71,10 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
 
 
 class AsyncRun(FixedAttributes, ReadsAsMapping):
-    """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
+    """One submission: its ids, state and images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
 
-    It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`
-    is fetched if no event has told it yet.
+    A run can also be read as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of
+    a `Run` is fetched if no event has contained it yet.
 
     Example:
         >>> run = wf.submit_sync()
@@ -100,56 +100,57 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
     @property
     def _snapshot(self) -> RunSnapshot:
-        """What is known now, without asking the server. Immutable: any thread may read it."""
+        """The state that is known without a request. Immutable: any thread may read it."""
         return self._live.state.snapshot
 
     @property
     def batch_id(self) -> str:
-        """The batch's id, which the client chose."""
+        """The id of the batch."""
         return self._live.state.batch_id
 
     @property
     def queue_id(self) -> str:
-        """The queue it is in."""
+        """The id of the queue."""
         return self._live.state.queue_id
 
     @property
     def item_ids(self) -> tuple[int, ...]:
-        """The ids of its queue items, in the order in which they were made."""
+        """The ids of the queue items, in the order in which they were created."""
         return self._snapshot.item_ids
 
     @property
     def item_id(self) -> int:
-        """The id of its first, and most often only, queue item.
+        """The id of the first queue item. Most runs have only one.
 
         Raises:
-            NotSubmittedError: its batch is still being submitted, or could not be.
+            NotSubmittedError: the batch is still being submitted, or its submission failed.
         """
         item_ids = self.item_ids
         if not item_ids:
             raise NotSubmittedError(
-                f"The queue has no item of batch {self.batch_id} yet.", hint="It has when `submit` has returned."
+                f"The queue has no item of batch {self.batch_id} yet.",
+                hint="Read `item_id` after `submit` has returned.",
             )
         return item_ids[0]
 
     @property
     def enqueued(self) -> int:
-        """How many items it has."""
+        """The number of queue items."""
         return len(self.item_ids)
 
     @property
     def session_id(self) -> str | None:
-        """The session id of its first item, None until an event has told it; `fetch_session_id` asks the server."""
+        """The session id of the first item; None until an event contains it. `fetch_session_id` fetches it."""
         return self._snapshot.base.session_id
 
     @property
     def session_ids(self) -> tuple[str, ...]:
-        """The session ids of its items, as far as they are known without asking the server."""
+        """The session ids of the items that are known without a request."""
         return self._snapshot.session_ids()
 
     @property
     def item(self) -> QueueItem:
-        """What is known of it now, without asking the server."""
+        """The state of the run as a queue item, without a request."""
         return self._presented(self._snapshot.item())
 
     @property
@@ -159,19 +160,19 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
     @property
     def progress(self) -> float:
-        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
+        """The estimated progress in percent, from 0 to 100; see `QueueItem.progress_percentage`."""
         return self._snapshot.progress_percentage
 
     @property
     def started_at(self) -> str | None:
-        """When its first item began, as the server tells it; None before."""
+        """The time at which the first item started, as the server formats it; None before that."""
         return self._snapshot.started_at
 
     @property
     def children(self) -> tuple[QueueItem, ...]:
-        """The items of the workflows that the run calls, and of those that these call, as they are now.
+        """The current state of the queue items of called workflows, including nested calls.
 
-        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
+        `item_ids`, `enqueued` and `outputs` do not include these items.
 
         Example:
             >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
@@ -181,12 +182,12 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Its events so far. Of very many progress events only the latest 1,000 are kept."""
+        """The events so far. Only the latest 1,000 progress events are kept."""
         return tuple(self._live.history)
 
     @property
     def images(self) -> Sequence[AsyncImage]:
-        """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
+        """The images that the output nodes have made so far, in the order of `map_outputs_to_images`."""
         return self._images_of(self.item)
 
     async def wait(
@@ -196,29 +197,29 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """Wait until the run has ended, however it ended.
+        """Wait until the run has ended, successfully or not.
 
-        Pushed events end the wait. Giving it up, by a timeout, Ctrl-C or a cancelled task, leaves the run as it is. By
-        the time that it returns, the event handlers that are called in this thread or on this loop have seen the run's
-        last event, unless awaited handlers take longer than `timeout`.
+        Interrupting the wait, by a timeout, Ctrl-C or a cancelled task, does not affect the run. When the wait returns,
+        the event handlers that are called in this thread or on this loop have received the run's last event, unless
+        awaited handlers take longer than `timeout`.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds, or a function of the attempt, counted from 0, that returns them:
-                `progress_callback` is called at least this often, and the server is asked this often while its socket
-                is down. Pushed events wake the wait at once, whatever this is.
-            progress_callback: called in the waiting thread, or on the loop that awaits, with the item as it is: at
-                first, at each change (several at once count as one), and last with the finished item. What it raises
-                ends the wait, not the run. It may be an `async` function where the wait is awaited.
+            timeout: seconds; None waits without a limit.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them. `progress_callback` is
+                called at least this often, and the server is polled this often while the socket is down. Events end a
+                pause early.
+            progress_callback: called in the waiting thread, or on the awaiting loop, with the current item: at the
+                start, after each change (simultaneous changes count as one), and with the finished item. An exception
+                that it raises ends the wait, but not the run. If the wait is awaited, it may be an `async` function.
 
         Returns:
             The finished item, with status `completed`, `failed` or `canceled`.
 
         Raises:
-            RunTimeout: it had not ended in time.
+            RunTimeout: the run had not ended in time.
             AuthenticationError: the server no longer accepts the token.
-            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
-            ClientClosedError: the client was closed meanwhile.
+            ProcessorStoppedError: the server's queue processor has stopped, so the run would never end.
+            ClientClosedError: the client was closed during the wait.
         """
         began = time.monotonic()
         callback, pauses = checked_callback(progress_callback), poll_pauses(poll_interval)
@@ -287,7 +288,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """`wait` in this thread, which calls the handlers and the callback."""
+        """Wait in this thread, and call the handlers and the callback in it."""
         callback = plain_callback(progress_callback)
         pauses = poll_pauses(poll_interval)
         handlers, live = self._handlers, self._live
@@ -319,7 +320,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
                 pause = pauses[min(attempt, len(pauses) - 1)]
                 attempt += not bursts.take(pause if left is None else min(left, pause))
         finally:
-            # By the time that this returns the handlers' mailboxes have the run's last event.
+            # When this returns, the handlers' mailboxes contain the run's last event.
             with contextlib.suppress(ClientClosedError):
                 self._engine.block(watching.__aexit__(None, None, None))
         handlers.drain()
@@ -329,19 +330,19 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         return item
 
     async def display(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Wait until the run has ended, and show its progress in the notebook meanwhile, with previews.
+        """Wait until the run has ended, and show its progress and previews in the notebook.
 
         One output below the cell is updated: the progress and the latest preview, and at the end the images or the
-        error. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the last state are
-        printed. Like `wait` it raises nothing if the run fails; call `run.result()` where the notebook is to stop then.
-        Giving it up, by a timeout or by interrupting the kernel, leaves the run as it is.
+        error. Supports Jupyter, VS Code, Colab and marimo. Outside a notebook, the first and the last state are
+        printed. Like `wait`, this does not raise if the run fails; call `run.result()` to stop the notebook in that
+        case. Interrupting it, by a timeout or by interrupting the kernel, does not affect the run.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: it had not ended in time.
-            InvokeAIError: as `wait`.
+            RunTimeout: the run had not ended in time.
+            InvokeAIError: as for `wait`.
 
         Example:
             >>> run = wf.submit_sync()
@@ -384,7 +385,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         output.show(self._html(found), self._text(), is_last=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: the progress, the error, and the images, if these come soon."""
+        """Return the notebook representation: the progress, the error, and the images that arrive within 2 s."""
         from invokeai_py_client.notebook.output import mimebundle
 
         def html() -> str:
@@ -394,7 +395,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         return mimebundle(html)
 
     def _html(self, thumbnails: Mapping[str, bytes] = MappingProxyType({}), note: str = "") -> Html:
-        """Return what a notebook shows, with the images that there are thumbnails of, else with the latest preview."""
+        """Return the HTML for a notebook, with the images that have thumbnails, or else with the latest preview."""
         from invokeai_py_client.notebook.elements import Picture
         from invokeai_py_client.notebook.views import run_view
 
@@ -409,7 +410,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             message = reports[-1].message if reports else ""
             preview = next((found for event in reversed(reports) if (found := event.preview) is not None), None)
             if preview is not None and not shown:
-                # A preview has a pixel for each latent. At its own width the page would jump when the image comes.
+                # A preview has one pixel per latent. At that width the page would jump when the image replaces it.
                 shown = [Picture(preview.content, preview.content_type, width=min(preview.width, 256) or None)]
         return run_view(item, items=self.enqueued, message=message, shown=shown, note=note)
 
@@ -423,16 +424,17 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         return f"batch {self.batch_id}: {item.status}, {item.progress_percentage:.0f} %"
 
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
-        """Wait until the run has completed.
+        """Wait until the run has completed, and raise an error if it failed or was canceled.
 
         Returns:
             The completed item.
 
         Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
-                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
-            RunCanceled: it was canceled.
-            RunTimeout: it had not ended in time.
+            RunFailed: a node raised an error. The exception has the node, and the type, message and traceback of the
+                error. For a node of a called workflow, `call_path` has the ids of the call nodes that lead to it.
+            RunCanceled: the run was canceled.
+            RunTimeout: the run had not ended in time.
+            InvokeAIError: as for `wait`.
         """
         return _completed(await self.wait(timeout))
 
@@ -441,9 +443,9 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
     @on_engine
     async def cancel(self) -> None:
-        """Cancel what has not ended of the run; its wait then ends with status `canceled`.
+        """Cancel the items of the run that have not ended. A wait for it then ends with status `canceled`.
 
-        An item that has ended stays as it is.
+        Items that have ended are not changed.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
@@ -457,13 +459,13 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
                     await self._http.send(queue.cancel_queue_item(state.queue_id, item_id))
 
     def stream(self, session_id: str | None = None) -> EventStream:
-        """The run's events from its start, whenever this is called, until it has ended.
+        """Stream the run's events from its start until it has ended. Past events are included.
 
         Args:
-            session_id: of the one item that is of interest, where the run has several.
+            session_id: only the events of the item with this session; None for all items.
 
         Raises:
-            NotSubmittedError: none of its items has that session.
+            NotSubmittedError: no item of the run is known to have that session.
         """
         item_id = None if session_id is None else self._item_of(session_id)
         return EventStream(
@@ -482,12 +484,12 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             return item_id
         raise NotSubmittedError(
             f"No item of batch {self._live.state.batch_id} is known to have the session {session_id!r}.",
-            hint="Take run.session_id, or leave it out to have the events of all its items.",
+            hint="Pass run.session_id, or omit it to stream the events of all items.",
         )
 
     @on_engine
     async def fetch_session_id(self) -> str:
-        """Return the session id of the first item: from its events, else from the server (one request)."""
+        """Return the session id of the first item. Sends one request if no event has contained it yet."""
         view = self._live.state.view()
         if view.session_id is not None:
             return view.session_id
@@ -502,10 +504,10 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         return (await self._http.send(queue.get_queue_item(view.queue_id, view.item_id))).session
 
     def _has_ended(self) -> bool:
-        """Return whether the run has ended, and its outputs or error are known.
+        """Return whether the run has ended and its outputs or error are known.
 
         Raises:
-            InvokeAIError: following it has failed for good, so that its end will not be learned.
+            InvokeAIError: following the run has failed permanently.
         """
         failure = self._live.failure
         if failure is not None:
@@ -513,7 +515,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         return self._snapshot.is_finished
 
     def _timed_out(self, timeout: float) -> RunTimeout:
-        """The error of a wait that ended before the run."""
+        """Return the error for a wait that ended before the run."""
         view = self._live.state.view()
         return RunTimeout(
             f"Item {view.item_id} of batch {view.batch_id} is still {view.status} after {timeout:g} s "
@@ -521,21 +523,21 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             batch_id=view.batch_id,
             item_id=view.item_id,
             timeout=timeout,
-            hint="It goes on: wait for it again, or end it with run.cancel() or client.cancel_workflow(item_id).",
+            hint="It continues: wait for it again, or cancel it with run.cancel() or client.cancel_workflow(item_id).",
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:
         return replace(view, session_fetcher=lambda: self._engine.block(self.fetch_session()))
 
     def _names(self) -> Collection[str]:
-        """Return the names of the run's own properties, and of what is known of its item."""
+        """Return the keys of the mapping: some properties of the run, and the keys of its item."""
         return {*_KEYS, *self.item}
 
     def __getitem__(self, name: str) -> Any:
-        """What is under a name.
+        """Return the value of a key.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         return getattr(self, name) if name in _KEYS else self.item[name]
 
@@ -559,7 +561,7 @@ def _completed(item: QueueItem) -> QueueItem:
 
     Raises:
         RunFailed: a node raised an error.
-        RunCanceled: it was canceled.
+        RunCanceled: the item was canceled.
     """
     if item.status == "completed":
         return item
@@ -569,7 +571,7 @@ def _completed(item: QueueItem) -> QueueItem:
             f"{name} was canceled" + (f": {item.error}" if item.error else "."),
             batch_id=item.batch_id,
             item_id=item.item_id,
-            hint="Submit again if that was not meant.",
+            hint="Submit it again to run it.",
         )
     where = ""
     if item.error_node_id:

@@ -1,4 +1,4 @@
-"""Where the server is, how to speak to it, and how long to wait."""
+"""The settings of a client: server URL, credentials, timeouts, TLS, proxy and limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMAIL_VARIABLE = "INVOKEAI_EMAIL"
 PASSWORD_VARIABLE = "INVOKEAI_PASSWORD"
 _CREDENTIALS = {"token": TOKEN_VARIABLE, "email": EMAIL_VARIABLE, "password": PASSWORD_VARIABLE}
 _SECRETS = ("url", "token", "password", "proxy")
-"""A URL that is refused may hold a password."""
+"""Settings that may contain a password, also in a URL that is not valid."""
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 64 * 1024**3
@@ -29,31 +29,32 @@ MAX_ZIP_FILES = 200_000
 
 @dataclass(frozen=True, slots=True, init=False)
 class Settings:
-    """All that a client needs to know before its first request.
+    """The settings of a client.
 
     Args:
-        url: the server's address, with its sub-path if it has one: `https://studio.example/invoke`.
-        token: a bearer token; needed where the server runs in multi-user mode. It is held as a `Secret`.
-        email: a user's, in place of a token: the client logs in when it is first needed, and again when the token has
-            expired.
-        password: the user's. It is held as a `Secret`.
-        timeout: seconds that one request may take with all its retries and their delays; a download, between two
-            pieces of the file; an upload, beyond what its file takes at 64 KB a second.
-        connect_timeout: seconds to reach the server, and to open its socket.
-        retries: how often a request is sent again at most after a transient failure (`InvokeAIError.is_transient`), if
-            that is safe.
-        verify: check the server's certificate: True, False, the path of a CA bundle, or an `ssl.SSLContext`.
-        proxy: an HTTP proxy's URL, with user:password@ if it wants them; it is held as a `Secret`. An empty string
-            means no proxy. None means what the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), and none for
-            loopback addresses. The websocket takes the same way.
-        default_board: the board, by name or id, that `auto` means in a workflow; None for no board.
-        transport: how events arrive: pushed through a websocket, or, where none can pass, by polling.
-        max_answer_bytes: the largest response that is read into memory, after it is unpacked.
-        max_download_bytes: the largest file that a download writes, and the most bytes that a zip may unpack to.
-        max_zip_files: the most files that a zip may have.
+        url: the URL of the server, including its path prefix if it has one: `https://studio.example/invoke`.
+        token: a bearer token, needed if the server runs in multi-user mode. Stored as a `Secret`.
+        email: the email of a user, instead of a token. The client logs in when a token is first needed, and again when
+            it has expired.
+        password: the password of the user. Stored as a `Secret`.
+        timeout: seconds for one request, including all retries and their delays. For a download it limits the time
+            between two chunks; for an upload, the time for the file at 64 KB/s is added.
+        connect_timeout: seconds for connecting to the server, and for opening its websocket.
+        retries: the maximum number of retries after a transient failure (`InvokeAIError.is_transient`). Only requests
+            that are safe to repeat are retried.
+        verify: whether to verify the server's certificate, or how: True, False, the path of a CA bundle, or an
+            `ssl.SSLContext`.
+        proxy: the URL of an HTTP proxy, with `user:password@` if it requires a login; also used for the websocket.
+            Stored as a `Secret`. An empty string means no proxy. None reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`
+            from the environment; loopback addresses then use no proxy.
+        default_board: the name or id of the board that `auto` means in a workflow; None for no board.
+        transport: how events arrive: `websocket`, or `polling` for networks that block websockets.
+        max_answer_bytes: the maximum size in bytes of a decompressed response that is read into memory.
+        max_download_bytes: the maximum size in bytes of a downloaded file, and of the extracted content of a zip file.
+        max_zip_files: the maximum number of files in a zip file.
 
     Raises:
-        SettingsError: a value cannot be used; it says which, and what would do.
+        SettingsError: a value is not valid; the error names the setting and its valid values.
 
     Example:
         >>> Settings("localhost:9090/").url
@@ -93,7 +94,7 @@ class Settings:
         max_download_bytes: int = MAX_DOWNLOAD_BYTES,
         max_zip_files: int = MAX_ZIP_FILES,
     ) -> None:
-        # First of all, so that no frame of a traceback holds them as they were passed.
+        # Wrapped before anything can fail, so that no frame of a traceback contains the plain values.
         url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)
         for name, value in {
             "url": "",
@@ -124,7 +125,7 @@ class Settings:
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or number < least:
                 raise SettingsError(
-                    f"{name} must be a whole number from {least} on, got {number!r}.",
+                    f"`{name}` must be an integer of at least {least}, got {number!r}.",
                     setting=name,
                     hint=f"Give {least} or more.",
                 )
@@ -134,13 +135,13 @@ class Settings:
             )
         self._check_credentials()
         if self.proxy is not None and not _is_proxy(self.proxy):
-            # Not shown: it may hold a password.
+            # Not shown, because it may contain a password.
             raise SettingsError(
                 "The proxy's URL cannot be used.",
                 setting="proxy",
                 hint="It should look like 'http://proxy.example:3128', with user:password@ before the host if it "
-                "wants them, and with what is neither letter nor digit in them percent-encoded. Where none is passed, "
-                'it comes from HTTP_PROXY or HTTPS_PROXY; proxy="" means none.',
+                "requires a login; percent-encode special characters in both. If no proxy is passed, "
+                'it is read from HTTP_PROXY or HTTPS_PROXY; proxy="" means no proxy.',
             )
 
     def _check_credentials(self) -> None:
@@ -150,32 +151,36 @@ class Settings:
         token = None if self.token is None else self.token.reveal()
         if token is not None and token.strip().lower().startswith("bearer "):
             raise SettingsError(
-                "The token begins with 'Bearer', which is the header's word and no part of it.",
+                "The token begins with 'Bearer', which belongs to the header and not to the token.",
                 setting="token",
-                hint="Pass what follows 'Bearer' alone.",
+                hint="Pass only the part after 'Bearer'.",
             )
         if token is not None and (not token or not token.isascii() or not token.isprintable()):
             raise SettingsError(
-                "The token is empty or holds characters that no HTTP header can carry.",
+                "The token is empty or contains characters that are not allowed in an HTTP header.",
                 setting="token",
-                hint="Pass the token alone, without 'Bearer' and without line ends.",
+                hint="Pass only the token, without 'Bearer' and without line breaks.",
             )
         if (self.email is None) != (self.password is None):
             raise SettingsError(
-                "An email without a password, or a password without an email, gets no token.",
+                "A login needs both an email and a password, but only one of them is set.",
                 setting="email",
-                hint="Give both, or a token.",
+                hint="Pass both, or a token.",
             )
 
     @classmethod
     def from_environment(cls, **settings: Any) -> Settings:
-        """The settings that `INVOKEAI_URL`, `_TOKEN`, `_EMAIL` and `_PASSWORD` give; what is passed goes first.
+        """Return the settings from `INVOKEAI_URL`, `INVOKEAI_TOKEN`, `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD`.
 
-        Who one is comes as a whole: where a token, an email or a password is passed, none of them is read. Nor are
-        they where another server's `url` is passed than the one that `INVOKEAI_URL` names, if it is set.
+        Arguments take precedence over the environment. Credentials are all-or-nothing: if a token, an email or a
+        password is passed, none is read from the environment. They are also not read if `INVOKEAI_URL` is set and the
+        passed `url` is that of another server.
+
+        Args:
+            **settings: the arguments of `Settings`.
 
         Raises:
-            SettingsError: a value cannot be used, or only one of `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD` is set.
+            SettingsError: a value is not valid, or only one of `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD` is set.
         """
         settings |= {name: Secret.of(settings[name]) for name in _SECRETS if name in settings}
         found: dict[str, Any] = {}
@@ -190,7 +195,7 @@ class Settings:
             if ("email" in found) != ("password" in found):
                 has, lacks = (EMAIL_VARIABLE, PASSWORD_VARIABLE)[:: 1 if "email" in found else -1]
                 raise SettingsError(
-                    f"{has} is set in the environment, and {lacks} is not: one of them gets no token.",
+                    f"{has} is set in the environment, but {lacks} is not; a login needs both.",
                     setting="email",
                     hint=f"Set both, or {TOKEN_VARIABLE}.",
                 )
@@ -198,12 +203,16 @@ class Settings:
 
     @property
     def is_open(self) -> bool:
-        """Whether what is sent crosses a network that anybody may listen to."""
+        """Whether requests are sent unencrypted over a network: plain HTTP to a host that is not a loopback address."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
     def ssl_context(self) -> ssl.SSLContext | bool:
-        """What aiohttp takes as `ssl`: True checks against the system's authorities, False checks nothing."""
+        """Return the `ssl` argument for aiohttp: a context, True for the system's CAs, or False for no verification.
+
+        Raises:
+            SettingsError: the CA bundle cannot be loaded.
+        """
         if isinstance(self.verify, str):
             try:
                 return ssl.create_default_context(cafile=self.verify)
@@ -217,38 +226,40 @@ class Settings:
 
 
 def checked_seconds(name: str, seconds: object) -> float:
-    """A time to wait.
+    """Return a number of seconds unchanged if it is above 0.
 
     Raises:
-        SettingsError: it is none; `name` is what it was given as.
+        SettingsError: it is not a number above 0; `name` is the name of the setting.
     """
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
         return seconds
     raise SettingsError(
-        f"{name}={seconds!r} is not a time to wait.", setting=name, hint="Give a number of seconds above 0."
+        f"`{name}` must be a number of seconds above 0, got {seconds!r}.",
+        setting=name,
+        hint="Pass seconds, such as 30.",
     )
 
 
 def _clean_url(url: object) -> str:
-    """Return the server's root.
+    """Return the normalized root URL of the server.
 
     Raises:
-        SettingsError: the URL cannot be used.
+        SettingsError: the URL is not valid.
     """
     cleaned = _cleaned(url)
     if isinstance(cleaned, SettingsError):
-        # Raised here, where no frame holds the parts of the URL, one of which may be a password.
+        # Raised here, because the frames of this traceback do not contain parts of the URL, such as a password.
         raise cleaned
     return cleaned
 
 
 def _cleaned(url: object) -> str | SettingsError:
-    """Return the server's root, or why the URL cannot be used."""
+    """Return the normalized root URL of the server, or the error if the URL is not valid."""
     if not isinstance(url, Secret):
         return _unusable(f"it is {type(url).__name__}, not text")
     text = url.reveal().strip()
     if "@" in text:
-        # Not shown: a URL reaches logs and errors, a password must not. It may hold what begins a path or a query.
+        # Not shown, because it may contain a password. Not parsed, because the password may contain `/`, `?` or `#`.
         return SettingsError(
             "The server's URL holds a user name or password, or another '@'.",
             setting="url",
@@ -266,21 +277,21 @@ def _cleaned(url: object) -> str | SettingsError:
         port = parts.port
         host = parts.hostname
     except ValueError as error:
-        return _unusable(f"it cannot be read ({error})", shown)
+        return _unusable(f"it cannot be parsed ({error})", shown)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"}:
         return _unusable(f"its scheme is {scheme!r}, not http or https", shown)
     if not host or (port is not None and port == 0):
-        return _unusable("it names no host or port", shown)
+        return _unusable("it has no valid host or port", shown)
     if parts.query or parts.fragment:
         return _unusable("it has a query or a fragment", shown)
-    # Some clients want the API's root here; the server's own root is the one thing both can mean.
+    # Some users pass the root of the API, as other clients expect it.
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
 def _is_same_server(one: Secret, other: object) -> bool:
-    """Whether two URLs have the same scheme, host and port; one that cannot be used is like no other."""
+    """Return whether two URLs have the same scheme, host and port. A URL that is not valid is equal to no other."""
     roots = [_cleaned(url) for url in (one, other)]
     parts = [urlsplit(root) for root in roots if isinstance(root, str)]
     origins = {(url.scheme, url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]) for url in parts}

@@ -1,4 +1,4 @@
-"""One workflow with values of its own, ready to be submitted again and again."""
+"""A workflow with its own input values, which can be submitted any number of times."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ if TYPE_CHECKING:
     from invokeai_py_client.batch.plan_options import PlanOptions
     from invokeai_py_client.workflow.input_table import InputTable
 
-# `public` imports the module of a name when the name is first used: who plans no batches imports none of that.
+# `public` imports a module when one of its names is first used, so the batch modules are imported only if needed.
 
 OnServerLoss = Literal["report", "resubmit"]
-"""What becomes of an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
+"""How to handle an item that a restarted server has canceled; see `WorkflowHandle.submit_sync`."""
 
 DESTINATION = "gallery"
 """The destination with which the web UI submits a workflow."""
 
 ORIGIN = "workflows"
-"""Its origin."""
+"""The origin with which the web UI submits a workflow."""
 
 
 class AsyncWorkflowHandle(FixedAttributes):
-    """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
+    """A workflow with its own input values: set its inputs, submit it, wait for it, and get its results.
 
-    Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
-    that should run at the same time. `WorkflowHandle` blocks, but for the methods that say that they are awaited;
-    `AsyncWorkflowHandle` (`wf.aio`) is awaited.
+    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap; create one for each set of values
+    that should run at the same time. The methods of `WorkflowHandle` block, except those documented as awaited; the
+    methods of `AsyncWorkflowHandle` (`wf.aio`) are awaited.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -113,7 +113,7 @@ class AsyncWorkflowHandle(FixedAttributes):
 
     @property
     def definition(self) -> WorkflowDefinition:
-        """The document from which the handle was made."""
+        """The document from which the handle was created."""
         return self._definition
 
     @property
@@ -131,11 +131,11 @@ class AsyncWorkflowHandle(FixedAttributes):
         return self.inputs.nodes
 
     def list_inputs(self) -> list[WorkflowInput]:
-        """The inputs that the workflow's form shows, in its order."""
+        """Return the inputs that the workflow's form shows, in the order of the form."""
         return list(self.inputs)
 
     def list_outputs(self) -> list[WorkflowInput]:
-        """Return the board inputs of output nodes that the form shows, as far as it shows them."""
+        """Return the board inputs of output nodes, if the form shows them."""
         outputs = {node.id for node in output_nodes(self.definition, self._templates, self.inputs)}
         return [one for one in self.inputs if one.node_id in outputs and isinstance(one.field, BoardField)]
 
@@ -146,22 +146,22 @@ class AsyncWorkflowHandle(FixedAttributes):
         ]
 
     def get_input(self, index: int) -> WorkflowInput:
-        """The input of that index.
+        """Return the input with an index.
 
         Raises:
-            InputNotFoundError: there is none; it lists those that there are.
+            InputNotFoundError: no input has this index; the message lists the existing ones.
         """
         return self.inputs[index]
 
     def get_input_value(self, index: int) -> Field[Any]:
-        """The typed field of the input of that index; assign its `.value`.
+        """Return the typed field of the input with an index; assign to its `.value`.
 
         Raises:
-            InputNotFoundError: there is none; it lists those that there are.
+            InputNotFoundError: no input has this index; the message lists the existing ones.
         """
         return self.inputs[index].field
 
-    # A mapping of some kinds of keys is, for a type checker, none of all kinds.
+    # Mapping is invariant in its key type, so each type of key needs its own alternative.
     @overload
     def set_many(self, values: Mapping[InputKey, Any], *, override_edge: bool = False) -> None: ...
     @overload
@@ -172,16 +172,16 @@ class AsyncWorkflowHandle(FixedAttributes):
         override_edge: bool = False,
     ) -> None: ...
     def set_many(self, values: Mapping[Any, Any], *, override_edge: bool = False) -> None:
-        """Set several inputs, or, if one of the values is not allowed, none of them.
+        """Set several inputs. If one of the values is not allowed, no input is changed.
 
         Args:
             values: by index, label, or (node id, label or type, field name).
-            override_edge: remove the edges that feed the inputs, in what this handle submits.
+            override_edge: remove the edges that feed the inputs from the graphs that this handle submits.
 
         Raises:
-            InputNotFoundError: one is not there.
-            InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-            InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
+            InputNotFoundError: an input does not exist.
+            InputConnectedError: an edge feeds one of the inputs, and `override_edge` is False. No input is changed.
+            InputValueError: a value is not allowed, or an input is named twice. No input is changed.
 
         Example:
             >>> wf.set_many({"Positive Prompt": "a tiger cub", "Width": 512, "Height": 512})
@@ -192,7 +192,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         """Return the inputs that make a run random.
 
         These are the integer inputs named `seed` that no edge feeds, and all integer inputs that a `rand_int` node
-        feeds. A seed that comes from another node, such as a batch node, is not among them.
+        feeds. A seed that comes from another node, such as a batch node, is not included.
 
         Returns:
             The inputs in document order; an empty list if nothing in the workflow is random.
@@ -204,45 +204,43 @@ class AsyncWorkflowHandle(FixedAttributes):
         return seed_inputs(self._definition, self._fields, self._inputs)
 
     def _with_seed(self, seed: int | None) -> Composer:
-        """Return a composer of the values as they are now, with all seeds set if one is given."""
+        """Return a composer with the current values, and with all seed inputs set to `seed` unless it is None."""
         if seed is None:
             return self._composer.snapshot()
         found = require_seed_inputs(self._definition, self._fields, self._inputs)
         return self._composer.snapshot({(one.node_id, one.field_name): seed for one in found})
 
     async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
-        """Bind every model input, and every LoRA of a list, to a model that the server has installed.
+        """Bind every model input, and every LoRA of a list, to a model that is installed on the server.
 
-        A file names models of its author's server. An input's model is looked up by key, else by hash, else by name,
-        base and type, else by name alone; else it is the only one of that base and type. The references of formats 1
-        and 2, which the web UI cannot read, are bound by the name, base and type that they give.
+        A workflow file refers to the models of its author's server. The rules are tried in this order: the same key;
+        the same hash; the same name, base and type; the same name; the only installed model of that base and type. The
+        model references of formats 1 and 2, which the web UI cannot read, are bound by their name, base and type.
 
         Endpoint: GET /api/v2/models/
 
         Args:
-            by_name: take the rules that go by name.
-            by_base: take the rule that goes by base and type; an input without a model takes the only one that fits.
+            by_name: apply the rules that compare names.
+            by_base: apply the rule that compares base and type; an input without a model gets the only suitable one.
 
         Returns:
-            The changes. Their `renamed` are those that took a model of another name than the file's, and `unbound` the
-            inputs for which there is no model, with the reason. Both are also logged as warnings.
+            The changes. `renamed` lists the inputs that were bound to a model with another name than in the file, and
+            `unbound` the inputs without a model, with the reason. Both are also logged as warnings.
         """
         return await self._engine.call(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
     async def validate_inputs(self) -> dict[InputKey, list[str]]:
-        """Find everything that keeps the workflow from running: the checks that a submit makes, in one list.
+        """Return everything that prevents the workflow from running. `submit` makes the same checks.
 
-        Checks what the web UI's Invoke button does (values, node types, batches), and what only the server knows:
-        models, images and boards that are gone, names that stand for nothing, workflows that this one calls. Uploads
-        nothing.
+        Checks what the web UI's Invoke button checks (values, node types, batches), and what only the server knows:
+        whether models, images, boards and called workflows exist, and whether names can be resolved. Uploads nothing.
 
         Returns:
-            The problems of each input, by its index; those of inputs that the form does not show by (node id, field
-            name), those of a whole node by (node id, ""), those of the whole workflow by ("", ""). Empty if there is
-            none.
+            The problems of each input, by its index. The key is (node id, field name) for inputs that the form does not
+            show, (node id, "") for a whole node, and ("", "") for the whole workflow. Empty if there are no problems.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
 
         Example:
             >>> wf.validate_inputs()
@@ -263,14 +261,14 @@ class AsyncWorkflowHandle(FixedAttributes):
     def describe(self) -> None:
         """Print the inputs as a table: index, label, type, range or choices, default and current value.
 
-        In a notebook it is shown as a table of the page, as is a handle that is the last line of a cell.
+        In a notebook, the table is rendered as HTML. A handle that is the last line of a cell is shown in the same way.
         """
         from invokeai_py_client.workflow.input_table import show
 
         show(self._input_table())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: the name of the workflow, and its inputs."""
+        """Return the notebook representation: the name of the workflow and a table of its inputs."""
         return self._input_table()._repr_mimebundle_()
 
     def _input_table(self) -> InputTable:
@@ -279,25 +277,25 @@ class AsyncWorkflowHandle(FixedAttributes):
         return input_table(self.inputs, self.definition.name or "Workflow without a name")
 
     def export_input_index_map(self, path: str | os.PathLike[str]) -> Path:
-        """Write down which input has which index, for `verify_input_index_map` to compare with later.
+        """Save which input has which index in a JSON file, for a later `verify_input_index_map`.
 
         Returns:
-            The JSON file.
+            The path of the file.
 
         Raises:
-            UnsafePathError: the path cannot be one.
+            UnsafePathError: the path is not valid.
             OSError: the file cannot be written.
         """
         return save_index_map(path, self.definition.name, self.inputs)
 
     def verify_input_index_map(self, path: str | os.PathLike[str]) -> IndexMapChanges:
-        """Compare the inputs with what `export_input_index_map` wrote.
+        """Compare the inputs with a file that `export_input_index_map` wrote.
 
         Returns:
-            Which inputs have moved, appeared, vanished or changed; it is false if none has.
+            The inputs that were moved, added, removed or changed. The result is falsy if there are no changes.
 
         Raises:
-            WorkflowFileError: the file cannot be read, or is not such a map.
+            WorkflowFileError: the file cannot be read, or was not written by `export_input_index_map`.
         """
         return compare_index_map(path, self.inputs)
 
@@ -319,53 +317,54 @@ class AsyncWorkflowHandle(FixedAttributes):
     ) -> public.AsyncPlan:
         """Plan many runs of this workflow: a grid of values, or a table with a row for each run.
 
-        Nothing is enqueued. Every value is checked against its input, and models, boards and images against the server.
-        The plan keeps the values that the workflow has now; later changes do not affect it.
+        Nothing is enqueued. Each value is checked against its input, and models, boards and images against the server.
+        The plan keeps the current values of the workflow; later changes do not affect it.
 
         **Columns.** A mapping has a key for each input to vary: its label, its index, "node.field", or (node id, label
         or type, field name). Inputs that vary together have a tuple of such keys, and tuples as values:
-        `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of texts is (node, field) if there is such an input,
-        else a group. `"seed"` sets all `seed_inputs()`. A key that begins with `#` is a note: it is kept with the rows
-        and sets nothing. The values of a column are
+        `{("Width", "Height"): [(512, 512), (768, 512)]}`. A pair of strings is (node, field) if that input exists,
+        otherwise a group. `"seed"` sets all `seed_inputs()`. A key that begins with `#` is a note: it is stored with
+        the rows and sets no input. The values of a column are one of
 
-        - a list, a range, a generator or anything else that can be iterated, each element as `set_many` takes it. None
-          empties an input that may be empty, else it stands for the workflow's own value.
-        - for an image input also a folder, a glob pattern or a path of image files, in the order of their names.
-        - `Path(...)` of a text file with a value on each line that is not empty.
-        - `replace(column, old, new)`, which replaces a text in another column's values, or in the workflow's own.
+        - a list, a range, a generator or another iterable of values that `set_many` accepts. None clears an optional
+          input; for other inputs it means the workflow's own value.
+        - for an image input also a folder, a glob pattern or the path of an image file; files are sorted by name.
+        - `Path(...)` of a text file with one value per line; empty lines are ignored.
+        - `replace(column, old, new)`, which replaces a string in another column's values, or in the workflow's own.
 
-        **Rows.** A list of mappings, a frame of pandas or polars, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
-        or `.json` file has a row for each run. Keys are as above; a file names inputs by label, index or "node.field".
-        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; relative paths of images start at
-        the file's folder. An empty cell is None, but for texts, where it is the empty text. Empty lines, and lines of
-        nothing but delimiters at the end, are no rows.
+        **Rows.** A list of mappings, a pandas or polars DataFrame, or the path of a `.csv`, `.tsv`, `.jsonl`, `.ndjson`
+        or `.json` file has one row per run. Keys are as above; a file names inputs by label, index or "node.field".
+        CSV files may use `,`, `;`, tabs or `|`, with or without a byte order mark; image paths are relative to the
+        folder of the file. An empty cell means the empty string for text inputs, and None for others. Empty lines, and
+        trailing lines that contain only delimiters, are ignored.
 
         Args:
             values: the columns or rows.
             combine: `product` runs every combination of the columns, the last one changing fastest; `zip` runs the
                 first values together, then the second, and so on. Rows are not combined.
-            seeds: runs everything with each of these seeds: a number of them (4 means 0, 1, 2 and 3), a list ([7] is
-                the one seed 7), or `random` for a seed of its own for each row. The edges from random nodes are left
-                out of the graph. None for the workflow's own seeds.
-            sample: runs this many of the combinations, drawn at random, or all if there are fewer. Each is run with
+            seeds: run each row with each of these seeds: a number of seeds (4 means 0, 1, 2 and 3), a list ([7] is
+                only the seed 7), or `random` for a different random seed in each row. Edges from random nodes to the
+                seeds are left out of the graph. None keeps the workflow's own seeds.
+            sample: run only this many combinations, chosen at random, or all if there are fewer. Each is run with
                 each of `seeds`.
-            sample_seed: makes the same sample again; drawn if it is None, and then in `plan.sample_seed`.
-            dynamic_prompts: how to expand alternatives such as `{red|blue}` in the texts of columns: `random` draws
-                one for each row, `all` makes a row of each. None leaves them as they are, unless there are `wildcards`.
-            wildcards: a folder of text files: `__colour__` stands for a line of `colour.txt`. Prompts are then drawn,
-                unless `dynamic_prompts` is `all`.
-            random_seed: makes the same draws again; drawn if it is None, and then in `plan.random_seed`.
-            override_edge: let columns set inputs that edges feed, in what is sent.
-            on_bad_row: `raise` refuses a plan with a bad cell; `skip` keeps such rows as invalid, which are never sent.
+            sample_seed: the random seed of the sample, to reproduce it. None chooses one; see `plan.sample_seed`.
+            dynamic_prompts: how to expand alternatives such as `{red|blue}` in text columns: `random` chooses one for
+                each row, `all` makes a row for each. None does not expand them, unless there are `wildcards`.
+            wildcards: a folder of text files: `__colour__` is replaced by a line of `colour.txt`. The lines are chosen
+                at random, unless `dynamic_prompts` is `all`.
+            random_seed: the random seed of prompts and seeds, to reproduce them. None chooses one; see
+                `plan.random_seed`.
+            override_edge: allow columns for inputs that edges feed; the edges are left out of the graphs.
+            on_bad_row: `raise` rejects a plan with a bad cell; `skip` keeps such rows as invalid and never sends them.
 
         Returns:
             The plan, a sequence of rows; `submit` runs it.
 
         Raises:
-            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
-            SettingsError: an option cannot be used.
-            UnsafePathError: a text cannot be the path of a file.
-            InvokeAIError: as any request.
+            PlanError: a row cannot run. The error lists every bad cell, with row, column and reason.
+            SettingsError: an option has an unknown or invalid value.
+            UnsafePathError: a path is not valid.
+            InvokeAIError: a request failed.
 
         Example:
             >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": range(8, 24, 4)}, seeds=2)
@@ -402,30 +401,30 @@ class AsyncWorkflowHandle(FixedAttributes):
         on_bad_row: public.OnBadRow = "raise",
         overwrite: bool = False,
     ) -> public.AsyncBatchRun:
-        """Run every combination of some values, and show the results side by side: `plan`, `submit` and a report.
+        """Run every combination of some values, and compare the images in a report.
 
         The page `index.html` shows the images as they finish; `contact_sheet.png` is written at the end. The first
-        column is X, the second Y; each value of further columns, and each seed, has a tab and a sheet of its own.
-        Another sweep with more values into the same folder runs only the new combinations, each row with the seed that
-        it had if `seeds` is `random`. For what `sweep` has no
-        argument, such as `sample` or `file_name`, use `plan(...).submit(folder=..., report=True)`.
+        column is the X axis, the second the Y axis; each value of further columns, and each seed, has a separate tab
+        and contact sheet. Another sweep with more values into the same folder runs only the new combinations. If
+        `seeds` is `random`, existing rows keep their seeds. For options that `sweep` does not have, such as `sample` or
+        `file_name`, use `plan(...).submit(folder=..., report=True)`.
 
         Args:
             values: the columns, as in `plan`.
-            folder: where the images, the page and the contact sheet go.
+            folder: the folder for the images, the page and the contact sheet.
             combine: as in `plan`.
             seeds: as in `plan`.
             on_bad_row: as in `plan`.
-            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+            overwrite: delete the files of an earlier batch in the folder, and cancel its unfinished queue items.
 
         Returns:
             The batch; `batch.open_report()` opens the page.
 
         Raises:
-            PlanError: something cannot run. It lists every bad cell, with row, column and reason.
+            PlanError: a row cannot run. The error lists every bad cell, with row, column and reason.
             BatchFolderError: the folder cannot be used.
-            InputsNotReadyError: the workflow could not run; it lists all problems.
-            InvokeAIError: as any request; or Pillow is not installed.
+            InputsNotReadyError: the workflow cannot run; the error lists all problems.
+            InvokeAIError: a request failed, or Pillow is not installed.
 
         Example:
             >>> wf.sweep({"Steps": [4, 8, 20], "CFG": [4, 7]}, folder="out").wait()
@@ -442,7 +441,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         return self._engine.block(plan.submit(folder, report=True, overwrite=overwrite))
 
     def _plan_maker(self) -> PlanMaker:
-        """Return what makes a plan of the values as they are now."""
+        """Return a maker of plans with the current values."""
         from invokeai_py_client.batch.async_plan import PlanMaker
 
         return PlanMaker(
@@ -457,7 +456,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         )
 
     async def _restored_plan(self, saved: SavedPlan) -> public.AsyncPlan:
-        """Return the plan of a file, whose workflow is this one. On the engine."""
+        """Return the plan that was loaded from a file for this workflow. Runs on the engine."""
         for node_id, name, value, replaces_edge in saved.values:
             self._inputs[node_id, name].set(value, override_edge=replaces_edge)
         return await self._plan_maker().restored(saved)
@@ -465,14 +464,14 @@ class AsyncWorkflowHandle(FixedAttributes):
     # Submitting
 
     async def _build_submission(self) -> dict[str, Any]:
-        """The body of `enqueue_batch` for the values as they are, as the web UI would send it.
+        """Return the body of `enqueue_batch` for the current values, as the web UI would send it.
 
-        Asks the server only where it must: for what generators make of it, and for what is named but not known here.
+        Sends requests only to evaluate generators, and to look up names that are not cached.
 
         Raises:
-            BatchError: a generator's value cannot be understood.
-            InputsNotReadyError: a name stands for nothing on the server.
-            InvokeAIError: as any request.
+            BatchError: the value of a generator cannot be parsed.
+            InputsNotReadyError: the server has nothing with a name that an input contains.
+            InvokeAIError: a request failed.
         """
         return await self._engine.call(self._composer.snapshot().compose(check=False))
 
@@ -489,60 +488,59 @@ class AsyncWorkflowHandle(FixedAttributes):
         origin: str = ORIGIN,
         seed: int | None = None,
     ) -> AsyncRun:
-        """Put the workflow into the server's queue, with the values as they are now.
+        """Enqueue the workflow with its current values.
 
-        The client chooses the id of the batch. If a response is lost or cannot be understood, the server is asked for
-        the batch, so that nothing is enqueued twice. If the queue has room for a part of the batch only, the rest is
-        sent as room appears.
+        The client chooses the id of the batch. If a response is lost or cannot be parsed, the client looks the batch up
+        in the queue, so nothing is enqueued twice. If the queue has room for only a part of the batch, the rest is sent
+        when there is room.
 
-        Once it is its turn (see `priority`), sending the batch takes at most the client's `timeout`, with retries and
-        what the server wants to be waited (`Retry-After`). If it is not known then whether the batch arrived, finding
-        out takes as long again, but at least 10 and at most 30 s.
+        Apart from the wait for its `priority`, sending the batch takes at most the client's `timeout`, including
+        retries and the server's `Retry-After`. If it is still unknown whether the server stored the batch, finding out
+        takes at most the same time again, but at least 10 and at most 30 s.
 
-        A submission that is given up (Ctrl-C, a cancelled task, `asyncio.timeout`) is withdrawn: what the server has
-        stored, or stores within the same time, is canceled. The caller is released after 1.5 s; the withdrawal goes on
-        in the background until it is done, or until a second after the client is closed. If that is not enough, a
-        warning that names the batch is logged (`invokeai_py_client.live`).
+        An interrupted submission (Ctrl-C, a cancelled task, `asyncio.timeout`) is withdrawn: the items that the server
+        has stored, or stores within that time, are canceled. The call returns after at most 1.5 s; the withdrawal
+        continues in the background until it is done, or until one second after the client is closed. If it cannot be
+        completed, a warning with the batch id is logged (`invokeai_py_client.live`).
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
             queue_id: the queue.
-            priority: when it is to run: `low`, `normal`, `high` or `urgent`; `Priority` says what each means, and
-                when it cannot hold. A `low` or `high` submission may wait before it is sent, and says on the log
-                (`invokeai_py_client.live`, INFO) what it waits for. If it is given up while it waits, nothing is
-                enqueued.
-            runs: how often each item is to be run.
-            on_server_loss: what to do about an item that a restarted server has canceled: `report` it as canceled, or
-                `resubmit` it, so that the run goes on with a new item in its place.
-            timeout: seconds that a `low` or `high` submission may wait for its turn; None for as long as it takes.
-            batch_id: an id of the caller's choosing, such as `str(uuid.uuid4())`. If the queue has items of this batch
-                already, they are followed and nothing is sent, so it is safe to submit again with the same id. None
+            priority: `low`, `normal`, `high` or `urgent`; `Priority` describes their meaning and limits. A `low` or
+                `high` submission may be held back before it is sent; the reason is logged
+                (`invokeai_py_client.live`, INFO). If it is interrupted while it is held back, nothing is enqueued.
+            runs: how many times to run each item.
+            on_server_loss: how to handle an item that a restarted server has canceled: `report` it as canceled, or
+                `resubmit` it, so that the run continues with a new item in its place.
+            timeout: seconds that a `low` or `high` submission may be held back; None for no limit.
+            batch_id: a batch id chosen by the caller, such as `str(uuid.uuid4())`. If the queue already has items of
+                this batch, they are followed and nothing is sent, so it is safe to submit again with the same id. None
                 for a new id.
-            destination: is stored with each item, so that they can be told apart from others and canceled together
-                (`client.queue.cancel_by_destination`). The web UI shows results for "gallery" only as they come.
-            origin: likewise, says what submitted them.
+            destination: stored with each item, so that items can be listed and canceled by destination
+                (`client.queue.cancel_by_destination`). The web UI shows new results at once only for "gallery".
+            origin: stored with each item in the same way; names the program that submitted it.
             seed: the value of all `seed_inputs()` in this submission. Edges from random nodes to them are left out of
-                it. The handle keeps its values and edges. None for the seeds that the workflow has.
+                the graph. The handle keeps its values and edges. None keeps the workflow's own seeds.
 
         Returns:
-            The run: `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and the verbs.
+            The run, with `batch_id`, `item_id`, `item_ids`, `session_id`, `enqueued`, and methods such as `wait`.
 
         Raises:
-            SettingsError: there is no such priority.
-            InputNotFoundError: `seed` was given, and nothing in the workflow is random.
-            InputValueError: an input does not take `seed`.
-            SubmitTimeout: its turn had not come within `timeout`. Nothing was sent.
+            SettingsError: an argument is not valid, such as an unknown priority.
+            InputNotFoundError: `seed` was given, but the workflow has no seed inputs.
+            InputValueError: an input does not accept `seed`.
+            SubmitTimeout: the submission was held back for `timeout` seconds. Nothing was sent.
             UnknownNodeError: the server lacks node types; there may be other problems too.
-            BatchError: the batch nodes make no batch; there may be other problems too.
-            InputsNotReadyError: anything else that `validate_inputs` finds, such as a called workflow that is gone or
-                takes other inputs. It is the base class of the two above; each lists all problems.
-            GraphRejectedError: the server refuses a node's value; it names the node and the field.
+            BatchError: the batch nodes do not make a valid batch; there may be other problems too.
+            InputsNotReadyError: any other problem that `validate_inputs` finds, such as a called workflow that does not
+                exist or has other inputs. This is the base class of the two above; each lists all problems.
+            GraphRejectedError: the server rejected a node's value; the error names the node and the field.
             NotEnqueuedError: the queue has no room, or the batch has no items.
-            EnqueueInDoubtError: it could not be found out whether the batch is in the queue. Submit again with its
-                `batch_id`, or follow it with `client.run(batch_id=...)`.
-            InvokeAIError: as any request. If the batch was sent, the error has its `batch_id`; the queue has no item
-                of it if `may_have_been_applied` is false.
+            EnqueueInDoubtError: it is unknown whether the batch is in the queue. Submit again with its `batch_id`, or
+                follow it with `client.run(batch_id=...)`.
+            InvokeAIError: a request failed. If the batch was sent, the error has its `batch_id`. If
+                `may_have_been_applied` is false, the queue has no items of the batch.
         """
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
@@ -564,7 +562,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             )
         except BaseException as error:
             _name_batch(error, followed)
-            # It may be cancelled when the submission has just succeeded: the caller never sees the run.
+            # If this is cancelled when the submission has just succeeded, the caller never gets the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
                     await self._engine.call(self._tracker.submissions.withdraw(live))
@@ -579,7 +577,7 @@ class AsyncWorkflowHandle(FixedAttributes):
             )
         except BaseException as error:
             _name_batch(error, followed)
-            # Ctrl-C may come when the submission has just succeeded: the caller never sees the run.
+            # After a Ctrl-C when the submission has just succeeded, the caller never gets the run.
             with contextlib.suppress(ClientClosedError):
                 for live in sent:
                     self._engine.block(self._tracker.submissions.withdraw(live))
@@ -652,24 +650,25 @@ class AsyncWorkflowHandle(FixedAttributes):
     def on_event(
         self, handler: Callable[[Event], Any], *, types: str | Collection[str] | None = None
     ) -> Callable[[], None]:
-        """Call `handler` with each event of this handle's runs, in order: of the latest run from its start, and later.
+        """Call `handler` with each event of the latest run from its start, and of later runs, in order.
 
-        It is called on the loop that runs when it is registered. Where none does, it is called by whatever waits for
-        one of the runs: `run.wait()`, `run.result()`, `wait_for_completion_sync()` in their thread, the awaited ones
-        on their loop. It has seen a run's last event when such a wait returns. What it raises is logged once.
+        If an event loop is running when the handler is registered, it is called on that loop. Otherwise it is called by
+        the methods that wait for a run: `run.wait()`, `run.result()` and `wait_for_completion_sync()` call it in their
+        thread, and the awaited ones on their loop. When such a method returns, the handler has received the run's last
+        event. An exception of the handler is logged once.
 
-        Progress events of a slow handler give way to newer ones of the same node. If no thread ever waits, the oldest
-        events are dropped when 100,000 are waiting.
+        If a handler is slow, its pending progress events are replaced by newer ones of the same node. If no method ever
+        waits, the oldest events are dropped when 100,000 are pending.
 
         Args:
-            handler: a function, or an `async` one, which is awaited before the next event.
-            types: only events of this type, such as `"generator_progress"`, or of these types.
+            handler: a function, or an `async` function, which is awaited before the next event.
+            types: only events of this type, such as `"generator_progress"`, or of these types; None for all.
 
         Returns:
-            A function that ends it.
+            A function that unregisters the handler.
 
         Raises:
-            SettingsError: `types` names an event that no run has; the message lists those that there are.
+            SettingsError: `types` contains an unknown event type; the message lists the known ones.
 
         Example:
             >>> stop = wf.on_event(lambda event: print(event.type))
@@ -677,16 +676,16 @@ class AsyncWorkflowHandle(FixedAttributes):
         return self._handlers.add(handler, types)
 
     def stream_events(self, session_id: str | None = None) -> EventStream:
-        """The events of a run, from its start, until it has ended; called late, it still tells the whole story.
+        """Stream the events of a run, from its start until it has ended. Past events are included.
 
         Args:
-            session_id: of the run, `submission["session_id"]`; the latest run of this handle if it is left out.
+            session_id: the session of the run, `submission["session_id"]`; None for the latest run of this handle.
 
         Returns:
-            What `async for` takes, and `for`: leaving the loop unsubscribes.
+            A stream for `for` and `async for`. Leaving the loop unsubscribes.
 
         Raises:
-            NotSubmittedError: nothing was submitted yet, or nothing with that session.
+            NotSubmittedError: nothing has been submitted yet, or no run has that session.
 
         Example:
             >>> async for event in wf.stream_events():
@@ -700,7 +699,7 @@ class AsyncWorkflowHandle(FixedAttributes):
                 return run.stream(session_id)
         raise NotSubmittedError(
             f"No run of this handle is known to have the session {session_id!r}.",
-            hint="Take submission['session_id'] of a run that you still hold, or leave it out for the latest run.",
+            hint="Pass submission['session_id'] of a run that still exists, or omit it for the latest run.",
         )
 
     # Waiting
@@ -713,24 +712,24 @@ class AsyncWorkflowHandle(FixedAttributes):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """Wait until a run has ended, however it ended. Giving it up leaves the run as it is.
+        """Wait until a run has ended, successfully or not. Interrupting the wait does not affect the run.
 
         Args:
-            submission: the run; the latest one of this handle if it is left out.
-            timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them: the callback is called
-                at least this often, and the server is asked this often while its socket is down. Pushed events wake
-                the wait at once, whatever this is.
-            progress_callback: called in the waiting thread, or on the loop that awaits, with the queue item as it is
-                (`status`, `progress_percentage`, `current_step`, `total_steps`). What it raises ends the wait, not
-                the run.
+            submission: the run; None for the latest run of this handle.
+            timeout: seconds; None waits without a limit.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them. The callback is called
+                at least this often, and the server is polled this often while the socket is down. Events end a pause
+                early.
+            progress_callback: called in the waiting thread, or on the awaiting loop, with the current queue item
+                (`status`, `progress_percentage`, `current_step`, `total_steps`). An exception that it raises ends the
+                wait, but not the run.
 
         Returns:
-            The finished queue item whatever its status, with `error` if it failed.
+            The finished queue item, whatever its status, with `error` if it failed.
 
         Raises:
-            RunTimeout: a `TimeoutError`: it had not ended in time. It goes on.
-            NotSubmittedError: nothing was submitted yet.
+            RunTimeout: the run had not ended in time. It continues. `RunTimeout` is a `TimeoutError`.
+            NotSubmittedError: nothing has been submitted yet.
         """
         run = self._latest(submission)
         return await run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
@@ -739,10 +738,10 @@ class AsyncWorkflowHandle(FixedAttributes):
         return self._latest(submission)._wait_blocking(**options)
 
     async def cancel(self, submission: AsyncRun | None = None) -> None:
-        """Cancel a run, the latest one if none is given; a wait for it then ends with status `canceled`.
+        """Cancel a run, by default the latest one. A wait for it then ends with status `canceled`.
 
         Raises:
-            NotSubmittedError: nothing was submitted yet.
+            NotSubmittedError: nothing has been submitted yet.
         """
         await self._latest(submission).cancel()
 
@@ -750,7 +749,7 @@ class AsyncWorkflowHandle(FixedAttributes):
         run = self._run if submission is None else submission
         if run is None:
             raise NotSubmittedError(
-                f"Nothing of {self.definition.name or 'this workflow'!r} was submitted yet.",
+                f"No run of {self.definition.name or 'this workflow'!r} was submitted yet.",
                 hint="Call submit_sync() or await submit() first.",
             )
         return run
@@ -758,18 +757,18 @@ class AsyncWorkflowHandle(FixedAttributes):
     # Results
 
     def map_outputs_to_images(self, result: QueueItem) -> list[OutputMapping]:
-        """Say which images and videos each output node made.
+        """Return the images and videos that each output node made.
 
-        Output nodes are those that make images or videos and are not intermediate.
+        Output nodes are the nodes that make images or videos and are not intermediate.
 
         Args:
-            result: what a wait returned.
+            result: the finished queue item that a wait returned.
 
         Returns:
             For each output node `node_id`, `node_type`, `label`, `input_index`, `board_id`, `image_names` and
-            `video_names`, which are empty if it made none. Those with a board input in the form come first, in the
-            form's order. Then come the output nodes of called workflows that made something: their `call_path` has
-            the ids of the call nodes that lead to them, and their `node_id` is that in the called workflow.
+            `video_names`, which are empty if the node made none. Nodes with a board input in the form come first, in
+            the order of the form. Output nodes of called workflows that made something come last: their `call_path`
+            has the ids of the call nodes that lead to them, and their `node_id` is the id in the called workflow.
         """
         return map_outputs(
             self.definition,
@@ -808,7 +807,7 @@ def _checked_runs(runs: object) -> int:
 
 
 def _name_batch(error: BaseException, followed: Sequence[TrackedRun]) -> None:
-    """Set the batch of a submission that was under way when the client was closed."""
+    """Set the batch id in the error of a submission during which the client was closed."""
     if followed and isinstance(error, ClientClosedError):
         error.batch_id = followed[-1].state.batch_id
 
@@ -818,7 +817,7 @@ def _unusable(name: str, value: object, wanted: str) -> SettingsError:
 
 
 def _random_seed_in(folder: str | os.PathLike[str], seeds: object, *, overwrite: bool) -> int | None:
-    """Return what the random seeds of an earlier sweep in a folder were drawn with, so that its rows are found done."""
+    """Return the random seed of an earlier sweep in a folder, so that its rows are recognized as done."""
     from invokeai_py_client.batch.folder import plan_path
     from invokeai_py_client.batch.plan_file import read_plan
 

@@ -1,4 +1,4 @@
-"""`WorkflowHandle`: the blocking class of a workflow, with awaited methods beside the blocking ones."""
+"""`WorkflowHandle`: the blocking class of a workflow, which also has some awaited methods."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 
 
 class WorkflowHandle(WorkflowHandleMethods):
-    """One workflow with values of its own: set its inputs, submit it, wait, see what it made.
+    """A workflow with its own input values: set its inputs, submit it, wait for it, and get its results.
 
-    Made by `client.workflow_repo.create_workflow(definition)`. Making one is cheap; make one for each set of values
+    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap; create one for each set of values
     that should run at the same time.
 
     `submit` and `wait_for_completion` are awaited and return blocking objects; `submit_sync` and
-    `wait_for_completion_sync` block. `wf.aio` has all methods awaited, and returns awaited objects.
+    `wait_for_completion_sync` block. All methods of `wf.aio` are awaited, and return awaited objects.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -53,12 +53,12 @@ class WorkflowHandle(WorkflowHandleMethods):
         seed: int | None = None,
         **unknown: Never,
     ) -> Run:
-        """`submit_sync`, awaited from any loop.
+        """Do the same as `submit_sync`, awaited from any loop. The other arguments are those of `submit_sync`.
 
         Args:
-            queue_id: as in `submit_sync`, and so are the others, but for:
-            subscribe_events: makes no difference: a run's events are always followed, from before it is sent, and can
-                be read whenever they are wanted.
+            queue_id: the queue.
+            subscribe_events: has no effect. The events of a run are always received from its start, and can be read at
+                any time.
         """
         on_event = "Read `async for event in run.stream()`, or register wf.on_event(handler, types=...)."
         refuse(
@@ -99,7 +99,7 @@ class WorkflowHandle(WorkflowHandleMethods):
         """Submit, and yield the run's events until it has ended: `async for event in wf.submit_sync_monitor_async()`.
 
         Raises:
-            InvokeAIError: as `submit_sync`.
+            InvokeAIError: as for `submit_sync`.
         """
         run = await self._aio.submit(
             queue_id,
@@ -117,7 +117,7 @@ class WorkflowHandle(WorkflowHandleMethods):
                 yield event
 
     def stream_events_sync(self, session_id: str | None = None) -> EventStream:
-        """`stream_events` for code without a loop: `for event in wf.stream_events_sync()`."""
+        """Do the same as `stream_events`, for code without a loop: `for event in wf.stream_events_sync()`."""
         return self.stream_events(session_id)
 
     async def wait_for_completion(
@@ -128,10 +128,10 @@ class WorkflowHandle(WorkflowHandleMethods):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """`wait_for_completion_sync`, awaited from any loop; cancelling it leaves the run as it is.
+        """Do the same as `wait_for_completion_sync`, awaited from any loop. Cancelling it does not affect the run.
 
-        Handlers that are called on this loop have seen the run's last event when it returns, unless they take longer
-        than `timeout`.
+        When it returns, handlers that are called on this loop have received the run's last event, unless they take
+        longer than `timeout`.
         """
         return await self._aio.wait_for_completion(
             aio_of(submission),
@@ -141,9 +141,9 @@ class WorkflowHandle(WorkflowHandleMethods):
         )
 
     async def sync_dnn_model_async(self, by_name: bool = True, by_base: bool = True) -> ModelBinding:
-        """`sync_dnn_model`, awaited from any loop."""
+        """Do the same as `sync_dnn_model`, awaited from any loop."""
         return await self._aio.sync_dnn_model(by_name, by_base)
 
     async def validate_inputs_async(self) -> dict[InputKey, list[str]]:
-        """`validate_inputs`, awaited from any loop."""
+        """Do the same as `validate_inputs`, awaited from any loop."""
         return await self._aio.validate_inputs()

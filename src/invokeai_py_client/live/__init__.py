@@ -1,1 +1,1 @@
-"""Server pushes become state: what each run is doing, and who is waiting for it."""
+"""The live state of runs, kept up to date by events of the server, and the waits for it."""

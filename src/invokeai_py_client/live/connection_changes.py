@@ -16,7 +16,7 @@ class ConnectionChange(ReadsAsMapping):
     """A change of the socket's connection.
 
     `state` is `connected` (for the first time), `disconnected` (`reason` says why) or `reconnected`, after `seconds`;
-    `resynced` is the number of runs about which the server is asked what was missed.
+    `resynced` is the number of runs whose missed events are made up for by requests.
     """
 
     state: str
@@ -59,7 +59,7 @@ class ConnectionWatch:
             mailbox.put(change)
 
     def close(self) -> None:
-        """Close the mailboxes, those that are added later too, so that the threads of their consumers end."""
+        """Close the mailboxes, including those that are added later, so that the threads of their consumers end."""
         with self._lock:
             self._is_closed = True
             mailboxes, self._mailboxes = self._mailboxes, []

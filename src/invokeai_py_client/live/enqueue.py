@@ -117,7 +117,7 @@ async def enqueue_once(
         known: the items that the batch already has.
         seconds: the time for sending; None for the client's timeout.
         slots: a semaphore that is held while the batch is sent; acquiring it counts as sending.
-        is_unwanted: returns whether the caller has given up, so that the batch must not be sent (again).
+        is_unwanted: returns whether the caller was cancelled, so that the batch must not be sent (again).
         times: the pauses and limits.
 
     Returns:
@@ -149,7 +149,7 @@ async def enqueue_once(
             failure.may_have_been_applied = False
         delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
         tries += 1
-        # A request that the server has no time to answer would only raise a new doubt.
+        # If the server has no time to respond to a request, the outcome is unknown again.
         is_last = tries == times.attempts or _now() + delay + attempt.answer_took >= deadline
         if not failure.is_transient or is_unwanted() or is_last:
             raise failure
@@ -260,13 +260,13 @@ class _Attempt:
             tries += 1
         what = "its response named no items" if lost is None else f"the request failed ({lost})"
         raise EnqueueInDoubtError(
-            f"It is not known whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and asking "
-            f"for the batch ended with: {seen}.",
+            f"It is unknown whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and the last "
+            f"status request ended with: {seen}.",
             batch_id=self._batch_id,
             url=self._http.url_of(self._call.path),
             method=self._call.method,
             hint=f"Follow it with client.run(batch_id={self._batch_id!r}), or submit again with "
-            f"batch_id={self._batch_id!r}: it is sent only if it is not there.",
+            f"batch_id={self._batch_id!r}: it is sent only if it is not in the queue.",
         ) from (seen if isinstance(seen, InvokeAIError) else lost)
 
     async def _find(self, seconds: float) -> list[int]:

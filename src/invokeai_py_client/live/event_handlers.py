@@ -27,7 +27,7 @@ class _Handler:
     delivery: Delivery[Event]
     types: frozenset[str] | None
     runs: weakref.WeakSet[TrackedRun] = field(default_factory=weakref.WeakSet)
-    """The runs whose events it gets. Used on the engine only."""
+    """The runs whose events are passed to the handler. Used on the engine only."""
 
 
 class EventHandlers:
@@ -37,8 +37,8 @@ class EventHandlers:
     on the loop that ran when it was registered, otherwise by the waits for those runs.
 
     Args:
-        engine: on which the runs are followed.
-        tracker: follows the runs, and counts what slow handlers do not see.
+        engine: the engine on which the runs are followed.
+        tracker: follows the runs, and counts the events that slow handlers do not receive.
     """
 
     def __init__(self, engine: Engine, tracker: RunTracker) -> None:
@@ -50,7 +50,7 @@ class EventHandlers:
         self._latest: TrackedRun | None = None
 
     def __bool__(self) -> bool:
-        """Whether there is a handler."""
+        """Return whether there is a handler."""
         return bool(self._handlers)
 
     def add(self, handler: Callable[[Event], Any], types: str | Collection[str] | None) -> Callable[[], None]:
@@ -137,7 +137,7 @@ def event_types(types: str | Collection[str] | None) -> frozenset[str] | None:
         The names as this client spells them; None for all.
 
     Raises:
-        SettingsError: a name is not an event type of a run, or there is none.
+        SettingsError: a name is not an event type of a run, or `types` is empty.
     """
     if types is None:
         return None

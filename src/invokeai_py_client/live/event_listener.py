@@ -102,7 +102,7 @@ class EventListener:
         self.router.dispatch(name, payload)
 
     def connected(self) -> None:
-        """Report the connection, and have the server asked about what may have been missed before it."""
+        """Report the connection, and request the state that events may have changed before it."""
         runs = [*self.router.live()]
         if self._lost_at is None:
             logger.info("connected to %s", self._http.settings.url)
@@ -151,7 +151,9 @@ class EventListener:
 
 def _of_the_parent(run: TrackedRun) -> RunError:
     return RunError(
-        f"Batch {run.state.batch_id} was not wholly enqueued when this process was forked: its parent sends it.",
+        f"Batch {run.state.batch_id} was not completely enqueued when this process was forked; the "
+        "parent process sends the rest.",
         batch_id=run.state.batch_id,
-        hint=f"Wait for it in the parent, or for what is there with client.run(batch_id={run.state.batch_id!r}).",
+        hint="Wait for it in the parent, or for the items in the queue with "
+        f"client.run(batch_id={run.state.batch_id!r}).",
     )

@@ -49,7 +49,7 @@ class PriorityWait:
         self._priority = priority
         self._queue_id = queue_id
         self._told_at: float | None = None
-        self.waits_for = f"the server was not asked yet what is pending in the queue {queue_id!r}"
+        self.waits_for = f"the number of pending items in the queue {queue_id!r} was not requested yet"
 
     async def wait(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until the submission may be sent.
@@ -80,7 +80,7 @@ class PriorityWait:
 
     def _saw(self, seen: Counts | InvokeAIError) -> None:
         if isinstance(seen, InvokeAIError):
-            self._waits(f"the server cannot be asked what is pending in the queue {self._queue_id!r} ({seen})")
+            self._waits(f"the number of pending items in the queue {self._queue_id!r} cannot be requested ({seen})")
         else:
             self._waits(f"{seen['pending']} items are pending in the queue {self._queue_id!r}")
 

@@ -1,8 +1,8 @@
-"""Notices that the server runs no queue items any more, although it still answers.
+"""Detects that the server no longer runs queue items, although it still responds.
 
 InvokeAI 6.14.2 loses its processor for good when an item's result cannot be stored or read again, such as a float that
-is infinite. The item then stays `in_progress`, and reading it is answered with 500. A pending item whose values the
-server does not accept blocks the processor, too: each attempt to take it out of the queue fails, as reading it does.
+is infinite. The item then stays `in_progress`, and requests for it return 500. A pending item whose values the server
+does not accept blocks the processor, too: each attempt to take it out of the queue fails, and so do requests for it.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class ProcessorWatch:
         self._stalled: dict[str, tuple[int | None, float]] = {}
 
     def is_suspected(self, queue_id: str) -> bool:
-        """Return whether the processor looked stopped at the last look."""
+        """Return whether the processor looked stopped at the last check."""
         return queue_id in self._stalled
 
     async def check(self, queue_id: str, status: QueueStatus | None = None) -> ProcessorStoppedError | None:
         """Check whether the processor runs items.
 
-        Items are in progress or pending, but nothing is being processed: for a moment that is normal. It is believed
-        after a second look, one second later, if the item in progress or the next item cannot be read either. An item
-        in progress that can be read is believed to be stuck one minute later.
+        It is normal for a moment that items are in progress or pending while nothing is being processed. The processor
+        is considered stopped after a second check, one second later, if the item in progress or the next item cannot be
+        read either. If the item in progress can be read, it is considered stuck after one minute.
 
         Args:
             queue_id: the queue.

@@ -69,7 +69,7 @@ async def until_counts(
 
     Raises:
         ProcessorStoppedError: the server runs no items any more.
-        InvokeAIError: a failure that is not transient; a transient one if the time is over before the server answered.
+        InvokeAIError: a request failed permanently, or all requests failed transiently until the time was over.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     changed = asyncio.Event()

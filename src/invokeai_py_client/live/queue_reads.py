@@ -41,7 +41,7 @@ def item_id_of(value: object) -> int:
 def lacks_route(error: InvokeAIError) -> bool:
     """Return whether an error says that the server has no such route.
 
-    Servers answer unknown routes with 404, or, where every GET returns the web UI, with 405 or that page.
+    Servers respond to unknown routes with 404, or, if every GET returns the web UI, with 405 or that page.
     """
     return isinstance(error, NotInvokeAIError) or (isinstance(error, ApiError) and error.status in {404, 405})
 

@@ -162,7 +162,7 @@ class Reconciler:
             self._due.set()
 
     def wake(self) -> None:
-        """Start a round now, for whatever must be fetched."""
+        """Start a round now, and fetch everything that is due."""
         self._due.set()
 
     async def bring_up_to_date(self, run: TrackedRun) -> None:
@@ -187,8 +187,8 @@ class Reconciler:
             try:
                 await self._next_round()
             except Exception:
-                # Without this task no wait would ever notice what its events did not tell.
-                logger.exception("the reconciler met an error, and goes on")
+                # Without this task, no wait would notice changes whose events were missed.
+                logger.exception("error in the reconciler, which continues")
                 await asyncio.sleep(POLL_INTERVAL)
 
     async def _next_round(self) -> None:
@@ -220,7 +220,7 @@ class Reconciler:
         for queue_id, item_ids in items.items():
             self._items.setdefault(queue_id, {}).update(item_ids)
         pause = min([POLL_INTERVAL, *(run.pause(POLL_INTERVAL) for run in runs)])
-        # A server that stays away is asked less and less often, unless there is news: the socket is back, say.
+        # An unreachable server is polled less and less often, until something changes, such as the socket.
         longest = min(SILENCE, pause * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
         self._failures += 1
         self._due.clear()
@@ -267,7 +267,7 @@ class Reconciler:
             if run is None:
                 heapq.heappop(self._schedule)
                 continue
-            # Those that would be due soon are asked about in the same request.
+            # Runs that are due soon are included in the same request.
             if due - _SLACK * self._interval(run) > now:
                 return
             heapq.heappop(self._schedule)
@@ -290,7 +290,7 @@ class Reconciler:
                 asked.setdefault(run.state.queue_id, {}).update(dict.fromkeys(run.state.unsettled()))
         for queue_id, item_ids in asked.items():
             await self._refresh(queue_id, [*item_ids])
-        # What `bring_up_to_date` is at work on is not asked for twice.
+        # Items that `bring_up_to_date` is fetching are not requested twice.
         incomplete = [run for run in self._router.incomplete if run not in self._brought_up]
         self.rounds += any(asked.values()) or bool(incomplete)
         await self._complete(incomplete)
@@ -301,7 +301,7 @@ class Reconciler:
                 self._router.incomplete.pop(run, None)
 
     async def _complete(self, runs: Sequence[TrackedRun]) -> None:
-        """Fetch what is missing of runs, and fail those of which a record can repeatedly not be read."""
+        """Fetch missing details of runs, and fail the runs with a record that repeatedly cannot be read."""
         now = time.monotonic()
         paused = {
             item_id: record
@@ -404,7 +404,7 @@ class Reconciler:
 
 
 def _lacking(runs: Iterable[TrackedRun], asked: Collection[int]) -> dict[str, dict[int, None]]:
-    """Return the items of which the full record must be fetched, by queue, without those that were asked for."""
+    """Return the items whose full record must be fetched, by queue, without those that were requested already."""
     lacking: dict[str, dict[int, None]] = {}
     for run in runs:
         item_ids = [item_id for item_id in run.state.lacking_details() if item_id not in asked]

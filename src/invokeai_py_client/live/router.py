@@ -11,7 +11,7 @@ from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
 from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
 
 REDACTED = "redacted"
-"""What a multi-user server sends in place of the ids of other users' items."""
+"""The placeholder that a multi-user server sends for the ids of other users' items."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 

@@ -15,12 +15,13 @@ from invokeai_py_client.wire.events import Event
 
 
 class EventStream(FixedAttributes):
-    """Events in the order in which the server sent them, until there are no more: `async for` from any loop, or `for`.
+    """A stream of events in the order in which the server sent them, for `for`, or `async for` on any loop.
 
-    It subscribes when a `with` or `async with` is entered, or with the first event that is asked for, and unsubscribes
-    when it is let go: at the end, by `close()`, by leaving the `with`, or by dropping it, as `break` does.
+    The stream subscribes when it is entered with `with` or `async with`, or else when the first event is requested. It
+    unsubscribes at its end, on `close()`, when the `with` block exits, and when it is garbage-collected, as after
+    `break`.
 
-    `dropped` and `coalesced` count the progress events that a slow consumer did not get to see. Other events are never
+    `dropped` and `coalesced` count the progress events that a slow consumer did not receive. Other events are never
     dropped.
 
     Example:
@@ -42,16 +43,16 @@ class EventStream(FixedAttributes):
 
     @property
     def dropped(self) -> int:
-        """How many progress events were dropped."""
+        """The number of progress events that were dropped."""
         return self._mailbox.dropped
 
     @property
     def coalesced(self) -> int:
-        """How many progress events gave way to a newer one of the same node."""
+        """The number of progress events that were replaced by a newer one of the same node."""
         return self._mailbox.coalesced
 
     def close(self) -> None:
-        """Unsubscribe. What was already taken from the server can still be read."""
+        """Unsubscribe. Events that were already received can still be read."""
         self._mailbox.close()
 
     def __aiter__(self) -> Self:
@@ -89,7 +90,7 @@ class EventStream(FixedAttributes):
             self._engine.block(self._start())
 
     async def _start(self) -> None:
-        # Noted here: the reader may be cancelled before it hears of the subscription.
+        # Stored here, because the reader may be cancelled before it gets the subscription.
         if self._failure is None:
             self._failure = await self._subscribe(self._mailbox)
 
@@ -118,5 +119,5 @@ class EventStream(FixedAttributes):
         self.close()
 
     def __del__(self) -> None:
-        # No waiting here: the producer is told that nobody listens any more.
+        # Must not wait: closing the mailbox notifies the producer.
         self._mailbox.close()

@@ -1,4 +1,4 @@
-"""Sends batches in their turn, follows them, and sends what did not fit when there is room."""
+"""Sends batches in the order of their priorities, follows them, and sends the rest when a full queue has room."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
 
 _RELEASE = 1.5
-"""Seconds after which a caller who gives a submission up is released, while its withdrawal goes on. A cancelled call
-gets two for its clean-up."""
+"""Seconds after which a cancelled submission returns, while its withdrawal continues. It must be less than the two
+seconds that the engine allows for the clean-up of a cancelled call."""
 
 _AT_CLOSE = 1.0
-"""Seconds that closing the client waits for the withdrawals that still go on."""
+"""Seconds that closing the client waits for unfinished withdrawals."""
 
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
-"""Seconds between two looks whether a full queue has room; the last is repeated."""
+"""Seconds between two attempts to send to a full queue; the last is repeated."""
 
 _AT_ONCE = 2
-"""How many batches are sent at the same time. The server stores batches in threads that compete with the one that runs
-items: with four or more at once, both take longer than one after the other."""
+"""The maximum number of batches that are sent at the same time. The server stores batches in threads that compete with
+the thread that runs items: four or more at once take longer than the same number in sequence."""
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -72,7 +72,7 @@ class Listener(Protocol):
         ...
 
     async def start(self, queue_id: str) -> bool:
-        """Have the events of a queue arrive; return whether they do."""
+        """Subscribe to the events of a queue, and return whether the server has acknowledged it."""
         ...
 
 
@@ -80,7 +80,7 @@ class Waker(Protocol):
     """The part of the reconciler that submissions need."""
 
     def check(self, run: TrackedRun) -> None:
-        """Ask the server about a run now."""
+        """Check a run now, with a request to the server."""
         ...
 
 
@@ -88,12 +88,12 @@ class AttachesIfThere(Protocol):
     """The part of the attacher that submissions need."""
 
     async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
-        """Follow a batch; None if the queue has no item of it."""
+        """Follow a batch; return None if the queue has no items of it."""
         ...
 
 
 class _OfLoop:
-    """What belongs to the running loop. After a fork the engine has a new one.
+    """The objects that belong to the running loop. After a fork the engine has a new loop.
 
     Args:
         engine: waits for the withdrawals when it closes.
@@ -106,7 +106,7 @@ class _OfLoop:
         self._withdrawals: set[asyncio.Task[None]] = set()
 
     def finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
-        """Have the engine wait a moment for all withdrawals when it closes, while there still are connections."""
+        """Make the engine wait briefly for a withdrawal when it closes, before connections are closed."""
         if not self._withdrawals:
             self._forget = self._engine.on_close(self._finish)
         self._withdrawals.add(withdrawal)
@@ -122,16 +122,16 @@ class _OfLoop:
 
 
 class Submissions:
-    """What one client puts into the server's queues. All methods run on the engine.
+    """The submissions of one client. All methods run on the engine.
 
     Args:
         http: sends the requests.
-        engine: where the rest of a batch waits for room.
-        listener: has the events of a queue arrive, and follows the runs.
-        attacher: follows a batch that is in the queue already.
-        workloads: remembers what was sent.
-        durations: how long nodes are expected to take.
-        times: how long an enqueue waits.
+        engine: runs the background tasks.
+        listener: receives the events, and follows the runs.
+        attacher: follows batches that are already in the queue.
+        workloads: stores the kind of each batch that is sent.
+        durations: the expected durations of nodes.
+        times: the pauses and limits of an enqueue.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Submissions:
         self._durations = durations
         self._times = times
         self._of_loop: _OfLoop | None = None
-        # By loop as well: after a fork the engine has a new one, and the parent's locks may be held for ever.
+        # Keyed by loop, too: after a fork the engine has a new one, and the parent's locks may never be released.
         self._locks: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock] = WeakValueDictionary()
 
     async def submit(
@@ -170,33 +170,33 @@ class Submissions:
     ) -> TrackedRun:
         """Enqueue a batch and follow it.
 
-        The order matters: subscribe and wait for the ack, follow the run, then send it. So no event of it is missed.
+        The order ensures that no event is missed: subscribe and wait for the ack, follow the run, then send the batch.
 
-        A cancelled submission is withdrawn: when the fate of the request is known, what the queue has of the batch is
-        canceled. The caller is released after 1.5 s at most. The withdrawal goes on for as long as the request and the
-        questions about it may take (see `enqueue_once`), or until a second after the client is closed. If that is not
-        enough, a warning is logged that names the batch.
+        A cancelled submission is withdrawn: once it is known whether the server stored the batch, the stored items are
+        canceled. The call returns after at most 1.5 s. The withdrawal continues for as long as the enqueue and its
+        status requests may take (see `enqueue_once`), or until one second after the client is closed. If it cannot be
+        completed, a warning with the batch id is logged.
 
         Args:
             queue_id: the queue.
             body: the body of `enqueue_batch`.
-            batch_id: of the batch, for which `attach_or` was asked before; None for a new one.
-            resubmits: run items again that a restarted server canceled.
-            priority: when it is sent, and whether it goes before what waits; see `Priority`.
-            timeout: seconds that its priority may hold it back; None for as long as it takes.
+            batch_id: the id of the batch, inside of an `attach_or` for it; None for a new id.
+            resubmits: whether to run items again that a restarted server canceled.
+            priority: the priority of the submission.
+            timeout: seconds that its priority may hold it back; None for no limit.
             on_followed: called when the run is followed, before it is sent.
-            on_sent: called when the server has items of it. A caller who loses the run then, as it gave up at that
-                moment, calls `withdraw`.
+            on_sent: called when the server has stored items. A caller that is cancelled after that, and so does not
+                get the run, must call `withdraw`.
 
         Returns:
-            The run, with the ids of its items. If the queue has room for a part only, those of that part; the rest is
-            sent as room appears.
+            The run, with the ids of its items. If the queue has room for only a part of the batch, these are the items
+            of that part; the rest is sent when there is room.
 
         Raises:
-            SubmitTimeout: its priority held it back for `timeout`. Nothing was sent.
-            NotEnqueuedError: the queue had no room at all for as long as a request may take, or the batch is empty.
-            EnqueueInDoubtError: it could not be found out whether the batch is in the queue.
-            InvokeAIError: as any request. Nothing is followed, and nothing enqueued.
+            SubmitTimeout: its priority held it back for `timeout` seconds. Nothing was sent.
+            NotEnqueuedError: the queue had no room within the client's timeout, or the batch is empty.
+            EnqueueInDoubtError: it is unknown whether the batch is in the queue.
+            InvokeAIError: a request failed. The run is not followed, and nothing was enqueued.
         """
         await self._listener.start(queue_id)
         priority_wait = self.priority_wait(priority, queue_id)
@@ -208,17 +208,17 @@ class Submissions:
             if timeout is None or not limit.expired():
                 raise
             raise SubmitTimeout(
-                f"The submission waited {timeout:g} s for the turn of its priority {priority.value!r}, and was not "
-                f"sent: {priority_wait.waits_for}.",
+                f"The submission was held back for {timeout:g} s by its priority {priority.value!r}, and was not sent: "
+                f"{priority_wait.waits_for}.",
                 timeout=timeout,
-                hint="Give it a longer `timeout`, or a higher priority.",
+                hint="Pass a longer `timeout` or a higher priority.",
             ) from error
-        # The socket may have gone, or come, while it waited.
+        # The socket may have been connected or disconnected during the wait.
         watched = await self._listener.start(queue_id)
         if batch_id is None:
             batch_id = str(uuid4())
         elif priority in (Priority.LOW, Priority.HIGH):
-            # Another process may have sent it while it waited.
+            # Another process may have sent the batch during the wait.
             there = await self._attacher.attach_if_there(queue_id, batch_id)
             if there is not None:
                 on_followed(there)
@@ -254,22 +254,22 @@ class Submissions:
         return run
 
     def priority_wait(self, priority: Priority, queue_id: str) -> PriorityWait:
-        """Return what makes a submission of a priority wait. The queue must be subscribed to."""
+        """Return the object that holds back a submission of a priority. The queue must be subscribed to."""
         return PriorityWait(self._http, self._router, lambda: self._listener.is_connected, priority, queue_id)
 
     @asynccontextmanager
     async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[TrackedRun | None]:
-        """Follow a batch if it is in the queue; else the caller sends it, before anybody else of this client can.
+        """Follow a batch if it is in the queue. Otherwise the caller can send it while it holds the lock of the batch.
 
         Args:
             queue_id: the queue.
             batch_id: the batch.
 
         Returns:
-            The run; None if the queue has no item of the batch.
+            A context manager that returns the run, or None if the queue has no items of the batch.
 
         Raises:
-            InvokeAIError: as any request; `batch_id` is set.
+            InvokeAIError: a request failed; `batch_id` is set.
         """
         lock = self._locks.setdefault((asyncio.get_running_loop(), batch_id), asyncio.Lock())
         async with lock:
@@ -299,7 +299,7 @@ class Submissions:
             part = await self._enqueue_or_withdraw(state, body, max(deadline - _now(), _ROOM_PAUSES[-1]))
             if not part.requested:
                 raise NotEnqueuedError(
-                    f"The server makes no items of batch {state.batch_id}: its batch data is empty.",
+                    f"Batch {state.batch_id} has no items, because its batch data is empty.",
                     batch_id=state.batch_id,
                     requested=0,
                     enqueued=0,
@@ -313,13 +313,13 @@ class Submissions:
                     batch_id=state.batch_id,
                     requested=part.requested,
                     enqueued=0,
-                    hint="Submit again when it has emptied, or raise the server's max_queue_size.",
+                    hint="Submit again when the queue has room, or raise the server's max_queue_size.",
                 )
             await asyncio.sleep(pause)
         raise AssertionError("the loop above returns or raises")
 
     async def _enqueue_or_withdraw(self, state: RunState, body: dict[str, Any], seconds: float) -> Enqueued:
-        """Enqueue the first part of a batch; if this is cancelled meanwhile, have the server cancel what it took."""
+        """Enqueue the first part of a batch. If this is cancelled, withdraw the batch."""
         is_unwanted = False
         sending = asyncio.create_task(
             enqueue_once(
@@ -334,7 +334,7 @@ class Submissions:
             )
         )
         try:
-            # The request goes on: only its response tells whether there is something to cancel.
+            # The request continues: its response says whether there are items to cancel.
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             is_unwanted = True
@@ -347,14 +347,14 @@ class Submissions:
         return self._of_loop
 
     async def withdraw(self, run: TrackedRun) -> None:
-        """Cancel a run whose caller gave the submission up when it had just succeeded, as `submit` does before."""
+        """Cancel a run whose caller was cancelled when the submission had just succeeded."""
         run.cancel_asked = True
         sent: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
         sent.set_result(Enqueued([*run.state.items], 0))
         await self._withdraw_in_background(run.state, sent)
 
     async def _withdraw_in_background(self, state: RunState, sending: asyncio.Future[Enqueued]) -> None:
-        """Begin to withdraw a batch, and wait as long as a caller may be kept waiting."""
+        """Start to withdraw a batch, and wait for it at most 1.5 s."""
         withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
         self._here().finish_at_close(withdrawal)
         await asyncio.wait([withdrawal], timeout=_RELEASE)
@@ -369,10 +369,10 @@ class Submissions:
             raise
 
     async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
-        """Cancel what the server has stored of a batch, when that is known.
+        """Wait until it is known whether the server has stored a batch, and cancel its items.
 
         Raises:
-            InvokeAIError: it is not known, or could not be canceled.
+            InvokeAIError: it is still unknown, or the request failed.
         """
         doubt: InvokeAIError | None = None
         try:
@@ -382,16 +382,16 @@ class Submissions:
         if is_stored:
             result = await self._http.send(queue.cancel_batches(queue_id, [batch_id]))
             if doubt is not None:
-                # What is not there yet was not canceled.
+                # Items that the server stores later were not canceled.
                 raise doubt
-            logger.info("batch %s was given up: %d items canceled", batch_id, result.canceled)
+            logger.info("the submission of batch %s was interrupted: %d items canceled", batch_id, result.canceled)
 
     async def _feed(
         self, run: TrackedRun, body: dict[str, Any], priority_wait: PriorityWait, first: Collection[int]
     ) -> None:
-        """Send what did not fit, as room appears, each part in its turn, until all is in or the run is canceled.
+        """Send the rest of a batch when the queue has room, until everything is enqueued or the run is canceled.
 
-        A server that is away for a while is waited for. Any other error ends the run's waits.
+        Transient errors are retried. Any other error ends the run's waits.
         """
         state = run.state
         taken = {*first}
@@ -440,15 +440,15 @@ class Submissions:
                     self._give_up(run, error)
                     return
             except Exception as error:
-                # Nobody else would ever send the rest, and the run would be waited for without end.
+                # The rest will never be sent, so the waits for the run would not end.
                 logger.exception("the rest of batch %s could not be sent", state.batch_id)
                 self._give_up(run, _not_sent(run, error))
                 return
 
     async def _cancel_if_asked(self, run: TrackedRun, part: Enqueued) -> None:
-        """Cancel a part if the run was canceled while it was on its way: that cancel did not reach it.
+        """Cancel a part if the run was canceled while the part was being sent, because that request missed its items.
 
-        A server that is away for a while is waited for. After any other error the items run.
+        Transient errors are retried. After any other error the items run.
         """
         for pause in _endless(_ROOM_PAUSES):
             if run.cancels_under_way:
@@ -476,22 +476,22 @@ class Submissions:
     async def urgent(
         self, queue_id: str, batch_id: str
     ) -> AsyncIterator[Callable[[list[int] | None], Awaitable[None]]]:
-        """Around the sending of an urgent batch by other means than `submit`: what is high waits for it as well.
+        """Wrap sending an urgent batch by other means than `submit`, so that high submissions wait for it.
 
         Args:
             queue_id: the queue.
             batch_id: the batch.
 
         Returns:
-            To be awaited with the ids of its items, as the server answered them.
+            A context manager that returns a function, to be awaited with the item ids in the server's response.
         """
         await self._listener.start(queue_id)
-        # Its items are known only from the answer, and events about them may have come before.
+        # The item ids are known only from the response, and events about the items may arrive before it.
         run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()), is_urgent=True)
 
         async def answered(item_ids: list[int] | None) -> None:
             if item_ids is None:
-                # Servers before 5.12 do not name them.
+                # Servers before 5.12 do not return the ids.
                 try:
                     item_ids = [item.item_id for item in await items_of_batch(self._http, queue_id, batch_id)]
                 except InvokeAIError as error:
@@ -510,7 +510,7 @@ class Submissions:
 
 def _given_up(run: TrackedRun, error: BaseException) -> RunError:
     batch_id = run.state.batch_id
-    return RunError(f"The submission of batch {batch_id} was given up ({type(error).__name__}).", batch_id=batch_id)
+    return RunError(f"The submission of batch {batch_id} was interrupted ({type(error).__name__}).", batch_id=batch_id)
 
 
 def _not_sent(run: TrackedRun, error: Exception) -> RunError:
@@ -530,7 +530,7 @@ def _endless(pauses: tuple[float, ...]) -> Iterator[float]:
 
 def _warn_of_stray(queue_id: str, batch_id: str, why: str) -> None:
     logger.warning(
-        "batch %s may be in the queue %r although its submission was given up: %s. "
+        "batch %s may be in the queue %r although its submission was interrupted: %s. "
         "Cancel it with client.queue_repo.get_queue(%r).cancel_batch(%r).",
         batch_id,
         queue_id,

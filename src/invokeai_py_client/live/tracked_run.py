@@ -54,7 +54,7 @@ class TrackedRun:
         self.heard_at = self.checked_at
         """The time of the last event or record of it."""
         self.cancel_asked = False
-        """Whether the server was asked to cancel it, and may have done so."""
+        """Whether a request to cancel it was sent, and may have been carried out."""
         self.cancels_under_way = 0
         """How many requests to cancel it have no response yet."""
         self.destination: str | None = None

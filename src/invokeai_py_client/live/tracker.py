@@ -164,9 +164,9 @@ class RunTracker:
         """
         if self._http.settings.transport == "polling":
             raise SettingsError(
-                "A queue's events cannot be watched: transport='polling' opens no socket to push them through.",
+                "The events of a queue cannot be streamed with transport='polling', which opens no socket.",
                 setting="transport",
-                hint="Leave the setting out, or ask queue.get_status() now and then.",
+                hint="Omit the setting, or poll queue.get_status().",
             )
 
         def watcher(events: list[Event]) -> None:

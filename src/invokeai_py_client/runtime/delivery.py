@@ -35,14 +35,14 @@ class Delivery(Generic[T]):
     """Take items out of a mailbox and call a handler, plain or `async`, with each.
 
     A handler that is registered while a loop runs is called on that loop. Any other is called by the callers that wait
-    (`drain` in a thread, `adopt` on a loop) or, with `own_thread`, on a thread of its own, which ends when the mailbox
+    (`drain` in a thread, `adopt` on a loop) or, with `own_thread`, on a separate thread, which ends when the mailbox
     is closed. The first exception of a handler is logged; the handler is still called with the next items.
 
     On a loop, a task exists only while there are items to deliver, so a delivery can be dropped at any time.
 
     Args:
         handler: Called with each item. If it returns an awaitable, that is awaited before the next item.
-        own_thread: Whether to call the handler on a thread of its own if no loop runs.
+        own_thread: Whether to call the handler on a separate thread if no loop is running.
         losses: Counts the items that a slow handler does not receive.
     """
 

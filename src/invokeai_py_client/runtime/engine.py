@@ -30,11 +30,11 @@ PATIENCE = 2.0
 """Seconds that a cancelled coroutine or a closing engine gets to clean up before it is abandoned."""
 
 _LEAST = 0.05
-"""Seconds that each step of a clean-up gets at least."""
+"""Seconds; the minimum time for each step of a clean-up."""
 
 
 class _Work(Generic[T]):
-    """A coroutine and the future that its caller waits for, which is done in the end whatever happens."""
+    """A coroutine and the future that its caller waits for. The future always gets a result or an exception."""
 
     def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
         if not asyncio.iscoroutine(coro):
@@ -46,13 +46,13 @@ class _Work(Generic[T]):
         self._is_unwanted = False
 
     def hand_to(self, worker: _Worker) -> None:
-        """From any thread: run the coroutine on a worker."""
+        """Run the coroutine on a worker. May be called from any thread."""
         self._worker = worker
         worker.works.add(self)
         worker.loop.call_soon_threadsafe(self._start)
 
     def cancel(self) -> None:
-        """From any thread, also before `hand_to`: cancel the coroutine for its caller."""
+        """Cancel the coroutine for its caller. May be called from any thread, also before `hand_to`."""
         self._is_unwanted = True
         if self._worker is None:
             self._end_unstarted()
@@ -61,7 +61,7 @@ class _Work(Generic[T]):
             self._worker.loop.call_soon_threadsafe(self._stop)
 
     def abandon(self) -> None:
-        """On the loop, which is ending: release the caller although the coroutine has not ended."""
+        """Release the caller although the coroutine has not ended. Called on the loop when it ends."""
         if self._task is None:
             self._coro.close()
         if not self.done.done():
@@ -138,7 +138,7 @@ class _Worker:
         return task
 
     def begin_to_end(self) -> None:
-        """From any thread: start to end. Work that was passed on before still starts, and is then cancelled."""
+        """Start to shut down. Work that was handed over is started and cancelled. May be called from any thread."""
         with contextlib.suppress(RuntimeError):  # it has ended already
             self.loop.call_soon_threadsafe(self._end)
 
@@ -310,9 +310,9 @@ class Engine:
             del work
 
     def spawn(self, coro: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """On the engine: run a coroutine in the background until the engine closes.
+        """Run a coroutine in the background until the engine closes. Must be called on the engine.
 
-        An exception that ends it is logged.
+        An exception that ends the coroutine is logged.
 
         Args:
             coro: The coroutine. It is closed if it cannot be run.
@@ -332,9 +332,9 @@ class Engine:
             raise
 
     def when_closing(self, function: Callable[[], None]) -> None:
-        """On the engine: call `function`, which must not block, at close, before any task is cancelled.
+        """Call `function` when the engine closes, before any task is cancelled. Must be called on the engine.
 
-        However long the tasks and the clean-ups then take, it is called. A forked child does not call it.
+        `function` must not block. A forked child does not call it.
 
         Raises:
             EngineThreadError: This is not the engine's own thread.
@@ -342,9 +342,10 @@ class Engine:
         self._own_worker().closing.append(function)
 
     def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-        """On the engine: await `cleanup` at close, after all tasks have ended. The last one registered runs first.
+        """Await `cleanup` when the engine closes, after all tasks have ended. Must be called on the engine.
 
-        A forked child does not run it, because what it would close belongs to the parent.
+        Clean-ups run in reverse order of registration. A forked child does not run them, because the resources belong
+        to the parent.
 
         Returns:
             A function that removes the registration.
@@ -387,7 +388,7 @@ class Engine:
             warnings.warn(f"{self._name!r} was never closed", ResourceWarning, stacklevel=1, source=self)
 
     def _hand_over(self, work: _Work[Any]) -> None:
-        # Under the lock, so that work is either handed over before the end begins, and ended by it, or refused.
+        # Under the lock, so that work is either handed over before the shutdown, which ends it, or rejected.
         with self._lock:
             if self._closed:
                 raise closed()
@@ -414,7 +415,7 @@ class Engine:
         return worker
 
     def _after_fork(self) -> None:
-        """In a forked child: reset the lock, which a thread may have held, and the worker, whose thread is gone."""
+        """Reset the lock, which a thread may have held, and the worker, which has no thread in the forked child."""
         self._lock = threading.RLock()
         if self._worker is not None:
             # Collecting the loop would close file descriptors that the parent's loop waits on.

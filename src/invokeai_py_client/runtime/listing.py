@@ -58,7 +58,7 @@ class Listing(FixedAttributes, Generic[T]):
         self._counted: tuple[float, Sequence[Any]] | None = None
 
     def _mapped(self, made_of: Callable[[T], M]) -> Listing[M]:
-        """Return a listing of what a function makes of each thing."""
+        """Return a listing with a function applied to each element."""
 
         async def fetch(keys: Sequence[Any]) -> Sequence[M]:
             return [made_of(thing) for thing in await self._fetch(keys)]
@@ -82,7 +82,7 @@ class Listing(FixedAttributes, Generic[T]):
         return len(keys)
 
     def __bool__(self) -> bool:
-        # Whether there is anything in it would cost a request.
+        # Checking whether the list is empty would cost a request.
         return True
 
     @overload

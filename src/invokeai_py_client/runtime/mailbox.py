@@ -43,7 +43,7 @@ class Mailbox(Generic[T]):
     Args:
         capacity: The number of items with a key that may wait.
         most: The number of all items that may wait.
-        losses: Counts lost items too, beside the counts of the mailbox.
+        losses: Counts lost items as well, in addition to the counts of the mailbox.
     """
 
     def __init__(self, capacity: int = 256, *, most: int = MOST_WAITING, losses: Losses | None = None) -> None:
@@ -52,7 +52,7 @@ class Mailbox(Generic[T]):
         self._most = most
         self._backlog = 0
         self._is_overfull = False
-        # One order for all: each item waits in a slot of its own.
+        # All items are in one order: each has a separate slot.
         self._waiting: dict[object, T] = {}
         self._keyed: dict[object, Hashable] = {}
         self._of_key: Counter[Hashable] = Counter()

@@ -150,11 +150,11 @@ class _Work(Generic[T]):
         return self._make(_ignore)
 
     async def begin(self) -> None:
-        """On the engine: start the work in the background."""
+        """Start the work in the background. Must be called on the engine."""
         self._task = self._engine.spawn(self._run(), name="work that reports")
 
     async def end(self) -> None:
-        """On the engine: cancel the work, and wait for its clean-up."""
+        """Cancel the work, and wait for its clean-up. Must be called on the engine."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

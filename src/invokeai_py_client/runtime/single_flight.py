@@ -19,7 +19,7 @@ class SingleFlight(Generic[T]):
 
     Cancelling a caller does not affect the others; the fetch is cancelled with its last caller. A failure is raised in
     every caller that waited for it, as a separate copy, and is not cached. After a fork the child keeps the result and
-    starts fetches of its own.
+    starts separate fetches.
 
     Args:
         engine: The engine that this is used on.

@@ -1,4 +1,4 @@
-"""Methods that are awaited from any loop, and the base of the classes that have the same methods blocking.
+"""Methods that can be awaited from any loop, and the base class of the blocking classes.
 
 ```
 class AsyncBoards:
@@ -10,8 +10,8 @@ class AsyncBoards:
 
 `scripts/generate_blocking.py` writes `class Boards(Blocking[AsyncBoards])` for it.
 
-An argument that may fetch while it is iterated, a `Listing` or a generator, is read in the caller's thread or on the
-caller's loop: on the engine it would wait for itself.
+An argument that may send requests while it is iterated, such as a `Listing` or a generator, is read in the caller's
+thread or loop, because on the engine it would deadlock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ A = TypeVar("A")
 
 
 class HasEngine(Protocol):
-    """What `on_engine` needs of a class."""
+    """An object whose methods can be decorated with `on_engine`."""
 
     _engine: Engine
 
@@ -41,7 +41,7 @@ S = TypeVar("S", bound=HasEngine)
 def on_engine(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """Make a coroutine method run on its object's engine, from whatever loop it is awaited."""
+    """Make a coroutine method run on its object's engine, whichever loop it is awaited on."""
 
     coroutine: Callable[..., Coroutine[Any, Any, T]] = method
 
@@ -53,7 +53,7 @@ def on_engine(
             read_args, read_kwargs = await read_awaited(args, kwargs)
             work = coroutine(self, *read_args, **read_kwargs)
             del read_args, read_kwargs
-        # One of them may be a password: this frame will be in the traceback of an error, and its locals in reports.
+        # An argument may be a password, and the locals of this frame are shown in crash reports.
         del args, kwargs
         return await self._engine.call(work)
 
@@ -61,12 +61,12 @@ def on_engine(
 
 
 def read_here(value: T) -> T:
-    """Return a list in place of an argument that may fetch while it is iterated, any other as it is."""
+    """Return a list for an argument that may send requests while it is iterated, and any other unchanged."""
     return cast(T, [*cast(Any, value)]) if _is_read_once(value) else value
 
 
 async def read_awaited(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """On the caller's loop: `read_here` of all arguments, also of those that are read with `async for`."""
+    """Apply `read_here` to all arguments on the caller's loop, and read asynchronous iterables."""
 
     async def read(value: Any) -> Any:
         if hasattr(value, "__aiter__") and not hasattr(value, "read"):
@@ -77,15 +77,15 @@ async def read_awaited(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[
 
 
 def _is_read_once(value: Any) -> bool:
-    # An open file is an iterator as well, of lines.
+    # An open file is an iterator of lines, too.
     return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
 def aio_of(value: Blocking[A] | None) -> A | None:
-    """Return the awaited object of a blocking one, None for None.
+    """Return the awaited object of a blocking one; None for None.
 
     Raises:
-        TypeError: it is not an object of this client, such as a number of seconds.
+        TypeError: the argument is not an object of this client.
     """
     if value is None:
         return None
@@ -98,7 +98,7 @@ def aio_of(value: Blocking[A] | None) -> A | None:
 
 
 class Blocking(FixedAttributes, Generic[A]):
-    """The base of the blocking classes: it holds the awaited object.
+    """The base class of the blocking classes, with a reference to the awaited object.
 
     Args:
         aio: the awaited object.
@@ -109,7 +109,7 @@ class Blocking(FixedAttributes, Generic[A]):
 
     @property
     def aio(self) -> A:
-        """The same methods, awaited; they may be used from any loop, beside the blocking ones."""
+        """The same object with awaited methods. Both forms may be used together, on any loop."""
         return self._aio
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""Many files at once: a bounded number at a time, one failure stops nothing, a second try goes on where it ended."""
+"""Transfers of many files with bounded concurrency. The failure of one file does not stop the others."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ R = TypeVar("R")
 M = TypeVar("M")
 
 CONCURRENCY = 8
-"""How many are under way at once, unless the caller says otherwise."""
+"""The default number of concurrent transfers."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True)
 class TransferProgress:
-    """How far it is: `finished` of `total`, of which `failed` failed; `name` was the last."""
+    """The progress of a transfer of many files.
+
+    `finished` of `total` files have ended, including `failed` failures; `name` is the file that ended last.
+    """
 
     finished: int
     total: int
@@ -37,7 +40,7 @@ TransferCallback = Callable[[TransferProgress], object]
 
 @dataclass(frozen=True, slots=True)
 class TransferFailure:
-    """What could not be transferred, and why."""
+    """The name of a file that could not be transferred, and the error."""
 
     name: str
     error: InvokeAIError | OSError
@@ -45,10 +48,10 @@ class TransferFailure:
 
 @dataclass(slots=True)
 class TransferReport(Generic[R]):
-    """What became of each of many.
+    """The outcome of a transfer of many files.
 
-    `done` has what was transferred, in the order in which it was asked for; `skipped` what was there already, and
-    `failed` what could not be, each with its error.
+    `done` lists the transferred files, in the order of the request, `skipped` those that already existed, and `failed`
+    those that could not be transferred, with their errors.
     """
 
     done: list[R] = field(default_factory=list)
@@ -56,14 +59,14 @@ class TransferReport(Generic[R]):
     failed: list[TransferFailure] = field(default_factory=list)
 
     def _mapped(self, made_of: Callable[[R], M]) -> TransferReport[M]:
-        """Return a report with what a function makes of each thing that was transferred."""
+        """Return a report with a function applied to each element of `done` and `skipped`."""
         return TransferReport([*map(made_of, self.done)], [*map(made_of, self.skipped)], self.failed)
 
     def raise_for_failures(self) -> None:
         """Raise the first failure, if there is any.
 
         Raises:
-            InvokeAIError: as the request would have.
+            InvokeAIError: a request failed.
             OSError: a file could not be read or written.
         """
         for failure in self.failed:
@@ -78,18 +81,18 @@ async def transfer_all(
     concurrency: int,
     report: TransferCallback,
 ) -> TransferReport[R]:
-    """Transfer many things.
+    """Run a transfer for each job, several at the same time.
 
     Args:
-        jobs: what is to be transferred.
-        transfer: does it; gives the result, and whether there was anything to do.
-        name: of a job, for reports.
-        concurrency: how many at once.
-        report: told after each.
+        jobs: the jobs.
+        transfer: transfers one job; returns the result, and False if there was nothing to do.
+        name: returns the name of a job for reports.
+        concurrency: the maximum number of concurrent transfers.
+        report: called with the progress after each job.
 
     Returns:
-        What became of each. What would meet every other as well (a full disk, a server that cannot be reached or
-        does not know the user) fails all that are left, untried.
+        The outcome of all jobs. After an error that would affect every job (a full disk, a server that cannot be
+        reached or rejects the credentials), the remaining jobs fail with the same error without being tried.
 
     Raises:
         TransferRefusedError: the concurrency is less than 1.
@@ -120,7 +123,7 @@ async def transfer_all(
             for _ in range(min(concurrency, len(todo))):
                 group.create_task(work())
     except BaseExceptionGroup as errors:
-        # A mistake of the caller's, such as a path that is none, is raised as it is.
+        # An error in the arguments, such as a path that is not valid, is raised without the group.
         raise errors.exceptions[0] from None
     in_order = [results[number] for number in sorted(results)]
     return TransferReport(
@@ -137,10 +140,10 @@ def _meets_all(error: InvokeAIError | OSError) -> bool:
 
 
 def crc32_of(path: Path) -> int:
-    """The CRC-32 of a file's content, which tells whether it was damaged, sooner than a cryptographic hash does.
+    """Return the CRC-32 of a file, which detects damage and is faster than a cryptographic hash.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     crc32 = 0
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What was transferred, remembered across programs: a line of JSON for each, in a file of its own."""
+"""A persistent log of finished transfers, a file with one line of JSON for each."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BEGIN = '{"key": '
 
 
 class TransferLog:
-    """A log, used with `with`: it is opened, and made if it is missing, where that begins.
+    """A log of transfers, used as a context manager. Entering it opens the file, which is created if it does not exist.
 
-    A line that a crash has cut short is ignored. If it cannot be written any more, that is told once, with a warning,
-    and it is let be: what was transferred was transferred.
+    Lines that were truncated by a crash are ignored. If writing fails, one warning is logged and the transfers continue
+    without the log.
 
     Args:
-        path: the file.
-        lines_at_once: how many a crash may lose; each is written at once unless losing some is cheap.
+        path: the path of the file.
+        lines_at_once: the number of entries after which the file is flushed; a crash may lose as many.
     """
 
     def __init__(self, path: Path, *, lines_at_once: int = 1) -> None:
@@ -41,15 +41,15 @@ class TransferLog:
         """Read the log and open it.
 
         Raises:
-            TransferRefusedError: the file is not such a log; it stays as it is.
-            OSError: it cannot be read or written.
+            TransferRefusedError: the file is not a log of transfers. It is not changed.
+            OSError: the file cannot be read or written.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
             self._read()
         self._file = self._path.open("a", encoding="utf-8")
         if self._file.tell():
-            # The last line may have been cut short.
+            # The last line may be truncated.
             self._file.write("\n")
         return self
 
@@ -63,7 +63,7 @@ class TransferLog:
                 self._give_up(failure)
 
     def get(self, key: str) -> dict[str, object] | None:
-        """What was remembered under a key."""
+        """Return the entry with a key, or None."""
         return self._entries.get(key)
 
     def remember(self, key: str, **facts: object) -> None:
@@ -94,25 +94,25 @@ class TransferLog:
 
     def _no_log(self) -> TransferRefusedError:
         return TransferRefusedError(
-            f"{self._path} is not a log of transfers, and stays as it is.",
-            hint="Give a file that is not there yet, or one that an earlier call has made.",
+            f"{self._path} is not a log of transfers, and was not changed.",
+            hint="Pass the path of a new file, or of a log from an earlier call.",
         )
 
     def _give_up(self, failure: OSError) -> None:
         file, self._file = self._file, None
         if file is not None:
-            # What it still holds cannot be written either; the file itself is closed all the same.
+            # Flushing the buffer fails again, but the file is closed.
             with contextlib.suppress(OSError):
                 file.close()
         logger.warning(
-            "%s cannot be written any more (%s): what is transferred from now on is not remembered.",
+            "The log %s cannot be written (%s). Further transfers are not recorded in it.",
             self._path,
             failure.strerror or failure,
         )
 
 
 def _is_log(start: str) -> bool:
-    """Whether a file that begins so is a log. Its first line may have been cut short, with nothing after it or more."""
+    """Return whether a file with this beginning is a log. The first line may be truncated."""
     lines = [line for line in start.splitlines() if line.strip()][:2]
     return (
         not lines or any(line.startswith(_BEGIN) for line in lines) or (len(lines) == 1 and _BEGIN.startswith(lines[0]))

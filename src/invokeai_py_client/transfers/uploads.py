@@ -1,4 +1,4 @@
-"""What can be uploaded as an image or a video: a path, bytes, an open file, and for an image what Pillow has."""
+"""The sources of image and video uploads: a path, bytes, an open file, and for images a Pillow image."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from invokeai_py_client.pillow import is_pillow, png_of
 
 
 class PillowImage(Protocol):
-    """A `PIL.Image.Image`, or what has the same methods. Pillow is optional."""
+    """A `PIL.Image.Image`, or an object with the same methods. Pillow is optional."""
 
     @property
     def mode(self) -> str:
-        """The kind of its pixels, such as `RGB`."""
+        """The pixel format, such as `RGB`."""
         ...
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
@@ -30,10 +30,10 @@ class PillowImage(Protocol):
 
 
 FileSource = str | os.PathLike[str] | bytes | BinaryIO
-"""A file's path, its content, or an open binary file, which is read from where it stands."""
+"""The path of a file, its content, or an open binary file, which is read from its current position."""
 
 ImageSource = FileSource | PillowImage
-"""A file's path, its content, an open binary file, which is read from where it stands, or a Pillow image."""
+"""The path of a file, its content, an open binary file, which is read from its current position, or a Pillow image."""
 
 _SMALL = 512 * 1024
 
@@ -41,18 +41,18 @@ _CHUNK = 2**20
 
 
 class Upload:
-    """A file that is to be sent, with its name and MIME type, told by its content.
+    """A file to upload, with its name, and its MIME type as detected from the content.
 
     Args:
         source: see `ImageSource`.
-        filename: what it is to be called, in place of a name of its own.
-        kind: what it must be.
+        filename: the name to upload it under; None for the name of the source.
+        kind: the required kind of file.
 
     Raises:
-        NotAnImageError: it is none of that kind, or no regular file.
-        UnsafePathError: it is a path that cannot be one.
-        OSError: it cannot be read.
-        TypeError: it is nothing of the kinds above.
+        NotAnImageError: the content is not of that kind, or the path is not that of a regular file.
+        UnsafePathError: the path is not valid.
+        OSError: the file cannot be read.
+        TypeError: the type of `source` is not supported.
     """
 
     def __init__(self, source: Any, *, filename: str | None = None, kind: FileKind = IMAGE) -> None:
@@ -74,10 +74,11 @@ class Upload:
         self.filename = filename or self.filename
 
     def digest(self) -> str:
-        """The SHA-256 of what is sent, in hexadecimal.
+        """Return the SHA-256 of the content, in hexadecimal.
 
         Raises:
-            NotAnImageError, OSError: it cannot be read.
+            NotAnImageError: the open file cannot be read.
+            OSError: the file cannot be read.
         """
         if isinstance(self.content, bytes):
             return hashlib.sha256(self.content).hexdigest()
@@ -94,10 +95,10 @@ class Upload:
 
 
 def check_source(source: object, kind: FileKind = IMAGE, place: str = "") -> None:
-    """See that something is of a type that can be uploaded, before anything is sent.
+    """Check that an object is of a type that can be uploaded, before anything is sent.
 
     Raises:
-        TypeError: it is not; `place` says where it stands.
+        TypeError: its type is not supported; the message begins with `place`.
     """
     if isinstance(source, io.TextIOBase):
         raise TypeError(f"{place}{name_of_source(source)} is open for text; open it with mode 'rb'")
@@ -111,7 +112,7 @@ def check_source(source: object, kind: FileKind = IMAGE, place: str = "") -> Non
 
 
 def name_of_source(source: object) -> str:
-    """What a report calls it: its path, else what it is."""
+    """Return the name of a source for reports: its path, or else its type."""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if isinstance(name, str | os.PathLike):
         return str(os.fspath(name))
@@ -119,13 +120,13 @@ def name_of_source(source: object) -> str:
 
 
 def _of_path(path: Path) -> tuple[bytes | Path, bytes]:
-    """What is to be sent of a path, and how it begins."""
+    """Return the content of a small file or the path of a large one, and the first 16 bytes."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-        # A pipe could be waited for for ever. Opening a folder raises its own error.
-        raise NotAnImageError(f"{path} is not a regular file.", name=str(path), hint="Give an open file to read that.")
+        # Reading a pipe could block forever. Opening a folder raises its own error.
+        raise NotAnImageError(f"{path} is not a regular file.", name=str(path), hint="Pass an open file instead.")
     with path.open("rb") as file:
-        # One small enough is read at once, which spares it being opened again and sent in pieces.
+        # A small file is read now, so it is not opened again and sent in chunks.
         if found.st_size <= _SMALL:
             content = file.read()
             return content, content[:16]
@@ -138,7 +139,7 @@ def _of_file(file: BinaryIO, kind: FileKind) -> tuple[bytes | BinaryIO, str, str
     with _reading(shown):
         start: Any = file.read(16)
         if not isinstance(start, bytes):
-            raise TypeError(f"it gives {type(start).__name__}, no bytes")
+            raise TypeError(f"its read() returned {type(start).__name__}, not bytes")
         found = kind.checked(start, shown)
         filename = Path(shown).name if isinstance(name, str) else _plain_name(found)
         if not (hasattr(file, "seekable") and file.seekable()):
@@ -149,7 +150,7 @@ def _of_file(file: BinaryIO, kind: FileKind) -> tuple[bytes | BinaryIO, str, str
 
 @contextlib.contextmanager
 def _reading(shown: str) -> Iterator[None]:
-    """A file of the caller's, which may be closed, cut short, or anything that has a `read`."""
+    """Translate errors from reading a file object of the caller, which may be closed or have its own `read`."""
     try:
         yield
     except InvokeAIError:
@@ -158,7 +159,7 @@ def _reading(shown: str) -> Iterator[None]:
         if isinstance(error, OSError) and not isinstance(error, io.UnsupportedOperation):
             raise
         raise NotAnImageError(
-            f"{shown} cannot be read: {error}.", name=shown, hint="Give an open file, opened with mode 'rb'."
+            f"{shown} cannot be read: {error}.", name=shown, hint="Pass a file that is open in mode 'rb'."
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""Input and output, all of it on the engine: HTTP and the server's socket."""
+"""Network input and output on the engine: HTTP and the server's event socket."""

@@ -71,7 +71,7 @@ class Sink:
 class OpenFile:
     """An open file of the caller, sent from its current position in each attempt.
 
-    Each attempt has a position of its own, so a read that is still running for an earlier attempt does no harm.
+    Each attempt has a separate position, so a read that is still running for an earlier attempt does not affect it.
 
     Attributes:
         size: The number of bytes from the position to the end.

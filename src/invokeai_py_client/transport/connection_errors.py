@@ -125,7 +125,7 @@ def _connection_hint(error: Exception, proxy: object) -> str:
 def _harmless(error: Exception) -> BaseException | None:
     """Return the underlying error of the operating system without its traceback, whose frames hold headers.
 
-    None if there is no such error.
+    Return None if there is no such error.
     """
     inner: BaseException = getattr(error, "os_error", error)
     if not isinstance(inner, OSError) or type(inner).__module__ not in {"builtins", "socket", "ssl"}:

@@ -68,7 +68,7 @@ _SHORTEST = 0.001
 
 KEPT_OPEN = 2.0
 """Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request: whether
-an enqueue that was sent on a closed connection was stored is unknown for seconds. The rest is for the way there."""
+an enqueue that was sent on a closed connection was stored is unknown for seconds. The difference allows for latency."""
 
 _LOOK = 5.0
 """Seconds; the timeout of the request that finds out whether the server is InvokeAI."""

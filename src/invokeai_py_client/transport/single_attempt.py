@@ -19,7 +19,7 @@ class HungUp(Exception):
 async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Send a request at most once; a middleware for a session.
 
-    aiohttp repeats every PUT and DELETE when the server hangs up on a connection that was used before. It recognises
+    aiohttp repeats every PUT and DELETE when the server closes a connection that was used before. It recognises
     that failure by its type, so this raises another one.
     """
     if request.method not in _REPEATED:

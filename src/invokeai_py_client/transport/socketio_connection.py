@@ -32,8 +32,8 @@ MAX_EVENT_BYTES = 256 * 1024 * 1024
 PING_AFTER = 10.0
 """Seconds without any data after which the client sends a websocket ping.
 
-Half as long again without an answer ends the connection, so a half-open socket is noticed within 15 s. Socket.IO's own
-heartbeat (InvokeAI: `pingInterval` 25 s, `pingTimeout` 20 s) would take up to 45 s.
+If there is no response for half of that time, the connection is closed, so a half-open socket is noticed within 15 s.
+Socket.IO's own heartbeat (InvokeAI: `pingInterval` 25 s, `pingTimeout` 20 s) would take up to 45 s.
 """
 
 _GOODBYE = 5.0
@@ -91,7 +91,7 @@ class SocketIOConnection:
         if response.startswith(_REFUSE):
             raise HandshakeRefused("the server does not accept the token")
         if not response.startswith(_CONNECT):
-            raise SocketFailure("the server did not answer the handshake")
+            raise SocketFailure("the server did not respond to the handshake")
         self._reader = asyncio.create_task(self._read(silence), name="socket reader")
 
     async def subscribe(self, queue_id: str) -> None:

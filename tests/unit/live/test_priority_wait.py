@@ -67,7 +67,7 @@ async def test_what_is_low_waits_while_the_server_is_away_and_says_so(caplog: py
     began = now()
     await priority_wait.wait()
     assert 60 < now() - began < 120
-    assert "cannot be asked" in priority_wait.waits_for
+    assert "cannot be requested" in priority_wait.waits_for
     # At most one line a minute.
     assert caplog.text.count("a submission of low priority waits") == 2
 

@@ -164,7 +164,7 @@ async def test_whoever_waits_for_a_submission_that_is_given_up_is_told() -> None
     asyncio.get_running_loop().call_later(0.5, submission.cancel)
     run = await wait_for_a_submission_that_fails(submission, client)
     assert isinstance(run.failure, errors.RunError)
-    assert "mine was given up" in str(run.failure)
+    assert "mine was interrupted" in str(run.failure)
     with pytest.raises(asyncio.CancelledError):
         await submission
 
@@ -394,7 +394,7 @@ async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(
     assert client.followed() == []
     assert client.engine.cleanups == 0
     canceled = len(client.server.ids_of("mine"))
-    assert ("batch mine was given up: 5000 items canceled" in caplog.text) == bool(canceled)
+    assert ("batch mine was interrupted: 5000 items canceled" in caplog.text) == bool(canceled)
     assert len(client.server.asked("enqueue_batch")) <= 1
 
 

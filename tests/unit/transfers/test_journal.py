@@ -96,7 +96,7 @@ def test_one_that_fails_later_is_told_once_and_let_be(
             log.remember(key, size=1)
         assert log.get("c") is not None
     assert [record.message for record in caplog.records] == [
-        f"{tmp_path / 'log'} cannot be written any more (No space left on device): "
-        "what is transferred from now on is not remembered."
+        f"The log {tmp_path / 'log'} cannot be written (No space left on device). "
+        "Further transfers are not recorded in it."
     ]
     assert full.closed

@@ -64,7 +64,7 @@ def test_odd_files_are_read_or_refused(tmp_path: Path) -> None:
     closed.close()
     with pytest.raises(errors.NotAnImageError, match="closed"):
         Upload(closed)
-    with pytest.raises(errors.NotAnImageError, match="it gives int, no bytes"):
+    with pytest.raises(errors.NotAnImageError, match="returned int, not bytes"):
         Upload(GivesNumbers())
     with pytest.raises(TypeError, match=r"at index 1: <StringIO> is open for text"):
         sources_of([closed, io.StringIO()], IMAGE)

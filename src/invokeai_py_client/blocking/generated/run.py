@@ -16,10 +16,10 @@ from invokeai_py_client.wire.events import Event
 
 
 class Run(Blocking[AsyncRun], ReadsAsMapping):
-    """One submission: its ids, its state, its end and its images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
+    """One submission: its ids, state and images. `Run` blocks, `AsyncRun` (`run.aio`) is awaited.
 
-    It also reads as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of a `Run`
-    is fetched if no event has told it yet.
+    A run can also be read as a mapping: `submission["item_id"]`, `submission.get("batch_id")`. `run["session_id"]` of
+    a `Run` is fetched if no event has contained it yet.
 
     Example:
         >>> run = wf.submit_sync()
@@ -29,46 +29,46 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
 
     @property
     def batch_id(self) -> str:
-        """The batch's id, which the client chose."""
+        """The id of the batch."""
         return self._aio.batch_id
 
     @property
     def queue_id(self) -> str:
-        """The queue it is in."""
+        """The id of the queue."""
         return self._aio.queue_id
 
     @property
     def item_ids(self) -> tuple[int, ...]:
-        """The ids of its queue items, in the order in which they were made."""
+        """The ids of the queue items, in the order in which they were created."""
         return self._aio.item_ids
 
     @property
     def item_id(self) -> int:
-        """The id of its first, and most often only, queue item.
+        """The id of the first queue item. Most runs have only one.
 
         Raises:
-            NotSubmittedError: its batch is still being submitted, or could not be.
+            NotSubmittedError: the batch is still being submitted, or its submission failed.
         """
         return self._aio.item_id
 
     @property
     def enqueued(self) -> int:
-        """How many items it has."""
+        """The number of queue items."""
         return self._aio.enqueued
 
     @property
     def session_id(self) -> str | None:
-        """The session id of its first item, None until an event has told it; `fetch_session_id` asks the server."""
+        """The session id of the first item; None until an event contains it. `fetch_session_id` fetches it."""
         return self._aio.session_id
 
     @property
     def session_ids(self) -> tuple[str, ...]:
-        """The session ids of its items, as far as they are known without asking the server."""
+        """The session ids of the items that are known without a request."""
         return self._aio.session_ids
 
     @property
     def item(self) -> QueueItem:
-        """What is known of it now, without asking the server."""
+        """The state of the run as a queue item, without a request."""
         return self._aio.item
 
     @property
@@ -78,19 +78,19 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
 
     @property
     def progress(self) -> float:
-        """The estimated part of its run time that is over, 0..100; see `QueueItem.progress_percentage`."""
+        """The estimated progress in percent, from 0 to 100; see `QueueItem.progress_percentage`."""
         return self._aio.progress
 
     @property
     def started_at(self) -> str | None:
-        """When its first item began, as the server tells it; None before."""
+        """The time at which the first item started, as the server formats it; None before that."""
         return self._aio.started_at
 
     @property
     def children(self) -> tuple[QueueItem, ...]:
-        """The items of the workflows that the run calls, and of those that these call, as they are now.
+        """The current state of the queue items of called workflows, including nested calls.
 
-        They are told apart from the run's own items: `item_ids`, `enqueued` and `outputs` do not contain them.
+        `item_ids`, `enqueued` and `outputs` do not include these items.
 
         Example:
             >>> [(child.item_id, child.parent_item_id, child.call_path, child.status) for child in run.children]
@@ -100,12 +100,12 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Its events so far. Of very many progress events only the latest 1,000 are kept."""
+        """The events so far. Only the latest 1,000 progress events are kept."""
         return self._aio.events
 
     @property
     def images(self) -> Sequence[Image]:
-        """The images that its output nodes have made so far, in the order of `map_outputs_to_images`."""
+        """The images that the output nodes have made so far, in the order of `map_outputs_to_images`."""
         return [Image(each) for each in self._aio.images]
 
     def wait(
@@ -115,46 +115,46 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """Wait until the run has ended, however it ended.
+        """Wait until the run has ended, successfully or not.
 
-        Pushed events end the wait. Giving it up, by a timeout, Ctrl-C or a cancelled task, leaves the run as it is. By
-        the time that it returns, the event handlers that are called in this thread or on this loop have seen the run's
-        last event, unless awaited handlers take longer than `timeout`.
+        Interrupting the wait, by a timeout, Ctrl-C or a cancelled task, does not affect the run. When the wait returns,
+        the event handlers that are called in this thread or on this loop have received the run's last event, unless
+        awaited handlers take longer than `timeout`.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
-            poll_interval: seconds, or a function of the attempt, counted from 0, that returns them:
-                `progress_callback` is called at least this often, and the server is asked this often while its socket
-                is down. Pushed events wake the wait at once, whatever this is.
-            progress_callback: called in the waiting thread, or on the loop that awaits, with the item as it is: at
-                first, at each change (several at once count as one), and last with the finished item. What it raises
-                ends the wait, not the run. It may be an `async` function where the wait is awaited.
+            timeout: seconds; None waits without a limit.
+            poll_interval: seconds, or a function of the attempt (0, 1, ...) that returns them. `progress_callback` is
+                called at least this often, and the server is polled this often while the socket is down. Events end a
+                pause early.
+            progress_callback: called in the waiting thread, or on the awaiting loop, with the current item: at the
+                start, after each change (simultaneous changes count as one), and with the finished item. An exception
+                that it raises ends the wait, but not the run. If the wait is awaited, it may be an `async` function.
 
         Returns:
             The finished item, with status `completed`, `failed` or `canceled`.
 
         Raises:
-            RunTimeout: it had not ended in time.
+            RunTimeout: the run had not ended in time.
             AuthenticationError: the server no longer accepts the token.
-            ProcessorStoppedError: the server's queue processor has died, so that nothing would ever end.
-            ClientClosedError: the client was closed meanwhile.
+            ProcessorStoppedError: the server's queue processor has stopped, so the run would never end.
+            ClientClosedError: the client was closed during the wait.
         """
         return self._aio._wait_blocking(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
     def display(self, timeout: float | None = None) -> None:
-        """Wait until the run has ended, and show its progress in the notebook meanwhile, with previews.
+        """Wait until the run has ended, and show its progress and previews in the notebook.
 
         One output below the cell is updated: the progress and the latest preview, and at the end the images or the
-        error. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the last state are
-        printed. Like `wait` it raises nothing if the run fails; call `run.result()` where the notebook is to stop then.
-        Giving it up, by a timeout or by interrupting the kernel, leaves the run as it is.
+        error. Supports Jupyter, VS Code, Colab and marimo. Outside a notebook, the first and the last state are
+        printed. Like `wait`, this does not raise if the run fails; call `run.result()` to stop the notebook in that
+        case. Interrupting it, by a timeout or by interrupting the kernel, does not affect the run.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: it had not ended in time.
-            InvokeAIError: as `wait`.
+            RunTimeout: the run had not ended in time.
+            InvokeAIError: as for `wait`.
 
         Example:
             >>> run = wf.submit_sync()
@@ -164,27 +164,28 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         return self._aio._display_blocking(timeout)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: the progress, the error, and the images, if these come soon."""
+        """Return the notebook representation: the progress, the error, and the images that arrive within 2 s."""
         return self._aio._repr_mimebundle_(include, exclude)
 
     def result(self, timeout: float | None = None) -> QueueItem:
-        """Wait until the run has completed.
+        """Wait until the run has completed, and raise an error if it failed or was canceled.
 
         Returns:
             The completed item.
 
         Raises:
-            RunFailed: a node raised an error; it has the node, the error's type and message, and the traceback. If it
-                was a node of a called workflow, they are that node's, and `call_path` says which calls lead to it.
-            RunCanceled: it was canceled.
-            RunTimeout: it had not ended in time.
+            RunFailed: a node raised an error. The exception has the node, and the type, message and traceback of the
+                error. For a node of a called workflow, `call_path` has the ids of the call nodes that lead to it.
+            RunCanceled: the run was canceled.
+            RunTimeout: the run had not ended in time.
+            InvokeAIError: as for `wait`.
         """
         return self._aio._result_blocking(timeout)
 
     def cancel(self) -> None:
-        """Cancel what has not ended of the run; its wait then ends with status `canceled`.
+        """Cancel the items of the run that have not ended. A wait for it then ends with status `canceled`.
 
-        An item that has ended stays as it is.
+        Items that have ended are not changed.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
@@ -192,18 +193,18 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         return self._aio._engine.block(self._aio.cancel())
 
     def stream(self, session_id: str | None = None) -> EventStream:
-        """The run's events from its start, whenever this is called, until it has ended.
+        """Stream the run's events from its start until it has ended. Past events are included.
 
         Args:
-            session_id: of the one item that is of interest, where the run has several.
+            session_id: only the events of the item with this session; None for all items.
 
         Raises:
-            NotSubmittedError: none of its items has that session.
+            NotSubmittedError: no item of the run is known to have that session.
         """
         return self._aio.stream(session_id)
 
     def fetch_session_id(self) -> str:
-        """Return the session id of the first item: from its events, else from the server (one request)."""
+        """Return the session id of the first item. Sends one request if no event has contained it yet."""
         return self._aio._engine.block(self._aio.fetch_session_id())
 
     def fetch_session(self) -> Mapping[str, Any]:
@@ -211,14 +212,14 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         return self._aio._engine.block(self._aio.fetch_session())
 
     def _names(self) -> Collection[str]:
-        """Return the names of the run's own properties, and of what is known of its item."""
+        """Return the keys of the mapping: some properties of the run, and the keys of its item."""
         return self._aio._names()
 
     def __getitem__(self, name: str) -> Any:
-        """What is under a name.
+        """Return the value of a key.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         return self._aio._getitem_blocking(name)
 

@@ -1,1 +1,1 @@
-"""The pure half of what is live: what is known of a run, with no request and no clock of its own."""
+"""The state of runs as pure data: it sends no requests and reads no clock."""

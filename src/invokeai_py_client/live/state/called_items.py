@@ -1,7 +1,8 @@
-"""The queue items of called workflows: those that the server makes when an item reaches a `call_saved_workflow` node.
+"""The queue items of called workflows, which the server creates when an item reaches a `call_saved_workflow` node.
 
-Such an item, a *child*, has the batch of its caller. It announces itself by the status `pending`, which no submitted
-item has an event for. Events do not say who called it: its full record does, and its caller's record names it.
+Such an item, a *child*, belongs to the batch of its caller. Its first event has the status `pending`, which submitted
+items have no event for. Events do not name the caller: the full record of the child does, and the caller's record
+names the child.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def call_path_of(record: records.queue.QueueItemRecord) -> tuple[str, ...]:
-    """Return the ids of the call nodes that lead to an item, the outermost first; nothing for a submitted item."""
+    """Return the ids of the call nodes that lead to an item, the outermost first; empty for a submitted item."""
     return tuple(str(frame.get("source_call_node_id")) for frame in _frames(record))
 
 
@@ -41,8 +42,8 @@ def _frames(record: records.queue.QueueItemRecord) -> list[dict[str, Any]]:
 class CalledItem:
     """One child.
 
-    `call` is the prepared call node that made it: one call may make several children. A child is placed when its
-    record has told who called it, or is gone.
+    `call` is the prepared call node that made it: one call may make several children. A child is placed once its record
+    has named its caller, or does not exist any more.
     """
 
     state: RunState
@@ -53,7 +54,7 @@ class CalledItem:
 
 
 class CallProgress(NamedTuple):
-    """How far a call is: the item that calls, its call node, the prepared copy of that, and the part done, 0..1."""
+    """The progress of a call: the calling item, its call node and that node's prepared copy, and the fraction done."""
 
     caller_id: int
     node_id: str
@@ -66,12 +67,12 @@ class CalledItems:
     """The children of a run, and their children: each is a run of one item by itself.
 
     Args:
-        make: makes the state of a child; it is told whether events of it may have been missed.
+        make: creates the state of a child; its argument is whether events of the child may have been missed.
     """
 
     make: Callable[[int, bool], RunState]
     states: list[RunState] = field(default_factory=list)
-    """In the order in which they became known. It is only ever appended to, or replaced by another list."""
+    """The children in the order in which they became known. The list is only appended to, or replaced."""
     open: set[int] = field(default_factory=set)
     lacking: set[int] = field(default_factory=set)
     _items: dict[int, CalledItem] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class CalledItems:
         return iter(self._items)
 
     def add(self, item_id: int, *, has_gap: bool) -> None:
-        """Take in that the server has made a child; its record is wanted, to learn who called it."""
+        """Add a child that the server has created. Its record must be fetched, because it names the caller."""
         if item_id in self._items:
             return
         state = self.make(item_id, has_gap)
@@ -101,18 +102,18 @@ class CalledItems:
         return isinstance(event, QueueItemStatusChanged) and event.status == "pending"
 
     def apply_event(self, event: ItemEvent) -> list[Event]:
-        """Take in an event of a child, which is added if it is new; see `RunState.apply_event`."""
+        """Apply an event of a child, which is added if it is new; see `RunState.apply_event`."""
         self.add(event.item_id, has_gap=False)
         events = self._items[event.item_id].state.apply_event(event)
         self._note(event.item_id)
         return events
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool) -> list[Event]:
-        """Take in a record of a child; see `RunState.apply_snapshot`."""
+        """Apply a record of a child; see `RunState.apply_snapshot`."""
         item = self._items[record.item_id]
         if isinstance(record, records.queue.QueueItemRecord) and not item.is_placed:
             if record.parent_item_id is None:
-                # It was not called: somebody has put it into the batch.
+                # It was not called, but added to the batch in another way.
                 self.forget(record.item_id)
                 return []
             self._place(item, record, record.parent_item_id)
@@ -121,7 +122,7 @@ class CalledItems:
         return events
 
     def apply_gone(self, item_id: int) -> list[Event]:
-        """Take in that the server has no such item any more; see `RunState.apply_gone`."""
+        """Record that the server no longer has an item; see `RunState.apply_gone`."""
         item = self._items[item_id]
         item.is_placed = True
         self._unplaced.discard(item_id)
@@ -139,7 +140,7 @@ class CalledItems:
         self._of_call.setdefault(item.call, []).append(item)
 
     def forget(self, item_id: int) -> None:
-        """Take out an item that is not a child after all."""
+        """Remove an item that has turned out not to be a child."""
         gone = self._items.pop(item_id)
         for ids in (self.open, self.lacking, self._unplaced):
             ids.discard(item_id)
@@ -150,22 +151,22 @@ class CalledItems:
         return not self._unplaced and all(item.state.is_finished for item in self._of_parent.get(item_id, ()))
 
     def want_record(self, item_id: int) -> None:
-        """Have the record of a child fetched, although it has not ended."""
+        """Request the record of a child, although it has not ended."""
         self._items[item_id].state.want_record(item_id)
         self._note(item_id)
 
     def missed(self) -> None:
-        """Take in that the socket was lost."""
+        """Record that the connection of the socket was lost."""
         for item_id in self.open:
             self._items[item_id].state.missed()
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
-        """Take in that this client asks the server to cancel these children, or all."""
+        """Record that this client cancels these children, or all."""
         for item_id in self.open if item_ids is None else self.open.intersection(item_ids):
             self._items[item_id].state.cancel_asked()
 
     def server_was_away(self) -> None:
-        """Take in that the server was away for a while."""
+        """Record that the server was unreachable for a while."""
         for item_id in self.open:
             self._items[item_id].state.server_was_away()
 
@@ -194,12 +195,12 @@ class CalledItems:
         self._unplaced.difference_update(gone)
         self.open.difference_update(gone)
         self.lacking.difference_update(gone)
-        # Snapshots hold the old list, which stays as it is.
+        # Snapshots refer to the old list, which must not change.
         self.states = [item.state for item in self._items.values()]
         return gone
 
     def progress_above(self, item_id: int) -> Iterator[CallProgress]:
-        """Yield the progress of the calls that a child belongs to, from the inside to the outside.
+        """Yield the progress of the calls that a child belongs to, the innermost first.
 
         The state of a caller must be brought up to date before the next call is taken.
         """

@@ -9,7 +9,7 @@ from dataclasses import replace
 from invokeai_py_client.wire.events import Event, GeneratorProgress
 
 MOST_PROGRESS = 1000
-"""How many progress events of a run are kept; beyond that the oldest is dropped. All other events are kept."""
+"""The maximum number of progress events that are kept for a run. All other events are kept."""
 
 
 class EventHistory:

@@ -1,4 +1,4 @@
-"""How far an item is: the steps of a node, the nodes that will run, and how long each is expected to take."""
+"""The progress of an item: the steps of a node, the nodes that will run, and their expected durations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from invokeai_py_client.wire.events import steps_of
 class StepCounter:
     """Counts the steps of one node from the percentages that it reports.
 
-    A node of n steps reports k/n after step k. With a scheduler of second order it reports twice for each step, the
-    same percentage both times, and in (n-1)ths: it reaches 100 % one step too early, and tells the last step by
-    saying so again.
+    A node of n steps reports k/n after step k. With a second-order scheduler it reports each percentage twice, as a
+    multiple of 1/(n-1): it reaches 100 % one step early, and reports 100 % again for the last step.
     """
 
     total: int
@@ -26,7 +25,7 @@ class StepCounter:
     is_second_order: bool = False
 
     def count(self, percentage: float) -> int:
-        """The steps that are done, given what the node reports, 0..100."""
+        """Return the number of finished steps for a reported percentage, 0..100."""
         share = percentage / 100
         if self.total > 1 and 0 < share < 1 and not self.is_second_order:
             self.is_second_order = not _is_whole(share * self.total) and _is_whole(share * (self.total - 1))
@@ -44,19 +43,19 @@ def _is_whole(number: float) -> bool:
 
 
 class Duration(NamedTuple):
-    """What a node takes: the seconds before its first step, and those of its steps, or of its work if it has none."""
+    """The duration of a node in seconds: its setup, and its steps, or its whole work if it has no steps."""
 
     setup: float
     work: float
 
     @property
     def total(self) -> float:
-        """All its seconds."""
+        """The total duration in seconds."""
         return self.setup + self.work
 
 
 _STEP = Duration(setup=0.25, work=0.25)
-"""What a node with steps is expected to take before one of its type has run: once, and for each step.
+"""The expected duration of a node with steps before one of its type has run: its setup, and each step.
 
 Of these estimates only the ratios matter. They are rounded means of Stable Diffusion 1.5 and XL on a GPU.
 """
@@ -72,13 +71,13 @@ _WEIGHT_OF_LATEST = 0.5
 
 
 class NodeDurations:
-    """How long nodes take, by type: as measured in the runs of one client, else a built-in estimate.
+    """The durations of nodes by type, as measured in the runs of one client, or else built-in estimates.
 
-    Nodes with steps are measured by the step. The latest node counts for half, those before it for the rest, so that
-    the estimate follows a change of model or size within a few runs.
+    Nodes with steps are measured per step. The average gives half of the weight to the latest node, so it follows a
+    change of model or size within a few runs.
 
     Args:
-        clock: the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,7 +85,7 @@ class NodeDurations:
         self._measured: dict[tuple[str, bool], Duration] = {}
 
     def learn(self, node: Mapping[str, Any], duration: Duration) -> None:
-        """Take in what a prepared node took."""
+        """Add the measured duration of a prepared node."""
         steps = steps_of(node)
         key = (str(node.get("type")), steps > 0)
         latest = Duration(duration.setup, duration.work / max(1, steps))
@@ -96,13 +95,13 @@ class NodeDurations:
         )
 
     def measured(self, node: Mapping[str, Any]) -> Duration | None:
-        """Return what a node is expected to take by what nodes of its type took; None if none was measured."""
+        """Return the expected duration of a node as measured for its type; None if no such node was measured."""
         steps = steps_of(node)
         unit = self._measured.get((str(node.get("type")), steps > 0))
         return None if unit is None else Duration(unit.setup, unit.work * max(1, steps))
 
     def expected(self, node: Mapping[str, Any]) -> Duration:
-        """Return what a node is expected to take, by a built-in estimate if none of its type was measured."""
+        """Return the expected duration of a node, or a built-in estimate if no node of its type was measured."""
         measured = self.measured(node)
         if measured is not None:
             return measured
@@ -115,10 +114,10 @@ class NodeDurations:
 
 
 class GraphShape:
-    """What is the same for all items of a graph: its nodes, and which `iterate` nodes each is below.
+    """The data that all items of a graph share: its nodes, and the `iterate` nodes above each.
 
     Args:
-        graph: as it was sent.
+        graph: the graph as it was sent.
     """
 
     def __init__(self, graph: Mapping[str, Any]) -> None:
@@ -139,7 +138,7 @@ class GraphShape:
         self._find_iterates_above(parents, iterates)
 
     def _find_iterates_above(self, parents: Mapping[str, list[str]], iterates: set[str]) -> None:
-        """Parents first, without recursion: a chain of nodes may be longer than Python's stack."""
+        """Find the `iterate` nodes above each node. Not recursive: chains may be longer than the recursion limit."""
         todo = [*self.nodes]
         opened: set[str] = set()
         while todo:
@@ -154,7 +153,7 @@ class GraphShape:
                 continue
             above = frozenset().union(*(self.iterates_above.get(parent, frozenset()) for parent in parents[node_id]))
             if self.nodes[node_id]["type"] == "collect":
-                # It gathers what all iterations made, and runs once.
+                # It collects the results of all iterations, and runs once.
                 above = frozenset()
             self.iterates_above[node_id] = above | {node_id} if node_id in iterates else above
             todo.pop()
@@ -168,7 +167,7 @@ class _RunningNode:
     done: float = 0.0
 
     def duration(self, now: float) -> Duration:
-        """Return what the node took, now that it is done. Its reports tell the setup from the work."""
+        """Return the duration of the finished node. Its reports separate the setup from the steps."""
         assert self.since is not None
         whole = now - self.since
         if self.first_report is None:
@@ -179,15 +178,15 @@ class _RunningNode:
 
 
 class Workload:
-    """What one item has to do: how many nodes it will run, how long they are expected to take, and what is done.
+    """The work of one item: the number of nodes that it will run, their expected durations, and the finished part.
 
-    Each node below an `iterate` runs once for each element. The server prepares nodes as it comes to them, and sends
-    a collection's length only when it is made. Until then an `iterate` counts for one element.
+    Each node below an `iterate` runs once for each element. The server prepares nodes when it reaches them, and the
+    length of a collection is known only when it has been made. Until then an `iterate` counts as one element.
 
     Args:
-        shape: of the item's graph.
-        durations: what nodes are expected to take. They are read once, so that what is learned while the item runs
-            does not move its share.
+        shape: the shape of the item's graph.
+        durations: the expected durations of nodes. They are read once, so that later measurements do not change the
+            progress of a running item.
     """
 
     def __init__(self, shape: GraphShape, durations: NodeDurations) -> None:
@@ -202,22 +201,22 @@ class Workload:
     def _count(self) -> None:
         runs = {node_id: self._runs_of(node_id) for node_id in self._shape.nodes}
         self.total = sum(runs.values())
-        """How many nodes will have run at the end."""
+        """The number of nodes that will have run at the end."""
         self._all = sum(self._expected[node_id].total * count for node_id, count in runs.items())
 
     def node_started(self, node_id: str, node: Mapping[str, Any]) -> None:
-        """Take in that a node has started; `node` is its prepared copy, with the inputs that it got."""
+        """Record that a node has started; `node` is its prepared copy with its input values."""
         self._running = _RunningNode(str(node["id"]), self._durations.clock())
         if node_id in self._expected and steps_of(node) != steps_of(self._shape.nodes[node_id]):
-            # The number of steps came over an edge.
+            # The number of steps comes from an edge.
             self._expected[node_id] = self._durations.expected(node)
             self._count()
 
     def node_progressed(self, node_id: str, node: Mapping[str, Any], share: float) -> None:
-        """Take in which part of a node's work is done, 0..1."""
+        """Record the finished fraction of a node's work, 0..1."""
         running = self._running
         if running is None or running.invocation_id != node["id"]:
-            # Its start was missed, so what it takes cannot be measured.
+            # Its start was missed, so its duration cannot be measured.
             running = self._running = _RunningNode(str(node["id"]), None)
         if running.first_report is None:
             running.first_report = (self._durations.clock(), share)
@@ -225,7 +224,7 @@ class Workload:
         running.done = expected.setup + share * expected.work
 
     def node_done(self, node_id: str, node: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Take in that a node has run; if it feeds an `iterate`, the length of its collection is known now."""
+        """Record that a node has ended. If it feeds an `iterate`, the length of its collection is now known."""
         running, self._running = self._running, None
         if running is not None and running.invocation_id == node["id"] and running.since is not None:
             self._durations.learn(node, running.duration(self._durations.clock()))
@@ -242,7 +241,7 @@ class Workload:
 
     @property
     def share(self) -> float:
-        """Which part of the expected time is over, 0..1."""
+        """The elapsed fraction of the expected time, 0..1."""
         done = self._done + (self._running.done if self._running is not None else 0.0)
         return min(1.0, done / self._all) if self._all else 0.0
 

@@ -1,4 +1,4 @@
-"""Queue items and the outputs of their nodes, as the client's callers see them."""
+"""Queue items and the outputs of their nodes, in the form that users of the client get."""
 
 from __future__ import annotations
 
@@ -80,15 +80,14 @@ class QueueItem(ReadsAsMapping):
 
     `current_step` and `total_steps` are those of the node that last reported steps, 0 before that. `error` is one line,
     None unless the item failed; `error_type`, `error_message` and `error_traceback` are the server's, and
-    `error_node_id` and `error_node_type` say where it happened, if that is known. If it happened in a workflow that the
-    item calls, all of these are those of the called workflow, and `error_call_path` has the ids of the call nodes that
-    lead there. `outputs` are in the order in which the nodes ended; `boards` has the ids of the boards that the nodes
-    save to, by node id.
+    `error_node_id` and `error_node_type` name the failed node, if it is known. For an error in a called workflow, they
+    name the node of that workflow, and `error_call_path` has the ids of the call nodes that lead to it. `outputs` are
+    in the order in which the nodes ended; `boards` has the ids of the boards that the nodes save to, by node id.
 
-    `canceled_by` says who canceled a canceled item: `client` (this client), `server` (it was restarted while the
+    `canceled_by` is the origin of a cancellation: `client` (this client), `server` (it was restarted while the
     item ran), or `unknown` (another client, or the web UI).
 
-    `item["session"]` is the one part that events do not contain: reading it calls `fetch_session`.
+    `item["session"]` is not contained in events: reading it calls `fetch_session`.
 
     `children` are the items of the workflows that a run calls, directly or indirectly, in the order in which the server
     created them. A child has the item that called it as `parent_item_id`, and the ids of the call nodes that lead to
@@ -126,7 +125,7 @@ class QueueItem(ReadsAsMapping):
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has ended: completed, failed or canceled."""
+        """Whether the item has ended: completed, failed or canceled."""
         return self.status in TERMINAL_STATUSES
 
     def fetch_session(self) -> Mapping[str, Any]:
@@ -136,14 +135,14 @@ class QueueItem(ReadsAsMapping):
 
         Raises:
             KeyError: the item was not made by a client of this process.
-            InvokeAIError: as any request; `NotFoundError` once the item is pruned.
+            InvokeAIError: a request failed; `NotFoundError` if the item was pruned.
         """
         if self.session_fetcher is None:
             raise KeyError("session")
         return self.session_fetcher()
 
     def _names(self) -> Collection[str]:
-        """Return the names of all that events tell; `session`, which they do not, is read all the same."""
+        """Return the keys of the mapping. `session`, which needs a request, is not among them, but can be read."""
         return _KEYS
 
     def __getitem__(self, name: str) -> Any:
@@ -168,7 +167,7 @@ def called_results(item: QueueItem) -> Iterator[NodeResult]:
 
 
 def own_results(item: QueueItem) -> Iterator[NodeResult]:
-    """Yield the outputs of the item's own nodes, with the boards that they were told to use."""
+    """Yield the outputs of the item's own nodes, with the boards that they save to."""
     for output in item.outputs:
         yield NodeResult(
             path=NodePath(output.node_id, item.call_path),

@@ -84,8 +84,8 @@ class ItemState:
 class RunSnapshot(NamedTuple):
     """A run at one moment. Immutable, so that any thread may read it.
 
-    `base` is the queue item that the rest of `item()` is taken from. `sessions` is a list that is only appended to,
-    of which the first `session_count` count here.
+    `base` is the queue item that the rest of `item()` is taken from. `sessions` is a list that is only appended to; its
+    first `session_count` elements belong to the snapshot.
     """
 
     base: QueueItem
@@ -158,7 +158,7 @@ class RunState:
     items: dict[int, ItemState] = field(default_factory=dict)
     is_enqueued: bool = False
     named: int = 0
-    """How many of its items the server has named in a response. They are the first ones, in the order of their ids."""
+    """The number of items that the server has named in a response: the first ones, in the order of their ids."""
     resubmits: bool = False
     durations: NodeDurations = field(default_factory=NodeDurations)
     follows_calls: bool = True
@@ -192,12 +192,12 @@ class RunState:
         self._publish()
 
     def enqueued(self, item_ids: Iterable[int], *, all_of_them: bool = True, expected: int = 0) -> None:
-        """Take in the server's response to a submission.
+        """Apply the server's response to a submission.
 
         Args:
             item_ids: the new items.
-            all_of_them: whether the run has no others; False while the rest of the batch waits for room.
-            expected: how many items the run will have at the end; 0 if that is unknown.
+            all_of_them: whether the run has no other items; False while the rest of the batch waits for room.
+            expected: the number of items that the run will have at the end; 0 if that is unknown.
         """
         for item_id in sorted(item_ids):
             self._item(item_id)
@@ -211,11 +211,11 @@ class RunState:
         self._publish()
 
     def has(self, item_id: int) -> bool:
-        """Return whether an item of the batch is one that the run is about."""
+        """Return whether an item of the batch belongs to the run."""
         return self.only is None or item_id in self.only
 
     def item_ids(self) -> set[int]:
-        """Return the items that events and records may be about, those of called workflows among them."""
+        """Return the ids of all items of the run, including those of called workflows."""
         return {*self.items, *(self.only or ()), *self.called}
 
     def is_settled(self, item_id: int) -> bool:
@@ -224,7 +224,7 @@ class RunState:
         return called.is_finished if called is not None else item is not None and item.is_settled
 
     def replaced(self, item_id: int, new_item_id: int) -> None:
-        """Put the new item in the place of a lost one that the server runs again."""
+        """Replace a lost item by the new item with which the server runs it again."""
         lost = self.items.pop(item_id, None)
         self._open.discard(item_id)
         self._lacking.discard(item_id)
@@ -234,7 +234,7 @@ class RunState:
         if lost is not None:
             self._counts[lost.view.status] -= 1
             self._percentages -= lost.percentage
-            # Snapshots hold the old list, which stays as it is.
+            # Snapshots refer to the old list, which must not change.
             self._outputs = [output for output in self._outputs if output.item_id != item_id]
             self.item_removed(item_id)
         for child_id in self.called.drop(item_id):
@@ -250,7 +250,7 @@ class RunState:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an item of it is still pending."""
+        """Whether an item of the run is still pending."""
         return not self.is_enqueued or self._counts["pending"] > 0
 
     @property
@@ -263,14 +263,14 @@ class RunState:
         return [item_id for item_id in self._open if self.items[item_id].view.status == "pending"]
 
     def learned_session(self, item_id: int, session_id: str) -> None:
-        """Take in an item's session id, which was asked for before an event told it."""
+        """Record an item's session id, which was requested before an event contained it."""
         item = self.items.get(item_id)
         if item is not None and item.view.session_id is None:
             self._set(item, session_id=session_id)
             self._publish()
 
     def item_of_session(self, session_id: str) -> int | None:
-        """Return the item of a session, if an event or a record told it. Any thread may call this."""
+        """Return the id of the item with a session, or None if it is not known. Any thread may call this."""
         item_id = self._item_of_session.get(session_id)
         called = (state.item_of_session(session_id) for state in self.called.states)
         return item_id if item_id is not None else next((found for found in called if found is not None), None)
@@ -280,7 +280,7 @@ class RunState:
         return sorted(self._open | self.called.open)
 
     def lacking_details(self) -> list[int]:
-        """Return the items of which the full record must be fetched.
+        """Return the items whose full record must be fetched.
 
         Those are the items that have ended, but whose outputs or error may be incomplete, and those whose calls, or
         callers, are not known.
@@ -288,7 +288,7 @@ class RunState:
         return sorted(self._lacking | self._wanted | self.called.lacking)
 
     def want_record(self, item_id: int) -> None:
-        """Have the full record of an item fetched, although it may not have ended."""
+        """Request the full record of an item, although it may not have ended."""
         self._wanted.add(item_id)
 
     def awaits_error(self) -> bool:
@@ -297,7 +297,7 @@ class RunState:
         return own or self.called.awaits_error()
 
     def missed(self) -> None:
-        """Take in that the socket was lost: whatever is not settled has a gap now."""
+        """Record that the connection of the socket was lost: all items that are not settled now have a gap."""
         self.has_gap = True
         for item_id in self._open:
             self.items[item_id].has_gap = True
@@ -361,7 +361,7 @@ class RunState:
         )
 
     def _with_cause(self, view: QueueItem) -> QueueItem:
-        """Put the error of a called workflow in the place of the one that its caller has because of it."""
+        """Replace the error of a calling item by the error of the called workflow that caused it."""
         cause = self.called.failure_below(view.item_id) if view.status == "failed" else None
         if cause is None:
             return view
@@ -395,9 +395,9 @@ class RunState:
         self._item_ids = tuple(self.items)
 
     def apply_event(self, event: ItemEvent) -> list[Event]:
-        """Take in one event.
+        """Apply an event.
 
-        The event itself is not changed: other runs, and watchers of the queue, may see it as well.
+        The event itself is not changed, because other runs and watchers of the queue may get it as well.
 
         Returns:
             The events for the run's consumers: this one, completed with the run's progress; a `session_complete` after
@@ -410,10 +410,10 @@ class RunState:
                     event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
                 )
             if self.is_enqueued or self.graph is None or not self.has(event.item_id):
-                # Another item of the batch: of another run, or one that somebody has run again. While the items of a
-                # run that was begun elsewhere are being asked for, it may also be one of a called workflow.
+                # Another item of the batch: of another run, or a retried one. While the items of a run that was
+                # submitted elsewhere are being fetched, it may also be an item of a called workflow.
                 return []
-            # It outran the response that names the run's items.
+            # The event arrived before the response that names the run's items.
             self._item(event.item_id)
             self._sort_items()
         item = self.items[event.item_id]
@@ -456,7 +456,7 @@ class RunState:
         return [self._completed(item, event)]
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
-        """Take in a REST record of an item.
+        """Apply a REST record of an item.
 
         Args:
             record: a summary, or the full record, which settles an item that has ended.
@@ -482,7 +482,7 @@ class RunState:
         if record.item_id in self._wanted and isinstance(record, records.queue.QueueItemRecord):
             self._learn_calls(item, record)
             if not item.has_gap and not item.view.is_finished:
-                # What else it says may be ahead of the events.
+                # Its other contents may be newer than the events.
                 self._publish()
                 return []
         if item.is_settled:
@@ -504,7 +504,7 @@ class RunState:
             if self.resubmits and item.view.canceled_by == "server":
                 item.is_lost = True
                 self._lost.add(record.item_id)
-            # No event has told this yet: some were missed, or are late.
+            # No event has reported this yet: some were missed, or are late.
             item.has_gap = item.has_gap or item.view.is_finished
             item.held_back.append(_status_event(item.view))
         recovered: list[Event] = []
@@ -547,7 +547,7 @@ class RunState:
         return events
 
     def call_progressed(self, progress: CallProgress) -> None:
-        """Take in how far a workflow is that an item calls."""
+        """Record the progress of a workflow that an item calls."""
         item = self.items.get(progress.caller_id)
         workload = None if item is None else self._workload_of(item)
         if item is not None and workload is not None and not item.view.is_finished:
@@ -556,7 +556,7 @@ class RunState:
             self._publish()
 
     def _learn_calls(self, item: ItemState, record: records.queue.QueueItemRecord) -> None:
-        """Take in what only a full record says: who called the item, and what it calls itself."""
+        """Apply what only a full record contains: the caller of the item, and the items that it calls."""
         self._wanted.discard(record.item_id)
         self.learned_graph(record.session.get("graph"))
         item.view = replace(item.view, parent_item_id=record.parent_item_id, call_path=call_path_of(record))
@@ -572,7 +572,7 @@ class RunState:
                     self.called.cancel_asked([item_id])
 
     def _look_for_calls(self, item_id: int) -> None:
-        """Have an item's record fetched, if it waits for items that are not known."""
+        """Request an item's record if it waits for items that are not known."""
         called = self.called.state_of(item_id)
         status = (called or self).items[item_id].view.status
         if status == "waiting" and self.follows_calls and self.called.waits_for_unknown(item_id):
@@ -582,7 +582,7 @@ class RunState:
                 self.called.want_record(item_id)
 
     def apply_gone(self, item_id: int) -> list[Event]:
-        """Take in that the server has no such item any more: it ends as canceled, with a message that says so."""
+        """Record that the server no longer has an item: it ends as canceled, with a message that says so."""
         self._wanted.discard(item_id)
         if item_id in self.called:
             return self._take_called(item_id, self.called.apply_gone(item_id))
@@ -607,10 +607,10 @@ class RunState:
         return item
 
     def _workload_of(self, item: ItemState) -> Workload | None:
-        """Return what an item has to do. It is made when the item starts: thousands may be pending."""
+        """Return the workload of an item. It is created when the item starts, as thousands may be pending."""
         if item.workload is None and self._shape is not None:
             item.workload = Workload(self._shape, self.durations)
-            # The graph of a called workflow is learned when some of its nodes may have run.
+            # The graph of a called workflow becomes known when some of its nodes may have run.
             for output in item.outputs.values():
                 item.workload.node_done(output.node_id, {}, output.result)
         return item.workload
@@ -630,7 +630,7 @@ class RunState:
         self._outputs.append(output)
 
     def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
-        """Take in how far a node is. A repeated report is dropped: second-order schedulers send each one twice."""
+        """Record the progress of a node. A repeated report is dropped: second-order schedulers send each one twice."""
         workload = self._workload_of(item)
         if workload is not None and event.progress_percentage is not None:
             workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
@@ -667,16 +667,16 @@ class RunState:
         return self._release(item)
 
     def _release(self, item: ItemState, recovered: Iterable[Event] = (), *, is_whole: bool = False) -> list[Event]:
-        """Settle an item that has ended, if all is known of it.
+        """Settle an item that has ended, if its details are complete.
 
         Args:
             item: the item.
             recovered: the events of its nodes that were missed.
-            is_whole: whether the server has told all that it knows of the item.
+            is_whole: whether the server has returned everything that it has stored of the item.
 
         Returns:
-            All that consumers have not seen yet: outputs, the item's status, its error, its end. Nothing while events
-            before the end are about to be recovered.
+            The events that consumers have not received yet: outputs, the item's status, its error, its end. None while
+            events before the end are about to be recovered.
         """
         settled = self._settle(item, is_whole=is_whole)
         if item.lacks_details() and item.has_gap and not item.is_lost:
@@ -691,7 +691,7 @@ class RunState:
         self._set(item, error_node_id=event.node_id, error_node_type=event.node.get("type"), **told)
 
     def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
-        """Return the event with how far its item is now; an invocation's event also means that the item has started."""
+        """Return the event with the progress of its item. An invocation's event implies that the item has started."""
         overall = item.percentage
         if item.workload is not None:
             overall = max(overall, 100.0 * item.workload.share)
@@ -705,7 +705,7 @@ class RunState:
         return replace(event, overall_percentage=overall, **facts)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
-        """Take in that this client asks the server to cancel these items, or all that have not ended.
+        """Record that this client cancels these items, or all that have not ended.
 
         The server cancels an item of a called workflow with its callers, and with all that they call.
         """
@@ -716,7 +716,7 @@ class RunState:
         self.called.cancel_asked(item_ids)
 
     def server_was_away(self) -> None:
-        """Take in that the server was away for a while: it was restarted, and has canceled what was running."""
+        """Record that the server was restarted, and so has canceled running items."""
         for item_id in self._open:
             self.items[item_id].server_was_away = True
         self.called.server_was_away()
@@ -726,7 +726,7 @@ class RunState:
         return sorted(self._lost)
 
     def given_up(self, item_id: int) -> list[Event]:
-        """Take in that a lost item cannot be run again: it stays canceled."""
+        """Record that a lost item cannot be run again: it stays canceled."""
         item = self.items[item_id]
         item.is_lost = False
         self._lost.discard(item_id)
@@ -738,12 +738,12 @@ class RunState:
     def _canceled_by(item: ItemState, record: records.queue.QueueItemSummary | None) -> str:
         if item.cancel_was_asked:
             return "client"
-        # What had not begun stays in the queue of a server that is restarted.
+        # Pending items stay in the queue when the server is restarted.
         began = record is not None and record.started_at is not None
         return "server" if item.server_was_away and began else "unknown"
 
     def learned_graph(self, graph: object) -> None:
-        """Take in the graph of a run that was begun elsewhere, as a record contains it."""
+        """Set the graph of a run that was submitted elsewhere, from a record."""
         if self.graph is None and isinstance(graph, Mapping) and "nodes" in graph and "edges" in graph:
             self.graph, self.boards, self._shape = graph, boards_sent(graph), GraphShape(graph)
             for item in self.items.values():
@@ -753,7 +753,7 @@ class RunState:
     def _lacks_parts(self, item: ItemState) -> bool:
         """Return whether an event that the server must have sent is missing: of a node that ran, or of the failed one.
 
-        A websocket loses nothing, but a proxy may.
+        A websocket does not lose messages, but a proxy may.
         """
         if item.view.status == "failed":
             return item.view.error_node_id is None
@@ -764,7 +764,7 @@ class RunState:
         return not self.graph["nodes"].keys() <= ended or len(item.outputs) < workload.total
 
     def _fill_in(self, item: ItemState, record: records.queue.QueueItemRecord) -> list[Event]:
-        """Take over what only the record has, and return the events that tell it."""
+        """Copy what only the record contains, and return events that report it."""
         results: Mapping[str, Mapping[str, Any]] = record.session.get("results") or {}
         failed = next(iter(record.session.get("errors") or {}), None)
         self._set(
@@ -786,7 +786,7 @@ class RunState:
         return recovered
 
     def _recovered(self, item: ItemState, record: records.queue.QueueItemRecord, invocation_id: str) -> dict[str, Any]:
-        """Return what a recovered event of a node has in common with the others."""
+        """Return the attributes that all recovered events of a node share."""
         source_of: Mapping[str, str] = record.session.get("prepared_source_mapping") or {}
         node_id = source_of.get(invocation_id, invocation_id)
         prepared: Mapping[str, Any] = (record.session.get("execution_graph") or {}).get("nodes") or {}
@@ -826,7 +826,7 @@ class RunState:
 
 
 def _newest(item: ItemState, source: Event | records.queue.QueueItemSummary, names: Iterable[str]) -> dict[str, Any]:
-    """Return what an event or a record says under some names, or what was known before where it says nothing."""
+    """Return some attributes of an event or a record; for missing ones, their previous values."""
     return {name: getattr(source, name) or getattr(item.view, name) for name in names}
 
 
