@@ -161,7 +161,7 @@ async def test_a_check_of_the_health_keeps_its_time_and_raises_when_the_client_i
     async with served(hang) as client:
         health = await client.aio.app.health_check(timeout=0.1)
         assert (health.is_reachable, type(health.error)) == (False, errors.NotReadyError)
-        with pytest.raises(errors.SettingsError, match="not a time"):
+        with pytest.raises(errors.SettingsError, match="seconds above 0"):
             await client.aio.app.health_check(timeout=0)
     with pytest.raises(errors.ClientClosedError):
         await client.aio.app.health_check()

@@ -175,7 +175,7 @@ async def test_a_fetch_that_begins_at_the_moment_of_the_call_is_fresh() -> None:
         return next(numbers)
 
     assert await flight.get(fetch, max_age=0) == 0
-    assert await flight.get(fetch, max_age=0) == 0, "not a time has passed"
+    assert await flight.get(fetch, max_age=0) == 0, "no time has passed"
     await asyncio.sleep(1)
     assert await flight.get(fetch, max_age=1) == 0
     await asyncio.sleep(1)
