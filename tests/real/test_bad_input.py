@@ -173,7 +173,7 @@ def other_server() -> Iterator[str]:
     ("status", "error", "words"),
     [
         (200, errors.NotInvokeAIError, "text/html"),
-        (404, errors.NotInvokeAIError, "no InvokeAI server"),
+        (404, errors.NotInvokeAIError, "not an InvokeAI server"),
         (401, errors.AuthenticationError, "token"),
         (403, errors.ForbiddenError, "administrator"),
         (422, errors.RejectedError, "because"),
