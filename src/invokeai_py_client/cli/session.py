@@ -61,13 +61,13 @@ class Session:
 
     @cached_property
     def client(self) -> InvokeAIClient:
-        """The client, once the server has been found to accept connections. It is closed when the command has ended.
+        """The client, once an InvokeAI server has been found to accept connections. It is closed with the command.
 
         The client itself retries a refused connection for seconds, for programs that start together with their server.
         Whoever types a command wants to know at once.
 
         Raises:
-            TransportError: no connection could be made.
+            TransportError: no connection could be made, or what responds is not an InvokeAI server.
         """
         if not self._is_quick:
             self._check_connection()
@@ -86,13 +86,16 @@ class Session:
 
     def _check_connection(self) -> None:
         from invokeai_py_client.client import InvokeAIClient
-        from invokeai_py_client.errors import InvokeAIError, TransportError
+        from invokeai_py_client.errors import InvokeAIError, NotInvokeAIError, TransportError
 
         # A server that is only slow to respond is left to the command itself, and its longer timeout.
         settings = self._settings(retries=0, timeout=_PROBE_TIMEOUT)
         with InvokeAIClient(settings) as probe:
             try:
                 probe.app.get_version()
+            except NotInvokeAIError:
+                # What the command asks for is only missing there, and its own error would be misleading.
+                raise
             except TransportError as error:
                 if not error.sent:
                     raise

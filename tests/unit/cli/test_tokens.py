@@ -89,6 +89,8 @@ async def test_login_stores_what_the_server_gives_and_later_commands_send_it(
             if body["password"] != "pass word":
                 return web.json_response({"detail": "Incorrect email or password"}, status=401)
             return web.json_response({"token": "t0ken", "user": {}, "expires_in": 86400})
+        if request.path.endswith("/app/version"):
+            return web.json_response({"version": "6.14.2"})
         return web.json_response([])
 
     async with serving(answer) as url:
