@@ -11,7 +11,14 @@ from typing import Any
 import click
 
 from invokeai_py_client import __version__
-from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, FORMATS, GlobalOptions, LazyGroup, MissingCommand
+from invokeai_py_client.cli.commands import (
+    COMPLETE_VARIABLE,
+    FORMATS,
+    PROGRAM,
+    GlobalOptions,
+    LazyGroup,
+    MissingCommand,
+)
 from invokeai_py_client.cli.failures import BAD_INPUT, Failure, failure_of
 from invokeai_py_client.cli.output import Output
 
@@ -33,7 +40,7 @@ class _Root(LazyGroup):
 
 
 root = _Root(
-    "invokeai-client",
+    PROGRAM,
     modules={
         "run": (f"{_HERE}.run", "Run a workflow, and save the images that it makes."),
         "batch": (f"{_HERE}.batch", "Run a workflow once for each row of a file."),
@@ -73,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         from invokeai_py_client.cli import shell_scripts as shell_scripts
     try:
         with _logging_to_stderr("--verbose" in arguments):
-            result = root.main([*arguments], prog_name="invokeai-client", standalone_mode=False, obj=options)
+            result = root.main([*arguments], prog_name=PROGRAM, standalone_mode=False, obj=options)
         return result if isinstance(result, int) else 0
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, options)

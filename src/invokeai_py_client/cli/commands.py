@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("auto", "human", "json", "quiet")
 
+PROGRAM = "invokeai-client"
+
 COMPLETE_VARIABLE = "_INVOKEAI_CLIENT_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 

@@ -11,10 +11,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, Command, options_of
+from invokeai_py_client.cli.commands import COMPLETE_VARIABLE, PROGRAM, Command, options_of
 from invokeai_py_client.cli.session import Session
-
-PROGRAM = "invokeai-client"
 
 _MOST = 50
 

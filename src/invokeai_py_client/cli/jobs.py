@@ -12,6 +12,8 @@ import click
 from invokeai_py_client.cli import completion, watch
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import counted
+from invokeai_py_client.cli.queue_argument import UNFINISHED, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ command = Group(
 command.add_command(watch.command)
 
 _IDS = click.argument("ids", nargs=-1, required=True, shell_complete=completion.jobs)
-_QUEUE = click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="The queue.")
-_UNFINISHED = ("pending", "in_progress", "waiting")
+_QUEUE = queue_option()
 
 
 @command.command("list", example="invokeai-client jobs list --limit 5")
@@ -55,7 +56,7 @@ def list_jobs(session: Session, queue_id: str, limit: int) -> None:
         human=lambda: output.table(
             ("Batch", "Items", "Created", "Origin", "Destination"),
             [
-                (job["batch_id"], _counts(job["items"]), job["created_at"], job["origin"], job["destination"])
+                (job["batch_id"], counted(job["items"]), job["created_at"], job["origin"], job["destination"])
                 for job in jobs
             ],
         ),
@@ -127,7 +128,7 @@ def cancel(session: Session, ids: tuple[str, ...], queue_id: str) -> None:
     output = session.output
     runs = _runs(session, ids, queue_id)
     for run in runs:
-        if run.status in _UNFINISHED:
+        if run.status in UNFINISHED:
             run.cancel()
             run.wait()
     jobs = [_facts(run) for run in runs]
@@ -203,7 +204,3 @@ def _facts(run: Run) -> dict[str, Any]:
         "status": run.status,
         "progress": round(run.progress, 1),
     }
-
-
-def _counts(items: dict[str, int]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in items.items())

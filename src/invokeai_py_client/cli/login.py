@@ -7,7 +7,7 @@ import sys
 import click
 
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.failures import Failure, failure_of
 from invokeai_py_client.cli.session import Session, with_session
 from invokeai_py_client.cli.tokens import store_token, tokens_path
 
@@ -37,9 +37,7 @@ def command(session: Session, email: str, remember: bool) -> None:
     try:
         token = client.request("POST", "/api/v1/auth/login", json=body).json().get("token")
     except ForbiddenError as error:
-        raise Failure(
-            "forbidden", str(error).removesuffix(error.hint).rstrip(), "Without users, no login is needed."
-        ) from error
+        raise Failure("forbidden", failure_of(error).message, "Without users, no login is needed.") from error
     if not isinstance(token, str):
         raise Failure("server_error", "The server has sent no token.", "Is it in multi-user mode?")
     store_token(client.settings.url, token)

@@ -109,7 +109,7 @@ def _row(model: ModelRecord) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _progress(session: Session) -> Iterator[Any]:
-    if not session.output.is_human or not sys.stderr.isatty():
+    if not session.output.is_live:
         yield None
         return
     from rich.progress import Progress

@@ -149,6 +149,11 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def counted(counts: Mapping[str, int]) -> str:
+    """Return how many there are of each, as a person reads it."""
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
 def printable(value: object) -> str:
     """Return a value as a person reads it; control characters, which could move the cursor, are escaped."""
     if value is None:

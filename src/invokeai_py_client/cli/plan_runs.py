@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from invokeai_py_client.cli.failures import Failure, failure_of
-from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.output import Output, counted
 from invokeai_py_client.cli.session import Session
-from invokeai_py_client.cli.submitting import board_option, check_events, events_option, priority_option, queue_option
+from invokeai_py_client.cli.submitting import (
+    board_option,
+    check_events,
+    events_option,
+    priority_option,
+    submit_queue_option,
+)
 from invokeai_py_client.cli.vary import read_seeds
 from invokeai_py_client.cli.workflow_argument import set_option
 
@@ -88,7 +94,7 @@ def run_options(function: F) -> F:
         ),
         board_option,
         priority_option,
-        queue_option,
+        submit_queue_option,
         click.option("--dry-run", is_flag=True, help="Check and show the plan, and submit nothing."),
         events_option,
     )
@@ -271,8 +277,7 @@ def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | Non
         with showing_rows(output, batch) as show:
             was_interrupted = attend(output, follow, cancel=batch.cancel, tick=show)
     except RunError as error:
-        message = str(error).removesuffix(error.hint).rstrip()
-        return Failure("rows_failed", message, "Run the rest with the same command and --resume.")
+        return Failure("rows_failed", failure_of(error).message, "Run the rest with the same command and --resume.")
     if was_interrupted:
         return Failure(
             "interrupted",
@@ -300,8 +305,10 @@ def _failed(batch: BatchRun) -> str:
 
 
 def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> dict[str, Any]:
+    from invokeai_py_client.cli.viewer import contact_sheets_in
+
     page = folder / "index.html"
-    sheets = sorted(folder.glob("contact_sheet*.png"), key=lambda path: (len(path.name), path.name))
+    sheets = contact_sheets_in(folder)
     return {
         "folder": str(folder),
         "rows": len(batch),
@@ -321,8 +328,4 @@ def _say(output: Output, facts: Mapping[str, Any]) -> None:
     for path in (facts["page"], *facts["contact_sheets"]) if facts["page"] else (facts["folder"],):
         output.say(path)
     counts = {status: count for status, count in facts["counts"].items() if count}
-    output.note(f"{_counted(counts)} in {facts['seconds']:.1f} s")
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    output.note(f"{counted(counts)} in {facts['seconds']:.1f} s")

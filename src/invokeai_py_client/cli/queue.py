@@ -9,12 +9,12 @@ import click
 
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Argument, Group
+from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
 command = Group("queue", help="Look at the queue, and pause, resume or clear it.")
 
-_QUEUE = click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="The queue.")
-_COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
+_QUEUE = queue_option()
 
 
 @command.command("status", example="invokeai-client queue status")
@@ -25,7 +25,7 @@ def status(session: Session, queue_id: str) -> None:
     found = session.client.queue_repo.get_queue(queue_id).get_status()
     facts: dict[str, Any] = {
         "queue": queue_id,
-        **{name: getattr(found.queue, name) for name in _COUNTS},
+        **{name: getattr(found.queue, name) for name in STATUSES},
         "is_paused": not found.processor.is_started,
         "is_processing": found.processor.is_processing,
         "item_id": found.queue.item_id,
@@ -37,7 +37,7 @@ def status(session: Session, queue_id: str) -> None:
 
 @command.command("list", example="invokeai-client queue list --status failed")
 @_QUEUE
-@click.option("--status", "wanted", type=click.Choice(_COUNTS), help="Only items with this status.")
+@click.option("--status", "wanted", type=click.Choice(STATUSES), help="Only items with this status.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to list.")
 @with_session
 def list_items(session: Session, queue_id: str, wanted: str | None, limit: int) -> None:

@@ -13,13 +13,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from invokeai_py_client.cli.output import printable
+from invokeai_py_client.cli.queue_argument import STATUSES, UNFINISHED
 
 if TYPE_CHECKING:
     from invokeai_py_client.wire.events import Event
     from invokeai_py_client.wire.records.queue import QueueItemSummary
-
-COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
-_UNFINISHED = ("pending", "in_progress", "waiting")
 
 _RECENT = 20
 """Ends of items that the time left is worked out from."""
@@ -89,7 +87,7 @@ class Job:
     @property
     def ended(self) -> int:
         """How many of its items have ended, however they did."""
-        return self.total - sum(self.counts[name] for name in _UNFINISHED)
+        return self.total - sum(self.counts[name] for name in UNFINISHED)
 
     @property
     def status(self) -> str:
@@ -175,7 +173,7 @@ class QueueView:
             return None
         of_each = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
         of_running = [left for one in self.running.values() if (left := one.seconds_left(now)) is not None]
-        unknown = sum(self.counts[name] for name in _UNFINISHED) - len(of_running)
+        unknown = sum(self.counts[name] for name in UNFINISHED) - len(of_running)
         return max(of_running, default=0.0) + max(0, unknown) * of_each or None
 
     def _running_item(self, event: Event, now: float) -> RunningItem:
@@ -273,7 +271,7 @@ def _head(view: QueueView, width: int, now: float) -> Iterator[Text]:
     title.truncate(max(0, width - state.cell_len - 2), overflow="ellipsis")
     yield Text.assemble(title, " " * max(0, width - title.cell_len - state.cell_len), state)
     counts = Text()
-    for name in COUNTS:
+    for name in STATUSES:
         if view.counts[name] or name in ("pending", "in_progress", "completed", "failed"):
             style = _STYLES.get(name, "") if view.counts[name] else "dim"
             counts.append(f"{view.counts[name]} {name}   ", style=style)
@@ -321,4 +319,4 @@ def _duration(seconds: float) -> str:
 
 
 def _counts_in(found: Mapping[str, Any]) -> Counter[str]:
-    return Counter({name: int(found.get(name) or 0) for name in COUNTS})
+    return Counter({name: int(found.get(name) or 0) for name in STATUSES})

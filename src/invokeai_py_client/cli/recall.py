@@ -8,6 +8,7 @@ from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.image_source import load_image
+from invokeai_py_client.cli.queue_argument import queue_option
 from invokeai_py_client.cli.recall_parameters import parameters_of
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -28,7 +29,7 @@ from the metadata of the image, and from the graph that made it.""",
     help="A PNG that InvokeAI made, unchanged, the name of an image on the server, or the folder of a batch.",
 )
 @click.option("--row", metavar="ROW", help="With the folder of a batch: the row's index, or the beginning of its id.")
-@click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="Queue of the web UI.")
+@queue_option("Queue of the web UI.")
 @with_session
 def command(session: Session, image: str, row: str | None, queue_id: str) -> None:
     """Load parameters into the web UI."""

@@ -10,6 +10,7 @@ import click
 from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
+from invokeai_py_client.cli.viewer import contact_sheets_in, open_file
 
 
 @click.command(
@@ -49,10 +50,8 @@ def command(session: Session, folder: Path, opens: bool) -> None:
     finally:
         kept.release()
     page = folder / "index.html"
-    sheets = sorted(folder.glob("contact_sheet*.png"), key=lambda path: (len(path.name), path.name))
+    sheets = contact_sheets_in(folder)
     data = {"folder": folder, "rows": len(rows), "page": page, "contact_sheets": sheets}
     output.done(data, quiet=[page, *sheets], human=lambda: output.say("\n".join(map(str, (page, *sheets)))))
     if opens:
-        from invokeai_py_client.cli.viewer import open_file
-
         open_file(output, page)

@@ -14,7 +14,7 @@ from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.image_source import SourceImage, load_image
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.submitting import board_option, queue_option, wait_for_run
+from invokeai_py_client.cli.submitting import board_option, submit_queue_option, wait_for_run
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.image import Image
@@ -43,7 +43,7 @@ first time if the server still knows them. The exit code is 1 if the pixels diff
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to save the new image in.")
 @board_option
-@queue_option
+@submit_queue_option
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait; then it is canceled.")
 @with_session
 def command(

@@ -19,7 +19,7 @@ from invokeai_py_client.cli.submitting import (
     events_option,
     open_workflow,
     priority_option,
-    queue_option,
+    submit_queue_option,
     wait_for_run,
 )
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
@@ -66,7 +66,7 @@ the server has them, with their metadata and workflow.""",
 @click.option("--open", "opens", is_flag=True, help="With --out: open the saved images.")
 @board_option
 @priority_option
-@queue_option
+@submit_queue_option
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait; then it is canceled.")
 @click.option("--no-wait", is_flag=True, help="Return when it is enqueued, and print its batch id.")
 @click.option(

@@ -10,6 +10,7 @@ import click
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.output import Output
+from invokeai_py_client.cli.queue_argument import queue_option
 from invokeai_py_client.cli.session import Session
 from invokeai_py_client.cli.workflow_argument import load, set_inputs
 
@@ -30,9 +31,7 @@ priority_option = click.option(
     show_default=True,
     help="When it is its turn.",
 )
-queue_option = click.option(
-    "--queue", "queue_id", default="default", show_default=True, metavar="ID", help="Queue to submit to."
-)
+submit_queue_option = queue_option("Queue to submit to.")
 events_option = click.option(
     "--events", is_flag=True, help="With --format json: a line for each event before the document."
 )

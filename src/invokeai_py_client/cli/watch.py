@@ -15,6 +15,7 @@ import click
 
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys
+from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ On a terminal, it is shown on the whole screen until q or Ctrl-C; what runs goes
 is a line of JSON for each event: the state of the queue at first, and again when the connection was lost meanwhile.""",
     example="invokeai-client jobs watch",
 )
-@click.option("--queue", "queue_id", default="default", show_default=True, metavar="ID", help="The queue.")
+@queue_option()
 @click.option("--events", is_flag=True, help="Print a line of JSON for each event, also on a terminal.")
 @with_session
 def command(session: Session, queue_id: str, events: bool) -> None:
@@ -248,8 +249,7 @@ def _facts(event: Event) -> dict[str, Any]:
 
 def _status(client: InvokeAIClient, queue_id: str) -> dict[str, Any]:
     found = client.queue_repo.get_queue(queue_id).get_status()
-    names = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
-    counts = {name: getattr(found.queue, name) for name in names}
+    counts = {name: getattr(found.queue, name) for name in STATUSES}
     return {"event": "queue_status", "queue": queue_id, **counts, "is_paused": not found.processor.is_started}
 
 

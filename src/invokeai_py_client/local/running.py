@@ -65,7 +65,7 @@ class RunningServer:
                 if not wait_for_end(self.pid, self.identity, _KILLED):
                     raise LocalServerError(
                         f"Process {self.pid}, the server on {self.root}, does not end although it was killed.",
-                        hint="It may wait for a disk or a graphics card. Look at it with: ps -p " + str(self.pid),
+                        hint=f"It may wait for a disk or a graphics card. Look at it with: ps -p {self.pid}",
                     )
         except PermissionError as error:
             raise LocalServerError(
