@@ -58,8 +58,8 @@ class _Stage:
 class _Stages(FixedAttributes):
     """The stages of a pipeline."""
 
-    def __init__(self, stages: list[_Stage]) -> None:
-        self._stages = stages
+    def __init__(self) -> None:
+        self._stages: list[_Stage] = []
 
     def _add(self, definition: WorkflowDefinition, input_mapper: Callable[[Any, Any], Any]) -> None:
         if not isinstance(definition, WorkflowDefinition):
@@ -110,7 +110,7 @@ class AsyncWorkflowPipeline(_Stages):
     """
 
     def __init__(self, client: AsyncClient) -> None:
-        super().__init__([])
+        super().__init__()
         self._client = client
 
     def add_stage(self, definition: WorkflowDefinition, input_mapper: AsyncInputMapper) -> Self:
@@ -226,7 +226,7 @@ class WorkflowPipeline(_Stages):
     """
 
     def __init__(self, client: InvokeAIClient) -> None:
-        super().__init__([])
+        super().__init__()
         self._client = client
 
     @property

@@ -72,14 +72,7 @@ def execute_with_retry(
         >>> execute_with_retry(wf, max_retries=3, timeout=180).status
         'completed'
     """
-    attempts = _Attempts(max_retries, backoff)
-    while True:
-        try:
-            return _run_to_end(wf, attempts.batch_id, timeout, progress_callback)
-        except InvokeAIError as error:
-            if (pause := attempts.pause_after(error)) is None:
-                raise
-        time.sleep(pause)
+    return _repeated(wf, _Attempts(max_retries, backoff), timeout, progress_callback)
 
 
 async def execute_with_retry_async(
@@ -95,14 +88,7 @@ async def execute_with_retry_async(
     Example:
         >>> item = await execute_with_retry_async(wf.aio, timeout=180)
     """
-    attempts = _Attempts(max_retries, backoff)
-    while True:
-        try:
-            return await _awaited_run_to_end(wf, attempts.batch_id, timeout, progress_callback)
-        except InvokeAIError as error:
-            if (pause := attempts.pause_after(error)) is None:
-                raise
-        await asyncio.sleep(pause)
+    return await _awaited_repeated(wf, _Attempts(max_retries, backoff), timeout, progress_callback)
 
 
 def execute_with_recovery(
@@ -148,20 +134,8 @@ def execute_with_recovery(
         >>> execute_with_recovery(wf, fallbacks=smaller, timeout=120).status
         'completed'
     """
-    left = _Fallbacks(wf.inputs, fallbacks)
-    attempts = _Attempts(max_retries, backoff)
-    while True:
-        try:
-            return _run_to_end(wf, attempts.batch_id, timeout, progress_callback)
-        except (RunFailed, RunTimeout) as error:
-            if not left.apply_next(error):
-                raise
-            attempts = _Attempts(max_retries, backoff)
-            continue
-        except InvokeAIError as error:
-            if (pause := attempts.pause_after(error)) is None:
-                raise
-        time.sleep(pause)
+    attempts = _AttemptsWithFallbacks(wf.inputs, fallbacks, max_retries, backoff)
+    return _repeated(wf, attempts, timeout, progress_callback)
 
 
 async def execute_with_recovery_async(
@@ -178,41 +152,43 @@ async def execute_with_recovery_async(
     Example:
         >>> item = await execute_with_recovery_async(wf.aio, [{"Width": 512, "Height": 512}], timeout=120)
     """
-    left = _Fallbacks(wf.inputs, fallbacks)
-    attempts = _Attempts(max_retries, backoff)
+    attempts = _AttemptsWithFallbacks(wf.inputs, fallbacks, max_retries, backoff)
+    return await _awaited_repeated(wf, attempts, timeout, progress_callback)
+
+
+def _repeated(
+    wf: WorkflowHandle, attempts: _Attempts, timeout: float | None, progress_callback: ProgressCallback | None
+) -> QueueItem:
     while True:
         try:
-            return await _awaited_run_to_end(wf, attempts.batch_id, timeout, progress_callback)
-        except (RunFailed, RunTimeout) as error:
-            if not left.apply_next(error):
-                raise
-            attempts = _Attempts(max_retries, backoff)
-            continue
+            run = wf.submit_sync(batch_id=attempts.batch_id, on_server_loss="resubmit")
+            with canceled_if_given_up(run):
+                run.wait(timeout, progress_callback=progress_callback)
+            return run.result()
         except InvokeAIError as error:
             if (pause := attempts.pause_after(error)) is None:
                 raise
-        await asyncio.sleep(pause)
+        if pause:
+            time.sleep(pause)
 
 
-def _run_to_end(
-    wf: WorkflowHandle, batch_id: str | None, timeout: float | None, progress_callback: ProgressCallback | None
-) -> QueueItem:
-    run = wf.submit_sync(batch_id=batch_id, on_server_loss="resubmit")
-    with canceled_if_given_up(run):
-        run.wait(timeout, progress_callback=progress_callback)
-    return run.result()
-
-
-async def _awaited_run_to_end(
+async def _awaited_repeated(
     wf: AsyncWorkflowHandle,
-    batch_id: str | None,
+    attempts: _Attempts,
     timeout: float | None,  # noqa: ASYNC109
     progress_callback: ProgressCallback | None,
 ) -> QueueItem:
-    run = await wf.submit(batch_id=batch_id, on_server_loss="resubmit")
-    async with awaited_canceled_if_given_up(run):
-        await run.wait(timeout, progress_callback=progress_callback)
-    return await run.result()
+    while True:
+        try:
+            run = await wf.submit(batch_id=attempts.batch_id, on_server_loss="resubmit")
+            async with awaited_canceled_if_given_up(run):
+                await run.wait(timeout, progress_callback=progress_callback)
+            return await run.result()
+        except InvokeAIError as error:
+            if (pause := attempts.pause_after(error)) is None:
+                raise
+        if pause:
+            await asyncio.sleep(pause)
 
 
 class _Attempts:
@@ -247,39 +223,43 @@ class _Attempts:
         return pause
 
 
-class _Fallbacks:
-    """The values that are still to be tried.
+class _AttemptsWithFallbacks(_Attempts):
+    """Attempts that count anew with the next fallback when a node has failed or the time is over.
 
     Raises:
-        InputNotFoundError, InputValueError: one of them cannot be set.
-        TypeError: they are not a list of mappings.
+        InputNotFoundError, InputValueError: a fallback cannot be set.
+        TypeError: the fallbacks are not a list of mappings.
     """
 
-    def __init__(self, inputs: WorkflowInputs, fallbacks: Iterable[Fallback]) -> None:
+    def __init__(self, inputs: WorkflowInputs, fallbacks: Iterable[Fallback], most: int, backoff: float) -> None:
         if isinstance(fallbacks, Mapping) or not isinstance(fallbacks, Iterable):
             raise TypeError(f"fallbacks must be a list of mappings, one for each attempt, not {fallbacks!r:.80}")
         self._inputs = inputs
-        self._all = [dict(values) for values in fallbacks]
+        self._fallbacks = [dict(values) for values in fallbacks]
         self._tried = 0
-        before = [(field := inputs[key].field, field.snapshot()) for values in self._all for key in values]
+        before = [(field := inputs[key].field, field.snapshot()) for values in self._fallbacks for key in values]
         try:
-            for values in self._all:
+            for values in self._fallbacks:
                 set_all(inputs, values)
         finally:
             for field, state in reversed(before):
                 field.restore(state)
+        super().__init__(most, backoff)
 
-    def apply_next(self, error: InvokeAIError) -> bool:
-        """Set the next values; return whether there were any left."""
-        if self._tried == len(self._all):
-            if self._all:
-                error.add_note(f"All {len(self._all)} fallbacks were tried; the last is {self._all[-1]}.")
-            return False
-        values = self._all[self._tried]
+    def pause_after(self, error: InvokeAIError) -> float | None:
+        """Return the seconds to wait before the next attempt, whose values are set; None if there is none."""
+        if not isinstance(error, RunFailed | RunTimeout):
+            return super().pause_after(error)
+        if self._tried == len(self._fallbacks):
+            if self._fallbacks:
+                error.add_note(f"All {len(self._fallbacks)} fallbacks were tried; the last is {self._fallbacks[-1]}.")
+            return None
+        values = self._fallbacks[self._tried]
         self._tried += 1
         logger.warning("trying again with the values %s: %s", values, error)
         set_all(self._inputs, values)
-        return True
+        self._failed, self.batch_id = 0, None
+        return 0.0
 
 
 def _unusable(name: str, value: object, wanted: str) -> SettingsError:
