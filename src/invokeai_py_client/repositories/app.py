@@ -33,19 +33,19 @@ from invokeai_py_client.wire.calls import app, queue, utilities
 from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
-"""Seconds between two looks for a server that is to come."""
+"""Seconds between two attempts to reach a server that is starting."""
 
 _LEAST_TRY = 0.05
-"""Seconds that a look is given, however late it is."""
+"""The shortest time limit of an attempt, in seconds, however close the deadline is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a server is: reachable, and usable by this client; what it is not, `error` explains.
+    """Whether a server is reachable, and usable by this client. If it is not, `error` says why.
 
-    A server whose queue processor has died is reachable, but not usable: `error` is a `ProcessorStoppedError`.
+    A server whose queue processor has stopped is reachable, but not usable: `error` is a `ProcessorStoppedError`.
 
-    `latency` is the seconds that the server took to answer with its version, which needs no login.
+    `latency` is the number of seconds that the server took to return its version, which requires no login.
     `is_processing_started` is False while the queue is paused.
     """
 
@@ -69,26 +69,26 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def get_version(self) -> str:
-        """The server's version, such as `6.14.2`.
+        """Return the server's version, such as `6.14.2`.
 
         Endpoint: GET /api/v1/app/version (no token needed)
 
         Raises:
-            TransportError: nothing can be reached at the address.
-            NotInvokeAIError: something answers, but it is not an InvokeAI server.
+            TransportError: the server cannot be reached.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
         """
         return await server_version(self._http)
 
     @on_engine
     async def schema_drift(self) -> list[Drift]:
-        """What this server lacks of what the client rests on, or has otherwise: routes, answers, events, nodes.
+        """Return what the client relies on that this server lacks or has changed: routes, responses, events, nodes.
 
-        Nothing is to be expected of the versions that the client is tested with; ask it of a new one.
+        Use this to check a new version of InvokeAI. The versions that the client is tested with have no differences.
 
         Endpoint: GET /openapi.json
 
         Raises:
-            NotInvokeAIError: the document describes no InvokeAI server.
+            NotInvokeAIError: the document does not describe an InvokeAI server.
         """
         call = app.get_openapi()
         document = await self._http.send(call)
@@ -104,13 +104,13 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def health_check(self, timeout: float | None = None) -> Health:  # noqa: ASYNC109
-        """Whether the server can be used now, and how soon it answers. It raises nothing of what it finds.
+        """Check whether the server can be used, and how fast it responds. Problems are returned, not raised.
 
         Endpoint: GET /api/v1/app/version
         Endpoint: GET /api/v1/queue/default/status (a valid token needed)
 
         Args:
-            timeout: seconds for all of it, retries and a login included; None for as long as requests may take.
+            timeout: seconds for the whole check, including retries and a login; None for the limits of the requests.
 
         Raises:
             ClientClosedError: the client is closed.
@@ -147,7 +147,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def wait_until_ready(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109
-        """Wait until the server answers, while it starts say.
+        """Wait until the server responds, for example while it is starting.
 
         Endpoint: GET /api/v1/app/version (no token needed)
 
@@ -155,13 +155,13 @@ class AsyncApp(FixedAttributes):
             timeout: seconds.
 
         Returns:
-            Its version.
+            The server's version.
 
         Raises:
-            NotReadyError: it did not answer for so long; it is a TransportError and a TimeoutError.
-            NotInvokeAIError: something answers, but it is not an InvokeAI server.
-            RedirectedError: it redirects to another server.
-            AuthenticationError: something before it wants a login, likewise ForbiddenError.
+            NotReadyError: the server was not ready in time. `NotReadyError` is a TransportError and a TimeoutError.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
+            RedirectedError: the server redirects to another one.
+            AuthenticationError: a proxy in front of the server requires a login; likewise ForbiddenError.
             SettingsError: the timeout is not a positive number of seconds.
         """
         url = self._http.settings.url
@@ -188,7 +188,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def get_dependencies(self) -> dict[str, str]:
-        """The versions of what the server is made of, such as `{"torch": "2.7.1"}`.
+        """Return the versions of the server's dependencies, such as `{"torch": "2.7.1"}`.
 
         Endpoint: GET /api/v1/app/app_deps
         """
@@ -196,7 +196,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def get_config(self) -> RuntimeConfig:
-        """The server's configuration as it runs, and which settings differ from their defaults.
+        """Return the server's current configuration, and which settings differ from their defaults.
 
         Endpoint: GET /api/v1/app/runtime_config (administrators only)
         """
@@ -204,18 +204,18 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def update_config(self, changes: Mapping[str, Any]) -> RuntimeConfig:
-        """Change a setting while the server runs; few can be, such as `max_queue_history`.
+        """Change settings of the running server. Only a few can be changed, such as `max_queue_history`.
 
         Endpoint: PATCH /api/v1/app/runtime_config (administrators only, InvokeAI 6.12 or later)
 
         Raises:
-            RejectedError: a setting cannot be changed, or not to that.
+            RejectedError: a setting cannot be changed, or does not accept the value.
         """
         return await self._http.send(app.update_config(changes))
 
     @on_engine
     async def get_log_level(self) -> int:
-        """From how severe on the server writes its log: 10 (debug) to 50 (critical), as in `logging`.
+        """Return the level of the server's log, from 10 (debug) to 50 (critical), as in `logging`.
 
         Endpoint: GET /api/v1/app/logging (administrators only)
         """
@@ -223,18 +223,18 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def set_log_level(self, level: int) -> int:
-        """Choose it, until the server ends.
+        """Set the level of the server's log until the server is restarted.
 
         Endpoint: POST /api/v1/app/logging (administrators only)
 
         Raises:
-            RejectedError: there is no such level.
+            RejectedError: the level does not exist.
         """
         return await self._http.send(app.set_log_level(level))
 
     @on_engine
     async def get_invocation_cache(self) -> InvocationCacheStatus:
-        """The cache of nodes' outputs: its size, hits and misses, and whether it is on.
+        """Return the status of the cache of node outputs: its size, hits and misses, and whether it is enabled.
 
         Endpoint: GET /api/v1/app/invocation_cache/status (administrators only)
         """
@@ -242,7 +242,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def enable_invocation_cache(self) -> None:
-        """Use the cache of nodes' outputs again.
+        """Enable the cache of node outputs.
 
         Endpoint: PUT /api/v1/app/invocation_cache/enable (administrators only)
         """
@@ -250,7 +250,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def disable_invocation_cache(self) -> None:
-        """Run every node, even one that has run with the same inputs before.
+        """Disable the cache of node outputs: every node runs, even if it has run with the same inputs before.
 
         Endpoint: PUT /api/v1/app/invocation_cache/disable (administrators only)
         """
@@ -258,7 +258,7 @@ class AsyncApp(FixedAttributes):
 
     @on_engine
     async def clear_invocation_cache(self) -> None:
-        """Forget the outputs of nodes.
+        """Clear the cache of node outputs.
 
         Endpoint: DELETE /api/v1/app/invocation_cache (administrators only)
         """
@@ -268,18 +268,18 @@ class AsyncApp(FixedAttributes):
     async def dynamic_prompts(
         self, prompt: str, *, max_prompts: int = 100, combinatorial: bool = True, seed: int | None = None
     ) -> list[str]:
-        """The prompts that a template such as `a {red|blue} tiger` makes.
+        """Return the prompts that a template such as `a {red|blue} tiger` expands to.
 
         Endpoint: POST /api/v1/utilities/dynamicprompts
 
         Args:
             prompt: the template.
-            max_prompts: at most so many, 1..10000.
-            combinatorial: all combinations, in order; else so many chosen at random.
-            seed: of the choice.
+            max_prompts: the maximum number of prompts, from 1 to 10,000.
+            combinatorial: return the combinations in order; otherwise choose `max_prompts` of them at random.
+            seed: the random seed of the choice.
 
         Raises:
-            PromptTemplateError: the template cannot be read.
+            PromptTemplateError: the template cannot be parsed.
         """
         call = utilities.dynamic_prompts(prompt, max_prompts=max_prompts, combinatorial=combinatorial, seed=seed)
         result = await self._http.send(call)

@@ -1,4 +1,4 @@
-"""What a server's OpenAPI document lacks of what this client rests on: the first thing to ask of a new version."""
+"""Compare a server's OpenAPI document with what this client relies on; the first check of a new InvokeAI version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NODES = (
     *(f"{kind}_{what}" for kind in ("integer", "float", "string", "image") for what in ("batch", "generator")),
     *("collect", "iterate", "if", "image_collection", "core_metadata", "call_saved_workflow"),
 )
-"""The node types for which the web UI, and so this client, has rules of their own."""
+"""The node types that the web UI, and so this client, treats specially."""
 
 _DEEPEST = 5
 
@@ -34,7 +34,7 @@ Answer = type[Any]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that this client rests on and the server does not have, or has otherwise.
+    """One thing that this client relies on, and that the server lacks or has changed.
 
     `kind` is `route`, `query`, `answer`, `event` or `node`.
     """
@@ -49,7 +49,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class KnownRoute:
-    """A route that this client has a call for: as the OpenAPI document names it, with the query and answer."""
+    """A route that this client calls: its path in the OpenAPI document, its query parameters and its response."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class KnownRoute:
 
 
 def known_routes() -> list[KnownRoute]:
-    """Every route that this client has a call for, found by making each call once with its parameters' own names."""
+    """Return every route that this client calls, found by making each `Call` with the names of its parameters."""
     return [
         _route(f"{module.__name__.rsplit('.', 1)[-1]}.{name}", function)
         for module in _modules()
@@ -69,17 +69,17 @@ def known_routes() -> list[KnownRoute]:
 
 
 def schema_drift(document: Mapping[str, Any]) -> list[Drift]:
-    """Compare a server's OpenAPI document with what this client rests on.
+    """Compare a server's OpenAPI document with what this client relies on.
 
     Args:
-        document: what `/openapi.json` answers, parsed.
+        document: the parsed response of `/openapi.json`.
 
     Returns:
-        The differences; nothing if the server has all that is needed. What an older server lacks, and this client
-        does without, is among them too.
+        The differences; empty if the server has everything. They include what an older server lacks and this client
+        can do without.
 
     Raises:
-        WorkflowError: it describes no nodes, so it is not an InvokeAI server's.
+        WorkflowError: the document describes no nodes, so the server is not an InvokeAI server.
     """
     return [*_routes(document), *_events(document), *_nodes(NodeTemplates.from_openapi(document))]
 
@@ -105,7 +105,7 @@ def _route(name: str, function: Any) -> KnownRoute:
 
 
 def _sample(name: str, hint: Any) -> Any:
-    """A value that a call can be made with: for text, its own name, so that the path becomes the route's."""
+    """Return a value with which a call can be made: for a text, `{name}`, so that the path is that of the route."""
     kind = typing.get_origin(hint) or hint
     if kind is bool:
         return False
@@ -166,7 +166,7 @@ def _answer(what: str, answer: Answer, operation: Mapping[str, Any], document: M
 
 
 def _required(answer: Answer) -> dict[str, Any]:
-    """The types of what an answer must have, by the server's names."""
+    """Return the types of the required fields of a response, by the server's names."""
     if issubclass(answer, EnqueueResult):
         return {
             name: hint for name, hint in typing.get_type_hints(answer).items() if name not in answer._field_defaults
@@ -176,7 +176,7 @@ def _required(answer: Answer) -> dict[str, Any]:
 
 
 def _objects(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
-    """The properties of every object in a schema, the references followed."""
+    """Yield the properties of every object in a schema, following references."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
     if depth == 0:

@@ -32,10 +32,9 @@ class InputTable:
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from invokeai_py_client.notebook.output import mimebundle
         from invokeai_py_client.notebook.views import inputs_view
 
-        return mimebundle(lambda: inputs_view(self.title, _HEADINGS, self.rows))
+        return output.mimebundle(lambda: inputs_view(self.title, _HEADINGS, self.rows))
 
 
 def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:

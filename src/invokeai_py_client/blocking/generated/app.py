@@ -16,36 +16,36 @@ class App(Blocking[AsyncApp]):
     """The server itself: `client.app`, awaited `client.aio.app`."""
 
     def get_version(self) -> str:
-        """The server's version, such as `6.14.2`.
+        """Return the server's version, such as `6.14.2`.
 
         Endpoint: GET /api/v1/app/version (no token needed)
 
         Raises:
-            TransportError: nothing can be reached at the address.
-            NotInvokeAIError: something answers, but it is not an InvokeAI server.
+            TransportError: the server cannot be reached.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
         """
         return self._aio._engine.block(self._aio.get_version())
 
     def schema_drift(self) -> list[Drift]:
-        """What this server lacks of what the client rests on, or has otherwise: routes, answers, events, nodes.
+        """Return what the client relies on that this server lacks or has changed: routes, responses, events, nodes.
 
-        Nothing is to be expected of the versions that the client is tested with; ask it of a new one.
+        Use this to check a new version of InvokeAI. The versions that the client is tested with have no differences.
 
         Endpoint: GET /openapi.json
 
         Raises:
-            NotInvokeAIError: the document describes no InvokeAI server.
+            NotInvokeAIError: the document does not describe an InvokeAI server.
         """
         return self._aio._engine.block(self._aio.schema_drift())
 
     def health_check(self, timeout: float | None = None) -> Health:
-        """Whether the server can be used now, and how soon it answers. It raises nothing of what it finds.
+        """Check whether the server can be used, and how fast it responds. Problems are returned, not raised.
 
         Endpoint: GET /api/v1/app/version
         Endpoint: GET /api/v1/queue/default/status (a valid token needed)
 
         Args:
-            timeout: seconds for all of it, retries and a login included; None for as long as requests may take.
+            timeout: seconds for the whole check, including retries and a login; None for the limits of the requests.
 
         Raises:
             ClientClosedError: the client is closed.
@@ -56,7 +56,7 @@ class App(Blocking[AsyncApp]):
         return self._aio._engine.block(work)
 
     def wait_until_ready(self, timeout: float = 60.0) -> str:
-        """Wait until the server answers, while it starts say.
+        """Wait until the server responds, for example while it is starting.
 
         Endpoint: GET /api/v1/app/version (no token needed)
 
@@ -64,13 +64,13 @@ class App(Blocking[AsyncApp]):
             timeout: seconds.
 
         Returns:
-            Its version.
+            The server's version.
 
         Raises:
-            NotReadyError: it did not answer for so long; it is a TransportError and a TimeoutError.
-            NotInvokeAIError: something answers, but it is not an InvokeAI server.
-            RedirectedError: it redirects to another server.
-            AuthenticationError: something before it wants a login, likewise ForbiddenError.
+            NotReadyError: the server was not ready in time. `NotReadyError` is a TransportError and a TimeoutError.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
+            RedirectedError: the server redirects to another one.
+            AuthenticationError: a proxy in front of the server requires a login; likewise ForbiddenError.
             SettingsError: the timeout is not a positive number of seconds.
         """
         work = self._aio.wait_until_ready(timeout)
@@ -78,73 +78,73 @@ class App(Blocking[AsyncApp]):
         return self._aio._engine.block(work)
 
     def get_dependencies(self) -> dict[str, str]:
-        """The versions of what the server is made of, such as `{"torch": "2.7.1"}`.
+        """Return the versions of the server's dependencies, such as `{"torch": "2.7.1"}`.
 
         Endpoint: GET /api/v1/app/app_deps
         """
         return self._aio._engine.block(self._aio.get_dependencies())
 
     def get_config(self) -> RuntimeConfig:
-        """The server's configuration as it runs, and which settings differ from their defaults.
+        """Return the server's current configuration, and which settings differ from their defaults.
 
         Endpoint: GET /api/v1/app/runtime_config (administrators only)
         """
         return self._aio._engine.block(self._aio.get_config())
 
     def update_config(self, changes: Mapping[str, Any]) -> RuntimeConfig:
-        """Change a setting while the server runs; few can be, such as `max_queue_history`.
+        """Change settings of the running server. Only a few can be changed, such as `max_queue_history`.
 
         Endpoint: PATCH /api/v1/app/runtime_config (administrators only, InvokeAI 6.12 or later)
 
         Raises:
-            RejectedError: a setting cannot be changed, or not to that.
+            RejectedError: a setting cannot be changed, or does not accept the value.
         """
         work = self._aio.update_config(changes)
         del changes
         return self._aio._engine.block(work)
 
     def get_log_level(self) -> int:
-        """From how severe on the server writes its log: 10 (debug) to 50 (critical), as in `logging`.
+        """Return the level of the server's log, from 10 (debug) to 50 (critical), as in `logging`.
 
         Endpoint: GET /api/v1/app/logging (administrators only)
         """
         return self._aio._engine.block(self._aio.get_log_level())
 
     def set_log_level(self, level: int) -> int:
-        """Choose it, until the server ends.
+        """Set the level of the server's log until the server is restarted.
 
         Endpoint: POST /api/v1/app/logging (administrators only)
 
         Raises:
-            RejectedError: there is no such level.
+            RejectedError: the level does not exist.
         """
         work = self._aio.set_log_level(level)
         del level
         return self._aio._engine.block(work)
 
     def get_invocation_cache(self) -> InvocationCacheStatus:
-        """The cache of nodes' outputs: its size, hits and misses, and whether it is on.
+        """Return the status of the cache of node outputs: its size, hits and misses, and whether it is enabled.
 
         Endpoint: GET /api/v1/app/invocation_cache/status (administrators only)
         """
         return self._aio._engine.block(self._aio.get_invocation_cache())
 
     def enable_invocation_cache(self) -> None:
-        """Use the cache of nodes' outputs again.
+        """Enable the cache of node outputs.
 
         Endpoint: PUT /api/v1/app/invocation_cache/enable (administrators only)
         """
         return self._aio._engine.block(self._aio.enable_invocation_cache())
 
     def disable_invocation_cache(self) -> None:
-        """Run every node, even one that has run with the same inputs before.
+        """Disable the cache of node outputs: every node runs, even if it has run with the same inputs before.
 
         Endpoint: PUT /api/v1/app/invocation_cache/disable (administrators only)
         """
         return self._aio._engine.block(self._aio.disable_invocation_cache())
 
     def clear_invocation_cache(self) -> None:
-        """Forget the outputs of nodes.
+        """Clear the cache of node outputs.
 
         Endpoint: DELETE /api/v1/app/invocation_cache (administrators only)
         """
@@ -153,18 +153,18 @@ class App(Blocking[AsyncApp]):
     def dynamic_prompts(
         self, prompt: str, *, max_prompts: int = 100, combinatorial: bool = True, seed: int | None = None
     ) -> list[str]:
-        """The prompts that a template such as `a {red|blue} tiger` makes.
+        """Return the prompts that a template such as `a {red|blue} tiger` expands to.
 
         Endpoint: POST /api/v1/utilities/dynamicprompts
 
         Args:
             prompt: the template.
-            max_prompts: at most so many, 1..10000.
-            combinatorial: all combinations, in order; else so many chosen at random.
-            seed: of the choice.
+            max_prompts: the maximum number of prompts, from 1 to 10,000.
+            combinatorial: return the combinations in order; otherwise choose `max_prompts` of them at random.
+            seed: the random seed of the choice.
 
         Raises:
-            PromptTemplateError: the template cannot be read.
+            PromptTemplateError: the template cannot be parsed.
         """
         work = self._aio.dynamic_prompts(prompt, max_prompts=max_prompts, combinatorial=combinatorial, seed=seed)
         del prompt, max_prompts, combinatorial, seed
