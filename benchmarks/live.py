@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import aiohttp
 from tests.conftest import SLEEP
@@ -174,14 +175,10 @@ def latency(url: str) -> None:
             arrived[payload["item_id"]] = time.perf_counter()
         received(self, name, payload)
 
-    EventListener.received = noted  # type: ignore[method-assign]
-    try:
-        with InvokeAIClient.from_url(url) as client:
-            wf = _nothing(client)
-            blocking = [_blocking(wf, arrived) for _ in range(60)]
-            awaited = asyncio.run(_awaited(wf, arrived))
-    finally:
-        EventListener.received = received  # type: ignore[method-assign]
+    with mock.patch.object(EventListener, "received", noted), InvokeAIClient.from_url(url) as client:
+        wf = _nothing(client)
+        blocking = [_blocking(wf, arrived) for _ in range(60)]
+        awaited = asyncio.run(_awaited(wf, arrived))
     show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
     show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
 

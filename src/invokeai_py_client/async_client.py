@@ -341,7 +341,7 @@ class AsyncClient(FixedAttributes):
         return await self._raw.send(method, path, body=json, params=params, headers=headers, timeout=timeout)
 
     def stream_queue_events(self, queue_id: str = "default") -> public.EventStream:
-        """Stream all events of a queue, whoever submitted the items. The stream does not end by itself.
+        """Stream all events of a queue, including those of other clients. The stream does not end by itself.
 
         The client subscribes when the stream is entered with `with` or `async with`, or else when the first event is
         requested. A `reconnected` event means that the socket was disconnected, and that events in between are missing.

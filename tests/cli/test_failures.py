@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.cli.conftest import CLI
+from tests.support.status_server import status_server
 
 from invokeai_py_client.cli.failures import CODES
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers `/<status>/...` with that status; but a version is told by all except `/404/...`."""
-
-    def do_GET(self) -> None:
-        status = int(self.path.split("/")[1])
-        is_version = self.path.endswith("/app/version") and status != 404
-        body = b'{"version": "6.14.2"}' if is_version else b'{"detail": "because"}'
-        self.send_response(200 if is_version else status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_PUT = do_GET
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def answers() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with status_server(tells_version=True) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import pickle
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from tests.documents import node
 from tests.faults.proxy import FaultProxy
+from tests.support.status_server import status_server
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.local import LocalServer
@@ -139,34 +138,10 @@ def test_a_server_that_goes_away_between_two_calls(server: LocalServer, blur: di
 EMPTY = {"name": "empty", "nodes": [], "edges": [], "meta": {"version": "3.0.0"}}
 
 
-class _Answers(http.server.BaseHTTPRequestHandler):
-    """Answers every request with the status that the path's first part says."""
-
-    def do_GET(self) -> None:
-        status = int(self.path.split("/")[1])
-        if status == 0:
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        body = b"<html>hello</html>" if status == 200 else b'{"detail": "because"}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Type", "text/html" if status == 200 else "application/json")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def other_server() -> Iterator[str]:
-    """A web server that is not InvokeAI: `<url>/<status>/...` answers with that status, 0 hangs up."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with status_server() as url:
+        yield url
 
 
 @pytest.mark.parametrize(

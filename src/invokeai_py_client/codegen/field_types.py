@@ -98,14 +98,14 @@ def _range_of(definition: WorkflowDefinition, one: WorkflowInput) -> str:
         return _lengths_of(template)
     narrowed = dataclasses.replace(
         template,
-        minimum=_one_of(max, template.minimum, settings.get("min")),
-        maximum=_one_of(min, template.maximum, settings.get("max")),
+        minimum=max(_given(template.minimum, settings.get("min")), default=None),
+        maximum=min(_given(template.maximum, settings.get("max")), default=None),
     )
     return bounds(narrowed).strip()
 
 
-def _one_of(choose: Any, *numbers: float | None) -> float | None:
-    return choose((number for number in numbers if number is not None), default=None)  # type: ignore[no-any-return]
+def _given(*numbers: float | None) -> list[float]:
+    return [number for number in numbers if number is not None]
 
 
 def _lengths_of(template: InputTemplate) -> str:

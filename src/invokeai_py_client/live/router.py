@@ -105,7 +105,7 @@ class Router:
         return {item_id: run.state.batch_id for item_id in item_ids for run in self._of_item.get(item_id, ())}
 
     def watch_queue(self, queue_id: str, watcher: Watcher) -> None:
-        """Call `watcher` with each event of a queue, whoever submitted the items."""
+        """Call `watcher` with each event of a queue, including those of other clients' items."""
         self._queue_watchers.setdefault(queue_id, []).append(watcher)
 
     def unwatch_queue(self, queue_id: str, watcher: Watcher) -> None:

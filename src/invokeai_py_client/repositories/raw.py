@@ -79,7 +79,7 @@ class RawRequests:
         try:
             status = QueueStatus.model_validate(response.json())
         except ValidationError:
-            # What it means is for whoever asked to see.
+            # The caller decides what it means.
             return response
         return _with_body(response, {**response.json(), **{name: status[name] for name in FLAT_COUNTS}})
 
@@ -182,7 +182,7 @@ def _of_answer(response: Response, name: str) -> Any:
     try:
         answer = response.json()
     except (NotInvokeAIError, ServerError):
-        # That is for whoever asked to see.
+        # The caller decides what it means.
         return None
     return answer.get(name) if isinstance(answer, Mapping) else None
 

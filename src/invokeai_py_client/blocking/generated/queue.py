@@ -258,7 +258,7 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def clear(self) -> DeletedItems:
-        """Cancel what runs and delete every item of the queue, whoever submitted it; `deleted` is their number.
+        """Cancel what runs and delete all items of the queue, of all clients; `deleted` is their number.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/clear
 

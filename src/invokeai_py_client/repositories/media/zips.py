@@ -63,7 +63,7 @@ async def download_zip(
                 ended[name] = None
             changed.set()
 
-    # Its events come to whoever listens to the default queue.
+    # Its events are sent to the subscribers of the default queue.
     unwatch = await tracker.watch_queue("default", watcher)
     try:
         if not tracker.listener.is_connected:

@@ -105,7 +105,7 @@ class AsyncInstallJob(FixedAttributes):
                 if event.raw.get("id") == self.record.id and str(event.get("name", "")).startswith("model_install_"):
                     changed.set()
 
-        # Its events come to whoever listens to the default queue.
+        # Its events are sent to the subscribers of the default queue.
         unwatch = await self._tracker.watch_queue("default", watcher)
         limit = asyncio.timeout(timeout)
         try:

@@ -289,7 +289,7 @@ class AsyncQueue(FixedAttributes):
 
     @on_engine
     async def clear(self) -> DeletedItems:
-        """Cancel what runs and delete every item of the queue, whoever submitted it; `deleted` is their number.
+        """Cancel what runs and delete all items of the queue, of all clients; `deleted` is their number.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/clear
 
