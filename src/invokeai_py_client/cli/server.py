@@ -211,16 +211,12 @@ def _local_server(
     from invokeai_py_client.local import DEFAULT_VERSION, LocalServer
 
     return LocalServer(
-        _absolute(root),
+        root,
         version=version or DEFAULT_VERSION,
         config={"port": port} if port else None,
         start_timeout=timeout,
         report=session.output.note,
     )
-
-
-def _absolute(root: Path | None) -> Path | None:
-    return None if root is None else Path(os.path.abspath(root))
 
 
 def _all_running() -> list[RunningServer]:
@@ -236,8 +232,8 @@ def _running(root: Path | None) -> RunningServer:
         Failure: there is none, or there are several.
     """
     servers = _all_running()
-    path = _absolute(root)
-    fitting = [server for server in servers if path is None or server.root == str(path)]
+    path = None if root is None else os.path.abspath(root)
+    fitting = [server for server in servers if path is None or server.root == path]
     if len(fitting) > 1:
         raise Failure(
             "ambiguous",

@@ -82,7 +82,9 @@ class LocalServer:
         self._cache = _cache_folder() if cache is None else Path(cache).absolute()
         self._environment = ServerEnvironment(self._cache, version, exclude_newer)
         self.version = version
-        self.root = self._cache / "roots" / self._environment.folder.name if root is None else Path(root).absolute()
+        default = self._cache / "roots" / self._environment.folder.name
+        # A folder has one path, also where `..` is in it: by its path a server that was left running is found.
+        self.root = Path(os.path.abspath(default if root is None else root))
         self._config = dict(config or {})
         self._start_timeout = start_timeout
         self._report = report

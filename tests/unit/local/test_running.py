@@ -53,6 +53,14 @@ def test_a_detached_server_goes_on_and_another_program_finds_and_stops_it(fake_c
     assert not found.stop()
 
 
+def test_a_detached_server_is_found_by_another_spelling_of_its_folder(fake_cache: Path) -> None:
+    server(fake_cache, RUNS)
+    spelled = fake_cache / "gone" / ".." / "root"
+    local = LocalServer(spelled, version="1.0", cache=fake_cache, report=lambda step: None).start(detached=True)
+    (found,) = running_servers()
+    assert (found.pid, found.root) == (local.pid, str(fake_cache / "root"))
+
+
 def test_a_detached_server_that_its_own_program_stops_is_forgotten(fake_cache: Path) -> None:
     local = server(fake_cache, RUNS).start(detached=True)
     assert [one.pid for one in running_servers()] == [local.pid]
