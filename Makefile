@@ -65,8 +65,9 @@ mutants: $(VENV)/.synced  ## Print how many sampled mutants the unit and propert
 	$(UV) sync --quiet --locked --inexact --all-extras --group mutants
 	$(RUN) scripts/mutants.py
 
-bench: $(VENV)/.synced  ## Print the benchmarks
-	$(RUN) -m benchmarks
+bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes ten minutes; PARTS="startup events": only these)
+	$(UV) sync --quiet --locked --inexact --all-extras --group bench
+	$(RUN) -m benchmarks $(PARTS)
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
 	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
