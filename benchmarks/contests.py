@@ -58,10 +58,13 @@ class Contestant:
         """Run a contest; return its result, the CPU seconds and the peak memory of its process."""
         module = f"benchmarks.peers.{self.script}"
         command: list[str | Path] = [self.python, "-m", module, contest, json.dumps(arguments)]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=TIMEOUT)
         told: dict[str, Any] = json.loads(done.stdout)
         return told
 
+
+TIMEOUT = 180
+"""Seconds after which a contestant has failed."""
 
 AIOHTTP = f"aiohttp=={version('aiohttp')}"
 FLOOR = Contestant("aiohttp and a websocket by hand", "floor", (AIOHTTP,))
@@ -130,7 +133,7 @@ def starts(workflow: str, graph: str) -> Iterator[Figure]:
         def start(contestant: Contestant) -> float:
             script = ROOT / "benchmarks" / "peers" / "start" / f"{contestant.script}.py"
             began = time.perf_counter()
-            subprocess.run([contestant.python, script, url, workflow, graph], check=True)
+            subprocess.run([contestant.python, script, url, workflow, graph], check=True, timeout=TIMEOUT)
             assert server.enqueued_at is not None
             return server.enqueued_at - began
 
@@ -182,8 +185,8 @@ def gatherings(url: str, given: dict[str, str]) -> Iterator[Figure]:
     """50 runs that are submitted and awaited together."""
     yield from _processes("gathered", f"{TOGETHER} runs together", url, ROUNDS, count=TOGETHER, **given)
     (peer,) = [contestant for contestant in CONTESTANTS if contestant.script == "client_1_1"]
-    returned = peer.run("gathered_awaited", url=url, count=TOGETHER, **given)["result"]
-    yield figure(f"waits of {TOGETHER} runs together that returned", "", [returned], contestant=AWAITED)
+    returned = peer.run("gathered_awaited", url=url, count=10, **given)["result"]
+    yield figure("waits that returned, of 10 runs together", "", [returned], contestant=AWAITED)
 
 
 def batches(url: str, given: dict[str, str]) -> Iterator[Figure]:

@@ -1,7 +1,7 @@
 """invokeai-python 0.6.2: a graph from a file, and its own wait, which polls ten times a second.
 
 It reads no workflow of the web UI, and its wait takes a batch of one item only: for more, this script asks for the
-status of the batch in the same way.
+status of the batch in the same way. Its `wait_invoke` does not return: it cannot read the version of this server.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ async def rows(url: str, workflow: str, graph: str, count: int) -> float:
 
 async def upload(url: str, picture: str, count: int) -> float:
     async with Invoke(url) as invoke:
-        await invoke.wait_invoke()
+        await invoke.app.get_async("app/version", 1)
         return await several([picture] * count, lambda path: invoke.images.upload(Path(path).read_bytes(), "user"))
 
 
 async def download(url: str, names: list[str], folder: str) -> float:
     async with Invoke(url) as invoke:
-        await invoke.wait_invoke()
+        await invoke.app.get_async("app/version", 1)
 
         async def one(name: str) -> None:
             Path(folder, name).write_bytes(await invoke.images.get_full(name))
