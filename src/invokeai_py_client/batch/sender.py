@@ -28,9 +28,9 @@ _REFILL_AT = 3
 """The queue is filled up when a third of the window is left: it does not run dry, and the chunks are large."""
 
 _FIRST_CHUNK = 1000
-_GROWTH = 4
-"""The first chunk is small, so that the server stores it while the next one is made ready; each may be that many times
-larger than the one before."""
+_LARGEST_CHUNK = 10_000
+"""In rows. The first chunk is small, so that the server stores it while the next one is made ready. The others are as
+large as there is room for: each request costs the server some time of its own."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
@@ -153,7 +153,7 @@ class ChunkSender:
                     break
                 taken += len(part)
                 is_filling = len(part) == limit < room
-                limit *= _GROWTH
+                limit = _LARGEST_CHUNK
                 try:
                     if prepared is None:
                         prepared = await self._control.patiently(partial(self._bodies.prepare, group))
