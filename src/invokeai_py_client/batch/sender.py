@@ -110,7 +110,7 @@ class ChunkSender:
         return self._request is not None
 
     def give_up(self) -> None:
-        """Withdraw the chunk that is being sent; its rows are unsent then."""
+        """Withdraw the chunk that is being sent. Its rows are unsent again once it is sure that the server has none."""
         if self._request is not None:
             self._request.cancel()
 
@@ -234,9 +234,14 @@ class ChunkSender:
             )
             arrived = await self._request
         except asyncio.CancelledError:
-            self._follower.drop(chunk)
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            is_over = task is not None and bool(task.cancelling())
+            if is_over or control.is_canceled:
+                self._follower.drop(chunk)
+            else:
+                # The server may store it all the same before the withdrawal reaches it.
+                self._follower.find_again(chunk)
+            if is_over:
                 raise
             # It was not this task, but the request that was given up.
             return
