@@ -1,4 +1,4 @@
-"""How a plan is made: the options of `wf.plan`, checked."""
+"""The options of `wf.plan`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Seeds = int | Sequence[int] | Literal["random"]
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
+    """The options of a plan; see `AsyncWorkflowHandle.plan`."""
 
     combine: Combine = "product"
     seeds: Seeds | None = None
@@ -33,10 +33,10 @@ class PlanOptions:
     on_bad_row: OnBadRow = "raise"
 
     def checked(self) -> PlanOptions:
-        """Return the options, of which each must be one that there is.
+        """Return the options after validation.
 
         Raises:
-            SettingsError: one cannot be used.
+            SettingsError: an option has an invalid value.
         """
         for name, known in (
             ("combine", ("product", "zip")),
@@ -56,21 +56,21 @@ class PlanOptions:
 
     @property
     def expand(self) -> Expand | None:
-        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
+        """How dynamic prompts are expanded: by default `random` if there are wildcards."""
         return self.dynamic_prompts or ("random" if self.wildcards is not None else None)
 
 
 def whole(value: object) -> int | None:
-    """Return a whole number as an int; None for anything else, booleans too."""
+    """Return a whole number as an int; None for anything else, including booleans."""
     try:
         return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
     except TypeError:
-        # An array of numpy has the method, and is one number only where it has one element.
+        # A numpy array has the method, but only converts if it has exactly one element.
         return None
 
 
 def unusable(name: str, value: object, wanted: str) -> SettingsError:
-    """Return the error for an option that cannot be used."""
+    """Return the error for an option with an invalid value."""
     return SettingsError(
         f"`{name}` must be {wanted}, got {shortened(value)}.", setting=name, hint="Nothing was planned."
     )
