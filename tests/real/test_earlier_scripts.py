@@ -183,12 +183,12 @@ def sdxl_file(tmp_path: Path) -> Path:
 def on_form(text_to_image: WorkflowDefinition, tmp_path: Path) -> Path:
     """The text-to-image workflow with more of its inputs on the form, from a machine with another model."""
     document = text_to_image.to_dict()
-    for node in document["nodes"]:
-        inputs = node["data"].get("inputs", {})
-        if node["data"]["type"] == "main_model_loader":
+    for each in document["nodes"]:
+        inputs = each["data"].get("inputs", {})
+        if each["data"]["type"] == "main_model_loader":
             inputs["model"]["value"] = {"key": "a", "hash": "b", "name": "Dream", "base": "sd-1", "type": "main"}
         for name in {"scheduler", "cfg_scale", "board"} & inputs.keys():
-            shown = {"nodeId": node["id"], "fieldName": name}
+            shown = {"nodeId": each["id"], "fieldName": name}
             if shown not in document["exposedFields"]:
                 document["exposedFields"].append(shown)
     document["form"] = None
