@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from invokeai_py_client.mapping import ReadsAsMapping
@@ -121,8 +121,10 @@ class ProgressReport(NamedTuple):
 
     def payload(self) -> dict[str, Any]:
         """Read the whole message."""
-        _, payload = json.loads(self.text[self.text.index("[") :])
-        return {**payload, "image": self.image}
+        payload: dict[str, Any] = json.loads(self.text[self.text.index("[") :])[1]
+        if "image" in payload:
+            payload["image"] = self.image
+        return payload
 
     def event(self) -> GeneratorProgress:
         """Return the event, as somebody sees it who follows no run."""
@@ -158,9 +160,9 @@ class _ReadOnDemand(InvocationEvent):
             if name in ProgressReport._fields:
                 return getattr(report, name)
             whole = _progress(report.payload())
-            for one in self.__dataclass_fields__:
-                if one not in _COUNTED or one == name:
-                    _set(self, one, getattr(whole, one))
+            for one in fields(whole):
+                if one.name not in _COUNTED or one.name == name:
+                    _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
 
 
@@ -190,7 +192,7 @@ class GeneratorProgress(_ReadOnDemand):
 
     @property
     def has_preview(self) -> bool:
-        """Whether the node shows a picture of its work. Unlike `preview`, this does not decode the picture."""
+        """Whether the message has a picture. Unlike `preview`, this does not decode it."""
         return self._image is not None
 
     def without_preview(self) -> GeneratorProgress:
@@ -202,7 +204,7 @@ class GeneratorProgress(_ReadOnDemand):
 
     @property
     def _image(self) -> Any:
-        report = getattr(self, "_report", None)
+        report: ProgressReport | None = getattr(self, "_report", None)
         return self.raw.get("image") if report is None else report.image
 
 
