@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def draw() -> None:
     figures = kept()
     plots: dict[str, Callable[[Sequence[Figure], Colors], Drawing]] = {"contests": contests, "scale": scale}
     for theme, colors in THEMES.items():
-        style = {
+        style: dict[Any, Any] = {
             "figure.facecolor": colors["background"],
             "axes.facecolor": colors["background"],
             "axes.edgecolor": colors["grid"],

@@ -68,9 +68,9 @@ def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeA
         library.create_workflow(definition.name)
     assert set(caught.value.choices) == {w.workflow_id for w in both}
     default = next(w for w in both if w.category == "default")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         library.delete_workflow(default.workflow_id)
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         library.update_workflow(default.workflow_id, definition)
     library.delete_workflow(own)
 
