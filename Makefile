@@ -30,7 +30,7 @@ test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in 
 # Each worker would compile all tests each time if Python were told to keep nothing.
 unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
-	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
+	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py
 
 generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of an awaited one
 	$(RUN) scripts/generate_blocking.py

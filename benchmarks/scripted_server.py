@@ -1,9 +1,9 @@
 """A server that pushes events as fast as a socket takes them.
 
-Call it by `python -m benchmarks.scripted_server RUNS EVENTS [TIMES]`.
+Call it by `python -m benchmarks.scripted_server RUNS EVENTS`.
 
-Its frames are written beforehand, so that what is measured at the other end is the client. It prints its address, and
-pushes when the last of RUNS items has been enqueued: all EVENTS, so many TIMES, then the end of each item.
+Its frames are written beforehand, 100,000 at a time, so that what is measured at the other end is the client. It prints
+its address, and pushes when the last of RUNS items has been enqueued: all EVENTS, then the end of each item.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from aiohttp import web
 
 OPENAPI = gzip.decompress((Path(__file__).parents[1] / "tests" / "data" / "openapi-6.14.2.json.gz").read_bytes())
 
+AT_ONCE = 100_000
+
 
 class ScriptedServer:
     """Speaks just enough of Socket.IO and of the queue's routes for one client."""
 
-    def __init__(self, runs: int, events: int, times: int = 1) -> None:
+    def __init__(self, runs: int, events: int) -> None:
         self._runs = runs
         self._events = events
-        self._times = times
         self._batches: list[str] = []
         self.enqueued_at: float | None = None
         """When the last batch arrived, on the clock of `time.perf_counter`."""
@@ -110,14 +111,17 @@ class ScriptedServer:
         )
 
     async def _push(self) -> None:
-        frames = [self._frame(n % self._runs, n // self._runs) for n in range(self._events)]
         ends = [self._end(place) for place in range(self._runs)]
-        await asyncio.sleep(0.5)
+        for start in range(0, self._events, AT_ONCE):
+            numbers = range(start, min(start + AT_ONCE, self._events))
+            frames = [self._frame(number % self._runs, number // self._runs) for number in numbers]
+            await asyncio.sleep(0.5)
+            await self._send(frames)
+        await self._send(ends)
+
+    async def _send(self, frames: list[str]) -> None:
         assert self._socket is not None
-        for _ in range(self._times):
-            for frame in frames:
-                await self._socket.send_str(frame)
-        for frame in ends:
+        for frame in frames:
             await self._socket.send_str(frame)
 
     def _item(self, place: int, **more: Any) -> dict[str, Any]:
@@ -140,7 +144,7 @@ class ScriptedServer:
             invocation=node,
             invocation_source_id="add",
             message="Denoising",
-            percentage=(step % 1000) / 1000,
+            percentage=step * self._runs / self._events,
             image=None,
         )
         return "42" + json.dumps(["invocation_progress", event])
@@ -150,4 +154,4 @@ class ScriptedServer:
 
 
 if __name__ == "__main__":
-    asyncio.run(ScriptedServer(*map(int, sys.argv[1:])).serve())
+    asyncio.run(ScriptedServer(int(sys.argv[1]), int(sys.argv[2])).serve())
