@@ -41,7 +41,8 @@ def scale() -> Iterator[Figure]:
         for told in measured("submissions", url, LIVE[-1]):
             yield figure("CPU of a submission beside live runs", "ms", told["cpu"], scale=1000, at=told["live"])
             goal = 150 if told["live"] == LIVE[-1] else None
-            yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
+            if told["live"] > 1:
+                yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
     for count in LIVE:
         with server("benchmarks.scripted_server", count, EVENTS) as url:
             yield figure(
