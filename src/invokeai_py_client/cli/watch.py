@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.keys import ending_as_interrupted, left_while_stopped, single_keys
+from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys, state_of_terminal
 from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -111,7 +111,7 @@ def _show_screen(session: Session, client: InvokeAIClient, queue_id: str) -> Non
     keeper = _Keeper(client, queue_id, view)
     screen = QueueScreen(view)
     live = Live(screen, console=session.output.console(), screen=True, refresh_per_second=_FRAMES)
-    with keeper, single_keys() as read_key, live, left_while_stopped(live.stop, live.start):
+    with keeper, single_keys() as read_key, state_of_terminal(live.start, live.stop):
         while read_key(1 / _FRAMES) not in ("q", "Q"):
             keeper.check()
 
