@@ -64,7 +64,7 @@ def test_a_rejected_workflow_lists_its_problems() -> None:
 
 def test_hints_speak_of_commands_and_keep_the_close_match() -> None:
     error = errors.InputNotFoundError(
-        "No input answers to 'Widht'.", key="Widht", choices=("Width",), hint="Did you mean 'Width'? wf.nodes lists ..."
+        "No input matches 'Widht'.", key="Widht", choices=("Width",), hint="Did you mean 'Width'? wf.nodes lists ..."
     )
     assert failure_of(error).hint.startswith("Did you mean 'Width'? The command inputs lists")
 
