@@ -142,6 +142,16 @@ class LineFile:
         return 0
 
 
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the content of each line of a file, which another process may be appending to.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        yield from (content for content in map(_object_in, file) if content is not None)
+
+
 def _object_in(line: bytes) -> dict[str, Any] | None:
     try:
         content = read_json(line.decode("utf-8", "surrogatepass"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys
+from invokeai_py_client.cli.keys import ending_as_interrupted, left_while_stopped, single_keys
 from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -58,7 +58,7 @@ _EVENT_FACTS = (
 @click.command(
     "watch",
     cls=Command,
-    help="""Watch the queue live, whoever has submitted what is in it.
+    help="""Watch all items of the queue live, also those that other programs have submitted.
 
 On a terminal, it is shown on the whole screen until q or Ctrl-C; what runs goes on. In a pipe, or with --events, stdout
 is a line of JSON for each event: the state of the queue at first, and again when the connection was lost meanwhile.""",
@@ -111,7 +111,7 @@ def _show_screen(session: Session, client: InvokeAIClient, queue_id: str) -> Non
     keeper = _Keeper(client, queue_id, view)
     screen = QueueScreen(view)
     live = Live(screen, console=session.output.console(), screen=True, refresh_per_second=_FRAMES)
-    with keeper, single_keys() as read_key, live:
+    with keeper, single_keys() as read_key, live, left_while_stopped(live.stop, live.start):
         while read_key(1 / _FRAMES) not in ("q", "Q"):
             keeper.check()
 
