@@ -82,7 +82,7 @@ async def follow_batch(
     follower = ChunkFollower(http, tracker, recorder, control)
     for chunk, rows_of in found:
         follower.adopt(chunk, rows_of)
-    runner = Runner(http, recorder, follower, control)
+    runner = Runner(recorder, follower, control)
     await runner.start()
     return AsyncBatchRun(engine, http, runner)
 

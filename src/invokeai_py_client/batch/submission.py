@@ -96,7 +96,7 @@ async def begin(
         # What was found in the queue is not recorded by a batch that has not begun.
         control.end(None)
         raise
-    runner = Runner(http, recorder, follower, control, sender)
+    runner = Runner(recorder, follower, control, sender)
     await runner.start()
     return AsyncBatchRun(engine, http, runner)
 
