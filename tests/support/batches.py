@@ -124,7 +124,7 @@ class Runs:
             ),
             overwrite=overwrite,
         )
-        return AsyncBatchRun(self._engine, self._http, runner)
+        return AsyncBatchRun(self._engine, lambda url: self._http, runner)
 
     def found(self, batch_id: str) -> BatchRun:
         """Find a batch by its id."""

@@ -224,7 +224,7 @@ class AsyncPlan(FixedAttributes):
     ) -> AsyncBatchRun:
         backend = OneServer(self._data, self._bodies, self._http, self._tracker)
         runner = await self._begin_on(backend, self._engine, folder, options, overwrite=overwrite)
-        return AsyncBatchRun(self._engine, self._http, runner)
+        return AsyncBatchRun(self._engine, lambda url: self._http, runner)
 
     async def _begin_on(
         self,

@@ -84,7 +84,7 @@ async def follow_batch(
         follower.adopt(chunk, rows_of)
     runner = Runner(recorder, follower, control)
     await runner.start()
-    return AsyncBatchRun(engine, http, runner)
+    return AsyncBatchRun(engine, lambda url: http, runner)
 
 
 async def _rows_of(http: HttpTransport, run: TrackedRun, *, first: int) -> dict[int, PlannedRow]:
