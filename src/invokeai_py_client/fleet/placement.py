@@ -66,12 +66,11 @@ class _Work(Generic[Row]):
     number: int
     rows: Iterator[Row]
     unseen: int
-    lanes: Collection[str] | None
+    barred: Collection[str]
     returned: list[tuple[Row, Collection[str]]] = field(default_factory=list)
 
     def can_run_on(self, lane: str) -> bool:
-        is_able = self.lanes is None or lane in self.lanes
-        return is_able and (self.unseen > 0 or any(lane not in avoided for _, avoided in self.returned))
+        return lane not in self.barred and (self.unseen > 0 or any(lane not in avoided for _, avoided in self.returned))
 
     def take(self, lane: str) -> Row:
         for place, (row, avoided) in enumerate(self.returned):
@@ -125,7 +124,7 @@ class Placement(Generic[Row]):
         count: int,
         *,
         models: frozenset[str] = frozenset(),
-        lanes: Collection[str] | None = None,
+        barred: Collection[str] = (),
     ) -> None:
         """Add work: rows that run with the same graph.
 
@@ -134,10 +133,10 @@ class Placement(Generic[Row]):
             rows: its rows in order. They are read when they are handed out.
             count: how many there are.
             models: what a server must have loaded for them.
-            lanes: the names of the servers that can run them; None for all.
+            barred: the names of the servers that cannot run them. It may be changed later.
         """
         family = self._families.setdefault(models, _Family())
-        work = _Work(number, iter(rows), count, lanes)
+        work = _Work(number, iter(rows), count, barred)
         self._family_of[number] = family, work
         if count:
             family.works[number] = work
