@@ -402,9 +402,14 @@ class PlanData:
         found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
         return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
 
-    def models_of(self, group: PlanGroup) -> frozenset[str]:
-        """Return what tells the models of a group from others: their hashes or names."""
-        return self.base.models.union(filter(None, self._models_of(group)))
+    def works(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
+        """Yield the indexes of the rows of each group, with the hashes or names of their models, in running order.
+
+        Raises:
+            PlanError: the plan has more than `MOST_ROWS` rows.
+        """
+        for group in self._groups:
+            yield group.indexes, self.base.models.union(filter(None, self._models_of(group)))
 
     def _models_of(self, group: PlanGroup) -> Sequence[str]:
         raws = self.raws(group.indexes[0])

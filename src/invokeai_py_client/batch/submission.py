@@ -40,7 +40,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def cancel(self, chunks: Sequence[SentChunk]) -> None:
+    async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
         """Cancel what an earlier batch has sent.
 
         Raises:
@@ -85,8 +85,8 @@ class OneServer:
         """Check the graphs; as `Backend.check`."""
         await self._bodies.check()
 
-    async def cancel(self, chunks: Sequence[SentChunk]) -> None:
-        """Cancel chunks; as `Backend.cancel`."""
+    async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
+        """Cancel chunks; as `Backend.withdraw`."""
         await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
@@ -168,7 +168,7 @@ async def begin(
 async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
     """Delete what an earlier batch has left, once the new one is sure to begin and the earlier one is canceled."""
     await backend.check()
-    await backend.cancel(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
+    await backend.withdraw(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
     with folder.writing():
         await asyncio.to_thread(folder.clear)
 

@@ -105,6 +105,12 @@ class Placement(Generic[Row]):
         self._families: dict[frozenset[str], _Family[Row]] = {}
         self._family_of: dict[int, tuple[_Family[Row], _Work[Row]]] = {}
 
+    def clear(self) -> None:
+        """Forget all rows that are to be handed out; the servers stay."""
+        self.left = 0
+        self._families.clear()
+        self._family_of.clear()
+
     def join(self, lane: Lane) -> None:
         """Have a server take rows from now on."""
         self._lanes[lane.name] = lane
