@@ -48,7 +48,7 @@ from invokeai_py_client.fleet.calls import (
     Unprepared,
 )
 from invokeai_py_client.fleet.cluster import Cluster
-from invokeai_py_client.fleet.flights import Flight, ServerState
+from invokeai_py_client.fleet.flights import Flight, Member
 from invokeai_py_client.fleet.images import FetchedImages
 from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.fleet.placement import Lane, Placement
@@ -107,14 +107,17 @@ class FleetDriver:
         self._cluster = cluster
         self._works: Works | None = None
         self._placement: Placement[int] = Placement()
-        self._flights: dict[int, list[tuple[ServerState, Flight]]] = {}
+        self._flights: dict[int, list[tuple[Member, Flight]]] = {}
         """Where each row is; a row that was moved may be at several servers."""
         self._deaths: Counter[int] = Counter()
         self._tries: Counter[int] = Counter()
         self._out_of_memory: set[int] = set()
         self._won: set[int] = set()
         """Rows that were at several servers when the first of them had run it."""
+        self._lost: dict[Member, None] = {}
+        """The servers that were lost with rows."""
         self._may_hand_out = False
+        self._is_moving = False
         self._is_writing = False
         self._start = uuid4().hex[:8]
         self._numbers = itertools.count()
@@ -293,7 +296,7 @@ class FleetDriver:
     async def _hand_out(self) -> None:
         """Give rows to the servers that have room."""
         table, folder, batch = self._recorder.table, self._recorder.folder, self._control.batch_id
-        flights: list[tuple[ServerState, Flight]] = []
+        flights: list[tuple[Member, Flight]] = []
         for lane, work, index in self._placement.hand_out():
             server = self._servers.get(lane.name)
             assert server is not None, "lanes are those of servers"
@@ -328,12 +331,12 @@ class FleetDriver:
                 self._landed(server, flight)
                 self._again(flight, was_tried=False)
 
-    def _send(self, server: ServerState, flight: Flight) -> None:
+    def _send(self, server: Member, flight: Flight) -> None:
         call = RunRow(self._control.batch_id, flight.row.index, flight.row.row_id, flight.item_batch)
         flight.drop = self._cluster.submit(server.url, call, partial(self._answered, server, flight))
         self._begin(server)
 
-    def _begin(self, server: ServerState) -> None:
+    def _begin(self, server: Member) -> None:
         if server.status != "ready":
             return
         for flight in server.beginning(time.monotonic()):
@@ -342,13 +345,15 @@ class FleetDriver:
 
     def _wake(self) -> None:
         """Have rows handed out: a server may have room, or there may be more of them."""
-        self._move_stranded()
+        if self._lost and not self._is_moving:
+            self._is_moving = True
+            asyncio.get_running_loop().call_soon(self._move_stranded)
         self._may_hand_out = True
         self._control.notify()
 
     # What becomes of rows
 
-    def _answered(self, server: ServerState, flight: Flight, answer: Answer) -> None:
+    def _answered(self, server: Member, flight: Flight, answer: Answer) -> None:
         with self._control.guarding():
             if self._control.is_over or flight.item_batch not in server.flights:
                 return
@@ -364,7 +369,7 @@ class FleetDriver:
                 case _:
                     raise AssertionError(f"{answer} is no answer to a row")
 
-    def _ended(self, server: ServerState, flight: Flight, ended: Ended) -> None:
+    def _ended(self, server: Member, flight: Flight, ended: Ended) -> None:
         self._landed(server, flight, is_measured=ended.item.status == "completed")
         index, item = flight.row.index, ended.item
         if self._has_ended(index):
@@ -380,7 +385,7 @@ class FleetDriver:
             return
         self._record(server, flight.row, ended)
 
-    def _record(self, server: ServerState, row: PlannedRow, ended: Ended) -> None:
+    def _record(self, server: Member, row: PlannedRow, ended: Ended) -> None:
         """Record the outcome of a row, and cancel it wherever else it is."""
         if self._recorder.table.is_unsent(row.index):
             self._recorder.sent(row)
@@ -394,7 +399,7 @@ class FleetDriver:
                 self._landed(other, flight)
         self._wake()
 
-    def _refused(self, server: ServerState, flight: Flight, why: str) -> None:
+    def _refused(self, server: Member, flight: Flight, why: str) -> None:
         self._landed(server, flight)
         if self._has_ended(flight.row.index):
             return
@@ -428,7 +433,7 @@ class FleetDriver:
     def _has_ended(self, index: int) -> bool:
         return index in self._won or self._recorder.table.outcome(index) is not None
 
-    def _landed(self, server: ServerState, flight: Flight, *, is_measured: bool = False) -> None:
+    def _landed(self, server: Member, flight: Flight, *, is_measured: bool = False) -> None:
         """Take a row out of what a server has."""
         seconds = server.let_go(flight, time.monotonic())
         if flight.drop is not None:
@@ -439,14 +444,14 @@ class FleetDriver:
         self._begin(server)
         self._wake()
 
-    def _gone(self, server: ServerState, flight: Flight) -> None:
+    def _gone(self, server: Member, flight: Flight) -> None:
         """Forget that a row is at a server."""
         places = self._flights[flight.row.index]
         places.remove((server, flight))
         if not places:
             del self._flights[flight.row.index]
 
-    def _has_larger(self, server: ServerState, flight: Flight) -> bool:
+    def _has_larger(self, server: Member, flight: Flight) -> bool:
         """Return whether a server may have the memory for a row that was too large for another; tried once."""
         assert self._works is not None
         index = flight.row.index
@@ -460,7 +465,7 @@ class FleetDriver:
 
     # Servers that come and go
 
-    def server_ready(self, server: ServerState, ready: Ready) -> None:
+    def server_ready(self, server: Member, ready: Ready) -> None:
         """Take in a server, and go on with the rows that it has had; as `Owner.server_ready`."""
         assert self._works is not None
         self._works.learn(server.url, ready.unable)
@@ -470,8 +475,9 @@ class FleetDriver:
         self._placement.join(server.lane)
         moved: list[tuple[SentChunk, Sequence[int]]] = []
         flights: dict[str, Flight] = {}
-        for flight in [*server.stranded.values()]:
-            del server.stranded[flight.item_batch]
+        stranded, server.stranded = server.stranded, {}
+        self._lost.pop(server, None)
+        for flight in stranded.values():
             flight.stranded_at = None
             if flight.is_moved:
                 moved.append((self._chunk(server, flight), (0,)))
@@ -485,7 +491,7 @@ class FleetDriver:
             self._cluster.submit(server.url, call, partial(self._settled_moved, server, flights))
         self._wake()
 
-    def server_lost(self, server: ServerState) -> None:
+    def server_lost(self, server: Member) -> None:
         """Keep the rows that a server may have run; as `Owner.server_lost`."""
         if server.lane is not None:
             self._placement.leave(server.lane)
@@ -505,28 +511,29 @@ class FleetDriver:
                 self._strand(server, flight)
         self._wake()
 
-    def _take(self, server: ServerState, flight: Flight) -> None:
+    def _take(self, server: Member, flight: Flight) -> None:
         assert server.lane is not None
         server.lane.in_hand += 1
         server.take(flight, time.monotonic())
 
-    def _strand(self, server: ServerState, flight: Flight) -> None:
+    def _strand(self, server: Member, flight: Flight) -> None:
         flight.drop = flight.began_at = None
         flight.stranded_at = time.monotonic()
         server.stranded[flight.item_batch] = flight
+        self._lost[server] = None
         self._flights.setdefault(flight.row.index, []).append((server, flight))
         asyncio.get_running_loop().call_later(STRANDED_FOR, self._wake)
         self._wake()
 
     def _move_stranded(self) -> None:
         """Have rows of lost servers run by others that have nothing else to do, or when they were lost long ago."""
+        self._is_moving = False
         ready = self._servers.ready
-        lost = [server for server in self._servers if server.stranded and server.status != "ready"]
-        if not lost or not ready:
+        if self._control.is_over or not ready:
             return
         is_idle = not self._placement.left and any(not server.flights for server in ready)
         before = time.monotonic() - STRANDED_FOR
-        for server in lost:
+        for server in self._lost:
             for flight in server.stranded.values():
                 assert flight.stranded_at is not None
                 if not flight.is_moved and (is_idle or flight.stranded_at <= before):
@@ -534,7 +541,7 @@ class FleetDriver:
                     logger.info("row %d is moved from %s", flight.row.index, server.url)
                     self._again(flight)
 
-    def _settled_moved(self, server: ServerState, flights: Mapping[str, Flight], answer: Answer) -> None:
+    def _settled_moved(self, server: Member, flights: Mapping[str, Flight], answer: Answer) -> None:
         with self._control.guarding():
             if self._control.is_over:
                 return
@@ -577,7 +584,7 @@ class FleetDriver:
         self._cluster.submit(url, call, answered.set_result)
         return await answered
 
-    def _chunk(self, server: ServerState, flight: Flight) -> SentChunk:
+    def _chunk(self, server: Member, flight: Flight) -> SentChunk:
         return SentChunk(flight.item_batch, [SentRow(flight.row.row_id, "")], self._options.queue_id, server.url)
 
     def _urls(self) -> list[str]:

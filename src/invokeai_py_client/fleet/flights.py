@@ -36,7 +36,7 @@ class Flight:
 
 
 @dataclass(eq=False, slots=True)
-class ServerState:
+class Member:
     """A server as one batch sees it.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from invokeai_py_client.fleet.calls import Answer, Away, ComeBack, Prepare, Ready
 from invokeai_py_client.fleet.cluster import Cluster
-from invokeai_py_client.fleet.flights import ServerState
+from invokeai_py_client.fleet.flights import Member
 
 COMING_BACK = 600.0
 """Seconds for which one call waits for a server that does not answer."""
@@ -24,11 +24,11 @@ logger = logging.getLogger("invokeai_py_client.fleet")
 class Owner(Protocol):
     """What is told of servers."""
 
-    def server_ready(self, server: ServerState, ready: Ready) -> None:
+    def server_ready(self, server: Member, ready: Ready) -> None:
         """Take in that a server can run rows from now on."""
         ...
 
-    def server_lost(self, server: ServerState) -> None:
+    def server_lost(self, server: Member) -> None:
         """Take in that a server cannot be used; `server.away` says why."""
         ...
 
@@ -46,7 +46,7 @@ class Membership:
         self._cluster = cluster
         self._prepare = prepare
         self._owner = owner
-        self._servers: dict[str, ServerState] = {}
+        self._servers: dict[str, Member] = {}
         self._unwatch: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -59,15 +59,15 @@ class Membership:
         for server in self._servers.values():
             server.drop()
 
-    def __iter__(self) -> Iterator[ServerState]:
+    def __iter__(self) -> Iterator[Member]:
         return iter(self._servers.values())
 
-    def get(self, url: str) -> ServerState | None:
+    def get(self, url: str) -> Member | None:
         """Return a server by its URL; None if the fleet has never had it."""
         return self._servers.get(url)
 
     @property
-    def ready(self) -> list[ServerState]:
+    def ready(self) -> list[Member]:
         """The servers that can be used."""
         return [server for server in self._servers.values() if server.status == "ready"]
 
@@ -84,7 +84,7 @@ class Membership:
 
     def joined(self, server: str) -> None:
         """Take in a server; as `Watcher.joined`."""
-        state = self._servers.setdefault(server, ServerState(server))
+        state = self._servers.setdefault(server, Member(server))
         state.status = "joining"
         self._ask(state)
 
@@ -94,7 +94,7 @@ class Membership:
 
     # Servers that come and go
 
-    def lose(self, server: ServerState, away: Away) -> None:
+    def lose(self, server: Member, away: Away) -> None:
         """Take in that a server cannot be used, and use it again when it has come back."""
         server.drop()
         if server.status != "away" or server.away != away:
@@ -108,17 +108,17 @@ class Membership:
             server.drop = asyncio.get_running_loop().call_later(UNUSABLE_FOR, self._ask, server).cancel
         self._owner.server_lost(server)
 
-    def ask_again(self, server: ServerState) -> None:
+    def ask_again(self, server: Member) -> None:
         """Ask a server that has forgotten the batch."""
         server.status = "joining"
         self._owner.server_lost(server)
         self._ask(server)
 
-    def _ask(self, server: ServerState) -> None:
+    def _ask(self, server: Member) -> None:
         server.drop()
         server.drop = self._cluster.submit(server.url, self._prepare, partial(self._prepared, server))
 
-    def _prepared(self, server: ServerState, answer: Answer) -> None:
+    def _prepared(self, server: Member, answer: Answer) -> None:
         if isinstance(answer, Away):
             self.lose(server, answer)
             return
@@ -128,7 +128,7 @@ class Membership:
         server.status, server.away = "ready", None
         self._owner.server_ready(server, answer)
 
-    def _came_back(self, server: ServerState, answer: Answer) -> None:
+    def _came_back(self, server: Member, answer: Answer) -> None:
         if isinstance(answer, Away):
             self.lose(server, answer)
         else:
