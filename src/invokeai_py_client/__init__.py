@@ -130,7 +130,13 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from invokeai_py_client.wire.preview import Preview
-    from invokeai_py_client.wire.records.app import InvocationCacheStatus, PresetData, RuntimeConfig, StylePreset
+    from invokeai_py_client.wire.records.app import (
+        GenerationDevice,
+        InvocationCacheStatus,
+        PresetData,
+        RuntimeConfig,
+        StylePreset,
+    )
     from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
     from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls, VideoRecord, VideoUrls
     from invokeai_py_client.wire.records.models import (
@@ -255,6 +261,7 @@ __all__ = [
     "FormInput",
     "FormSnapshot",
     "FoundModel",
+    "GenerationDevice",
     "GeneratorProgress",
     "Health",
     "HuggingFaceFiles",
@@ -442,6 +449,7 @@ _HOMES = {
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
+    "GenerationDevice": "wire.records.app",
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
