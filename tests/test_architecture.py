@@ -24,7 +24,7 @@ FLOORS = [
     {"async_client"},
     {"blocking"},
     {"client"},
-    {"earlier", "patterns"},
+    {"earlier", "patterns", "fleet"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
