@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
     from invokeai_py_client.codegen.module import generate_module
+    from invokeai_py_client.fleet.server import Server
+    from invokeai_py_client.fleet.servers_file import read_servers
+    from invokeai_py_client.fleet.status import FleetStatus, ServerState, ServerStatus
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -258,6 +261,7 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "FleetStatus",
     "FormInput",
     "FormSnapshot",
     "FoundModel",
@@ -344,6 +348,9 @@ __all__ = [
     "SavedModel",
     "Secret",
     "Seeds",
+    "Server",
+    "ServerState",
+    "ServerStatus",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -382,6 +389,7 @@ __all__ = [
     "execute_with_retry",
     "execute_with_retry_async",
     "generate_module",
+    "read_servers",
     "replace",
 ]
 
@@ -446,6 +454,7 @@ _HOMES = {
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "FleetStatus": "fleet.status",
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
@@ -532,6 +541,9 @@ _HOMES = {
     "SavedModel": "workflow.references",
     "Secret": "secret",
     "Seeds": "batch.plan_options",
+    "Server": "fleet.server",
+    "ServerState": "fleet.status",
+    "ServerStatus": "fleet.status",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -568,6 +580,7 @@ _HOMES = {
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
     "generate_module": "codegen.module",
+    "read_servers": "fleet.servers_file",
     "replace": "batch.sources",
 }
 
