@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
-from invokeai_py_client.errors import SettingsError, UnsafePathError
+from invokeai_py_client.errors import UnsafePathError
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.wire.call import api_path
 
 WhichImages = Literal["outputs", "all", "none"]
@@ -36,13 +37,16 @@ class BatchOptions:
             SettingsError: one cannot be used.
         """
         if not _is_name(self.queue_id):
-            raise _unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
-        for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
-            if least is not None and (type(least) is not int or least < 1):
-                raise _unusable(name, least, "an integer of at least 1")
+            raise unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
         if self.images not in get_args(WhichImages):
-            raise _unusable("images", self.images, "'outputs', 'all' or 'none'")
-        return replace(self, priority=Priority.of(self.priority))
+            raise unusable("images", self.images, "'outputs', 'all' or 'none'")
+        most = self.stop_after_failures
+        return replace(
+            self,
+            priority=Priority.of(self.priority),
+            window=at_least_one("window", self.window),
+            stop_after_failures=None if most is None else at_least_one("stop_after_failures", most),
+        )
 
     def saved(self) -> dict[str, Any]:
         """Return the options as plain JSON."""
@@ -55,7 +59,3 @@ def _is_name(value: object) -> bool:
         return isinstance(value, str) and bool(api_path("queue", value))
     except UnsafePathError:
         return False
-
-
-def _unusable(name: str, value: object, wanted: str) -> SettingsError:
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

@@ -43,7 +43,7 @@ class LineFile:
                 _sync_folder(path.parent)
         self._end = self._file.seek(0, os.SEEK_END)
         self._is_at_end = False
-        # Whoever holds a batch may read from it until the batch is dropped.
+        # Rows are read from it for as long as the batch exists.
         self.close = weakref.finalize(self, self._file.close)
         """Close the file. Reading from it afterwards fails."""
         self._repair()
@@ -140,6 +140,16 @@ class LineFile:
                 return start + newline + 1
             stop = start
         return 0
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the content of each line of a file, which another process may be appending to.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        yield from (content for content in map(_object_in, file) if content is not None)
 
 
 def _object_in(line: bytes) -> dict[str, Any] | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.batch.line_file import LineFile
+from invokeai_py_client.batch.line_file import LineFile, read_lines
 
 _BLOCK = 1 << 20
 """Bytes of a file that are read at once."""
@@ -107,12 +107,8 @@ class Manifest:
             offset: what `latest` or `add` has returned.
             index: the place of the row in the plan, if that is another one now.
         """
-        line = {name: value for name, value in self._lines.read(offset).items() if name in _KEYS}
-        line["index"] = line["index"] if index is None else index
-        line["files"] = tuple(map(self._file_of, line["files"]))
-        line["images"] = tuple(line["images"])
-        line["nodes"] = tuple(line["nodes"])
-        return BatchRow(**line)
+        row = _row_of(self._lines.read(offset), self._folder)
+        return row if index is None else replace(row, index=index)
 
     def taken_names(self) -> Iterator[str]:
         """Yield the names of the files of all rows."""
@@ -128,9 +124,21 @@ class Manifest:
         """Close the file."""
         self._lines.close()
 
-    def _file_of(self, line: Mapping[str, Any]) -> RowFile:
-        assert self._folder is not None
-        return RowFile(**{**line, "path": self._folder / line["path"]})
+
+def rows_in(folder: Path) -> list[BatchRow]:
+    """Return the rows of a batch that have ended so far, by index, without a lock: the batch may be running.
+
+    Raises:
+        OSError: the folder has no manifest, or it cannot be read.
+    """
+    latest = {line["row_id"]: line for line in read_lines(folder / "manifest.jsonl") if line.keys() >= _KEYS}
+    return sorted((_row_of(line, folder) for line in latest.values()), key=lambda row: row.index)
+
+
+def _row_of(line: Mapping[str, Any], folder: Path | None) -> BatchRow:
+    files = [RowFile(**{**file, "path": (folder or Path()) / file["path"]}) for file in line["files"]]
+    lists = {"images": tuple(line["images"]), "nodes": tuple(line["nodes"]), "files": tuple(files)}
+    return BatchRow(**{**{name: line[name] for name in _KEYS}, **lists})
 
 
 def line_of(row: BatchRow, folder: Path | None) -> dict[str, Any]:

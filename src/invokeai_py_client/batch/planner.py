@@ -32,11 +32,12 @@ from invokeai_py_client.batch.plan_data import (
     seed_bounds,
 )
 from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
-from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions, unusable, whole
+from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
 from invokeai_py_client.batch.rows import Axis, CellProblem
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError, PlanError
+from invokeai_py_client.option_checks import unusable, whole
 from invokeai_py_client.workflow.batching import LIST_INPUTS
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
@@ -82,9 +83,8 @@ class _Chosen:
 
     def is_unknown(self, name: str, error: InputNotFoundError) -> None:
         """Note that a column names no input. What its error lists is told once for all columns."""
-        listed = error.hint.removeprefix(error.near)
-        self.problems.append(CellProblem(None, name, str(error).removesuffix(listed).rstrip(". ")))
-        self.hints.append(listed)
+        self.problems.append(CellProblem(None, name, str(error).removesuffix(error.listed).rstrip(". ")))
+        self.hints.append(error.listed)
 
 
 class Planner:
@@ -377,7 +377,7 @@ class Planner:
             cells = seeds if isinstance(seeds, range) else [*seeds]
             if len(cells):
                 return Draft((column,), (cells,))
-        raise unusable("seeds", seeds, "a whole number of at least 1, a list of whole numbers, or 'random'")
+        raise unusable("seeds", seeds, "an integer of at least 1, a list of integers, or 'random'")
 
     def _replacement(self, key: Any, values: Replacement, chosen: _Chosen) -> Draft | None:
         name = NOTE + _key_name(key).removeprefix(NOTE)

@@ -26,7 +26,7 @@ _HERE = "invokeai_py_client.cli"
 
 
 class _Root(LazyGroup):
-    """The command itself, which ends well when whoever reads stdout has seen enough, such as `head`."""
+    """The command itself, which ends without an error when stdout is closed by its reader, such as `head`."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

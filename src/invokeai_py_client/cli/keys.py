@@ -1,4 +1,4 @@
-"""Single keys of a terminal, and an end that leaves the terminal as it was."""
+"""Single keys of a terminal, and an end or a stop that leaves the terminal as it was."""
 
 from __future__ import annotations
 
@@ -27,12 +27,51 @@ def single_keys() -> Iterator[KeyReader]:
 
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
-        try:
+
+        def enter() -> None:
             # Ctrl-C is still a signal.
             tty.setcbreak(descriptor)
-            yield _posix_key
-        finally:
+
+        def leave() -> None:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+        try:
+            enter()
+            with left_while_stopped(leave, enter):
+                yield _posix_key
+        finally:
+            leave()
+
+
+@contextlib.contextmanager
+def left_while_stopped(leave: Callable[[], object], enter: Callable[[], object]) -> Iterator[None]:
+    """On Ctrl-Z, leave a state of the terminal before the process stops, and enter it again once it goes on.
+
+    Of several states, the one that was entered last is left first.
+    """
+    outer = None if sys.platform == "win32" else signal.getsignal(signal.SIGTSTP)
+    if outer is None or outer is signal.SIG_IGN:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        leave()
+        try:
+            if callable(outer):
+                outer(number, frame)
+            else:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+                # The process was stopped there, and goes on.
+                signal.signal(number, stop)
+        finally:
+            enter()
+
+    signal.signal(signal.SIGTSTP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, outer)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from invokeai_py_client.cli.keys import left_while_stopped
 from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
 
     stop = wf.on_event(take)
     try:
-        with Live(
-            get_renderable=shown, console=output.console(sys.stderr), transient=True, refresh_per_second=_REFRESHES
+        with (
+            Live(
+                get_renderable=shown, console=output.console(sys.stderr), transient=True, refresh_per_second=_REFRESHES
+            ) as live,
+            left_while_stopped(live.stop, live.start),
         ):
             yield show
     finally:

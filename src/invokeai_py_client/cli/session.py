@@ -64,7 +64,7 @@ class Session:
         """The client, once an InvokeAI server has been found to accept connections. It is closed with the command.
 
         The client itself retries a refused connection for seconds, for programs that start together with their server.
-        Whoever types a command wants to know at once.
+        The user of a command is to be told at once.
 
         Raises:
             TransportError: no connection could be made, or what responds is not an InvokeAI server.

@@ -55,7 +55,7 @@ _EVENT_FACTS = (
 @click.command(
     "watch",
     cls=Command,
-    help="""Watch the queue live, whoever has submitted what is in it.
+    help="""Watch all items of the queue live, also those that other programs have submitted.
 
 On a terminal, it is shown on the whole screen until q or Ctrl-C; what runs goes on. In a pipe, or with --events, stdout
 is a line of JSON for each event: the state of the queue at first, and again when the connection was lost meanwhile.""",

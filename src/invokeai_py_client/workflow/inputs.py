@@ -194,19 +194,12 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
-        near = _did_you_mean(key, (i.label for i in self))
-        hidden = self.nodes.places_of(key) if isinstance(key, str) else []
-        if hidden:
-            near += (
-                "The form does not show it, but nodes have it: "
-                + ", ".join(f"wf.inputs[{place}]" for place in hidden[:5])
-                + ". "
-            )
         return InputNotFoundError(
             what,
             key=key,
             choices=choices,
-            near=near,
+            near=_did_you_mean(key, (i.label for i in self)),
+            places=tuple(self.nodes.places_of(key)[:5]) if isinstance(key, str) else (),
             hint=f"The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes lists those of all nodes.",
         )
 
