@@ -30,6 +30,8 @@ class QueueOf:
     """The ends of paths that are answered with 403."""
     missing: Sequence[str] = ()
     """The ends of paths that the server does not have."""
+    token: str = ""
+    """What it wants to see, if anything."""
     asked: list[str] = field(default_factory=list)
 
     def add(self, status: str, *, batch: str = "other", **more: Any) -> int:
@@ -45,6 +47,12 @@ class QueueOf:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rpartition("/api/")[2]
         self.asked.append(path)
+        if (
+            self.token
+            and not path.endswith("/version")
+            and request.headers.get("Authorization") != f"Bearer {self.token}"
+        ):
+            return await refuse_token(request)
         if path.endswith(tuple(self.forbidden)):
             return web.json_response({"detail": "Admin privileges required"}, status=403)
         if path.endswith(tuple(self.missing)):
