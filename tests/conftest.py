@@ -25,9 +25,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say at the very end which tests did not run."""
-    for why in config.stash.get(NOT_RUN, {}):
-        print(f"\n{why}")
+    """Say at the very end which tests did not run. Worker processes have no terminal reporter."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    reasons = dict.fromkeys(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason in reasons:
+        if NOT_RUN in reason:
+            print(f"\n{reason}")
 
 
 @pytest.fixture(scope="session")

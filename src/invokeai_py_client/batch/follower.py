@@ -228,18 +228,22 @@ class ChunkFollower:
             self._recorder.ended(self._taken_out(chunk, place), item, self._http)
 
     def _following_failed(self, chunk: LiveChunk, failure: InvokeAIError) -> None:
-        chunk.run = None
         if isinstance(failure, FATAL):
             raise failure
         if failure.is_transient or isinstance(failure, EnqueueInDoubtError | RunError):
-            self._control.spawn(partial(self._find_again, chunk), name=f"batch {chunk.sent.batch_id}")
+            self.find_again(chunk)
             return
+        chunk.run = None
         for place in [*chunk.rows]:
             row = self._taken_out(chunk, place)
             self._recorder.failed(row, one_line(failure), self._http, batch_id=chunk.sent.batch_id)
 
+    def find_again(self, chunk: LiveChunk) -> None:
+        """Look for a chunk that may be in the queue, and follow what is. The rows that are not are to be sent again."""
+        chunk.run = None
+        self._control.spawn(partial(self._find_again, chunk), name=f"batch {chunk.sent.batch_id}")
+
     async def _find_again(self, chunk: LiveChunk) -> None:
-        """Follow a chunk again, of which the rest could not be sent."""
         look = partial(find, self._http, self._tracker, [chunk.sent], may_be_on_the_way=True)
         found = await self._control.patiently(look, even_if_canceled=True)
         if not found:

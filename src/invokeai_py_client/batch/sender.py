@@ -28,9 +28,9 @@ _REFILL_AT = 3
 """The queue is filled up when a third of the window is left: it does not run dry, and the chunks are large."""
 
 _FIRST_CHUNK = 1000
-_GROWTH = 4
-"""The first chunk is small, so that the server stores it while the next one is made ready; each may be that many times
-larger than the one before."""
+_LARGEST_CHUNK = 10_000
+"""In rows. The first chunk is small, so that the server stores it while the next one is made ready. The others are as
+large as there is room for: each request costs the server some time of its own."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
@@ -110,7 +110,7 @@ class ChunkSender:
         return self._request is not None
 
     def give_up(self) -> None:
-        """Withdraw the chunk that is being sent; its rows are unsent then."""
+        """Withdraw the chunk that is being sent. Its rows are unsent again once it is sure that the server has none."""
         if self._request is not None:
             self._request.cancel()
 
@@ -153,7 +153,7 @@ class ChunkSender:
                     break
                 taken += len(part)
                 is_filling = len(part) == limit < room
-                limit *= _GROWTH
+                limit = _LARGEST_CHUNK
                 try:
                     if prepared is None:
                         prepared = await self._control.patiently(partial(self._bodies.prepare, group))
@@ -234,9 +234,14 @@ class ChunkSender:
             )
             arrived = await self._request
         except asyncio.CancelledError:
-            self._follower.drop(chunk)
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            is_over = task is not None and bool(task.cancelling())
+            if is_over or control.is_canceled:
+                self._follower.drop(chunk)
+            else:
+                # The server may store it all the same before the withdrawal reaches it.
+                self._follower.find_again(chunk)
+            if is_over:
                 raise
             # It was not this task, but the request that was given up.
             return
