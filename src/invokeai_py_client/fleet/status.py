@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client.errors import (
     AuthenticationError,
@@ -18,19 +18,17 @@ from invokeai_py_client.errors import (
     RequestTimeout,
     TransportError,
 )
+from invokeai_py_client.fleet.devices import devices_in_use, if_told
 from invokeai_py_client.fleet.server import Server
 from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
-from invokeai_py_client.live.queue_reads import all_ids, lacks_route, records_of, summaries_of
+from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
 from invokeai_py_client.repositories.queue.order import seconds_between
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
-from invokeai_py_client.wire.call import Call
 from invokeai_py_client.wire.calls import app, models, queue
 
 if TYPE_CHECKING:
     from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
-
-T = TypeVar("T")
 
 ServerState = Literal[
     "ready", "paused", "stopped", "refused", "unreachable", "silent", "not_allowed", "not_invokeai", "failed"
@@ -248,13 +246,13 @@ class _ServerReader:
             self._version = await self._http.send(app.get_version())
         status = await self._http.send(queue.get_queue_status(self._queue_id))
         if self._devices is None:
-            self._devices = await self._devices_in_use()
+            self._devices = await devices_in_use(self._http)
         stopped = await self._processor.check(self._queue_id, status)
         if is_first and self._processor.is_suspected(self._queue_id):
             # Between two items that is normal for a moment. Later readings are compared with the one before.
             await asyncio.sleep(CONFIRMED_AFTER)
             stopped = await self._processor.check(self._queue_id)
-        loaded = await self._if_allowed(models.get_cache_stats())
+        loaded = await if_told(self._http, models.get_cache_stats())
         unfinished, ended = await self._items(status.queue)
         failed = [item for item in ended if item.status == "failed"]
         return ServerStatus(
@@ -273,29 +271,6 @@ class _ServerReader:
             failed=len(failed),
             last_failure=await self._why(failed[0].item_id) if failed else None,
         )
-
-    async def _if_allowed(self, call: Call[T]) -> T | None:
-        """Return what only administrators are told, or only newer servers tell; else None."""
-        try:
-            return await self._http.send(call)
-        except ForbiddenError:
-            return None
-        except InvokeAIError as error:
-            if not lacks_route(error):
-                raise
-            return None
-
-    async def _devices_in_use(self) -> dict[str, str]:
-        """Return the ids and names of the devices that the server generates on; none if it does not tell."""
-        names = {one.device: one.name for one in await self._if_allowed(app.list_generation_devices()) or ()}
-        settings = await self._if_allowed(app.get_config())
-        chosen = settings.config.get("generation_devices") if settings is not None else None
-        pinned = settings.config.get("device") if settings is not None else None
-        if isinstance(chosen, list):
-            return {str(device): names.get(device, str(device)) for device in chosen}
-        if isinstance(pinned, str) and pinned != "auto":
-            return {pinned: names.get(pinned, pinned)}
-        return names
 
     async def _items(self, counts: QueueCounts) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
         """Return unfinished items, and those that ended within the last hour, the newest first."""
