@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.secret import Secret
@@ -53,15 +52,12 @@ class Server:
         object.__setattr__(self, "slots", slots)
         object.__setattr__(self, "name", name or settings.url)
 
-    def settings(self, **more: Any) -> Settings:
+    def settings(self) -> Settings:
         """Return the settings of a client of this server.
 
         Without a token, credentials are read from the environment, as for a client.
 
-        Args:
-            **more: further arguments of `Settings`.
-
         Raises:
-            SettingsError: a value is not valid, or the environment has only one of an email and a password.
+            SettingsError: the environment has only one of an email and a password.
         """
-        return Settings.from_environment(url=self.url, token=self.token, **more)
+        return Settings.from_environment(url=self.url, token=self.token)

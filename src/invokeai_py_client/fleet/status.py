@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from invokeai_py_client.errors import (
     AuthenticationError,
@@ -24,11 +24,16 @@ from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
 from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
 from invokeai_py_client.repositories.queue.order import seconds_between
 from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.call import Call, Query
 from invokeai_py_client.wire.calls import app, models, queue
 
 if TYPE_CHECKING:
     from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
+
+T = TypeVar("T")
 
 ServerState = Literal[
     "ready", "paused", "stopped", "refused", "unreachable", "silent", "not_allowed", "not_invokeai", "failed"
@@ -142,7 +147,6 @@ class StatusReader:
     Args:
         servers: the servers.
         timeout: seconds for one reading. A server that has not responded by then is `silent`.
-        is_own: says of a batch id whether this client has submitted the batch; None if that is not to be told.
         queue_id: the queue.
 
     Example:
@@ -151,16 +155,18 @@ class StatusReader:
         ...         print(server.name, server.state, server.pending)
     """
 
-    def __init__(
-        self,
-        servers: Iterable[Server],
-        *,
-        timeout: float = 5.0,
-        is_own: Callable[[str], bool] | None = None,
-        queue_id: str = "default",
-    ) -> None:
+    def __init__(self, servers: Iterable[Server], *, timeout: float = 5.0, queue_id: str = "default") -> None:
         self._engine = Engine("status of a fleet")
-        self._readers = [_ServerReader(server, self._engine, timeout, is_own, queue_id) for server in servers]
+        self._readers = [
+            ServerReader(
+                HttpTransport(server.settings(), self._engine),
+                name=server.name,
+                slots=server.slots,
+                timeout=timeout,
+                queue_id=queue_id,
+            )
+            for server in servers
+        ]
 
     def __enter__(self) -> StatusReader:
         return self
@@ -168,63 +174,69 @@ class StatusReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self) -> FleetStatus:
-        """Return how the servers are now. Problems are told, not raised."""
-        return self._engine.block(self._read())
+    def read(self, own: Collection[str] | None = None) -> FleetStatus:
+        """Return how the servers are now. Problems are told, not raised.
 
-    async def aread(self) -> FleetStatus:
-        """Do the same as `read`, awaited from any loop."""
-        return await self._engine.call(self._read())
+        Args:
+            own: as for `ServerReader.read`.
+        """
+        return self._engine.block(self._read(own))
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.close()
 
-    async def _read(self) -> FleetStatus:
-        return FleetStatus(tuple(await asyncio.gather(*(reader.read() for reader in self._readers))))
+    async def _read(self, own: Collection[str] | None) -> FleetStatus:
+        return FleetStatus(tuple(await asyncio.gather(*(reader.read(own) for reader in self._readers))))
 
 
-class _ServerReader:
-    """Asks one server. It remembers what does not change while the server runs."""
+class ServerReader:
+    """Reads the status of one server. It remembers what does not change while the server runs. Used on the engine.
+
+    Args:
+        http: sends the requests.
+        name: of the server.
+        slots: how many items it runs at the same time; None for as many as it has devices.
+        timeout: seconds for one reading.
+        queue_id: the queue.
+    """
 
     def __init__(
-        self,
-        server: Server,
-        engine: Engine,
-        timeout: float,
-        is_own: Callable[[str], bool] | None,
-        queue_id: str,
+        self, http: Sender, *, name: str, slots: int | None, timeout: float = 5.0, queue_id: str = "default"
     ) -> None:
-        self._server = server
+        self._http = _OneTry(http)
+        self._name = name
+        self._given_slots = slots
         self._timeout = timeout
-        self._is_own = is_own
         self._queue_id = queue_id
-        # So that the limit of the whole reading ends a connection that cannot be made, too.
-        settings = server.settings(timeout=2 * timeout, connect_timeout=2 * timeout, retries=0)
-        self._url = settings.url
-        self._http = HttpTransport(settings, engine)
         self._processor = ProcessorWatch(self._http)
         self._version: str | None = None
         self._devices: dict[str, str] | None = None
         self._failure: tuple[int, str] | None = None
 
-    async def read(self) -> ServerStatus:
+    async def read(self, own: Collection[str] | None = None) -> ServerStatus:
+        """Return how the server is now. Problems are told, not raised.
+
+        Args:
+            own: what the ids of this client's batches begin with; None if whose the items are is not to be told.
+        """
+        url = self._http.settings.url
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._ask()
+                return await self._ask(own)
         except InvokeAIError as error:
             problem = error
         except TimeoutError:
             problem = RequestTimeout(
-                f"{self._url} did not respond within {self._timeout:g} s.",
-                url=self._url,
+                f"{url} did not respond within {self._timeout:g} s.",
+                url=url,
                 method="GET",
                 timeout=self._timeout,
                 hint="Check whether the server is overloaded or hangs, or allow more time.",
             )
         status = ServerStatus(
-            name=self._server.name,
-            url=self._url,
+            name=self._name,
+            url=url,
             state=_state_after(problem),
             error=problem,
             version=self._version,
@@ -238,9 +250,9 @@ class _ServerReader:
 
     @property
     def _slots(self) -> int:
-        return self._server.slots or max(1, len(self._devices or ()))
+        return self._given_slots or max(1, len(self._devices or ()))
 
-    async def _ask(self) -> ServerStatus:
+    async def _ask(self, own: Collection[str] | None) -> ServerStatus:
         is_first = self._version is None
         if is_first:
             self._version = await self._http.send(app.get_version())
@@ -253,11 +265,11 @@ class _ServerReader:
             await asyncio.sleep(CONFIRMED_AFTER)
             stopped = await self._processor.check(self._queue_id)
         loaded = await if_told(self._http, models.get_cache_stats())
-        unfinished, ended = await self._items(status.queue)
+        unfinished, ended = await self._items(status.queue, with_unfinished=own is not None)
         failed = [item for item in ended if item.status == "failed"]
         return ServerStatus(
-            name=self._server.name,
-            url=self._url,
+            name=self._name,
+            url=self._http.settings.url,
             state="stopped" if stopped else "ready" if status.processor.is_started else "paused",
             error=stopped,
             version=self._version,
@@ -266,18 +278,20 @@ class _ServerReader:
             models=None if loaded is None else _models_in(loaded.loaded_model_sizes),
             pending=status.queue.pending + status.queue.waiting,
             in_progress=status.queue.in_progress,
-            own=None if self._is_own is None else sum(self._is_own(item.batch_id) for item in unfinished),
+            own=None if own is None else sum(item.batch_id.startswith(tuple(own)) for item in unfinished),
             rows_per_hour=rows_per_hour(ended, datetime.now(UTC)),
             failed=len(failed),
             last_failure=await self._why(failed[0].item_id) if failed else None,
         )
 
-    async def _items(self, counts: QueueCounts) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
-        """Return unfinished items, and those that ended within the last hour, the newest first."""
+    async def _items(
+        self, counts: QueueCounts, *, with_unfinished: bool
+    ) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
+        """Return unfinished items, if they are wanted, and those that ended within the last hour, newest first."""
         unfinished = counts.pending + counts.in_progress + counts.waiting
         item_ids = await all_ids(self._http, self._queue_id)
         wanted = item_ids[unfinished : unfinished + _RECENT]
-        if self._is_own is not None:
+        if with_unfinished:
             wanted = item_ids[: min(unfinished, _MOST_UNFINISHED)] + wanted
         items = [item for item in await summaries_of(self._http, self._queue_id, wanted) if item.parent_item_id is None]
         now = datetime.now(UTC)
@@ -291,6 +305,23 @@ class _ServerReader:
             reasons = [text for item in found for text in (item.error_type, item.error_message) if text]
             self._failure = (item_id, ": ".join(reasons))
         return self._failure[1] or None
+
+
+class _OneTry:
+    """Sends calls without retries: how a server is now is asked, not how it is once it has recovered."""
+
+    def __init__(self, http: Sender) -> None:
+        self._http = http
+
+    @property
+    def settings(self) -> Settings:
+        return self._http.settings
+
+    async def send(self, call: Call[T]) -> T:
+        return await self._http.send(replace(call, retries=0))
+
+    def url_of(self, path: str, query: Query | None = None) -> str:
+        return self._http.url_of(path, query)
 
 
 def rows_per_hour(ended: Sequence[QueueItemSummary], now: datetime) -> float:

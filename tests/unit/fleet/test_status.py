@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -24,18 +25,16 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@contextlib.asynccontextmanager
-async def reading(*handlers: Handler, **options: Any) -> AsyncIterator[StatusReader]:
+async def fleet_of(*handlers: Handler, own: Collection[str] | None = None, **options: Any) -> FleetStatus:
     async with contextlib.AsyncExitStack() as opened:
-        urls = [await opened.enter_async_context(serving(handler)) for handler in handlers]
-        with StatusReader(map(Server, urls), **options) as reader:
-            yield reader
+        servers = [Server(await opened.enter_async_context(serving(handler))) for handler in handlers]
+        with StatusReader(servers, **options) as reader:
+            return await asyncio.to_thread(reader.read, own)
 
 
 async def status_of(handler: Handler, **options: Any) -> ServerStatus:
-    async with reading(handler, **options) as reader:
-        (status,) = await reader.aread()
-        return status
+    (status,) = await fleet_of(handler, **options)
+    return status
 
 
 @pytest.mark.parametrize(
@@ -65,8 +64,7 @@ def test_a_server_that_is_not_there() -> None:
 
 async def test_one_that_hangs_delays_nothing_beyond_the_limit() -> None:
     began = time.monotonic()
-    async with reading(hang, QueueOf().answer, hang, timeout=0.4) as reader:
-        fleet = await reader.aread()
+    fleet = await fleet_of(hang, QueueOf().answer, hang, timeout=0.4)
     assert time.monotonic() - began < 2.0
     assert [server.state for server in fleet] == ["silent", "ready", "silent"]
     assert (len(fleet), fleet.usable, fleet.slots) == (3, 1, 2)
@@ -82,7 +80,7 @@ async def test_a_server_at_work() -> None:
     server.add("in_progress")
     for _ in range(3):
         server.add("pending", batch="mine-2")
-    status = await status_of(server.answer, is_own=lambda batch_id: batch_id.startswith("mine"))
+    status = await status_of(server.answer, own=["mine"])
     assert (status.state, status.version, status.error) == ("ready", "6.14.2", None)
     assert status.devices == {"cuda:0": "RTX 4090", "cuda:1": "RTX 3090"}
     assert (status.slots, status.models) == (2, ("dream", "a:b"))
@@ -157,7 +155,7 @@ async def test_an_older_server() -> None:
 async def test_slots_that_the_user_gives_count() -> None:
     async with serving(QueueOf().answer) as url:
         with StatusReader([Server(url, slots=5)]) as reader:
-            (status,) = await reader.aread()
+            (status,) = await asyncio.to_thread(reader.read)
     assert status.slots == 5
 
 
@@ -166,10 +164,10 @@ async def test_what_does_not_change_is_asked_once_until_the_server_goes_away() -
     server.ended("failed", began=20, ended=19, error_message="boom")
     async with serving(server.answer) as url:
         with StatusReader([Server(url)]) as reader:
-            await reader.aread()
+            await asyncio.to_thread(reader.read)
             first = server.asked.copy()
             server.asked.clear()
-            (again,) = await reader.aread()
+            (again,) = await asyncio.to_thread(reader.read)
     assert again.last_failure == "boom"
     once = {"v1/app/version", "v1/app/runtime_config", "v1/app/generation_device_options"}
     assert {*first} - {*server.asked} == once | {"v1/queue/default/items_by_ids"}
@@ -180,12 +178,12 @@ async def test_a_server_that_comes_back_is_asked_anew() -> None:
     server = QueueOf()
     async with serving(server.answer) as url:
         reader = StatusReader([Server(url)])
-        states = [one.state for one in await reader.aread()]
+        states = [one.state for one in await asyncio.to_thread(reader.read)]
     with reader:
-        states += [one.state for one in await reader.aread()]
+        states += [one.state for one in await asyncio.to_thread(reader.read)]
         server.devices = [("cpu", "CPU")]
         async with serving(server.answer, port=int(url.rpartition(":")[2])):
-            (status,) = await reader.aread()
+            (status,) = await asyncio.to_thread(reader.read)
     assert [*states, status.state] == ["ready", "refused", "ready"]
     assert status.devices == {"cpu": "CPU"}
 
