@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
     from invokeai_py_client.codegen.module import generate_module
+    from invokeai_py_client.fleet.async_fleet import AsyncFleet
+    from invokeai_py_client.fleet.fleet import Fleet
     from invokeai_py_client.fleet.server import Server
     from invokeai_py_client.fleet.servers_file import read_servers
     from invokeai_py_client.fleet.status import FleetStatus, ServerState, ServerStatus
@@ -208,6 +210,7 @@ __all__ = [
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
+    "AsyncFleet",
     "AsyncImage",
     "AsyncImages",
     "AsyncInputMapper",
@@ -261,6 +264,7 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "Fleet",
     "FleetStatus",
     "FormInput",
     "FormSnapshot",
@@ -401,6 +405,7 @@ _HOMES = {
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
+    "AsyncFleet": "fleet.async_fleet",
     "AsyncImage": "image",
     "AsyncImages": "repositories.media.images",
     "AsyncInputMapper": "patterns.pipeline",
@@ -454,6 +459,7 @@ _HOMES = {
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "Fleet": "fleet.fleet",
     "FleetStatus": "fleet.status",
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",

@@ -120,7 +120,7 @@ class ChunkSender:
         Raises:
             OSError: it cannot be written.
         """
-        start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id)
+        start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id, [self._http.settings.url])
         self._recorder.folder.journal.started(start)
 
     async def send_unsent(self) -> None:
@@ -172,7 +172,7 @@ class ChunkSender:
         """Record rows as failed that cannot be sent, or that were refused as that batch of the queue."""
         for row in rows:
             if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
-                self._recorder.failed(row, one_line(error), self._http, batch_id=batch_id)
+                self._recorder.failed(row, one_line(error), self._http.settings.url, batch_id=batch_id)
 
     async def _room(self, *, is_filling: bool) -> int:
         """Wait until items may be sent, and return how many; 0 if nothing more is to be sent.
@@ -193,7 +193,7 @@ class ChunkSender:
         """
         made = await self._control.patiently(partial(bodies.body, rows))
         for row, why in made.refused:
-            self._recorder.failed(row, why, self._http)
+            self._recorder.failed(row, why, self._http.settings.url)
         if not made.rows:
             return None
         # The numbers begin anew each time that the batch goes on, and a folder may have been copied.
@@ -205,7 +205,7 @@ class ChunkSender:
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
         sums = checksums(body["batch"].get("data") or [], len(rows))
         sent_rows = [SentRow(row.row_id, each) for row, each in zip(rows, sums, strict=True)]
-        sent = SentChunk(batch_id, sent_rows, self._options.queue_id)
+        sent = SentChunk(batch_id, sent_rows, self._options.queue_id, self._http.settings.url)
         self._recorder.folder.journal.sending(sent)
         return sent
 

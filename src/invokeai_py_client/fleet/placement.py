@@ -66,12 +66,11 @@ class _Work(Generic[Row]):
     number: int
     rows: Iterator[Row]
     unseen: int
-    lanes: Collection[str] | None
+    barred: Collection[str]
     returned: list[tuple[Row, Collection[str]]] = field(default_factory=list)
 
     def can_run_on(self, lane: str) -> bool:
-        is_able = self.lanes is None or lane in self.lanes
-        return is_able and (self.unseen > 0 or any(lane not in avoided for _, avoided in self.returned))
+        return lane not in self.barred and (self.unseen > 0 or any(lane not in avoided for _, avoided in self.returned))
 
     def take(self, lane: str) -> Row:
         for place, (row, avoided) in enumerate(self.returned):
@@ -106,6 +105,12 @@ class Placement(Generic[Row]):
         self._families: dict[frozenset[str], _Family[Row]] = {}
         self._family_of: dict[int, tuple[_Family[Row], _Work[Row]]] = {}
 
+    def clear(self) -> None:
+        """Forget all rows that are to be handed out; the servers stay."""
+        self.left = 0
+        self._families.clear()
+        self._family_of.clear()
+
     def join(self, lane: Lane) -> None:
         """Have a server take rows from now on."""
         self._lanes[lane.name] = lane
@@ -125,7 +130,7 @@ class Placement(Generic[Row]):
         count: int,
         *,
         models: frozenset[str] = frozenset(),
-        lanes: Collection[str] | None = None,
+        barred: Collection[str] = (),
     ) -> None:
         """Add work: rows that run with the same graph.
 
@@ -134,10 +139,10 @@ class Placement(Generic[Row]):
             rows: its rows in order. They are read when they are handed out.
             count: how many there are.
             models: what a server must have loaded for them.
-            lanes: the names of the servers that can run them; None for all.
+            barred: the names of the servers that cannot run them. It may be changed later.
         """
         family = self._families.setdefault(models, _Family())
-        work = _Work(number, iter(rows), count, lanes)
+        work = _Work(number, iter(rows), count, barred)
         self._family_of[number] = family, work
         if count:
             family.works[number] = work

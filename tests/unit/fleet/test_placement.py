@@ -87,8 +87,8 @@ def test_a_slow_server_has_one_row_in_hand() -> None:
 def test_a_row_goes_only_to_servers_that_can_run_it() -> None:
     placement: Placement[int] = Placement()
     lanes(placement, "a", "b")
-    placement.add(0, [1], 1, lanes=["b"])
-    placement.add(1, [2], 1, lanes=[])
+    placement.add(0, [1], 1, barred=["a"])
+    placement.add(1, [2], 1, barred=["a", "b"])
     assert handed_out(placement) == [("b", 1)]
     assert placement.left == 1
 
