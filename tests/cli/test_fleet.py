@@ -64,7 +64,7 @@ def test_a_lost_server_stays_in_the_table_on_any_screen(
     proxy.down()
     shown.read_until_frame(r"proxied +refused .* for \d+ s: ")
     shown.resize(24, 4)
-    frame = shown.read_until_frame("^1 of 2 servers usable,…")
+    frame = shown.read_until_frame("^1 of 2 servers usable, …")
     assert len(frame) == 4
     assert max(map(len, frame)) <= 24
     proxy.up()

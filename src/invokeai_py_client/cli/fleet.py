@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from invokeai_py_client.cli.tokens import read_token
 
 if TYPE_CHECKING:
     from invokeai_py_client.cli.fleet_view import FleetView
+    from invokeai_py_client.fleet.fleet import Fleet
     from invokeai_py_client.fleet.server import Server
     from invokeai_py_client.fleet.status import FleetStatus, ServerStatus, StatusReader
 
@@ -68,6 +71,33 @@ def status(session: Session, path: Path, watch: bool, timeout: float) -> None:
                 _print_readings(output, reader)
 
 
+@contextlib.contextmanager
+def opened_fleet(session: Session, path: Path) -> Iterator[Fleet]:
+    """Open the fleet that a file names. The session uses its first server that can be used, for plans and checks.
+
+    Raises:
+        Failure: no server can be used, or another option chooses a server.
+        SettingsError: the file cannot be used.
+    """
+    from invokeai_py_client.cli.fleet_view import reason
+    from invokeai_py_client.fleet.fleet import Fleet
+    from invokeai_py_client.fleet.status import StatusReader
+
+    session.refuse_server_options("--fleet")
+    servers = servers_in(path)
+    with StatusReader(servers) as reader:
+        found = reader.read()
+    usable = [server for server, status in zip(servers, found, strict=True) if status.is_usable]
+    if not usable:
+        raise _unusable(found)
+    for status in found:
+        if not status.is_usable:
+            session.output.note(f"note: {status.name} cannot be used now: {reason(status)}")
+    session.use_server(usable[0])
+    with Fleet(servers) as fleet:
+        yield fleet
+
+
 def servers_in(path: Path) -> list[Server]:
     """Read the servers of a fleet from a file; tokens that it does not have are those of `login`.
 
@@ -94,18 +124,22 @@ def _show(output: Output, fleet: FleetStatus) -> None:
         for server in fleet:
             if server.last_failure:
                 output.note(f"{server.name}: the latest row that failed: {server.last_failure}")
-    facts = _facts(fleet)
     if unusable:
         if output.format == "quiet":
             _print_usable(output, fleet)
-        names = ", ".join(server.name for server in unusable)
-        raise Failure(
-            "servers_unusable",
-            f"{len(unusable)} of {len(fleet)} servers cannot be used: {names}.",
-            _hint(unusable[0]),
-            facts,
-        )
-    output.done(facts, quiet=[server.url for server in fleet])
+        raise _unusable(fleet)
+    output.done(_facts(fleet), quiet=[server.url for server in fleet])
+
+
+def _unusable(fleet: FleetStatus) -> Failure:
+    unusable = [server for server in fleet if not server.is_usable]
+    names = ", ".join(server.name for server in unusable)
+    return Failure(
+        "servers_unusable",
+        f"{len(unusable)} of {len(fleet)} servers cannot be used: {names}.",
+        _hint(unusable[0]),
+        _facts(fleet),
+    )
 
 
 def _print_usable(output: Output, fleet: FleetStatus) -> None:
