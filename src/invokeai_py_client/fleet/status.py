@@ -157,14 +157,10 @@ class StatusReader:
 
     def __init__(self, servers: Iterable[Server], *, timeout: float = 5.0, queue_id: str = "default") -> None:
         self._engine = Engine("status of a fleet")
+        self._timeout = timeout
+        self._queue_id = queue_id
         self._readers = [
-            ServerReader(
-                HttpTransport(server.settings(), self._engine),
-                name=server.name,
-                slots=server.slots,
-                timeout=timeout,
-                queue_id=queue_id,
-            )
+            ServerReader(HttpTransport(server.settings(), self._engine), name=server.name, slots=server.slots)
             for server in servers
         ]
 
@@ -178,16 +174,31 @@ class StatusReader:
         """Return how the servers are now. Problems are told, not raised.
 
         Args:
-            own: as for `ServerReader.read`.
+            own: as for `AskStatus`.
         """
-        return self._engine.block(self._read(own))
+        return self._engine.block(self._read(AskStatus(own, self._queue_id, self._timeout)))
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.close()
 
-    async def _read(self, own: Collection[str] | None) -> FleetStatus:
-        return FleetStatus(tuple(await asyncio.gather(*(reader.read(own) for reader in self._readers))))
+    async def _read(self, asked: AskStatus) -> FleetStatus:
+        return FleetStatus(tuple(await asyncio.gather(*(reader.read(asked) for reader in self._readers))))
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """What is to be told of a server.
+
+    Attributes:
+        own: what the ids of this client's batches begin with; None if whose the items are is not to be told.
+        queue_id: the queue.
+        seconds: the limit of the whole reading.
+    """
+
+    own: Collection[str] | None = None
+    queue_id: str = "default"
+    seconds: float = 5.0
 
 
 class ServerReader:
@@ -197,43 +208,27 @@ class ServerReader:
         http: sends the requests.
         name: of the server.
         slots: how many items it runs at the same time; None for as many as it has devices.
-        timeout: seconds for one reading.
-        queue_id: the queue.
     """
 
-    def __init__(
-        self, http: Sender, *, name: str, slots: int | None, timeout: float = 5.0, queue_id: str = "default"
-    ) -> None:
+    def __init__(self, http: Sender, *, name: str, slots: int | None) -> None:
         self._http = _OneTry(http)
         self._name = name
         self._given_slots = slots
-        self._timeout = timeout
-        self._queue_id = queue_id
         self._processor = ProcessorWatch(self._http)
         self._version: str | None = None
         self._devices: dict[str, str] | None = None
         self._failure: tuple[int, str] | None = None
 
-    async def read(self, own: Collection[str] | None = None) -> ServerStatus:
-        """Return how the server is now. Problems are told, not raised.
-
-        Args:
-            own: what the ids of this client's batches begin with; None if whose the items are is not to be told.
-        """
+    async def read(self, asked: AskStatus) -> ServerStatus:
+        """Return how the server is now. Problems are told, not raised."""
         url = self._http.settings.url
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._ask(own)
+            async with asyncio.timeout(asked.seconds):
+                return await self._ask(asked)
         except InvokeAIError as error:
             problem = error
         except TimeoutError:
-            problem = RequestTimeout(
-                f"{url} did not respond within {self._timeout:g} s.",
-                url=url,
-                method="GET",
-                timeout=self._timeout,
-                hint="Check whether the server is overloaded or hangs, or allow more time.",
-            )
+            problem = silent(url, asked.seconds)
         status = ServerStatus(
             name=self._name,
             url=url,
@@ -252,20 +247,21 @@ class ServerReader:
     def _slots(self) -> int:
         return self._given_slots or max(1, len(self._devices or ()))
 
-    async def _ask(self, own: Collection[str] | None) -> ServerStatus:
+    async def _ask(self, asked: AskStatus) -> ServerStatus:
+        queue_id, own = asked.queue_id, asked.own
         is_first = self._version is None
         if is_first:
             self._version = await self._http.send(app.get_version())
-        status = await self._http.send(queue.get_queue_status(self._queue_id))
+        status = await self._http.send(queue.get_queue_status(queue_id))
         if self._devices is None:
             self._devices = await devices_in_use(self._http)
-        stopped = await self._processor.check(self._queue_id, status)
-        if is_first and self._processor.is_suspected(self._queue_id):
+        stopped = await self._processor.check(queue_id, status)
+        if is_first and self._processor.is_suspected(queue_id):
             # Between two items that is normal for a moment. Later readings are compared with the one before.
             await asyncio.sleep(CONFIRMED_AFTER)
-            stopped = await self._processor.check(self._queue_id)
+            stopped = await self._processor.check(queue_id)
         loaded = await if_told(self._http, models.get_cache_stats())
-        unfinished, ended = await self._items(status.queue, with_unfinished=own is not None)
+        unfinished, ended = await self._items(queue_id, status.queue, with_unfinished=own is not None)
         failed = [item for item in ended if item.status == "failed"]
         return ServerStatus(
             name=self._name,
@@ -281,27 +277,27 @@ class ServerReader:
             own=None if own is None else sum(item.batch_id.startswith(tuple(own)) for item in unfinished),
             rows_per_hour=rows_per_hour(ended, datetime.now(UTC)),
             failed=len(failed),
-            last_failure=await self._why(failed[0].item_id) if failed else None,
+            last_failure=await self._why(queue_id, failed[0].item_id) if failed else None,
         )
 
     async def _items(
-        self, counts: QueueCounts, *, with_unfinished: bool
+        self, queue_id: str, counts: QueueCounts, *, with_unfinished: bool
     ) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
         """Return unfinished items, if they are wanted, and those that ended within the last hour, newest first."""
         unfinished = counts.pending + counts.in_progress + counts.waiting
-        item_ids = await all_ids(self._http, self._queue_id)
+        item_ids = await all_ids(self._http, queue_id)
         wanted = item_ids[unfinished : unfinished + _RECENT]
         if with_unfinished:
             wanted = item_ids[: min(unfinished, _MOST_UNFINISHED)] + wanted
-        items = [item for item in await summaries_of(self._http, self._queue_id, wanted) if item.parent_item_id is None]
+        items = [item for item in await summaries_of(self._http, queue_id, wanted) if item.parent_item_id is None]
         now = datetime.now(UTC)
         ended = [item for item in items if _is_recent(item.completed_at, now)]
         return [item for item in items if item.status in ("pending", "in_progress", "waiting")], ended
 
-    async def _why(self, item_id: int) -> str | None:
+    async def _why(self, queue_id: str, item_id: int) -> str | None:
         """Return why an item has failed."""
         if self._failure is None or self._failure[0] != item_id:
-            found = await records_of(self._http, self._queue_id, [item_id])
+            found = await records_of(self._http, queue_id, [item_id])
             reasons = [text for item in found for text in (item.error_type, item.error_message) if text]
             self._failure = (item_id, ": ".join(reasons))
         return self._failure[1] or None
@@ -346,6 +342,17 @@ def _models_in(loaded: Iterable[str]) -> tuple[str, ...]:
     """Return the names of models, which the server gives as `base:type:name:submodel`."""
     names = (":".join(one.split(":")[2:-1]) or one for one in loaded)
     return tuple(dict.fromkeys(names))
+
+
+def silent(url: str, seconds: float) -> RequestTimeout:
+    """Return the error for a server that did not respond in time."""
+    return RequestTimeout(
+        f"{url} did not respond within {seconds:g} s.",
+        url=url,
+        method="GET",
+        timeout=seconds,
+        hint="Check whether the server is overloaded or hangs, or allow more time.",
+    )
 
 
 def _state_after(error: InvokeAIError) -> ServerState:
