@@ -206,13 +206,13 @@ class ServerReader:
 
     Args:
         http: sends the requests.
-        name: of the server.
         slots: how many items it runs at the same time; None for as many as it has devices.
+        name: of the server; its URL if it is left out.
     """
 
-    def __init__(self, http: Sender, *, name: str, slots: int | None) -> None:
+    def __init__(self, http: Sender, *, slots: int | None, name: str | None = None) -> None:
         self._http = _OneTry(http)
-        self._name = name
+        self._name = name or http.settings.url
         self._given_slots = slots
         self._processor = ProcessorWatch(self._http)
         self._version: str | None = None
