@@ -30,7 +30,7 @@ test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in 
 # Each worker would compile all tests each time if Python were told to keep nothing.
 unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
-	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
+	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py
 
 generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of an awaited one
 	$(RUN) scripts/generate_blocking.py
@@ -65,8 +65,9 @@ mutants: $(VENV)/.synced  ## Print how many sampled mutants the unit and propert
 	$(UV) sync --quiet --locked --inexact --all-extras --group mutants
 	$(RUN) scripts/mutants.py
 
-bench: $(VENV)/.synced  ## Print the benchmarks
-	$(RUN) -m benchmarks
+bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes ten minutes; PARTS="startup events": only these)
+	$(UV) sync --quiet --locked --inexact --all-extras --group bench
+	$(RUN) -m benchmarks $(PARTS)
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
 	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
