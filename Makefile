@@ -23,12 +23,13 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave pictures in ./out
 	$(RUN) -m invokeai_py_client.cli.demo
 
+# Without compiled modules, each of the programs that the tests start would compile all that it imports.
+test unit: export PYTHONDONTWRITEBYTECODE =
+
 test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in shells, which are installed if that is possible
 	@$(RUN) -m tests.programs
 	$(RUN) -m pytest
 
-# Each worker would compile all tests each time if Python were told to keep nothing.
-unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py
 

@@ -122,9 +122,9 @@ def test_an_image_without_a_workflow_is_told(client: InvokeAIClient, tmp_path: P
     PIL.Image.new("RGB", (8, 8)).save(plain)
     with pytest.raises(errors.WorkflowFileError, match="does not contain a workflow"):
         WorkflowDefinition.from_image(plain)
-    with pytest.raises(errors.WorkflowFileError, match="not a whole PNG"):
+    with pytest.raises(errors.WorkflowFileError, match="not a complete PNG"):
         WorkflowDefinition.from_image(DEMO.read_bytes()[:500])
-    with pytest.raises(errors.WorkflowFileError, match="not a whole PNG"):
+    with pytest.raises(errors.WorkflowFileError, match="not a complete PNG"):
         WorkflowDefinition.from_image(__file__)
     with pytest.raises(errors.WorkflowFileError, match="cannot be read"):
         WorkflowDefinition.from_image("no-such-file.png")

@@ -135,10 +135,10 @@ def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
     with pytest.raises(PlanError) as caught:
         planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
     assert [(column, why) for _, column, why in caught.value.problems] == [
-        ("Prompt", "No input answers to 'Prompt'"),
-        ("Widht", "No input answers to 'Widht'. Did you mean 'Width'?"),
+        ("Prompt", "No input matches 'Prompt'"),
+        ("Widht", "No input matches 'Widht'. Did you mean 'Width'?"),
         ("99", "There is no input 99: this workflow has 9"),
-        ("gone.width", "No input answers to 'gone.width'. Did you mean 'Width'?"),
+        ("gone.width", "No input matches 'gone.width'. Did you mean 'Width'?"),
     ]
     # What there is, is listed once.
     assert str(caught.value).count("[0] Positive Prompt") == 1
@@ -207,7 +207,7 @@ def test_notes_are_kept_and_set_nothing(templates: NodeTemplates) -> None:
 def test_a_note_that_json_cannot_hold_is_text(templates: NodeTemplates) -> None:
     notes = [date(2026, 11, 27), Decimal("1.5"), float("nan"), 10**5000, {"a": 1}]
     shown = [row.values["#note"] for row in planned(templates, [{"#note": one} for one in notes])]
-    assert shown == ["2026-11-27", "1.5", "nan", "int of more digits than can be shown", {"a": 1}]
+    assert shown == ["2026-11-27", "1.5", "nan", "int with too many digits to show", {"a": 1}]
 
 
 # Values
@@ -303,7 +303,7 @@ def test_what_the_server_does_not_have_is_a_bad_cell(templates: NodeTemplates) -
     plan = planned(templates, what, on_bad_row="skip")
     told = [[str(one) for one in row.problems] for row in plan]
     assert told[0] == []
-    assert "row 1, 'Model': no model that would fit answers to 'none such'" in told[1][0]
+    assert "row 1, 'Model': no suitable model matches 'none such'" in told[1][0]
     assert "row 2, 'Model': the server does not have the model 'lost' (sd-1 main)" in told[2][0]
     found = problems(templates, what[1:2])
     assert [column for _, column, _ in found] == ["Model", "Image", "Board"]
@@ -465,8 +465,8 @@ def test_a_text_that_is_to_be_replaced_must_be_there(templates: NodeTemplates) -
 @pytest.mark.parametrize(
     ("replacement", "why"),
     [
-        (replace("Prompt", "cat", ["dog"]), "No input answers to 'Prompt'"),
-        (replace("Width", "6", ["7"]), "'Width' is not a text"),
+        (replace("Prompt", "cat", ["dog"]), "No input matches 'Prompt'"),
+        (replace("Width", "6", ["7"]), "'Width' is not a text input"),
         (replace("Positive Prompt", "", ["dog"]), "needs a string to replace"),
         (replace("Positive Prompt", "cat", []), "needs a string to replace"),
     ],
