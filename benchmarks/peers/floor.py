@@ -1,4 +1,4 @@
-"""The floor: aiohttp and its websocket, speaking Socket.IO by hand; graph and workflow are read from files, unchecked."""
+"""The floor: aiohttp and its websocket, Socket.IO by hand; graph and workflow are read from files, unchecked."""
 
 from __future__ import annotations
 
