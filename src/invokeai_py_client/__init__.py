@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
     from invokeai_py_client.codegen.module import generate_module
+    from invokeai_py_client.fleet.async_fleet import AsyncFleet
+    from invokeai_py_client.fleet.fleet import Fleet
+    from invokeai_py_client.fleet.server import Server
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -199,6 +202,7 @@ __all__ = [
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
+    "AsyncFleet",
     "AsyncImage",
     "AsyncImages",
     "AsyncInputMapper",
@@ -252,6 +256,7 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "Fleet",
     "FormInput",
     "FormSnapshot",
     "FoundModel",
@@ -337,6 +342,7 @@ __all__ = [
     "SavedModel",
     "Secret",
     "Seeds",
+    "Server",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -386,6 +392,7 @@ _HOMES = {
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
+    "AsyncFleet": "fleet.async_fleet",
     "AsyncImage": "image",
     "AsyncImages": "repositories.media.images",
     "AsyncInputMapper": "patterns.pipeline",
@@ -439,6 +446,7 @@ _HOMES = {
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "Fleet": "fleet.fleet",
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
@@ -524,6 +532,7 @@ _HOMES = {
     "SavedModel": "workflow.references",
     "Secret": "secret",
     "Seeds": "batch.plan_options",
+    "Server": "fleet.server",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
