@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
 STAGE = ROOT / "out" / "docs"
 SITE = ROOT / "out" / "site"
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file())
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb"))
 MOVED = {
     "../CHANGELOG.md": "changelog.md",
     "example-sweep/": "example-sweep/index.html",

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from invokeai_py_client.codegen.module import MARK
 from invokeai_py_client.local import LocalServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if MARK not in path.read_text(encoding="utf-8"))
 
 
 def run_example(server: LocalServer, name: str, *arguments: str, code: int = 0) -> str:
@@ -64,6 +65,12 @@ def test_sweep(server: LocalServer, folder: Path) -> None:
     assert run_example(server, "sweep", "workflow.json", "sweep") == "sweep/index.html\n"
     assert len([*(folder / "sweep").glob("0*.png")]) == 8
     assert (folder / "sweep" / "contact_sheet.png").is_file()
+
+
+def test_typed_module(server: LocalServer, folder: Path) -> None:
+    saved, *rows = run_example(server, "typed_module", "photo.png", "out").splitlines()
+    assert (folder / saved).read_bytes().startswith(b"\x89PNG")
+    assert rows == ["60 completed", "180 completed", "300 completed"]
 
 
 def test_nightly(server: LocalServer, folder: Path) -> None:
