@@ -1,32 +1,35 @@
-"""Typed inputs: turn the hues of a photograph, with the module `photo_effects.py` that was generated for the workflow.
+"""A typed module for a workflow: editors complete its inputs, and type checkers find wrong ones before anything runs.
 
-    python examples/typed_module.py photo.png out
+    python examples/typed_module.py photo.png effects
 
-An editor completes `Inputs(...)`, and a type checker finds a misspelt input, or a text for a number, before the script
-runs. When the form of the workflow has changed, the module says so, and is generated again by
+The module `generated/photo_effects.py` was written for the workflow beside it, by this command:
 
-    invokeai-client codegen examples/photo-effects.json --out examples/photo_effects.py
+    invokeai-client codegen examples/generated/photo_effects.json -o examples/generated/photo_effects.py
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from photo_effects import Inputs, plan, run
+from generated import photo_effects
+from generated.photo_effects import Inputs
 
 from invokeai_py_client import InvokeAIClient
 
 
 def main(photo: str, folder: str) -> None:
-    """Blur the photograph once, then turn it into three hues."""
-    inputs = Inputs(image=Path(photo), radius=4.0)
+    """Run the workflow once, and then for each combination of some values."""
     with InvokeAIClient() as client:
-        for image in run(client, inputs, timeout=300).images:
+        # `Inputs(image=..., hue="90")`, or a misspelt name, is an error of the type checker.
+        inputs = Inputs(image=Path(photo), hue=90)
+        for image in photo_effects.run(client, inputs, timeout=300).images:
             print(image.save(folder))
-        batch = plan(client, {"hue": range(60, 360, 120)}, inputs).submit(folder=Path(folder) / "hues")
-        for row in batch.results():
-            print(row.values["Hue"], row.status)
+        blurred = replace(inputs, radius=4)
+        batch = photo_effects.plan(client, {"hue": [90, 180, 270]}, blurred).submit(folder=Path(folder) / "hues")
+        for row in batch.as_completed():
+            print(*(file.path for file in row.files))
 
 
 if __name__ == "__main__":

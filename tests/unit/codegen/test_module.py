@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -170,10 +169,3 @@ def test_the_workflow_is_loaded_as_what_it_is(templates: NodeTemplates) -> None:
     text = generate_module(form)
     assert "WORKFLOW" not in text
     assert "    workflow: str | Path,\n" in text
-
-
-def test_the_module_of_the_examples_is_what_is_generated_today(templates: NodeTemplates) -> None:
-    examples = Path(__file__).parents[3] / "examples"
-    workflow, module = examples / "photo-effects.json", examples / "photo_effects.py"
-    form = FormOf(json.loads(workflow.read_text(encoding="utf-8")), templates)
-    assert generate_module(form, workflow, module=module) == module.read_text(encoding="utf-8")

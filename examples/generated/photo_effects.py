@@ -22,7 +22,7 @@ from invokeai_py_client import (
     WorkflowHandle,
 )
 
-WORKFLOW = Path(__file__).with_name("photo-effects.json")
+WORKFLOW = Path(__file__).with_name("photo_effects.json")
 """The workflow that the web UI exported."""
 
 
