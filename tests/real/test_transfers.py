@@ -167,7 +167,7 @@ def test_a_wrong_type_is_told_with_its_place_before_anything_is_sent(
         lambda: repo.download_zip(tmp_path / "a.zip", image_names=[uploaded[0], wrong]),
         lambda: repo.upload_many([png(1), [wrong]]),  # type: ignore[list-item]
     ):
-        with pytest.raises(TypeError, match=r"at index 1: an image (is|must be)"):
+        with pytest.raises(TypeError, match="at index 1: an image must be"):
             ask()
     for alone in (repo.get_image, repo.delete_image, repo.get_thumbnail):
         with pytest.raises(TypeError, match="an image must be a name"):
