@@ -390,7 +390,7 @@ def test_one_video(client: InvokeAIClient, video: Path, videos: list[str], tmp_p
     assert repo.star_videos([from_file.video_name]) == []
     with pytest.raises(TypeError, match="a video must be a name or a record"):
         repo.get_video(3)  # type: ignore[arg-type]
-    with pytest.raises(errors.NotAnImageError, match="no MP4"):
+    with pytest.raises(errors.NotAnImageError, match="not an MP4"):
         repo.upload_video(png(1))
 
 

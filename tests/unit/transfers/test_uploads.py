@@ -88,9 +88,9 @@ def test_a_video_is_no_image_and_an_image_no_video() -> None:
     assert Upload(MP4, kind=VIDEO).content_type == "video/mp4"
     assert Upload(io.BytesIO(MP4), kind=VIDEO).filename == "video.mp4"
     for content in (PNG, b"\0\0\0\x18ftypavif" + b"0" * 100, b""):
-        with pytest.raises(errors.NotAnImageError, match="no MP4"):
+        with pytest.raises(errors.NotAnImageError, match="not an MP4"):
             Upload(content, kind=VIDEO)
-    with pytest.raises(errors.NotAnImageError, match="no image of a known kind"):
+    with pytest.raises(errors.NotAnImageError, match="not an image in a known format"):
         Upload(MP4)
     with pytest.raises(TypeError, match="a video must be a path"):
         Upload(PIL.Image.new("L", (1, 1)), kind=VIDEO)
