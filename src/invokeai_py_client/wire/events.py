@@ -117,6 +117,7 @@ class ProgressReport(NamedTuple):
 
     item_id: int
     batch_id: str
+    queue_id: str
     session_id: str | None
     node_id: str
     invocation_id: str
@@ -355,6 +356,7 @@ def _report(payload: Any, text: str) -> ProgressReport:
     return ProgressReport(
         int(payload["item_id"]),
         str(payload["batch_id"]),
+        payload.get("queue_id", "default"),
         payload.get("session_id"),
         str(payload["invocation_source_id"]),
         str(payload["invocation"]["id"]),

@@ -391,9 +391,9 @@ class RunState:
     def _set(self, item: ItemState, **changes: Any) -> None:
         """Change an item's view, and the totals with it."""
         before = item.view
-        after = replace(before, **changes)
-        item.view = after = replace(after, error=_error_line(after))
+        after = item.view = replace(before, **changes)
         if after.is_finished:
+            after = item.view = replace(after, error=_error_line(after))
             item.counter = None
         if after.status != before.status:
             self._counts[before.status] -= 1
