@@ -23,11 +23,19 @@ HERE = Path(__file__).parent
 # The servers of the tests ask nobody but this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# The tiny model is too small for several threads: beside other work they wait for each other, ten times as long as one
+# thread takes for the whole image.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say at the very end which tests did not run."""
-    for why in config.stash.get(NOT_RUN, {}):
-        print(f"\n{why}")
+    """Say at the very end which tests did not run. Worker processes have no terminal reporter."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter is not None else []
+    reasons = dict.fromkeys(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason in reasons:
+        if NOT_RUN in reason:
+            print(f"\n{reason}")
 
 
 @pytest.fixture(scope="session")

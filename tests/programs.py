@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -20,10 +19,10 @@ PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
 )
-WITHOUT_BROWSER = "BROWSER TESTS DID NOT RUN: install Chromium or Chrome, then run the tests again"
 
-NOT_RUN = pytest.StashKey[dict[str, None]]()
-"""Why tests did not run, in the order in which that was found out. The last lines of the test run say so."""
+NOT_RUN = "DID NOT RUN"
+"""What a reason has in it that the last lines of the test run repeat."""
+WITHOUT_BROWSER = f"BROWSER TESTS {NOT_RUN}: install Chromium or Chrome, then run the tests again"
 
 
 def find_chromium() -> str | None:
@@ -32,19 +31,14 @@ def find_chromium() -> str | None:
     return next(on_path, None) or next((place for place in PLACES if Path(place).is_file()), None)
 
 
-def browser_path(request: pytest.FixtureRequest) -> str:
+def browser_path() -> str:
     """Return the path of an installed browser; without one, the test is skipped."""
-    return find_chromium() or _skip(request, WITHOUT_BROWSER)
+    return find_chromium() or pytest.skip(WITHOUT_BROWSER)
 
 
-def shell_path(request: pytest.FixtureRequest, name: str) -> str:
+def shell_path(name: str) -> str:
     """Return the path of an installed shell; without it, the test is skipped."""
-    return shutil.which(name) or _skip(request, f"TESTS OF COMPLETION DID NOT RUN: install {name}, then run them again")
-
-
-def _skip(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    request.config.stash.setdefault(NOT_RUN, {})[why] = None
-    pytest.skip(why)
+    return shutil.which(name) or pytest.skip(f"TESTS OF COMPLETION {NOT_RUN}: install {name}, then run them again")
 
 
 def install() -> None:

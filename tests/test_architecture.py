@@ -14,7 +14,7 @@ FLOORS = [
     {"earlier_names", "errors", "secret"},
     {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "notebook", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow", "report"},
-    {"codegen", "runtime"},
+    {"codegen", "option_checks", "runtime"},
     {"transport", "transfers"},
     {"image", "live", "catalog"},
     {"run", "enqueue_body"},
@@ -24,12 +24,12 @@ FLOORS = [
     {"async_client"},
     {"blocking"},
     {"client"},
-    {"earlier", "patterns"},
+    {"earlier", "patterns", "fleet"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking", "cli", "earlier", "workflow_handle"}
+LAZY = {"async_client", "blocking", "cli", "earlier", "fleet", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 DATA_ONLY: dict[str, set[str]] = {"notebook": set(), "report": {"errors", "files", "pillow"}}

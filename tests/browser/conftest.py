@@ -24,10 +24,10 @@ FAILED, LEFT_OUT = 5, 10
 
 
 @pytest.fixture(scope="module")
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """A browser for the tests of one module. While it is there, an event loop runs in this thread: no other test can
     have one."""
-    path = browser_path(request)
+    path = browser_path()
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path) as browser:
         yield browser
 

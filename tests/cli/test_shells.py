@@ -33,7 +33,7 @@ Complete = Callable[[str], str]
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    shell_path(request, name)
+    shell_path(name)
     return name
 
 

@@ -11,21 +11,25 @@ from tests.faults.proxy import FaultProxy
 from invokeai_py_client import InvokeAIClient, QueueItem, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.local import LocalServer
 
-_ROWS: list[tuple[str, str]] = []
+_SURVIVED = "fault survived"
+"""The property of a test's report that is a row of the table."""
 
 Told = Callable[[str, str], None]
 
 
 @pytest.fixture
-def told() -> Told:
+def told(record_property: Callable[[str, object], None]) -> Told:
     """Puts a row into the table that is printed at the end: the fault, and what came of it, with counts."""
-    return lambda fault, outcome: _ROWS.append((fault, outcome))
+    return lambda fault, outcome: record_property(_SURVIVED, (fault, outcome))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _ROWS:
+    # Reports come from several processes, in any order.
+    reports = sorted(terminalreporter.stats.get("passed", []), key=lambda report: report.location[:2])
+    rows = [row for report in reports for name, row in report.user_properties if name == _SURVIVED]
+    if rows:
         terminalreporter.section("faults survived")
-        for fault, outcome in _ROWS:
+        for fault, outcome in rows:
             terminalreporter.write_line(f"{fault:64} {outcome}")
 
 

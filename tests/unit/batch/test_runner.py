@@ -29,6 +29,7 @@ from invokeai_py_client.errors import (
     RunTimeout,
     TransportError,
 )
+from invokeai_py_client.live import submissions
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import backoff
 
@@ -154,7 +155,7 @@ def test_a_folder_that_another_batch_has_used_since_is_left_alone(
     server.fails = lambda item: None
     with client_of(server.url) as other:
         other.begin(Plan(range(3)), tmp_path).wait(60)
-    with pytest.raises(BatchFolderError, match=r"has been used by another batch since.*[Ss]ubmit"):
+    with pytest.raises(BatchFolderError, match=r"has been used by another batch in the meantime.*[Ss]ubmit"):
         first.retry_failed()
     assert completed(server) == Counter(range(3))
     assert client.begin(Plan(range(3)), tmp_path).wait(60).counts["completed"] == 3, "it is not locked"
@@ -280,6 +281,30 @@ def test_ctrl_c_does_not_wait_for_a_server_that_takes_nothing(
         server.restart()
     batch.resume()
     server.resume()
+    assert batch.wait(60).counts["completed"] == 20
+    assert completed(server) == Counter(range(20))
+
+
+def test_rows_that_were_being_sent_at_ctrl_c_and_are_stored_late_are_run_once(
+    server: BatchServer, client: Runs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "_RELEASE", 0.05)
+    monkeypatch.setattr(recovery, "_grace", lambda count: 1.0)
+
+    async def wait() -> None:
+        await asyncio.to_thread(gate.wait)
+
+    server.before_storing = wait
+    batch = client.begin(Plan(range(20)))
+    until(lambda: server.arriving)
+
+    def interrupt(progress: BatchProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        batch.wait(60, progress_callback=interrupt)
+    batch.resume()
+    gate.set()
     assert batch.wait(60).counts["completed"] == 20
     assert completed(server) == Counter(range(20))
 

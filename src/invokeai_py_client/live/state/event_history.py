@@ -44,7 +44,8 @@ class EventHistory:
             self._images[place] = report.image
             self._latest_image[node] = place
         # A plain tuple of texts and numbers: the garbage collector forgets it.
-        self._progress.append((place, report.text, *progress))
+        overall, step, total = progress
+        self._progress.append((place, report.text, overall, step, total))
         self._length = place + 1
         if len(self._progress) > MOST_PROGRESS:
             self._images.pop(self._progress.popleft()[0], None)
