@@ -103,12 +103,11 @@ class InvocationStarted(InvocationEvent):
     type: ClassVar[str] = "invocation_started"
 
 
-class ItemProgress(NamedTuple):
-    """The progress of an item after a report: what `GeneratorProgress` tells, as counted by the state of a run."""
+ItemProgress = tuple[float, int, int]
+"""The progress of an item after a report, as counted by the state of a run: its percentage, and the node's steps."""
 
-    overall_percentage: float
-    step: int
-    total_steps: int
+_COUNTED = ("overall_percentage", "step", "total_steps")
+"""What an `ItemProgress` has, by the names of `GeneratorProgress`."""
 
 
 class ProgressReport(NamedTuple):
@@ -119,6 +118,7 @@ class ProgressReport(NamedTuple):
 
     item_id: int
     batch_id: str
+    queue_id: str
     session_id: str | None
     node_id: str
     invocation_id: str
@@ -152,7 +152,7 @@ def unread_progress(
     _set(event, "_image", image)
     _set(event, "_known", report)
     if progress is not None:
-        for name, value in zip(ItemProgress._fields, progress, strict=True):
+        for name, value in zip(_COUNTED, progress, strict=True):
             _set(event, name, value)
     return event
 
@@ -185,7 +185,7 @@ class _ReadOnDemand(InvocationEvent):
                 payload["image"] = self._image
             whole = _progress(payload)
             for one in fields(whole):
-                if one.name not in ItemProgress._fields or one.name == name:
+                if one.name not in _COUNTED or one.name == name:
                     _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
 
@@ -347,25 +347,28 @@ def read_event(name: str, payload: Any, text: str) -> Event | ProgressReport:
 
 def _report(payload: Any, text: str) -> ProgressReport:
     image = payload.get("image")
-    picture = image.get("dataURL") if isinstance(image, dict) else None
-    if isinstance(picture, str) and picture.startswith("data:"):
-        # The image is last in a message, and base64 is not escaped in JSON.
-        before, _, after = text.rpartition(picture)
-        text = before + after
+    if image is not None:
+        picture = image.get("dataURL") if isinstance(image, dict) else None
+        if isinstance(picture, str) and picture.startswith("data:"):
+            # The image is last in a message, and base64 is not escaped in JSON.
+            before, _, after = text.rpartition(picture)
+            text = before + after
+    share = payload.get("percentage")
     return ProgressReport(
         int(payload["item_id"]),
         str(payload["batch_id"]),
+        payload.get("queue_id", "default"),
         payload.get("session_id"),
         str(payload["invocation_source_id"]),
         str(payload["invocation"]["id"]),
-        _percentage(payload.get("percentage")),
+        None if share is None else _percentage(share),
         text,
         image,
     )
 
 
-def _percentage(share: Any) -> float | None:
-    return None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
+def _percentage(share: Any) -> float:
+    return 100.0 * min(1.0, max(0.0, float(share)))
 
 
 def decode(name: str, payload: Any) -> Event:
@@ -435,7 +438,8 @@ def _ids(payload: Mapping[str, Any], name: str) -> tuple[int, ...]:
 
 
 def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
-    percentage = _percentage(payload.get("percentage"))
+    share = payload.get("percentage")
+    percentage = None if share is None else _percentage(share)
     total = steps_of(payload["invocation"])
     return GeneratorProgress(
         **_invocation(payload),
