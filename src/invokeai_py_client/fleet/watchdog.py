@@ -57,9 +57,8 @@ class Watchdog:
                 if member.asked_at is not None:
                     if now - member.asked_at > ANSWERS_IN:
                         member.asked_at = None
-                        self._members.lose(
-                            member, Away("hung", f"it was asked, and has not answered in {ANSWERS_IN:g} s")
-                        )
+                        silent = f"it was asked how its rows are doing, and has not answered in {ANSWERS_IN:g} s"
+                        self._members.lose(member, Away("hung", silent))
                 elif member.flights and now - member.heard_at > quiet:
                     member.asked_at = now
                     call = Look(self._batch_id, [*member.flights])
