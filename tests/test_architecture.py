@@ -14,7 +14,7 @@ FLOORS = [
     {"earlier_names", "errors", "secret"},
     {"files", "fixed_attributes", "json_text", "lazy_modules", "mapping", "notebook", "pillow", "proxies"},
     {"settings", "local", "wire", "workflow", "report"},
-    {"codegen", "runtime"},
+    {"codegen", "option_checks", "runtime"},
     {"transport", "transfers"},
     {"image", "live", "catalog"},
     {"run", "enqueue_body"},

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.fleet.async_fleet import AsyncFleet
     from invokeai_py_client.fleet.fleet import Fleet
     from invokeai_py_client.fleet.server import Server
+    from invokeai_py_client.fleet.servers_file import read_servers
+    from invokeai_py_client.fleet.status import FleetStatus, ServerState, ServerStatus
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -133,7 +135,13 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from invokeai_py_client.wire.preview import Preview
-    from invokeai_py_client.wire.records.app import InvocationCacheStatus, PresetData, RuntimeConfig, StylePreset
+    from invokeai_py_client.wire.records.app import (
+        GenerationDevice,
+        InvocationCacheStatus,
+        PresetData,
+        RuntimeConfig,
+        StylePreset,
+    )
     from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
     from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls, VideoRecord, VideoUrls
     from invokeai_py_client.wire.records.models import (
@@ -257,9 +265,11 @@ __all__ = [
     "FieldType",
     "FileSource",
     "Fleet",
+    "FleetStatus",
     "FormInput",
     "FormSnapshot",
     "FoundModel",
+    "GenerationDevice",
     "GeneratorProgress",
     "Health",
     "HuggingFaceFiles",
@@ -343,6 +353,8 @@ __all__ = [
     "Secret",
     "Seeds",
     "Server",
+    "ServerState",
+    "ServerStatus",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -381,6 +393,7 @@ __all__ = [
     "execute_with_retry",
     "execute_with_retry_async",
     "generate_module",
+    "read_servers",
     "replace",
 ]
 
@@ -447,9 +460,11 @@ _HOMES = {
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
     "Fleet": "fleet.fleet",
+    "FleetStatus": "fleet.status",
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
+    "GenerationDevice": "wire.records.app",
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
@@ -533,6 +548,8 @@ _HOMES = {
     "Secret": "secret",
     "Seeds": "batch.plan_options",
     "Server": "fleet.server",
+    "ServerState": "fleet.status",
+    "ServerStatus": "fleet.status",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -569,6 +586,7 @@ _HOMES = {
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
     "generate_module": "codegen.module",
+    "read_servers": "fleet.servers_file",
     "replace": "batch.sources",
 }
 

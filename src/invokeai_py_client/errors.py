@@ -215,16 +215,27 @@ class EngineThreadError(InvokeAIError, RuntimeError):
 class TransportError(InvokeAIError, ConnectionError):
     """The server could not be reached, or the connection was lost during the request `method` `url`.
 
-    `sent` is whether the request may have reached the server.
+    `sent` is whether the request may have reached the server. `proxy` is the address of the proxy, without its login,
+    if no connection through it could be made.
     """
 
     is_transient = True
 
-    def __init__(self, what: str, *, url: str, method: str = "", sent: bool = True, hint: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        url: str,
+        method: str = "",
+        sent: bool = True,
+        proxy: str | None = None,
+        hint: str = "",
+    ) -> None:
         super().__init__(what, hint=hint)
         self.url = url
         self.method = method
         self.sent = sent
+        self.proxy = proxy
         self.may_have_been_applied = sent
 
 
@@ -455,14 +466,28 @@ class BatchError(InputsNotReadyError):
 class InputNotFoundError(InvokeAIError, IndexError):
     """No input matches `key`, or several do. `choices` are the existing inputs, or the matching ones.
 
-    `near` is the part of the hint that suggests similar keys.
+    `near` asks whether a similar key was meant, and is "" if none is similar. `places` has (node id, field name) of the
+    inputs with that name or label that the form does not show. `listed` is the rest of the hint.
     """
 
-    def __init__(self, what: str, *, key: object, choices: tuple[str, ...], near: str = "", hint: str = "") -> None:
-        super().__init__(what, hint=near + hint)
+    def __init__(
+        self,
+        what: str,
+        *,
+        key: object,
+        choices: tuple[str, ...],
+        near: str = "",
+        places: tuple[tuple[str, str], ...] = (),
+        hint: str = "",
+    ) -> None:
+        shown = ", ".join(f"wf.inputs[{place}]" for place in places)
+        hidden = f"The form does not show it, but nodes have it: {shown}. " if places else ""
+        super().__init__(what, hint=near + hidden + hint)
         self.key = key
         self.choices = choices
         self.near = near
+        self.places = places
+        self.listed = hint
 
 
 class InputValueError(InvokeAIError, ValueError):

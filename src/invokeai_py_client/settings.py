@@ -263,7 +263,8 @@ def _cleaned(url: object) -> str | SettingsError:
         return SettingsError(
             "The server's URL holds a user name or password, or another '@'.",
             setting="url",
-            hint="Pass token=..., or email=... and password=..., instead; in a sub-path write %40.",
+            hint="Leave it out, and set INVOKEAI_TOKEN, or pass token=... or email=... and password=...; in a sub-path "
+            "write %40.",
         )
     if not text:
         return _unusable("it is empty")

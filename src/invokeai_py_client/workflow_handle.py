@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import operator
 import os
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import invokeai_py_client as public
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
-from invokeai_py_client.errors import ClientClosedError, NotSubmittedError, SettingsError
+from invokeai_py_client.errors import ClientClosedError, NotSubmittedError
 from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage
@@ -24,6 +23,7 @@ from invokeai_py_client.live.state.queue_item import QueueItem, called_results
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.run import POLL_INTERVAL, AsyncRun, PollInterval, ProgressCallback
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import checked_seconds
@@ -599,14 +599,14 @@ class AsyncWorkflowHandle(FixedAttributes):
         origin: str,
     ) -> AsyncRun:
         wanted = Priority.of(priority)
-        runs = _checked_runs(runs)
+        runs = at_least_one("runs", runs)
         if timeout is not None:
             checked_seconds("timeout", timeout)
         if on_server_loss not in ("report", "resubmit"):
-            raise _unusable("on_server_loss", on_server_loss, "'report' or 'resubmit'")
+            raise unusable("on_server_loss", on_server_loss, "'report' or 'resubmit'")
         for name, text in (("destination", destination), ("origin", origin), ("batch_id", batch_id or "")):
             if not isinstance(text, str):
-                raise _unusable(name, text, "a str")
+                raise unusable(name, text, "a str")
         submissions = self._tracker.submissions
         resubmits = on_server_loss == "resubmit"
 
@@ -800,20 +800,10 @@ def _plan_options(*, wildcards: str | os.PathLike[str] | None = None, **options:
     return PlanOptions(wildcards=None if wildcards is None else Path(wildcards), **options).checked()
 
 
-def _checked_runs(runs: object) -> int:
-    if isinstance(runs, SupportsIndex) and not isinstance(runs, bool) and (number := operator.index(runs)) > 0:
-        return number
-    raise _unusable("runs", runs, "an integer of at least 1")
-
-
 def _name_batch(error: BaseException, followed: Sequence[TrackedRun]) -> None:
     """Set the batch id in the error of a submission during which the client was closed."""
     if followed and isinstance(error, ClientClosedError):
         error.batch_id = followed[-1].state.batch_id
-
-
-def _unusable(name: str, value: object, wanted: str) -> SettingsError:
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")
 
 
 def _random_seed_in(folder: str | os.PathLike[str], seeds: object, *, overwrite: bool) -> int | None:

@@ -12,7 +12,7 @@ from tests.cli.conftest import CLI
 
 from invokeai_py_client import InvokeAIClient
 
-FACTS = {"folder", "rows", "counts", "seconds", "page", "contact_sheets", "failures"}
+FACTS = {"folder", "rows", "counts", "servers", "seconds", "page", "contact_sheets", "failures"}
 
 
 def checked(facts: dict[str, Any], **counts: int) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def checked(facts: dict[str, Any], **counts: int) -> dict[str, Any]:
     statuses = ("pending", "in_progress", "completed", "failed", "canceled", "invalid")
     assert facts["counts"] == {status: counts.get(status, 0) for status in statuses}
     assert facts["rows"] == sum(counts.values())
+    assert sum(facts["servers"].values()) == counts.get("completed", 0)
     return facts
 
 
@@ -167,7 +168,7 @@ def test_rows_with_values_that_are_not_allowed(cli: CLI, blur_file: Path, folder
         (["sweep", "{blur}", "--seeds", "x"], "usage", "neither a number of seeds"),
         (["sweep", "{blur}", "--vary", "Width=64", "--resume", "--overwrite"], "usage", "exclude each other"),
         (["sweep", "{blur}", "--vary", "Width=64", "--events", "--format", "quiet"], "usage", "--format json"),
-        (["sweep", "{blur}", "--vary", "Width=64", "--name", "{{Heigth}}"], "bad_input", "it names 'Heigth'"),
+        (["sweep", "{blur}", "--vary", "Width=64", "--name", "{{Heigth}}"], "bad_input", "'Heigth' is unknown"),
     ],
 )
 def test_a_wrong_input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import CLI, PROGRAM
-from tests.cli.terminals import TerminalMaker, terminal
+from tests.cli.terminals import CTRL_C, Terminal, TerminalMaker, terminal
 from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient
@@ -66,6 +67,41 @@ def test_a_signal_leaves_the_terminal_as_it_was(terminal: TerminalMaker, number:
     assert shown.has_its_modes_back()
     assert shown.raw.rindex("\x1b[?1049l") > shown.raw.rindex("\x1b[?1049h")
     assert "Traceback" not in shown.text
+
+
+@pytest.mark.parametrize("command", ["jobs watch", "run sleep.json"])
+def test_ctrl_z_leaves_the_terminal_as_it_was_until_fg(
+    environment: dict[str, str], sleep: dict[str, Any], client: InvokeAIClient, tmp_path: Path, command: str
+) -> None:
+    sleep["nodes"][0]["data"]["inputs"]["seconds"]["value"] = 60
+    (tmp_path / "sleep.json").write_text(json.dumps(sleep))
+    is_watch = command == "jobs watch"
+    on, off = ("\x1b[?1049h", "\x1b[?1049l") if is_watch else ("\x1b[?25l", "\x1b[?25h")
+    shell = Terminal(
+        ["bash", "--norc", "--noprofile", "-i"],
+        {**environment, "PS1": "ready> ", "INPUTRC": "/dev/null"},
+        folder=tmp_path,
+    )
+    try:
+        shell.read_until("ready> ")
+        shell.type(f"{shlex.join(PROGRAM)} {command}\r")
+        shell.read_until("queue default" if is_watch else "in_progress")
+        for _ in range(2):
+            shell.type("\x1a")
+            shell.read_until("Stopped")
+            before = shell.raw.rpartition("Stopped")[0]
+            assert before.rindex(off) > before.rindex(on)
+            shell.type("jobs -p; echo $((6 * 7))\r")
+            shell.read_until("42")
+            shell.raw = ""
+            shell.type("fg\r")
+            shell.read_until("queue default" if is_watch else "in_progress")
+            assert on in shell.raw
+        shell.type("q" if is_watch else CTRL_C)
+        shell.read_until("ready> ")
+        assert shell.raw.rindex(off) > shell.raw.rindex(on)
+    finally:
+        shell.close()
 
 
 def test_a_lost_server_is_waited_for(

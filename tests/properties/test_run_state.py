@@ -8,31 +8,32 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.live import apply, item_event
 
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.wire.events import ItemEvent, decode
+from invokeai_py_client.wire.events import ItemEvent, ProgressReport
 from invokeai_py_client.wire.records.queue import QueueItemRecord
 
 NODES = ("a", "b", "c")
 
 
-def story(end: str) -> list[ItemEvent]:
+def story(end: str) -> list[ItemEvent | ProgressReport]:
     head: dict[str, Any] = {"queue_id": "default", "item_id": 1, "batch_id": "b", "session_id": "s"}
 
     def invocation(node: str) -> dict[str, Any]:
         return {**head, "invocation_source_id": node, "invocation": {"id": f"{node}-1", "type": "add"}}
 
     error = {"error_type": "E", "error_message": "m", "error_traceback": "t"}
-    told = [decode("queue_item_status_changed", {**head, "status": "in_progress", "status_sequence": 1})]
+    told = [item_event("queue_item_status_changed", {**head, "status": "in_progress", "status_sequence": 1})]
     for node in NODES:
-        told.append(decode("invocation_started", invocation(node)))
-        told.append(decode("invocation_progress", {**invocation(node), "percentage": 0.5, "message": ""}))
-        told.append(decode("invocation_complete", {**invocation(node), "result": {"value": node}}))
+        told.append(item_event("invocation_started", invocation(node)))
+        told.append(item_event("invocation_progress", {**invocation(node), "percentage": 0.5, "message": ""}))
+        told.append(item_event("invocation_complete", {**invocation(node), "result": {"value": node}}))
     last = {**head, "status": end, "status_sequence": 2, **(error if end == "failed" else {})}
-    told.append(decode("queue_item_status_changed", last))
+    told.append(item_event("queue_item_status_changed", last))
     if end == "failed":
-        told.append(decode("invocation_error", {**invocation("c"), **error}))
-    return [event for event in told if isinstance(event, ItemEvent)]
+        told.append(item_event("invocation_error", {**invocation("c"), **error}))
+    return told
 
 
 def full_record(end: str) -> QueueItemRecord:
@@ -80,7 +81,7 @@ def test_the_end_is_the_same_however_it_is_learned(
     progress = [0.0]
     place = int(record_at * len(events))
     for event in [*events[:place], None, *events[place:]]:
-        told = run.apply_event(event) if event is not None else run.apply_snapshot(full_record(end))
+        told = apply(run, event) if event is not None else run.apply_snapshot(full_record(end))
         seen += [str(one["type"]) for one in told]
         progress.append(run.view().progress_percentage)
     assert run.is_finished
@@ -105,7 +106,7 @@ def test_without_a_gap_events_alone_tell_the_whole_story(end: str, repeats: list
     seen: list[str] = []
     for event, times in zip(story(end), repeats, strict=False):
         for _ in range(times):
-            seen += [str(one["type"]) for one in run.apply_event(event)]
+            seen += [str(one["type"]) for one in apply(run, event)]
     assert run.is_finished
     assert seen[-1] == "session_complete"
     assert seen.count("session_complete") == 1

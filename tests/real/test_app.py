@@ -48,6 +48,8 @@ def test_what_it_is_made_of(client: InvokeAIClient, its_server: LocalServer) -> 
     config = client.app.get_config()
     assert config.config["port"] == int(its_server.url.rsplit(":", 1)[1])
     assert "port" in config.set_fields
+    (device,) = client.app.list_generation_devices()
+    assert (device.device, device.name) == ("cpu", "CPU")
     history = config.config["max_queue_history"]
     assert client.app.update_config({"max_queue_history": 500}).config["max_queue_history"] == 500
     client.app.update_config({"max_queue_history": history})
@@ -124,9 +126,9 @@ def test_style_presets(client: InvokeAIClient, tmp_path: Path) -> None:
 def test_the_server_s_own_style_presets_are_left_alone(client: InvokeAIClient) -> None:
     repo = client.style_preset_repo
     own = next(preset for preset in repo.list_style_presets() if preset.type == "default")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         repo.update_style_preset(own.id, name="mine")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         repo.delete_style_preset(own.id)
     after = repo.get_style_preset(own.id)
     assert (after.name, after.preset_data) == (own.name, own.preset_data)
@@ -134,7 +136,6 @@ def test_the_server_s_own_style_presets_are_left_alone(client: InvokeAIClient) -
 
 NOT_WRAPPED = {
     "/api/v1/app/external_providers/": "keys of paid services, which belong into the server's own settings",
-    "/api/v1/app/generation_device_options": "a choice in the web UI's settings",
     "/api/v1/app/patchmatch_status": "a choice in the web UI's canvas",
     "/api/v1/auth/media-cookie": "for browsers, whose image elements send no token",
     "POST /api/v1/board_images/": "the same as the batch of one",

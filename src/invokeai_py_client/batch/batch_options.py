@@ -1,4 +1,4 @@
-"""How a batch is run."""
+"""The options of a batch."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
-from invokeai_py_client.errors import SettingsError, UnsafePathError
+from invokeai_py_client.errors import UnsafePathError
 from invokeai_py_client.live.priority import Priority
+from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.wire.call import api_path
 
 WhichImages = Literal["outputs", "all", "none"]
-"""Which images of a row are downloaded: those of output nodes, those of intermediate nodes as well, or none."""
+"""The images of a row to download: those of output nodes, those of intermediate nodes as well, or none."""
 
 WINDOW = 1000
-"""How many items of a batch are in the queue at most, unless the caller says otherwise."""
+"""The default for the maximum number of items of a batch in the queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """How a plan is run. See `AsyncPlan.submit`."""
+    """The options of a batch; see `AsyncPlan.submit`."""
 
     queue_id: str = "default"
     priority: Priority = Priority.NORMAL
@@ -30,19 +31,22 @@ class BatchOptions:
     report: bool = False
 
     def checked(self) -> BatchOptions:
-        """Return the options with their values as they are used.
+        """Return the options, validated and with the priority as a `Priority`.
 
         Raises:
-            SettingsError: one cannot be used.
+            SettingsError: an option has an invalid value.
         """
         if not _is_name(self.queue_id):
-            raise _unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
-        for name, least in (("window", self.window), ("stop_after_failures", self.stop_after_failures)):
-            if least is not None and (type(least) is not int or least < 1):
-                raise _unusable(name, least, "an integer of at least 1")
+            raise unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
         if self.images not in get_args(WhichImages):
-            raise _unusable("images", self.images, "'outputs', 'all' or 'none'")
-        return replace(self, priority=Priority.of(self.priority))
+            raise unusable("images", self.images, "'outputs', 'all' or 'none'")
+        most = self.stop_after_failures
+        return replace(
+            self,
+            priority=Priority.of(self.priority),
+            window=at_least_one("window", self.window),
+            stop_after_failures=None if most is None else at_least_one("stop_after_failures", most),
+        )
 
     def saved(self) -> dict[str, Any]:
         """Return the options as plain JSON."""
@@ -50,12 +54,8 @@ class BatchOptions:
 
 
 def _is_name(value: object) -> bool:
-    """Return whether a value can name a queue in the path of a request."""
+    """Return whether a value can be a queue id in the path of a request."""
     try:
         return isinstance(value, str) and bool(api_path("queue", value))
     except UnsafePathError:
         return False
-
-
-def _unusable(name: str, value: object, wanted: str) -> SettingsError:
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

@@ -1,16 +1,14 @@
-"""How a plan is made: the options of `wf.plan`, checked."""
+"""The options of `wf.plan`."""
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, SupportsIndex
+from typing import Literal
 
-from invokeai_py_client.errors import SettingsError
-from invokeai_py_client.workflow.fields import shortened
+from invokeai_py_client.option_checks import at_least_one, unusable, whole
 
 Combine = Literal["product", "zip"]
 Expand = Literal["random", "all"]
@@ -20,7 +18,7 @@ Seeds = int | Sequence[int] | Literal["random"]
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
+    """The options of a plan; see `AsyncWorkflowHandle.plan`."""
 
     combine: Combine = "product"
     seeds: Seeds | None = None
@@ -33,10 +31,10 @@ class PlanOptions:
     on_bad_row: OnBadRow = "raise"
 
     def checked(self) -> PlanOptions:
-        """Return the options, of which each must be one that there is.
+        """Return the options after validation.
 
         Raises:
-            SettingsError: one cannot be used.
+            SettingsError: an option has an invalid value.
         """
         for name, known in (
             ("combine", ("product", "zip")),
@@ -45,32 +43,16 @@ class PlanOptions:
         ):
             if getattr(self, name) not in known:
                 raise unusable(name, getattr(self, name), " or ".join(map(repr, known)))
-        if self.sample is not None and (whole(self.sample) or 0) < 1:
-            raise unusable("sample", self.sample, "a whole number of at least 1")
+        if self.sample is not None:
+            at_least_one("sample", self.sample)
         for name in ("sample_seed", "random_seed"):
             if getattr(self, name) is not None and whole(getattr(self, name)) is None:
-                raise unusable(name, getattr(self, name), "a whole number")
+                raise unusable(name, getattr(self, name), "an integer")
         if self.wildcards is not None and not os.path.isdir(self.wildcards):
             raise unusable("wildcards", str(self.wildcards), "the path of a folder")
         return self
 
     @property
     def expand(self) -> Expand | None:
-        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
+        """How dynamic prompts are expanded: by default `random` if there are wildcards."""
         return self.dynamic_prompts or ("random" if self.wildcards is not None else None)
-
-
-def whole(value: object) -> int | None:
-    """Return a whole number as an int; None for anything else, booleans too."""
-    try:
-        return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
-    except TypeError:
-        # An array of numpy has the method, and is one number only where it has one element.
-        return None
-
-
-def unusable(name: str, value: object, wanted: str) -> SettingsError:
-    """Return the error for an option that cannot be used."""
-    return SettingsError(
-        f"`{name}` must be {wanted}, got {shortened(value)}.", setting=name, hint="Nothing was planned."
-    )

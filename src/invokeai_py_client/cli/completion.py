@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    # Whoever evaluates it reads it through a pipe, and wants no JSON.
+    # It is evaluated through a pipe, and must not be JSON there.
     click.echo(kind(click.get_current_context().find_root().command, {}, PROGRAM, COMPLETE_VARIABLE).source())
 
 
@@ -115,22 +114,18 @@ def inputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     if not workflow or workflow == "-":
         return []
     try:
-        labels = _labels(ctx, workflow)
+        keys = _keys(ctx, workflow)
     except Exception:
         return []
-    count = Counter(label.casefold() for label in labels)
-    offered = []
-    for index, label in enumerate(labels):
-        # What --set would not take for this label has only its index.
-        is_plain = label == label.translate(_CONTROLS).strip() and "=" not in label and count[label.casefold()] == 1
-        key = label if label and is_plain else str(index)
-        if key.startswith(incomplete):
-            offered.append(CompletionItem(f"{key}=", help=label.translate(_CONTROLS) or None))
-    return offered
+    return [
+        CompletionItem(f"{key}=", help=label.translate(_CONTROLS) or None)
+        for key, label in keys.items()
+        if key.startswith(incomplete) and key.isprintable()
+    ]
 
 
-def _labels(ctx: click.Context, workflow: str) -> list[str]:
-    """Return the labels of a workflow's inputs; they are remembered, as finding them takes a second."""
+def _keys(ctx: click.Context, workflow: str) -> dict[str, str]:
+    """Return the label of each input of a workflow by its key. They are remembered, as finding them takes a second."""
     import hashlib
     import json
 
@@ -145,18 +140,18 @@ def _labels(ctx: click.Context, workflow: str) -> list[str]:
     try:
         if entry is not None and (is_file or time.time() - entry.stat().st_mtime < _REMEMBERED):
             found = json.loads(entry.read_bytes())
-            if isinstance(found, list):
-                return [str(label) for label in found]
+            if isinstance(found, dict):
+                return {key: str(label) for key, label in found.items()}
     except (OSError, ValueError):
         pass
-    from invokeai_py_client.cli.workflow_argument import load
+    from invokeai_py_client.cli.workflow_argument import keys_of, load
 
     try:
         wf = session.client.workflow_repo.create_workflow(load(session, workflow))
-        labels = [one.label for one in wf.inputs]
+        keys = dict(zip(keys_of(wf.inputs), (one.label for one in wf.inputs), strict=True))
     finally:
         session.close()
     if entry is not None:
         with whole_file(entry) as file:
-            file.write(json.dumps(labels).encode())
-    return labels
+            file.write(json.dumps(keys).encode())
+    return keys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +45,7 @@ CODES: dict[str, tuple[int, str]] = {
     "differs": (RUN_FAILED, "The image that was made again has other pixels; details.difference says how they differ."),
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
+    "servers_unusable": (RUN_FAILED, "Some servers of a fleet cannot be used; details.servers says why."),
     "server_error": (RUN_FAILED, "The server failed."),
     "local_server": (RUN_FAILED, "A server on this machine could not be installed, started or stopped, or has ended."),
     "failed": (RUN_FAILED, "Another failure; the message says which."),
@@ -114,7 +114,6 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
         errors.InputConnectedError,
         "An edge of the workflow feeds this input. Set an input of the node that it comes from.",
     ),
-    (errors.InputNotFoundError, "The command inputs lists the inputs of a workflow, with --all those of all nodes."),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
     (
         errors.BatchFolderError,
@@ -130,7 +129,9 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.RunTimeout, "It was canceled. Allow more with --timeout."),
     (errors.EnqueueInDoubtError, "The command queue list shows whether it is in the queue."),
 )
-"""What to do, where the error's own hint speaks to somebody who writes Python."""
+"""What to do, where the error's own hint is for Python code."""
+
+_INPUTS_HINT = "The command inputs lists the inputs of a workflow, with --all those of all nodes."
 
 
 @dataclass
@@ -180,11 +181,10 @@ def failure_of(error: BaseException) -> Failure:
 def _hint_of(error: errors.InvokeAIError) -> str:
     if type(error) is errors.TransportError:
         return _connection_hint(error)
-    if isinstance(error, errors.SettingsError) and error.setting == "url" and "'@'" in str(error):
-        return "Leave them out, and use the command login, or INVOKEAI_TOKEN. In a sub-path write %40."
-    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
-    near = re.match(r"Did you mean .+?\?(?= |$)", error.hint)
-    return hint if near is None or hint == error.hint else f"{near[0]} {hint}"
+    if isinstance(error, errors.InputNotFoundError):
+        places = ", ".join(map(".".join, error.places))
+        return f"{error.near}{f'Nodes have it: {places}. ' if places else ''}{_INPUTS_HINT}"
+    return next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
 
 
 def _connection_hint(error: errors.TransportError) -> str:
@@ -194,7 +194,7 @@ def _connection_hint(error: errors.TransportError) -> str:
         return "If the certificate is from your own authority, set SSL_CERT_FILE=/path/of/the/ca.pem."
     if isinstance(error.__cause__, ssl.SSLError):
         return "Does the server use TLS on this port? If not, begin the address with http://."
-    if "proxy" in str(error):
+    if error.proxy is not None and not error.sent:
         return "Correct the proxy in HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY to go without it."
     if error.sent:
         return "The server may have been stopped or restarted. The command server status --wait 60 waits for it."

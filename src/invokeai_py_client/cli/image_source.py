@@ -70,35 +70,27 @@ def load_image(session: Session, image: str, row: str | None = None) -> SourceIm
 
 def _image_of_row(folder: Path, row: str | None) -> str:
     """Return the first file of a row, or the name of its first image where it has no file."""
+    from invokeai_py_client.batch.manifest import rows_in
+
     try:
-        lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = rows_in(folder)
     except OSError as error:
         raise Failure("bad_input", f"{str(folder)!r} is not the folder of a batch: {error}.") from error
     if row is None:
         raise Failure("usage", f"{str(folder)!r} is the folder of a batch.", "Name one of its rows with --row.")
-    found: dict[str, Mapping[str, Any]] = {}
-    for line in lines:
-        try:
-            one = json.loads(line)
-            # The last line of a row counts.
-            if str(one["index"]) == row or str(one["row_id"]).startswith(row):
-                found[one["row_id"]] = one
-        except (ValueError, LookupError, TypeError):
-            continue
-    exact = [one for one in found.values() if str(one["index"]) == row]
-    fitting = exact or [*found.values()]
+    exact = [one for one in rows if str(one.index) == row]
+    fitting = exact or [one for one in rows if one.row_id.startswith(row)]
     if len(fitting) > 1:
+        choices = [one.row_id for one in fitting]
         raise Failure(
-            "ambiguous", f"{len(fitting)} rows begin with {row!r}.", "Give more of the id.", {"choices": [*found]}
+            "ambiguous", f"{len(fitting)} rows begin with {row!r}.", "Give more of the id.", {"choices": choices}
         )
     if not fitting:
         raise Failure("not_found", f"No row of {str(folder)!r} has ended as {row!r}.", "Rows are counted from 0.")
-    files, images = fitting[0].get("files") or [], fitting[0].get("images") or []
-    for one in files:
-        file = folder / str(one["path"])
-        # A manifest of somebody else's names no files outside of its folder.
-        if file.resolve().is_relative_to(folder.resolve()) and file.is_file():
-            return str(file)
-    if not images:
+    for file in fitting[0].files:
+        # A manifest from elsewhere must not name files outside of its folder.
+        if file.path.resolve().is_relative_to(folder.resolve()) and file.path.is_file():
+            return str(file.path)
+    if not fitting[0].images:
         raise Failure("not_found", f"The row {row!r} has no image.", "Take another row, or run it again.")
-    return str(images[0])
+    return fitting[0].images[0]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import load, workflow_argument
+from invokeai_py_client.cli.workflow_argument import keys_of, load, workflow_argument
 
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import WorkflowInput
@@ -40,7 +38,7 @@ def command(session: Session, workflow: str, is_all: bool, json_schema: bool) ->
     entries = [*wf.inputs]
     if is_all:
         entries += [one for node in wf.nodes for one in node.inputs if one.index is None]
-    keys = _keys_of(entries)
+    keys = keys_of(entries)
     if json_schema:
         free = [(key, entry) for key, entry in zip(keys, entries, strict=True) if entry.edge is None]
         schema = {
@@ -65,20 +63,6 @@ def command(session: Session, workflow: str, is_all: bool, json_schema: bool) ->
             ],
         ),
     )
-
-
-def _keys_of(entries: Sequence[WorkflowInput]) -> list[str]:
-    """Return what `--set` takes for each input: its label, if no other has it, else `node.field`."""
-    labels = Counter(entry.label.casefold() for entry in entries if entry.index is not None)
-    return [
-        entry.label
-        if entry.index is not None
-        and labels[entry.label.casefold()] == 1
-        and entry.label == entry.label.strip() != ""
-        and "=" not in entry.label
-        else f"{entry.node_id}.{entry.field_name}"
-        for entry in entries
-    ]
 
 
 def _row(key: str, entry: WorkflowInput) -> dict[str, Any]:

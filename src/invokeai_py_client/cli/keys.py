@@ -1,4 +1,4 @@
-"""Single keys of a terminal, and an end that leaves the terminal as it was."""
+"""Single keys of a terminal, and an end or a stop that leaves the terminal as it was."""
 
 from __future__ import annotations
 
@@ -27,12 +27,53 @@ def single_keys() -> Iterator[KeyReader]:
 
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
-        try:
+
+        def enter() -> None:
             # Ctrl-C is still a signal.
             tty.setcbreak(descriptor)
-            yield _posix_key
-        finally:
+
+        def leave() -> None:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+        with state_of_terminal(enter, leave):
+            yield _posix_key
+
+
+@contextlib.contextmanager
+def state_of_terminal(enter: Callable[[], object], leave: Callable[[], object]) -> Iterator[None]:
+    """Enter a state of the terminal, such as the whole screen. Leave it at the end, and while Ctrl-Z stops the process.
+
+    Both functions may be called where there is nothing to do. Of several states, the one that was entered last is left
+    first.
+    """
+    outer = None if sys.platform == "win32" else signal.getsignal(signal.SIGTSTP)
+    can_be_stopped = outer is not None and outer is not signal.SIG_IGN
+    is_entered = True
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        was_entered = is_entered
+        if was_entered:
+            leave()
+        if callable(outer):
+            outer(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            # The process was stopped there, and goes on.
+            signal.signal(number, stop)
+        if was_entered:
+            enter()
+
+    if can_be_stopped:
+        signal.signal(signal.SIGTSTP, stop)
+    try:
+        enter()
+        yield
+    finally:
+        is_entered = False
+        leave()
+        if can_be_stopped:
+            signal.signal(signal.SIGTSTP, outer)
 
 
 @contextlib.contextmanager

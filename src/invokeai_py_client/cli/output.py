@@ -28,8 +28,11 @@ def format_for(chosen: str | None, *, is_terminal: bool, environment: Mapping[st
     if chosen not in (None, "auto"):
         assert chosen is not None
         return chosen
-    is_agent = any(environment.get(name, "") not in ("", "0", "false") for name in _AGENT_VARIABLES)
-    return "human" if is_terminal and not is_agent else "json"
+    return "human" if is_terminal and not _is_agent(environment) else "json"
+
+
+def _is_agent(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(name, "") not in ("", "0", "false") for name in _AGENT_VARIABLES)
 
 
 class Output:
@@ -51,8 +54,8 @@ class Output:
 
     @property
     def can_ask(self) -> bool:
-        """Whether somebody can be asked a question."""
-        return self.is_human and sys.stdin.isatty()
+        """Whether a person can be asked a question on stderr, wherever stdout goes."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not _is_agent(os.environ)
 
     @property
     def is_live(self) -> bool:

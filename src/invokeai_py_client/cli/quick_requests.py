@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from invokeai_py_client.settings import Settings
 
 _TIMEOUT = 1.5
-"""Seconds; whoever presses Tab waits for it."""
+"""Seconds for a response, as the shell shows nothing until it has come."""
 
 _MOST_BYTES = 8 * 1024 * 1024
 

@@ -34,6 +34,7 @@ def command(session: Session, folder: Path, opens: bool) -> None:
     """Write the report of a batch again."""
     from invokeai_py_client.batch.batch_report import BatchReport
     from invokeai_py_client.batch.folder import BatchFolder, plan_path
+    from invokeai_py_client.batch.manifest import rows_in
     from invokeai_py_client.batch.plan_file import read_plan
 
     output = session.output
@@ -44,7 +45,7 @@ def command(session: Session, folder: Path, opens: bool) -> None:
     kept = BatchFolder(folder)
     try:
         report = BatchReport(folder, workflow=plan.definition.name, axes=plan.shown_axes, total=total)
-        rows = sorted(map(kept.manifest.read, kept.manifest.latest().values()), key=lambda row: row.index)
+        rows = rows_in(folder)
         report.begin(rows)
         report.finish(rows)
     finally:

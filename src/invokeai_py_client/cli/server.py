@@ -161,7 +161,8 @@ def status(session: Session, wait: float | None) -> None:
     }
 
     def human() -> None:
-        session.output.facts({name: value for name, value in facts.items() if name != "process"})
+        shown = {**facts, "latency": None if health.latency is None else f"{1000 * health.latency:.0f} ms"}
+        session.output.facts({name: value for name, value in shown.items() if name != "process"})
         if server is not None:
             session.output.facts({name: value for name, value in _facts(server).items() if name not in facts})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,24 @@ def find_input(wf: WorkflowHandle, key: str) -> WorkflowInput:
         return wf.inputs[int(key)]
     node, dot, name = key.rpartition(".")
     return wf.inputs[node, name] if dot else wf.inputs[key]
+
+
+def keys_of(entries: Sequence[WorkflowInput]) -> list[str]:
+    """Return a key for each input that `find_input` takes, and that `--set` can tell from the value.
+
+    It is the label of an input of the form that no other has, else `node.field`.
+    """
+    count = Counter(entry.label.casefold() for entry in entries if entry.index is not None)
+    return [
+        entry.label
+        if entry.index is not None and count[entry.label.casefold()] == 1 and _is_plain(entry.label)
+        else f"{entry.node_id}.{entry.field_name}"
+        for entry in entries
+    ]
+
+
+def _is_plain(label: str) -> bool:
+    return label == label.strip() != "" and label.isprintable() and "=" not in label
 
 
 def value_of(entry: WorkflowInput, text: str) -> Any:

@@ -18,13 +18,15 @@ from invokeai_py_client.batch.plan_file import plan_text
 from invokeai_py_client.errors import InvokeAIError, SettingsError, TransportError
 from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.fleet.calls import Answer, Away
 from invokeai_py_client.fleet.driver import FleetDriver
 from invokeai_py_client.fleet.server import Server
 from invokeai_py_client.fleet.site import Site
+from invokeai_py_client.fleet.status import AskStatus, FleetStatus, ServerStatus, silent
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
-from invokeai_py_client.settings import Settings
+from invokeai_py_client.settings import Settings, checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_ON_THE_WAY = 1.0
+"""Seconds that a question and its answer take to a Dask worker and back, at most."""
 
 
 class AsyncFleet(FixedAttributes):
@@ -48,9 +53,10 @@ class AsyncFleet(FixedAttributes):
         self._engine = engine
         self._servers = tuple(servers)
         self._scheduler = scheduler
-        self._sites = {one.url: Site(one.settings(), engine, one.slots) for one in servers}
+        self._sites = {one.url: Site(one.settings(), engine, one.slots, one.name) for one in servers}
         self._others: dict[str, HttpTransport] = {}
         self._starting: asyncio.Task[DaskCluster] | None = None
+        self._batch_ids: set[str] = set()
 
     @property
     def servers(self) -> Sequence[public.Server]:
@@ -177,6 +183,51 @@ class AsyncFleet(FixedAttributes):
         where = path_of(folder).absolute()
         return await self._begin(await self.load_plan(plan_path(where)), where, None)
 
+    @on_engine
+    async def status(self, timeout: float = 5.0, *, queue_id: str = "default") -> public.FleetStatus:  # noqa: ASYNC109
+        """Return how each server is: whether it can be used, its devices, its queue, its speed, its last failure.
+
+        All servers are asked at the same time, and problems are told, not raised. `ServerStatus.own` counts the rows
+        of the batches that this fleet runs.
+
+        Endpoint: GET /api/v1/app/version
+        Endpoint: GET /api/v1/app/generation_device_options
+        Endpoint: GET /api/v1/app/runtime_config
+        Endpoint: GET /api/v1/queue/{queue_id}/status
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
+        Endpoint: GET /api/v2/models/stats
+
+        Args:
+            timeout: seconds. A server that has not responded by then is `silent`.
+            queue_id: the queue, on each server.
+
+        Raises:
+            SettingsError: the timeout is not a positive number of seconds.
+            TransportError: the fleet is a Dask cluster, and its scheduler cannot be reached.
+
+        Example:
+            >>> for server in fleet.status():
+            ...     print(server.name, server.state, server.pending, server.rows_per_hour)
+        """
+        asked = AskStatus(sorted(self._batch_ids), queue_id, checked_seconds("timeout", timeout))
+        if self._sites:
+            found = await asyncio.gather(*(site.status.read(asked) for site in self._sites.values()))
+        else:
+            found = await self._asked_by_workers(asked)
+        return FleetStatus(tuple(found))
+
+    async def _asked_by_workers(self, asked: AskStatus) -> list[ServerStatus]:
+        cluster = await self._cluster()
+        loop = asyncio.get_running_loop()
+        answers: dict[str, asyncio.Future[Answer]] = {url: loop.create_future() for url in cluster.servers}
+        drops = [cluster.submit(url, asked, answer.set_result) for url, answer in answers.items()]
+        if answers:
+            await asyncio.wait(answers.values(), timeout=asked.seconds + _ON_THE_WAY)
+        for drop in drops:
+            drop()
+        return [_status_in(answer.result() if answer.done() else None, url, asked) for url, answer in answers.items()]
+
     async def _begin(
         self, plan: AsyncPlan, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False
     ) -> AsyncBatchRun:
@@ -185,6 +236,7 @@ class AsyncFleet(FixedAttributes):
         text = await asyncio.to_thread(plan_text, plan._data, here)
         driver = FleetDriver(plan._data, text, str(here), cluster)
         runner = await plan._begin_on(driver, self._engine, folder, options, overwrite=overwrite)
+        self._batch_ids.add(runner.control.batch_id)
         return AsyncBatchRun(self._engine, self._http_of, runner)
 
     async def _cluster(self) -> DaskCluster:
@@ -262,6 +314,16 @@ def servers_of(servers: Iterable[str | Server]) -> list[Server]:
     if not found:
         raise SettingsError("A fleet needs at least one server.", setting="servers", hint="Pass their URLs.")
     return [*found.values()]
+
+
+def _status_in(answer: Answer | None, url: str, asked: AskStatus) -> ServerStatus:
+    """Return the status that a Dask worker has told, or why it has not."""
+    if isinstance(answer, ServerStatus):
+        return answer
+    if isinstance(answer, Away):
+        error = TransportError(f"{url}: {answer.why}.", url=url, sent=False, hint="Check the Dask worker and its log.")
+        return ServerStatus(name=url, url=url, state="unreachable", error=error)
+    return ServerStatus(name=url, url=url, state="silent", error=silent(url, asked.seconds))
 
 
 def _new_cluster(engine: Engine) -> DaskCluster:

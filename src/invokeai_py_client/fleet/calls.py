@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from invokeai_py_client.batch.batch_options import WhichImages
 from invokeai_py_client.batch.journal import SentChunk
+from invokeai_py_client.fleet.status import AskStatus, ServerStatus
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.state.queue_item import QueueItem
 
@@ -102,7 +103,7 @@ class Forget:
     batch_id: str
 
 
-Call = Prepare | RunRow | Look | Settle | Cancel | ComeBack | Forget
+Call = Prepare | RunRow | Look | Settle | Cancel | ComeBack | Forget | AskStatus
 
 
 # Answers
@@ -182,4 +183,4 @@ class Settled(NamedTuple):
     ended: Sequence[tuple[str, int, Ended]]
 
 
-Answer = Done | Ready | Away | Refused | Unprepared | Ended | Seen | Settled
+Answer = Done | Ready | Away | Refused | Unprepared | Ended | Seen | Settled | ServerStatus

@@ -49,6 +49,7 @@ from invokeai_py_client.fleet.calls import (
     Unprepared,
 )
 from invokeai_py_client.fleet.health import Health
+from invokeai_py_client.fleet.status import AskStatus, ServerReader
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
@@ -91,14 +92,16 @@ class Site:
         settings: of the client.
         engine: runs the client.
         slots: how many rows the server runs at the same time; None for as many as it says that it has devices.
+        name: what the server is called; its URL if it is left out.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, slots: int | None = None) -> None:
+    def __init__(self, settings: Settings, engine: Engine, slots: int | None = None, name: str | None = None) -> None:
         self.http = HttpTransport(settings, engine)
         self._tracker = RunTracker(self.http, engine)
         self.client = AsyncClient(engine, self.http, self._tracker)
         self._engine = engine
         self._slots = slots
+        self.status = ServerReader(self.http, slots=slots, name=name)
         self._health = Health(self.http, self._tracker, engine)
         self._plans: dict[str, _Plan] = {}
         self._rows: dict[str, _Row] = {}
@@ -127,6 +130,8 @@ class Site:
                     return await self._look(call)
                 case Settle():
                     return await self._settle(call)
+                case AskStatus():
+                    return await self.status.read(call)
                 case Cancel():
                     return await self._cancel(call)
                 case Forget():

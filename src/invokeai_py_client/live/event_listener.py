@@ -75,6 +75,7 @@ class EventListener:
                 # These futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
                 run.watchers.clear()
+                run.wakers.clear()
                 if not run.state.is_enqueued:
                     # The parent is sending it.
                     run.fail(_of_the_parent(run))
@@ -97,9 +98,9 @@ class EventListener:
 
     # Called by the socket.
 
-    def received(self, name: str, payload: Any) -> None:
+    def received(self, name: str, payload: Any, text: str) -> None:
         """Dispatch one message of the server."""
-        self.router.dispatch(name, payload)
+        self.router.dispatch(name, payload, text)
 
     def connected(self) -> None:
         """Report the connection, and request the state that events may have changed before it."""

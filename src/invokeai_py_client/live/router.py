@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
-from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
+from invokeai_py_client.wire.events import (
+    BulkChange,
+    Event,
+    ItemEvent,
+    ProgressReport,
+    Reconnected,
+    UnknownEvent,
+    read_event,
+)
 
 REDACTED = "redacted"
 """The placeholder that a multi-user server sends for the ids of other users' items."""
@@ -36,6 +44,7 @@ class Router:
     ) -> None:
         self._runs: dict[TrackedRun, None] = {}
         self._urgent: dict[TrackedRun, None] = {}
+        self._parts: dict[TrackedRun, None] = {}
         self._of_batch: dict[str, list[TrackedRun]] = {}
         self._of_item: dict[int, list[TrackedRun]] = {}
         self._queue_watchers: dict[str, list[Watcher]] = {}
@@ -60,6 +69,8 @@ class Router:
             self._urgent[run] = None
         if state.only is None:
             self._of_batch.setdefault(state.batch_id, []).append(run)
+        else:
+            self._parts[run] = None
         state.item_added = lambda item_id: _add(self._of_item, item_id, run)
         state.item_removed = lambda item_id: _remove(self._of_item, item_id, run)
         for item_id in state.item_ids():
@@ -74,6 +85,7 @@ class Router:
         state = run.state
         del self._runs[run]
         self._urgent.pop(run, None)
+        self._parts.pop(run, None)
         self.incomplete.pop(run, None)
         _remove(self._of_batch, state.batch_id, run)
         for item_id in state.item_ids():
@@ -125,10 +137,27 @@ class Router:
         for queue_id in [*self._queue_watchers]:
             self._tell_watchers(Reconnected(queue_id=queue_id, seconds=seconds))
 
-    def dispatch(self, name: str, payload: Any) -> None:
-        """Process one message of the socket. Never raises: one bad message must not end the connection."""
+    def dispatch(self, name: str, payload: Any, text: str) -> None:
+        """Process one message of the socket. Never raises: one bad message must not end the connection.
+
+        Args:
+            name: the message's name.
+            payload: its JSON, already parsed.
+            text: the whole message as it came.
+        """
+        self.received += 1
         try:
-            self._take(decode(name, payload))
+            event = read_event(name, payload, text)
+            if isinstance(event, ProgressReport):
+                # It ends no run, and no record must be fetched because of it.
+                for run in self._runs_of(event):
+                    progress = run.state.apply_progress(event)
+                    if progress is not None:
+                        run.progressed(event, progress)
+            else:
+                self._tell_runs(event)
+            if self._queue_watchers:
+                self._tell_watchers(event.event() if isinstance(event, ProgressReport) else event)
         except Exception:
             if name not in self._faults:
                 self._faults.add(name)
@@ -149,11 +178,6 @@ class Router:
         else:
             self.incomplete.pop(run, None)
 
-    def _take(self, event: Event) -> None:
-        self.received += 1
-        self._tell_runs(event)
-        self._tell_watchers(event)
-
     def _tell_watchers(self, event: Event) -> None:
         for watcher in [*self._queue_watchers.get(event.queue_id, ())]:
             watcher([event])
@@ -168,11 +192,14 @@ class Router:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
 
-    def _runs_of(self, event: ItemEvent) -> list[TrackedRun]:
+    def _runs_of(self, event: ItemEvent | ProgressReport) -> list[TrackedRun]:
         batch_id = event.batch_id
-        runs = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
         # A batch's first events may come before the server's response names its items.
-        return runs + [run for run in self._of_batch.get(batch_id, ()) if run not in runs]
+        runs = self._of_batch.get(batch_id)
+        if runs is not None and not self._parts:
+            return [*runs]
+        of_item = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
+        return of_item + [run for run in runs or () if run not in of_item]
 
 
 def _ignore(item_id: int) -> None:

@@ -20,6 +20,7 @@ from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
 from invokeai_py_client.client import InvokeAIClient
 from invokeai_py_client.errors import InvokeAIError, PipelineError, SettingsError
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.option_checks import at_least_one
 from invokeai_py_client.patterns.giving_up import awaited_canceled_if_given_up, canceled_if_given_up
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.outputs import OutputMapping
@@ -200,7 +201,7 @@ class AsyncWorkflowPipeline(_Stages):
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(_checked_concurrency(concurrency)):
+                for _ in range(at_least_one("concurrency", concurrency)):
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             # What reading the inputs has raised.
@@ -332,7 +333,7 @@ class WorkflowPipeline(_Stages):
                 else:
                     results[number] = PipelineResult(initial_input, output)
 
-        with ThreadPoolExecutor(_checked_concurrency(concurrency), "pipeline") as pool:
+        with ThreadPoolExecutor(at_least_one("concurrency", concurrency), "pipeline") as pool:
             try:
                 for done in as_completed(
                     [pool.submit(contextvars.copy_context().run, work) for _ in range(concurrency)]
@@ -374,13 +375,3 @@ class _InFlight:
         for run in runs:
             with contextlib.suppress(InvokeAIError):
                 run.cancel()
-
-
-def _checked_concurrency(concurrency: int) -> int:
-    if isinstance(concurrency, int) and not isinstance(concurrency, bool) and concurrency >= 1:
-        return concurrency
-    raise SettingsError(
-        f"`concurrency` must be an integer of at least 1, got {concurrency!r}.",
-        setting="concurrency",
-        hint="Nothing was submitted.",
-    )

@@ -17,9 +17,9 @@ from invokeai_py_client.errors import (
     RunError,
     RunFailed,
     RunTimeout,
-    SettingsError,
 )
 from invokeai_py_client.live.state.queue_item import QueueItem
+from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.patterns.giving_up import awaited_canceled_if_given_up, canceled_if_given_up
 from invokeai_py_client.run import ProgressCallback
 from invokeai_py_client.workflow.inputs import InputKey, WorkflowInputs, set_all
@@ -198,11 +198,9 @@ class _Attempts:
     """
 
     def __init__(self, most: int, backoff: float) -> None:
-        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-            raise _unusable("max_retries", most, "an integer of at least 1")
         if not isinstance(backoff, int | float) or not 0 <= backoff < float("inf"):
-            raise _unusable("backoff", backoff, "a number of at least 0")
-        self._most = most
+            raise unusable("backoff", backoff, "a number of at least 0")
+        self._most = at_least_one("max_retries", most)
         self._backoff = backoff
         self._failed = 0
         self.batch_id: str | None = None
@@ -260,7 +258,3 @@ class _AttemptsWithFallbacks(_Attempts):
         set_all(self._inputs, values)
         self._failed, self.batch_id = 0, None
         return 0.0
-
-
-def _unusable(name: str, value: object, wanted: str) -> SettingsError:
-    return SettingsError(f"`{name}` must be {wanted}, got {value!r}.", setting=name, hint="Nothing was submitted.")

@@ -30,7 +30,7 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, queue, utilities
-from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import GenerationDevice, InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
 """Seconds between two attempts to reach a server that is starting."""
@@ -129,7 +129,7 @@ class AsyncApp(FixedAttributes):
                 processor_watch = ProcessorWatch(self._http)
                 stopped = await processor_watch.check("default", status)
                 if processor_watch.is_suspected("default"):
-                    # Between two items that is normal for a moment.
+                    # The processor also reports this for a moment between two items.
                     await asyncio.sleep(CONFIRMED_AFTER)
                     stopped = await processor_watch.check("default")
         except ClientClosedError:
@@ -138,9 +138,9 @@ class AsyncApp(FixedAttributes):
             return Health(version is not None, False, version, latency, None, error)
         except TimeoutError:
             late = NotReadyError(
-                f"{url} was not found usable within {timeout:g} s.",
+                f"The health check of {url} did not succeed within {timeout:g} s.",
                 url=url,
-                hint="Give a longer `timeout` if the server is just slow.",
+                hint="Pass a longer `timeout` if the server is slow.",
             )
             return Health(version is not None, False, version, latency, None, late)
         return Health(True, stopped is None, version, latency, status.processor.is_started, stopped)
@@ -174,15 +174,15 @@ class AsyncApp(FixedAttributes):
             except (NotInvokeAIError, RedirectedError):
                 raise
             except (TransportError, RequestTimeout, ServerError, RejectedError, TimeoutError) as error:
-                last = str(error) or "no answer"
+                last = str(error) or "no response."
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotReadyError(
-                    f"{url} was waited for {time.monotonic() - began:.1f} s, and is not an InvokeAI server yet. "
-                    f"The last time: {last}",
+                    f"No InvokeAI server was ready at {url} within {time.monotonic() - began:.1f} s. "
+                    f"The last attempt: {last}",
                     url=url,
                     method="GET",
-                    hint="Give a longer `timeout` if it is still starting.",
+                    hint="Pass a longer `timeout` if the server is still starting.",
                 )
             await asyncio.sleep(min(_PAUSE, left))
 
@@ -212,6 +212,16 @@ class AsyncApp(FixedAttributes):
             RejectedError: a setting cannot be changed, or does not accept the value.
         """
         return await self._http.send(app.update_config(changes))
+
+    @on_engine
+    async def list_generation_devices(self) -> list[GenerationDevice]:
+        """Return the devices that the server can generate on.
+
+        `generation_devices` in the server's configuration says which of them it uses, `auto` for all.
+
+        Endpoint: GET /api/v1/app/generation_device_options (InvokeAI 6.14 or later)
+        """
+        return await self._http.send(app.list_generation_devices())
 
     @on_engine
     async def get_log_level(self) -> int:
@@ -285,6 +295,6 @@ class AsyncApp(FixedAttributes):
         result = await self._http.send(call)
         if result.error:
             raise PromptTemplateError(
-                f"The template {prompt!r} cannot be read: {result.error}.", template=prompt, hint="Correct it."
+                f"The template {prompt!r} cannot be parsed: {result.error}.", template=prompt, hint="Fix the syntax."
             )
         return result.prompts

@@ -86,6 +86,7 @@ def _failure(method: str, shown: str, error: Exception, limit: float, proxy: obj
             url=shown,
             method=method,
             sent=False,
+            proxy=None if proxy is None else str(proxy),
             hint=_connection_hint(error, proxy),
         )
     if isinstance(error, TimeoutError):

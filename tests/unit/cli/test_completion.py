@@ -100,20 +100,23 @@ def workflow(tmp_path: Path) -> Path:
     return path
 
 
-def remembered(workflow: Path, labels: list[Any]) -> None:
+def remembered(workflow: Path, keys: dict[str, str]) -> None:
     import hashlib
 
     folder = cache_folder()
     assert folder is not None
     entry = folder / "completion" / f"{hashlib.sha256(workflow.read_bytes()).hexdigest()[:32]}.json"
     entry.parent.mkdir(parents=True, exist_ok=True)
-    entry.write_text(json.dumps(labels))
+    entry.write_text(json.dumps(keys))
 
 
-def test_labels_that_set_would_not_take_have_their_index(workflow: Path) -> None:
-    remembered(workflow, ["Positive Prompt", "Steps", "a=b", "Same", "same", "", " padded", "x\x1b[2J"])
-    expected = ["Positive Prompt=", "Steps=", "2=", "3=", "4=", "5=", "6=", "7="]
-    assert offered(completion.inputs, workflow=str(workflow)) == expected
+def test_the_remembered_keys_of_a_workflow_are_offered(workflow: Path) -> None:
+    remembered(workflow, {"Positive Prompt": "Positive Prompt", "Steps": "Steps", "noise.seed": "x\x1b[2J"})
+    ctx = click.Context(root, obj=GlobalOptions())
+    ctx.params = {"workflow": str(workflow)}
+    items = completion.inputs(ctx, click.Option(["--x"]), "")
+    assert [item.value for item in items] == ["Positive Prompt=", "Steps=", "noise.seed="]
+    assert items[2].help == "x[2J"
     assert offered(completion.inputs, "St", workflow=str(workflow)) == ["Steps="]
     assert offered(completion.inputs, workflow="-") == []
     assert offered(completion.inputs) == []
@@ -154,7 +157,7 @@ def test_completion_costs_less_than_120_ms_more_than_python_itself(workflow: Pat
         assert not done.stderr
         return ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
 
-    remembered(workflow, ["Steps"])
+    remembered(workflow, {"Steps": "Steps"})
     asked = {
         "_INVOKEAI_CLIENT_COMPLETE": "bash_complete",
         "COMP_WORDS": f"invokeai-client\nrun\n{workflow}\n--set\n",

@@ -22,7 +22,7 @@ def test_no_error_of_the_package_is_taken_for_a_defect(kind: type[errors.InvokeA
     error.hint = "Mend it."
     for name in inspect.signature(kind).parameters:
         vars(error).setdefault(name, None)
-    error.__dict__ |= {"status": 422, "problems": ()}
+    error.__dict__ |= {"status": 422, "problems": (), "near": "", "places": ()}
     failure = failure_of(error)
     assert failure.code in CODES
     assert failure.code != "internal"
@@ -64,9 +64,17 @@ def test_a_rejected_workflow_lists_its_problems() -> None:
 
 def test_hints_speak_of_commands_and_keep_the_close_match() -> None:
     error = errors.InputNotFoundError(
-        "No input answers to 'Widht'.", key="Widht", choices=("Width",), hint="Did you mean 'Width'? wf.nodes lists ..."
+        "No input matches 'Widht'.",
+        key="Widht",
+        choices=("Width",),
+        near="Did you mean 'Width'? ",
+        places=(("blank", "width"),),
+        hint="wf.nodes lists ...",
     )
-    assert failure_of(error).hint.startswith("Did you mean 'Width'? The command inputs lists")
+    failure = failure_of(error)
+    assert failure.message == "No input matches 'Widht'."
+    assert failure.hint.startswith("Did you mean 'Width'? Nodes have it: blank.width. The command inputs lists")
+    assert "wf." not in failure.hint
 
 
 def test_a_status_that_is_no_error_is_not_a_detail() -> None:

@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Callable
 
 import pytest
 
-from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys
+from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys, state_of_terminal
 
 
 class Console(io.StringIO):
@@ -38,3 +39,25 @@ def test_a_signal_to_end_is_taken_for_ctrl_c_and_only_meanwhile() -> None:
     with pytest.raises(KeyboardInterrupt), ending_as_interrupted():
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Ctrl-Z of this kind")
+def test_before_a_stop_the_terminal_is_left_in_order_and_entered_again_after_it() -> None:
+    told: list[str] = []
+
+    def tells(text: str) -> Callable[[], None]:
+        return lambda: told.append(text)
+
+    before = signal.signal(signal.SIGTSTP, lambda *_: told.append("stop"))
+    try:
+        with (
+            state_of_terminal(tells("keys on"), tells("keys off")),
+            state_of_terminal(tells("screen on"), tells("screen off")),
+        ):
+            os.kill(os.getpid(), signal.SIGTSTP)
+        entered, left = ["keys on", "screen on"], ["screen off", "keys off"]
+        assert told == [*entered, *left, "stop", *entered, *left]
+        os.kill(os.getpid(), signal.SIGTSTP)
+        assert told[9:] == ["stop"]
+    finally:
+        signal.signal(signal.SIGTSTP, before)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
-from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import pytest
 
-from invokeai_py_client.cli.commands import GlobalOptions
-from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.image_source import load_image
 from invokeai_py_client.cli.pixels import difference_of, sentence_of
 from invokeai_py_client.cli.recall_parameters import parameters_of
-from invokeai_py_client.cli.session import Session
 
 
 def png(mode: str = "RGB", size: tuple[int, int] = (4, 4), colour: Any = 0, **dots: Any) -> bytes:
@@ -143,42 +137,3 @@ def test_metadata_come_first_and_the_graph_fills_in() -> None:
 )
 def test_odd_graphs_tell_what_they_can(graph: dict[str, Any]) -> None:
     assert {*parameters_of({}, graph)} <= {"steps"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "1.png").write_bytes(png())
-    lines = [
-        {"index": 0, "row_id": "aa11", "files": [], "images": []},
-        {"index": 1, "row_id": "ab22", "files": [{"path": "old.png"}], "images": []},
-        {"index": 1, "row_id": "ab22", "files": [{"path": "1.png"}], "images": ["x.png"]},
-        {"index": 2, "row_id": "1b33", "files": [{"path": "../../etc/passwd"}], "images": []},
-    ]
-    text = "\n".join(map(json.dumps, lines))
-    (tmp_path / "manifest.jsonl").write_text(f"{text}\nnull\n{{", encoding="utf-8")
-    return tmp_path
-
-
-def session() -> Session:
-    return Session(GlobalOptions(url="http://127.0.0.1:9"))
-
-
-@pytest.mark.parametrize("row", ["1", "ab", "ab22"])
-def test_a_row_of_a_batch_is_its_last_file(folder: Path, row: str) -> None:
-    assert load_image(session(), str(folder), row).name == "1.png"
-
-
-@pytest.mark.parametrize(
-    ("row", "code"), [("a", "ambiguous"), ("aa", "not_found"), ("9", "not_found"), ("2", "not_found"), (None, "usage")]
-)
-def test_a_row_that_cannot_be_taken(folder: Path, row: str | None, code: str) -> None:
-    with pytest.raises(Failure) as caught:
-        load_image(session(), str(folder), row)
-    assert caught.value.code == code
-
-
-def test_a_row_needs_a_folder_of_a_batch(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="needs the folder"):
-        load_image(session(), str(tmp_path / "a.png"), "1")
-    with pytest.raises(Failure, match="is not the folder of a batch"):
-        load_image(session(), str(tmp_path), "1")

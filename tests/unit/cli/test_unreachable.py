@@ -69,7 +69,7 @@ async def test_a_certificate_of_ones_own_authority(capsys: pytest.CaptureFixture
 
 
 def test_hints_name_what_the_command_line_has() -> None:
-    refused = errors.TransportError("no connection to the proxy http://p:1 (x)", url="", sent=False)
+    refused = errors.TransportError("refused", url="", sent=False, proxy="http://p:1")
     assert "NO_PROXY" in failure_of(refused).hint
     broken = errors.TransportError("the connection broke", url="", sent=True)
     assert "server status --wait" in failure_of(broken).hint

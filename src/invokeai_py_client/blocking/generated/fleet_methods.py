@@ -146,3 +146,33 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         work = self._aio.batch_run(folder)
         del folder
         return BatchRun(self._aio._engine.block(work))
+
+    def status(self, timeout: float = 5.0, *, queue_id: str = "default") -> public.FleetStatus:
+        """Return how each server is: whether it can be used, its devices, its queue, its speed, its last failure.
+
+        All servers are asked at the same time, and problems are told, not raised. `ServerStatus.own` counts the rows
+        of the batches that this fleet runs.
+
+        Endpoint: GET /api/v1/app/version
+        Endpoint: GET /api/v1/app/generation_device_options
+        Endpoint: GET /api/v1/app/runtime_config
+        Endpoint: GET /api/v1/queue/{queue_id}/status
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
+        Endpoint: GET /api/v2/models/stats
+
+        Args:
+            timeout: seconds. A server that has not responded by then is `silent`.
+            queue_id: the queue, on each server.
+
+        Raises:
+            SettingsError: the timeout is not a positive number of seconds.
+            TransportError: the fleet is a Dask cluster, and its scheduler cannot be reached.
+
+        Example:
+            >>> for server in fleet.status():
+            ...     print(server.name, server.state, server.pending, server.rows_per_hour)
+        """
+        work = self._aio.status(timeout, queue_id=queue_id)
+        del timeout, queue_id
+        return self._aio._engine.block(work)

@@ -7,14 +7,13 @@ names the child.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.events import Event, ItemEvent, QueueItemStatusChanged
-from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
+from invokeai_py_client.wire.events import Event, ItemEvent, ItemProgress, ProgressReport, QueueItemStatusChanged
 
 if TYPE_CHECKING:
     from invokeai_py_client.live.state.run_state import RunState
@@ -58,7 +57,7 @@ class CallProgress(NamedTuple):
 
     caller_id: int
     node_id: str
-    node: Mapping[str, Any]
+    invocation_id: str
     share: float
 
 
@@ -107,6 +106,10 @@ class CalledItems:
         events = self._items[event.item_id].state.apply_event(event)
         self._note(event.item_id)
         return events
+
+    def apply_progress(self, report: ProgressReport) -> ItemProgress | None:
+        """Apply what a node of a child reports; see `RunState.apply_progress`."""
+        return self._items[report.item_id].state.apply_progress(report)
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool) -> list[Event]:
         """Apply a record of a child; see `RunState.apply_snapshot`."""
@@ -208,8 +211,7 @@ class CalledItems:
         while item is not None and item.parent_item_id is not None and item.call_path:
             calls = self._of_call[item.call]
             done = sum(other.state.snapshot.progress_percentage for other in calls) / len(calls)
-            node = {"id": item.call, "type": CALL_NODE}
-            yield CallProgress(item.parent_item_id, item.call_path[-1], node, done / 100)
+            yield CallProgress(item.parent_item_id, item.call_path[-1], item.call, done / 100)
             item = self._items.get(item.parent_item_id)
 
     def state_of(self, item_id: int) -> RunState | None:
@@ -222,7 +224,7 @@ class CalledItems:
         found = None
         while True:
             children = (child.state.snapshot for child in self._of_parent.get(item_id, ()))
-            cause = next((child.base for child in children if child.status == "failed"), None)
+            cause = next((child.facts.base for child in children if child.facts.status == "failed"), None)
             if cause is None:
                 return found
             found, item_id = cause, cause.item_id

@@ -27,14 +27,16 @@ from invokeai_py_client.wire import records
 from invokeai_py_client.wire.events import (
     TERMINAL_STATUSES,
     Event,
-    GeneratorProgress,
     InvocationComplete,
     InvocationError,
     InvocationEvent,
     InvocationStarted,
     ItemEvent,
+    ItemProgress,
+    ProgressReport,
     QueueItemStatusChanged,
     SessionComplete,
+    steps_of,
 )
 from invokeai_py_client.workflow.outputs import boards_sent
 
@@ -67,7 +69,6 @@ class ItemState:
     """Events of the item's end that are delivered after those that were missed before it."""
     workload: Workload | None = None
     counter: StepCounter | None = None
-    counted: str = ""
     percentage: float = 0.0
     step: int = 0
     steps: int = 0
@@ -81,18 +82,15 @@ class ItemState:
         return self.lacks_details() and not self.has_gap
 
 
-class RunSnapshot(NamedTuple):
-    """A run at one moment. Immutable, so that any thread may read it.
+class RunFacts(NamedTuple):
+    """What of a run stays as it is while its nodes report their progress.
 
-    `base` is the queue item that the rest of `item()` is taken from. `sessions` is a list that is only appended to; its
-    first `session_count` elements belong to the snapshot.
+    `base` is the queue item that the rest is added to. `sessions` is a list that is only appended to; its first
+    `session_count` elements belong to the snapshot.
     """
 
     base: QueueItem
     status: str
-    progress_percentage: float
-    current_step: int
-    total_steps: int
     started_at: str | None
     completed_at: str | None
     item_ids: tuple[int, ...]
@@ -103,29 +101,39 @@ class RunSnapshot(NamedTuple):
     called: list[RunState]
     called_count: int
 
+
+class RunSnapshot(NamedTuple):
+    """A run at one moment. Immutable, so that any thread may read it."""
+
+    facts: RunFacts
+    progress_percentage: float
+    current_step: int
+    total_steps: int
+
     def item(self) -> QueueItem:
         """Return the run as one queue item."""
+        facts = self.facts
         return replace(
-            self.base,
-            status=self.status,
+            facts.base,
+            status=facts.status,
             progress_percentage=self.progress_percentage,
             current_step=self.current_step,
             total_steps=self.total_steps,
-            started_at=self.started_at,
-            completed_at=self.completed_at,
-            outputs=self.outputs,
+            started_at=facts.started_at,
+            completed_at=facts.completed_at,
+            outputs=facts.outputs,
             children=self.children(),
         )
 
     def children(self) -> tuple[QueueItem, ...]:
         """Return the items of called workflows as they are when this is called, in the order of their ids."""
-        items = (state.snapshot.item() for state in self.called[: self.called_count])
+        items = (state.snapshot.item() for state in self.facts.called[: self.facts.called_count])
         return tuple(sorted(items, key=attrgetter("item_id")))
 
     def session_ids(self) -> tuple[str, ...]:
         """Return the known session ids, in the order of the items."""
-        session_of = dict(self.sessions[: self.session_count])
-        return tuple(session_of[item_id] for item_id in sorted(session_of.keys() & {*self.item_ids}))
+        session_of = dict(self.facts.sessions[: self.facts.session_count])
+        return tuple(session_of[item_id] for item_id in sorted(session_of.keys() & {*self.facts.item_ids}))
 
 
 def _ignore(item_id: int) -> None:
@@ -177,6 +185,7 @@ class RunState:
     _counts: Counter[str] = field(default_factory=Counter)
     _percentages: float = 0.0
     _percentage: float = 0.0
+    _alone: ItemState | None = None
     _latest: ItemState | None = None
     _started_at: str | None = None
     _completed_at: str | None = None
@@ -321,15 +330,14 @@ class RunState:
         """Replace the snapshot; every method that changes what callers see ends with this."""
         items, finished, counts = self.items, self.is_finished, self._counts
         first = next(iter(items.values()), None)
-        outputs = OutputsSoFar(self._outputs)
-        latest = self._latest
+        self._alone = None
         if first is None:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
         elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
+            self._alone = first
             base = self._with_cause(first.view)
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
-            self._percentage = max(self._percentage, first.percentage)
         else:
             base, started_at = first.view, self._started_at
             if finished:
@@ -340,24 +348,37 @@ class RunState:
             else:
                 status = "pending" if counts["pending"] == len(items) else "in_progress"
                 completed_at = None
-            # Items that are added, or run again, must not move the percentage back.
-            mean = self._percentages / max(len(items), self._expected)
-            self._percentage = max(self._percentage, mean if finished else min(mean, _MOST_BEFORE_THE_END))
-        self.snapshot = RunSnapshot(
+        facts = RunFacts(
             base=base,
             status=status,
-            progress_percentage=100.0 if finished and status == "completed" else self._percentage,
-            current_step=0 if latest is None else latest.step,
-            total_steps=0 if latest is None else latest.steps,
             started_at=started_at,
             completed_at=completed_at,
             item_ids=self._item_ids,
             is_finished=finished,
-            outputs=outputs,
+            outputs=OutputsSoFar(self._outputs),
             sessions=self._sessions,
             session_count=len(self._sessions),
             called=self.called.states,
             called_count=len(self.called.states),
+        )
+        self._publish_progress(facts, is_completed=finished and status == "completed")
+
+    def _publish_progress(self, facts: RunFacts, *, is_completed: bool = False) -> None:
+        """Replace the snapshot, of which only the progress may have changed unless the facts are others."""
+        alone, latest = self._alone, self._latest
+        if alone is not None:
+            percentage = alone.percentage
+        else:
+            mean = self._percentages / max(len(self.items), self._expected, 1)
+            percentage = mean if facts.is_finished else min(mean, _MOST_BEFORE_THE_END)
+        # Items that are added, or run again, must not move the percentage back.
+        if percentage > self._percentage:
+            self._percentage = percentage
+        self.snapshot = RunSnapshot(
+            facts,
+            100.0 if is_completed else self._percentage,
+            0 if latest is None else latest.step,
+            0 if latest is None else latest.steps,
         )
 
     def _with_cause(self, view: QueueItem) -> QueueItem:
@@ -372,6 +393,8 @@ class RunState:
         before = item.view
         after = replace(before, **changes)
         item.view = after = replace(after, error=_error_line(after))
+        if after.is_finished:
+            item.counter = None
         if after.status != before.status:
             self._counts[before.status] -= 1
             self._counts[after.status] += 1
@@ -395,7 +418,7 @@ class RunState:
         self._item_ids = tuple(self.items)
 
     def apply_event(self, event: ItemEvent) -> list[Event]:
-        """Apply an event.
+        """Apply an event, other than one of progress.
 
         The event itself is not changed, because other runs and watchers of the queue may get it as well.
 
@@ -403,20 +426,16 @@ class RunState:
             The events for the run's consumers: this one, completed with the run's progress; a `session_complete` after
             it if it ended the item; nothing if it is a duplicate or comes late.
         """
-        if event.item_id not in self.items:
+        item = self.items.get(event.item_id)
+        if item is None:
             if self._is_called(event):
                 events = self.called.apply_event(event)
                 return self._take_called(
                     event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
                 )
-            if self.is_enqueued or self.graph is None or not self.has(event.item_id):
-                # Another item of the batch: of another run, or a retried one. While the items of a run that was
-                # submitted elsewhere are being fetched, it may also be an item of a called workflow.
+            item = self._unnamed(event.item_id)
+            if item is None:
                 return []
-            # The event arrived before the response that names the run's items.
-            self._item(event.item_id)
-            self._sort_items()
-        item = self.items[event.item_id]
         told = self._take(item, event)
         if told and isinstance(event, InvocationEvent):
             self._latest = item
@@ -425,6 +444,58 @@ class RunState:
         if told or item.held_back:
             self._publish()
         return told
+
+    def apply_progress(self, report: ProgressReport) -> ItemProgress | None:
+        """Apply what a node reports of its progress. Most events are of this kind, so it does no more than it must.
+
+        Returns:
+            The progress of the item, for the run's consumers. None if the item has ended or is not the run's, and for a
+            report that says nothing new: with a second-order scheduler each comes twice.
+        """
+        item = self.items.get(report.item_id)
+        if item is None:
+            if report.item_id in self.called:
+                progress = self.called.apply_progress(report)
+                self._take_called(report.item_id, [], has_new_status=False)
+                return progress
+            item = self._unnamed(report.item_id)
+            if item is None:
+                return None
+        counter, percentage = item.counter, report.progress_percentage
+        if counter is None or counter.invocation_id != report.invocation_id or percentage is None:
+            # The first report of the node, or one without a percentage.
+            if item.view.is_finished:
+                return None
+            self._started(item, report.session_id)
+            self._latest = item
+            self._publish()
+            if percentage is None:
+                return ItemProgress(item.percentage, 0, 0)
+            counter = item.counter = StepCounter(steps_of(report.node()), report.invocation_id)
+        before = (counter.step, counter.percentage)
+        step = counter.count(percentage)
+        total = counter.total
+        if total:
+            if before == (step, percentage):
+                return None
+            item.step, item.steps = step, total
+        workload = item.workload or self._workload_of(item)
+        if workload is not None:
+            workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
+            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+        self._latest = item
+        self._publish_progress(self.snapshot.facts)
+        return ItemProgress(item.percentage, step, total)
+
+    def _unnamed(self, item_id: int) -> ItemState | None:
+        """Return a new item whose first event arrived before the response that names the run's items."""
+        if self.is_enqueued or self.graph is None or not self.has(item_id):
+            # Another item of the batch: of another run, or a retried one. While the items of a run that was submitted
+            # elsewhere are being fetched, it may also be an item of a called workflow.
+            return None
+        item = self._item(item_id)
+        self._sort_items()
+        return item
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
         if isinstance(event, InvocationError) and item.view.error_node_id is not None:
@@ -440,8 +511,6 @@ class RunState:
             return self._status_changed(item, event)
         if not isinstance(event, InvocationEvent):
             return [event]
-        if isinstance(event, GeneratorProgress):
-            return self._progress(item, event)
         workload = self._workload_of(item)
         if isinstance(event, InvocationComplete):
             if event.invocation_id in item.outputs:
@@ -551,7 +620,7 @@ class RunState:
         item = self.items.get(progress.caller_id)
         workload = None if item is None else self._workload_of(item)
         if item is not None and workload is not None and not item.view.is_finished:
-            workload.node_progressed(progress.node_id, progress.node, progress.share)
+            workload.node_progressed(progress.node_id, progress.invocation_id, progress.share)
             self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
             self._publish()
 
@@ -629,23 +698,13 @@ class RunState:
         item.outputs[invocation_id] = output
         self._outputs.append(output)
 
-    def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
-        """Record the progress of a node. A repeated report is dropped: second-order schedulers send each one twice."""
-        workload = self._workload_of(item)
-        if workload is not None and event.progress_percentage is not None:
-            workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
-        if event.progress_percentage is None or not event.total_steps:
-            return [self._completed(item, event)]
-        if item.counter is None or item.counted != event.invocation_id:
-            item.counter, item.counted = StepCounter(event.total_steps), event.invocation_id
-            said_before = None
-        else:
-            said_before = (item.counter.step, item.counter.percentage)
-        step = item.counter.count(event.progress_percentage)
-        if said_before == (step, event.progress_percentage):
-            return []
-        item.step, item.steps = step, event.total_steps
-        return [self._completed(item, event, step=step)]
+    def _started(self, item: ItemState, session_id: str | None) -> None:
+        """Apply what an event of a node implies: its item has started, in this session."""
+        view = item.view
+        session_id = session_id or view.session_id
+        if view.status == "pending" or session_id != view.session_id:
+            status = "in_progress" if view.status == "pending" else view.status
+            self._set(item, status=status, session_id=session_id)
 
     def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
         rank = _RANK.get(event.status)
@@ -690,7 +749,7 @@ class RunState:
         told = {name: getattr(item.view, name) or getattr(event, name) for name in _TOLD_OF_AN_ERROR}
         self._set(item, error_node_id=event.node_id, error_node_type=event.node.get("type"), **told)
 
-    def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
+    def _completed(self, item: ItemState, event: E) -> E:
         """Return the event with the progress of its item. An invocation's event implies that the item has started."""
         overall = item.percentage
         if item.workload is not None:
@@ -698,11 +757,8 @@ class RunState:
             self._set_percentage(item, min(overall, _MOST_BEFORE_THE_END))
             if not isinstance(event, InvocationComplete):
                 overall = item.percentage
-        session_id = event.session_id or item.view.session_id
-        if item.view.status == "pending" or session_id != item.view.session_id:
-            status = "in_progress" if item.view.status == "pending" else item.view.status
-            self._set(item, status=status, session_id=session_id)
-        return replace(event, overall_percentage=overall, **facts)
+        self._started(item, event.session_id)
+        return replace(event, overall_percentage=overall)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
         """Record that this client cancels these items, or all that have not ended.
