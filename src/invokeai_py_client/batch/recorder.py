@@ -59,6 +59,15 @@ class Rows(Protocol):
     def __iter__(self) -> Iterator[PlannedRow]: ...
 
 
+class WorkflowRows(Rows, Protocol):
+    """Rows of a workflow."""
+
+    @property
+    def workflow(self) -> str:
+        """The hash of what runs, apart from the values of the columns."""
+        ...
+
+
 class Recorder:
     """Knows the state of each row, and keeps the outcomes. Changed on the engine; any thread may read from it.
 

@@ -14,7 +14,7 @@ from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
 from invokeai_py_client.batch.follower import ChunkFollower, LiveChunk
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start, checksums
-from invokeai_py_client.batch.recorder import Recorder, Rows
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import FoundChunk, find
 from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup
 from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError, NotEnqueuedError
@@ -35,13 +35,8 @@ large as there is room for: each request costs the server some time of its own."
 logger = logging.getLogger("invokeai_py_client.batch")
 
 
-class PlanRows(Rows, Protocol):
+class PlanRows(WorkflowRows, Protocol):
     """The part of a plan that the sender needs."""
-
-    @property
-    def workflow(self) -> str:
-        """The hash of what runs, apart from the values of the columns."""
-        ...
 
     def groups(self) -> Iterable[RowGroup]:
         """Return the rows that run, by graph, in running order."""

@@ -13,7 +13,7 @@ from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk
-from invokeai_py_client.batch.recorder import Recorder
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import cancel_batches, find, unfinished
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Runner, Sends
@@ -97,7 +97,7 @@ class OneServer:
 
 
 async def begin(
-    plan: PlanRows,
+    plan: WorkflowRows,
     backend: Backend,
     engine: Engine,
     *,

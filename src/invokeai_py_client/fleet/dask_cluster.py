@@ -7,14 +7,13 @@ environment, so that no token travels through the scheduler. Dask decides nothin
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import dask
+import dask.config
 
 with dask.config.set({"logging.distributed": dask.config.get("logging.distributed", "warning")}):
     # It configures its loggers when it is imported, to tell of each connection.
@@ -36,6 +35,9 @@ _POLLS_EVERY = 2.0
 
 _ANY_FAILURES = 1_000_000
 """How many workers may die with a call before Dask gives the call up. The driver counts itself."""
+
+_CLOSING = 0.5
+"""Seconds that each part of the cluster gets to close."""
 
 logger = logging.getLogger("invokeai_py_client.fleet")
 
@@ -106,17 +108,17 @@ class DaskCluster:
         self._addresses: dict[str, str] = {}
         """The address of the worker of each server."""
         self._watchers: dict[Watcher, None] = {}
-        self._stack = contextlib.AsyncExitStack()
+        self._opened: list[Callable[[], Awaitable[object]]] = []
+        """Close what was opened, in that order."""
         self._client: Any = None
         """A `distributed.Client`, whose methods have no types."""
 
     async def start(self, sites: Iterable[Site]) -> None:
         """Start a cluster in this process."""
-        scheduler = await self._stack.enter_async_context(
-            Scheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
-        )
+        scheduler = await Scheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
+        self._opened.append(scheduler.close)
         for site in sites:
-            worker = Worker(
+            worker = await Worker(
                 scheduler.address,
                 nthreads=1,
                 memory_limit=0,
@@ -124,7 +126,7 @@ class DaskCluster:
                 plugins=(SitePlugin(site),),
                 name=site.url,
             )
-            await self._stack.enter_async_context(worker)
+            self._opened.append(partial(worker.close, timeout=_CLOSING, executor_wait=False))
             self._addresses[site.url] = worker.address
         await self._use(scheduler.address)
 
@@ -141,11 +143,13 @@ class DaskCluster:
 
     async def _use(self, address: str) -> None:
         make: Any = Client
-        self._client = await self._stack.enter_async_context(make(address, asynchronous=True))
+        self._client = await make(address, asynchronous=True, set_as_default=False)
+        self._opened.append(partial(self._client.close, timeout=_CLOSING))
 
     async def close(self) -> None:
         """Leave the cluster; end it if it was started here."""
-        await self._stack.aclose()
+        while self._opened:
+            await self._opened.pop()()
 
     @property
     def servers(self) -> Sequence[str]:

@@ -28,7 +28,7 @@ from uuid import uuid4
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
-from invokeai_py_client.batch.recorder import Recorder, Rows
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Sends
 from invokeai_py_client.errors import ClientClosedError, PlanError, TransportError
@@ -73,13 +73,8 @@ _MOST_DONE = 0.95
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
-class FleetPlan(Rows, Protocol):
+class FleetPlan(WorkflowRows, Protocol):
     """The part of a plan that the driver needs."""
-
-    @property
-    def workflow(self) -> str:
-        """The hash of what runs, apart from the values of the columns."""
-        ...
 
     def row(self, index: int) -> PlannedRow:
         """Return a row."""

@@ -1,11 +1,6 @@
-"""Which server takes which row: on simulated servers, and by hand."""
+"""Which server takes which row; whole batches are in test_driver.py."""
 
 from __future__ import annotations
-
-import random
-
-import pytest
-from tests.support.placement_simulation import Simulation
 
 from invokeai_py_client.fleet.placement import Lane, Placement
 
@@ -19,51 +14,6 @@ def lanes(placement: Placement[int], *names: str, slots: int = 1) -> list[Lane]:
 
 def handed_out(placement: Placement[int]) -> list[tuple[str, int]]:
     return [(given.lane.name, given.row) for given in placement.hand_out()]
-
-
-@pytest.mark.parametrize("rows", [20, 70, 200])
-def test_servers_of_different_speeds_end_together(rows: int) -> None:
-    simulation = Simulation(["m"] * rows)
-    for name, seconds in (("slow", 4.0), ("medium", 2.0), ("fast", 1.0)):
-        simulation.add_server(name, seconds)
-    ideal = rows / (1 / 4 + 1 / 2 + 1)
-    assert simulation.run() < 1.1 * ideal
-    assert sorted(simulation.ran_on) == [*range(rows)]
-
-
-def test_a_server_that_dies_and_one_that_joins_late_cost_little() -> None:
-    simulation = Simulation(["m"] * 200)
-    for name, seconds in (("slow", 1.0), ("medium", 0.5), ("fast", 0.25)):
-        simulation.add_server(name, seconds)
-    simulation.kill("medium", at=10.0)
-    simulation.add_server("late", 0.5, at=15.0)
-    ideal = 15 + (200 - 10 * 7 - 5 * 5) / 7
-    assert simulation.run() < 1.15 * ideal
-    assert all(len(servers) == 1 for servers in simulation.ran_on.values())
-
-
-@pytest.mark.parametrize("speed", [1.0, 3.0])
-@pytest.mark.parametrize("seed", range(5))
-def test_three_models_on_two_servers_are_loaded_four_times_at_most(seed: int, speed: float) -> None:
-    models = [model for model in "ABC" for _ in range(20)]
-    random.Random(seed).shuffle(models)
-    simulation = Simulation(models, seed=seed)
-    simulation.add_server("one", 1.0, load=5.0)
-    simulation.add_server("two", 1.0 / speed, load=5.0 / speed)
-    simulation.run()
-    assert simulation.loads <= 4
-
-
-def test_many_servers_end_together() -> None:
-    speeds = random.Random(1)
-    simulation = Simulation(["m"] * 4_000)
-    rate = 0.0
-    for number in range(200):
-        seconds = speeds.uniform(0.5, 2.0)
-        rate += 1 / seconds
-        simulation.add_server(f"server {number}", seconds)
-    assert simulation.run() < 1.15 * 4_000 / rate
-    assert len(simulation.ran_on) == 4_000
 
 
 def test_a_slot_has_two_rows_in_hand() -> None:
