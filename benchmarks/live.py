@@ -170,10 +170,10 @@ def latency(url: str) -> None:
     arrived: dict[int, float] = {}
     received = EventListener.received
 
-    def noted(self: EventListener, name: str, payload: Any) -> None:
+    def noted(self: EventListener, name: str, payload: Any, text: str) -> None:
         if name == "queue_item_status_changed" and payload["status"] == "completed":
             arrived[payload["item_id"]] = time.perf_counter()
-        received(self, name, payload)
+        received(self, name, payload, text)
 
     with mock.patch.object(EventListener, "received", noted), InvokeAIClient.from_url(url) as client:
         wf = _nothing(client)

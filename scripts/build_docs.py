@@ -31,6 +31,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
 STAGE = ROOT / "out" / "docs"
 SITE = ROOT / "out" / "site"
+MOVED = {"../CHANGELOG.md": "changelog.md", "example-sweep/": "example-sweep/index.html"}
+"""What pages link to in the repository, and what stands for it in the site."""
+
 SHIM = "https://unpkg.com/iframe-worker/shim"
 
 
@@ -39,6 +42,11 @@ def build() -> int:
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", STAGE)
     shutil.copy(ROOT / "CHANGELOG.md", STAGE / "changelog.md")
+    for page in STAGE.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for link, moved in MOVED.items():
+            text = text.replace(f"]({link})", f"]({moved})")
+        page.write_text(text, encoding="utf-8")
     write_example_page(STAGE / "example-sweep")
     fill("coming-from-invokeai-py-client.md", {"NAMES OF 1.1": earlier_names()})
     fill("errors.md", {"ERRORS": error_sections()})

@@ -59,7 +59,7 @@ def views() -> list[Html]:
             eta=42.0,
             failures=[("OutOfMemoryError: CUDA out of memory", 2), (HOSTILE, 1)],
             shown=[shown, *[shown._replace(caption=f"{n}: a cup of coffee, {n}") for n in range(11)]],
-            note="No longer updated. The batch goes on.",
+            note="No longer updated. The batch continues to run.",
         ),
         plan_view(
             HOSTILE,

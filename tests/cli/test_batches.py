@@ -168,7 +168,7 @@ def test_rows_with_values_that_are_not_allowed(cli: CLI, blur_file: Path, folder
         (["sweep", "{blur}", "--seeds", "x"], "usage", "neither a number of seeds"),
         (["sweep", "{blur}", "--vary", "Width=64", "--resume", "--overwrite"], "usage", "exclude each other"),
         (["sweep", "{blur}", "--vary", "Width=64", "--events", "--format", "quiet"], "usage", "--format json"),
-        (["sweep", "{blur}", "--vary", "Width=64", "--name", "{{Heigth}}"], "bad_input", "it names 'Heigth'"),
+        (["sweep", "{blur}", "--vary", "Width=64", "--name", "{{Heigth}}"], "bad_input", "'Heigth' is unknown"),
     ],
 )
 def test_a_wrong_input(

@@ -101,7 +101,7 @@ def test_run_sets_the_seed_and_names_the_files(cli: CLI, tmp_path: Path) -> None
         (["--seed", "7"], "unknown_input", "no seed to set"),
         (["--seed", "7", "--runs", "2"], "usage", "sweep --seeds"),
         (["--name", "x"], "usage", "Add --out FOLDER."),
-        (["--out", "o", "--name", "{Heigth}"], "bad_input", "it names 'Heigth'"),
+        (["--out", "o", "--name", "{Heigth}"], "bad_input", "'Heigth' is unknown"),
     ],
 )
 def test_a_seed_or_name_that_run_cannot_use(

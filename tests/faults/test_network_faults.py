@@ -248,7 +248,7 @@ def test_a_zip_whose_event_was_lost_is_not_waited_for(
         while through.stats().requests == before:
             time.sleep(0.01)
         proxy.reset_websockets()
-        with pytest.raises(errors.TransferError, match="socket was lost"):
+        with pytest.raises(errors.TransferError, match="socket was disconnected"):
             zipped.result(30)
     assert [path.name for path in tmp_path.iterdir()] == ["whole.zip"]
     told("the websocket lost while a zip is made", "told as an error, no half file")

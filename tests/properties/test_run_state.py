@@ -8,31 +8,32 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.live import item_event
 
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.wire.events import ItemEvent, decode
+from invokeai_py_client.wire.events import ItemEvent, ProgressReport
 from invokeai_py_client.wire.records.queue import QueueItemRecord
 
 NODES = ("a", "b", "c")
 
 
-def story(end: str) -> list[ItemEvent]:
+def story(end: str) -> list[ItemEvent | ProgressReport]:
     head: dict[str, Any] = {"queue_id": "default", "item_id": 1, "batch_id": "b", "session_id": "s"}
 
     def invocation(node: str) -> dict[str, Any]:
         return {**head, "invocation_source_id": node, "invocation": {"id": f"{node}-1", "type": "add"}}
 
     error = {"error_type": "E", "error_message": "m", "error_traceback": "t"}
-    told = [decode("queue_item_status_changed", {**head, "status": "in_progress", "status_sequence": 1})]
+    told = [item_event("queue_item_status_changed", {**head, "status": "in_progress", "status_sequence": 1})]
     for node in NODES:
-        told.append(decode("invocation_started", invocation(node)))
-        told.append(decode("invocation_progress", {**invocation(node), "percentage": 0.5, "message": ""}))
-        told.append(decode("invocation_complete", {**invocation(node), "result": {"value": node}}))
+        told.append(item_event("invocation_started", invocation(node)))
+        told.append(item_event("invocation_progress", {**invocation(node), "percentage": 0.5, "message": ""}))
+        told.append(item_event("invocation_complete", {**invocation(node), "result": {"value": node}}))
     last = {**head, "status": end, "status_sequence": 2, **(error if end == "failed" else {})}
-    told.append(decode("queue_item_status_changed", last))
+    told.append(item_event("queue_item_status_changed", last))
     if end == "failed":
-        told.append(decode("invocation_error", {**invocation("c"), **error}))
-    return [event for event in told if isinstance(event, ItemEvent)]
+        told.append(item_event("invocation_error", {**invocation("c"), **error}))
+    return told
 
 
 def full_record(end: str) -> QueueItemRecord:

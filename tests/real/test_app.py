@@ -126,9 +126,9 @@ def test_style_presets(client: InvokeAIClient, tmp_path: Path) -> None:
 def test_the_server_s_own_style_presets_are_left_alone(client: InvokeAIClient) -> None:
     repo = client.style_preset_repo
     own = next(preset for preset in repo.list_style_presets() if preset.type == "default")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         repo.update_style_preset(own.id, name="mine")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         repo.delete_style_preset(own.id)
     after = repo.get_style_preset(own.id)
     assert (after.name, after.preset_data) == (own.name, own.preset_data)

@@ -81,7 +81,7 @@ def test_what_is_no_board_or_no_visibility(client: InvokeAIClient, board: Board)
     with pytest.raises(ValueError, match="private, shared, public"):
         repo.create_board("x", visibility="secret")  # type: ignore[arg-type]
     assert len(repo.list_boards()) == before
-    with pytest.raises(TypeError, match="id, name, record or handle, not by int"):
+    with pytest.raises(TypeError, match="an id, a name, a record or a handle, not int"):
         repo.delete_board(5)  # type: ignore[arg-type]
     for offset, limit in ((-1, None), (0, -1)):
         with pytest.raises(ValueError, match="from 0 on"):

@@ -74,7 +74,7 @@ def test_one_model_is_meant(client: InvokeAIClient, main_model: ModelRecord, lor
     with pytest.raises(errors.NotFoundError, match="Did you mean 'tiger-stripes'"):
         repo.resolve("tiger-stripe")
     assert repo.resolve("TIGER-STRIPES").key == lora.key
-    with pytest.raises(errors.NotFoundError, match="There is a sd-1 lora model of that name"):
+    with pytest.raises(errors.NotFoundError, match="There is a sd-1 lora model with that name"):
         repo.resolve("tiger-stripes", base="sdxl")
     with pytest.raises(LookupError, match="sdxl main model"):
         repo.resolve(base="sdxl", type="main")

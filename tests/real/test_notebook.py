@@ -200,7 +200,7 @@ def test_interrupting_the_display_of_a_batch_stops_its_sending(kernel: Kernel) -
         batch = wf.plan({"Seconds": [0.3 + n / 1000 for n in range(6)]}).submit(window=2)
     """)
     outputs = kernel.interrupted("batch.display()", when="1 completed")
-    assert "batch.resume() goes on" in displayed(outputs)[-1]
+    assert "batch.resume() sends the others" in displayed(outputs)[-1]
     kernel.run("client.queue.wait_until_idle(timeout=30)")
     counts = kernel.value("dict(batch.counts)")
     assert counts["pending"] > 0

@@ -167,17 +167,17 @@ def test_a_wrong_type_is_told_with_its_place_before_anything_is_sent(
         lambda: repo.download_zip(tmp_path / "a.zip", image_names=[uploaded[0], wrong]),
         lambda: repo.upload_many([png(1), [wrong]]),  # type: ignore[list-item]
     ):
-        with pytest.raises(TypeError, match="at index 1: an image is"):
+        with pytest.raises(TypeError, match=r"at index 1: an image (is|must be)"):
             ask()
     for alone in (repo.get_image, repo.delete_image, repo.get_thumbnail):
-        with pytest.raises(TypeError, match="an image is its name"):
+        with pytest.raises(TypeError, match="an image must be a name"):
             alone(wrong)
     assert requests_of(client) == before
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_deleted_where_one_name_cannot_be_sent(client: InvokeAIClient, uploaded: list[str]) -> None:
-    with pytest.raises(errors.UnsafePathError, match="half a character"):
+    with pytest.raises(errors.UnsafePathError, match="unpaired surrogate"):
         client.image_repo.delete_images([*uploaded, "a\ud800.png"])
     assert client.image_repo.get_image(uploaded[0])
 
@@ -388,7 +388,7 @@ def test_one_video(client: InvokeAIClient, video: Path, videos: list[str], tmp_p
         with pytest.raises(errors.NotFoundError):
             ask(from_file)
     assert repo.star_videos([from_file.video_name]) == []
-    with pytest.raises(TypeError, match="a video is its name or its record"):
+    with pytest.raises(TypeError, match="a video must be a name or a record"):
         repo.get_video(3)  # type: ignore[arg-type]
     with pytest.raises(errors.NotAnImageError, match="no MP4"):
         repo.upload_video(png(1))

@@ -310,7 +310,7 @@ def test_a_workflow_is_shared(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
     with pytest.raises(errors.NotFoundError):
         ann.workflow_repo.set_public("none", True)
     (default,) = ann.workflow_repo.list_available_workflows("Text to Image - SD1.5")[:1]
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         ann.workflow_repo.set_public(default.workflow_id, False)
     ann.workflow_repo.delete_workflow(mine)
 

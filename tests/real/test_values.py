@@ -233,7 +233,7 @@ def test_a_model_reference_of_an_old_file_is_bound_and_runs(
             value = {"model_name": "tiny-sd-1", "base_model": "sd-1", "model_type": "main"}
             one["data"]["inputs"]["model"]["value"] = value
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
-    with pytest.raises(errors.InputsNotReadyError, match=r"'tiny-sd-1' \(sd-1 main\) in a form"):
+    with pytest.raises(errors.InputsNotReadyError, match=r"'tiny-sd-1' \(sd-1 main\) in an old format"):
         wf.submit_sync()
     (change,) = wf.sync_dnn_model(by_base=False)
     assert not change.is_renamed

@@ -68,9 +68,9 @@ def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeA
         library.create_workflow(definition.name)
     assert set(caught.value.choices) == {w.workflow_id for w in both}
     default = next(w for w in both if w.category == "default")
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         library.delete_workflow(default.workflow_id)
-    with pytest.raises(errors.RejectedError, match="came with the server"):
+    with pytest.raises(errors.RejectedError, match="is included with the server"):
         library.update_workflow(default.workflow_id, definition)
     library.delete_workflow(own)
 
@@ -122,9 +122,9 @@ def test_an_image_without_a_workflow_is_told(client: InvokeAIClient, tmp_path: P
     PIL.Image.new("RGB", (8, 8)).save(plain)
     with pytest.raises(errors.WorkflowFileError, match="does not contain a workflow"):
         WorkflowDefinition.from_image(plain)
-    with pytest.raises(errors.WorkflowFileError, match="not a whole PNG"):
+    with pytest.raises(errors.WorkflowFileError, match="not a complete PNG"):
         WorkflowDefinition.from_image(DEMO.read_bytes()[:500])
-    with pytest.raises(errors.WorkflowFileError, match="not a whole PNG"):
+    with pytest.raises(errors.WorkflowFileError, match="not a complete PNG"):
         WorkflowDefinition.from_image(__file__)
     with pytest.raises(errors.WorkflowFileError, match="cannot be read"):
         WorkflowDefinition.from_image("no-such-file.png")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from invokeai_py_client import errors
+from invokeai_py_client.live.router import Router
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.events import ItemEvent, decode
+from invokeai_py_client.wire.events import ItemEvent, ProgressReport, read_event
 from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     ItemIds,
@@ -51,11 +53,21 @@ def node_payload(item_id: int, batch_id: str = "b", node_id: str = "add", **more
     }
 
 
-def item_event(name: str, payload: Mapping[str, Any]) -> ItemEvent:
-    """Decode an event of one item."""
-    event = decode(name, payload)
-    assert isinstance(event, ItemEvent)
+def item_event(name: str, payload: Mapping[str, Any]) -> ItemEvent | ProgressReport:
+    """Read an event of one item."""
+    event = read_event(name, payload, message(name, payload))
+    assert isinstance(event, ItemEvent | ProgressReport)
     return event
+
+
+def message(name: str, payload: Any) -> str:
+    """Return the text in which the server sends an event."""
+    return "42" + json.dumps([name, payload])
+
+
+def dispatch(router: Router, name: str, payload: Any) -> None:
+    """Have a router process an event."""
+    router.dispatch(name, payload, message(name, payload))
 
 
 def messages(item_id: int, batch_id: str = "b") -> list[tuple[str, dict[str, Any]]]:

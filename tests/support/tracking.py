@@ -13,7 +13,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from tests.support.live import FakeQueue
+from tests.support.live import FakeQueue, message
 from tests.support.virtual_engine import VirtualEngine
 
 from invokeai_py_client.live.tracked_run import TrackedRun
@@ -66,7 +66,7 @@ class Link:
     def push(self, name: str, payload: Any) -> None:
         """Have the server send an event."""
         assert self._on_event is not None
-        self._on_event(name, payload)
+        self._on_event(name, payload, message(name, payload))
 
     async def drop(self, failure: Exception | None = None) -> None:
         """Break the connection; a new one can be opened unless there is a failure."""

@@ -62,6 +62,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        # Without the time-out of `asyncio.Runner` from Python 3.12 on: the virtual clock would jump to it.
+        await super().shutdown_default_executor()
+
 
 def now() -> float:
     """Return the seconds on the running loop's clock."""

@@ -146,7 +146,7 @@ async def test_a_model_that_was_installed_is_known(client: InvokeAIClient, wf: A
     assert await wf.validate_inputs() == {}
     await client.aio.request("GET", "/api/v2/models/install/1")
     ((why,),) = (await wf.validate_inputs()).values()
-    assert "2 models answer to 'Tiny'" in why
+    assert "2 models match 'Tiny'" in why
 
 
 async def test_node_packs_that_were_installed_are_known(

@@ -222,8 +222,7 @@ def test_a_submission_says_why_no_model_was_bound(templates: NodeTemplates, serv
         (
             "wide",
             "model",
-            f"{before[2][2]}{reason}none of the 1 installed models of a fitting base and type can be identified as it: "
-            "'tiny'",
+            f"{before[2][2]}{reason}none of the 1 installed models of a suitable base and type matches it: 'tiny'",
         ),
     ]
     wf.inputs["wide", "model"].value = "No such"

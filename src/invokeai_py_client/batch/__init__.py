@@ -1,1 +1,1 @@
-"""Many runs of one workflow: a plan of rows, its submissions, and what came of each row."""
+"""Many runs of one workflow: the plan with its rows, the submissions, and the outcome of each row."""

@@ -1,4 +1,4 @@
-"""The plan that a workflow handle makes: its rows, and what is known about them on one server."""
+"""`AsyncPlan`: a plan on one client, and `PlanMaker`, which makes the plans of a workflow handle."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from invokeai_py_client.notebook.elements import Html
 
 _MOST_ROWS, _MOST_VALUES, _MOST_PROBLEMS, _MOST_LOOKED_AT = 5, 8, 10, 1000
-"""What a notebook shows of a plan, and among how many rows it looks for problems."""
+"""Limits of the notebook view: rows, values of an axis and problems that it shows, and rows that it searches."""
 
 _MOST_ESTIMATED = 100
-"""How many graphs an estimate looks at; the others are taken to be like them."""
+"""How many graphs an estimate measures; the others are assumed to take as long on average."""
 
 
 class AsyncPlan(FixedAttributes):
-    """The rows that a workflow is to run, checked and not yet sent. `Plan` blocks, `AsyncPlan` (`plan.aio`) is awaited.
+    """The rows that a workflow will run, checked but not sent. `Plan` blocks, `AsyncPlan` (`plan.aio`) is awaited.
 
-    Made by `wf.plan(...)`. It keeps the values that the workflow had then. Rows are made when they are read, so a plan
-    may be large. `print(plan)` says how many rows there are, how often models are loaded, and how long they may take.
+    Created by `wf.plan(...)`. Later changes of the workflow's inputs do not affect it. Rows are created when they are
+    read, so a plan may be large. `print(plan)` shows the number of rows and of model loads, and the estimated duration.
 
     Example:
         >>> plan = wf.plan({"Positive Prompt": ["a cat", "a dog"], "Steps": [8, 20]}, seeds=4)
@@ -86,59 +86,60 @@ class AsyncPlan(FixedAttributes):
         return len(self._data)
 
     def __iter__(self) -> Iterator[PlannedRow]:
-        """Yield the rows in the order that the user gave."""
+        """Yield the rows in the order of the plan."""
         return iter(self._data)
 
     def __getitem__(self, index: int) -> PlannedRow:
         """Return a row by its index.
 
         Raises:
-            IndexError: there is no such row.
+            IndexError: the plan does not have that many rows.
         """
         return self._data.row(range(len(self._data))[operator.index(index)])
 
     @property
     def columns(self) -> Sequence[str]:
-        """The names of the columns. Those that begin with `#` are notes, and set nothing."""
+        """The names of the columns. Those that begin with `#` are notes, which do not set inputs."""
         return self._data.columns
 
     @property
     def axes(self) -> Sequence[Axis]:
-        """What the plan varies, with the values as they are shown: X first, the seeds last."""
+        """The axes that the plan varies, with their values for display: X first, the seeds last."""
         return self._data.shown_axes
 
     @property
     def invalid(self) -> int:
-        """The number of rows that cannot run, because of `on_bad_row="skip"`."""
+        """The number of rows that cannot run. Above 0 only with `on_bad_row="skip"`."""
         return self._data.invalid
 
     @property
     def random_seed(self) -> int | None:
-        """What drawn prompts and random seeds were drawn with; None if nothing was drawn."""
+        """The seed that dynamic prompts and random seeds were drawn with; None if nothing was drawn."""
         return self._data.random_seed
 
     @property
     def sample_seed(self) -> int | None:
-        """What the sample was drawn with; None if there is none."""
+        """The seed that the sample was drawn with; None if the plan is not a sample."""
         return self._data.sample_seed
 
     @property
     def seconds(self) -> float | None:
-        """About how long the rows take on this server, in seconds.
+        """The estimated duration of all rows on this server, in seconds.
 
-        It goes by what the nodes took in earlier runs of this client; None while there were none.
+        The estimate is based on how long the nodes took in earlier runs of this client; None if a node was not
+        measured.
         """
         return self._seconds
 
     @on_engine
     async def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the plan to a file, with its workflow; `client.load_plan` reads it, on any machine.
+        """Write the plan to a file, with its workflow. `client.load_plan` reads it, on any machine.
 
-        Images of this machine are stored by their paths, and also relative to the file: keep them beside it to take
-        both elsewhere.
+        Local images are stored by path, both absolute and relative to the file. To use the plan on another machine,
+        keep the images beside the file.
 
         Args:
-            path: of the JSON file, which is replaced if it exists.
+            path: the JSON file. An existing file is replaced.
 
         Returns:
             The path.
@@ -163,42 +164,45 @@ class AsyncPlan(FixedAttributes):
         report: bool = False,
         overwrite: bool = False,
     ) -> AsyncBatchRun:
-        """Run the rows, in the background. Rows that share models run together; else the order is that of the plan.
+        """Run the rows in the background. Rows that share models run together; otherwise they run in plan order.
 
-        With a `folder`, everything is written down there: what is sent, before it is sent, in `.batch`; what became of
-        each row in `manifest.jsonl`, one line for each row that has ended, the last line of a row counts; and the
-        images. So after a crash of this program or of the server, submit the same plan to the same folder again. Only
-        what is missing, has failed, or whose files are gone or altered is run. So it is with a plan that has other rows
-        by now: rows that are the same are not run again, whatever their place. Rows that were drawn at random are the
-        same if the plan was made with the same `random_seed`, `sample_seed`, or loaded from a file.
+        With a `folder`, the batch can be resumed: after a crash of this program or of the server, submit the same plan
+        to the same folder again. Only rows that are missing, failed, or whose files are gone or altered are run. The
+        plan may have changed: rows that are equal to rows of the earlier plan are not run again, wherever they are. To
+        get equal rows from random draws, pass the same `random_seed` and `sample_seed`, or load the plan from a file.
+
+        The folder contains the images; `manifest.jsonl`, with a line for each row that has ended (if a row has several
+        lines, the last one is valid); and `.batch`, where rows are recorded before they are sent.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
-            folder: where the images and the manifest go; it is made if it is missing. None keeps nothing.
-            images: which images are downloaded into the folder: those of output nodes (`outputs`), those of
-                intermediate nodes as well (`all`), or `none`.
-            file_name: the template of the names of the images, without the suffix. It can name the columns, `index`,
-                `seed`, `row_id` and `repetition`, with formats as in `str.format`. What a row does not have is left
-                out. Characters that file names cannot have are replaced, equal names and several images of a row are
-                numbered.
-            window: how many items of the batch may be in the queue at the same time; others share it.
-            priority: as for `wf.submit_sync`, for each part that is sent.
+            folder: the folder for images and manifest; created if it is missing. None: nothing is written, and the
+                batch cannot be resumed by another process.
+            images: the images to download into the folder: those of output nodes (`outputs`), those of intermediate
+                nodes as well (`all`), or `none`.
+            file_name: the template for the names of the images, without the suffix. It can contain the columns,
+                `index`, `seed`, `row_id` and `repetition`, with formats as in `str.format`. A part without a value in a
+                row is left out. Characters that are not allowed in file names are replaced. A number is added to equal
+                names, and to several images of one row.
+            window: the maximum number of items of the batch in the queue at the same time. A smaller window leaves more
+                of the server to other users.
+            priority: as for `wf.submit_sync`; applies to each part of the batch that is sent.
             queue_id: the queue.
-            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
-            report: write a page into the folder, `index.html`, that shows the rows as they finish, and at the end a
+            stop_after_failures: stop after this number of failed rows. None: never stop.
+            report: write a page, `index.html`, into the folder, which shows the rows as they finish, and at the end a
                 contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
-            overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+            overwrite: delete the results of an earlier batch in the folder, and cancel its rows that are in the queue.
 
         Returns:
-            The batch. It goes on for as long as the client is open.
+            The batch. It runs for as long as the client is open.
 
         Raises:
-            SettingsError: one of the arguments cannot be used.
+            SettingsError: an argument has an invalid value.
             BatchFolderError: the folder is in use by another batch, holds results of another workflow, or cannot be
                 written.
-            InputsNotReadyError: the workflow could not run; it lists all problems.
-            InvokeAIError: as any request; or `report`, and Pillow is not installed.
+            InputsNotReadyError: the workflow cannot run; the error lists all problems.
+            InvokeAIError: a request failed, or `report` is set and Pillow is not installed.
 
         Example:
             >>> batch = plan.submit(folder="out")
@@ -249,7 +253,7 @@ class AsyncPlan(FixedAttributes):
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: what varies, the first rows, and why rows cannot run."""
+        """Return the notebook view: the axes, the first rows, and the reasons why rows cannot run."""
         from invokeai_py_client.notebook.output import mimebundle
 
         return mimebundle(self._html)
@@ -288,16 +292,16 @@ class AsyncPlan(FixedAttributes):
 
 
 class PlanMaker:
-    """Makes the plans of one handle. Its coroutines run on the engine.
+    """Makes the plans of one workflow handle. Its coroutines run on the engine.
 
     Args:
-        engine: the client's.
+        engine: the client's engine.
         http: sends requests.
         tracker: knows how long nodes take.
-        catalog: what the server has.
-        composer: composes submissions of the values as they are now; it belongs to one plan.
+        catalog: the models, boards and images of the server.
+        composer: composes submissions from the current values; must not be shared with another plan.
         definition: the document as its author saved it.
-        current: the document with its calls of other workflows brought up to date.
+        current: the document, with its calls of other workflows updated.
         templates: the server's node templates.
     """
 
@@ -322,21 +326,21 @@ class PlanMaker:
         self._planner = Planner(definition, current, templates, composer.fields)
 
     async def plan(self, what: Any, options: PlanOptions) -> AsyncPlan:
-        """Make a plan of what `taken_here` has returned.
+        """Make a plan from the result of `taken_here`.
 
         Raises:
-            PlanError: it cannot run; the error lists every bad cell.
-            InvokeAIError: as any request.
+            PlanError: the plan cannot run; the error lists every bad cell.
+            InvokeAIError: a request failed.
         """
         planned = await asyncio.to_thread(self._planner.plan, what, options)
         return await self._finished(planned, options.on_bad_row)
 
     async def restored(self, saved: SavedPlan) -> AsyncPlan:
-        """Make the plan of a file, for this server.
+        """Restore a saved plan for this server.
 
         Raises:
-            PlanError: it cannot run here; the error lists every bad cell.
-            InvokeAIError: as any request.
+            PlanError: the plan cannot run on this server; the error lists every bad cell.
+            InvokeAIError: a request failed.
         """
         planned = await asyncio.to_thread(self._planner.restored, saved)
         return await self._finished(planned, "skip" if saved.skips_bad_rows else "raise")
@@ -358,7 +362,7 @@ class PlanMaker:
         return AsyncPlan(self._engine, self._http, self._tracker, data, bodies, seconds)
 
     def _seconds(self, data: PlanData) -> float | None:
-        """Estimate how long the rows take; None if a node's type was not measured."""
+        """Estimate how long the rows take, in seconds; None if a node's type was not measured."""
         total, rows = 0.0, 0
         for group in islice(data.groups(), _MOST_ESTIMATED):
             seconds = self._seconds_of(group, self._tracker.durations)
@@ -376,10 +380,10 @@ class PlanMaker:
 
 
 def taken_here(what: Any) -> Any:
-    """Return what a plan is made from, with generators and the like read; for the caller's thread or loop.
+    """Return the source of a plan, with generators read. Called in the caller's thread or loop, where they belong.
 
     Raises:
-        PlanError: no plan can be made of it.
+        PlanError: it is not a source for a plan.
     """
     try:
         return taken(what)

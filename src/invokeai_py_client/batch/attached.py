@@ -1,4 +1,4 @@
-"""Follows the rows of a batch that was sent by another program, without its plan."""
+"""Follows the rows of a batch that another program sent, without its plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from invokeai_py_client.wire.records.queue import QueueItemRecord
 
 @dataclass(frozen=True, slots=True)
 class _ItemRows:
-    """Queue items as rows: what each of them was given."""
+    """Queue items as rows."""
 
     rows: Sequence[PlannedRow]
     columns: Sequence[str]
@@ -43,7 +43,7 @@ class _ItemRows:
 async def follow_batch(
     engine: Engine, http: HttpTransport, tracker: RunTracker, queue_id: str, batch_id: str
 ) -> AsyncBatchRun:
-    """Follow what is in the queue of a batch. On the engine.
+    """Follow the items of a batch that are in the queue. Runs on the engine.
 
     Args:
         engine: runs the background tasks.
@@ -53,8 +53,8 @@ async def follow_batch(
         batch_id: `AsyncBatchRun.batch_id`, or the id of a single batch of the queue.
 
     Raises:
-        NotFoundError: the queue has no item of it.
-        InvokeAIError: as any request.
+        NotFoundError: the queue has no items of the batch.
+        InvokeAIError: a request failed.
     """
     items = await summaries_of(http, queue_id, (await all_ids(http, queue_id))[::-1])
     batch_ids = {item.batch_id for item in items if f"{item.batch_id}-".startswith(f"{batch_id}-")}
@@ -62,10 +62,10 @@ async def follow_batch(
     if not runs:
         call = queue.list_item_ids(queue_id)
         hint = (
-            "Check the id and the queue. Only rows that were sent are there, and the server may delete those that have "
-            "ended. A batch with a folder is found by that."
+            "Check the id and the queue. Rows that were not sent yet are not in the queue, and the server may delete "
+            "finished ones. If the batch has a folder, pass the folder instead."
         )
-        raise not_there(f"The queue {queue_id!r} has no item of batch {batch_id!r}.", call, http, hint=hint)
+        raise not_there(f"The queue {queue_id!r} has no items of batch {batch_id!r}.", call, http, hint=hint)
     rows: list[PlannedRow] = []
     found = []
     for run in runs.values():
@@ -76,7 +76,7 @@ async def follow_batch(
         found.append((FoundChunk(sent, run, places), dict(enumerate(made.values()))))
     columns = [*dict.fromkeys(name for row in rows for name in row.values)]
     control = BatchControl(engine, batch_id)
-    # Nothing is sent: rows whose items are canceled end so.
+    # Nothing can be sent again without the plan, so rows whose items are canceled stay canceled.
     control.is_canceled = True
     recorder = Recorder(_ItemRows(rows, columns), BatchFolder(None), BatchOptions(), control)
     follower = ChunkFollower(http, tracker, recorder, control)
@@ -88,7 +88,7 @@ async def follow_batch(
 
 
 async def _rows_of(http: HttpTransport, run: TrackedRun, *, first: int) -> dict[int, PlannedRow]:
-    """Return the items of a run as rows, by their ids."""
+    """Return the items of a run as rows, by item id."""
     records = await records_of(http, run.state.queue_id, sorted(run.state.items))
     return {record.item_id: _row_of(record, index) for index, record in enumerate(records, first)}
 

@@ -1,4 +1,4 @@
-"""How a batch is run."""
+"""The options of a batch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.wire.call import api_path
 
 WhichImages = Literal["outputs", "all", "none"]
-"""Which images of a row are downloaded: those of output nodes, those of intermediate nodes as well, or none."""
+"""The images of a row to download: those of output nodes, those of intermediate nodes as well, or none."""
 
 WINDOW = 1000
-"""How many items of a batch are in the queue at most, unless the caller says otherwise."""
+"""The default for the maximum number of items of a batch in the queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """How a plan is run. See `AsyncPlan.submit`."""
+    """The options of a batch; see `AsyncPlan.submit`."""
 
     queue_id: str = "default"
     priority: Priority = Priority.NORMAL
@@ -31,10 +31,10 @@ class BatchOptions:
     report: bool = False
 
     def checked(self) -> BatchOptions:
-        """Return the options with their values as they are used.
+        """Return the options, validated and with the priority as a `Priority`.
 
         Raises:
-            SettingsError: one cannot be used.
+            SettingsError: an option has an invalid value.
         """
         if not _is_name(self.queue_id):
             raise unusable("queue_id", self.queue_id, "the name of a queue, such as 'default'")
@@ -54,7 +54,7 @@ class BatchOptions:
 
 
 def _is_name(value: object) -> bool:
-    """Return whether a value can name a queue in the path of a request."""
+    """Return whether a value can be a queue id in the path of a request."""
     try:
         return isinstance(value, str) and bool(api_path("queue", value))
     except UnsafePathError:

@@ -36,22 +36,22 @@ class BatchReport:
         """Write the page, with the rows that have ended.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the page cannot be written.
         """
         self._page.write()
         for row in rows:
             self.add(row)
 
     def add(self, row: BatchRow) -> None:
-        """Show a row that has ended.
+        """Add a row that has ended to the page.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the page cannot be written.
         """
         self._page.add(line_of(row, self._folder))
 
     def finish(self, rows: Iterable[BatchRow]) -> None:
-        """Write the contact sheet of all rows, and tell the page that no more will come.
+        """Write the contact sheet of all rows, and mark the page as finished.
 
         Raises:
             OSError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""A batch: the rows of a plan on their way through the server's queue, and what became of each."""
+"""`AsyncBatchRun`: a running batch, with the status and outcome of each row."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.notebook.elements import Html
 
 _MOST_FAILURES = 200
-"""How many failed rows a notebook looks at for their reasons."""
+"""How many failed rows the notebook view reads to show their reasons."""
 
-_STOPPED = "No longer updated. What is in the queue runs on, and batch.resume() goes on."
-_LEFT = "No longer updated. The batch goes on."
-"""What a notebook shows of a batch whose display was given up."""
+_STOPPED = "No longer updated. The rows in the queue continue to run; batch.resume() sends the others."
+_LEFT = "No longer updated. The batch continues to run."
+"""The note in the notebook view after the display was interrupted."""
 
 _FACTS = ("index", "status", "seed", "error", "files", "images", "attempts", "started_at", "completed_at", "row_id")
-"""What a CSV file says of a row beside its values."""
+"""The columns that a CSV file has after those of the plan."""
 
 _VARYING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}(\.\w+)?|'[^']*'|\"[^\"]*\"|\S*[/\\]\S*|\b\d+(\.\d+)?\b", re.IGNORECASE
@@ -55,9 +55,11 @@ _VARYING = re.compile(
 class BatchProgress:
     """The progress of a batch.
 
-    `counts` has the number of rows by status (`pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`),
-    `total` the number of all rows, `progress` the estimated part of the work that is done, 0..100, and `eta` the
-    estimated seconds that are left, None before that can be told.
+    Attributes:
+        total: the number of rows.
+        counts: the number of rows by status: `pending`, `in_progress`, `completed`, `failed`, `canceled`, `invalid`.
+        progress: the estimated percentage of the work that is done, 0..100.
+        eta: the estimated time left, in seconds; None while it is unknown.
     """
 
     total: int
@@ -73,7 +75,11 @@ class BatchProgress:
 
 @dataclass(frozen=True, slots=True)
 class BatchFailures:
-    """The rows that failed for one reason: `kind` is the reason, without what differs from row to row.
+    """Rows that failed for the same reason.
+
+    Attributes:
+        kind: the reason, without the ids, names and numbers that differ between rows.
+        rows: the rows.
 
     Example:
         >>> print(*batch.failures(), sep="; ")
@@ -88,10 +94,11 @@ class BatchFailures:
 
 
 class CompletedRows(FixedAttributes):
-    """The rows of a batch as they end, for `for` and for `async for`: first those that have ended, then each new one.
+    """An iterator over the rows of a batch as they end, for `for` and `async for`.
 
-    A row that is run again is yielded again. The iteration ends when no row is left; if the batch has stopped before
-    that, the error that stopped it is raised when all rows that have ended are yielded.
+    It yields the rows that have already ended, then each row when it ends. A row that is run again is yielded again.
+    The iteration stops when all rows have ended. If an error stops the batch, the error is raised after the last row
+    that has ended.
     """
 
     def __init__(self, run: AsyncBatchRun) -> None:
@@ -105,7 +112,7 @@ class CompletedRows(FixedAttributes):
 
     def __next__(self) -> BatchRow:
         while True:
-            # Asked before the rows are looked at, so that those are yielded that end together with the batch.
+            # Read before the rows, so that rows that end at the same time as the batch are yielded.
             is_over = self._run.is_over
             if (row := self._next()) is not None:
                 return row
@@ -141,11 +148,11 @@ class CompletedRows(FixedAttributes):
 
 
 class AsyncBatchRun(FixedAttributes):
-    """The rows of a plan on their way through the queue. `BatchRun` blocks, `AsyncBatchRun` (`batch.aio`) is awaited.
+    """A running batch: the rows of a plan. `BatchRun` blocks, `AsyncBatchRun` (`batch.aio`) is awaited.
 
-    It goes on in the background for as long as the client is open, whether or not somebody waits for it. If it has a
-    folder, what it does is written down there: after a crash of this program or of the server, submit the same plan to
-    the same folder again, and only what is missing is run.
+    The batch runs in the background for as long as the client is open. If it has a folder, it can be resumed: after a
+    crash of this program or of the server, submit the same plan to the same folder again. Only the rows that are
+    missing are run.
 
     Example:
         >>> batch = plan.submit(folder="out")
@@ -163,43 +170,43 @@ class AsyncBatchRun(FixedAttributes):
 
     @property
     def folder(self) -> Path | None:
-        """The folder with its files; None if it has none."""
+        """The folder of the batch; None if it does not have one."""
         return self._runner.recorder.folder.path
 
     @property
     def batch_id(self) -> str:
-        """The beginning of the ids of its batches in the server's queue.
+        """The id of the batch. The ids of its parts in the server's queue start with it.
 
-        A batch that goes on in its folder keeps it, in whatever process; one that overwrites another has a new one.
-        `client.batch_run(batch_id=...)` finds what the queue has of the batch by it.
+        A batch that is resumed from its folder keeps its id. `client.batch_run(batch_id=...)` finds the rows of the
+        batch that are in the queue.
         """
         return self._runner.control.batch_id
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The number of rows by status, as `BatchProgress.counts`."""
+        """The number of rows by status; see `BatchProgress`."""
         return self._runner.recorder.table.counts
 
     @property
     def progress(self) -> float:
-        """The estimated part of the work that is done, 0..100."""
+        """The estimated percentage of the work that is done, 0..100."""
         return self._runner.progress
 
     @property
     def eta(self) -> float | None:
-        """The estimated seconds that are left; None before that can be told, and 0 once the batch has ended."""
+        """The estimated time left, in seconds; None while it is unknown, 0 once the batch has ended."""
         return self._so_far().eta
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen: every row has ended, or the batch has stopped."""
+        """Whether every row has ended, or an error has stopped the batch."""
         return self._runner.control.is_over
 
     def __len__(self) -> int:
         return len(self._runner.recorder.table)
 
     def as_completed(self) -> CompletedRows:
-        """Iterate over the rows as they end, in whatever order that happens, with `for` or `async for`.
+        """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
         Example:
             >>> async for row in batch.as_completed():
@@ -213,26 +220,27 @@ class AsyncBatchRun(FixedAttributes):
         *,
         progress_callback: Callable[[BatchProgress], object] | None = None,
     ) -> BatchProgress:
-        """Wait until every row has ended, however it ended. Giving the wait up leaves the batch as it is.
+        """Wait until every row has ended, whether or not it succeeded.
 
-        Ctrl-C in the blocking form stops the sending as well: what is in the queue runs on, `batch.cancel()` cancels
-        it, `batch.resume()` goes on, and submitting the plan to the same folder again does so in another process.
+        Canceling the wait, or a timeout, does not affect the batch. Ctrl-C in the blocking form also stops the sending
+        of further rows, while those in the queue continue to run. After that, `batch.cancel()` cancels them,
+        `batch.resume()` sends the others, and submitting the plan to the same folder resumes the batch in a new
+        process.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
-            progress_callback: called in the waiting thread, or on the loop that awaits, at first, at each change
-                (several at once count as one), and at the end. It may be an `async` function where the wait is
-                awaited.
+            timeout: seconds; None waits without a limit.
+            progress_callback: called at the start, after changes (a burst of changes counts as one), and at the end, in
+                the waiting thread or on the loop that awaits. May be an `async` function if the wait is awaited.
 
         Returns:
-            How the batch has ended.
+            The final progress.
 
         Raises:
-            RunTimeout: it had not ended in time. It goes on.
-            BatchFolderError: its folder cannot be written any more.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            BatchFolderError: the folder can no longer be written.
             RunError: `stop_after_failures` rows have failed.
-            ClientClosedError: the client was closed meanwhile.
-            InvokeAIError: an error that all other rows would meet as well, such as a token that is not accepted.
+            ClientClosedError: the client was closed during the wait.
+            InvokeAIError: an error that all other rows would have as well, such as a token that is not accepted.
         """
         callback = checked_callback(progress_callback)
 
@@ -275,18 +283,18 @@ class AsyncBatchRun(FixedAttributes):
         return self._so_far()
 
     async def display(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Wait until every row has ended, and show the progress in the notebook meanwhile.
+        """Wait until every row has ended, and show the progress in the notebook.
 
-        One output below the cell is updated: how many rows have which status, why rows have failed, and thumbnails of
-        the latest images. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the
-        last state are printed. Interrupting the kernel stops the sending, as Ctrl-C does; see `wait`.
+        An output below the cell is updated with the number of rows by status, the reasons of failures, and thumbnails
+        of the latest images. Works in Jupyter, VS Code, Colab and marimo. Outside of a notebook, the first and the last
+        state are printed. Interrupting the kernel acts like Ctrl-C; see `wait`.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: it had not ended in time. It goes on.
-            InvokeAIError: as `wait`.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            InvokeAIError: as for `wait`.
 
         Example:
             >>> batch = wf.sweep({"Steps": [4, 8, 20]}, folder="out")
@@ -331,7 +339,7 @@ class AsyncBatchRun(FixedAttributes):
         output.show(self._html(thumbnails), str(self._so_far()), is_last=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: counts, failures, and thumbnails of the latest images, if they come soon."""
+        """Return the notebook view: counts, failures, and thumbnails of the latest images, if they load quickly."""
         from invokeai_py_client.notebook.output import mimebundle
 
         return mimebundle(lambda: self._html(self._thumbnails_now()))
@@ -370,7 +378,7 @@ class AsyncBatchRun(FixedAttributes):
         )
 
     def _latest_images(self) -> list[tuple[BatchRow, str]]:
-        """Return the first image of the rows that have completed last, in the order of the plan."""
+        """Return the first image of each of the latest completed rows, in the order of the plan."""
         from invokeai_py_client.notebook.views import MOST_PICTURES
 
         table, found = self._runner.recorder.table, dict[int, tuple[BatchRow, str]]()
@@ -387,11 +395,11 @@ class AsyncBatchRun(FixedAttributes):
         """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: the batch had not ended in time. It goes on.
-            InvokeAIError: as `wait`.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            InvokeAIError: as for `wait`.
         """
         await self.wait(timeout)
         return await asyncio.to_thread(lambda: [*self._runner.recorder.rows()])
@@ -401,7 +409,7 @@ class AsyncBatchRun(FixedAttributes):
         return [*self._runner.recorder.rows()]
 
     def failures(self) -> list[BatchFailures]:
-        """Return the rows that have failed so far, grouped by the reason, the most frequent one first."""
+        """Return the rows that have failed so far, grouped by reason, most frequent first."""
         return self._failures()
 
     def _failures(self, most: int | None = None) -> list[BatchFailures]:
@@ -415,7 +423,7 @@ class AsyncBatchRun(FixedAttributes):
 
     @property
     def images(self) -> list[AsyncImage]:
-        """The images that the completed rows have made, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan."""
         made = []
         for index in self._runner.recorder.table.having("completed"):
             row = self._runner.recorder.outcome(index)
@@ -428,7 +436,7 @@ class AsyncBatchRun(FixedAttributes):
         return made
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return all rows as they are now, in the order of the plan, as plain JSON with the keys of `manifest.jsonl`.
+        """Return the current state of all rows, in plan order, as plain JSON with the keys of `manifest.jsonl`.
 
         Example:
             >>> [row["values"] for row in batch.to_rows() if row["status"] == "failed"]
@@ -436,18 +444,18 @@ class AsyncBatchRun(FixedAttributes):
         return [line_of(row, self.folder) for row in self._runner.recorder.rows()]
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
+        """Write the current state of all rows to a CSV file, in plan order: the columns of the plan, and the outcomes.
 
-        Several files or images of a row are separated by `|`; other values that are not one text or number are JSON.
+        If a row has several files or images, they are separated by `|`. Other lists and objects are JSON.
 
         Args:
-            path: the file; one of that name is replaced.
+            path: the CSV file. An existing file is replaced.
 
         Returns:
-            The file.
+            The path.
 
         Raises:
-            UnsafePathError: the path cannot be one.
+            UnsafePathError: the path has a NUL character.
             OSError: the file cannot be written.
         """
         target = path_of(path)
@@ -461,10 +469,10 @@ class AsyncBatchRun(FixedAttributes):
         return target
 
     def open_report(self) -> Path:
-        """Open the page of the batch in the browser. It shows rows as they finish.
+        """Open the report page of the batch in the browser. It shows rows as they finish.
 
         Returns:
-            The page, `index.html` in the folder of the batch.
+            The path of the page, `index.html` in the folder of the batch.
 
         Raises:
             SettingsError: the batch has no report.
@@ -481,26 +489,26 @@ class AsyncBatchRun(FixedAttributes):
     async def pause(self) -> None:
         """Send no more rows until `resume`.
 
-        Rows that are in the server's queue run on, and are recorded and downloaded as they end. One request may be
-        under way when this is called: its rows reach the queue. If the server is away, or its queue is full, that
-        request is repeated until the server takes it. A paused batch is not over while rows are unsent, so `wait`
-        goes on. Another process that goes on with the folder is not paused.
+        Rows that are in the server's queue continue to run, and their outcomes and images are saved as usual. A request
+        that is in flight is completed, so its rows still reach the queue; if the server is unreachable or its queue is
+        full, that request is retried. `wait` does not return while the batch is paused with unsent rows. The pause is
+        not stored: a process that resumes the batch from its folder sends rows.
         """
         self._runner.pause()
 
     @on_engine
     async def resume(self) -> None:
-        """Send the rest, after `pause` or after a wait that Ctrl-C has ended."""
+        """Send the remaining rows, after `pause` or after a wait that Ctrl-C interrupted."""
         self._runner.resume()
 
     @on_engine
     async def cancel(self) -> None:
-        """Send nothing more, and cancel what has not ended. A wait then ends soon, with those rows `canceled`.
+        """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         await self._runner.cancel()
 
@@ -509,12 +517,12 @@ class AsyncBatchRun(FixedAttributes):
         """Run the failed rows again.
 
         Returns:
-            How many there are.
+            The number of failed rows.
 
         Raises:
-            BatchFolderError: another batch uses the folder, or has used it since.
-            RunError: the batch has stopped before all rows had ended. Submit the plan again.
-            SettingsError: the batch was found by its id, without its plan.
+            BatchFolderError: another batch uses the folder, or has used it in the meantime.
+            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._runner.retry_failed()
 
@@ -528,7 +536,7 @@ class AsyncBatchRun(FixedAttributes):
         """Return whether every row has ended.
 
         Raises:
-            InvokeAIError: the batch has stopped before.
+            InvokeAIError: an error stopped the batch before that.
         """
         failure = self._runner.control.failure
         if failure is not None:
@@ -541,7 +549,7 @@ class AsyncBatchRun(FixedAttributes):
             batch_id=self.batch_id,
             item_id=None,
             timeout=timeout,
-            hint="It goes on: wait for it again, or end it with batch.cancel().",
+            hint="The batch continues to run: wait again, or stop it with batch.cancel().",
         )
 
     @contextlib.contextmanager
@@ -555,7 +563,7 @@ class AsyncBatchRun(FixedAttributes):
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """At Ctrl-C, send nothing more, and let what is being sent be sent. A second Ctrl-C does not wait for that."""
+        """On Ctrl-C, send no more rows and wait for the request in flight. A second Ctrl-C ends that wait."""
         try:
             yield
         except KeyboardInterrupt:
@@ -568,7 +576,7 @@ class AsyncBatchRun(FixedAttributes):
 
 
 class _Encoder:
-    """A text file for the `csv` module, over a binary one."""
+    """A text file for the `csv` module that writes to a binary one."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -579,7 +587,7 @@ class _Encoder:
 
 
 def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> list[Any]:
-    """Return the cells of a row in a CSV file: the values of the columns, and what became of it."""
+    """Return the cells of a row in a CSV file: the values of the columns, and the outcome."""
     line = line_of(row, folder)
     line["images"] = "|".join(line["images"])
     line["files"] = "|".join(each["path"] for each in line["files"])
@@ -588,13 +596,13 @@ def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> lis
 
 
 def _kind(error: str) -> str:
-    """Return an error without what differs between rows that fail for the same reason."""
+    """Return an error without the parts that differ between rows that fail for the same reason."""
     sentence = re.split(r"(?<=[a-z)])[.:] (?=[A-Z])", error, maxsplit=2)
     return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
 
 
 def duration_text(seconds: float) -> str:
-    """Return a time as people read it, such as `40 s`, `9 min` or `1.5 h`."""
+    """Format a duration for people, such as `40 s`, `9 min` or `1.5 h`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

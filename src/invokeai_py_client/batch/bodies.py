@@ -1,8 +1,8 @@
-"""Turns the rows of a plan into bodies of `enqueue_batch`: the graph of a group once, and what differs as batch data.
+"""Turns the rows of a plan into bodies of `enqueue_batch`: one graph for a group, and the differences as batch data.
 
-The graph is what the web UI would send for the values of one row. The server then sets the items of batch data in it
-for each row, so that each row runs what the web UI would send for its values. The server can do that for texts, numbers
-and images in fields of the graph's nodes; whatever else a row sets is part of the graph.
+The graph is the one that the web UI would send for the values of one row. For each row, the server replaces values in
+it by the items of the batch data, so each row runs the graph that the web UI would send for its values. The server can
+replace strings, numbers and images in fields of the graph's nodes. All other values are part of the graph.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from invokeai_py_client.workflow.references import LocalImage, Unresolved
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 _MOST_CHECKED = 1000
-"""How many groups are checked before anything is sent; those after them when their turn comes."""
+"""How many groups are checked before anything is sent. Later groups are checked before they are sent."""
 
 _UPLOADS = 8
-"""How many images are uploaded at once."""
+"""The maximum number of concurrent image uploads."""
 
 
 class RowBodies:
-    """Makes the submissions of one plan. All coroutines run on the engine.
+    """Makes the request bodies of one plan. All coroutines run on the engine.
 
     Args:
         plan: the plan.
@@ -58,11 +58,11 @@ class RowBodies:
         self._templates = templates
 
     async def check(self) -> None:
-        """Check the graphs of the plan, before anything is sent. Nothing is uploaded.
+        """Check the graphs of the plan before anything is sent. Does not upload images.
 
         Raises:
-            InputsNotReadyError: the workflow could not run; as `AsyncWorkflowHandle.submit`.
-            InvokeAIError: as any request.
+            InputsNotReadyError: the workflow cannot run; as for `AsyncWorkflowHandle.submit`.
+            InvokeAIError: a request failed.
         """
         for values in await asyncio.to_thread(self._graph_values):
             problems = await self._composer.snapshot(values).problems()
@@ -89,13 +89,13 @@ class RowBodies:
         return [group.set_values() for group in islice(self._plan.groups(), _MOST_CHECKED)]
 
     async def prepare(self, group: RowGroup) -> PreparedGroup:
-        """Return what makes the submissions of one group."""
+        """Return the object that makes the request bodies of one group."""
         assert isinstance(group, PlanGroup), "a group of this plan"
         return PreparedGroup(self._plan, group, self._composer, self._catalog)
 
 
 class PreparedGroup:
-    """Makes the submissions of one group. Its graph is composed when the first rows are."""
+    """Makes the request bodies of one group. The graph is built with the first body."""
 
     def __init__(self, plan: PlanData, group: PlanGroup, composer: Composer, catalog: Catalog) -> None:
         self._plan = plan
@@ -106,11 +106,11 @@ class PreparedGroup:
         self._items = group.item_columns()
 
     async def body(self, rows: Sequence[PlannedRow]) -> RowsBody:
-        """Make the body that runs some rows of the group; uploads their images.
+        """Upload the images of some rows of the group, and make the body that runs these rows.
 
         Raises:
-            InputsNotReadyError: the graph could not run; as `AsyncWorkflowHandle.submit`.
-            InvokeAIError: as any request. Nothing was enqueued.
+            InputsNotReadyError: the graph cannot run; as for `AsyncWorkflowHandle.submit`.
+            InvokeAIError: a request failed. Nothing was enqueued.
         """
         raws = [[*self._plan.raws(row.index)] for row in rows]
         names, failed = await self._upload(raws)
@@ -133,7 +133,7 @@ class PreparedGroup:
             {"node_path": node_id, "field_name": name, "items": [cells[number] for _, cells in runs]}
             for (node_id, name), number in self._items.items()
         ]
-        # Rows without batch data all run the same graph.
+        # Without batch data, all rows run the same graph.
         parts = {"data": [data], "runs": 1} if data else {"data": [], "runs": len(runs)}
         body = {**self._body, "batch": {**self._body["batch"], **parts}}
         return RowsBody(body, tuple(row for row, _ in runs), tuple(refused))
@@ -141,7 +141,7 @@ class PreparedGroup:
     async def _upload(
         self, raws: Sequence[Sequence[Any]]
     ) -> tuple[Mapping[LocalImage, Mapping[str, str]], Mapping[LocalImage, str]]:
-        """Upload the images of rows; return what they are called, and those that cannot be uploaded with the reason."""
+        """Upload the images of rows. Return the uploaded ones, and the reason for each that cannot be uploaded."""
         images = {cells[n]: None for cells in raws for n in self._items.values() if isinstance(cells[n], LocalImage)}
         uploaded: dict[LocalImage, Mapping[str, str]] = {}
         failed: dict[LocalImage, str] = {}
@@ -152,7 +152,7 @@ class PreparedGroup:
                 try:
                     uploaded[image] = await self._catalog.answer(image)
                 except (Unresolved, RejectedError) as error:
-                    # Its rows fail: the file is gone, or the server finds no image in it.
+                    # The file is gone, or is not an image. Only the rows with this image fail.
                     failed[image] = str(error)
 
         tasks = [asyncio.create_task(work()) for _ in range(min(_UPLOADS, len(images)))]
@@ -165,14 +165,14 @@ class PreparedGroup:
 
     async def _compose(self, cells: Sequence[Any]) -> dict[str, Any]:
         values = self._plan.set_values(cells)
-        # The stored workflow is the same whichever rows are sent together: an image must not depend on it.
+        # Images must not depend on which rows are sent together, so the stored workflow is without the rows' values.
         kept = {place: raw for place, raw in values.items() if place not in self._items}
         stored = _with(self._plan.base.saved, kept, self._items)
         return await self._composer.snapshot(values).compose(check=True, stored=stored)
 
 
 def _with(fields: WorkflowFields, values: Mapping[Place, Any], items: Collection[Place]) -> WorkflowFields:
-    """Return fields with other values; images of this machine in place of which rows have others are left out."""
+    """Return a copy of fields with other values, and without local images in the inputs `items`, which rows set."""
     changed = fields.snapshot()
     for place, value in values.items():
         field = changed.get(*place)

@@ -1,4 +1,4 @@
-"""The cells of a plan: what a column sets, which values it takes, how they are shown, and what they are told apart by.
+"""The cells of a plan: the inputs that a column sets, the values that it accepts, how values are shown and compared.
 
 A *raw* value is what a field holds once it is set: plain JSON, a reference to a model, board or image, or UNSET where
 the input is empty.
@@ -26,7 +26,7 @@ Place = tuple[str, str]
 """(node id, input name)."""
 
 NOTE = "#"
-"""What the name of a column begins with that is kept with the rows, but sets nothing."""
+"""The first character of the name of a *note*: a column that is kept with the rows, but does not set an input."""
 
 _NUMBERS = {"IntegerField", "FloatField"}
 _TEXTS = {"StringField", "EnumField", "SchedulerField"}
@@ -34,16 +34,16 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
 class CellError(ValueError):
-    """A value that a column does not take; the message says why."""
+    """A value that a column does not accept; the message says why."""
 
 
 class Column:
     """A column of a plan.
 
     Args:
-        name: as it is shown, and as a file of rows names it.
-        fields: the inputs that it sets; none for a note.
-        is_item: whether the server can set its values for each item of a batch; else they are part of the graph.
+        name: the name as it is shown, and as it appears in a file of rows.
+        fields: the inputs that the column sets; empty for a note.
+        is_item: whether the server can set the values for each item of a batch; otherwise they are part of the graph.
         has_edges: whether edges fed the inputs before the plan replaced them.
     """
 
@@ -74,20 +74,21 @@ class Column:
         self.is_image = is_single and self.type_name == "ImageField"
         self.is_model = is_model_type(self.type_name)
         self.may_refer = bool(fields) and self.type_name not in _NUMBERS | _TEXTS | {"BooleanField"}
-        """Whether its values may name what only the server knows, or a file."""
+        """Whether its values may name a file, or something that only the server knows."""
 
     def check(self, value: Any) -> Any:
-        """Return a value as the inputs hold it. None stands for an empty input, or for the workflow's own value where
-        the input cannot be empty.
+        """Return a value as the inputs hold it.
+
+        None stands for an empty input, or for the workflow's own value if the input cannot be empty.
 
         Raises:
-            CellError: an input does not take the value.
+            CellError: an input does not accept the value.
         """
         if not self.fields:
             try:
                 return as_json(value)
             except ValueError:
-                # A note is only shown; this one is a date, or a number of numpy.
+                # A note is only displayed, so a date or a numpy number may become text.
                 return _encodable(shortened(value) if isinstance(value, int) else str(value))
         first, *others = self.fields
         for one in others:
@@ -132,9 +133,9 @@ def column_of(
 
 
 def _can_be_item(one: Field[Any], definition: WorkflowDefinition, templates: NodeTemplates) -> bool:
-    """Return whether the server has a place for the items of a batch in an input.
+    """Return whether the server can set an input for each item of a batch.
 
-    It sets fields of the graph's nodes. An input of a called workflow is not one, and neither is a batch node's.
+    It can set fields of the graph's nodes. Inputs of called workflows and of batch nodes are not among them.
     """
     node = definition.nodes[one.place.node_id]
     template = templates.get(node.type)
@@ -147,12 +148,12 @@ def _can_be_item(one: Field[Any], definition: WorkflowDefinition, templates: Nod
 
 
 def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = False) -> Any:
-    """Return the value that a text in a file of rows means for a column; the text itself if it means none.
+    """Convert text from a file of rows to a value for a column; return the text itself if it cannot be converted.
 
     Args:
         column: the column.
         text: the text.
-        folder: the folder of the file, from which paths of images start.
+        folder: the folder of the file, which image paths are relative to.
         decimal_comma: whether "7,5" is a number.
     """
     kind, plain = column.type_name, text.strip()
@@ -183,7 +184,7 @@ def from_text(column: Column, text: str, *, folder: Path, decimal_comma: bool = 
 
 
 def bad_cell(cell: Any) -> Any:
-    """Return a value that a column does not take as plain JSON, to be shown with the reason."""
+    """Return a value that a column does not accept as plain JSON, for display beside the reason."""
     if isinstance(cell, bool | int | float):
         try:
             return as_json(cell)
@@ -197,7 +198,7 @@ def _encodable(text: str) -> str:
 
 
 def shown(raw: Any) -> Any:
-    """Return a raw value as plain JSON that people read: a model is its name, an image its path or name."""
+    """Return a raw value as plain JSON for display: a model as its name, an image as its path or name."""
     if raw is UNSET:
         return None
     if isinstance(raw, str | int | float):
@@ -216,13 +217,13 @@ def shown(raw: Any) -> Any:
 
 
 class Terms:
-    """Numbers that stand for the parts of a run. The sum of the terms of all parts stands for the whole run.
+    """Computes a hash of a run as a sum of *terms*, one for each part of the run.
 
-    A part is an input with its value, or an edge, or a node. As the order of a sum does not matter, the same run has
-    the same sum whether a value comes from the workflow or from a column.
+    A part is an input with its value, an edge, or a node. The order of a sum does not matter, so equal runs have equal
+    sums whether a value comes from the workflow or from a column.
 
     Args:
-        hashes: the SHA-256 of images, and the hashes of models that are known by name only.
+        hashes: the SHA-256 of images, and the hashes of models that are referred to by name.
     """
 
     def __init__(self, hashes: Mapping[LocalImage | ModelReference, str] | None = None) -> None:
@@ -234,7 +235,7 @@ class Terms:
         self._hashes |= hashes
 
     def of_places(self, places: Sequence[Place], raw: Any) -> int:
-        """Return the term of some inputs with a value, 0 where they are empty."""
+        """Return the sum of the terms of inputs that have this value, 0 if the value is empty."""
         if isinstance(raw, str):
             return sum(_term(["value", *place, raw]) for place in places)
         if raw is UNSET or raw is None:
@@ -251,7 +252,7 @@ class Terms:
         return found
 
     def _canonical(self, raw: Any) -> Any:
-        """Return a value so that two that run the same are equal."""
+        """Return a value in a form in which values with the same effect are equal."""
         if isinstance(raw, float) and raw.is_integer():
             return int(raw)
         if isinstance(raw, LocalImage):
@@ -268,7 +269,7 @@ class Terms:
         return [self._canonical(inner) for inner in raw] if isinstance(raw, list) else raw
 
     def add_image(self, image: LocalImage) -> str:
-        """Return the hash of an image's content, which is read once.
+        """Return the hash of an image's content, which is read only once.
 
         Raises:
             OSError: the file cannot be read.

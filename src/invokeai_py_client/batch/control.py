@@ -1,4 +1,4 @@
-"""What the parts of a running batch share: whether it goes on, what runs in the background, and what waits for it."""
+"""State that the parts of a running batch share: paused, canceled or over; background tasks; waiting for changes."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ FATAL = (
     ProcessorStoppedError,
     RedirectedError,
 )
-"""Errors that would meet all other rows as well."""
+"""Errors that all other rows would have as well, so they stop the batch."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds between the attempts at what a server that is away must do; the last is repeated."""
+"""Seconds between attempts while the server is unreachable. The last one is repeated."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
 
 class BatchControl:
-    """Whether a batch goes on. Changed on the engine only; any thread may read it.
+    """The shared state of a batch. Changed on the engine only; any thread may read it.
 
     Args:
         engine: runs the background tasks.
-        batch_id: the id of the batch; empty for a new one.
+        batch_id: the id of the batch; empty to generate one.
     """
 
     def __init__(self, engine: Engine, batch_id: str = "") -> None:
         self.batch_id = batch_id or str(uuid4())
-        """The beginning of the ids of what is sent to the server's queue."""
+        """The prefix of the ids of all parts that are sent to the server's queue."""
         self.is_paused = False
         self.is_canceled = False
         self.is_over = False
         self.failure: Exception | None = None
-        """Why the batch has stopped before all rows had ended."""
+        """The error that stopped the batch before all rows had ended."""
         self._engine = engine
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_end: list[Callable[[], None]] = []
@@ -68,15 +68,15 @@ class BatchControl:
     # Beginning and end
 
     def begin(self) -> None:
-        """Go on, after an end as well."""
+        """Mark the batch as running, also after an end."""
         self.is_over = self.is_paused = False
         self.failure = None
 
     def end(self, failure: Exception | None) -> None:
-        """Stop everything that runs in the background. What comes after the first end changes nothing.
+        """End the batch and cancel its background tasks. Does nothing if the batch is over.
 
         Args:
-            failure: why, if not all rows have ended.
+            failure: the reason, if not all rows have ended.
         """
         if self.is_over:
             return
@@ -92,11 +92,11 @@ class BatchControl:
         self._tell()
 
     def at_end(self, function: Callable[[], None]) -> None:
-        """Call a function at each end."""
+        """Call a function each time the batch ends."""
         self._at_end.append(function)
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
-        """Run something in the background. An error in it ends the batch, so that nothing waits for it without end."""
+        """Run a coroutine in the background. An error in it ends the batch, so that waits do not hang."""
         task = self._engine.spawn(self._guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -117,20 +117,20 @@ class BatchControl:
         except InvokeAIError as error:
             self.end(error)
         except Exception as error:
-            logger.exception("batch %s has met an unforeseen error", self.batch_id)
+            logger.exception("batch %s has stopped with an unexpected error", self.batch_id)
             self.end(error)
 
     # Waiting
 
     def notify(self) -> None:
-        """Tell what waits that something has changed; once for all that changes in one burst of events."""
+        """Wake up waiters and mailboxes after a change. Mailboxes get one message for a burst of changes."""
         self._changed.set()
         if not self._is_telling:
             self._is_telling = True
             asyncio.get_running_loop().call_soon(self._tell)
 
     async def until(self, is_so: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait until something is so, which is looked at after each change, but at most so many seconds."""
+        """Wait until a condition is true, at most `seconds`. The condition is evaluated after each change."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not is_so():
@@ -138,10 +138,14 @@ class BatchControl:
                     await self._changed.wait()
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]], *, even_if_canceled: bool = False) -> T:
-        """Repeat what fails because the server is away, until it succeeds, or the batch is canceled.
+        """Repeat a call that fails transiently until it succeeds or the batch is canceled.
+
+        Args:
+            attempt: the call.
+            even_if_canceled: go on when the batch is canceled.
 
         Raises:
-            InvokeAIError: another failure; or the batch is canceled.
+            InvokeAIError: the call failed permanently, or the batch was canceled.
         """
         for pause in pauses():
             try:
@@ -154,7 +158,7 @@ class BatchControl:
         raise AssertionError("the loop above returns or raises")
 
     def watch(self, mailbox: Mailbox[None]) -> None:
-        """Put something into a mailbox at each change. Any thread may call this."""
+        """Put a message into a mailbox at each change. Any thread may call this."""
         self._mailboxes[mailbox] = None
 
     def unwatch(self, mailbox: Mailbox[None]) -> None:
@@ -168,7 +172,7 @@ class BatchControl:
 
 
 def pauses() -> Iterator[float]:
-    """Yield the seconds between attempts, without end."""
+    """Yield the seconds between attempts, infinitely."""
     return itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
 
 

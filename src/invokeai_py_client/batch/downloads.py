@@ -50,26 +50,26 @@ class ServerImages:
 
 
 def images_of(item: QueueItem, *, with_intermediate: bool) -> dict[str, NodePath]:
-    """Return the names of the images that an item has made, each with the node that made it."""
+    """Map the names of the images of an item to the nodes that created them."""
     return images_in((*own_results(item), *called_results(item)), with_intermediate=with_intermediate)
 
 
 def suffixes_of(image_names: Sequence[str]) -> list[str]:
-    """Return the suffixes of the files of images."""
+    """Return the file name suffix of each image."""
     return [PurePath(name).suffix or ".png" for name in image_names]
 
 
 async def download(source: ImageSource, made: Mapping[str, NodePath], paths: Sequence[Path]) -> tuple[RowFile, ...]:
-    """Download the images of a row: all, or none. Each file is whole or absent, and replaces one of its name.
+    """Download the images of a row. If one fails, none is kept. Existing files are replaced atomically.
 
     Args:
-        source: has the images.
-        made: the nodes by the names of the images.
+        source: the server that has the images.
+        made: the names of the images, with the nodes that created them.
         paths: the files, in the same order.
 
     Raises:
-        NotFoundError: the server has no such image any more.
-        InvokeAIError: as any request.
+        NotFoundError: the server no longer has an image.
+        InvokeAIError: a request failed.
         OSError: a file cannot be written.
     """
     files: list[RowFile] = []

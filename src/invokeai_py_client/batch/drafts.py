@@ -24,7 +24,11 @@ from invokeai_py_client.workflow.references import LocalImage, references_in
 class Draft:
     """An axis whose cells are as the user gave them.
 
-    `table` is the rows that it comes from; `is_shown` is false for what the user did not ask to vary.
+    Attributes:
+        columns: the columns.
+        cells: the cells of each column.
+        table: the rows that the axis was made from, if any.
+        is_shown: whether the axis is displayed. False for axes that the user did not ask for.
     """
 
     columns: tuple[Column, ...]
@@ -40,12 +44,12 @@ def draft_of(column: Column, values: Any) -> Draft:
     """Return the axis of one column.
 
     Raises:
-        SourceError: the values are not a list, and not files that make one.
+        SourceError: the values are neither a list nor files that contain one.
     """
     if column.is_image and isinstance(values, str | os.PathLike):
         values = images_of(values)
     elif isinstance(values, str):
-        raise SourceError("a text is not a list: give [...] for one value, or Path(...) for a file of lines")
+        raise SourceError("a string is not a list: pass [...] for one value, or Path(...) for a file of lines")
     elif isinstance(values, os.PathLike):
         path = Path(values)
         values = [from_text(column, line, folder=path.absolute().parent) for line in lines_of(path)]
@@ -55,10 +59,10 @@ def draft_of(column: Column, values: Any) -> Draft:
 
 
 def draft_of_group(columns: Sequence[Column], values: Any) -> Draft:
-    """Return the axis of columns that vary together, with a note that shows them as one.
+    """Return the axis of columns that vary together, with a note that shows them as one column.
 
     Raises:
-        SourceError: the values are not a list of tuples of as many values.
+        SourceError: the values are not a list of tuples with a value for each column.
     """
     size = len(columns)
     if isinstance(values, str) or not isinstance(values, Sequence) or not len(values):
@@ -74,7 +78,7 @@ def draft_of_group(columns: Sequence[Column], values: Any) -> Draft:
 
 
 def zipped(drafts: Sequence[Draft]) -> Draft:
-    """Return axes of the same length as one.
+    """Merge axes of the same length into one.
 
     Raises:
         SourceError: their lengths differ.
@@ -82,7 +86,7 @@ def zipped(drafts: Sequence[Draft]) -> Draft:
     lengths = {draft.columns[-1].name: len(draft) for draft in drafts}
     if len({*lengths.values()}) > 1:
         listed = ", ".join(f"{name!r} has {length:,}" for name, length in lengths.items())
-        raise SourceError(f"zipped columns must have equally many values, but {listed}")
+        raise SourceError(f"zipped columns must have the same number of values, but {listed}")
     return Draft(
         tuple(column for draft in drafts for column in draft.columns),
         tuple(cells for draft in drafts for cells in draft.cells),
@@ -90,7 +94,7 @@ def zipped(drafts: Sequence[Draft]) -> Draft:
 
 
 def expanded(draft: Draft, prompts: DynamicPrompts) -> Draft:
-    """Return an axis with an entry for each of the texts that its texts stand for."""
+    """Return an axis with an entry for each variant of its dynamic prompts."""
     texts = {place for place, column in enumerate(draft.columns) if column.is_text}
     if not texts:
         return draft
@@ -113,7 +117,7 @@ def expanded(draft: Draft, prompts: DynamicPrompts) -> Draft:
 
 
 def _subset(table: Table, entries: Sequence[int]) -> Table:
-    """Return the facts about some rows of a table."""
+    """Return a table's problems and line numbers for some of its rows."""
     return replace(
         table,
         columns={},
@@ -124,19 +128,19 @@ def _subset(table: Table, entries: Sequence[int]) -> Table:
 
 
 def shown_axes(drafts: Sequence[Draft], axes: Sequence[PlanAxis], late: Collection[Column]) -> list[Axis]:
-    """Return the axes of a product as they are shown.
+    """Return the axes of a product for display.
 
     Args:
         drafts: the axes.
-        axes: the same, checked.
-        late: the columns whose values are worked out for each row; they are shown as they were given.
+        axes: the same axes, checked.
+        late: the columns whose values are computed for each row; they are shown as the user gave them.
     """
     found: list[Axis] = []
     for draft, axis in zip(drafts, axes, strict=True):
         if draft.is_shown and draft.table is None and _is_one(draft):
             found.append(_axis(draft.columns[-1], axis.cells[-1], late))
         elif draft.is_shown:
-            # Zipped columns and rows: those that vary.
+            # Of zipped columns and of rows, only the columns that vary are shown.
             several = [_axis(column, cells, late) for column, cells in zip(draft.columns, axis.cells, strict=True)]
             found += [one for one in several if len(one.values) > 1]
     return found
@@ -158,9 +162,9 @@ class Sample:
 
     Attributes:
         draft: the rows.
-        entries: for each axis of the product, the place in it of each row.
+        entries: for each axis of the product, the position of each row in it.
         parts: the axes of the product.
-        seed: what they were drawn with.
+        seed: the seed of the draw.
     """
 
     draft: Draft
@@ -170,7 +174,7 @@ class Sample:
 
     @classmethod
     def of(cls, drafts: Sequence[Draft], size: int, seed: int | None) -> Sample:
-        """Draw rows, which keep the order that they have in the product. No other row is made."""
+        """Draw rows, which keep the order of the product. The rows that are not drawn are never created."""
         if seed is None:
             seed = random.randrange(2**32)
         length = math.prod(map(len, drafts))
@@ -215,17 +219,17 @@ class CellReader:
     """Checks the cells of axes.
 
     Args:
-        prompts: expands the texts of drawn prompts; None if none are drawn.
+        prompts: recognizes dynamic prompts; None if none are drawn.
     """
 
     def __init__(self, prompts: DynamicPrompts | None) -> None:
         self.terms = Terms()
         self.dynamic: set[Column] = set()
-        """The columns with a text that stands for several."""
+        """The columns that contain dynamic prompts."""
         self._prompts = prompts
 
     def read(self, draft: Draft) -> PlanAxis:
-        """Return an axis with its cells as the inputs hold them, and what is wrong with them."""
+        """Return an axis with its cells as the inputs hold them, and with their problems."""
         table = draft.table
         problems = {} if table is None else {entry: [("", why)] for entry, why in table.problems.items()}
         checked: list[list[Any]] = []
@@ -252,7 +256,7 @@ class CellReader:
 
         def check(cell: Any) -> Any:
             if cell is ABSENT:
-                raise CellError("it has no value here, and other rows have one: give None for the workflow's own")
+                raise CellError("the row lacks this column, which other rows have: pass None for the workflow's value")
             if table is not None and table.is_text and column.fields and isinstance(cell, str):
                 cell = from_text(column, cell, folder=table.folder, decimal_comma=table.decimal_comma)
             raw = column.check(cell)
@@ -263,7 +267,7 @@ class CellReader:
             return raw
 
         def check_once(cell: Any) -> Any:
-            # Most columns but those of texts have few different values. Only numbers and texts can be compared.
+            # Except for text, most columns have few different values. Only numbers and strings can be dictionary keys.
             if not isinstance(cell, str | int | float):
                 return check(cell)
             key = (type(cell), cell)

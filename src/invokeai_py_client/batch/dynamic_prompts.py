@@ -1,8 +1,9 @@
-"""Texts with alternatives: `a {red|blue} __animal__`, where `animal.txt` in a folder of wildcards has a line for each.
+"""Dynamic prompts: text with alternatives and wildcards, such as `a {red|blue} __animal__`.
 
-Alternatives nest, and a line of a wildcard's file may have alternatives and wildcards of its own. Empty lines and lines
-that begin with `#` are left out. `\\{`, `\\}`, `\\|` and `\\_` stand for the character. Weights (`0.5::red`) and
-numbers of alternatives (`2$$`), which other programs know, are refused.
+The wildcard `__animal__` stands for any line of the file `animal.txt` in a folder of wildcards. Alternatives nest, and
+the lines of a wildcard file may contain alternatives and wildcards. Empty lines and lines that begin with `#` are
+ignored. `\\{`, `\\}`, `\\|` and `\\_` stand for the character itself. Weights (`0.5::red`) and numbers of alternatives
+(`2$$`), which some other programs support, are rejected.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ from pathlib import Path
 from invokeai_py_client.files import read_regular_file
 
 MOST_VARIANTS = 1_000_000
-"""The maximum number of texts that one text may stand for where all of them are wanted."""
+"""The maximum number of variants of a prompt, if all of them are requested."""
 
 _DEEPEST = 50
-"""How deep alternatives and wildcards may nest."""
+"""The maximum nesting depth of alternatives and wildcards."""
 
 _LARGEST_FILE = 64 * 2**20
 
 _TOKEN = re.compile(r"\\([{}|_])|([{}|])|__([^\s_{}|](?:[^{}|\n]*?[^\s_{}|])?)__")
 
 _FOREIGN = re.compile(r"\s*(?:\d+(?:-\d+)?\$\$|(?:\d+(?:\.\d*)?|\.\d+)::)")
-"""What begins an alternative in other programs: how many to take (`2$$`), or a weight (`0.5::`)."""
+"""Prefixes of an alternative in other programs: the number of alternatives (`2$$`), or a weight (`0.5::`)."""
 
 
 class PromptError(ValueError):
-    """A text that cannot be expanded; the message says why."""
+    """A prompt that cannot be expanded; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One of several sequences."""
+    """Alternatives: sequences of which one is chosen."""
 
     options: Sequence[_Sequence]
 
@@ -47,11 +48,11 @@ _Sequence = Sequence[str | _Choice]
 
 
 class DynamicPrompts:
-    """Expands texts, with the wildcards of one folder. Each file is read once.
+    """Expands dynamic prompts, with the wildcards of one folder. Each file is read once.
 
     Args:
         folder: the folder; None for no wildcards.
-        lines: the lines of wildcards by name, which are used in place of files.
+        lines: the lines of wildcards by name; used instead of files.
     """
 
     def __init__(self, folder: Path | None = None, lines: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -62,32 +63,32 @@ class DynamicPrompts:
         self._texts: dict[str, _Sequence] = {}
 
     def is_dynamic(self, text: str) -> bool:
-        """Return whether a text has alternatives or wildcards.
+        """Return whether text has alternatives or wildcards.
 
         Raises:
-            PromptError: a wildcard is unknown, or the braces do not add up. All that the text may lead to is checked.
+            PromptError: a wildcard is unknown, or a brace is not matched; also in the files of wildcards.
         """
         return self._parsed(text) != [text]
 
     def draw(self, text: str, pick: Callable[[int], int]) -> str:
-        """Return one of the texts that a text stands for.
+        """Return one of the variants of a prompt.
 
         Args:
             text: the text.
-            pick: returns a number from 0 to below its argument; it is called for each choice, from left to right.
+            pick: returns a number below its argument, at least 0. Called for each choice, from left to right.
         """
         return _drawn(self._parsed(text), pick)
 
     def variants(self, text: str) -> list[str]:
-        """Return all texts that a text stands for, the last choice changing fastest.
+        """Return all variants of a prompt, the last choice changing fastest.
 
         Raises:
-            PromptError: as `is_dynamic`; or they are more than `MOST_VARIANTS`.
+            PromptError: as for `is_dynamic`, or there are more than `MOST_VARIANTS`.
         """
         parsed = self._parsed(text)
         count = _count(parsed)
         if count > MOST_VARIANTS:
-            raise PromptError(f"it stands for {count:,} texts, which is more than {MOST_VARIANTS:,}")
+            raise PromptError(f"it has {count:,} variants, more than {MOST_VARIANTS:,}")
         return [*_all(parsed)]
 
     def _parsed(self, text: str) -> _Sequence:
@@ -114,7 +115,7 @@ class DynamicPrompts:
     def _read(self, name: str) -> Sequence[str]:
         if self._folder is None:
             raise PromptError(
-                f"it names the wildcard {name!r}: pass wildcards='folder', or write \\_\\_{name}__ for the text itself"
+                f"it has the wildcard {name!r}: pass wildcards='folder', or write \\_\\_{name}__ for the text itself"
             )
         root = os.path.realpath(self._folder)
         path = os.path.realpath(os.path.join(root, *name.split("/")) + ".txt")
@@ -144,8 +145,8 @@ class _Parser:
 
     Args:
         text: the text.
-        wildcard: returns the lines of a wildcard, by its name and those whose lines lead to it.
-        inside: the wildcards whose lines lead here.
+        wildcard: returns the lines of a wildcard, given its name and the wildcards that enclose it.
+        inside: the wildcards that enclose the text.
     """
 
     def __init__(self, text: str, wildcard: Callable[[str, tuple[str, ...]], _Choice], inside: tuple[str, ...]) -> None:
@@ -161,7 +162,7 @@ class _Parser:
         return parsed
 
     def _until(self, ends: str, depth: int) -> tuple[_Sequence, str]:
-        """Parse up to one of these characters, or the end of the text if there are none; return it too."""
+        """Parse up to one of the characters in `ends`, and return it too. Without `ends`, parse to the end."""
         parts: list[str | _Choice] = []
         for token in self._tokens:
             _add_text(parts, self._text[self._end : token.start()])
@@ -191,7 +192,7 @@ class _Parser:
         end = "|"
         while end == "|":
             if foreign := _FOREIGN.match(self._text, self._end):
-                raise PromptError(f"{foreign[0].strip()!r} means nothing here: write all alternatives out")
+                raise PromptError(f"{foreign[0].strip()!r} is not supported: write out all alternatives")
             option, end = self._until("|}", depth)
             options.append(option)
         return _Choice(options)

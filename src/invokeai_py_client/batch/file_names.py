@@ -1,4 +1,4 @@
-"""The names of a batch's files: made from a template, safe on every system, unique in their folder."""
+"""The names of a batch's files: filled in from a template, valid on every system, unique in their folder."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from invokeai_py_client.files import image_path, safe_name
 DEFAULT_TEMPLATE = "{index:05d}-{Positive Prompt:.40}-{seed}"
 
 FACTS = frozenset({"index", "row_id", "seed", "repetition"})
-"""What a template can name beside the columns of the plan."""
+"""Names that a template can contain, besides the columns of the plan."""
 
 _OPTIONAL = frozenset({"Positive Prompt"})
-"""The column that the default template names although a plan may lack it."""
+"""The columns of the default template that a plan may lack."""
 
 _MOST_BYTES = 200
-"""The longest name without number and suffix: file systems take 255 bytes."""
+"""The maximum length of a name without number and suffix. File systems allow 255 bytes."""
 
 _UNSAFE = re.compile(r'[/\\:*?"<>|]')
 
 
 class FileNames:
-    """Gives each row a name of its own, in the order in which the rows are claimed.
+    """Gives each row a unique name, in the order in which names are claimed.
 
     Args:
         template: such as `{index:05d}-{Steps}-{seed}`: columns of the plan and the names in `FACTS`, each with a format
-            as in `str.format`. One that a row does not have is left out, with the text between it and the one before.
-            The path of an image file is its name.
+            as in `str.format`. A part that is empty in a row is left out, together with the text before it. For an
+            image file, the part is the file name without the suffix.
         columns: the names of the plan's columns.
-        taken: the names of files that other rows have.
+        taken: the file names that are in use by other rows.
 
     Raises:
-        SettingsError: the template cannot be read, or names something that no row has.
+        SettingsError: the template is invalid, or contains an unknown name.
     """
 
     def __init__(self, template: str, columns: Collection[str], taken: Iterable[str] = ()) -> None:
@@ -47,7 +47,7 @@ class FileNames:
         self._stems = {PurePath(name).stem for name in self._files}
 
     def claim(self, facts: Mapping[str, Any]) -> str:
-        """Return the name of a row's files, without number and suffix.
+        """Reserve the name of a row's files, without number and suffix, and return it.
 
         Args:
             facts: the row's values by column, and its `index`, `row_id`, `seed` and `repetition`.
@@ -58,15 +58,15 @@ class FileNames:
         return unique
 
     def release(self, claimed: str) -> None:
-        """Let the name of a row that has left no files be claimed again."""
+        """Free the name of a row that did not leave any files."""
         self._stems.discard(claimed.casefold())
 
     def files_of(self, claimed: str, suffixes: Sequence[str]) -> list[str]:
-        """Return the names of the files of a row: numbered if there are several.
+        """Reserve the names of the files of a row, which are numbered if there are several, and return them.
 
         Args:
-            claimed: what `claim` returned for the row.
-            suffixes: of each file, such as `.png`.
+            claimed: the name that `claim` returned for the row.
+            suffixes: the suffix of each file, such as `.png`.
         """
         numbers = [""] if len(suffixes) == 1 else [f"-{number}" for number in range(1, len(suffixes) + 1)]
         ends = [number + suffix for number, suffix in zip(numbers, suffixes, strict=True)]
@@ -78,12 +78,12 @@ class FileNames:
         return names
 
     def forget(self, names: Iterable[str]) -> None:
-        """Let names that `files_of` has returned be given again: the files could not be made."""
+        """Free names that `files_of` returned, because the files could not be created."""
         self._files.difference_update(name.casefold() for name in names)
 
 
 def plain_name(text: str) -> str:
-    """Make a text a file name that every system takes, at most 200 bytes long.
+    """Convert text to a file name that is valid on every system, at most 200 bytes long.
 
     Example:
         >>> plain_name("a cat: 1/2")
@@ -95,7 +95,7 @@ def plain_name(text: str) -> str:
     try:
         return safe_name(text)
     except UnsafePathError:
-        # Empty, or the name of a device.
+        # The name is empty, or that of a device.
         return f"_{text}"
 
 
@@ -104,7 +104,7 @@ def _numbered(name: str) -> Iterable[str]:
 
 
 Part = tuple[str, str | None, str]
-"""Text, the name of what follows it, and its format."""
+"""Literal text, and the name and format of the replacement field after it."""
 
 
 def _parsed(template: str, known: Collection[str]) -> list[Part]:
@@ -116,20 +116,20 @@ def _parsed(template: str, known: Collection[str]) -> list[Part]:
     named = [name for _, name, _ in parts if name is not None]
     unknown = [name for name in named if name not in known]
     if unknown:
-        raise _unusable(template, f"it names {unknown[0]!r}", f"It can name: {', '.join(sorted(known))}.")
+        raise _unusable(template, f"{unknown[0]!r} is unknown", f"Use one of: {', '.join(sorted(known))}.")
     if not named:
         raise _unusable(template, "all rows would have the same name", "Name the index, for example: {index:05d}.")
     if any(conversion for _, _, _, conversion in parsed):
-        raise _unusable(template, "it has a conversion", "Leave out the exclamation mark and the letter after it.")
+        raise _unusable(template, "it has a conversion", "Remove the exclamation mark and the letter after it.")
     if any("{" in spec for _, _, spec in parts):
-        raise _unusable(template, "a format has braces", "Write the format out, such as {index:05d}.")
+        raise _unusable(template, "a format has braces", "Write out the format, such as {index:05d}.")
     for spec in {spec for _, _, spec in parts}:
         if not any(_fits(value, spec) for value in (0, "")):
             raise _unusable(
                 template, f"{spec!r} is not a format", "Write {index:05d} for digits, {Prompt:.40} for text."
             )
     if any(_UNSAFE.search(text) for text, _, _ in parts):
-        raise _unusable(template, "it has a character that file names lack", r'Leave out / \ : * ? " < > and |.')
+        raise _unusable(template, "it has a character that is not allowed", r'Remove / \ : * ? " < > and |.')
     return parts
 
 

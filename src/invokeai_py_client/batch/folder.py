@@ -1,4 +1,4 @@
-"""The folder of a batch: who may use it, what it remembers, and that it belongs to one workflow."""
+"""The folder of a batch: its lock, journal and manifest."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from invokeai_py_client.errors import BatchFolderError
 from invokeai_py_client.local.locking import FileLock
 
 _HIDDEN = ".batch"
-"""The folder, in that of the batch, of the journal, the plan and the lock."""
+"""The subfolder for the journal, the plan and the lock."""
 
 
 class BatchFolder:
-    """What a batch leaves behind. It is locked for this object until `release`.
+    """The folder of a batch. It is locked until `release`.
 
     Args:
-        path: the folder; it is made if it is missing. None for a batch that leaves nothing behind.
+        path: the folder; created if it is missing. None for a batch without a folder.
 
     Raises:
         BatchFolderError: another process uses the folder, or it cannot be written.
@@ -41,10 +41,10 @@ class BatchFolder:
         self.manifest = Manifest(self.path)
 
     def check(self, workflow: str) -> None:
-        """Refuse to mix the results of two workflows.
+        """Check that the folder does not hold results of another workflow.
 
         Args:
-            workflow: the hash of the workflow that is to run.
+            workflow: the hash of the workflow that will run.
 
         Raises:
             BatchFolderError: the folder holds the results of another workflow.
@@ -52,25 +52,24 @@ class BatchFolder:
         earlier = self.journal.start
         if self.path is not None and earlier is not None and earlier.workflow != workflow:
             raise BatchFolderError(
-                f"The folder {str(self.path)!r} holds the results of another workflow, or of other values of the "
-                "inputs that the plan does not vary.",
+                f"The folder {str(self.path)!r} holds results of another workflow.",
                 folder=self.path,
-                hint="Give another folder, or overwrite=True to delete those results.",
+                hint="Pass another folder, or overwrite=True to delete those results.",
             )
 
     def lock(self) -> None:
         """Lock the folder again after `release`.
 
         Raises:
-            BatchFolderError: another process uses it, or has used it since, or it cannot be written.
+            BatchFolderError: another process uses it, or has used it in the meantime, or it cannot be written.
         """
         self._acquire()
         if not (self.journal.is_current() and self.manifest.is_current()):
             self.release()
             raise BatchFolderError(
-                f"The folder {str(self.path)!r} has been used by another batch since.",
+                f"The folder {str(self.path)!r} has been used by another batch in the meantime.",
                 folder=self.path,
-                hint="Submit the plan to the folder again: what that batch has done is not run again.",
+                hint="Submit the plan to the folder again. Rows that the other batch has completed are not run again.",
             )
 
     def _acquire(self) -> None:
@@ -80,21 +79,21 @@ class BatchFolder:
             is_ours = self._lock.acquire(wait=False)
         if not is_ours:
             raise BatchFolderError(
-                f"The folder {str(self.path)!r} is in use by another batch, of the process {self._lock.holder()}.",
+                f"The folder {str(self.path)!r} is in use by a batch of process {self._lock.holder()}.",
                 folder=self.path,
-                hint="Wait for that batch to end, or give another folder.",
+                hint="Wait for that batch to end, or pass another folder.",
             )
 
     def release(self) -> None:
-        """Let others use the folder. What it remembers can still be read."""
+        """Unlock the folder. Its contents can still be read."""
         if self._lock is not None:
             self._lock.release()
 
     def clear(self) -> None:
-        """Delete what an earlier batch has left.
+        """Delete the files of an earlier batch.
 
         Raises:
-            OSError: that cannot be done.
+            OSError: a file cannot be deleted.
         """
         if self.path is None:
             return
@@ -109,10 +108,10 @@ class BatchFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Translate the errors of writing into the folder.
+        """Translate an `OSError` in the block to a `BatchFolderError`.
 
         Raises:
-            BatchFolderError: in place of an `OSError`.
+            BatchFolderError: the folder cannot be written.
         """
         try:
             yield
@@ -125,11 +124,11 @@ class BatchFolder:
             f"The batch cannot write {str(error.filename or self.path or 'its temporary file')!r}: "
             f"{error.strerror or error}.",
             folder=self.path,
-            hint="Make room, or make the folder writable, and submit the same plan to it again: what has finished by "
-            "then is not run again.",
+            hint="Free disk space or make the folder writable, and submit the same plan to it again. Completed rows "
+            "are not run again.",
         )
 
 
 def plan_path(folder: Path) -> Path:
-    """Return the file in which the plan of a batch is saved."""
+    """Return the path of the file in which the plan of a batch is saved."""
     return folder / _HIDDEN / "plan.json"

@@ -1,4 +1,4 @@
-"""Follows the chunks that were sent to one server, and has the end of each row recorded."""
+"""Follows the chunks that were sent to one server, and passes the outcome of each row to the recorder."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ logger = logging.getLogger("invokeai_py_client.batch")
 
 @dataclass(slots=True)
 class LiveChunk:
-    """Rows that are sent together, and have not all ended.
+    """Rows that are sent together as one batch of the queue, and have not all ended.
 
     Args:
-        sent: what is sent.
-        rows: the rows whose items have not ended, by their place in the batch.
-        places: their places by the ids of the items; None if they follow from the order of the items.
+        sent: the chunk as it is recorded in the journal.
+        rows: the rows whose items have not ended, by position in the chunk.
+        places: the positions by item id; None if the order of the items determines them.
     """
 
     sent: SentChunk
@@ -40,14 +40,14 @@ class LiveChunk:
     run: TrackedRun | None = None
     watcher: Watcher | None = None
     is_arriving: bool = True
-    """Whether the response has not come yet."""
+    """Whether the response to the enqueue request is outstanding."""
     settled: list[int] = field(default_factory=list)
-    """The items that have ended, and whose rows are not known yet."""
+    """Items that have ended, but whose rows are not known yet."""
     _named: int = 0
     _place_of: Mapping[int, int] = field(default_factory=dict)
 
     def place_of(self, run: TrackedRun, item_id: int) -> int | None:
-        """Return the place of the row that an item runs; None if that is not known, or it runs none."""
+        """Return the position of the row that an item runs; None if it is unknown, or the item does not run a row."""
         if self.places is not None:
             return self.places.get(item_id)
         state = run.state
@@ -58,7 +58,7 @@ class LiveChunk:
 
     @property
     def unfinished_part(self) -> float:
-        """How much has been done of its rows that have not ended, in rows. Any thread may read it."""
+        """The completed part of the rows that have not ended, in rows. Any thread may read it."""
         run = self.run
         if run is None:
             return 0.0
@@ -73,8 +73,8 @@ class ChunkFollower:
     Args:
         http: sends the requests.
         tracker: follows the runs.
-        recorder: records what becomes of the rows.
-        control: tells whether canceled rows are to be run again.
+        recorder: records the outcomes of the rows.
+        control: the shared state of the batch.
     """
 
     def __init__(self, http: HttpTransport, tracker: RunTracker, recorder: Recorder, control: BatchControl) -> None:
@@ -88,13 +88,13 @@ class ChunkFollower:
 
     @property
     def unfinished_part(self) -> float:
-        """How much has been done of the rows that have not ended, in rows. Any thread may read it."""
+        """The completed part of the rows that have not ended, in rows. Any thread may read it."""
         return sum(chunk.unfinished_part for chunk in self._live.copy().values())
 
-    # Chunks that come and go
+    # Adding and removing chunks
 
     def expect(self, sent: SentChunk, rows: Mapping[int, PlannedRow]) -> LiveChunk:
-        """Return a chunk of rows, by their places, that is or will be in the queue."""
+        """Add a chunk that is, or soon will be, in the queue. `rows` are its rows by position."""
         chunk = LiveChunk(sent, dict(rows))
         for row in chunk.rows.values():
             self._recorder.sent(row)
@@ -102,14 +102,14 @@ class ChunkFollower:
         return chunk
 
     def watch(self, chunk: LiveChunk, run: TrackedRun) -> None:
-        """Take in what happens to a chunk from now on."""
+        """Handle the events of a chunk from now on."""
         chunk.run = run
         run.keeps_history = False
         chunk.watcher = partial(self._told, chunk, run)
         run.watchers.append(chunk.watcher)
 
     def arrived(self, chunk: LiveChunk, run: TrackedRun) -> None:
-        """Take in the response to a chunk that was sent: its run knows items of it."""
+        """Handle the response to a chunk that was sent, after which its run knows the items."""
         chunk.is_arriving = False
         for item_id, item in run.state.items.items():
             if item.view.status == "in_progress":
@@ -117,7 +117,7 @@ class ChunkFollower:
         self._took(chunk, run, [])
 
     def find_in(self, chunk: LiveChunk, found: FoundChunk) -> None:
-        """Take in what the server has of a chunk. The rows that it lacks, or has canceled, are to be sent again."""
+        """Handle a chunk that was found on the server. Rows that are missing or canceled will be sent again."""
         chunk.is_arriving = False
         chunk.places = found.places
         self.watch(chunk, found.run)
@@ -129,7 +129,7 @@ class ChunkFollower:
                 self._unsend(chunk, place, was_tried=False)
             elif state.is_settled(item_id):
                 if state.item(item_id).status == "canceled" and not self._control.is_canceled:
-                    # By a server that was restarted, or by somebody else: the row has not been done.
+                    # Canceled by a restarted server or another client: the row has not run.
                     self._unsend(chunk, place)
                 else:
                     chunk.settled.append(item_id)
@@ -138,19 +138,19 @@ class ChunkFollower:
         self._took(chunk, found.run, [])
 
     def adopt(self, found: FoundChunk, rows: Mapping[int, PlannedRow]) -> None:
-        """Follow rows that the server may have, by their places in a chunk that was sent earlier."""
+        """Follow a chunk that was sent earlier. `rows` are the rows without an outcome, by position in the chunk."""
         self.find_in(self.expect(found.chunk, dict(sorted(rows.items()))), found)
 
     def drop(self, chunk: LiveChunk) -> None:
-        """Forget a chunk that is not in the queue. Its rows are to be sent again."""
+        """Remove a chunk that is not in the queue. Its rows are sent again."""
         for place in [*chunk.rows]:
             self._unsend(chunk, place, was_tried=False)
 
     async def cancel(self) -> None:
-        """Cancel what has not ended of the chunks that have arrived.
+        """Cancel the rows that have not ended, of all chunks whose requests were answered.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         runs = [chunk.run for chunk in self._live.values() if chunk.run is not None and not chunk.is_arriving]
         if runs:
@@ -175,7 +175,7 @@ class ChunkFollower:
             self._live.pop(chunk.sent.batch_id, None)
         return row
 
-    # What happens to a chunk
+    # Events of a chunk
 
     def _told(self, chunk: LiveChunk, run: TrackedRun, events: Iterable[Event]) -> None:
         with self._control.guarding():
@@ -194,19 +194,19 @@ class ChunkFollower:
         if chunk.is_arriving:
             return
         if run.is_over and chunk.watcher is not None:
-            # So that the run, with all that it knows, is gone as soon as nothing needs it.
+            # Lets the run, which holds all its items, be garbage collected.
             run.unwatch(chunk.watcher)
             chunk.watcher = None
         if run.failure is not None:
             self._following_failed(chunk, run.failure)
         elif run.state.is_finished:
             for place in [*chunk.rows]:
-                # It did not fit into the queue, and was canceled before it could be sent.
+                # The row did not fit into the queue, and the run was canceled before the rest was enqueued.
                 self._unsend(chunk, place, was_tried=False)
         self._control.notify()
 
     def _settle(self, chunk: LiveChunk, run: TrackedRun) -> None:
-        """Take in the ends of items."""
+        """Handle the items that have ended."""
         settled, chunk.settled = chunk.settled, []
         for item_id in settled:
             place = chunk.place_of(run, item_id)
@@ -214,7 +214,7 @@ class ChunkFollower:
                 if place in chunk.rows:
                     self._item_ended(chunk, place, run.state.item(item_id))
             elif item_id in run.state.items and not run.state.is_enqueued:
-                # The response that names it has not come yet.
+                # The response that lists the item has not arrived yet.
                 chunk.settled.append(item_id)
 
     def _begun(self, chunk: LiveChunk, run: TrackedRun, item_id: int) -> None:
@@ -224,7 +224,7 @@ class ChunkFollower:
 
     def _item_ended(self, chunk: LiveChunk, place: int, item: QueueItem) -> None:
         if item.status == "canceled" and item.canceled_by == "server" and not self._control.is_canceled:
-            logger.info("row %d, which a restarted server canceled, is run again", chunk.rows[place].index)
+            logger.info("row %d was canceled by a restart of the server, running it again", chunk.rows[place].index)
             self._unsend(chunk, place)
         else:
             self._recorder.ended(self._taken_out(chunk, place), item, self._images)
@@ -256,10 +256,10 @@ class ChunkFollower:
         self._control.notify()
 
     async def cancel_if_asked(self, run: TrackedRun) -> None:
-        """Cancel a run if the batch was canceled while nothing was known of it.
+        """Cancel a run if the batch was canceled before the run was known.
 
         Raises:
-            InvokeAIError: the server refuses to.
+            InvokeAIError: the request failed.
         """
         if self._control.is_canceled and not run.is_over:
             await self._control.patiently(partial(self._cancel, [run]), even_if_canceled=True)

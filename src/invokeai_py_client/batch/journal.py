@@ -1,4 +1,4 @@
-"""What a batch has sent to the server: written down before it is sent, so that nothing is sent twice after a crash."""
+"""The journal of a batch: every chunk is recorded before it is sent, so that no row is sent twice after a crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from invokeai_py_client.batch.line_file import LineFile
 
-# `json.dumps` would make an encoder for each row.
+# `json.dumps` with options would create an encoder for each row.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
@@ -24,7 +24,7 @@ class SentRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SentChunk:
-    """Rows that were sent together to a queue, as one batch of it, in the order of its items."""
+    """Rows that were sent to a queue together, as one of its batches, in the order of its items."""
 
     batch_id: str
     rows: Sequence[SentRow]
@@ -35,27 +35,27 @@ class SentChunk:
 
 @dataclass(slots=True)
 class Start:
-    """How a batch was started: the hash of its workflow, the options of the submission, its id, and the servers.
+    """The start of a batch: the hash of its workflow, its options, its id, and its servers.
 
-    What is empty was not kept when the folder was written.
+    Folders of older versions of the client lack some of these.
     """
 
     workflow: str
     options: Mapping[str, Any] = field(default_factory=dict)
     batch_id: str = ""
-    """The beginning of the ids of what is sent."""
+    """The prefix of the ids of all chunks."""
     servers: Sequence[str] = ()
     """The URLs of the servers."""
 
 
 class Journal:
-    """The journal of one folder; of no folder, if `path` is None.
+    """The journal of a batch.
 
     Args:
-        path: the file; it is made if it is missing.
+        path: the file; created if it is missing. None for a batch without a folder.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -75,7 +75,7 @@ class Journal:
             self.is_canceled = True
 
     def chunks(self) -> Iterator[SentChunk]:
-        """Yield what was sent, or was about to be; to the queue of the latest start before it."""
+        """Yield the chunks that were sent or about to be sent, each with the queue of the latest start before it."""
         queue_id, servers = "default", ("",)
         for _, line in self._file.lines():
             if "start" in line:
@@ -86,7 +86,7 @@ class Journal:
                 yield SentChunk(line["batch_id"], rows, queue_id, line.get("server", servers[0]))
 
     def started(self, start: Start) -> None:
-        """Record that a batch starts, or is started again. It is on the disk with the next chunk at the latest.
+        """Record that a batch starts, or is resumed. The next chunk flushes the record to disk.
 
         Raises:
             OSError: the journal cannot be written.
@@ -101,7 +101,7 @@ class Journal:
         self._take(line)
 
     def sending(self, *chunks: SentChunk) -> None:
-        """Record that chunks are about to be sent to the queue of the latest start. The record is then on the disk.
+        """Record that chunks are about to be sent to the queue of the latest start, and flush the record to disk.
 
         Raises:
             OSError: the journal cannot be written; the chunks must not be sent.
@@ -113,7 +113,7 @@ class Journal:
             self._file.append(line, is_durable=chunk is chunks[-1])
 
     def canceled(self) -> None:
-        """Record that the batch is canceled, so that what was not sent will not be.
+        """Record that the batch is canceled, so that a process that resumes it does not send the remaining rows.
 
         Raises:
             OSError: the journal cannot be written.
@@ -122,7 +122,7 @@ class Journal:
         self.is_canceled = True
 
     def is_current(self) -> bool:
-        """Return whether nobody else has written the file since."""
+        """Return whether the file was not modified by another process."""
         return self._file.is_current()
 
     def close(self) -> None:
@@ -131,15 +131,15 @@ class Journal:
 
 
 def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[str]:
-    """Return the checksum of the values of each item of a batch, from its batch data.
+    """Return a checksum of the values of each item of a batch, from its batch data.
 
     Args:
         data: the batch data: at most one list, whose entries are zipped.
-        count: how many items the batch has.
+        count: the number of items.
     """
     if not data:
         return [checksum([])] * count
-    # The texts that `checksum` makes, put together from those of the names, which are the same for all items.
+    # Builds the strings that `checksum` hashes, but encodes the names, which all items share, only once.
     (group,) = data
     columns = []
     for datum in group:
@@ -149,7 +149,7 @@ def checksums(data: Sequence[Sequence[Mapping[str, Any]]], count: int) -> list[s
 
 
 def checksum(values: Iterable[tuple[str, str, Any]]) -> str:
-    """Return the checksum of the (node id, field name, value) of one item."""
+    """Return the checksum of the (node id, field name, value) triples of one item."""
     return _sum(_text([*values]))
 
 
@@ -158,12 +158,12 @@ def _sum(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value as JSON, in one way whatever the order of its keys."""
+    """Return a value as JSON that does not depend on the order of keys."""
     return repr(value) if type(value) is int else _ENCODER.encode(_plain(value))
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with numbers that are equal written in the same way: the server may return 4 as 4.0."""
+    """Return a value with equal numbers in the same form, as the server may return 4 as 4.0."""
     if isinstance(value, str | int):
         return value
     if isinstance(value, list | tuple):
@@ -176,15 +176,15 @@ def _plain(value: Any) -> Any:
 def aligned(rows: Sequence[SentRow], items: Sequence[tuple[int, str]]) -> dict[int, int]:
     """Find which item of a batch runs which row.
 
-    The server makes the items in the order of the rows. It may lack some: those that did not fit into the queue, and
-    those that were deleted. It may have others: those that somebody has retried.
+    The server creates the items in the order of the rows. Items may be missing, because they did not fit into the queue
+    or were deleted, and there may be additional ones that were retried.
 
     Args:
         rows: the rows as they were sent.
-        items: the id and the checksum of the values of each item, in ascending order of the ids.
+        items: the id of each item and the checksum of its values, in ascending order of ids.
 
     Returns:
-        The places of the rows by the ids of the items. Rows without an item, and items without a row, are left out.
+        The positions of the rows by item id. Rows without an item, and items without a row, are left out.
     """
     places: dict[int, int] = {}
     free: dict[str, list[int]] = {}

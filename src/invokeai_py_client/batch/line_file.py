@@ -1,4 +1,4 @@
-"""A file of JSON objects, one a line, to which lines are only appended. A torn last line is repaired."""
+"""An append-only file of JSON objects, one per line. An incomplete last line is repaired."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 from invokeai_py_client.json_text import read_json
 
 _BLOCK = 1 << 16
-"""Bytes that are read at once."""
+"""The number of bytes to read at a time."""
 
 
 class LineFile:
     """A file of JSON objects. Lines may be read in any thread while others are appended.
 
-    A line that a crash has cut short is removed when the file is opened. So is one that a full disk has cut short, when
-    that happens.
+    A line that a crash has cut short is removed when the file is opened; a line that a full disk has cut short, at
+    once.
 
     Args:
-        path: the file; it is made, with its folder, if it is missing. None for a temporary file without a name.
+        path: the file; created, with its folder, if it is missing. None for an unnamed temporary file.
 
     Raises:
-        OSError: it cannot be opened or repaired.
+        OSError: the file cannot be opened or repaired.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -43,13 +43,13 @@ class LineFile:
                 _sync_folder(path.parent)
         self._end = self._file.seek(0, os.SEEK_END)
         self._is_at_end = False
-        # Rows are read from it for as long as the batch exists.
+        # The file of a finished batch must stay readable for as long as the batch object exists.
         self.close = weakref.finalize(self, self._file.close)
         """Close the file. Reading from it afterwards fails."""
         self._repair()
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the offset and the content of each line. What is not a JSON object is left out."""
+        """Yield the offset and the content of each line. Lines that are not JSON objects are skipped."""
         offset = 0
         while offset < self._end:
             line = self._line_at(offset)
@@ -59,23 +59,23 @@ class LineFile:
             offset += len(line)
 
     def read(self, offset: int) -> dict[str, Any]:
-        """Return the line that starts at an offset, which `lines` or `append` has returned."""
+        """Return the line at an offset, which must come from `lines` or `append`."""
         content = _object_in(self._line_at(offset))
         assert content is not None, offset
         return content
 
     def append(self, content: Mapping[str, Any], *, is_durable: bool = False) -> int:
-        """Append a line. When this returns, the line outlives the end of this process.
+        """Append a line. When this returns, the line survives a crash of this process.
 
         Args:
-            content: what the line holds.
-            is_durable: wait until the line is on the disk, so that it outlives a power failure as well.
+            content: the content of the line.
+            is_durable: flush the line to disk, so that it survives a power failure as well.
 
         Returns:
             The offset of the line.
 
         Raises:
-            OSError: it cannot be written; the file stays as it was.
+            OSError: the line cannot be written. The file is unchanged.
         """
         line = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
         with self._lock:
@@ -97,7 +97,7 @@ class LineFile:
         return start
 
     def is_current(self) -> bool:
-        """Return whether nobody else has appended to the file, or replaced it."""
+        """Return whether the file was not modified or replaced by another process."""
         if self._path is None:
             return True
         try:
@@ -130,7 +130,7 @@ class LineFile:
             self._end += self._file.write(b"\n") or 0
 
     def _start_of_last_line(self) -> int:
-        """Return where the line begins that has no end; the end of the file if each line has one."""
+        """Return the offset of an incomplete last line; the end of the file if the last line is complete."""
         stop = self._end
         while stop > 0:
             start = max(0, stop - _BLOCK)
@@ -161,7 +161,7 @@ def _object_in(line: bytes) -> dict[str, Any] | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the name of a new file on the disk, where the operating system lets folders be opened."""
+    """Flush the directory entry of a new file to disk, on systems where folders can be opened."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

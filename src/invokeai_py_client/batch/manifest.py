@@ -1,4 +1,4 @@
-"""What became of the rows of a batch: one line for each row that has ended, in `manifest.jsonl`."""
+"""The manifest of a batch, `manifest.jsonl`: the outcomes of its rows, one line for each row that has ended."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 from invokeai_py_client.batch.line_file import LineFile, read_lines
 
 _BLOCK = 1 << 20
-"""Bytes of a file that are read at once."""
+"""The number of bytes to read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """A file that a row has left in the folder of its batch.
+    """A file in the folder of a batch.
 
-    `path` is the file, `sha256` and `bytes` are its checksum and size, `node` is the node that made the image, as
-    `str(NodePath)`, and `image` is the name of the image on the server.
+    Attributes:
+        path: the path of the file.
+        sha256: the checksum of the file.
+        bytes: the size of the file in bytes.
+        node: the node that created the image, as `str(NodePath)`.
+        image: the name of the image on the server.
     """
 
     path: Path
@@ -31,17 +35,24 @@ class RowFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """One row of a batch, and what became of it.
+    """One row of a batch, with its status and outcome.
 
-    `index` is the place of the row in the plan, counted from 0, and `row_id` the hash of what it runs. `values` has the
-    value of each column of the plan, and `seed` the seed, if the plan sets one.
-
-    `status` is `pending` (not sent, or waiting in the queue), `in_progress`, `completed`, `failed`, `canceled` or
-    `invalid` (the plan has a value that is not allowed; the row is never sent). `error` is one line, None unless the
-    row failed, was canceled, or is invalid.
-
-    `images` has the names of its images on the server, and `files` what was downloaded into the folder of the batch.
-    `attempts` counts how often the row was run.
+    Attributes:
+        index: the position of the row in the plan, from 0.
+        row_id: the hash of the row's workflow and values; see `PlannedRow`.
+        values: the value of each column of the plan.
+        seed: the seed of the run, if it is known.
+        status: `pending` (not sent, or waiting in the queue), `in_progress`, `completed`, `failed`, `canceled`, or
+            `invalid` (a value is not allowed, so the row is never sent).
+        error: one line that says why the row failed, was canceled or is invalid; otherwise None.
+        images: the names of the images on the server.
+        files: the files that were downloaded into the folder of the batch.
+        attempts: how often the row was run.
+        started_at: when the server started the row, as it says.
+        completed_at: when the server ended the row, as it says.
+        server: the URL of the server that ran the row.
+        batch_id: the id of the server's batch that contained the row.
+        item_id: the id of the queue item that ran the row.
     """
 
     index: int
@@ -59,18 +70,18 @@ class BatchRow:
     batch_id: str | None = None
     item_id: int | None = None
     nodes: tuple[str, ...] = field(default=(), repr=False)
-    """The node that made each of the images, as `str(NodePath)`."""
+    """The node that created each image, as `str(NodePath)`."""
 
 
 class Manifest:
-    """The outcomes of the rows. Lines are only appended; the last line of a row counts.
+    """The outcomes of the rows. Lines are only appended; the last line of a row is the valid one.
 
     Args:
-        folder: the folder of `manifest.jsonl`; None for a batch that leaves no files, of which the outcomes are kept in
-            a temporary file.
+        folder: the folder of `manifest.jsonl`. None for a batch without a folder, whose outcomes are kept in a
+            temporary file.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -78,7 +89,7 @@ class Manifest:
         self._lines = LineFile(None if folder is None else folder / "manifest.jsonl")
 
     def latest(self) -> dict[str, int]:
-        """Return where the last line of each row is, by row id."""
+        """Return the offset of the last line of each row, by row id."""
         return {line["row_id"]: offset for offset, line in self._rows()}
 
     def chunks_of(self) -> dict[str, set[str]]:
@@ -93,19 +104,19 @@ class Manifest:
         return ((offset, line) for offset, line in self._lines.lines() if line.keys() >= _KEYS)
 
     def add(self, row: BatchRow) -> int:
-        """Append the outcome of a row; return where it is.
+        """Append the outcome of a row; return its offset.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the line cannot be written.
         """
         return self._lines.append(line_of(row, self._folder))
 
     def read(self, offset: int, index: int | None = None) -> BatchRow:
-        """Return the outcome that is at an offset.
+        """Return the outcome at an offset.
 
         Args:
-            offset: what `latest` or `add` has returned.
-            index: the place of the row in the plan, if that is another one now.
+            offset: an offset that `latest` or `add` returned.
+            index: the position of the row in the plan, if it differs from the recorded one.
         """
         row = _row_of(self._lines.read(offset), self._folder)
         return row if index is None else replace(row, index=index)
@@ -117,7 +128,7 @@ class Manifest:
                 yield file["path"]
 
     def is_current(self) -> bool:
-        """Return whether nobody else has written the file since."""
+        """Return whether the file was not modified by another process."""
         return self._lines.is_current()
 
     def close(self) -> None:
@@ -142,7 +153,7 @@ def _row_of(line: Mapping[str, Any], folder: Path | None) -> BatchRow:
 
 
 def line_of(row: BatchRow, folder: Path | None) -> dict[str, Any]:
-    """Return what the manifest says of a row: plain JSON, with the paths of its files relative to the folder."""
+    """Return the manifest's line for a row: plain JSON, with paths relative to the folder."""
     files = [
         {
             "path": (file.path if folder is None else file.path.relative_to(folder)).as_posix(),
@@ -161,7 +172,7 @@ _KEYS = frozenset(f.name for f in fields(BatchRow))
 
 
 def is_intact(file: RowFile) -> bool:
-    """Return whether a file is there, with the content that it had when it was downloaded."""
+    """Return whether a file exists and is unchanged since its download."""
     try:
         return file.path.stat().st_size == file.bytes and sha256_of(file.path) == file.sha256
     except OSError:
@@ -172,7 +183,7 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:

@@ -1,8 +1,8 @@
-"""A plan as pure data: its rows, made when they are read, and the groups in which they run.
+"""A plan as pure data: its rows, computed when they are read, and the groups in which they run.
 
-The rows are the product of *axes*. An axis has one or more columns that vary together: a column that the user gave, a
-group of them, all columns where they are zipped or come from a file of rows, and the seeds. What depends on more than
-one axis, such as a replaced text or a drawn prompt, is worked out for each row (`Late`).
+The rows are the product of *axes*. An axis has one or more columns that vary together: a single column, a group, all
+columns if they are zipped or come from a file of rows, or the seeds. Values that depend on more than one axis, such as
+a replaced text or a drawn prompt, are computed for each row (`Late`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET, shortened
 
 MOST_ROWS = 10_000_000
-"""How many rows may run. A product may have more, of which a sample is taken."""
+"""The maximum number of rows that can run. A product may have more if a sample of it is taken."""
 
 MOST_COMBINATIONS = sys.maxsize
-"""How many rows a product may have; Python counts no further."""
+"""The maximum number of rows of a product: the largest length of a Python sequence."""
 
 _MODULUS = 2**256
 _ID_LENGTH = 32
@@ -40,8 +40,8 @@ class PlanAxis:
 
     Attributes:
         columns: the columns.
-        cells: the raw values of each column, in the axis's order.
-        problems: what is wrong, by the place in the axis: (column name, reason).
+        cells: the raw values of each column, in the order of the axis.
+        problems: the problems by position in the axis: (column name, reason).
     """
 
     columns: tuple[Column, ...]
@@ -54,9 +54,10 @@ class PlanAxis:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """What is worked out for each row: a text is replaced, a prompt is drawn, or a seed is drawn.
+    """A value that is computed for each row: a replaced text, a drawn prompt, or a drawn seed.
 
-    `target` and `source` are numbers of columns; `source` has the new text of a replacement.
+    `kind` is `replace`, `draw` or `seed`. `target` and `source` are column numbers; `source` is the column with the new
+    text of a replacement.
     """
 
     kind: str
@@ -73,9 +74,10 @@ class PlannedWorkflow:
         definition: the document as its author saved it.
         saved: the values and edges that it had when the plan was made.
         fields: the same without the edges that columns replace.
-        structure: hash of its nodes and edges.
-        base: sum of the terms of its nodes, edges and values, except those that columns vary.
-        seeds: the places of its seeds: each with the number of the column that sets it, or the value that it has.
+        structure: the hash of its nodes and edges.
+        base: the sum of the terms of its nodes, edges and values, except those that columns vary.
+        seeds: for each seed input, the number of the column that sets it (-1 for none), and its own value (None if an
+            edge feeds it).
         models: the hashes or names of the models that no column varies.
     """
 
@@ -89,18 +91,18 @@ class PlannedWorkflow:
 
 
 class PlanData:
-    """The rows of a plan. It is immutable, and knows nothing of a server.
+    """The rows of a plan. Immutable, and independent of any server.
 
     Args:
-        base: what each row runs.
+        base: the workflow.
         axes: the axes, X first; the last one changes fastest.
-        late: what is worked out for each row, in this order.
-        shown_axes: the axes as they are shown.
-        terms: tells values apart.
-        prompts: expands the texts of drawn prompts.
-        random_seed: makes the draws; None if nothing is drawn.
-        sample_seed: made the sample; None if none was taken.
-        skips_bad_rows: whether rows with bad cells are left out; else there are none.
+        late: the values that are computed for each row, in this order.
+        shown_axes: the axes for display.
+        terms: computes the hashes of values.
+        prompts: expands dynamic prompts.
+        random_seed: the seed of all draws; None if nothing is drawn.
+        sample_seed: the seed of the sample; None if no sample was taken.
+        skips_bad_rows: whether rows with bad cells are skipped; otherwise there are no such rows.
     """
 
     def __init__(
@@ -171,7 +173,7 @@ class PlanData:
         return [cells[entry] for axis, entry in zip(self.axes, entries, strict=True) for cells in axis.cells]
 
     def set_values(self, raws: Sequence[Any]) -> Mapping[Place, Any]:
-        """Return raw values, one for each of `cell_columns`, by input, as a field takes them: None for an empty one."""
+        """Map inputs to their values: None for an empty one. `raws` has one raw value for each of `cell_columns`."""
         return {
             place: None if raw is UNSET else raw
             for column, raw in zip(self.cell_columns, raws, strict=True)
@@ -190,7 +192,7 @@ class PlanData:
     # One row
 
     def _entries(self, index: int) -> list[int]:
-        """Return the place of a row in each axis."""
+        """Return the position of a row in each axis."""
         entries = []
         for axis in reversed(self.axes):
             index, entry = divmod(index, len(axis))
@@ -214,7 +216,7 @@ class PlanData:
         return run
 
     def _work_out(self, run: _Run, entries: Sequence[int], occurrence: int) -> None:
-        """Replace and draw what belongs to a row alone."""
+        """Compute the late values of a row: replace text, and draw prompts and the seed."""
         run.templates = {target: run.raws[target] for target in self._late_targets}
         pick = None
         if self._has_draws:
@@ -245,7 +247,7 @@ class PlanData:
         seed = values.pop() if len(values) == 1 else None
         return seed if isinstance(seed, int) else None
 
-    # What tells rows apart
+    # Row identity
 
     @cached_property
     def _first_columns(self) -> Sequence[int]:
@@ -257,12 +259,12 @@ class PlanData:
 
     @cached_property
     def _sums(self) -> Sequence[Sequence[int]]:
-        """For each axis and each of its entries, the sum of the terms of its cells, without those worked out late."""
+        """For each axis, the sum of the terms of each entry's cells, without those of late values."""
         return [self._sums_of(axis, first, late=False) for axis, first in self._axes_and_firsts()]
 
     @cached_property
     def _raw_sums(self) -> Sequence[Sequence[int]]:
-        """The same with all cells, as they are before anything is worked out."""
+        """The same for all cells, with the values that they have before late values are computed."""
         return [self._sums_of(axis, first, late=True) for axis, first in self._axes_and_firsts()]
 
     def _axes_and_firsts(self) -> Iterator[tuple[PlanAxis, int]]:
@@ -271,7 +273,7 @@ class PlanData:
     def _sums_of(self, axis: PlanAxis, first: int, *, late: bool) -> Sequence[int]:
         sums = [0] * len(axis)
         for number, (column, cells) in enumerate(zip(axis.columns, axis.cells, strict=True), first):
-            # A note is not part of what runs, but tells draws apart.
+            # A note does not change what runs, but rows that differ in a note must draw different values.
             places = column.places or ((("", column.name),) if late else ())
             if late or number not in self._late_targets:
                 for entry, raw in enumerate(cells):
@@ -283,12 +285,12 @@ class PlanData:
 
     @cached_property
     def _may_repeat(self) -> bool:
-        """Whether two rows may run the same."""
+        """Whether there may be rows with equal runs."""
         return bool(self.late) or any(len(set(sums)) < len(sums) for sums in self._sums)
 
     @cached_property
     def _occurrences(self) -> Mapping[int, int]:
-        """By index, how many rows with the same cells come before, where there are any; for draws to differ."""
+        """For each row whose cells repeat, by index: the number of earlier rows with the same cells."""
         if not self._has_draws or not self._may_repeat:
             return {}
         return self._counted(
@@ -298,7 +300,7 @@ class PlanData:
 
     @cached_property
     def _repetitions(self) -> Mapping[int, int]:
-        """By index, how many rows that run the same come before, where there are any."""
+        """For each row whose run repeats, by index: the number of earlier rows with an equal run."""
         if not self._may_repeat:
             return {}
         occurrences = self._occurrences
@@ -320,10 +322,13 @@ class PlanData:
         return hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]
 
     def check_size(self, what: str) -> None:
-        """Check that the rows are few enough to be gone through.
+        """Check that the plan has at most `MOST_ROWS` rows.
+
+        Args:
+            what: the action that needs to iterate over all rows, for the message.
 
         Raises:
-            PlanError: they are more than `MOST_ROWS`.
+            PlanError: the plan has more rows.
         """
         if self._length > MOST_ROWS:
             raise PlanError(
@@ -331,12 +336,12 @@ class PlanData:
                 hint="Take a sample: wf.plan(..., sample=1000).",
             )
 
-    # What runs together
+    # Groups of rows that run with the same graph
 
     def groups(self) -> Iterator[PlanGroup]:
-        """Yield the rows that can run, by graph, in running order.
+        """Yield the rows that can run, grouped by graph, in running order.
 
-        Rows whose models are the same follow each other; else the order is that of the rows.
+        Rows with the same models follow each other; apart from that, the order is that of the rows.
 
         Raises:
             PlanError: the plan has more than `MOST_ROWS` rows.
@@ -372,7 +377,7 @@ class PlanData:
         return tuple(part for part in parts if part is not None)
 
     def _part(self, number: int, raw: Any) -> tuple[int, int] | None:
-        """Return what a cell adds to the graph; None if the server can set it for each item."""
+        """Return the identity of a cell that is part of the graph; None if the server can set it for each item."""
         column = self.cell_columns[number]
         if not column.fields or column.is_batch_item(raw):
             return None
@@ -393,12 +398,12 @@ class PlanData:
         for group in groups:
             models = self._models_of(group)
             keyed.append(([seen.setdefault(one, len(seen)) for seen, one in zip(ranks, models, strict=True)], group))
-        # Sorting is stable: the groups came in the order of their first rows.
+        # Sorting is stable, and the groups are in the order of their first rows.
         return [group for _, group in sorted(keyed, key=lambda one: one[0])]
 
     @cached_property
     def _model_columns(self) -> Sequence[int]:
-        """The columns of models, main models first: their values change slowest."""
+        """The numbers of the columns of models, main models first: their values change slowest."""
         found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
         return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
 
@@ -417,7 +422,7 @@ class PlanData:
 
     @cached_property
     def models(self) -> tuple[int, int]:
-        """The number of different models, and how often one is loaded when the rows run in running order."""
+        """The number of different models, and the number of model loads if the rows run in running order."""
         groups = self._groups
         if not groups:
             return 0, 0
@@ -466,7 +471,7 @@ class PlanGroup:
         return self.plan.set_values(self.plan.raws(self.indexes[0]))
 
     def item_columns(self) -> Mapping[Place, int]:
-        """Return the numbers of the columns that the server can set for each item, by input."""
+        """Map each input that the server can set for each item to the number of its column."""
         raws = self.plan.raws(self.indexes[0])
         return {
             place: number
@@ -478,7 +483,7 @@ class PlanGroup:
 
 @dataclass(slots=True)
 class _Run:
-    """One row: its raw values, the sum of its terms, and what is wrong with it."""
+    """One row: its raw values, the sum of its terms, and its problems."""
 
     raws: list[Any]
     content: int
@@ -491,7 +496,7 @@ class _Run:
 
 
 class _Picker:
-    """Draws numbers that depend on a seed and on what they are drawn for, and on nothing else."""
+    """Draws numbers that depend only on a seed and on the row that they are drawn for."""
 
     def __init__(self, random_seed: int | None, content: int, occurrence: int) -> None:
         self._state = hashlib.sha256(f"{random_seed}:{content % _MODULUS:x}:{occurrence}".encode()).digest()
@@ -502,14 +507,14 @@ class _Picker:
 
 
 def seed_bounds(column: Column) -> tuple[int, int]:
-    """Return the bounds of the seeds that all inputs of a column take; 0 to 2**32 - 1 where there are none."""
+    """Return the range of seeds that all inputs of a column accept, by default 0 to 2**32 - 1."""
     lows = [one.template.minimum for one in column.fields if one.template.minimum is not None]
     highs = [one.template.maximum for one in column.fields if one.template.maximum is not None]
     return int(max(lows, default=0)), int(min(highs, default=2**32 - 1))
 
 
 def model_name(raw: Any) -> str:
-    """Return what tells a model from others: its hash; "" for none."""
+    """Return what identifies a model: its hash, or its name if the hash is unknown; "" for no model."""
     if isinstance(raw, Mapping):
         return str(raw.get("hash") or raw.get("name") or "")
     return str(getattr(raw, "text", ""))

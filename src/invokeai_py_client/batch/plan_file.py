@@ -1,7 +1,8 @@
-"""Plans in files: a plan is one JSON document, with its workflow and with all that its rows are made of.
+"""Plans in files: a plan is one JSON document, with its workflow and its axes.
 
-It has no row: these are made of the axes again. Models are stored with their hashes, by which another server finds its
-own; images of this machine by their paths, and also relative to the file; images in memory with their content.
+Rows are not stored, as they are computed from the axes. Models are stored with their hashes, by which another server
+finds its own. Local images are stored by path, both absolute and relative to the file; images in memory with their
+content.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class SavedColumn:
 
 @dataclass(frozen=True, slots=True)
 class SavedAxis:
-    """An axis: its columns, their cells, and what was wrong with them."""
+    """An axis: its columns, their cells, and their problems."""
 
     columns: Sequence[SavedColumn]
     cells: Sequence[Sequence[Any]]
@@ -49,9 +50,9 @@ class SavedAxis:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """What a file of a plan holds.
+    """The content of a plan file.
 
-    `values` are those that differ from the document's: (node id, input name, value, whether it replaces an edge).
+    `values` are those that differ from the document: (node id, input name, value, whether it replaces an edge).
     """
 
     definition: WorkflowDefinition
@@ -66,7 +67,7 @@ class SavedPlan:
 
 
 def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
-    """Write a plan to a file, which is whole or absent, and return its path.
+    """Write a plan to a file atomically, and return its path.
 
     Raises:
         UnsafePathError: the path has a NUL character.
@@ -119,11 +120,11 @@ def plan_text(plan: PlanData, folder: Path) -> bytes:
 
 
 def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
-    """Read a file that `save_plan` has written.
+    """Read a file that `save_plan` wrote.
 
     Raises:
         PlanError: the file cannot be read, is not a plan, or was changed.
-        WorkflowError: its workflow cannot be used.
+        WorkflowError: the workflow in it cannot be used.
     """
     where = path_of(path)
     try:
@@ -151,9 +152,9 @@ def read_plan_text(text: bytes, where: Path) -> SavedPlan:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise _unreadable(where, "it is not a plan")
     if document.get("version") != _VERSION:
-        raise _unreadable(where, f"it is of version {document.get('version')!r}, and this client reads {_VERSION}")
+        raise _unreadable(where, f"it has format version {document.get('version')!r}, this client reads {_VERSION}")
     if document.pop("sha256", None) != _sha256(document):
-        # What belongs together in it, such as the lengths of its columns, is not checked one by one.
+        # The checksum replaces checks of details, such as that all columns have the same length.
         raise _unreadable(where, "it was changed or damaged after it was saved")
     definition = WorkflowDefinition.from_dict(document["workflow"], source=str(where))
     return _read(document, definition, where.absolute().parent)
@@ -187,7 +188,7 @@ def _read(document: Mapping[str, Any], definition: WorkflowDefinition, folder: P
 
 
 def _written(raw: Any, folder: Path) -> Any:
-    """Return a raw value as JSON; what JSON does not have is an object whose only key begins with `$`."""
+    """Return a raw value as JSON. Values that JSON does not have become an object whose only key begins with `$`."""
     if isinstance(raw, str | int | float) or raw is None:
         return raw
     if raw is UNSET:
@@ -208,7 +209,7 @@ def _written(raw: Any, folder: Path) -> Any:
 
 
 def _value(written: Any, folder: Path) -> Any:
-    """Return the raw value that `_written` has written."""
+    """Return the raw value for the output of `_written`."""
     if isinstance(written, list):
         return [_value(part, folder) for part in written]
     if not isinstance(written, dict):
@@ -244,5 +245,5 @@ def _sha256(document: Mapping[str, Any]) -> str:
 
 def _unreadable(path: Path, why: str) -> PlanError:
     return PlanError(
-        f"The plan {str(path)!r} cannot be read: {why}.", hint="Give the path of a file that plan.save() has written."
+        f"The plan {str(path)!r} cannot be read: {why}.", hint="Pass the path of a file that plan.save() wrote."
     )

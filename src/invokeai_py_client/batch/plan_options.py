@@ -1,4 +1,4 @@
-"""How a plan is made: the options of `wf.plan`, checked."""
+"""The options of `wf.plan`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Seeds = int | Sequence[int] | Literal["random"]
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How a plan is made; see `AsyncWorkflowHandle.plan`."""
+    """The options of a plan; see `AsyncWorkflowHandle.plan`."""
 
     combine: Combine = "product"
     seeds: Seeds | None = None
@@ -31,10 +31,10 @@ class PlanOptions:
     on_bad_row: OnBadRow = "raise"
 
     def checked(self) -> PlanOptions:
-        """Return the options, of which each must be one that there is.
+        """Return the options after validation.
 
         Raises:
-            SettingsError: one cannot be used.
+            SettingsError: an option has an invalid value.
         """
         for name, known in (
             ("combine", ("product", "zip")),
@@ -54,5 +54,5 @@ class PlanOptions:
 
     @property
     def expand(self) -> Expand | None:
-        """How dynamic prompts are expanded; those with wildcards are drawn unless it is said otherwise."""
+        """How dynamic prompts are expanded: by default `random` if there are wildcards."""
         return self.dynamic_prompts or ("random" if self.wildcards is not None else None)

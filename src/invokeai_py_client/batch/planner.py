@@ -1,4 +1,4 @@
-"""Makes a plan: finds the inputs of its columns, takes the sample, and checks every cell. Pure, apart from files."""
+"""Makes plans: finds the inputs of the columns, draws the sample, and checks every cell. No I/O except for files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from invokeai_py_client.workflow.seeds import require_seed_inputs, seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 SEED = "seed"
-"""The column that sets all seeds of a workflow."""
+"""The name of the column that sets all seeds of a workflow."""
 
 _MOST_TOLD = 20
 """How many bad cells a message lists."""
@@ -64,7 +64,7 @@ _MOST_TOLD = 20
 
 @dataclass(slots=True)
 class _Replaced:
-    """A text that is to be replaced: the key of the column that has it, and the column with the new texts."""
+    """A replacement: the key of the column with the text, the column with the new text, and the text to replace."""
 
     key: Any
     source: Column
@@ -74,7 +74,7 @@ class _Replaced:
 
 @dataclass(slots=True)
 class _Chosen:
-    """The columns of a plan so far: what is wrong with them, and which column sets an input."""
+    """The columns of a plan so far: their problems, and the column that sets each input."""
 
     problems: list[CellProblem] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class _Chosen:
     replaced: list[_Replaced] = field(default_factory=list)
 
     def is_unknown(self, name: str, error: InputNotFoundError) -> None:
-        """Note that a column names no input. What its error lists is told once for all columns."""
+        """Record that a column does not name an input. The choices that the error lists become a hint of the plan's."""
         self.problems.append(CellProblem(None, name, str(error).removesuffix(error.listed).rstrip(". ")))
         self.hints.append(error.listed)
 
@@ -92,9 +92,9 @@ class Planner:
 
     Args:
         definition: the document as its author saved it.
-        current: the document with its calls of other workflows brought up to date.
+        current: the document, with its calls of other workflows updated.
         templates: the server's node templates.
-        fields: the values; the planner changes their edges.
+        fields: the values; the planner removes the edges that columns replace.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class Planner:
         """Make a plan.
 
         Args:
-            what: what `sources.taken` has returned.
-            options: how it is made.
+            what: the result of `sources.taken`.
+            options: the options of `wf.plan`.
 
         Raises:
-            PlanError: something is wrong with it; it lists every bad cell.
+            PlanError: columns or rows cannot be used. Bad cells are reported by `Planned.finished`.
         """
         chosen = _Chosen()
         seeds = self._seed_inputs(options)
@@ -151,10 +151,10 @@ class Planner:
         return Planned(self, axes, late, shown, reader.terms, prompts, random_seed, sample_seed)
 
     def restored(self, saved: SavedPlan) -> Planned:
-        """Make the plan of a file. Its cells are checked again: this server may be another one.
+        """Restore a saved plan. Its cells are checked again, as this may be a different server.
 
         Raises:
-            PlanError: the plan has inputs that the workflow does not have here.
+            PlanError: the plan sets inputs that the workflow does not have on this server.
         """
         chosen = _Chosen()
         reader = CellReader(None)
@@ -210,10 +210,10 @@ class Planner:
         if not table.length:
             raise SourceError(f"the file {table.source!r} has no rows" if table.source else "there are no rows")
         if not table.columns:
-            # A file of lines of which none is an object.
+            # None of the lines of the file is a JSON object.
             chosen.problems += (CellProblem(row, "", why) for row, why in table.problems.items())
             raise SourceError("the rows have no columns")
-        # A row of a batch names its seed, also where another of its columns has set it.
+        # Rows taken from an earlier batch have a seed column even if another of their columns set the seed.
         seed = table.columns.get(SEED)
         names = [name for name in table.columns if name != SEED]
         columns = [self._column(name, options, chosen) or Column(str(name)) for name in names]
@@ -229,7 +229,7 @@ class Planner:
         return Draft(tuple(columns), tuple(cells), table)
 
     def _draft(self, key: Any, values: Any, options: PlanOptions, chosen: _Chosen) -> Draft | None:
-        """Return the axis of one key of a mapping; None if something is wrong, which is then among the problems."""
+        """Return the axis for one key of a mapping; None if it cannot be used, with the reason in `chosen.problems`."""
         if isinstance(values, Replacement):
             return self._replacement(key, values, chosen)
         try:
@@ -251,15 +251,15 @@ class Planner:
     def _members(self, key: Any) -> Sequence[Any] | None:
         """Return the keys of a group; None if the key names one input.
 
-        A pair of texts is (node, field name) if there is such an input, else a group of two labels.
+        A pair of strings is (node, field name) if there is such an input, otherwise a group of two labels.
 
         Raises:
-            InputNotFoundError: a pair could be either, or is neither.
+            InputNotFoundError: a pair could be both, or is neither.
         """
         if not isinstance(key, tuple):
             return None
         if not key:
-            raise InputNotFoundError("A group names no inputs.", key=key, choices=())
+            raise InputNotFoundError("The group () is empty: name at least one input.", key=key, choices=())
         if len(key) != 2 or not all(isinstance(part, str) for part in key):
             return key
         is_place, missing = self._names(key), [part for part in key if not self._names(part)]
@@ -268,9 +268,7 @@ class Planner:
         elif is_place or not missing:
             return None if is_place else key
         else:
-            what = (
-                f"{key!r} is neither a node and its field, nor a group of inputs: no input answers to {missing[0]!r}."
-            )
+            what = f"{key!r} is neither a node and its field, nor a group of inputs: there is no input {missing[0]!r}."
         raise InputNotFoundError(
             what,
             key=key,
@@ -286,7 +284,7 @@ class Planner:
         return True
 
     def _find(self, key: Any) -> WorkflowInput:
-        """Return the input that a key names; a text may also be "node.field", or an index, as in a file of rows."""
+        """Return the input that a key names. A string may also be "node.field" or an index, as in a file of rows."""
         try:
             found: WorkflowInput = self._inputs[key]
             return found
@@ -299,7 +297,7 @@ class Planner:
             raise
 
     def _column(self, key: Any, options: PlanOptions, chosen: _Chosen) -> Column | None:
-        """Return the column of one key; None if something is wrong, which is then among the problems."""
+        """Return the column for one key; None if it cannot be used, with the reason in `chosen.problems`."""
         if isinstance(key, str) and key.startswith(NOTE):
             return Column(key)
         try:
@@ -322,7 +320,7 @@ class Planner:
         has_edges = any(self._fields.into(*place) for place in places)
         if has_edges and not override:
             edge = next(edges[0] for place in places if (edges := self._fields.into(*place)))
-            why = f"{self._fields.source_of(edge)} feeds this input, so a value of its own would not be used"
+            why = f"{self._fields.source_of(edge)} feeds this input, so its own value would be ignored"
             hint = "pass override_edge=True to use the values instead"
             chosen.problems.append(CellProblem(None, name, f"{why}; {hint}"))
             return None
@@ -334,7 +332,7 @@ class Planner:
         return column
 
     def _name(self, key: Any, one: WorkflowInput) -> str:
-        """Return the name of a column, by which a file of rows finds the same input."""
+        """Return the name of a column: one that finds the same input when it is read from a file of rows."""
         if isinstance(key, str):
             return one.label if key.strip().casefold() == one.label.casefold() else key
         label = one.label
@@ -344,15 +342,15 @@ class Planner:
         return f"{one.node_id}.{one.field_name}"
 
     def _batch_nodes(self) -> Iterator[CellProblem]:
-        """Refuse batch nodes: they would make several items of a row, which nothing tells apart."""
+        """Report batch nodes: they would turn one row into several queue items that cannot be told apart."""
         for node in self._current.all_nodes:
             if node.kind == "invocation" and node.type in LIST_INPUTS and not self._fields.is_cut_off(node.id):
                 fed = ", ".join(
                     f"({edge.target!r}, {edge.target_field!r})" for edge in self._fields.edges if edge.source == node.id
                 )
                 why = (
-                    f"the batch node {node.label or node.type!r} would make several runs of each row; make a column of "
-                    f"what it feeds, {fed or 'which is nothing'}, with override_edge=True"
+                    f"the batch node {node.label or node.type!r} would make several runs of each row; use a column for "
+                    f"the input that it feeds ({fed or 'none'}) instead, with override_edge=True"
                 )
                 yield CellProblem(None, "", why)
 
@@ -382,14 +380,14 @@ class Planner:
     def _replacement(self, key: Any, values: Replacement, chosen: _Chosen) -> Draft | None:
         name = NOTE + _key_name(key).removeprefix(NOTE)
         if not values.old or not values.new or not all(isinstance(one, str) for one in (values.old, *values.new)):
-            chosen.problems.append(CellProblem(None, name, "a replacement needs a text to replace, and new texts"))
+            chosen.problems.append(CellProblem(None, name, "a replacement needs a string to replace and new strings"))
             return None
         source = Column(name)
         chosen.replaced.append(_Replaced(values.column, source, values.old))
         return Draft((source,), (values.new,))
 
     def _add_replaced(self, drafts: list[Draft], chosen: _Chosen) -> None:
-        """Find the columns in which texts are replaced. An input that no column sets gets one with its own value."""
+        """Find the columns in which text is replaced. For an input that no column sets, add one with its own value."""
         for replaced in chosen.replaced:
             try:
                 one = self._find(replaced.key)
@@ -404,7 +402,7 @@ class Planner:
                 value = None if one.field.raw is UNSET else one.field.raw
                 drafts.append(Draft((column,), ((value,),), is_shown=False))
             if not column.is_text:
-                why = f"{column.name!r} is not a text, in which something could be replaced"
+                why = f"{column.name!r} is not a text input, so nothing can be replaced in it"
                 chosen.problems.append(CellProblem(None, replaced.source.name, why))
             replaced.target = column
 
@@ -415,7 +413,7 @@ class Planner:
 
         Args:
             axes: the axes.
-            terms: tells values apart.
+            terms: computes the hashes of values.
             called: the saved workflows that it calls.
         """
         columns = [column for axis in axes for column in axis.columns]
@@ -455,13 +453,13 @@ class Planner:
         )
 
     def base_models(self) -> list[ModelReference]:
-        """Return the models that the workflow names, and that only the server knows."""
+        """Return the models that the workflow refers to by name, which only the server can resolve."""
         found = (reference for one in self._fields.made() for reference in references_in(one.raw))
         return [*dict.fromkeys(one for one in found if isinstance(one, ModelReference))]
 
 
 class Planned:
-    """A plan whose cells are checked but for what only the server knows."""
+    """A plan whose cells are checked, except for names that only the server can resolve."""
 
     def __init__(
         self,
@@ -485,13 +483,13 @@ class Planned:
 
     @property
     def kinds(self) -> set[str]:
-        """The kinds of things that the plan names and only the server knows: `model`, `board`, `image`."""
+        """The kinds of names that only the server can resolve: `model`, `board`, `image`."""
         found = {kind for column in self._referring for kind in _kinds_of(column)}
         return found | ({"model"} if self.planner.base_models() else set())
 
     @property
     def image_names(self) -> set[str]:
-        """The images on the server that cells name."""
+        """The names of images on the server that occur in cells."""
         return {
             one["image_name"]
             for axis in self.axes
@@ -510,11 +508,11 @@ class Planned:
         """Return the plan.
 
         Args:
-            server: what the server has.
-            on_bad_row: `raise` refuses a plan with bad cells; `skip` keeps their rows as invalid.
+            server: the models, boards and images of the server.
+            on_bad_row: `raise` rejects a plan with bad cells; `skip` keeps their rows as invalid.
 
         Raises:
-            PlanError: cells are bad; it lists all.
+            PlanError: there are bad cells; the error lists all of them.
         """
         for axis in self.axes:
             for column, cells in zip(axis.columns, axis.cells, strict=True):
@@ -525,7 +523,7 @@ class Planned:
             try:
                 hashes[reference] = find_model(reference, server.models)["hash"]
             except Unresolved:
-                # A submission tells what is wrong with it.
+                # The submission reports the problem.
                 continue
         self._terms.add_hashes(hashes)
         plan = PlanData(
@@ -544,7 +542,7 @@ class Planned:
         return plan
 
     def _bad_cells(self, plan: PlanData) -> Iterator[CellProblem]:
-        """Yield what is wrong with each bad cell; with a cell of a product once, for the first row that has it."""
+        """Yield the problems of each bad cell, a cell that a product repeats once, for the first row that has it."""
         if self._late and len(plan) <= MOST_ROWS:
             yield from (problem for row in plan for problem in row.problems)
             return
@@ -576,7 +574,7 @@ def _kinds_of(column: Column) -> Iterator[str]:
 def _late_of(
     axes: Sequence[PlanAxis], chosen: _Chosen, dynamic: Collection[Column], options: PlanOptions
 ) -> list[Late]:
-    """Return what is worked out for each row: texts are replaced first, then prompts drawn, then the seed."""
+    """Return what is computed for each row: text is replaced first, then prompts are drawn, then the seed."""
     columns = [column for axis in axes for column in axis.columns]
     late = [
         Late("replace", columns.index(one.target), columns.index(one.source), one.old)
@@ -591,16 +589,16 @@ def _late_of(
 
 
 def _too_many(drafts: Iterable[Draft]) -> Iterator[CellProblem]:
-    """Yield the axes that have more values than there may be rows."""
+    """Yield a problem for each axis with more than `MOST_ROWS` values."""
     for draft in drafts:
         if len(draft) > MOST_ROWS:
             name = draft.columns[0].name
-            what = "the list [7] is the one seed 7" if name == SEED else "take a sample: wf.plan(..., sample=1000)"
+            what = "pass seeds=[7] for the seed 7" if name == SEED else "take a sample: wf.plan(..., sample=1000)"
             yield CellProblem(None, name, f"it has {len(draft):,} values, more than {MOST_ROWS:,} rows; {what}")
 
 
 def _contradictions(name: str, cells: Sequence[Any], seeds: Sequence[Any]) -> Iterator[CellProblem]:
-    """Yield the rows whose seed is not what another column sets it to."""
+    """Yield the rows whose seed differs from the value that another column sets the same input to."""
     for row, (cell, seed) in enumerate(zip(cells, seeds, strict=True)):
         if seed not in (None, "", ABSENT) and str(seed).strip() != str(cell).strip():
             yield CellProblem(
@@ -630,7 +628,7 @@ def _key_name(key: Any) -> str:
 
 
 def _called_term(definition: WorkflowDefinition) -> int:
-    """Return the term of a called workflow: of its nodes with their values, and of its edges."""
+    """Return the term of a called workflow: its nodes with their values, and its edges."""
     nodes = [
         [node.id, node.type, node.version, {name: given.get("value") for name, given in node.inputs.items()}]
         for node in definition.all_nodes

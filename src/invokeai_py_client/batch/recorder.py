@@ -1,6 +1,6 @@
-"""Records what became of the rows of a batch: in the table, the manifest, the report, and the files of the images.
+"""Records the outcomes of the rows of a batch: in the table, the manifest and the report. Downloads the images.
 
-It neither sends nor follows anything: whatever runs the rows tells it what became of each, and on which server.
+It does not know about servers: each outcome is passed to it, with the connection to the server that ran the row.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.workflow.outputs import NodePath
 
 _DOWNLOADS = 8
-"""How many rows are downloaded at once."""
+"""The maximum number of rows whose images are downloaded concurrently."""
 
 _CHUNK_BYTES = 4 << 20
-"""Roughly the largest size of the values of rows that are taken together."""
+"""The approximate maximum size of the values in one chunk."""
 
 _CANCELED = {
     "client": "canceled by this client",
     "server": "canceled by the server, which was restarted",
     "unknown": "canceled by another client, or by a restart of the server",
 }
-"""The error of a canceled row, by who canceled it."""
+"""The error of a canceled row, by the origin of the cancellation."""
 
 _OF_ONE_FILE = (FileExistsError, IsADirectoryError)
-"""Errors of writing that other files do not have."""
+"""Write errors that concern a single file, so they do not stop the batch."""
 
 
 class Rows(Protocol):
-    """Rows, in the order that the user gave."""
+    """The rows of a plan, in plan order."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -64,19 +64,19 @@ class WorkflowRows(Rows, Protocol):
 
     @property
     def workflow(self) -> str:
-        """The hash of what runs, apart from the values of the columns."""
+        """The hash of the workflow, without the values of the columns."""
         ...
 
 
 class Recorder:
-    """Knows the state of each row, and keeps the outcomes. Changed on the engine; any thread may read from it.
+    """Holds the state of each row, and records the outcomes. Changed on the engine; any thread may read from it.
 
     Args:
         plan: the rows.
-        folder: keeps what became of the rows, and the files.
-        options: which images are downloaded, how they are named, and how many failures are too many.
+        folder: stores the outcomes and the images.
+        options: the images to download, their names, and the number of failures after which the batch stops.
         control: runs the downloads.
-        report: shows what became of the rows; None for no report.
+        report: displays the outcomes; None for no report.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class Recorder:
         self.folder = folder
         self.table = RowTable(len(plan))
         self.saving = 0
-        """How many rows have run, and have images that are being downloaded."""
+        """The number of rows that have run and whose images are being downloaded."""
         self.stopped_by: RunError | None = None
-        """The error of a batch of which too many rows have failed."""
+        """The error that stops the batch after `stop_after_failures` rows have failed."""
         self._options = options
         self._control = control
         self._report = report
@@ -102,22 +102,22 @@ class Recorder:
         self._failed = 0
         self._slots = asyncio.Semaphore(_DOWNLOADS)
 
-    # What has been recorded. Any thread may read it.
+    # Reading, in any thread
 
     def outcome(self, index: int) -> BatchRow | None:
-        """Return what became of a row; None if it has not ended."""
+        """Return the outcome of a row; None if it has not ended."""
         offset = self.table.outcome(index)
         return None if offset is None else self.folder.manifest.read(offset, index)
 
     def rows(self) -> Iterator[BatchRow]:
-        """Yield all rows as they are now, in the order of the plan."""
+        """Yield the current state of all rows, in plan order."""
         for row in self.plan:
             yield self.outcome(row.index) or BatchRow(
                 **_facts(row), status=self.table.status(row.index), attempts=self.table.attempts(row.index)
             )
 
     def take_unsent(self, rows: Iterator[PlannedRow], count: int) -> list[PlannedRow]:
-        """Take rows that are to be run, as many as that, or fewer if their values are large."""
+        """Return the next unsent rows of `rows`: `count` of them, or fewer if their values are large."""
         part: list[PlannedRow] = []
         size = 0
         while len(part) < count and size < _CHUNK_BYTES:
@@ -131,14 +131,14 @@ class Recorder:
     # Beginning and end
 
     def load(self, awaited: Collection[str], *, redoes: bool) -> dict[str, PlannedRow]:
-        """Read what earlier processes have recorded, and write the page of the report. In a thread.
+        """Read the outcomes that earlier processes recorded, and write the report page. Blocks; runs in a thread.
 
         Args:
             awaited: the ids of the rows that may still be in a queue.
-            redoes: run rows again that have failed, were canceled, or whose files are gone or altered.
+            redoes: whether rows are run again if they failed, were canceled, or their files are gone or altered.
 
         Returns:
-            Those rows, by their ids.
+            The awaited rows, by row id.
 
         Raises:
             OSError: the folder cannot be read or written.
@@ -148,7 +148,7 @@ class Recorder:
         found: dict[str, PlannedRow] = {}
         taken: list[str] = []
         again: set[str] = set()
-        # Making rows takes time: that of a new batch is not wasted on them.
+        # Creating rows takes time, which a new batch does not have to spend.
         is_new = not (latest or awaited or self.plan.invalid)
         for row in self.plan if not is_new else ():
             offset = latest.pop(row.row_id, None)
@@ -165,7 +165,7 @@ class Recorder:
             if row.row_id in awaited:
                 found[row.row_id] = row
                 if outcome is not None and offset is not None and outcome.status != "completed" and not redoes:
-                    # It stays so, unless it turns out to be in a queue.
+                    # The recorded outcome is valid, unless the row turns out to be in a queue.
                     self.table.end(row.index, outcome.status, offset)
             elif outcome is not None and offset is not None and _stays(outcome, redoes):
                 self.table.end(row.index, outcome.status, offset)
@@ -173,7 +173,7 @@ class Recorder:
                 continue
             if outcome is not None:
                 again.update(file.path.name for file in outcome.files)
-        # Rows of earlier plans keep their files, and so do rows that were run once, and are invalid by now.
+        # Rows of earlier plans keep their files, and so do rows that were run before they became invalid.
         taken += [file.path.name for offset in latest.values() for file in manifest.read(offset).files]
         taken += [name for name in manifest.taken_names() if name not in again]
         self._names = FileNames(self._options.file_name, self.plan.columns, taken)
@@ -192,20 +192,20 @@ class Recorder:
         """Finish the report.
 
         Raises:
-            BatchFolderError: it cannot be written.
+            BatchFolderError: the report cannot be written.
         """
         if self._report is not None:
             with self.folder.writing():
                 await asyncio.to_thread(self._report.finish, self.rows())
 
     def forgive(self) -> None:
-        """Count failures from now on."""
+        """Reset the count of failures for `stop_after_failures`."""
         self._failed, self.stopped_by = 0, None
 
-    # What becomes of a row
+    # Changes of a row
 
     def sent(self, row: PlannedRow) -> None:
-        """Record that a row is in the queue, or is about to be."""
+        """Record that a row is in the queue, or about to be sent."""
         self.table.set_state(row.index, QUEUED)
         self.table.add_attempts(row.index, 1)
         if self.folder.path is not None:
@@ -213,23 +213,23 @@ class Recorder:
             self._claimed[row.index] = self._names.claim({**row.values, **facts})
 
     def unsent(self, row: PlannedRow, *, was_tried: bool) -> None:
-        """Record that a row is to be run again, or, if it was not even tried, for the first time."""
+        """Record that a row has to be sent again. `was_tried` tells whether the attempt counts."""
         if not was_tried:
             self.table.add_attempts(row.index, -1)
         self._release(row)
         self.table.set_state(row.index, UNSENT)
 
     def begun(self, row: PlannedRow) -> None:
-        """Record that a row is being run."""
+        """Record that a row has started to run."""
         self.table.set_state(row.index, "in_progress")
 
     def ended(self, row: PlannedRow, item: QueueItem, source: ImageSource) -> None:
-        """Record what became of a row; when its images have been downloaded, if it has any.
+        """Record the outcome of a row, after its images have been downloaded.
 
         Args:
             row: the row.
-            item: the item that has run it.
-            source: its server.
+            item: the queue item that ran the row.
+            source: the server that ran it.
 
         Raises:
             BatchFolderError: the outcome cannot be written.
@@ -255,7 +255,7 @@ class Recorder:
             batch_id: the batch of the queue that it was meant to be part of.
 
         Raises:
-            BatchFolderError: that cannot be written.
+            BatchFolderError: the outcome cannot be written.
         """
         self._release(row)
         self._record(row, "failed", server, error=error, batch_id=batch_id)
@@ -264,7 +264,7 @@ class Recorder:
         """Record that a row was canceled before it was sent.
 
         Raises:
-            BatchFolderError: that cannot be written.
+            BatchFolderError: the outcome cannot be written.
         """
         self._record(row, "canceled", None, error=_CANCELED["client"])
 
@@ -272,7 +272,7 @@ class Recorder:
         """Download the images of a row, and record the outcome.
 
         Raises:
-            InvokeAIError: an error that all rows would meet.
+            InvokeAIError: an error that all other rows would have as well.
         """
         assert self.folder.path is not None
         names = self._names.files_of(self._claimed[row.index], suffixes_of([*made]))
@@ -351,7 +351,7 @@ class Recorder:
         self._control.notify()
 
     def _release(self, row: PlannedRow) -> None:
-        """Let others have the name of a row that has left no files."""
+        """Free the file name of a row that did not leave any files."""
         claimed = self._claimed.pop(row.index, None)
         if claimed is not None:
             self._names.release(claimed)
@@ -362,7 +362,7 @@ def _facts(row: PlannedRow) -> dict[str, Any]:
 
 
 def _stays(outcome: BatchRow, redoes: bool) -> bool:
-    """Return whether a row need not be run again."""
+    """Return whether a row does not have to be run again."""
     if not redoes:
         return True
     return outcome.status == "completed" and all(map(is_intact, outcome.files))

@@ -1,4 +1,4 @@
-"""Finds on the server what an earlier process, or an earlier attempt, has sent of a batch."""
+"""Finds the parts of a batch on the server that an earlier process, or an earlier attempt, sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invokeai_py_client.wire.calls import queue
 
 @dataclass(frozen=True, slots=True)
 class FoundChunk:
-    """A chunk that the server has: its run, and the places of its rows by the ids of the items."""
+    """A chunk that is on the server: its run, and the positions of its rows by item id."""
 
     chunk: SentChunk
     run: TrackedRun
@@ -28,13 +28,13 @@ class FoundChunk:
 def unfinished(
     chunks: Iterable[SentChunk], ended: Mapping[str, Collection[str]]
 ) -> Iterator[tuple[SentChunk, dict[int, str]]]:
-    """Yield the chunks with rows of which the outcome is not known, and the ids of those rows by their places.
+    """Yield the chunks with rows whose outcomes are unknown, and the ids of those rows by position.
 
-    A row that was sent again belongs to the latest chunk that has it: it is sent again only when the earlier item has
-    ended, or is certainly not there.
+    A row that was sent more than once belongs to the latest chunk that contains it, because a row is only sent again
+    when the earlier item has ended or certainly does not exist.
 
     Args:
-        chunks: all that was sent, in that order.
+        chunks: all chunks that were sent, in order.
         ended: the rows whose outcomes are known, by the id of the batch that ran them.
     """
     sent = [*chunks]
@@ -59,11 +59,11 @@ async def find(
         http: sends the requests.
         tracker: follows the runs.
         chunks: the chunks.
-        may_be_on_the_way: whether the server may still be storing one, because the process that sent it has just died.
-            If one is incomplete, its queue is then looked at a second time, when the server has had time to store it.
+        may_be_on_the_way: whether the server may still be storing a chunk, because its sender has just crashed. If a
+            chunk is incomplete, the queue is then read a second time after a delay.
 
     Raises:
-        InvokeAIError: as any request.
+        InvokeAIError: a request failed.
     """
     queues: dict[str, list[SentChunk]] = {}
     for chunk in chunks:
@@ -90,11 +90,11 @@ async def _find_in_queue(
 async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChunk:
     """Find out which item of a followed batch runs which row.
 
-    The server makes the items in the order of the rows. The values of the first and the last item tell whether that
-    holds, and where it does not, those of all items are compared.
+    The server creates the items in the order of the rows. If the number of items or the values of the first and last
+    item do not match, the values of all items are compared.
 
     Raises:
-        InvokeAIError: as any request.
+        InvokeAIError: a request failed.
     """
     item_ids = sorted(run.state.items)
     if len(chunk.rows) == 1:
@@ -109,10 +109,10 @@ async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChu
 
 
 async def cancel_batches(http: Sender, batches: Iterable[tuple[str, str]]) -> None:
-    """Cancel batches, given as the queue and the id of each.
+    """Cancel batches, given as (queue id, batch id) pairs.
 
     Raises:
-        InvokeAIError: as any request.
+        InvokeAIError: a request failed.
     """
     queues: dict[str, list[str]] = {}
     for queue_id, batch_id in batches:
@@ -122,20 +122,20 @@ async def cancel_batches(http: Sender, batches: Iterable[tuple[str, str]]) -> No
 
 
 def _grace(count: int) -> float:
-    """Return for how many seconds the server may still be storing a batch whose sender has died."""
+    """Return how long, in seconds, the server may still be storing a batch after its sender has crashed."""
     times = DEFAULT_TIMES
     return min(times.grace + times.grace_per_item * count, times.longest_grace)
 
 
 async def _counts(http: Sender, queue_id: str, batch_ids: Collection[str]) -> dict[str, int]:
-    """Return how many items each batch has, without those of called workflows."""
+    """Return the number of items of each batch, without those of called workflows."""
     items = await summaries_of(http, queue_id, await all_ids(http, queue_id))
     counts = Counter(item.batch_id for item in items if item.parent_item_id is None)
     return {batch_id: counts[batch_id] for batch_id in batch_ids}
 
 
 async def _checksums(http: Sender, run: TrackedRun, item_ids: Sequence[int]) -> dict[int, str]:
-    """Return the checksums of the values of items."""
+    """Return the checksums of the values of items, by item id."""
     found = {}
     for record in await records_of(http, run.state.queue_id, item_ids):
         values = record.get("field_values") or ()

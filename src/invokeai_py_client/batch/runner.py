@@ -1,4 +1,4 @@
-"""Runs a batch: has its rows sent, followed and recorded until each has ended, and does what its caller asks for."""
+"""Runs a batch: sends, follows and records its rows until all have ended; pauses, cancels and retries on request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from invokeai_py_client.batch.row_table import UNSENT
 from invokeai_py_client.errors import InvokeAIError, RunError, SettingsError
 
 _PATIENCE = 3.0
-"""Seconds that Ctrl-C waits for what is being sent to be sent."""
+"""How long, in seconds, Ctrl-C waits for the request in flight."""
 
 _CANCELED_PART = 1000
-"""How many rows are recorded at once as canceled before they were sent."""
+"""How many unsent rows are recorded as canceled at a time."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
@@ -67,13 +67,13 @@ class Follows(Protocol):
 
 
 class Runner:
-    """Runs one batch. Its methods run on the engine; what it shows may be read in any thread.
+    """Runs one batch. Its methods run on the engine; its properties may be read in any thread.
 
     Args:
-        recorder: records what becomes of the rows.
-        follower: follows what was sent.
-        control: what the parts share.
-        sender: sends the rows; None where nothing can be sent, because the plan is not known.
+        recorder: records the outcomes of the rows.
+        follower: follows the rows that were sent.
+        control: the shared state of the batch.
+        sender: sends the rows; None if the plan is unknown, so nothing can be sent.
     """
 
     def __init__(
@@ -90,34 +90,34 @@ class Runner:
 
     @property
     def progress(self) -> float:
-        """The estimated part of the work that is done, 0..100."""
+        """The estimated percentage of the work that is done, 0..100."""
         table = self.recorder.table
         done = table.ended_count + self.recorder.saving + self._follower.unfinished_part
         return min(100.0, 100.0 * done / len(table)) if len(table) else 100.0
 
     async def start(self) -> None:
-        """Begin to send and follow. A batch of which nothing is left to do is over when this returns."""
+        """Start the batch. If nothing is left to do, the batch is over when this returns."""
         self.launch()
         if self._is_done:
             await self.control.until(lambda: self.control.is_over)
 
     def launch(self) -> None:
-        """Begin to send and follow, without a wait."""
+        """Start the background tasks of the batch."""
         self.control.begin()
         self.control.spawn(self._run, name=f"batch {self.control.batch_id}")
         self.control.spawn(self._stop_after_failures, name=f"failures of batch {self.control.batch_id}")
 
     def pause(self) -> None:
-        """Send nothing more, until `resume`. A request that is under way is not taken back."""
+        """Send no more rows until `resume`. A request in flight is completed."""
         self.control.is_paused = True
 
     def resume(self) -> None:
-        """Send again what is left."""
+        """Send the remaining rows."""
         self.control.is_paused = False
         self.control.notify()
 
     async def stop_sending(self) -> None:
-        """Pause, and wait until what is being sent has been sent. What a server does not take in time is taken back."""
+        """Pause, and wait for the request in flight. If it takes too long, it is withdrawn."""
         self.pause()
         sender = self._sender
         if sender is not None:
@@ -126,10 +126,10 @@ class Runner:
             await self.control.until(lambda: not sender.is_sending)
 
     async def cancel(self) -> None:
-        """Send nothing more, and cancel what has not ended.
+        """Send no more rows, and cancel those that have not ended.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         if not self.control.is_over:
             with self.recorder.folder.writing():
@@ -137,25 +137,25 @@ class Runner:
             await self._stop()
 
     def retry_failed(self) -> int:
-        """Run the failed rows again; return how many there are.
+        """Run the failed rows again; return the number of failed rows.
 
         Raises:
-            BatchFolderError: the folder cannot be used any more.
-            RunError: the batch has stopped before all rows had ended.
-            SettingsError: the plan is not known.
+            BatchFolderError: the folder can no longer be used.
+            RunError: the batch stopped before all rows had ended.
+            SettingsError: the plan is unknown.
         """
         control, table, folder = self.control, self.recorder.table, self.recorder.folder
         if self._sender is None:
             raise SettingsError(
-                "Rows of a batch that was found by its id cannot be run again: their plan is not known.",
+                "The rows of a batch that was found by its id cannot be run again: the plan is unknown.",
                 setting="batch_id",
-                hint="Submit the plan, or find the batch by its folder.",
+                hint="Submit the plan, or open the batch by its folder.",
             )
         if control.is_over and table.in_flight:
             raise RunError(
                 f"The batch has stopped with {table.in_flight} rows in the queue: {control.failure}",
                 batch_id=control.batch_id,
-                hint="Submit the plan again, to the same folder: it goes on with what is in the queue.",
+                hint="Submit the plan to the same folder again: that also follows the rows in the queue.",
             )
         failed = table.having("failed")
         if not failed:
@@ -189,7 +189,7 @@ class Runner:
                 if control.is_canceled and self.recorder.stopped_by is None:
                     await self._record_unsent()
                 await self.recorder.finish()
-                # Failed rows may be asked for again meanwhile.
+                # `retry_failed` may have been called in the meantime.
                 if self._is_done:
                     break
         control.end(self.recorder.stopped_by)
@@ -210,7 +210,7 @@ class Runner:
                 recorder.canceled(row)
 
     async def _stop(self) -> None:
-        """Send nothing more, and cancel what has not ended."""
+        """Send no more rows, and cancel those that have not ended."""
         self.control.is_canceled = True
         self.control.notify()
         if self._sender is not None:
@@ -223,6 +223,6 @@ class Runner:
             try:
                 await self._stop()
             except InvokeAIError as error:
-                # What has not ended runs on; it is followed to its end.
-                logger.warning("batch %s: what has not ended could not be canceled: %s", self.control.batch_id, error)
+                # The rows continue to run, and are followed until they end.
+                logger.warning("batch %s: the remaining rows could not be canceled: %s", self.control.batch_id, error)
             await self.control.until(lambda: self.recorder.stopped_by is None)

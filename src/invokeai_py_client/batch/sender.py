@@ -25,7 +25,7 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.sender import Sender
 
 _REFILL_AT = 3
-"""The queue is filled up when a third of the window is left: it does not run dry, and the chunks are large."""
+"""The queue is refilled when 1/3 of the window is left, so it does not run empty, and chunks are large."""
 
 _FIRST_CHUNK = 1000
 _LARGEST_CHUNK = 10_000
@@ -39,41 +39,41 @@ class PlanRows(WorkflowRows, Protocol):
     """The part of a plan that the sender needs."""
 
     def groups(self) -> Iterable[RowGroup]:
-        """Return the rows that run, by graph, in running order."""
+        """Return the rows that can run, grouped by graph, in running order."""
         ...
 
 
 class Bodies(Protocol):
-    """Makes the submissions of a plan."""
+    """Makes the request bodies of a plan."""
 
     async def check(self) -> None:
         """Check the graphs of the plan."""
         ...
 
     async def prepare(self, group: RowGroup) -> GroupBodies:
-        """Check and build the graph of a group."""
+        """Return the object that makes the request bodies of a group."""
         ...
 
 
 class _ReadyChunk(NamedTuple):
-    """A chunk that is in the journal, and its body."""
+    """A chunk that is in the journal, and its request body."""
 
     chunk: LiveChunk
     body: dict[str, Any]
 
 
 class ChunkSender:
-    """Sends the rows of a plan that are unsent. Its methods run on the engine.
+    """Sends the unsent rows of a plan. Its methods run on the engine.
 
     Args:
         plan: the rows.
-        bodies: makes the submissions.
+        bodies: makes the request bodies.
         http: sends the requests.
-        tracker: submits.
-        options: how the plan is run.
+        tracker: submits the chunks.
+        options: the options of the batch.
         recorder: knows which rows are unsent.
-        follower: follows what has been sent.
-        control: tells whether the batch is paused or canceled.
+        follower: follows the chunks that were sent.
+        control: the shared state of the batch.
     """
 
     def __init__(
@@ -110,25 +110,25 @@ class ChunkSender:
             self._request.cancel()
 
     def write_start(self) -> None:
-        """Write down that the batch starts, or starts again.
+        """Record in the journal that the batch starts, or is resumed.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the journal cannot be written.
         """
         start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id, [self._http.settings.url])
         self._recorder.folder.journal.started(start)
 
     async def send_unsent(self) -> None:
-        """Go through the groups once, and send the rows that are unsent then, until the batch is canceled.
+        """Iterate over the groups once, and send the unsent rows, until the batch is canceled.
 
         Raises:
-            InvokeAIError: an error that all rows would meet.
+            InvokeAIError: an error that all other rows would have as well.
         """
         chunks = self._chunks()
         following = asyncio.create_task(anext(chunks, None))
         try:
             while (ready := await following) is not None:
-                # The next chunk is made ready while this one is on its way.
+                # The next chunk is prepared while this one is being sent.
                 following = asyncio.create_task(anext(chunks, None))
                 await self._send(ready)
         finally:
@@ -136,7 +136,7 @@ class ChunkSender:
             await asyncio.gather(following, return_exceptions=True)
 
     async def _chunks(self) -> AsyncGenerator[_ReadyChunk]:
-        """Yield chunks of the rows that are unsent, as large as there is room for."""
+        """Yield chunks of the unsent rows, as large as the window allows."""
         groups = iter(await asyncio.to_thread(self._plan.groups))
         limit, is_filling, taken = _FIRST_CHUNK, False, 0
         while not self._control.is_canceled and (group := await asyncio.to_thread(next, groups, None)) is not None:
@@ -164,16 +164,16 @@ class ChunkSender:
             raise AssertionError(f"{self._recorder.table.unsent} rows are in no group of the plan")
 
     def _refused(self, rows: Iterable[PlannedRow], error: InvokeAIError, *, batch_id: str | None = None) -> None:
-        """Record rows as failed that cannot be sent, or that were refused as that batch of the queue."""
+        """Record rows as failed that cannot be sent, or that the server rejected as batch `batch_id`."""
         for row in rows:
             if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
                 self._recorder.failed(row, one_line(error), self._http.settings.url, batch_id=batch_id)
 
     async def _room(self, *, is_filling: bool) -> int:
-        """Wait until items may be sent, and return how many; 0 if nothing more is to be sent.
+        """Wait until rows can be sent, and return how many; 0 if the batch is canceled.
 
         Args:
-            is_filling: whether the queue is being filled up already, so that any room will do.
+            is_filling: whether the queue is being refilled, so that room for a single row is enough.
         """
         window, table, control = self._options.window, self._recorder.table, self._control
         most = window - 1 if is_filling else window // _REFILL_AT
@@ -181,17 +181,17 @@ class ChunkSender:
         return 0 if control.is_canceled else window - table.in_flight
 
     async def _ready(self, bodies: GroupBodies, rows: Sequence[PlannedRow]) -> _ReadyChunk | None:
-        """Make the body of rows, and write them down; None if none of them can be sent.
+        """Make the request body for rows, and record them in the journal; None if none of them can be sent.
 
         Raises:
-            InvokeAIError: they cannot be sent.
+            InvokeAIError: the rows cannot be sent.
         """
         made = await self._control.patiently(partial(bodies.body, rows))
         for row, why in made.refused:
             self._recorder.failed(row, why, self._http.settings.url)
         if not made.rows:
             return None
-        # The numbers begin anew each time that the batch goes on, and a folder may have been copied.
+        # `_start` makes ids unique: numbers restart when a batch is resumed, and the folder may be a copy.
         batch_id = f"{self._control.batch_id}-{self._start}-{next(self._numbers):05d}"
         with self._recorder.folder.writing():
             sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, made.body)
@@ -205,10 +205,10 @@ class ChunkSender:
         return sent
 
     async def _send(self, ready: _ReadyChunk) -> None:
-        """Send a chunk when the batch is not paused.
+        """Send a chunk, once the batch is not paused.
 
         Raises:
-            InvokeAIError: an error that all rows would meet.
+            InvokeAIError: an error that all other rows would have as well.
         """
         chunk, control = ready.chunk, self._control
         rows = [*chunk.rows.values()]
@@ -238,7 +238,7 @@ class ChunkSender:
                 self._follower.find_again(chunk)
             if is_over:
                 raise
-            # It was not this task, but the request that was given up.
+            # The request was withdrawn by `give_up`; this task was not canceled.
             return
         except InvokeAIError as error:
             self._follower.drop(chunk)
@@ -266,21 +266,21 @@ async def enqueue(
     priority: Priority = Priority.NORMAL,
     on_followed: Callable[[TrackedRun], None] = lambda run: None,
 ) -> TrackedRun | FoundChunk:
-    """Enqueue a chunk once. A server that is away, or whose queue is full, is waited for.
+    """Enqueue a chunk exactly once. Retries while the server is unreachable or its queue is full.
 
     Args:
         http: sends the requests.
-        tracker: submits.
-        sent: the chunk; nothing with its id was sent before.
+        tracker: submits the chunk.
+        sent: the chunk, whose id must not have been sent before.
         body: the body of `enqueue_batch`.
-        priority: as for each submission.
-        on_followed: called when the run is followed, before it is sent.
+        priority: the priority, as for any submission.
+        on_followed: called when the run is followed, before the request is sent.
 
     Returns:
-        The run; or what was found, if an attempt had failed and the chunk is in the queue all the same.
+        The run. If an attempt failed but the chunk is in the queue, the chunk as it was found there.
 
     Raises:
-        InvokeAIError: the chunk is not in the queue, and would be refused again.
+        InvokeAIError: the chunk is not in the queue, and would be rejected again.
     """
     submit = partial(
         tracker.submissions.submit,
@@ -296,7 +296,7 @@ async def enqueue(
         failure = error
     is_in_doubt = False
     for pause in pauses():
-        # Stays so until the server has been looked at, however often that fails.
+        # A doubt remains until the queue has been read, even if a later attempt fails for another reason.
         is_in_doubt = is_in_doubt or isinstance(failure, EnqueueInDoubtError)
         if not (failure.is_transient or isinstance(failure, EnqueueInDoubtError)):
             raise failure
@@ -304,7 +304,7 @@ async def enqueue(
             logger.warning("batch %s could not be sent, trying again: %s", sent.batch_id, failure)
         await asyncio.sleep(pause)
         try:
-            # A batch in doubt may be stored later than the server answers again.
+            # The server may respond again before it has stored a batch in doubt.
             found = await find(http, tracker, [sent], may_be_on_the_way=is_in_doubt)
             if found:
                 return found[0]

@@ -1,4 +1,4 @@
-"""Puts what a server has in place of what a plan names: models by name or hash, and finds what it lacks."""
+"""Resolves the names in a plan on a server: finds models by name or hash, and reports what the server lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from invokeai_py_client.workflow.references import (
 
 @dataclass(frozen=True, slots=True)
 class ServerNames:
-    """What a server has of what a plan names: models, boards, called workflows, and the images that it lacks."""
+    """The models, boards and called workflows of a server, and the images of the plan that it lacks."""
 
     models: Sequence[ReadByName] = ()
     boards: Sequence[ReadByName] = ()
@@ -30,10 +30,10 @@ class ServerNames:
     missing_images: frozenset[str] = frozenset()
 
     def resolved(self, raw: Any) -> Any:
-        """Return a raw value with models in place of their names.
+        """Return a raw value with references to models replaced by the server's models.
 
         Raises:
-            CellError: the server does not have something of that name.
+            CellError: the server lacks a model, board or image that the value names.
         """
         try:
             if isinstance(raw, ModelReference):
@@ -51,7 +51,7 @@ class ServerNames:
         return raw
 
     def _installed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the identity of an installed model: by its key, else by its hash, as another server has other keys."""
+        """Return the identity of an installed model, found by key or by hash: keys differ between servers."""
         for part in ("key", "hash"):
             for one in self.models:
                 if one[part] == model[part]:

@@ -1,6 +1,6 @@
-"""What a plan is made from: columns of values, and rows from Python or from files. Nothing is checked here.
+"""The sources of a plan: columns of values, and rows from Python or from files. The values are not checked here.
 
-`taken` reads what can be read only once, such as a generator, where the caller is. `read_rows` reads a file.
+`taken` reads sources that can be read only once, such as generators, in the caller's thread. `read_rows` reads a file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DELIMITERS = ",;\t|"
 
 
 class Frame(Protocol):
-    """A frame of pandas or polars, as far as a type checker can tell."""
+    """The part of a pandas or polars frame that type checkers need."""
 
     @property
     def columns(self) -> Any:
@@ -36,7 +36,7 @@ class Frame(Protocol):
 
 
 class Absent:
-    """The cell of a row that does not have the column."""
+    """The cell of a row that lacks the column."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -46,12 +46,12 @@ ABSENT = Absent()
 
 
 class SourceError(ValueError):
-    """Something of which no plan can be made; the message says why."""
+    """A source that no plan can be made from; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A column that replaces a text in the values of another one; `replace` makes it."""
+    """A column that replaces text in the values of another column; see `replace`."""
 
     column: Any
     old: str
@@ -59,30 +59,30 @@ class Replacement:
 
 
 def replace(column: int | str | tuple[str, str], old: str, new: Iterable[str]) -> Replacement:
-    """Make a column that replaces a text in another column's value, or in the workflow's own value (prompt S/R).
+    """Make a column that replaces text in another column's values, or in the workflow's own value (prompt S/R).
 
     Args:
         column: the text input: a label, an index, or (node id, label or type, field name).
-        old: the text to look for. Each value must contain it.
-        new: the texts that take its place, one after another. List `old` itself to keep the unchanged text as well.
+        old: the text to search for. Each value must contain it.
+        new: the replacements: the values of this column. Include `old` itself to keep the unchanged text as well.
 
     Returns:
-        A column for `wf.plan`. Its own name is free; it is shown with `#` before it, and sets nothing by itself.
+        A column for `wf.plan`, under any name. The name is displayed with a leading `#` and does not set an input.
 
     Raises:
-        TypeError: `new` is one text.
+        TypeError: `new` is a single string.
 
     Example:
         >>> plan = wf.plan({"animal": replace("Positive Prompt", "cat", ["cat", "dog", "owl"])})
     """
     if isinstance(new, str):
-        raise TypeError(f"new must be a list of texts, not one text: give [{new!r}]")
+        raise TypeError(f"`new` must be a list of strings, got the string {new!r}: pass [{new!r}]")
     return Replacement(column, old, [*new])
 
 
-# A type for the values would refuse right code: mypy takes a dict of a range and a list for one of objects.
+# A narrower type for the values would reject correct code: mypy infers dict[str, object] for a range beside a list.
 PlanSource = Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | Frame | str | os.PathLike[str]
-"""Columns by input, rows, a frame of pandas or polars, or the path of a file of rows."""
+"""Columns by input, rows, a pandas or polars frame, or the path of a file of rows."""
 
 
 @dataclass(slots=True)
@@ -91,12 +91,13 @@ class Table:
 
     Attributes:
         columns: the cells by column name; ABSENT where a row lacks the column.
-        problems: what is wrong with whole rows, by index.
-        is_text: whether the cells are texts that stand for values.
+        length: the number of rows.
+        problems: the problems of whole rows, by index.
+        is_text: whether the cells are text that has to be converted to values.
         decimal_comma: whether "7,5" is a number.
-        folder: where paths of images start.
-        lines: the line in the file of each row; empty for rows of Python.
-        source: the file.
+        folder: the folder that image paths are relative to.
+        lines: the line number in the file for each row; empty for rows from Python.
+        source: the path of the file; empty for rows from Python.
     """
 
     columns: dict[str, list[Any]]
@@ -110,14 +111,14 @@ class Table:
 
 
 def taken(what: Any) -> Any:
-    """Return what a plan is made from, with everything that can be read only once read into lists.
+    """Return the source of a plan, with everything that can be read only once read into lists.
 
     Returns:
         A dict of columns, a `Path`, or a `Table`.
 
     Raises:
-        SourceError: it is of another kind.
-        UnsafePathError: it is a text that cannot be a path.
+        SourceError: it is not a source for a plan.
+        UnsafePathError: it is a string that cannot be a path.
     """
     if isinstance(what, Mapping):
         return {key: _taken_column(key, values) for key, values in what.items()}
@@ -144,21 +145,21 @@ def _taken_column(key: Any, values: Any) -> Any:
     if isinstance(values, str | os.PathLike | Replacement | range | list | tuple):
         return values
     if isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
-        raise SourceError(f"the values of {key!r} are {shortened(values)}, not a list: give [...] for one value")
+        raise SourceError(f"the values of {key!r} are {shortened(values)}, not a list: pass [...] for one value")
     if hasattr(values, "columns"):
-        raise SourceError(f"the values of {key!r} are a whole frame: give one of its columns, such as frame['name']")
-    # A generator may have no end.
+        raise SourceError(f"the values of {key!r} are a whole frame: pass one of its columns, such as frame['name']")
+    # A generator may be infinite.
     return [*islice(values, MOST_ROWS + 1)]
 
 
 def _records(what: Any) -> list[Mapping[str, Any]] | None:
-    """Return the rows of a frame of pandas or polars; None for anything else."""
+    """Return the rows of a pandas or polars frame; None for anything else."""
     if not hasattr(what, "columns"):
         return None
     names = [*what.columns]
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated:
-        raise SourceError(f"the frame has several columns of the name {repeated[0]!r}")
+        raise SourceError(f"the frame has several columns named {repeated[0]!r}")
     if callable(getattr(what, "to_dicts", None)):
         return cast("list[Mapping[str, Any]]", what.to_dicts())
     if callable(getattr(what, "to_dict", None)):
@@ -167,13 +168,13 @@ def _records(what: Any) -> list[Mapping[str, Any]] | None:
 
 
 def _without_nan(cell: Any) -> Any:
-    # What pandas has in empty cells is of classes of its own in columns that are not of floats.
+    # In columns that are not floats, pandas has classes of its own for empty cells.
     is_missing = type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and math.isnan(cell))
     return None if is_missing else cell
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return rows as a table, with the columns in the order in which they come up."""
+    """Return rows as a table, with the columns in the order in which they first appear."""
     names: dict[Any, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row))
@@ -181,10 +182,10 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def read_rows(path: Path) -> Table:
-    """Read a file of rows: CSV or TSV with a header, JSON with a list of objects, or one JSON object a line.
+    """Read a file of rows: CSV or TSV with a header, JSON with a list of objects, or one JSON object per line.
 
     Raises:
-        SourceError: the file cannot be read, or is of another kind.
+        SourceError: the file cannot be read, or has another format.
     """
     kind = path.suffix.lower()
     if kind not in {*_TABLES, *_JSON_LINES, ".json"}:
@@ -212,7 +213,7 @@ def read_rows(path: Path) -> Table:
 
 def _read_table(text: str, delimiter: str, path: Path) -> Table:
     delimiter = delimiter or _delimiter(text)
-    # Not strict, the reader would take all that follows an unpaired quote for one cell.
+    # Without strict, the reader takes everything after an unpaired quote as one cell.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -225,13 +226,13 @@ def _read_table(text: str, delimiter: str, path: Path) -> Table:
             before = reader.line_num
     except csv.Error as error:
         what = f"the row that begins in line {before + 1} of {str(path)!r} cannot be read: {error}"
-        raise SourceError(f"{what}. A cell with a quote in it is quoted, and has the quote twice") from None
+        raise SourceError(f"{what}. A cell that contains quotes must be quoted, with each quote doubled") from None
     while len(rows) > 1 and len(rows[-1]) > 1 and not "".join(rows[-1]).strip():
-        # Spreadsheets end a file with lines of nothing but delimiters.
+        # Spreadsheets may end a file with lines that consist of delimiters only.
         rows.pop()
         lines.pop()
     if not rows:
-        raise SourceError(f"the file {str(path)!r} is empty; its first line names the columns")
+        raise SourceError(f"the file {str(path)!r} is empty; its first line must name the columns")
     header, *rows = rows
     names = [name.strip() for name in header]
     if not names[-1] and not any(len(row) >= len(names) and row[len(names) - 1].strip() for row in rows):
@@ -249,14 +250,14 @@ def _read_table(text: str, delimiter: str, path: Path) -> Table:
             why = (
                 f"it has {len(row)} {'cell' if len(row) == 1 else 'cells'}, and the first line of the file has {width}"
             )
-            problems[index] = why + (f"; a cell with {delimiter!r} in it must be quoted" if surplus else "")
+            problems[index] = why + (f"; a cell that contains {delimiter!r} must be quoted" if surplus else "")
             row += [""] * (width - len(row))
     columns: dict[str, list[Any]] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
     return Table(columns, len(rows), problems, is_text=True, decimal_comma=delimiter == ";", lines=lines[1:])
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that separates most names in the first line."""
+    """Return the delimiter that occurs most often in the first line, outside of quotes."""
     line = text.lstrip().partition("\n")[0]
     quoted = False
     counts = dict.fromkeys(_DELIMITERS, 0)
@@ -274,7 +275,7 @@ def _read_list(text: str, path: Path) -> Table:
     except ValueError as error:
         raise SourceError(f"the file {str(path)!r} is not JSON: {error}") from None
     if not isinstance(rows, list):
-        raise SourceError(f"the file {str(path)!r} does not hold a list of rows")
+        raise SourceError(f"the file {str(path)!r} does not contain a list of rows")
     return _checked_objects([(row, "") for row in rows])
 
 
@@ -305,7 +306,7 @@ def _checked_objects(rows: Sequence[tuple[Any, str]]) -> Table:
 
 
 def lines_of(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty.
+    """Return the nonempty lines of a text file.
 
     Raises:
         SourceError: the file cannot be read, or has no lines.
@@ -321,7 +322,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def images_of(where: str | os.PathLike[str]) -> list[Path]:
-    """Return the image files of a folder, or those that a glob pattern or a path names, by name.
+    """Return the image files in a folder, or those that match a glob pattern or a path, sorted by name.
 
     Raises:
         SourceError: there are none.
@@ -342,7 +343,7 @@ def images_of(where: str | os.PathLike[str]) -> list[Path]:
         ]
         what = f"no file matches {text!r}"
     if not found:
-        raise SourceError(f"{what}: give a folder, or a pattern such as 'photos/*.png'")
+        raise SourceError(f"{what}: pass a folder, or a pattern such as 'photos/*.png'")
     return sorted(Path(path).absolute() for path in found)
 
 
@@ -351,5 +352,5 @@ def _is_image(path: Path) -> bool:
         with path.open("rb") as file:
             return image_type(file.read(16)) is not None
     except OSError:
-        # It is told as a bad cell when the file is used.
+        # Using the file reports it as a bad cell.
         return True

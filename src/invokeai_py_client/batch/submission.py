@@ -1,4 +1,4 @@
-"""Begins to run a plan, or goes on with it where an earlier process has stopped."""
+"""Starts a batch, or resumes the batch of a folder."""
 
 from __future__ import annotations
 
@@ -107,22 +107,22 @@ async def begin(
     make_report: Callable[[Path], BatchReport],
     overwrite: bool = False,
 ) -> Runner:
-    """Begin to run a plan, or go on with it. On the engine.
+    """Start a batch, or resume it. Runs on the engine.
 
     Args:
         plan: the rows.
-        backend: runs them.
+        backend: runs the rows.
         engine: runs the background tasks.
-        folder: keeps what became of the rows, and the files; None to keep nothing.
-        options: how the plan is run; rows are run again that have failed, were canceled, or whose files are gone or
-            altered. None to go on as the folder says, with what was not done yet.
-        save: saves the plan in a file.
-        make_report: makes the report in a folder, if the options want one.
-        overwrite: delete what an earlier batch has left in the folder, and cancel what it still has in the queue.
+        folder: stores the outcomes and the images; None to store nothing.
+        options: the options of the batch. Rows that failed, were canceled, or whose files are gone or altered are run
+            again. None: use the options in the folder, and run only rows without an outcome.
+        save: saves the plan to a file.
+        make_report: creates the report in a folder, if the options ask for one.
+        overwrite: delete the results of an earlier batch in the folder, and cancel its rows that are in the queue.
 
     Raises:
         BatchFolderError: the folder cannot be used.
-        InvokeAIError: as any request.
+        InvokeAIError: a request failed.
     """
     if options is not None:
         options = options.checked()
@@ -130,7 +130,7 @@ async def begin(
             raise SettingsError(
                 "A report needs a folder.",
                 setting="report",
-                hint="Give one, such as folder='out'. Nothing was submitted.",
+                hint="Pass one, such as folder='out'. Nothing was submitted.",
             )
     kept = await asyncio.to_thread(BatchFolder, folder)
     start = kept.journal.start
@@ -157,7 +157,7 @@ async def begin(
         if control.failure is not None:
             raise control.failure
     except BaseException:
-        # What was found in the queue is not recorded by a batch that has not begun.
+        # Stops following rows that were found in the queue: a batch that did not start must not record outcomes.
         control.end(None)
         raise
     runner = Runner(recorder, follower, control, sender)
@@ -166,7 +166,7 @@ async def begin(
 
 
 async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
-    """Delete what an earlier batch has left, once the new one is sure to begin and the earlier one is canceled."""
+    """Delete the results of an earlier batch, after checking the new one and canceling the earlier one."""
     await backend.check()
     await backend.withdraw(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
     with folder.writing():
@@ -176,10 +176,10 @@ async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
 def _load(
     recorder: Recorder, control: BatchControl, sender: Sends, redoes: bool
 ) -> list[tuple[SentChunk, dict[int, PlannedRow]]]:
-    """Read the journal and the manifest, in a thread.
+    """Read the journal and the manifest. Blocks; runs in a thread.
 
     Returns:
-        The chunks whose outcomes are not all known, with the rows of the plan that these concern, by their place.
+        The chunks with rows whose outcomes are unknown, and those rows, by position in the chunk.
     """
     journal, manifest = recorder.folder.journal, recorder.folder.manifest
     parts = [*unfinished(journal.chunks(), manifest.chunks_of())]

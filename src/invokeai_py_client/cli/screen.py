@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.keys import left_while_stopped, single_keys
+from invokeai_py_client.cli.keys import single_keys, state_of_terminal
 from invokeai_py_client.cli.output import Output
 
 if TYPE_CHECKING:
@@ -35,6 +35,6 @@ def show_on_screen(output: Output, screen: RenderableType, check: Callable[[], o
         # A shell that exports them means the size of now, and rich would take it for that of ever.
         os.environ.pop(name, None)
     live = Live(screen, console=output.console(), screen=True, refresh_per_second=FRAMES)
-    with single_keys() as read_key, live, left_while_stopped(live.stop, live.start):
+    with single_keys() as read_key, state_of_terminal(live.start, live.stop):
         while read_key(1 / FRAMES) not in ("q", "Q"):
             check()

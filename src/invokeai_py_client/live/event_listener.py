@@ -97,9 +97,9 @@ class EventListener:
 
     # Called by the socket.
 
-    def received(self, name: str, payload: Any) -> None:
+    def received(self, name: str, payload: Any, text: str) -> None:
         """Dispatch one message of the server."""
-        self.router.dispatch(name, payload)
+        self.router.dispatch(name, payload, text)
 
     def connected(self) -> None:
         """Report the connection, and request the state that events may have changed before it."""

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
-from invokeai_py_client.wire.events import BulkChange, Event, ItemEvent, Reconnected, UnknownEvent, decode
+from invokeai_py_client.wire.events import (
+    BulkChange,
+    Event,
+    ItemEvent,
+    ProgressReport,
+    Reconnected,
+    UnknownEvent,
+    read_event,
+)
 
 REDACTED = "redacted"
 """The placeholder that a multi-user server sends for the ids of other users' items."""
@@ -125,10 +133,27 @@ class Router:
         for queue_id in [*self._queue_watchers]:
             self._tell_watchers(Reconnected(queue_id=queue_id, seconds=seconds))
 
-    def dispatch(self, name: str, payload: Any) -> None:
-        """Process one message of the socket. Never raises: one bad message must not end the connection."""
+    def dispatch(self, name: str, payload: Any, text: str) -> None:
+        """Process one message of the socket. Never raises: one bad message must not end the connection.
+
+        Args:
+            name: the message's name.
+            payload: its JSON, already parsed.
+            text: the whole message as it came.
+        """
+        self.received += 1
         try:
-            self._take(decode(name, payload))
+            event = read_event(name, payload, text)
+            if isinstance(event, ProgressReport):
+                # It ends no run, and no record must be fetched because of it.
+                for run in self._runs_of(event):
+                    told = run.state.apply_event(event)
+                    if told:
+                        run.changed(told)
+            else:
+                self._tell_runs(event)
+            if self._queue_watchers:
+                self._tell_watchers(event.event() if isinstance(event, ProgressReport) else event)
         except Exception:
             if name not in self._faults:
                 self._faults.add(name)
@@ -149,11 +174,6 @@ class Router:
         else:
             self.incomplete.pop(run, None)
 
-    def _take(self, event: Event) -> None:
-        self.received += 1
-        self._tell_runs(event)
-        self._tell_watchers(event)
-
     def _tell_watchers(self, event: Event) -> None:
         for watcher in [*self._queue_watchers.get(event.queue_id, ())]:
             watcher([event])
@@ -168,11 +188,15 @@ class Router:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
 
-    def _runs_of(self, event: ItemEvent) -> list[TrackedRun]:
+    def _runs_of(self, event: ItemEvent | ProgressReport) -> list[TrackedRun]:
         batch_id = event.batch_id
-        runs = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
         # A batch's first events may come before the server's response names its items.
-        return runs + [run for run in self._of_batch.get(batch_id, ()) if run not in runs]
+        runs = self._of_batch.get(batch_id, [])
+        of_item = self._of_item.get(event.item_id, [])
+        if runs == of_item:
+            return [*runs]
+        of_item = [run for run in of_item if batch_id in (run.state.batch_id, REDACTED)]
+        return of_item + [run for run in runs if run not in of_item]
 
 
 def _ignore(item_id: int) -> None:

@@ -1,1 +1,1 @@
-"""The server's things by noun, each as an awaited class and its blocking face."""
+"""The parts of the server's API by noun. Each is an awaited class, from which a blocking class is generated."""

@@ -129,7 +129,7 @@ class AsyncApp(FixedAttributes):
                 processor_watch = ProcessorWatch(self._http)
                 stopped = await processor_watch.check("default", status)
                 if processor_watch.is_suspected("default"):
-                    # Between two items that is normal for a moment.
+                    # The processor also reports this for a moment between two items.
                     await asyncio.sleep(CONFIRMED_AFTER)
                     stopped = await processor_watch.check("default")
         except ClientClosedError:
@@ -138,9 +138,9 @@ class AsyncApp(FixedAttributes):
             return Health(version is not None, False, version, latency, None, error)
         except TimeoutError:
             late = NotReadyError(
-                f"{url} was not found usable within {timeout:g} s.",
+                f"The health check of {url} did not succeed within {timeout:g} s.",
                 url=url,
-                hint="Give a longer `timeout` if the server is just slow.",
+                hint="Pass a longer `timeout` if the server is slow.",
             )
             return Health(version is not None, False, version, latency, None, late)
         return Health(True, stopped is None, version, latency, status.processor.is_started, stopped)
@@ -174,15 +174,15 @@ class AsyncApp(FixedAttributes):
             except (NotInvokeAIError, RedirectedError):
                 raise
             except (TransportError, RequestTimeout, ServerError, RejectedError, TimeoutError) as error:
-                last = str(error) or "no answer"
+                last = str(error) or "no response."
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotReadyError(
-                    f"{url} was waited for {time.monotonic() - began:.1f} s, and is not an InvokeAI server yet. "
-                    f"The last time: {last}",
+                    f"No InvokeAI server was ready at {url} within {time.monotonic() - began:.1f} s. "
+                    f"The last attempt: {last}",
                     url=url,
                     method="GET",
-                    hint="Give a longer `timeout` if it is still starting.",
+                    hint="Pass a longer `timeout` if the server is still starting.",
                 )
             await asyncio.sleep(min(_PAUSE, left))
 
@@ -295,6 +295,6 @@ class AsyncApp(FixedAttributes):
         result = await self._http.send(call)
         if result.error:
             raise PromptTemplateError(
-                f"The template {prompt!r} cannot be read: {result.error}.", template=prompt, hint="Correct it."
+                f"The template {prompt!r} cannot be parsed: {result.error}.", template=prompt, hint="Fix the syntax."
             )
         return result.prompts

@@ -1,4 +1,4 @@
-"""What repositories take as arguments: images, videos and boards by name, record or handle, one or many."""
+"""The arguments of repository methods: images, videos and boards by name, record or handle, one or many."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class HasImageName(Protocol):
 
 
 ImageLike = str | HasImageName
-"""An image of the server: its name, its record, or an `Image`, as a run has them."""
+"""An image on the server: its name, its record, or an `Image`."""
 
 ImagesLike = ImageLike | Iterable[ImageLike] | AsyncIterable[ImageLike]
-"""One image or many: a list, a `Listing`, whatever can be iterated; under `client.aio` also with `async for`."""
+"""One image, or an iterable of images, such as a list or a `Listing`; with `client.aio` also an async iterable."""
 
 
 ImageInput = ImageLike | ImageSource
-"""What an image input of a workflow takes: an image of the server, or one to upload."""
+"""A value for an image input of a workflow: an image on the server, or one to upload."""
 
 
 class HasVideoName(Protocol):
@@ -56,10 +56,10 @@ class HasVideoName(Protocol):
 
 
 VideoLike = str | HasVideoName
-"""A video of the server: its name or its record."""
+"""A video on the server: its name or its record."""
 
 VideosLike = VideoLike | Iterable[VideoLike] | AsyncIterable[VideoLike]
-"""One video or many, as `ImagesLike`."""
+"""One video, or an iterable of videos; see `ImagesLike`."""
 
 
 class HasBoardId(Protocol):
@@ -72,11 +72,11 @@ class HasBoardId(Protocol):
 
 
 BoardLike = str | HasBoardId
-"""A board's id, its name, its record, or a handle; `none` stands for the images on no board."""
+"""A board: its id, its name, its record, or a handle. `none` stands for the images that are not on a board."""
 
 
 def several(things: str | Iterable[T]) -> list[str | T]:
-    """A list of what was given, which may be one text alone.
+    """Return a list: of the items of an iterable, or of a single string.
 
     Example:
         >>> several("a.png")
@@ -86,52 +86,52 @@ def several(things: str | Iterable[T]) -> list[str | T]:
 
 
 def image_name_of(image: object) -> str:
-    """The name of an `ImageLike`.
+    """Return the name of an image.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not an image.
     """
     if isinstance(image, str):
         return image
     name = getattr(image, "image_name", None)
     if isinstance(name, str):
         return name
-    raise TypeError(f"an image is its name, its record or an Image, not {type(image).__name__}")
+    raise TypeError(f"an image must be a name, a record or an Image, not {type(image).__name__}")
 
 
 def video_name_of(video: object) -> str:
-    """The name of a `VideoLike`.
+    """Return the name of a video.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not a video.
     """
     if isinstance(video, str):
         return video
     name = getattr(video, "video_name", None)
     if isinstance(name, str):
         return name
-    raise TypeError(f"a video is its name or its record, not {type(video).__name__}")
+    raise TypeError(f"a video must be a name or a record, not {type(video).__name__}")
 
 
 def image_names_of(images: ImagesLike) -> list[str]:
-    """The names of `ImagesLike`, each once.
+    """Return the names of images, without duplicates.
 
     Raises:
-        TypeError: one is no `ImageLike`; the message says where it stands.
+        TypeError: an item is not an image; the message has its index.
     """
     return names_of(images, image_name_of)
 
 
 def is_one(things: object) -> bool:
-    """Whether it is a single one that could also be many."""
+    """Return whether an argument that can be one thing or many is a single thing."""
     return isinstance(things, str) or hasattr(things, "image_name") or hasattr(things, "video_name")
 
 
 def names_of(things: Any, name_of: Callable[[object], str]) -> list[str]:
-    """The names of one thing or of many, each once.
+    """Return the names of one thing or of many, without duplicates.
 
     Raises:
-        TypeError: one is not what `name_of` takes; the message says where it stands.
+        TypeError: `name_of` does not accept an item; the message has its index.
     """
     if is_one(things) or not hasattr(things, "__iter__"):
         return [name_of(things)]
@@ -145,10 +145,10 @@ def names_of(things: Any, name_of: Callable[[object], str]) -> list[str]:
 
 
 def sources_of(sources: Any, kind: FileKind) -> list[Any]:
-    """Return what is to be uploaded, one or many, as a list. A folder stands for its files, hidden ones left out.
+    """Return the sources of an upload, one or many, as a list. A folder stands for its files, except hidden ones.
 
     Raises:
-        TypeError: one cannot be uploaded; the message says where it stands.
+        TypeError: an item cannot be uploaded; the message has its index.
     """
     if isinstance(sources, str | os.PathLike) and path_of(sources).is_dir():
         return sorted(path for path in path_of(sources).iterdir() if path.is_file() and not path.name.startswith("."))
@@ -163,17 +163,17 @@ def sources_of(sources: Any, kind: FileKind) -> list[Any]:
 
 
 async def board_id_of(board: BoardLike, catalog: Catalog, http: Sender) -> str:
-    """The id of a board. An id goes before a name; names are asked of the server each time.
+    """Return the id of a board. An id takes precedence over a name. Names are looked up on the server each time.
 
     Raises:
-        NotFoundError: there is no such board; the message names the nearest.
+        NotFoundError: there is no such board; the message has the most similar names.
         AmbiguousNameError: several boards have that name.
-        TypeError: it is nothing of these.
+        TypeError: it is not a board.
     """
     if not isinstance(board, str):
         board_id = getattr(board, "board_id", None)
         if not isinstance(board_id, str):
-            raise TypeError(f"a board is given by its id, name, record or handle, not by {type(board).__name__}")
+            raise TypeError(f"a board must be an id, a name, a record or a handle, not {type(board).__name__}")
         return board_id
     if board == calls.boards.UNCATEGORIZED:
         return board
@@ -184,7 +184,7 @@ async def board_id_of(board: BoardLike, catalog: Catalog, http: Sender) -> str:
 
 
 def board_named(name: str, known: Sequence[BoardRecord], http: Sender) -> BoardRecord:
-    """Return the board of a name, also regardless of case if no other has it; errors as in `board_id_of`."""
+    """Return the board with a name, ignoring case if there is no exact match. Errors are those of `board_id_of`."""
     return the_one(
         name,
         known,
@@ -207,20 +207,20 @@ def the_one(
     http: Sender,
     hint: str = "",
 ) -> T:
-    """Return the thing that a text identifies, by the rules of `find_one`, which also apply to workflow inputs.
+    """Return the thing with an id or name, by the rules of `find_one`, which also apply to workflow inputs.
 
     Args:
         text: an id or a name.
         things: the candidates.
         ways: as for `find_one`; the last is the name.
-        what: what a candidate is, such as `board`.
+        what: the kind of thing, such as `board`.
         id_of: returns a candidate's unique id.
         call: the request that listed the candidates.
-        http: sent it.
-        hint: goes after the nearest names in the message, if nothing is found.
+        http: the connection that sent it.
+        hint: appended to the most similar names in the message, if nothing is found.
 
     Raises:
-        NotFoundError: no candidate matches; the message names the nearest.
+        NotFoundError: no candidate matches; the message has the most similar names.
         AmbiguousNameError: several match; `choices` are their ids.
     """
     try:
@@ -229,15 +229,15 @@ def the_one(
         if error.candidates:
             ids = tuple(map(id_of, error.candidates))
             raise AmbiguousNameError(
-                f"{len(ids)} {what}s of the server are named {text!r}.",
+                f"The server has {len(ids)} {what}s named {text!r}.",
                 name=text,
                 choices=ids,
-                hint=f"Give the id of one: {', '.join(ids[:_MOST_CHOICES])}.",
+                hint=f"Pass the id of one: {', '.join(ids[:_MOST_CHOICES])}.",
             ) from None
         names = nearest(text, map(ways[-1], things), f"Its {what}s are")
         raise not_there(f"The server has no {what} {text!r}.", call, http, hint=f"{names} {hint}".strip()) from None
 
 
 def given(**changes: Any) -> dict[str, Any]:
-    """Return the arguments that are not None: what a request is to change."""
+    """Return the arguments that are not None, which are those that a request changes."""
     return {name: value for name, value in changes.items() if value is not None}

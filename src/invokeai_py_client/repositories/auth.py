@@ -1,4 +1,4 @@
-"""`client.auth`: the users of a server in multi-user mode, and who of them the client is."""
+"""`client.auth`: the users of a server in multi-user mode, and the login of this client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from invokeai_py_client.wire.records.users import AuthStatus, UserRecord
 
 
 class AsyncAuth(FixedAttributes):
-    """Users, and which of them the client is: `client.auth`, awaited `client.aio.auth`."""
+    """Users of the server, and the login of this client: `client.auth`, awaited `client.aio.auth`."""
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         self._engine = engine
@@ -24,7 +24,7 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def get_status(self) -> AuthStatus:
-        """Whether the server has users at all, and whether its first administrator is yet to be made.
+        """Return whether the server is in multi-user mode, and whether its first administrator has to be created.
 
         Endpoint: GET /api/v1/auth/status (InvokeAI 6.12 or later, no token needed)
         """
@@ -32,12 +32,12 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def setup(self, email: str, password: str | Secret, *, display_name: str | None = None) -> UserRecord:
-        """Make the first administrator of a server. Log in after it.
+        """Create the first administrator of a server. Does not log in; call `login` afterwards.
 
         Endpoint: POST /api/v1/auth/setup
 
         Raises:
-            RejectedError: there is an administrator already, or the password is too weak; the server says which.
+            RejectedError: there is an administrator already, or the password is too weak; the message says which.
             ForbiddenError: the server is not in multi-user mode.
         """
         password = Secret.of(password)
@@ -45,18 +45,21 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def login(self, email: str, password: str | Secret, *, remember_me: bool = False) -> UserRecord:
-        """Be this user from now on, on the socket too. When the token has expired, the client logs in again.
+        """Log in, for requests and for the socket. When the token expires, the client logs in again by itself.
 
         Endpoint: POST /api/v1/auth/login
 
         Args:
-            email: the user's.
-            password: the user's.
-            remember_me: the token, and those that follow it, are good for a week, in place of a day.
+            email: the user's email address.
+            password: the user's password.
+            remember_me: request tokens that are valid for a week instead of a day.
+
+        Returns:
+            The user.
 
         Raises:
-            AuthenticationError: the email or the password is wrong; who the client was before stays.
-            ForbiddenError: the user was deactivated, or the server has no users.
+            AuthenticationError: the email or the password is wrong. An earlier login stays valid.
+            ForbiddenError: the user is deactivated, or the server is not in multi-user mode.
 
         Example:
             >>> client.auth.login("ann@example.org", getpass.getpass()).display_name
@@ -67,20 +70,20 @@ class AsyncAuth(FixedAttributes):
         if user is None:
             call = auth.login(email, Secret(""), remember_me=remember_me)
             raise ForbiddenError(
-                "The server has no users: nobody needs to log in.",
+                "The server is not in multi-user mode, so there is no login.",
                 status=403,
                 method=call.method,
                 url=self._http.url_of(call.path),
-                hint="Use it as it is, or have it started with `multiuser: true`.",
+                hint="Use the client without a login, or start the server with `multiuser: true`.",
             )
         await self._tracker.listener.reconnect()
         return user
 
     @on_engine
     async def logout(self) -> None:
-        """Be nobody from now on. The token that was forgotten stays good until it expires.
+        """Forget the token and the login. The server accepts the token until it expires.
 
-        Does nothing on a server without users.
+        Does nothing on a server that is not in multi-user mode.
 
         Endpoint: POST /api/v1/auth/logout (if there is a token)
         """
@@ -89,7 +92,7 @@ class AsyncAuth(FixedAttributes):
             if credentials.token is not None:
                 await self._http.send(auth.logout())
         except (AuthenticationError, ForbiddenError, NotFoundError, RejectedError):
-            # The token is no longer good, or the server has no users.
+            # The token is no longer valid, or the server is not in multi-user mode.
             pass
         finally:
             credentials.forget()
@@ -97,12 +100,12 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def get_me(self) -> UserRecord:
-        """Who the client is.
+        """Return the user that the client is logged in as.
 
         Endpoint: GET /api/v1/auth/me
 
         Raises:
-            AuthenticationError: nobody.
+            AuthenticationError: the client is not logged in.
         """
         return await self._http.send(auth.get_me())
 
@@ -114,12 +117,14 @@ class AsyncAuth(FixedAttributes):
         current_password: str | Secret | None = None,
         new_password: str | Secret | None = None,
     ) -> UserRecord:
-        """Change the own name or password. A new password ends all tokens; the client goes on with a new one.
+        """Change the name or password of the current user.
+
+        A new password invalidates all tokens of the user. The client gets a new one by itself.
 
         Endpoint: PATCH /api/v1/auth/me
 
         Raises:
-            RejectedError: the current password is wrong, or the new one is too weak; the server says which.
+            RejectedError: the current password is wrong, or the new one is too weak; the message says which.
         """
         current_password, new_password = Secret.of(current_password), Secret.of(new_password)
         changes = given(display_name=display_name, current_password=current_password, new_password=new_password)
@@ -131,7 +136,7 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def generate_password(self) -> str:
-        """A strong password that nobody has.
+        """Return a strong random password, generated by the server.
 
         Endpoint: GET /api/v1/auth/generate-password
         """
@@ -139,24 +144,24 @@ class AsyncAuth(FixedAttributes):
 
     @on_engine
     async def list_users(self) -> list[UserRecord]:
-        """All users.
+        """Return all users.
 
         Endpoint: GET /api/v1/auth/users (administrators only)
 
         Raises:
-            ForbiddenError: the client is none.
+            ForbiddenError: the current user is not an administrator.
         """
         return await self._http.send(auth.list_users())
 
     @on_engine
     async def get_user(self, user_id: str) -> UserRecord:
-        """A user.
+        """Return a user.
 
         Endpoint: GET /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that id.
-            ForbiddenError: the client is not an administrator.
+            NotFoundError: there is no user with that id.
+            ForbiddenError: the current user is not an administrator.
         """
         return await self._http.send(auth.get_user(user_id))
 
@@ -164,13 +169,13 @@ class AsyncAuth(FixedAttributes):
     async def create_user(
         self, email: str, password: str | Secret, *, display_name: str | None = None, is_admin: bool = False
     ) -> UserRecord:
-        """Make a user.
+        """Create a user.
 
         Endpoint: POST /api/v1/auth/users (administrators only)
 
         Raises:
-            RejectedError: the email is taken, or the password is too weak; the server says which.
-            ForbiddenError: the client is not an administrator.
+            RejectedError: the email is in use, or the password is too weak; the message says which.
+            ForbiddenError: the current user is not an administrator.
         """
         password = Secret.of(password)
         return await self._http.send(auth.create_user(email, password, display_name=display_name, is_admin=is_admin))
@@ -185,14 +190,14 @@ class AsyncAuth(FixedAttributes):
         is_admin: bool | None = None,
         is_active: bool | None = None,
     ) -> UserRecord:
-        """Change a user, who can be deactivated; what is left out stays.
+        """Change or deactivate a user. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it would leave no administrator; or the password is too weak.
-            ForbiddenError: the client is not an administrator.
+            NotFoundError: there is no user with that id.
+            RejectedError: it is the last administrator, or the password is too weak.
+            ForbiddenError: the current user is not an administrator.
         """
         password = Secret.of(password)
         changes = given(display_name=display_name, password=password, is_admin=is_admin, is_active=is_active)
@@ -205,9 +210,9 @@ class AsyncAuth(FixedAttributes):
         Endpoint: DELETE /api/v1/auth/users/{user_id} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it would leave no administrator.
-            ForbiddenError: the client is not an administrator.
+            NotFoundError: there is no user with that id.
+            RejectedError: it is the last administrator.
+            ForbiddenError: the current user is not an administrator.
         """
         await self._http.send(auth.delete_user(user_id))
         return user_id

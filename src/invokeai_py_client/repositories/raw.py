@@ -1,13 +1,13 @@
-"""Requests by their route, for what has no method, and the few routes that mean more here than on the server.
+"""Requests by route, for endpoints without a method, and three routes that the client extends.
 
-| route | here |
+| route | difference from the server |
 | --- | --- |
-| `GET /queue/{queue_id}/status` | also has the flat counts, such as `queue_pending_count` |
-| `GET /queue/{queue_id}/i/{item_id}/position` | worked out by `queue.get_position`: the server has no such route |
-| `POST /queue/{queue_id}/enqueue_batch` | a `priority` in the body takes effect, which the server ignores |
+| `GET /queue/{queue_id}/status` | the response also has flat counts, such as `queue_pending_count` |
+| `GET /queue/{queue_id}/i/{item_id}/position` | computed by `queue.get_position`; the server has no such route |
+| `POST /queue/{queue_id}/enqueue_batch` | `priority` in the body is respected; the server ignores it |
 
-A `priority` that makes a batch wait for its turn waits no longer than the `timeout` of the request, if there is one.
-Whatever else is asked for goes to the server untouched, but that what no URL can hold, such as a space, is quoted.
+A batch that is held back because of its `priority` waits at most for the `timeout` of the request, if there is one.
+All other requests are sent unchanged, except that characters that URLs cannot contain, such as spaces, are quoted.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _ITEM_ID = re.compile("[0-9]{1,18}")
 
 
 class RawRequests:
-    """Sends requests by their route. All coroutines run on the engine.
+    """Sends requests by route. All coroutines run on the engine.
 
     Args:
-        http: how to send.
-        tracker: knows what of this client's is urgent.
-        get_queue: a queue by its id.
+        http: sends the requests.
+        tracker: knows the priorities of this client's submissions.
+        get_queue: returns the queue with an id.
     """
 
     def __init__(self, http: HttpTransport, tracker: RunTracker, get_queue: Callable[[str], AsyncQueue]) -> None:
@@ -79,7 +79,7 @@ class RawRequests:
         try:
             status = QueueStatus.model_validate(response.json())
         except ValidationError:
-            # The caller decides what it means.
+            # The caller interprets a body of an unknown shape.
             return response
         return _with_body(response, {**response.json(), **{name: status[name] for name in FLAT_COUNTS}})
 
@@ -91,7 +91,7 @@ class RawRequests:
                 status=422,
                 method=call.method,
                 url=url,
-                hint="Give the number that submission['item_id'] holds.",
+                hint="Use the number in submission['item_id'].",
             )
         limit = asyncio.timeout(call.timeout)
         try:
@@ -101,11 +101,11 @@ class RawRequests:
             if not limit.expired() or call.timeout is None:
                 raise
             raise RequestTimeout(
-                f"{call.method} {url} was not worked out within {call.timeout:g} s.",
+                f"{call.method} {url}: the position could not be computed within {call.timeout:g} s.",
                 url=url,
                 method=call.method,
                 timeout=call.timeout,
-                hint="Give a longer `timeout` if the server is just slow.",
+                hint="Pass a longer `timeout` if the server is slow.",
             ) from error
         headers = CIMultiDict({"Content-Type": "application/json"})
         return Response("GET", url, 200, headers, json.dumps(dict(position)).encode())
@@ -131,7 +131,7 @@ class RawRequests:
             await self._turn(call, priority, queue_id)
         if priority is not Priority.URGENT or not isinstance(body.get("batch"), Mapping):
             return self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
-        # Its id is chosen here, as the server would, so that it is known from before it is sent.
+        # The client chooses the id, so that the batch is known before the request is sent.
         batch_id = str(body["batch"].get("batch_id") or uuid4())
         body["batch"] = {**body["batch"], "batch_id": batch_id}
         async with self._tracker.submissions.urgent(queue_id, batch_id) as answered:
@@ -144,7 +144,7 @@ class RawRequests:
         return response
 
     def _remembered(self, body: Any, response: Response) -> Response:
-        """Remember of what kind a batch is, by the id that the server's answer gives it."""
+        """Remember the kind of work of a batch, under the id in the response."""
         sent = body.get("batch") if isinstance(body, Mapping) else None
         made = _of_answer(response, "batch")
         if isinstance(sent, Mapping) and isinstance(made, Mapping) and "batch_id" in made:
@@ -166,23 +166,23 @@ class RawRequests:
             if not limit.expired() or call.timeout is None:
                 raise
             late = RequestTimeout(
-                f"{call.method} {self._http.url_of(call.path)} waited {call.timeout:g} s for the turn of its "
+                f"{call.method} {self._http.url_of(call.path)} was held back for {call.timeout:g} s because of its "
                 f"priority {priority.value!r}, and was not sent: {waits_for}.",
                 url=self._http.url_of(call.path),
                 method=call.method,
                 timeout=call.timeout,
-                hint="Give it longer, or a higher priority.",
+                hint="Pass a longer `timeout` or a higher priority.",
             )
             late.may_have_been_applied = False
             raise late from error
 
 
 def _of_answer(response: Response, name: str) -> Any:
-    """What stands under a name in an answer, if it is an object that has it."""
+    """Return the value of a key in a JSON response; None if the response is not an object with that key."""
     try:
         answer = response.json()
     except (NotInvokeAIError, ServerError):
-        # The caller decides what it means.
+        # The caller interprets a body of an unknown shape.
         return None
     return answer.get(name) if isinstance(answer, Mapping) else None
 

@@ -1,4 +1,4 @@
-"""What `InvokeAIClient.request` is given, as a `Call`: checked, and sent as it was written."""
+"""Turns the arguments of `InvokeAIClient.request` into a `Call`, after validation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.wire.call import GONE, Call, Query, Response, Scalar
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""What HTTP takes for the name of a method or a header."""
+"""The names that HTTP allows for methods and headers."""
 
 _LOGIN = re.compile(r"//[^/@]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SECRET = re.compile(r"token|password|secret|api.?key|credential|authorization|cookie", re.IGNORECASE)
 _DEPTH_OF_NAMES = 3
-"""So deep are names looked at; what is below them in a batch is a graph, which may be large, and has no secrets."""
+"""The depth to which a body is searched for secrets. Below it, a batch has its graph, which is large and has none."""
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-"""PUT is not among them: with some routes of the server it makes something new, as with retry_items_by_id."""
+"""PUT is missing because some PUT routes of the server create things, such as retry_items_by_id."""
 
 _NEEDS_NO_TOKEN = {
     "/api/v1/app/version",
@@ -44,25 +44,25 @@ def raw_call(
     headers: Mapping[str, str] | None,
     timeout: float | None,
 ) -> Call[Response]:
-    """The call of a request; the arguments are those of `InvokeAIClient.request`.
+    """Return the call for a request; the arguments are those of `InvokeAIClient.request`.
 
     Raises:
-        UnsafePathError: the path is a whole URL, or has control characters.
-        InvalidRequestError: HTTP cannot carry the method, the query or a header.
+        UnsafePathError: the path is a complete URL, or contains control characters.
+        InvalidRequestError: the method, the query or a header is not valid in HTTP.
         SettingsError: the timeout is not a positive number of seconds.
     """
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
-        raise InvalidRequestError(f"{method!r} is not an HTTP method.", hint="Give one such as GET or POST.")
+        raise InvalidRequestError(f"{method!r} is not an HTTP method.", hint="Use one such as GET or POST.")
     route, query = _parted(path)
     query |= {name: [*query.get(name, ()), *_values(name, value)] for name, value in _items(params, "params")}
     sent = dict(_items(headers, "headers"))
     for name, value in sent.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise InvalidRequestError(f"{name!r} is not the name of a header.", hint="Give one such as 'Accept'.")
+            raise InvalidRequestError(f"{name!r} is not a valid header name.", hint="Use one such as 'Accept'.")
         if not isinstance(value, str) or _CONTROL.search(value.replace("\t", "")):
-            # Not shown: it may be a password.
+            # The value is not shown, as it may be a password.
             raise InvalidRequestError(
-                f"The header {name!r} has a value that HTTP cannot carry.", hint="Give text without line ends."
+                f"The value of the header {name!r} is not valid in HTTP.", hint="Use text without line breaks."
             )
     is_somebody = any(name.lower() == "authorization" for name in sent)
     return Call(
@@ -83,7 +83,7 @@ def raw_call(
 def _as_success(response: Response) -> Response:
     if response.status_code < 400:
         if "/api/" in response.url and response.headers.get("content-type", "").startswith("text/html"):
-            # The server's web page takes the place of every path that it does not know.
+            # The server responds with its web page to every unknown path.
             raise NotFoundError(
                 f"The server has no route for {response.method} {response.url}: it responded with its web page.",
                 status=response.status_code,
@@ -92,17 +92,17 @@ def _as_success(response: Response) -> Response:
                 hint="Check the path; /docs on the server lists its routes.",
             )
         return response
-    # The repeat of a deletion found nothing: an earlier attempt, whose response was lost, has deleted it.
+    # A repeated deletion found nothing, because an earlier attempt succeeded and its response was lost.
     return dataclasses.replace(response, status_code=204, content=b"")
 
 
 def hidden(value: Any, path: object = "", *, depth: int = _DEPTH_OF_NAMES) -> Any:
-    """Return a body, query or headers in which texts that may be secret hide themselves in `repr`.
+    """Return a body, query or headers in which possible secrets are strings that hide themselves in `repr`.
 
     Args:
-        value: the body, query or headers. It is returned as it is if it holds nothing secret.
-        path: the route; what is sent to log in is secret whatever its name.
-        depth: how deep to look.
+        value: the body, query or headers. Returned unchanged if it does not contain secrets.
+        path: the route. The body of a login is secret whatever its keys are.
+        depth: how deep to search.
     """
     is_login = isinstance(path, str) and "/auth/" in path
     if depth < 1 or not (is_login or _names_secrets(value, depth)):
@@ -122,16 +122,16 @@ def _hidden_text(value: Any) -> Any:
 
 
 def _parted(path: str) -> tuple[str, dict[str, list[Scalar]]]:
-    """The path with what may not stand in it quoted, and the query that it held."""
+    """Split a path into the path, with invalid characters quoted, and its query."""
     if not isinstance(path, str):
-        raise UnsafePathError(f"{path!r} is not a path.", name=str(path), hint="Give one such as /api/v1/app/version.")
+        raise UnsafePathError(f"{path!r} is not a path.", name=str(path), hint="Use one such as /api/v1/app/version.")
     route, _, written = path.partition("?")
     if "://" in route or _CONTROL.search(path):
         shown = _LOGIN.sub("//...@", "".join(route))
         raise UnsafePathError(
-            f"{shown!r} is not a path below the server's root.",
+            f"{shown!r} is not a path on the server.",
             name=shown,
-            hint="Give what follows the server's address, such as /api/v1/app/version, without control characters.",
+            hint="Pass the part after the server's address, such as /api/v1/app/version, without control characters.",
         )
     query: dict[str, list[Scalar]] = {}
     for name, value in parse_qsl(written, keep_blank_values=True):
@@ -143,22 +143,23 @@ def _items(given: Any, what: str) -> list[tuple[Any, Any]]:
     if given is None:
         return []
     if not isinstance(given, Mapping):
-        raise InvalidRequestError(f"{what} is a {type(given).__name__}.", hint="Give a dict.")
+        raise InvalidRequestError(f"{what} is a {type(given).__name__}, not a mapping.", hint="Pass a dict.")
     return [*given.items()]
 
 
 def _values(name: object, value: Any) -> Sequence[Scalar]:
     values = value if isinstance(value, list | tuple) else () if value is None else (value,)
     if not isinstance(name, str) or not all(isinstance(one, str | int | float) for one in values):
-        # The value is not shown: it may be a password.
+        # The value is not shown, as it may be a password.
         raise InvalidRequestError(
-            f"A query cannot carry the value of {name!r}.", hint="Give text, a number, a boolean, or a list of them."
+            f"The query parameter {name!r} has an unsupported type.",
+            hint="Pass a string, a number, a boolean, or a list of these.",
         )
     return values
 
 
 def _names_secrets(body: Any, depth: int = _DEPTH_OF_NAMES) -> bool:
-    """Whether the names in a body or query tell that it holds a password or token."""
+    """Return whether a body or query has keys that suggest a password or token."""
     if isinstance(body, Mapping):
         return any(
             _SECRET.search(str(name)) or (depth > 1 and _names_secrets(value, depth - 1))

@@ -1,4 +1,4 @@
-"""Compare a server's OpenAPI document with what this client relies on; the first check of a new InvokeAI version."""
+"""Compares a server's OpenAPI document with the API that this client uses, to check new versions of InvokeAI."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NODES = (
     *(f"{kind}_{what}" for kind in ("integer", "float", "string", "image") for what in ("batch", "generator")),
     *("collect", "iterate", "if", "image_collection", "core_metadata", "call_saved_workflow"),
 )
-"""The node types that the web UI, and so this client, treats specially."""
+"""The node types that the web UI, and therefore this client, treats specially."""
 
 _DEEPEST = 5
 
@@ -34,7 +34,7 @@ Answer = type[Any]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that this client relies on, and that the server lacks or has changed.
+    """A part of the API that this client uses, and that the server lacks or has changed.
 
     `kind` is `route`, `query`, `answer`, `event` or `node`.
     """
@@ -59,7 +59,7 @@ class KnownRoute:
 
 
 def known_routes() -> list[KnownRoute]:
-    """Return every route that this client calls, found by making each `Call` with the names of its parameters."""
+    """Return every route that this client calls, found by creating each `Call` with placeholder arguments."""
     return [
         _route(f"{module.__name__.rsplit('.', 1)[-1]}.{name}", function)
         for module in _modules()
@@ -69,17 +69,17 @@ def known_routes() -> list[KnownRoute]:
 
 
 def schema_drift(document: Mapping[str, Any]) -> list[Drift]:
-    """Compare a server's OpenAPI document with what this client relies on.
+    """Compare a server's OpenAPI document with the API that this client uses.
 
     Args:
         document: the parsed response of `/openapi.json`.
 
     Returns:
-        The differences; empty if the server has everything. They include what an older server lacks and this client
-        can do without.
+        The differences; empty if the server has everything. On older servers, they include parts for which the client
+        has a fallback.
 
     Raises:
-        WorkflowError: the document describes no nodes, so the server is not an InvokeAI server.
+        WorkflowError: the document does not describe any nodes, so the server is not an InvokeAI server.
     """
     return [*_routes(document), *_events(document), *_nodes(NodeTemplates.from_openapi(document))]
 
@@ -105,7 +105,7 @@ def _route(name: str, function: Any) -> KnownRoute:
 
 
 def _sample(name: str, hint: Any) -> Any:
-    """Return a value with which a call can be made: for a text, `{name}`, so that the path is that of the route."""
+    """Return a placeholder argument for a call: for a string, `{name}`, so the path becomes that of the route."""
     kind = typing.get_origin(hint) or hint
     if kind is bool:
         return False
@@ -130,12 +130,12 @@ def _routes(document: Mapping[str, Any]) -> Iterator[Drift]:
         operation = paths.get(_without_names(route.path), {}).get(route.method.lower())
         what = f"{route.method} {route.path}"
         if operation is None:
-            yield Drift("route", what, f"the server has none such; {route.made_by} needs it")
+            yield Drift("route", what, f"the server does not have it; {route.made_by} needs it")
             continue
         taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
         for name in route.query:
             if name not in taken:
-                yield Drift("query", what, f"it takes no {name!r}, which {route.made_by} sends")
+                yield Drift("query", what, f"it does not accept {name!r}, which {route.made_by} sends")
         if route.answer is not None:
             yield from _answer(what, route.answer, operation, document)
 
@@ -155,14 +155,14 @@ def _answer(what: str, answer: Answer, operation: Mapping[str, Any], document: M
     ]
     lacking = min((required.keys() - schema.keys() for schema in schemas), key=len, default={*required})
     if lacking:
-        yield Drift("answer", what, f"nothing in it has {', '.join(sorted(lacking))}, as a {answer.__name__} must")
+        yield Drift("answer", what, f"no object in it has {', '.join(sorted(lacking))}, as {answer.__name__} needs")
     for name, annotation in required.items():
         choices = typing.get_args(annotation)
         if typing.get_origin(annotation) is Literal:
             for schema in schemas:
                 for choice in schema.get(name, {}).get("enum", ()) if required.keys() <= schema.keys() else ():
                     if choice not in choices:
-                        yield Drift("answer", what, f"its {name} can be {choice!r}, which is not known")
+                        yield Drift("answer", what, f"its {name} can be {choice!r}, which the client does not know")
 
 
 def _required(answer: Answer) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _events(document: Mapping[str, Any]) -> Iterator[Drift]:
     for name, fields in READ_FROM_EVENTS.items():
         schema = schemas.get("".join(word.capitalize() for word in name.split("_")) + "Event")
         if schema is None:
-            yield Drift("event", name, "the server describes none of that name")
+            yield Drift("event", name, "the server does not describe it")
             continue
         for field in fields:
             if field not in schema.get("properties", {}):
@@ -208,4 +208,4 @@ def _events(document: Mapping[str, Any]) -> Iterator[Drift]:
 def _nodes(templates: NodeTemplates) -> Iterator[Drift]:
     for node_type in _NODES:
         if node_type not in templates:
-            yield Drift("node", node_type, "the server has none of that type, and the client rules for it")
+            yield Drift("node", node_type, "the server does not have this type, which the client treats specially")

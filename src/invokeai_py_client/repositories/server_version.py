@@ -1,4 +1,4 @@
-"""Ask which version of InvokeAI a server runs."""
+"""Requests the version of a server."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ async def server_version(http: Sender, *, retries: int | None = None) -> str:
 
     Args:
         http: sends the request.
-        retries: how often it is sent again at most; None for the client's setting.
+        retries: the maximum number of retries; None for the client's setting.
 
     Raises:
         NotInvokeAIError: the server is not an InvokeAI server.
-        InvokeAIError: as any request.
+        InvokeAIError: the request failed.
     """
     call = dataclasses.replace(app.get_version(), retries=retries)
     try:
         return await http.send(call)
     except ApiError as error:
         if error.status >= 400 and error.status not in {404, 405}:
-            # A server that starts, or something before it, which says why.
+            # A server that is starting, or a proxy in front of it, with its own explanation.
             raise
         raise NotInvokeAIError(
-            f"{error.url} does not tell a version, so this is not an InvokeAI server.",
+            f"{error.url} did not return a version, so this is not an InvokeAI server.",
             url=error.url,
             method=call.method,
             hint="Check the address, and the sub-path if the server has one.",

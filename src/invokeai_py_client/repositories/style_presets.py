@@ -1,4 +1,4 @@
-"""`client.style_preset_repo`: prompts around the user's own."""
+"""`client.style_preset_repo`: style presets, which are prompt templates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from invokeai_py_client.wire.records.app import StylePreset
 
 
 class AsyncStylePresets(FixedAttributes):
-    """Prompts around the user's own: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
+    """Style presets, which are prompt templates: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
 
     def __init__(self, engine: Engine, http: HttpTransport) -> None:
         self._engine = engine
@@ -29,7 +29,7 @@ class AsyncStylePresets(FixedAttributes):
 
     @on_engine
     async def list_style_presets(self) -> list[StylePreset]:
-        """The user's presets, and those that came with the server.
+        """Return the user's presets, and those that are included with the server.
 
         Endpoint: GET /api/v1/style_presets/
         """
@@ -37,12 +37,12 @@ class AsyncStylePresets(FixedAttributes):
 
     @on_engine
     async def get_style_preset(self, style_preset_id: str) -> StylePreset:
-        """A preset.
+        """Return a preset.
 
         Endpoint: GET /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no preset with that id.
         """
         return await self._http.send(style_presets.get_style_preset(style_preset_id))
 
@@ -56,19 +56,19 @@ class AsyncStylePresets(FixedAttributes):
         is_public: bool | None = None,
         image: ImageSource | None = None,
     ) -> StylePreset:
-        """Make a preset.
+        """Create a preset.
 
         Endpoint: POST /api/v1/style_presets/
 
         Args:
-            name: need not be unique.
-            positive_prompt: `{prompt}` in it stands for the user's own.
-            negative_prompt: likewise.
-            is_public: the other users see it, on a server that has users; None for what the server does, which is no.
-            image: what the web UI shows of it.
+            name: the name; not necessarily unique.
+            positive_prompt: the template for the positive prompt, with `{prompt}` in place of the user's prompt.
+            negative_prompt: the template for the negative prompt.
+            is_public: whether other users of the server see it; None for the server's default, which is no.
+            image: the picture in the web UI.
 
         Raises:
-            NotAnImageError: it is not an image of a known kind.
+            NotAnImageError: the image does not have a known format.
         """
         data = _data(name, positive_prompt, negative_prompt, is_public)
         return await self._http.send(style_presets.create_style_preset(data, await _part(image)))
@@ -85,29 +85,29 @@ class AsyncStylePresets(FixedAttributes):
         image: ImageSource | None = None,
         remove_image: bool = False,
     ) -> StylePreset:
-        """Change a preset of the user's; what is left out stays.
+        """Change one of the user's presets. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/style_presets/i/{style_preset_id}
 
         Args:
             style_preset_id: the preset.
-            name: its new name.
-            positive_prompt: `{prompt}` in it stands for the user's own.
-            negative_prompt: likewise.
-            is_public: whether the other users see it.
-            image: what the web UI shows of it.
-            remove_image: it is to have no image.
+            name: the new name.
+            positive_prompt: the template for the positive prompt, with `{prompt}` in place of the user's prompt.
+            negative_prompt: the template for the negative prompt.
+            is_public: whether other users of the server see it.
+            image: the picture in the web UI.
+            remove_image: remove the picture.
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it came with the server, and cannot be changed.
-            NotAnImageError: the image is none of a known kind.
+            NotFoundError: there is no preset with that id.
+            RejectedError: it is included with the server, and cannot be changed.
+            NotAnImageError: the image does not have a known format.
         """
         if remove_image and image is not None:
-            raise TypeError("update_style_preset() takes an image, or remove_image=True")
+            raise TypeError("update_style_preset() takes either an image or remove_image=True, not both")
         old = await self._own(style_preset_id)
         if image is None and old.image is not None and not remove_image:
-            # Without an image it would have none.
+            # The server removes the image if the request has none.
             image = await self._http.send(style_presets.get_style_preset_image(style_preset_id))
         data = _data(
             old.name if name is None else name,
@@ -119,40 +119,44 @@ class AsyncStylePresets(FixedAttributes):
 
     @on_engine
     async def delete_style_preset(self, style_preset_id: str) -> str:
-        """Delete a preset of the user's; return its id.
+        """Delete one of the user's presets; return its id.
 
         Endpoint: DELETE /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it came with the server, and cannot be deleted.
+            NotFoundError: there is no preset with that id.
+            RejectedError: it is included with the server, and cannot be deleted.
         """
         await self._own(style_preset_id)
         await self._http.send(style_presets.delete_style_preset(style_preset_id))
         return style_preset_id
 
     async def _own(self, style_preset_id: str) -> StylePreset:
-        """A preset that did not come with the server, which lets administrators change its own, for everybody."""
+        """Return a preset of the user's. The server itself lets administrators change the included ones, for all users.
+
+        Raises:
+            RejectedError: the preset is included with the server.
+        """
         call = style_presets.get_style_preset(style_preset_id)
         preset = await self._http.send(call)
         if preset.type == "default":
             raise RejectedError(
-                f"The style preset {preset.name!r} ({style_preset_id}) came with the server, and cannot be changed.",
+                f"The style preset {preset.name!r} ({style_preset_id}) is included with the server: it is read-only.",
                 status=200,
                 method=call.method,
                 url=self._http.url_of(call.path),
-                hint="Make a copy of it with create_style_preset().",
+                hint="Create a copy with create_style_preset() and change that.",
             )
         return preset
 
     @on_engine
     async def get_style_preset_image(self, style_preset_id: str) -> bytes:
-        """What the web UI shows of a preset.
+        """Return the picture of a preset in the web UI, as an image file.
 
         Endpoint: GET /api/v1/style_presets/i/{style_preset_id}/image
 
         Raises:
-            NotFoundError: there is none of that id, or it has no image.
+            NotFoundError: there is no preset with that id, or it has no image.
         """
         call = style_presets.get_style_preset_image(style_preset_id)
         if (await self._http.send(style_presets.get_style_preset(style_preset_id))).image is None:
@@ -160,18 +164,18 @@ class AsyncStylePresets(FixedAttributes):
                 f"The style preset {style_preset_id!r} has no image.",
                 call,
                 self._http,
-                hint="update_style_preset gives it one.",
+                hint="Set one with update_style_preset(image=...).",
             )
         return await self._http.send(call)
 
     @on_engine
     async def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
-        """Write the user's presets into a CSV file, which appears when it is whole.
+        """Write the user's presets to a CSV file. The file is replaced atomically.
 
         Endpoint: GET /api/v1/style_presets/export (administrators only)
 
         Raises:
-            NotFoundError: the user has none.
+            NotFoundError: the user has no presets.
             OSError: the file cannot be written.
         """
         target = path_of(path)
@@ -182,23 +186,23 @@ class AsyncStylePresets(FixedAttributes):
                 status=200,
                 method=call.method,
                 url=self._http.url_of(call.path),
-                hint="create_style_preset makes one.",
+                hint="Create one with create_style_preset().",
             )
         await self._http.download(call, target)
         return target
 
     @on_engine
     async def import_style_presets(self, path: str | os.PathLike[str]) -> None:
-        """Make presets of a file.
+        """Create presets from a file.
 
         Endpoint: POST /api/v1/style_presets/import (administrators only)
 
         Args:
-            path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.
+            path: a CSV file with the columns `name`, `prompt` and `negative_prompt`, or a JSON list of such objects.
 
         Raises:
-            RejectedError: the file is neither.
-            OSError: it cannot be read.
+            RejectedError: the file has another format.
+            OSError: the file cannot be read.
         """
         source = path_of(path)
         content_type = "application/json" if source.suffix.lower() == ".json" else "text/csv"

@@ -1,4 +1,4 @@
-"""Node templates from a server's OpenAPI document, kept on disk so that a document is parsed once."""
+"""Node templates from a server's OpenAPI document, cached on disk so that a document is parsed only once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MAX_ENTRY_BYTES = 64 * 1024 * 1024
 
 
 def load_templates(version: str, document: bytes, url: str) -> NodeTemplates:
-    """Return the templates in an OpenAPI document, from the cache if this very document was parsed before.
+    """Return the templates in an OpenAPI document, from the cache if the same document was parsed before.
 
-    A cache that is missing, unusable or damaged costs the time to parse the document, and nothing else.
+    If the cache is missing, unusable or damaged, the document is parsed again.
 
     Args:
         version: the server's version, for the name of the cache entry.
@@ -51,10 +51,10 @@ def load_templates(version: str, document: bytes, url: str) -> NodeTemplates:
 def _entry(version: str, document: bytes) -> Path | None:
     folder = cache_folder()
     if folder is None:
-        logger.info("no home directory, so node templates are not cached; INVOKEAI_CLIENT_CACHE can name a folder")
+        logger.info("no home directory, so node templates are not cached; set INVOKEAI_CLIENT_CACHE to a folder")
         return None
     name = re.sub(r"[^\w.+-]", "_", version)[:50]
-    # Not "templates", where earlier clients keep entries without a checksum under the same names.
+    # Earlier versions of the client keep entries of the same names, without checksums, in "templates".
     return folder / "node-templates" / f"{name}-{hashlib.sha256(document).hexdigest()[:16]}.json"
 
 
@@ -64,16 +64,16 @@ def _read(entry: Path) -> NodeTemplates | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.info("the node templates in %s cannot be read (%s); reading the server's", entry, error)
+        logger.info("the cached node templates %s cannot be read (%s); parsing the server's document", entry, error)
         return None
     checksum, _, text = content.partition(b"\n")
     try:
-        # An entry with its checksum was written by a client, though perhaps by another version of it.
+        # The checksum proves that a client wrote the entry, but it may have been another version.
         if checksum == _checksum(text):
             return NodeTemplates.from_lines(text)
     except ValueError:
         pass
-    logger.info("the node templates in %s are damaged or of another version; reading the server's", entry)
+    logger.info("the cached node templates %s are damaged or of another version; parsing the server's document", entry)
     return None
 
 
@@ -83,7 +83,7 @@ def _write(entry: Path, templates: NodeTemplates) -> None:
         with whole_file(entry) as file:
             file.write(_checksum(text) + b"\n" + text)
     except OSError as error:
-        logger.info("the node templates could not be kept in %s: %s", entry, error)
+        logger.info("the node templates could not be cached in %s: %s", entry, error)
 
 
 def _checksum(text: bytes) -> bytes:

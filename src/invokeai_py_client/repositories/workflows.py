@@ -1,4 +1,4 @@
-"""`client.workflow_repo`: workflows, from files and from the server's library."""
+"""`client.workflow_repo`: workflows from files and in the server's library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HandleMaker = Callable[[WorkflowDefinition, NodeTemplates], Awaitable[AsyncWorkf
 
 
 class AsyncWorkflows(FixedAttributes):
-    """Workflows, from files and in the server's library: `client.workflow_repo`, awaited `client.aio.workflow_repo`.
+    """Workflows from files and in the server's library: `client.workflow_repo`, awaited `client.aio.workflow_repo`.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -49,27 +49,27 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def create_workflow(self, definition: WorkflowDefinition | str) -> AsyncWorkflowHandle:
-        """Make a workflow that can be run on this server.
+        """Create a workflow handle, which can be run on this server.
 
-        The first call reads the server's node templates, which are then kept. If the workflow calls saved workflows,
-        these are fetched, and the inputs that they expose become inputs of the call nodes, as in the web UI:
+        The first call fetches the server's node templates. If the workflow calls saved workflows, these are fetched,
+        and the inputs that they expose become inputs of the call nodes, as in the web UI:
         `wf.inputs["call node", "saved_workflow_input::<node id>::<field name>"]`.
 
         Endpoint: GET /openapi.json
         Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
-            definition: the document, which many handles may share; or the id or name of a workflow in the server's
+            definition: the document, which several handles can share; or the id or name of a workflow in the server's
                 library.
 
         Returns:
-            A handle with values of its own.
+            A handle with its own values.
 
         Raises:
             NotFoundError: the library has no such workflow.
-            AmbiguousNameError: it has several of that name.
-            TransportError: nothing can be reached at the server's address.
-            NotInvokeAIError: what answers there is no InvokeAI server.
+            AmbiguousNameError: the library has several workflows with that name.
+            TransportError: the server cannot be reached.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
         """
         if isinstance(definition, str):
             definition = await self._download(await self._find(definition))
@@ -77,23 +77,23 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> AsyncWorkflowHandle:
-        """`create_workflow` of `WorkflowDefinition.from_file(filepath)`."""
+        """Call `create_workflow` with `WorkflowDefinition.from_file(filepath)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_file, filepath))
 
     @on_engine
     async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
-        """`create_workflow` of `WorkflowDefinition.from_dict(data)`."""
+        """Call `create_workflow` with `WorkflowDefinition.from_dict(data)`."""
         return await self.create_workflow(await asyncio.to_thread(WorkflowDefinition.from_dict, data))
 
     @on_engine
     async def get_templates(self) -> NodeTemplates:
-        """Return the templates of the server's nodes. They are fetched once for a client, however many ask at once.
+        """Return the templates of the server's nodes. They are fetched once per client.
 
         Endpoint: GET /openapi.json
 
         Raises:
-            TransportError: nothing can be reached at the server's address.
-            NotInvokeAIError: what answers there is not an InvokeAI server.
+            TransportError: the server cannot be reached.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
             AnswerTooLargeError: the document is far larger than that of any InvokeAI server.
         """
         return await self._templates.get(self._fetch_templates)
@@ -112,14 +112,14 @@ class AsyncWorkflows(FixedAttributes):
     async def list_available_workflows(
         self, query: str | None = None, *, tags: str | Sequence[str] = (), category: str | None = None
     ) -> list[records.workflows.WorkflowSummary]:
-        """The workflows of the server's library.
+        """Return the workflows of the server's library.
 
         Endpoint: GET /api/v1/workflows/ (page by page)
 
         Args:
-            query: only those in whose name, description or tags this occurs.
-            tags: only those with at least one of these tags.
-            category: `user` for the users' own, `default` for those that came with the server; None for both.
+            query: only workflows whose name, description or tags contain this text.
+            tags: only workflows with at least one of these tags.
+            category: `user` for workflows of users, `default` for those included with the server; None for both.
         """
         from invokeai_py_client.repositories.arguments import several
 
@@ -135,14 +135,14 @@ class AsyncWorkflows(FixedAttributes):
                     categories=() if category is None else (category,),
                 )
             )
-            # One that moves to the next page while this one is read is still one.
+            # A workflow can move to the next page between two requests, and is then listed twice.
             found.update((summary.workflow_id, summary) for summary in page.workflows)
             number, pages = number + 1, page.pages
         return list(found.values())
 
     @on_engine
     async def list_tags(self) -> list[str]:
-        """Every tag of the library's workflows.
+        """Return all tags of the library's workflows.
 
         Endpoint: GET /api/v1/workflows/tags
         """
@@ -150,23 +150,23 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def download_workflow(self, workflow_id: str) -> WorkflowDefinition:
-        """A workflow of the server's library, as a file of it would be.
+        """Return a workflow of the server's library as a document.
 
         Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
-            workflow_id: its id, or its name.
+            workflow_id: the id or the name of the workflow.
 
         Raises:
             NotFoundError: the library has no such workflow.
-            AmbiguousNameError: it has several of that name.
-            ForbiddenError: it is another user's, who does not share it.
+            AmbiguousNameError: the library has several workflows with that name.
+            ForbiddenError: it belongs to another user and is not shared.
         """
         return await self._download(await self._find(workflow_id))
 
     @on_engine
     async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Put a workflow into the server's library, as one of the user's own.
+        """Add a workflow to the server's library, as one of the user's workflows.
 
         Endpoint: POST /api/v1/workflows/
 
@@ -175,10 +175,10 @@ class AsyncWorkflows(FixedAttributes):
             overwrite: replace the user's workflow of the same name, if there is one.
 
         Returns:
-            Its id.
+            The id of the workflow in the library.
 
         Raises:
-            AmbiguousNameError: `overwrite`, and several have that name.
+            AmbiguousNameError: `overwrite` is set, and several workflows of the user have that name.
         """
         _checked(definition)
         if overwrite:
@@ -191,16 +191,16 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def update_workflow(self, workflow_id: str, definition: WorkflowDefinition) -> str:
-        """Replace a workflow of the user's own in the server's library.
+        """Replace one of the user's workflows in the server's library.
 
         Endpoint: PATCH /api/v1/workflows/i/{workflow_id}
 
         Returns:
-            Its id.
+            The id of the workflow.
 
         Raises:
             NotFoundError: the library has no such workflow.
-            RejectedError: it came with the server, and cannot be changed.
+            RejectedError: it is included with the server, and cannot be changed.
         """
         _checked(definition)
         await self._check_own(workflow_id)
@@ -208,13 +208,13 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def delete_workflow(self, workflow_id: str) -> str:
-        """Delete a workflow of the user's own, given by its id, from the server's library, for good; return the id.
+        """Permanently delete one of the user's workflows from the server's library; return its id.
 
         Endpoint: DELETE /api/v1/workflows/i/{workflow_id}
 
         Raises:
             NotFoundError: the library has no such workflow.
-            RejectedError: it came with the server, and cannot be deleted.
+            RejectedError: it is included with the server, and cannot be deleted.
         """
         await self._check_own(workflow_id)
         await self._http.send(calls.workflows.delete_workflow(workflow_id))
@@ -222,25 +222,25 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def set_public(self, workflow_id: str, is_public: bool) -> None:
-        """Share a workflow of the user's own with the other users, or no longer.
+        """Share one of the user's workflows with the other users, or stop sharing it.
 
         Endpoint: PATCH /api/v1/workflows/i/{workflow_id}/is_public (InvokeAI 6.12 or later)
 
         Args:
             workflow_id: the workflow.
-            is_public: whether the others may read it, by its id; only who made it may change it.
+            is_public: whether other users can read the workflow, by its id. Only its owner can change it.
 
         Raises:
             NotFoundError: the library has no such workflow.
-            RejectedError: it came with the server, and everybody sees it.
-            ForbiddenError: it is another user's.
+            RejectedError: it is included with the server, so all users see it.
+            ForbiddenError: it belongs to another user.
         """
         await self._check_own(workflow_id)
         await self._http.send(calls.workflows.set_public(workflow_id, is_public))
 
     @on_engine
     async def get_thumbnail(self, workflow_id: str) -> bytes:
-        """The picture of a workflow in the library, as an image file.
+        """Return the picture of a workflow in the library, as an image file.
 
         Endpoint: GET /api/v1/workflows/i/{workflow_id}/thumbnail
 
@@ -252,7 +252,7 @@ class AsyncWorkflows(FixedAttributes):
 
     @on_engine
     async def set_thumbnail(self, workflow_id: str, image: str | os.PathLike[str] | bytes) -> None:
-        """Give a workflow in the library a picture.
+        """Set the picture of a workflow in the library.
 
         Endpoint: PUT /api/v1/workflows/i/{workflow_id}/thumbnail
 
@@ -262,15 +262,15 @@ class AsyncWorkflows(FixedAttributes):
 
         Raises:
             NotFoundError: there is no such workflow.
-            NotAnImageError: it is not an image file of a known kind.
-            OSError: it cannot be read.
+            NotAnImageError: the image does not have a known format.
+            OSError: the file cannot be read.
         """
         content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(calls.workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
 
     @on_engine
     async def delete_thumbnail(self, workflow_id: str) -> None:
-        """Take the picture of a workflow in the library away.
+        """Remove the picture of a workflow in the library.
 
         Endpoint: DELETE /api/v1/workflows/i/{workflow_id}/thumbnail
 
@@ -284,7 +284,7 @@ class AsyncWorkflows(FixedAttributes):
         try:
             return self._the_one(workflow, await self.list_available_workflows()).workflow_id
         except NotFoundError:
-            # The list has only the user's own and the server's; what others share is found by its id.
+            # The list lacks workflows that other users share, which can be found by id.
             with contextlib.suppress(NotFoundError, UnsafePathError):
                 return (await self._http.send(calls.workflows.get_workflow(workflow))).workflow_id
             raise
@@ -311,7 +311,7 @@ class AsyncWorkflows(FixedAttributes):
         return await asyncio.to_thread(WorkflowDefinition.from_dict, record.workflow, source=source)
 
     async def _check_has_picture(self, workflow_id: str) -> None:
-        """The server would answer with an internal error for one that has none."""
+        """Check that a workflow has a picture; otherwise the server responds with an internal error."""
         call = calls.workflows.get_workflow(workflow_id)
         record = await self._http.send(call)
         if record.get("thumbnail_url") is None:
@@ -319,16 +319,16 @@ class AsyncWorkflows(FixedAttributes):
                 f"The workflow {record.name!r} ({workflow_id}) has no picture.",
                 call,
                 self._http,
-                hint="Give it one with set_thumbnail().",
+                hint="Set one with set_thumbnail().",
             )
 
     async def _check_own(self, workflow_id: str) -> None:
-        """The server would answer with an internal error for one of its own."""
+        """Check that a workflow is not one of the server's, for which the server responds with an internal error."""
         call = calls.workflows.get_workflow(workflow_id)
         record = await self._http.send(call)
         if record.workflow.get("meta", {}).get("category") == "default":
             raise RejectedError(
-                f"The workflow {record.name!r} ({workflow_id}) came with the server, and cannot be changed.",
+                f"The workflow {record.name!r} ({workflow_id}) is included with the server: it is read-only.",
                 status=200,
                 method=call.method,
                 url=self._http.url_of(call.path),
@@ -339,14 +339,14 @@ class AsyncWorkflows(FixedAttributes):
 def _checked(definition: WorkflowDefinition) -> WorkflowDefinition:
     if not isinstance(definition, WorkflowDefinition):
         raise TypeError(
-            f"a workflow is a WorkflowDefinition, not {type(definition).__name__}: "
-            "make one with WorkflowDefinition.from_file() or .from_dict()"
+            f"the workflow must be a WorkflowDefinition, not {type(definition).__name__}: "
+            "create one with WorkflowDefinition.from_file() or .from_dict()"
         )
     return definition
 
 
 def _as_own(definition: WorkflowDefinition) -> dict[str, Any]:
-    """The document as the user's: the server takes no other into its library, and gives the id itself."""
+    """Return the document with the category `user` and without an id, as the server requires for its library."""
     document = definition.to_dict()
     document.pop("id", None)
     document["meta"]["category"] = "user"

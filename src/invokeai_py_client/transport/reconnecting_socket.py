@@ -51,7 +51,7 @@ class OpenConnection(Protocol):
 class SocketListener(Protocol):
     """The receiver of the socket's events. Its methods are called on the engine and must not block."""
 
-    def received(self, name: str, payload: Any) -> None:
+    def received(self, name: str, payload: Any, text: str) -> None:
         """Receive an event of the server."""
 
     def connected(self) -> None:

@@ -22,7 +22,8 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.transport.connection_errors import HandshakeRefused, SocketFailure, reason
 from invokeai_py_client.transport.http import HttpTransport
 
-EventHandler = Callable[[str, Any], None]
+EventHandler = Callable[[str, Any, str], None]
+"""Called with the name and payload of an event, and with the whole message as it came."""
 
 logger = logging.getLogger("invokeai_py_client.socket")
 
@@ -51,13 +52,16 @@ _CONNECT, _DISCONNECT, _EVENT, _ACKNOWLEDGE, _REFUSE = "40", "41", "42", "43", "
 _PLAIN_EVENT = '42["'
 """The beginning of an event without an acknowledgement: the server sends no others."""
 
+_TEXT = aiohttp.WSMsgType.TEXT
+_read_json_from = json.JSONDecoder().raw_decode
+
 
 class SocketIOConnection:
     """A connection, made by `open_connection`. Used on the engine only.
 
     Args:
         websocket: The open websocket, on which nothing was received yet.
-        on_event: Called with the name and payload of each event, in order. It must not block or raise.
+        on_event: Called with each event, in order. It must not block or raise.
         timeout: Seconds to wait for the server's acknowledgement of a subscription.
 
     Attributes:
@@ -139,9 +143,9 @@ class SocketIOConnection:
                 while True:
                     message = await self._websocket.receive()
                     text = message.data
-                    if message.type is aiohttp.WSMsgType.TEXT and text.startswith(_PLAIN_EVENT):
+                    if message.type is _TEXT and text.startswith(_PLAIN_EVENT):
                         self._handle_event(text)
-                    elif message.type is aiohttp.WSMsgType.TEXT:
+                    elif message.type is _TEXT:
                         limit.reschedule(clock() + silence)
                         await self._handle(text)
                     elif message.type is not aiohttp.WSMsgType.BINARY:
@@ -189,12 +193,14 @@ class SocketIOConnection:
 
     def _handle_event(self, text: str) -> None:
         try:
-            name, *payload = json.loads(text[len(_EVENT) :])
+            event, end = _read_json_from(text, len(_EVENT))
+            if end != len(text):
+                raise ValueError("something follows the event")
         except (ValueError, RecursionError) as error:
             # The next connection would get the same event, so this does not end the connection.
             self._skip(text, error)
             return
-        self._on_event(name, payload[0] if payload else None)
+        self._on_event(event[0], event[1] if len(event) > 1 else None, text)
 
     def _skip(self, text: str, error: Exception) -> None:
         name = text[len(_PLAIN_EVENT) :].partition('"')[0][:_LONGEST_NAME]
@@ -219,7 +225,7 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
 
     Args:
         http: The transport whose session, proxy, TLS and token the websocket shares.
-        on_event: Called with the name and payload of each event, in order. It must not block or raise.
+        on_event: Called with each event, in order. It must not block or raise.
         is_asked: Whether a call of the user needs the connection. Only such a call repeats a refused login.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-# Client 1.1 had other modules here, and these names.
+# Scripts of client 1.1 import modules of `earlier/workflow`, and the names below, from here.
 __path__.append(f"{__path__[0]}/../earlier/workflow")
 
 _EARLIER = {

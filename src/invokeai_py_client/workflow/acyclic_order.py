@@ -10,9 +10,9 @@ from invokeai_py_client.workflow.edge import Edge
 class AcyclicOrder:
     """A topological order of the nodes, kept up to date as edges are added (Pearce and Kelly's algorithm).
 
-    An edge that leads forward cannot close a loop. Only for one that leads backward is the part of the graph between
-    its ends searched. The first order is a topological one of all edges that may be added, so that in a document
-    without loops every edge leads forward.
+    An edge that leads forward in the order cannot close a loop. Only if it leads backward, the part of the graph
+    between its ends is searched. The initial order is a topological order of all edges that may be added, so in a
+    document without loops every edge leads forward.
 
     Args:
         candidates: The edges that may be added.
@@ -25,7 +25,7 @@ class AcyclicOrder:
         self._edges: list[Edge] = []
         self._has_loop = False
         self.visited = 0
-        """How many nodes all searches visited: the work that was done."""
+        """The number of nodes that all searches visited, as a measure of the work."""
 
     def add(self, edge: Edge) -> None:
         """Add an edge, even if it closes a loop: the web UI does not check all edges for loops."""
@@ -41,8 +41,8 @@ class AcyclicOrder:
         """Return whether the graph has a loop once one more edge is added.
 
         Args:
-            source: The node at which the further edge begins.
-            target: The node at which it ends.
+            source: The source node of the additional edge.
+            target: Its target node.
             without: The ids of edges to ignore.
         """
         if not self._has_loop:
@@ -95,7 +95,7 @@ class AcyclicOrder:
 
 
 def has_loop(ends: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a graph, given as the ends of the edges that begin at each node, has a loop."""
+    """Return whether a graph has a loop. `ends` has the targets of each node's edges."""
     order = {node: rank for rank, node in enumerate(_reverse_postorder(ends))}
     return any(order[start] >= order[end] for start, reached in ends.items() for end in reached)
 

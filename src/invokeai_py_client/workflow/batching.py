@@ -45,10 +45,10 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
     Args:
         definition: the document.
         fields: the values.
-        edges: those of the document's edges that hold.
+        edges: the valid edges of the document.
 
     Raises:
-        BatchError: a batch has no list of its kind, or what feeds it is not a generator that can be read.
+        BatchError: a batch node has no list of its kind, or is fed by something other than a readable generator.
     """
     nodes, errors = read_batches(definition, fields, edges)
     for _, error in errors:
@@ -59,7 +59,7 @@ def batch_nodes(definition: WorkflowDefinition, fields: WorkflowFields, edges: S
 def read_batches(
     definition: WorkflowDefinition, fields: WorkflowFields, edges: Sequence[Edge]
 ) -> tuple[list[BatchNode], list[tuple[Node, BatchError]]]:
-    """Read the batch nodes of a document, and return those that can be read, and the others with their errors.
+    """Return the batch nodes of a document that can be read, and the others with their errors.
 
     A batch node is skipped if values override all its edges.
     """
@@ -87,7 +87,7 @@ def batch_data(
 
     Args:
         nodes: the batch nodes.
-        edges: those of the document's edges that hold.
+        edges: the valid edges of the document.
         answers: the items that the server made, by the id of the batch node.
     """
     groups: dict[str, list[list[dict[str, Any]]]] = {}
@@ -109,15 +109,15 @@ def batch_data(
 def batch_faults(
     nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
 ) -> list[tuple[Node, str, str]]:
-    """Find what keeps batch nodes from making a batch, as the web UI does before it offers to run a workflow.
+    """Find the reasons why batch nodes do not form a batch, as the web UI does before it enables its Invoke button.
 
     Args:
         nodes: the batch nodes.
-        edges: those of the document's edges that hold.
+        edges: the valid edges of the document.
         answers: the items that the server made, by the id of the batch node.
 
     Returns:
-        (node, input name, reason) for each fault; the name is "" where the whole node is meant.
+        (node, input name, reason) for each fault; the name is "" for a fault of the whole node.
     """
     faults: list[tuple[Node, str, str]] = []
     groups: dict[str, list[BatchNode]] = {}
@@ -127,13 +127,14 @@ def batch_faults(
         if batch.node.id not in sources:
             faults.append((batch.node, "", "no edge leads from this batch node to another node"))
         if not items_of(batch, answers):
-            faults.append((batch.node, name, "it has no items, which makes an empty batch"))
+            faults.append((batch.node, name, "it has no items, so the batch would be empty"))
         if batch.group != UNGROUPED:
             groups.setdefault(batch.group, []).append(batch)
     for group, members in groups.items():
         lengths = [len(items_of(batch, answers)) for batch in members]
         if len(set(lengths)) > 1:
-            why = f"the batch nodes of {group!r} must have equally many items, but have {', '.join(map(str, lengths))}"
+            listed = ", ".join(map(str, lengths))
+            why = f"the batch nodes of {group!r} must have the same number of items, but have {listed}"
             faults += [(batch.node, LIST_INPUTS[batch.node.type], why) for batch in members]
     return faults
 
@@ -149,11 +150,12 @@ def item_edges(nodes: Iterable[BatchNode], edges: Iterable[Edge]) -> dict[str, l
 
 
 def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
-    """Return a batch with the items of another batch that the server did not take.
+    """Return a batch with the items that the server did not accept of another batch.
 
     Args:
-        batch: as it was sent, with `data` and `runs`.
-        taken: how many items the server took. It makes them run by run, the last list of `data` changing fastest.
+        batch: the batch as it was sent, with `data` and `runs`.
+        taken: the number of items that the server accepted. It creates them run by run, the last list of `data`
+            changing fastest.
     """
     data: Sequence[Sequence[Mapping[str, Any]]] = batch.get("data") or []
     if not data:
@@ -185,23 +187,23 @@ def _items(
     if own is UNSET and name not in fields.inputs_of(node):
         raise _unusable([node], f"has no input {name!r}", definition)
     items = [] if own is UNSET else own
-    # An image that is yet to be uploaded is one that the user has set, and was checked then.
+    # Images that have yet to be uploaded were set by the user, and checked at that time.
     read = [item for item in items if not isinstance(item, LocalImage)] if isinstance(items, list) else items
     if LISTS[name](read) is UNSET:
-        raise _unusable([node], f"does not hold a list of {name} but {own!r:.80}", definition)
+        raise _unusable([node], f"contains {own!r:.80} instead of a list of {name}", definition)
     wire = feeds.get((node.id, name))
     if wire is None:
         return [*items]
     origin = origins.of(wire)
     generator = None if origin is None else definition.first_invocations.get(origin.source)
     if generator is None:
-        raise _unusable([node], "is fed by a connector that nothing feeds", definition)
+        raise _unusable([node], "is fed by a connector without a source", definition)
     value = _value(generator, "generator", fields)
     try:
         return generate(value, node.type.removesuffix("_batch"))
     except ValueError as error:
         raw = generator.inputs.get("generator", {}).get("value") if value is UNSET else None
-        why = error if raw is None else f"it has no generator's value but {raw!r:.200}"
+        why = error if raw is None else f"its value {raw!r:.200} is not that of a generator"
         raise _unusable([generator], f"cannot be read: {why}", definition) from error
 
 
@@ -219,7 +221,7 @@ def _group(node: Node, fields: WorkflowFields) -> str:
 
 
 def _javascript_text(value: Any) -> str:
-    """Return what JavaScript makes of a value that is used as a key; the web UI groups batch nodes so."""
+    """Convert a value to a key as JavaScript does, by which the web UI groups batch nodes."""
     if value is UNSET:
         return "undefined"
     if value is None:

@@ -1,4 +1,4 @@
-"""Workflows that a workflow calls: their exposed inputs, and what keeps them from being called.
+"""Workflows that a workflow calls: their exposed inputs, and the reasons why they cannot be called.
 
 The inputs follow the web UI (`callSavedWorkflowFormUtils.ts`, `refreshCallSavedWorkflowDynamicInputs`), the checks
 follow what the server does when a call is reached (`workflow_call_runtime.py`, `workflow_graph_builder.py`).
@@ -29,17 +29,18 @@ from invokeai_py_client.workflow.templates import STATEFUL_FIELDS, InputTemplate
 RETURN_NODE = "workflow_return"
 
 _FATAL_REASONS = {"unsupported_node"}
-"""Of the server's verdicts on a workflow, those that no input of the caller can change.
+"""The server's reasons against calling a workflow that hold whatever the caller's inputs are.
 
-It judges the others with placeholders for the exposed inputs, so it may refuse what would run.
+For the others, the server checks the workflow with placeholders for the exposed inputs, so it may reject workflows that
+would run.
 """
 
 CalledWorkflows = Mapping[str, "CalledWorkflow"]
-"""The workflows of the library that are called, directly or by those, by their ids."""
+"""The workflows of the library that are called, directly or indirectly, by id."""
 
 
 class CalledWorkflow(NamedTuple):
-    """A workflow of the library as it is now, or why it cannot be called.
+    """A workflow of the library, or the reason why it cannot be called.
 
     `fault` is empty for one that can be called; one that cannot may lack a definition.
     """
@@ -78,7 +79,7 @@ def read_called_workflow(
         workflow_id: its id.
         name: its name.
         document: its document.
-        verdict: what the server says of it (`call_saved_workflow_compatibility`); None if it says nothing.
+        verdict: the server's `call_saved_workflow_compatibility` for it; None if the server does not send one.
         templates: the server's node templates.
     """
     try:
@@ -127,7 +128,7 @@ def exposed_inputs(callee: WorkflowDefinition, templates: NodeTemplates) -> dict
         label = str(given.get("label") or known.title)
         description = str(given.get("description") or known.description)
         found[name] = ExposedInput(
-            # The callee decides whether the value comes from an edge of its own; its caller may use either.
+            # Whether the called workflow has an edge for the input does not matter: its caller may use either.
             template=replace(known, name=name, title=label, description=description, input="any", is_hidden=False),
             label=label,
             description=description,
@@ -143,11 +144,11 @@ def _can_hold_a_value(template: InputTemplate) -> bool:
 def with_called_inputs(
     definition: WorkflowDefinition, called: CalledWorkflows, templates: NodeTemplates
 ) -> WorkflowDefinition:
-    """Bring the inputs of the call nodes up to date with the workflows that they call.
+    """Update the inputs of the call nodes to the current versions of the called workflows.
 
-    Types, labels and descriptions become those of the called workflow. An input that it has newly exposed is added,
-    with the value that it has saved. A value of the document is kept, even if the called workflow no longer takes it:
-    `call_problems` reports it.
+    Types, labels and descriptions become those of the called workflow. Newly exposed inputs are added, with the value
+    in the called workflow. Values in the document are kept, even if the called workflow no longer accepts them:
+    `call_problems` reports these.
 
     Args:
         definition: the caller.
@@ -195,11 +196,11 @@ def call_problems(
 
     Args:
         original: the document as its author saved it.
-        definition: the same with the inputs of `with_called_inputs`.
+        definition: the document updated by `with_called_inputs`.
         templates: the server's node templates.
         fields: the values.
-        edges: those of the document's edges that hold.
-        called: the workflows that are called, as they are now.
+        edges: the valid edges of the document.
+        called: the called workflows.
     """
     problems: list[InputProblem] = []
     for node, workflow_id in calls_in(definition, fields):
@@ -209,7 +210,7 @@ def call_problems(
             continue
         workflow = called.get(workflow_id)
         if workflow is None:
-            # The server has no call nodes, which is told as an unknown node type.
+            # The server does not support calls, which is reported as an unknown node type.
             continue
         if workflow.fault or workflow.definition is None:
             problems.append(call.problem("workflow_id", f"the workflow {workflow} cannot be called: {workflow.fault}"))
@@ -221,10 +222,10 @@ def call_problems(
 
 
 def ignored_inputs(called: CalledWorkflows, templates: NodeTemplates) -> Iterator[str]:
-    """Yield a sentence for each called workflow whose own settings for a further call have no effect.
+    """Yield a sentence for each called workflow whose inputs for a nested call have no effect.
 
-    When the server (6.14) builds the graph of a called workflow, it leaves out the values that are saved for the
-    inputs of a call in it; the workflow that is called further down runs with its own values.
+    When the server (6.14) builds the graph of a called workflow, it ignores the values of its call nodes, so the
+    workflow that these call runs with its own values.
     """
     for workflow in called.values():
         if workflow.definition is None:
@@ -242,7 +243,7 @@ def ignored_inputs(called: CalledWorkflows, templates: NodeTemplates) -> Iterato
                 labels = ", ".join(map(repr, lost))
                 yield (
                     f"the workflow {workflow} calls {inner} at its node {node.id!r} and sets its {labels}: the server "
-                    "passes on what comes over an edge, not these values"
+                    "ignores these values, and only passes on values from edges"
                 )
 
 
@@ -285,7 +286,7 @@ class _Call:
                 yield self.problem(
                     name,
                     f"the workflow {workflow} was changed: the type of this input is now {now}, not {known.type}; "
-                    "make this workflow again with create_workflow(), and set the input",
+                    "create the handle again with create_workflow(), and set the input",
                 )
             elif saved is not None and saved.type != now and name not in self._fed and not self._is_changed(name):
                 yield self.problem(
@@ -301,11 +302,11 @@ class _Call:
         for lack in missing_inputs(callee, self._templates, WorkflowFields(callee, self._templates)):
             name = called_input_name(lack.place.node_id, lack.place.name)
             if name in exposed and name in inputs:
-                # The input of the call node itself is required too, and checked with all other inputs.
+                # The input of the call node is also required, and checked with all other inputs.
                 continue
             if name in exposed:
                 why = (
-                    f"the workflow {workflow} now needs a value for it; make this workflow again with "
+                    f"the workflow {workflow} now needs a value for it; create the handle again with "
                     "create_workflow(), and set the input"
                 )
                 yield self.problem(name, why)
@@ -314,7 +315,7 @@ class _Call:
                 yield self.problem("workflow_id", why)
 
     def faults_further_down(self, workflow: CalledWorkflow, called: CalledWorkflows) -> Iterator[InputProblem]:
-        """Yield a problem for each workflow that cannot be called by the called workflow, directly or indirectly."""
+        """Yield a problem for each nested call, direct or indirect, of a workflow that cannot be called."""
         seen, todo = {workflow.workflow_id}, [workflow]
         while todo:
             caller = todo.pop()

@@ -1,7 +1,7 @@
 """Decides which edges of a document are valid, as the web UI does (`validateWorkflow.ts`, `validateConnection.ts`).
 
-Edges are checked in file order, each against those already kept. An edge from a connector counts as one from what
-feeds the chain of connectors. Where ids repeat, an edge means the first node of that id.
+Edges are checked in file order, each against those already kept. An edge from a connector counts as an edge from the
+source of the chain of connectors. If node ids repeat, an edge refers to the first node with the id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOTHING: frozenset[str] = frozenset()
 
 
 class Port(NamedTuple):
-    """An output or input: its node, name and type; for an input also where its value may come from."""
+    """An output or input: its node, name and type, and for an input, where its value may come from."""
 
     node: Node
     name: str
@@ -34,13 +34,13 @@ class Port(NamedTuple):
 
 
 class DroppedEdge(NamedTuple):
-    """An edge that is not valid, and why."""
+    """An edge that is not valid, and the reason."""
 
     edge: Edge
     why: str
 
     def __str__(self) -> str:
-        return f"edge {self.edge} is left out: {self.why}"
+        return f"the edge {self.edge} is ignored: {self.why}"
 
 
 class _Fault(Exception):
@@ -50,14 +50,14 @@ class _Fault(Exception):
 def kept_edges(
     definition: WorkflowDefinition, templates: NodeTemplates
 ) -> tuple[tuple[Edge, ...], tuple[DroppedEdge, ...]]:
-    """Return the valid edges of a document, in time that grows linearly with the number of edges.
+    """Return the valid edges of a document, in time proportional to the number of edges.
 
     Args:
         definition: The document.
         templates: The server's node templates.
 
     Returns:
-        The valid edges, without those of collapsed nodes, and the others.
+        The valid edges, without those of collapsed nodes, and the invalid edges.
     """
     checker = _Checker(definition, templates)
     kept: list[Edge] = []
@@ -73,7 +73,7 @@ def kept_edges(
 
 
 class Origins:
-    """Resolves the edges from connectors to the edges that feed the chains of connectors.
+    """Follows chains of connectors back to the edges that feed them.
 
     Args:
         nodes: The nodes by id.
@@ -88,7 +88,7 @@ class Origins:
             self.add(edge)
 
     def add(self, edge: Edge) -> None:
-        """Add an edge. Of several into one connector, the first counts."""
+        """Add an edge. If there are several into one connector, the first one is used."""
         if _is_connector(self._nodes, edge.target):
             self._feeds.setdefault(edge.target, edge)
 
@@ -97,7 +97,7 @@ class Origins:
 
         Args:
             edge: The edge.
-            without: The ids of edges that do not count.
+            without: The ids of edges to ignore.
 
         Returns:
             An edge whose source is an invocation; None if nothing feeds the chain.
@@ -115,7 +115,7 @@ class Origins:
             if found is not None and found.id in without:
                 found = None
         if not without:
-            # The next walk is shorter: all that was passed hangs on the connector that came last.
+            # Path compression: all connectors of this chain now point to the last one.
             self._upstream.update(dict.fromkeys([edge.source, *passed], [*passed][-1]) if passed else {})
         return found if found is not None and found.source in self._nodes else None
 
@@ -133,11 +133,11 @@ class _Kept:
         self._edges: dict[Edge, list[Edge]] = {}
         self._into: dict[tuple[str, str], list[Edge]] = {}
         self._leaving: dict[str, list[Edge]] = {}
-        # What a connector leads to at once, by type of node and input: two inputs of one kind need no second look.
+        # The edges from a connector by type and input of their targets, as equal inputs need to be checked only once.
         self._led_to: dict[str, dict[tuple[str, str], list[Edge]]] = {}
         self.origins = Origins(self._nodes, ())
         self.order = AcyclicOrder(definition.edges)
-        # From a collect to the one that it goes on from, however far; void when one gets an item of its own.
+        # A cache: from a collect to the collect at the start of its chain. Cleared when one of them gets an item.
         self.collect_sources: dict[str, str] = {}
 
     def add(self, edge: Edge) -> None:
@@ -164,7 +164,7 @@ class _Kept:
         return (edge for edge in self._into.get((node_id, name), ()) if edge.id not in without)
 
     def downstream(self, connector: str, without: frozenset[str]) -> tuple[list[Edge], list[Edge]]:
-        """Return the edges of the chain that begins at a connector, and those of them that leave it."""
+        """Return the edges of the chain that starts at a connector, and those among them that lead to other nodes."""
         inside = [
             edge
             for passed in self._chain(connector, without)
@@ -204,7 +204,7 @@ class _Checker:
         self._kept = _Kept(definition)
 
     def keep(self, edge: Edge) -> None:
-        """Keep an edge if it is valid, else raise a _Fault."""
+        """Keep an edge if it is valid; otherwise raise a _Fault."""
         for node_id in (edge.source, edge.target):
             node = self._nodes.get(node_id)
             if node is None:
@@ -217,9 +217,9 @@ class _Checker:
 
     def _check(self, edge: Edge, without: frozenset[str]) -> None:
         if edge.source == edge.target:
-            raise _Fault("it joins a node to itself")
+            raise _Fault("it connects a node to itself")
         if self._kept.has(edge, without):
-            raise _Fault("it repeats another")
+            raise _Fault("it is a duplicate")
         target_node = self._nodes[edge.target]
         source = self._source(edge, without)
         if target_node.kind == "connector":
@@ -227,7 +227,7 @@ class _Checker:
             return
         target = self._target(edge)
         if target.input == "direct":
-            raise _Fault(f"{target.name!r} takes no edge")
+            raise _Fault(f"{target.name!r} does not accept an edge")
         if source is None:
             self._check_unfed(edge, target, without)
             return
@@ -235,7 +235,7 @@ class _Checker:
         self._check_if_inputs(edge, source, target, without)
         is_taken = self._kept.first_into(edge.target, edge.target_field, without) is not None
         if is_taken and target.type.name != "CollectionItemField":
-            raise _Fault(f"{target.name!r} has an edge already")
+            raise _Fault(f"{target.name!r} already has an edge")
         self._check_types(source, target, without)
         if self._kept.order.would_loop(edge.source, edge.target, without):
             raise _Fault("it would close a loop")
@@ -252,10 +252,10 @@ class _Checker:
         node = self._nodes[edge.source]
         template = self._templates.get(node.type) if node.kind == "invocation" else None
         if template is None:
-            raise _Fault(f"a {node.type} makes nothing")
+            raise _Fault(f"a {node.type} has no outputs")
         output = template.outputs.get(edge.source_field)
         if output is None:
-            raise _Fault(f"a {node.type} makes no {edge.source_field!r}")
+            raise _Fault(f"a {node.type} has no output {edge.source_field!r}")
         return Port(node, edge.source_field, output.type)
 
     def _target(self, edge: Edge) -> Port:
@@ -263,17 +263,17 @@ class _Checker:
         template = self._templates.get(node.type) if node.kind == "invocation" else None
         known = None if template is None else input_template(node, template, edge.target_field)
         if known is None:
-            raise _Fault(f"a {node.type} takes no {edge.target_field!r}")
+            raise _Fault(f"a {node.type} has no input {edge.target_field!r}")
         return Port(node, edge.target_field, known.type, known.input)
 
     def _check_into_connector(self, edge: Edge, source: Port | None, without: frozenset[str]) -> None:
         if edge.target_field != CONNECTOR_INPUT:
             raise _Fault(f"a connector has no {edge.target_field!r}")
         if self._kept.first_into(edge.target, edge.target_field, without) is not None:
-            raise _Fault("the connector is fed already")
+            raise _Fault("the connector already has a source")
         if source is None:
             return
-        # What is fed now must suit everything that the chain leads to.
+        # The source must be compatible with every input that the chain leads to.
         inside, ends = self._kept.downstream(edge.target, without)
         left_out = without | {kept.id for kept in inside}
         for end in ends:
@@ -282,13 +282,13 @@ class _Checker:
     def _check_unfed(self, edge: Edge, target: Port, without: frozenset[str]) -> None:
         """Check that one output could feed all inputs of a chain of connectors that has no source yet."""
         for node_type, name in self._kept.kinds_downstream(edge.source, edge, without):
-            # The web UI looks at the inputs of the node's type alone here, not at those that the document describes.
+            # Here, the web UI only considers inputs of the node's type, not dynamic inputs from the document.
             template = self._templates.get(node_type)
             other = None if template is None else template.inputs.get(name)
             if other is None:
-                raise _Fault(f"a {node_type} takes no {name!r}")
+                raise _Fault(f"a {node_type} has no input {name!r}")
             if not suit_each_other(other.type, target.type):
-                raise _Fault("what the connector leads to cannot be fed by one thing")
+                raise _Fault("the inputs that the connector leads to have no common type")
 
     def _check_collect(self, source: Port, target: Port, without: frozenset[str]) -> None:
         if target.node.type != "collect":
@@ -296,14 +296,14 @@ class _Checker:
         if target.name == "item":
             held = self._collected(target.node.id, without)
             if held is not None and not are_equal(source.type, held):
-                raise _Fault(f"the collect holds {held}, not {source.type}")
+                raise _Fault(f"the collect contains {held}, not {source.type}")
         elif target.name == "collection" and source.node.type == "collect" and source.name == "collection":
             theirs, held = self._collected(source.node.id, without), self._collected(target.node.id, without)
             if theirs is not None and held is not None and not are_equal(theirs, held):
-                raise _Fault(f"the collect holds {held}, not {theirs}")
+                raise _Fault(f"the collect contains {held}, not {theirs}")
 
     def _collected(self, node_id: str, without: frozenset[str]) -> FieldType | None:
-        """Return the type of the items of a collect node: that of its first item, else of the collection it extends."""
+        """Return the item type of a collect node: that of its first item, or of the collection that it extends."""
         sources = {} if without else self._kept.collect_sources
         passed: dict[str, None] = {}
         first = None
@@ -324,7 +324,7 @@ class _Checker:
                     first = None
                     continue
             break
-        # The next walk is shorter: all that was passed go on from the last, as far as this one does not go on itself.
+        # Path compression: all collects that were passed now point to this one.
         sources.update((one, node_id) for one in passed if one != node_id)
         if first is None:
             return None
@@ -340,12 +340,12 @@ class _Checker:
             return
         sibling = self._source(other, without)
         if sibling is None or not suit_each_other(source.type, sibling.type):
-            raise _Fault("the two inputs of an if must suit each other")
+            raise _Fault("the two inputs of an if must have compatible types")
 
     def _check_types(self, source: Port, target: Port, without: frozenset[str]) -> None:
         types = [source.type]
         if source.node.type == "if" and source.name == "value":
-            # What comes out is what goes in.
+            # The output of an `if` has the type of its inputs.
             types = [port.type for port in self._if_sources(source.node, without)] or types
         for source_type in types:
             if not can_feed(source_type, target.type):

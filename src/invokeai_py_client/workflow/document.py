@@ -27,14 +27,15 @@ from invokeai_py_client.workflow.references import SavedModel, saved_models
 from invokeai_py_client.workflow.value_readers import trimmed
 
 _LARGE = 200
-"""The number of nodes and edges that takes about ten milliseconds to check."""
+"""The number of nodes and edges above which a check takes more than about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node of a document. `data` is a part of the document: do not change it.
 
-    `kind` is `invocation`, `connector`, `notes` or `current_image`; `type` the invocation's type, else the kind.
+    `kind` is `invocation`, `connector`, `notes` or `current_image`. `type` is the type of an invocation, otherwise the
+    kind.
     """
 
     id: str
@@ -52,31 +53,31 @@ class Node:
 
     @property
     def node_pack(self) -> str:
-        """The node pack that the document says the node came from, "" if it does not."""
+        """The node pack of the node according to the document, "" if it does not say."""
         pack = self.data.get("nodePack")
         return pack if isinstance(pack, str) else ""
 
     @property
     def is_intermediate(self) -> bool:
-        """Whether the images of the node stay out of the gallery."""
+        """Whether the images of the node are intermediate, which hides them in the gallery."""
         return bool(self.data.get("isIntermediate", False))
 
     @property
     def use_cache(self) -> bool:
-        """Whether the server may answer from its node cache."""
+        """Whether the server may use its node cache for this node."""
         return bool(self.data.get("useCache", True))
 
 
 class KeepsImageWorkflows(Protocol):
-    """The images of a client, as `WorkflowDefinition.from_image` needs them."""
+    """The part of `client.image_repo` that `WorkflowDefinition.from_image` needs."""
 
     def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """Return the workflow that the server keeps for an image."""
+        """Return the workflow that the server stores with an image."""
         ...
 
 
 class KeepsWorkflows(Protocol):
-    """A client, as `WorkflowDefinition.from_image` needs it."""
+    """The part of a client that `WorkflowDefinition.from_image` needs."""
 
     @property
     def image_repo(self) -> KeepsImageWorkflows:
@@ -104,7 +105,7 @@ class WorkflowDefinition:
         self._document = document
         self.source = source
         self.saved_models = saved_models or {}
-        """The models that the file names, in whatever form, by (node id, input name)."""
+        """The models that the file names, in any format, by (node id, input name)."""
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
@@ -126,7 +127,7 @@ class WorkflowDefinition:
             raise WorkflowFileError(
                 f"The workflow file {os.fspath(path)!r} cannot be read: {error}.",
                 source=os.fspath(path),
-                hint="Give the path of a JSON file that the web UI exported.",
+                hint="Pass the path of a JSON file that the web UI exported.",
             ) from error
         if kind:
             raise WorkflowFileError(
@@ -138,7 +139,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkflowDefinition:
-        """Load a workflow from JSON text or bytes; raises the errors of `from_file`."""
+        """Load a workflow from JSON text or bytes. Raises the same errors as `from_file`."""
         return cls._from_text(text, None)
 
     @classmethod
@@ -154,7 +155,7 @@ class WorkflowDefinition:
             WorkflowVersionError: the format version of the document is unknown.
         """
         try:
-            # A copy that cannot hold anything but JSON, however odd what came in.
+            # The copy contains nothing but JSON types.
             copied = as_json(document)
         except ValueError as error:
             raise WorkflowFileError(
@@ -171,8 +172,8 @@ class WorkflowDefinition:
         """Load the workflow that created an image.
 
         Args:
-            image: the path or content of a PNG, or the name of an image on the server. A `str` is taken for a name if
-                `client` is given and there is no file of that name.
+            image: the path or content of a PNG, or the name of an image on the server. With `client`, a `str` is the
+                name of an image unless there is such a file.
             client: the client of the server that has the image.
 
         Raises:
@@ -190,14 +191,14 @@ class WorkflowDefinition:
             return cls._from_text(embedded_workflow(image, "The image"), "the image")
         source = os.fspath(image)
         if isinstance(image, str):
-            _check_not_json(image, "What was given", "WorkflowDefinition.from_json() loads it.")
+            _check_not_json(image, "The argument", "WorkflowDefinition.from_json() loads it.")
         if client is not None and isinstance(image, str) and not os.path.isfile(image):
             kept = client.image_repo.get_workflow(image)
             if kept is None:
                 raise WorkflowFileError(
                     f"The server has no workflow for the image {image!r}.",
                     source=image,
-                    hint="Only what a workflow made has one.",
+                    hint="Only images that were created by a workflow have one.",
                 )
             return cls.from_dict(kept, source=source)
         try:
@@ -206,7 +207,7 @@ class WorkflowDefinition:
             raise WorkflowFileError(
                 f"The image {source!r} cannot be read: {error}.",
                 source=source,
-                hint="Give the path of a PNG; for an image on a server, also the client.",
+                hint="Pass the path of a PNG; for an image on a server, also pass the client.",
             ) from error
         _check_not_json(content, repr(source), "WorkflowDefinition.from_file() loads it.")
         return cls._from_text(embedded_workflow(content, repr(source)), source)
@@ -240,7 +241,7 @@ class WorkflowDefinition:
             raise WorkflowFileError(
                 f"{source or 'This'} is {what}, not an InvokeAI workflow.", source=source, hint=hint
             )
-        # Before the values are read as the web UI does, which drops them.
+        # Before `checked`, which drops references to models in older formats, as the web UI does.
         models = saved_models(document)
         return cls(checked(document, source), source=source, saved_models=models)
 
@@ -276,7 +277,7 @@ class WorkflowDefinition:
 
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
-        """All nodes by id, in document order. If ids repeat, the node that runs: the last invocation."""
+        """All nodes by id, in document order. If ids repeat, the last invocation, which is the one that runs."""
         nodes: dict[str, Node] = {}
         for node in self.all_nodes:
             if node.kind == "invocation" or node.id not in nodes or nodes[node.id].kind != "invocation":
@@ -285,18 +286,18 @@ class WorkflowDefinition:
 
     @cached_property
     def is_large(self) -> bool:
-        """Whether work on the document takes too long for an event loop, and belongs in a thread."""
+        """Whether processing the document would block an event loop for too long, so that it needs a thread."""
         generates = any(node.type.endswith("_generator") for node in self.all_nodes)
         return generates or len(self.all_nodes) + len(self.edges) > _LARGE
 
     @cached_property
     def first_nodes(self) -> Mapping[str, Node]:
-        """The first node of each id: the one that edges refer to."""
+        """The first node with each id, which is the one that edges refer to."""
         return {node.id: node for node in reversed(self.all_nodes)}
 
     @cached_property
     def first_invocations(self) -> Mapping[str, Node]:
-        """The first invocation of each id: the one that forms refer to."""
+        """The first invocation with each id, which is the one that forms refer to."""
         return {node.id: node for node in reversed(self.all_nodes) if node.kind == "invocation"}
 
     @cached_property
@@ -326,7 +327,7 @@ class WorkflowDefinition:
 
     @cached_property
     def form_settings(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
-        """What the form says of inputs, by (node id, field name): `min` and `max`, or the `options` of a dropdown."""
+        """The form's settings for inputs, by (node id, field name): `min` and `max`, or the `options` of a dropdown."""
         return read_form(self._document.get("form")).settings()
 
     def to_dict(self) -> dict[str, Any]:
@@ -393,5 +394,5 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _readable(text: str) -> float:
     number = float(text)
-    # A float would be an infinity, which JSON cannot hold. Every reader takes an integer of this size for one.
+    # JSON has no infinity. Every reader converts an integer of this size to one.
     return number if math.isfinite(number) else 10**400 * (1 if number > 0 else -1)

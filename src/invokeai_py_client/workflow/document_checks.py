@@ -1,7 +1,7 @@
 """Checks a parsed workflow document and migrates it to the latest format (`migrations.ts`, `types/workflow.ts`).
 
 Faults that would change what runs are errors, as in the web UI. Other faults, such as a missing flag or label, are only
-logged: the web UI refuses such files, but they may be written by hand.
+logged: the web UI rejects such files, but they may have been written by hand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KNOWN_VERSIONS = (*_OLD_VERSIONS, "3.0.0", LATEST_VERSION)
 
 _TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
 _FLAGS = {"label": str, "notes": str, "isOpen": bool, "isIntermediate": bool, "useCache": bool, "version": str}
-"""Parts of a node that the web UI requires and this client does not need."""
+"""Parts of a node that the web UI requires but this client does not."""
 
 _KINDS = ("invocation", "connector", "notes", "current_image")
 _ONLY_ONE_OF = "workflow_return"
@@ -48,7 +48,7 @@ def checked(document: Any, source: str | None) -> dict[str, Any]:
 
 
 class _Checker:
-    """The checks of one document, and the faults that were forgiven so far."""
+    """Checks one document, and collects the faults that are only logged."""
 
     def __init__(self, source: str | None) -> None:
         self._source = source
@@ -59,16 +59,16 @@ class _Checker:
             self._refuse("it is not a JSON object")
         version = self._migrate(document)
         for name in _TEXTS:
-            # The server wants all of them beside an image; a file made by hand may lack some.
+            # The server requires all of them; files written by hand may lack some.
             if not isinstance(document.setdefault(name, ""), str):
-                self._refuse(f"{name!r} is not a text")
+                self._refuse(f"{name!r} is not a string")
         for name in ("nodes", "edges"):
             if version == "1.0.0":
                 document.setdefault(name, [])
             if not isinstance(document.get(name), list):
                 self._refuse(f"{name!r} is not a list")
         if version in _OLD_VERSIONS:
-            # There were no forms yet.
+            # This format did not have forms.
             document.pop("form", None)
         document["exposedFields"] = self._exposed_fields(document.get("exposedFields"))
         self._check_nodes(document["nodes"], version)
@@ -88,13 +88,13 @@ class _Checker:
             self._refuse("it has no meta.version")
         if version not in KNOWN_VERSIONS:
             raise WorkflowVersionError(
-                f"{self._name_it()} is of format version {version!r}; this client knows {', '.join(KNOWN_VERSIONS)}.",
+                f"{self._name_it()} has format version {version!r}; this client supports {', '.join(KNOWN_VERSIONS)}.",
                 version=version,
                 source=self._source,
-                hint="A newer client may know it; or export the workflow from an older web UI.",
+                hint="Update the client, or export the workflow from an older web UI.",
             )
         if version == "1.0.0":
-            # Categories came with 2; only the server's own workflows are `default`.
+            # Format 1 has no categories. Only workflows that are included with the server are `default`.
             meta["category"] = "user"
         if meta.setdefault("category", "user") not in ("user", "default"):
             self._forgive("meta.category is neither 'user' nor 'default'")
@@ -119,7 +119,7 @@ class _Checker:
             node["id"] = self._name(where, node, "id")
             kind = self._text(where, node, "type")
             if kind not in _KINDS:
-                self._forgive(f"a node is of the unknown kind {kind!r}")
+                self._forgive(f"a node has the unknown kind {kind!r}")
             if not isinstance(node.get("data"), dict):
                 self._refuse(f"{where}.data is not an object")
             if kind == "invocation":
@@ -144,7 +144,7 @@ class _Checker:
             if version in _OLD_VERSIONS:
                 self._read_old(f"{where}.inputs.{name}", given, version)
         if version in _OLD_VERSIONS:
-            # No node called another workflow yet.
+            # This format did not have calls of other workflows.
             data.pop("dynamicInputTemplates", None)
         if version == "1.0.0" and isinstance(data.get("outputs"), dict):
             from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, declared_type
@@ -152,7 +152,7 @@ class _Checker:
             for name, output in data["outputs"].items():
                 declared = declared_type(output) if isinstance(output, dict) else None
                 if declared is not None and declared not in FORMAT_1_TYPES:
-                    self._refuse(f"{where}.outputs.{name} is of the type {declared!r}, which format 1 does not have")
+                    self._refuse(f"{where}.outputs.{name} has the type {declared!r}, which format 1 does not have")
 
     def _read_old(self, where: str, given: dict[str, Any], version: str) -> None:
         """Read the value of an input of format 1 or 2 by the type that the file declares for it."""
@@ -163,7 +163,7 @@ class _Checker:
             self._forgive(f"an input of format {version} does not declare its type")
             return
         if version == "1.0.0" and declared not in old_formats.FORMAT_1_TYPES:
-            self._refuse(f"{where} is of the type {declared!r}, which format 1 does not have")
+            self._refuse(f"{where} has the type {declared!r}, which format 1 does not have")
         if "value" not in given:
             return
         try:
@@ -189,23 +189,23 @@ class _Checker:
             edge[name] = self._name(where, edge, name)
 
     def _name(self, where: str, holder: Mapping[str, Any], name: str) -> str:
-        """Return a text without surrounding whitespace; a blank text is an error."""
+        """Return a string without surrounding whitespace; a blank string is an error."""
         return trimmed(self._text(where, holder, name)) or self._refuse(f"{where}.{name} is blank")
 
     def _text(self, where: str, holder: Mapping[str, Any], name: str) -> str:
         value = holder.get(name)
         if not isinstance(value, str):
-            self._refuse(f"{where}.{name} is not a text")
+            self._refuse(f"{where}.{name} is not a string")
         return value
 
     def _forgive(self, what: str) -> None:
         self._forgiven[what] += 1
 
     def _warn(self) -> None:
-        """Log the faults for which the web UI would refuse the file."""
+        """Log the faults for which the web UI would reject the file."""
         if self._forgiven:
             faults = (what if count == 1 else f"{what} ({count} times)" for what, count in self._forgiven.items())
-            logger.warning("%s: the web UI would refuse to load it: %s", self._name_it(), "; ".join(faults))
+            logger.warning("%s: the web UI would not load it: %s", self._name_it(), "; ".join(faults))
 
     def _name_it(self) -> str:
         return self._source or "The workflow"

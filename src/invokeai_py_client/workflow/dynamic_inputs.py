@@ -1,4 +1,4 @@
-"""Inputs that the document describes itself, in addition to those of the node's template (`dynamicInputTemplates`).
+"""Inputs that are described in the document instead of the node's template (`dynamicInputTemplates`).
 
 A `call_saved_workflow` node has one for each input that the called workflow exposes. Its name is
 `saved_workflow_input::<node id>::<field name>`, with the node and field of the called workflow.
@@ -53,7 +53,7 @@ def is_called_input(node: Node, name: str) -> bool:
 
 
 def input_template(node: Node, template: NodeTemplate, name: str) -> InputTemplate | None:
-    """Return the template of an input: the one in the document, else the one of the node's type."""
+    """Return the template of an input: the one in the document if there is one, otherwise that of the node's type."""
     return dynamic_template(node, name) or template.inputs.get(name)
 
 
@@ -107,7 +107,7 @@ def _read(name: str, described: Mapping[str, Any]) -> InputTemplate:
         required=described.get("required") is True,
         default=described.get("default"),
         input=str(described.get("input") or "any"),
-        # Without a value, nothing is passed, and the called workflow runs with its own.
+        # Without a value, the called workflow uses its own.
         nullable=described.get("required") is not True,
         options=tuple(options) if isinstance(options, list) else (),
         option_labels={option: label for option, label in labels.items() if isinstance(label, str)}

@@ -20,7 +20,7 @@ class Edge:
 
     @property
     def is_collapsed(self) -> bool:
-        """Whether it only represents edges that a collapsed node hides, and carries no value."""
+        """Whether the edge only represents edges that a collapsed node hides, without carrying a value."""
         return not self.target_field
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Reads what the server writes into a PNG: the workflow, the graph, and the metadata."""
+"""Reads the workflow, the graph and the metadata that the server writes into PNG files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def embedded_workflow(content: bytes, source: str) -> str:
         raise WorkflowFileError(
             f"{source} does not contain a workflow.",
             source=source,
-            hint="InvokeAI stores it only in images that a workflow made, and image editors remove it.",
+            hint="InvokeAI only writes one into images that a workflow created, and image editors remove it.",
         )
     return text
 
 
 def embedded_texts(content: bytes, source: str) -> dict[str, str]:
-    """Return the JSON texts that InvokeAI has stored in a PNG: `workflow`, `graph` and `metadata`, as far as it has.
+    """Return the JSON texts that InvokeAI stored in a PNG: those of `workflow`, `graph` and `metadata` that it has.
 
     Args:
         content: the file.
@@ -54,9 +54,9 @@ def embedded_texts(content: bytes, source: str) -> dict[str, str]:
             found = dict(image.info)
     except (OSError, ValueError, SyntaxError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise WorkflowFileError(
-            f"{source} is not a whole PNG file: {error}.",
+            f"{source} is not a complete PNG file: {error}.",
             source=source,
-            hint="Give an image that InvokeAI made, unchanged.",
+            hint="Pass an unmodified image from InvokeAI.",
         ) from error
     return {
         str(name).removeprefix(_PREFIX): text

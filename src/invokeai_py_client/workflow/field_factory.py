@@ -1,4 +1,4 @@
-"""Makes the field for an input by its type; defines the fields for lists, generators and raw JSON."""
+"""Creates the field for an input by its type; defines the fields for lists, generators and raw JSON."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class GeneratorField(Field[Mapping[str, Any]]):
         try:
             generate(value, self.template.type.name.removesuffix("GeneratorField").lower())
         except ValueError as error:
-            self._refuse(value, f"a generator as the web UI writes it; here {error}")
+            self._refuse(value, f"a generator as the web UI writes it ({error})")
         read = generator(value)
         if read is UNSET:
             self._refuse(value, "a generator as the web UI writes it")
@@ -64,8 +64,8 @@ class ListField(Field[Any], Generic[T]):
     """A list of values of another field, such as a list of numbers or of images.
 
     Args:
-        item: a field of the type of one element.
-        allows_single: whether a single element may take the place of a list, as in `cfg_scale`.
+        item: a field of the element type.
+        allows_single: whether a single element is allowed instead of a list, as in `cfg_scale`.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ListField(Field[Any], Generic[T]):
     def _check(self, value: Any) -> list[T] | T:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
             if self._allows_single:
-                # Sent as it is: the server takes one or a list.
+                # Not wrapped in a list, as the server accepts both.
                 return self._item._check(value)
             self._refuse(value, f"a {self.type_name}")
         self._check_count(value)
@@ -101,7 +101,7 @@ class ListField(Field[Any], Generic[T]):
 
 
 class FloatOrListField(ListField[float]):
-    """A number, or a list with a number for each step, such as `cfg_scale`. It is an instance of `FloatField`, too."""
+    """A number, or a list with a number for each step, such as `cfg_scale`. Also an instance of `FloatField`."""
 
 
 FloatField.register(FloatOrListField)
@@ -114,7 +114,7 @@ class RawField(Field[Any]):
         try:
             return as_json(value)
         except ValueError as error:
-            self._refuse(value, f"what JSON can hold ({error})")
+            self._refuse(value, f"a JSON value ({error})")
 
 
 _FIELD_CLASSES: dict[str, type[Field[Any]]] = {
@@ -154,9 +154,9 @@ def field_for(
     Args:
         place: the node and input.
         template: the input's template.
-        initial: the value of the file.
+        initial: the value in the file.
         edges: the edges into the input.
-        terms: the words that the server knows for models.
+        terms: the bases and types of models that the server knows.
     """
     field_class = _field_class(template.type)
     field = field_class(place, template, initial, edges=edges)

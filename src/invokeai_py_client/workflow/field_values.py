@@ -74,7 +74,7 @@ class WorkflowFields:
 
     @cached_property
     def _dropped(self) -> Mapping[tuple[str, str], str]:
-        """Why the first invalid edge into each input is not valid."""
+        """The reason why the first invalid edge into each input is not valid."""
         found: dict[tuple[str, str], str] = {}
         for dropped in self.dropped_edges:
             found.setdefault((dropped.edge.target, dropped.edge.target_field), str(dropped))
@@ -82,7 +82,7 @@ class WorkflowFields:
 
     @cached_property
     def _targets(self) -> Mapping[str, set[tuple[str, str]]]:
-        """The inputs to which edges lead, by the id of the node that they leave."""
+        """The targets of the edges, by id of the source node."""
         found: dict[str, set[tuple[str, str]]] = {}
         for edge in self._kept[0]:
             found.setdefault(edge.source, set()).add((edge.target, edge.target_field))
@@ -109,7 +109,7 @@ class WorkflowFields:
         return self._dropped.get((node_id, name))
 
     def source_of(self, edge: Edge) -> str:
-        """Return the name of the node from which an edge brings a value, connectors apart, as errors show it."""
+        """Return the name of the node whose value an edge carries, behind connectors, for error messages."""
         node = self._definition.first_nodes[(self._origins.of(edge) or edge).source]
         return f"{node.label!r} ({node.type}, {node.id})" if node.label else f"{node.type} ({node.id})"
 
@@ -126,20 +126,20 @@ class WorkflowFields:
         return (node_id, name) in self._overridden
 
     def override(self, node_id: str, name: str, removed: bool) -> None:
-        """Remove the edges into an input, or bring them back."""
+        """Remove the edges into an input, or restore them."""
         if removed:
             self._overridden.add((node_id, name))
         else:
             self._overridden.discard((node_id, name))
 
     def is_cut_off(self, node_id: str) -> bool:
-        """Return whether values override all edges that leave a node; False if it has none."""
+        """Return whether values override all edges from a node; False if it has none."""
         fed = self._targets.get(node_id, set()) if self._overridden else set()
         return bool(fed) and self._overridden.issuperset(fed)
 
     def inputs_of(self, node: Node) -> Mapping[str, Mapping[str, Any]]:
         """Return the inputs of a node in the document, updated to the server's version of its type."""
-        # By the node, not by its id, which another node may have too.
+        # Keyed by object, as ids may repeat.
         inputs = self._inputs.get(id(node))
         if inputs is None:
             template = self._templates.get(node.type)
@@ -152,7 +152,7 @@ class WorkflowFields:
         return inputs
 
     def names_of(self, node: Node) -> Sequence[str]:
-        """Return the names of a node's inputs: those in the document, then the others of its type."""
+        """Return the names of a node's inputs: those in the document, then further ones of its type."""
         template = self._templates.get(node.type)
         return [*dict.fromkeys([*self.inputs_of(node), *(() if template is None else template.inputs)])]
 
@@ -174,14 +174,14 @@ class WorkflowFields:
             field = self._make(node_id, name)
         if field is None:
             return None
-        # Atomic: the caller's thread and the engine may both make the field, and must get the same one.
+        # `setdefault` is atomic: the caller's thread and the engine must get the same object.
         return self._fields.setdefault((node_id, name), field)
 
     def batched(self, edge: Edge) -> Field[Any] | None:
-        """Return the field into which an edge from a batch node brings items.
+        """Return the field that an edge from a batch node feeds.
 
-        None where the server has no place for them: a connector, or an input that the node's type does not have, such
-        as one of a called workflow.
+        None if the server cannot set it: if the edge leads to a connector, or to an input that the node's type does not
+        have, such as one of a called workflow.
         """
         node = self._definition.nodes[edge.target]
         template = self._templates.get(node.type) if node.kind == "invocation" else None
@@ -208,7 +208,7 @@ class WorkflowFields:
         return field
 
     def _holder(self, node_id: str, name: str) -> Node | None:
-        """Return the node that has an input: the one that runs, else the first with this id, which forms refer to."""
+        """Return the node that has an input: the one that runs, otherwise the first with the id, for forms."""
         for nodes in (self._definition.nodes, self._definition.first_invocations):
             node = nodes.get(node_id)
             if node is not None and node.kind == "invocation" and name in self.inputs_of(node):
@@ -216,7 +216,7 @@ class WorkflowFields:
         return None
 
     def given(self, node_id: str, name: str) -> Mapping[str, Any]:
-        """Return an input as the document has it, {} if it is not there."""
+        """Return an input as it is in the document, {} if it is missing."""
         node = self._holder(node_id, name)
         return {} if node is None else self.inputs_of(node)[name]
 
@@ -233,12 +233,12 @@ class WorkflowFields:
         return FieldPlace(node.id, node.type, node.label, name, str(label))
 
     def fault_of(self, node_id: str, name: str) -> str | None:
-        """Return what is wrong with the value of an input, None if nothing is; see `Field.fault`."""
+        """Return why the value of an input is invalid, None if it is valid; see `Field.fault`."""
         made = self._fields.get((node_id, name))
         if made is not None and made.is_changed:
             return made.fault()
         if (node_id, name) not in self._faults:
-            # What the file holds does not change. Most inputs hold nothing that could be wrong.
+            # Cached, as the file does not change. Most inputs do not have a value that could be invalid.
             has_value = self.given(node_id, name).get("value", UNSET) is not UNSET
             has_value = has_value or (node_id, name) in self._definition.saved_models
             field = made or self._make(node_id, name) if has_value else None
@@ -246,17 +246,17 @@ class WorkflowFields:
         return self._faults[node_id, name]
 
     def value_of(self, node_id: str, name: str, given: Mapping[str, Any]) -> Any:
-        """Return the current value of an input: that of its field if there is one, else that of the document."""
+        """Return the current value of an input: that of its field if there is one, otherwise that in the document."""
         field = self._fields.get((node_id, name))
         if field is None:
             return given.get("value", UNSET)
-        # Where ids repeat, the field is of one of the nodes only.
+        # If ids repeat, the field belongs to only one of the nodes.
         held = self.given(node_id, name)
         return field.raw if held is given or not (held or given) else given.get("value", UNSET)
 
     def made(self) -> Iterator[Field[Any]]:
         """Yield the fields that were created so far; only these can differ from the document."""
-        # A copy: another thread may ask for a further field meanwhile.
+        # A copy, as another thread may create further fields at the same time.
         yield from [*self._fields.values()]
 
     def changed(self) -> Iterator[tuple[str, str, Any]]:
@@ -287,12 +287,12 @@ def _as_loaded(node: Node, given: Mapping[str, Any], terms: ModelTerms) -> Mappi
     raw = given.get("value", UNSET)
     value = UNSET
     if node.type == "image_generator" and isinstance(raw, Mapping) and raw.get("type") is not None:
-        # By its shape alone the web UI reads this value as a board, and then refuses to run what it saved itself.
+        # By its shape, the web UI reads this value as a board, and then does not run its own file.
         value = board_images(raw)
     if value is UNSET:
         value = saved_value(raw, terms)
     if value is UNSET and raw is not UNSET and node.type in NODES_WITH_EXTRA_INPUTS:
-        # These carry whatever metadata there is.
+        # These inputs hold arbitrary metadata.
         value = as_javascript(raw)
     if value is UNSET:
         return {part: said for part, said in given.items() if part != "value"}

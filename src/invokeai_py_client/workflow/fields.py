@@ -1,6 +1,6 @@
 """Typed input fields, which check a value against the node's template when it is assigned.
 
-The value of a file is kept as it is, valid or not, until another one is assigned.
+The value in the file is kept, whether or not it is valid, until another one is assigned.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 14_000
-"""Of an integer: Python writes no more than 4,300 digits."""
+"""The maximum size of an integer: Python does not convert more than 4,300 digits to text."""
 
 
 class Unset:
-    """The value of an input that has none."""
+    """The type of UNSET, which stands for the value of an input without a value."""
 
     def __repr__(self) -> str:
         return "UNSET"
@@ -59,22 +59,22 @@ class FieldPlace:
 
 
 class InputEdges(Protocol):
-    """The edges of one handle's workflow, as fields need them."""
+    """The part of `WorkflowFields` that fields need: the edges."""
 
     def into(self, node_id: str, name: str) -> Sequence[Edge]:
         """Return the edges that feed an input."""
         ...
 
     def source_of(self, edge: Edge) -> str:
-        """Return the name of the node that an edge leaves, as errors show it."""
+        """Return the name of the source node of an edge, for error messages."""
         ...
 
     def is_overridden(self, node_id: str, name: str) -> bool:
-        """Return whether the edges into an input were removed in favour of its value."""
+        """Return whether the edges into an input were removed, so that its own value is used."""
         ...
 
     def override(self, node_id: str, name: str, removed: bool) -> None:
-        """Remove the edges into an input, or bring them back."""
+        """Remove the edges into an input, or restore them."""
         ...
 
 
@@ -83,9 +83,9 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     Args:
         place: the place of the field.
-        template: the server's description of it.
+        template: the server's description of the input.
         initial: the value in the file; UNSET if there is none.
-        edges: the workflow's edges; None for a field outside a workflow, which no edge feeds.
+        edges: the workflow's edges; None for a field outside of a workflow.
     """
 
     place: FieldPlace
@@ -98,11 +98,11 @@ class Field(FixedAttributes, ABC, Generic[T]):
         self.template = template
         self._edges = edges
         self._initial = initial
-        # A copy: a document is shared by many handles, and what it holds may be a list that a user appends to.
+        # A copy, as handles share a document, and users may append to a list.
         self._value: Any = copied(initial)
 
     def _copy_among(self, edges: InputEdges) -> Self:
-        """Return a copy with the value as it is now, among these edges."""
+        """Return a copy with the current value, for other edges."""
         twin = copy.copy(self)
         twin._edges = edges
         twin._value = copied(self._value)
@@ -110,14 +110,14 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The value that would be sent, None where there is none.
+        """The value that would be sent; None if there is none.
 
-        None can be assigned too: it empties an input that may be null, brings back the file's value of one that has a
-        default, and is refused by one that the node requires.
+        Assigning None clears an input that may be null, restores the file's value of an input with a default, and is an
+        error for an input that the node requires.
 
         Raises:
             InputConnectedError: on assignment, if an edge feeds the field; `set` can override it.
-            InputValueError: on assignment, if the template does not allow the value; the field keeps what it had.
+            InputValueError: on assignment, if the template does not allow the value. The field keeps its value.
         """
         return None if self._value is UNSET else self._value
 
@@ -130,18 +130,18 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
         Args:
             value: the value, or None, as for `value`.
-            override_edge: remove the edges that feed the input, in what this handle submits. `reset` restores them.
+            override_edge: remove the edges that feed the input from this handle's submissions. `reset` restores them.
 
         Raises:
             InputConnectedError: an edge feeds the field, and `override_edge` is False.
-            InputValueError: the template does not allow the value; the field keeps what it had.
+            InputValueError: the template does not allow the value. The field keeps its value.
         """
         feeding = self._feeding()
         if feeding and not override_edge:
             source = "" if self._edges is None else self._edges.source_of(feeding[0])
             raise InputConnectedError(
-                f"{self.place} takes its value from {source}, over the edge {feeding[0]}; a value of its own would not "
-                "be used.",
+                f"{self.place} takes its value from {source}, through the edge {feeding[0]}, so its own value would be "
+                "ignored.",
                 node_id=self.place.node_id,
                 node_type=self.place.node_type,
                 field=self.place.name,
@@ -161,7 +161,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
             self._edges.override(self.place.node_id, self.place.name, removed=True)
 
     def checked(self, value: Any) -> T:
-        """Return a value in the form that is sent. The field keeps the value that it has.
+        """Validate a value, and return it in the form that is sent. The field is not changed.
 
         Raises:
             InputValueError: the template does not allow the value.
@@ -170,7 +170,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @property
     def edge(self) -> Edge | None:
-        """The edge that feeds the field, None where it uses its own value."""
+        """The edge that feeds the field; None if the field uses its own value."""
         feeding = self._feeding()
         return feeding[0] if feeding else None
 
@@ -183,33 +183,33 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @property
     def raw(self) -> Any:
-        """The value as it would be sent, UNSET where nothing would be."""
+        """The value as it would be sent; UNSET if nothing would be sent."""
         return self._value
 
     @property
     def type_name(self) -> str:
-        """The type of its values, as the server names it, such as `IntegerField`."""
+        """The server's name for the type of the values, such as `IntegerField`."""
         return str(self.template.type)
 
     @property
     def is_set(self) -> bool:
-        """Whether it has a value."""
+        """Whether the field has a value."""
         return self._value is not UNSET and self._value is not None
 
     @property
     def is_changed(self) -> bool:
-        """Whether its value differs from the file's, or replaces an edge of the file."""
-        # Without the types, True would be 1.
+        """Whether the value differs from the one in the file, or overrides an edge."""
+        # Compares types as well, because True == 1.
         return type(self._value) is not type(self._initial) or self._value != self._initial or self._is_edge_overridden
 
     def reset(self) -> None:
-        """Restore the value of the file, and its edge if that was overridden."""
+        """Restore the value in the file, and the edge if it was overridden."""
         self._value = copied(self._initial)
         if self._edges is not None:
             self._edges.override(self.place.node_id, self.place.name, removed=False)
 
     def snapshot(self) -> tuple[Any, bool]:
-        """Return what `restore` takes to undo later assignments."""
+        """Return the state for `restore`, to undo later assignments."""
         return self._value, self._is_edge_overridden
 
     def restore(self, state: tuple[Any, bool]) -> None:
@@ -221,8 +221,8 @@ class Field(FixedAttributes, ABC, Generic[T]):
     def fault(self) -> str | None:
         """Return why the server would not accept the value; None if it would, or if there is no value.
 
-        This finds faults in values of the file; assigned values were checked when they were assigned. A value that the
-        server converts, such as a number for a text, is not a fault.
+        This finds faults in the values of a file, as assigned values are checked on assignment. Values that the server
+        converts, such as a number for a string, are not faults.
         """
         if not self.is_set or self.template.input == "connection":
             return None
@@ -234,7 +234,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
         )
 
     def refusal_of(self, value: Any) -> InputValueError | None:
-        """Return the error for a value that the server would not accept in this input as it is, None if it would."""
+        """Return the error for a value that the server would not accept in this input; None if it would."""
         try:
             self._check_sendable(value)
         except InputValueError as error:
@@ -243,7 +243,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
 
     @abstractmethod
     def _check(self, value: Any) -> T:
-        """Return the value in the form that is sent, or raise an InputValueError."""
+        """Return the value in the form that is sent; raise an InputValueError if it is not allowed."""
 
     def _check_sendable(self, value: Any) -> None:
         """Raise an InputValueError for a value that the server would not accept."""
@@ -257,7 +257,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
             field=self.place.name,
             value=value,
             expected=wants,
-            hint="The input keeps the value that it had.",
+            hint="The input keeps its value.",
         )
 
     def __repr__(self) -> str:
@@ -271,7 +271,7 @@ class IntegerField(Field[int]):
         return _integer(self, value)
 
     def _check_sendable(self, value: Any) -> None:
-        # The server takes true for 1.
+        # The server accepts true for 1.
         _integer(self, int(value) if isinstance(value, bool) else value)
 
 
@@ -312,7 +312,7 @@ class EnumField(Field[str]):
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """The values that it can have."""
+        """The allowed values."""
         return self.template.options
 
     def _check(self, value: Any) -> str:
@@ -325,7 +325,7 @@ class EnumField(Field[str]):
         return by_label[value]
 
     def _check_sendable(self, value: Any) -> None:
-        # The label of an option is translated on assignment only.
+        # Labels of options are only converted on assignment, not in a file.
         if self.options and value not in self.options:
             self._refuse(value, self._choices)
 
@@ -339,7 +339,7 @@ class SchedulerField(EnumField):
 
     @staticmethod
     def normalize_alias(name: str) -> str:
-        """Return the server's name of a scheduler for a name that other programs use.
+        """Convert a scheduler name of another program to the server's name.
 
         Example:
             >>> SchedulerField.normalize_alias("Euler Ancestral")
@@ -375,9 +375,9 @@ class ColorField(Field[Mapping[str, int]]):
 
 
 class BoundingBoxField(Field[Mapping[str, Any]]):
-    """A box in pixels as `{"x_min", "x_max", "y_min", "y_max"}`, and a `score` of 0 to 1 if it has one.
+    """A box in pixels as `{"x_min", "x_max", "y_min", "y_max"}`, and optionally a `score` of 0 to 1.
 
-    Accepts a tuple of (x_min, y_min, x_max, y_max), the order that Pillow has.
+    Accepts a tuple of (x_min, y_min, x_max, y_max), in the same order as Pillow.
     """
 
     def _check(self, value: Any) -> Mapping[str, Any]:
@@ -393,7 +393,7 @@ class BoundingBoxField(Field[Mapping[str, Any]]):
             self._refuse(value, wants)
         parts = [_whole(part) for part in parts]
         if parts[0] > parts[2] or parts[1] > parts[3]:
-            self._refuse(value, f"{wants}, the least before the greatest")
+            self._refuse(value, f"{wants}, with each minimum below its maximum")
         if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
             self._refuse(value, f"{wants}, with a score of 0 to 1")
         return {**dict(zip(sides, parts, strict=True)), "score": score}
@@ -408,7 +408,7 @@ def _integer(field: Field[Any], value: Any) -> int:
 
 
 def _whole(value: Any) -> int | None:
-    """Convert a whole number, such as 512, 512.0 or a number of numpy, to an int; None if it is not one."""
+    """Convert a whole number, such as 512, 512.0 or a numpy number, to an int; None if it is not one."""
     value = _plain(value)
     if isinstance(value, bool | str | bytes):
         return None
@@ -417,7 +417,7 @@ def _whole(value: Any) -> int | None:
     try:
         if isinstance(value, SupportsIndex):
             return operator.index(value)
-        # Arrays and decimals have no `is_integer`, or not one that takes no argument.
+        # Arrays and decimals lack `is_integer()`.
         return int(value) if value.is_integer() is True else None
     except (TypeError, ValueError, AttributeError, OverflowError):
         return None
@@ -434,7 +434,7 @@ def _float(field: Field[Any], value: Any) -> float:
     if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
         field._refuse(value, f"a number{bounds(field.template)}")
     try:
-        # A whole number stays one: 7 is sent as 7, as the web UI would.
+        # An int stays an int: like the web UI, send 7 as 7.
         number = value if isinstance(value, int) else float(value)
         finite = math.isfinite(number)
     except (OverflowError, ValueError, TypeError):
@@ -460,7 +460,7 @@ def _string(field: Field[Any], value: Any) -> str:
     low, high = field.template.min_length or 0, field.template.max_length
     if len(value) < low or (high is not None and len(value) > high):
         field._refuse(value, f"text of {low} to {'any number of' if high is None else high} characters")
-    # A text of a class of its own, such as a member of an enumeration, may show itself as another text.
+    # A subclass of str, such as an enum member, may override `__str__`.
     return str.__str__(value)
 
 
@@ -481,24 +481,24 @@ def _is_multiple(number: float, step: float) -> bool:
     if isinstance(number, int) and isinstance(step, int):
         return number % step == 0
     try:
-        # What the server allows, and what rounding may add: the float that is closest to a multiple is one.
+        # The server's tolerance, or the precision of a float if that is larger.
         return abs(number - round(number / step) * step) <= max(1e-9, abs(number) * sys.float_info.epsilon)
     except OverflowError:
         return False
 
 
 def shortened(value: object) -> str:
-    """Return a value as messages show it, in at most 80 characters."""
+    """Return the repr of a value for messages, in at most 80 characters."""
     try:
         shown = repr(value)
     except ValueError:
-        # Python writes no integer of more than 4,300 digits.
-        return f"{type(value).__name__} of more digits than can be shown"
+        # Python does not convert integers of more than 4,300 digits to text.
+        return f"{type(value).__name__} with too many digits to show"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def bounds(limits: InputTemplate) -> str:
-    """Return the bounds of a number in words, after a space; "" if there are none."""
+    """Return the bounds of a number in words, with a leading space; "" if there are none."""
     words = [
         f"{relation} {bound if isinstance(bound, int) else format(bound, '.12g')}"
         for relation, bound in (

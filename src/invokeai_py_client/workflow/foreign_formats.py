@@ -1,4 +1,4 @@
-"""Recognizes JSON that is often given in place of a workflow, so that the error can say what to do with it."""
+"""Recognizes JSON in other formats that is often passed as a workflow, so that the error can say what to do with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def what_else(document: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-_NOT_CONVERTED = "InvokeAI cannot run it: build the workflow anew in InvokeAI's web UI, and download it there."
+_NOT_CONVERTED = "InvokeAI cannot run it: rebuild the workflow in InvokeAI's web UI, and download it there."
 
 
 def _comfyui_prompt(document: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -73,4 +73,4 @@ def _record(document: Mapping[str, Any]) -> tuple[str, str] | None:
     if "nodes" in document or not inner or not isinstance(inner, Mapping | str):
         return None
     way = "from_json" if isinstance(inner, str) else "from_dict"
-    return "a record that holds a workflow", f"Load what is under its 'workflow': WorkflowDefinition.{way}(...)."
+    return "a record that contains a workflow", f"Load its 'workflow': WorkflowDefinition.{way}(...)."

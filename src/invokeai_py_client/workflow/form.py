@@ -22,7 +22,7 @@ from invokeai_py_client.workflow.value_readers import (
 )
 
 MAX_SHOWN = 10_000
-"""The maximum number of fields of a form. Containers that contain others twice multiply."""
+"""The maximum number of fields of a form, as containers that are nested repeatedly multiply their fields."""
 
 field_identifier = object_of(nodeId=name, fieldName=name)
 
@@ -85,12 +85,12 @@ class Form(NamedTuple):
         return len(self.elements) == 1 and not root["data"]["children"]
 
     def fields(self) -> Iterator[tuple[str, str]]:
-        """Yield (node id, field name) of the inputs that the form shows, depth first; repeated ones repeatedly."""
+        """Yield (node id, field name) of the inputs that the form shows, depth first. Inputs may repeat."""
         for data in islice(self._walk(), MAX_SHOWN):
             yield data["fieldIdentifier"]["nodeId"], data["fieldIdentifier"]["fieldName"]
 
     def settings(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Return what the form says of its inputs beyond their templates: bounds, or the choices of a dropdown."""
+        """Return the form's settings for its inputs, which narrow their templates: bounds, or choices of a dropdown."""
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         for data in islice(self._walk(), MAX_SHOWN):
             place = (data["fieldIdentifier"]["nodeId"], data["fieldIdentifier"]["fieldName"])

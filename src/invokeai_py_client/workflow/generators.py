@@ -17,7 +17,7 @@ from invokeai_py_client.workflow.json_values import as_double
 from invokeai_py_client.workflow.value_readers import integer, number, trimmed
 
 MOST_VALUES = 1_000_000
-"""The maximum number of values of a generator; more would not fit into a queue."""
+"""The maximum number of values of a generator. More would not fit into a queue."""
 
 _JS_FLOAT = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _JS_INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -25,7 +25,7 @@ _IMAGE_CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user
 
 
 class DynamicPrompts(NamedTuple):
-    """Prompts that the server makes of a template such as `a {cute|ferocious} cat`."""
+    """Prompts that the server expands from a template such as `a {cute|ferocious} cat`."""
 
     prompt: str
     max_prompts: int
@@ -34,7 +34,7 @@ class DynamicPrompts(NamedTuple):
 
 
 class BoardImages(NamedTuple):
-    """The images of a board, by their categories."""
+    """The images of a board in some categories."""
 
     board_id: str
     categories: tuple[str, ...]
@@ -51,10 +51,10 @@ def generate(value: Any, kind: str = "") -> list[Any] | ServerGenerator:
         kind: The expected kind: `float`, `integer`, `string` or `image`; any if it is empty.
 
     Returns:
-        The list of values, or a description of what to request from the server. A number that is too large is None.
+        The list of values, or a description of the request to the server. A number that is too large is None.
 
     Raises:
-        ValueError: It is not a generator of the kind, or its parts are of the wrong type.
+        ValueError: It is not a generator of the kind, or one of its parts has the wrong type.
     """
     if not isinstance(value, Mapping):
         raise ValueError("it has no value")
@@ -76,19 +76,19 @@ class _Parts:
     def number(self, name: str, default: float) -> float:
         value = number(self._value.get(name, default))
         if value is UNSET:
-            raise ValueError(f"{name!r} is not a number but {self._value.get(name)!r:.80}")
+            raise ValueError(f"{name!r} must be a number, got {self._value.get(name)!r:.80}")
         return float(value)
 
     def integer(self, name: str, default: int) -> int:
         value = integer(self._value.get(name, default))
         if value is UNSET:
-            raise ValueError(f"{name!r} is not a whole number but {self._value.get(name)!r:.80}")
+            raise ValueError(f"{name!r} must be a whole number, got {self._value.get(name)!r:.80}")
         return int(value)
 
     def count(self, name: str = "count") -> int:
         count = self.integer(name, 10)
         if count > MOST_VALUES:
-            raise ValueError(f"{count} values are more than {MOST_VALUES}")
+            raise ValueError(f"it has {count} values, more than {MOST_VALUES}")
         return max(0, count)
 
     def seed(self) -> int | None:
@@ -97,14 +97,14 @@ class _Parts:
     def text(self, name: str, default: str) -> str:
         value = self._value.get(name, default)
         if not isinstance(value, str):
-            raise ValueError(f"{name!r} is not a text but {value!r:.80}")
+            raise ValueError(f"{name!r} must be a string, got {value!r:.80}")
         return value
 
     def optional_text(self, name: str) -> str | None:
         return None if self._value.get(name) is None else self.text(name, "")
 
     def stored(self) -> list[Any] | None:
-        """Return the values that an older web UI saved with the generator; today's still uses them."""
+        """Return the values that an older web UI saved with the generator, which the current one still uses."""
         values = self._value.get("values")
         return values if isinstance(values, list) else None
 
@@ -127,7 +127,7 @@ def _integer_sequence(parts: _Parts) -> list[Any]:
 
 
 def _sequence(start: float, step: float, count: int) -> list[Any]:
-    # In floats even where both are integers, as JavaScript has no others.
+    # In floats even if both are integers, as JavaScript only has floats.
     return [_as_sent(float(start) + float(place) * float(step)) for place in range(count if step else 1)]
 
 
@@ -198,7 +198,7 @@ def _board(parts: _Parts) -> list[Any] | ServerGenerator:
 
 
 def _split(text: str, parts: _Parts) -> list[str]:
-    """Split as the web UI does: what to split on may be written with escapes, such as a line's end."""
+    """Split text as the web UI does. The separator may contain escapes, such as that for a newline."""
     written = parts.text("splitOn", ",")
     if not written:
         return [text]
@@ -213,8 +213,8 @@ def _random(seed: int | None) -> Callable[[], float]:
     """Return a function that draws numbers from 0 to below 1, by the web UI's Mersenne Twister with a 32-bit seed."""
     if seed is None:
         return random.random
-    # Python's generator is the same, but spreads its seed otherwise; so its state is set to what the plain seeding
-    # of the reference implementation gives.
+    # Python has the same generator, but initializes it differently from a seed. So its state is set as the reference
+    # implementation initializes it.
     state = [seed & 0xFFFFFFFF]
     for place in range(1, 624):
         state.append((1812433253 * (state[-1] ^ (state[-1] >> 30)) + place) & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""Builds the graph of a document and its values, as the web UI does (`buildNodesGraph.ts`)."""
+"""Builds the graph from a document and its values, as the web UI does (`buildNodesGraph.ts`)."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def build_graph(
     *,
     default_board: str | None = None,
 ) -> BuiltGraph:
-    """Build the graph that runs a workflow with the values that its fields have.
+    """Build the graph that runs a workflow with the values of its fields.
 
     Args:
         definition: the document.
         templates: the server's node templates.
         fields: the values.
-        edges: those of the document's edges that hold, as `kept_edges` finds them.
-        default_board: the id of the board that `auto` means; None for no board.
+        edges: the valid edges of the document, as returned by `kept_edges`.
+        default_board: the id of the board that `auto` stands for; None for no board.
 
     Returns:
         The graph as `enqueue_batch` takes it, with `nodes` and `edges`.
@@ -57,13 +57,13 @@ def build_graph(
         if is_executable(node):
             runs.add(node.id)
             if node.type not in templates:
-                warnings.append(f"node {node.id!r} is left out: the server has no node type {node.type!r}")
+                warnings.append(f"the node {node.id!r} is ignored: the server has no node type {node.type!r}")
                 continue
             nodes[node.id] = _graph_node(node, templates, fields, added.get(id(node), ()), default_board, warnings)
     wires = []
     for edge in _flattened(edges, definition, runs):
         if edge.source in nodes and edge.target in nodes:
-            # What an edge feeds has no value of its own: the server would check it although it is not used.
+            # An input with an edge is sent without a value, which the server would check although it is not used.
             nodes[edge.target].pop(edge.target_field, None)
             if nodes[edge.target]["type"] == CALL_NODE:
                 nodes[edge.target]["workflow_inputs"].pop(edge.target_field, None)
@@ -84,7 +84,7 @@ def is_executable(node: Node) -> bool:
 def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[str, Any]:
     """Return the document with the current values of its fields, to be stored with the images.
 
-    Edges that values override are left out, so that the workflow of an image runs as it did.
+    Edges that values override are left out, so that loading the workflow of an image gives the same result.
     """
     document = definition.to_dict()
     document["edges"] = [
@@ -92,7 +92,7 @@ def with_values(definition: WorkflowDefinition, fields: WorkflowFields) -> dict[
         for written, edge in zip(document["edges"], definition.edges, strict=True)
         if not fields.is_overridden(edge.target, edge.target_field)
     ]
-    # An embedded workflow has no id: it is no longer the library's.
+    # The id is that of the library's workflow, which this one may differ from.
     document.pop("id", None)
     nodes = {node["id"]: node for node in document["nodes"] if node["type"] == "invocation"}
     for node_id, name, value in fields.changed():
@@ -115,17 +115,17 @@ def _graph_node(
     template = templates[node.type]
     if needs_update(node, template) and not may_update(node, template):
         warnings.append(
-            f"node {node.id!r} ({node.type}) is of version {node.version}, the server's of {template.version}: "
-            "it is sent as it is, and may not mean the same any more"
+            f"the node {node.id!r} ({node.type}) has version {node.version}, the server has {template.version}: "
+            "it is sent unchanged, and may have a different effect"
         )
     values: dict[str, Any] = {}
     saved: dict[str, Any] = {}
     for name, given in (*fields.inputs_of(node).items(), *((name, _NO_INPUT) for name in added)):
-        # A copy: the sender may change the graph, but not the document and the fields.
+        # A copy, as the caller may modify the graph.
         value = copied(fields.value_of(node.id, name, given))
         known = input_template(node, template, name)
         if is_called_input(node, name):
-            # The server overrides what the called workflow has saved with whatever is here, null included.
+            # Any value, including null, would override the value in the called workflow.
             if value is not UNSET:
                 saved[name] = value
         elif node.type == CALL_NODE and name == "workflow_inputs":
@@ -134,7 +134,7 @@ def _graph_node(
             if node.type in NODES_WITH_EXTRA_INPUTS and value is not UNSET:
                 values[name] = value
             else:
-                warnings.append(f"input {name!r} of node {node.id!r} is left out: a {node.type} has none of that name")
+                warnings.append(f"the input {name!r} of node {node.id!r} is ignored: a {node.type} does not have it")
         elif known.type.name == "BoardField":
             values[name] = _board(value, default_board)
         elif value is not UNSET:
@@ -159,7 +159,7 @@ def _board(value: Any, default_board: str | None) -> Any:
 
 
 def _flattened(edges: Sequence[Edge], definition: WorkflowDefinition, runs: Collection[str]) -> list[Edge]:
-    """Return the edges between nodes that run, each once: one from a connector comes from what feeds the chain."""
+    """Return the edges between nodes that run, without duplicates. Chains of connectors become direct edges."""
     flat: dict[Edge, None] = {}
     origins = Origins(definition.first_nodes, edges)
     for edge in edges:

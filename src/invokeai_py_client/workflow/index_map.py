@@ -1,4 +1,4 @@
-"""Files with the index of each input, from which a script can tell later what has changed."""
+"""Files with the index of each input, by which a script can later find out what has changed."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class MappedInput:
 
 @dataclass(frozen=True, slots=True)
 class IndexMapChanges(ReadsAsMapping):
-    """The differences between the inputs and an index map; false if there are none.
+    """The differences between the inputs and an index map. False in a boolean context if there are none.
 
-    `moved` and `changed` hold (as it was, as it is); an input is the same as long as its node and field are. `changed`
-    ones have another label or type, and `unchanged` ones the same index.
+    An input is identified by its node and field. `moved` and `changed` contain (before, now) pairs: `moved` inputs have
+    another index, `changed` ones another label or type. `unchanged` inputs have the same index.
 
-    As a mapping it is the report of client 1.1: `unchanged`, `moved`, `missing` and `new`, with the labels and indices
+    As a mapping, it is the report of client 1.1: `unchanged`, `moved`, `missing` and `new`, with the labels and indices
     of inputs.
     """
 
@@ -94,7 +94,7 @@ def save_index_map(path: str | os.PathLike[str], name: str, inputs: Iterable[Wor
 
 
 def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInput]) -> IndexMapChanges:
-    """Compare inputs with a map that was saved.
+    """Compare inputs with a saved map.
 
     Raises:
         WorkflowFileError: the file cannot be read, or is not an index map.
@@ -102,7 +102,7 @@ def compare_index_map(path: str | os.PathLike[str], inputs: Iterable[WorkflowInp
     before, now = _by_place(_load(path)), _by_place(map(_mapped, inputs))
     pairs: list[tuple[MappedInput | None, MappedInput | None]] = []
     for place in {**before, **now}:
-        # A form may show one input more than once.
+        # A form may show an input more than once.
         was, entries = before.get(place, {}), now.get(place, {})
         pairs += [(was[index], entries[index]) for index in was if index in entries]
         pairs += itertools.zip_longest(
@@ -149,5 +149,5 @@ def _load(path: str | os.PathLike[str]) -> list[MappedInput]:
         raise WorkflowFileError(
             f"{source!r} is not an index map of inputs: {error}.",
             source=source,
-            hint="Give a file that export_input_index_map() wrote.",
+            hint="Pass a file that export_input_index_map() wrote.",
         ) from error

@@ -19,7 +19,7 @@ _WIDEST = 48
 
 @dataclass(frozen=True, slots=True)
 class InputTable:
-    """A table of inputs; as text by `str`, and as HTML in a notebook."""
+    """A table of inputs: text with `str`, HTML in a notebook."""
 
     rows: Sequence[tuple[str, ...]]
     title: str = ""
@@ -44,7 +44,7 @@ def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:
 
     Args:
         inputs: the inputs.
-        title: stands above the table in a notebook.
+        title: the title above the table in a notebook.
     """
     entries = [*inputs]
     labels = Counter(entry.label for entry in entries)
@@ -60,10 +60,10 @@ def input_table(inputs: Iterable[WorkflowInput], title: str = "") -> InputTable:
 
 
 def show(table: InputTable) -> None:
-    """Display a table in a notebook, else print it; characters that stdout cannot encode are escaped."""
+    """Display a table in a notebook, or print it, with characters that stdout cannot encode escaped."""
     if output.show(table) is None:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        # Before the table is laid out: an escape is wider than what it stands for.
+        # Before the layout, as an escape is wider than its character.
         rows = [tuple(cell.encode(encoding, "backslashreplace").decode(encoding) for cell in row) for row in table.rows]
         print(InputTable(rows))
 
@@ -90,7 +90,7 @@ def _current(entry: WorkflowInput) -> str:
 
 
 def takes(entry: WorkflowInput) -> str:
-    """Return the choices, the range or the models that an input takes; "" if its type says all."""
+    """Return the choices, the range or the models that an input accepts; "" if its type says everything."""
     field = entry.field
     if isinstance(field, ModelField):
         parts = (("base", field.bases), ("type", field.types))

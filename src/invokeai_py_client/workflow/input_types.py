@@ -1,4 +1,4 @@
-"""The types of what inputs take, for annotations; images, videos and boards are among those of the repositories."""
+"""Types for the values of inputs. Those for images, videos and boards are in `repositories/arguments.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class HasModelIdentity(Protocol):
-    """A model's record."""
+    """A record of a model."""
 
     @property
     def key(self) -> str:
@@ -38,7 +38,7 @@ class HasModelIdentity(Protocol):
 ModelLike = str | HasModelIdentity | Mapping[str, Any]
 """An installed model: its key, hash or name, its record, or a mapping with key, hash, name, base and type.
 
-Where an input takes LoRAs, also a mapping with `lora`, a model, and `weight`.
+An input for LoRAs also accepts a mapping with `lora`, which is a model, and `weight`.
 """
 
 ColorLike = str | Sequence[int] | Mapping[str, int]

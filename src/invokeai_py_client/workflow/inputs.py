@@ -20,15 +20,15 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 T = TypeVar("T")
 
 InputKey = int | str | tuple[str, str]
-"""How an input is named: by index, label, or (node id, label or type, field name)."""
+"""A key of an input: its index, its label, or (node id, label or type, field name)."""
 
 
 @dataclass(slots=True)
 class WorkflowInput(FixedAttributes):
-    """An input of the workflow; setting `value` sets its field's.
+    """An input of the workflow; setting `value` sets the value of its field.
 
-    `label` is what the web UI shows: the input's own label, else its template's title. `index` is its place in the
-    form, None for an input that the form does not show.
+    `label` is the label in the web UI: that of the input, or the title in its template. `index` is the position in the
+    form; None for an input that the form does not show.
     """
 
     index: int | None
@@ -38,10 +38,10 @@ class WorkflowInput(FixedAttributes):
 
     @property
     def value(self) -> Any:
-        """The field's value; assigning one checks it.
+        """The value of the field. An assigned value is checked.
 
-        None empties an input that may be null, brings back the file's value of one that has a default, and is refused
-        by one that the node requires.
+        Assigning None clears an input that may be null, restores the file's value of an input with a default, and is an
+        error for an input that the node requires.
         """
         return self.field.value
 
@@ -54,11 +54,11 @@ class WorkflowInput(FixedAttributes):
 
         Args:
             value: the value, or None, as for `value`.
-            override_edge: remove the edges that feed the input, in what this handle submits.
+            override_edge: remove the edges that feed the input from this handle's submissions.
 
         Raises:
             InputConnectedError: an edge feeds the input, and `override_edge` is False.
-            InputValueError: the template does not allow the value; the input keeps what it had.
+            InputValueError: the template does not allow the value. The input keeps its value.
 
         Example:
             >>> wf.inputs["noise", "seed"].set(7, override_edge=True)
@@ -67,37 +67,37 @@ class WorkflowInput(FixedAttributes):
 
     @property
     def edge(self) -> Edge | None:
-        """The edge that feeds the input, None where it uses its own value."""
+        """The edge that feeds the input; None if the input uses its own value."""
         return self.field.edge
 
     @property
     def node_id(self) -> str:
-        """The id of its node."""
+        """The id of the input's node."""
         return self.field.place.node_id
 
     @property
     def field_name(self) -> str:
-        """Its name on its node."""
+        """The name of the input on its node."""
         return self.field.place.name
 
     @property
     def node_name(self) -> str:
-        """The label of its node, or the node's type if it has no label."""
+        """The label of the input's node, or the node's type if it has no label."""
         return self.field.place.node_label or self.field.place.node_type
 
     @property
     def input_index(self) -> int | None:
-        """`index`, by the name that it had in client 1.1."""
+        """The same as `index`; its name in client 1.1."""
         return self.index
 
     @property
     def type_name(self) -> str:
-        """The type of its values, as the server names it."""
+        """The server's name for the type of the values, such as `IntegerField`."""
         return self.field.type_name
 
     @property
     def required(self) -> bool:
-        """Whether a run fails without it."""
+        """Whether a run fails without a value or an edge for it."""
         return self.field.template.required
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
         """Return the input with an index, a label, or a (node id, label or type, field name).
 
         Raises:
-            InputNotFoundError: none or several inputs match; it lists the choices and the nearest match.
+            InputNotFoundError: none or several inputs match; the message lists the choices and the most similar one.
         """
         if isinstance(key, slice):
             return self._inputs[key]
@@ -150,7 +150,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
             return self._one(key, [i for i in self if i.label == key] or [i for i in self if _same(i.label, key)])
         if isinstance(key, tuple):
             if len(key) != 2 or not all(isinstance(part, str) for part in key):
-                raise self._not_found(f"No input answers to {key!r}.", key)
+                raise self._not_found(f"No input matches {key!r}.", key)
             return self._of_node(*key)
         return self._at(key)
 
@@ -177,20 +177,20 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
         return self._one((node, name), [i for i in found if i.index is not None] or found)
 
     def _one(self, key: object, found: Sequence[WorkflowInput]) -> WorkflowInput:
-        # A form may show one field twice.
+        # A form may show a field twice.
         different = {(i.node_id, i.field_name): i for i in reversed(found)}
         if len(different) == 1:
             return found[0]
         if found:
             raise InputNotFoundError(
-                f"{len(different)} inputs answer to {key!r}: {', '.join(map(str, found))}.",
+                f"{len(different)} inputs match {key!r}: {', '.join(map(str, found))}.",
                 key=key,
                 choices=tuple(map(str, found)),
-                hint="Name the one that you mean by its index, or by (node id, field name): "
+                hint="Use an index, or (node id, field name): "
                 + ", ".join(repr(place) for place in reversed(different))
                 + ".",
             )
-        raise self._not_found(f"No input answers to {key!r}.", key)
+        raise self._not_found(f"No input matches {key!r}.", key)
 
     def _not_found(self, what: str, key: object) -> InputNotFoundError:
         choices = tuple(map(str, self))
@@ -236,7 +236,7 @@ class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
         """Return the input with a field name, a label or an index.
 
         Raises:
-            InputNotFoundError: the node has no such field; it lists those that it has.
+            InputNotFoundError: the node has no such field; the message lists its fields.
         """
         if isinstance(key, slice):
             return [self._named(name) for name in self.names[key]]
@@ -253,7 +253,7 @@ class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
             raise _no_such_field([self._node], key, key) from None
 
     def label_of(self, name: str) -> str:
-        """Return the label of the input of a field name."""
+        """Return the label of the input with a field name."""
         return self._fields.place(self._node.node, name).label
 
     def _named(self, name: str) -> WorkflowInput:
@@ -312,7 +312,7 @@ class WorkflowNode(FixedAttributes):
 
 
 class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
-    """The nodes of a workflow that run, in document order: by index, or by id, label or type where that is unique.
+    """The nodes of a workflow that run, in document order: by index, or by id, label or type if that is unique.
 
     Example:
         >>> for node in wf.nodes:
@@ -336,7 +336,7 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
         """Return the node with an index, an id, a label or a type.
 
         Raises:
-            InputNotFoundError: none or several nodes match; it lists those that there are.
+            InputNotFoundError: none or several nodes match; the message lists the nodes.
         """
         if isinstance(key, slice):
             return self._nodes[key]
@@ -350,15 +350,15 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
             return found[0]
         if found:
             raise InputNotFoundError(
-                f"{len(found)} nodes answer to {key!r}: {', '.join(map(str, found))}.",
+                f"{len(found)} nodes match {key!r}: {', '.join(map(str, found))}.",
                 key=key,
                 choices=tuple(map(str, found)),
-                hint="Name the one that you mean by its id.",
+                hint="Use the id of a node.",
             )
         raise self._not_found(key)
 
     def answering_to(self, name: str) -> Sequence[WorkflowNode]:
-        """Return the node with this id, else those with this label, else with this type, else with this title."""
+        """Return the node with this id; otherwise those with this label, otherwise this type, otherwise this title."""
         folded = name.strip().casefold()
         for nodes, key in zip(self._named, (name, name, folded, name, folded), strict=True):
             if key in nodes:
@@ -387,11 +387,11 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
         ]
 
     def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
-        """Return the error for a name that matches no node."""
+        """Return the error for a name that does not match a node."""
         choices = tuple(map(str, self))
         near = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
-            f"No node answers to {name!r}.",
+            f"No node matches {name!r}.",
             key=name if key is None else key,
             choices=choices,
             near=near,
@@ -400,7 +400,7 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
 
 
 def _nodes(definition: WorkflowDefinition, fields: WorkflowFields, shown: Sequence[WorkflowInput]) -> WorkflowNodes:
-    """Return the nodes of a workflow that run: notes, connectors and the like are left out."""
+    """Return the nodes of a workflow that run, which excludes notes and connectors."""
     by_place = {(one.node_id, one.field_name): one for one in reversed(shown)}
     return WorkflowNodes(
         [WorkflowNode(node, fields, by_place) for node in definition.nodes.values() if node.kind == "invocation"]
@@ -422,7 +422,7 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
     """Return the inputs that a workflow shows.
 
     These are the inputs of the form in depth-first order, or, without a form, the exposed fields in their order.
-    Entries that refer to no input are left out.
+    Entries that do not refer to an input are skipped.
 
     Args:
         definition: the document.
@@ -432,11 +432,11 @@ def shown_inputs(definition: WorkflowDefinition, templates: NodeTemplates, field
     inputs: list[WorkflowInput] = []
     for node_id, name in definition.exposed_fields if definition.is_form_empty else definition.form_fields:
         name = _renamed(definition, node_id, name, fields)
-        # Of the exposed fields, only those that the server knows become inputs.
+        # Exposed fields that the server does not know do not become inputs.
         if definition.is_form_empty and not _is_known(definition, node_id, name, templates):
             continue
         node = definition.first_invocations.get(node_id)
-        # The form shows what its node has.
+        # A form element is only shown if its node has the input.
         field = fields.get(node_id, name) if node is not None and name in fields.inputs_of(node) else None
         if field is not None:
             inputs.append(_input(field, len(inputs), fields))
@@ -454,29 +454,29 @@ def _input(field: Field[Any], index: int | None, fields: WorkflowFields) -> Work
 
 
 def set_all(inputs: WorkflowInputs, values: Mapping[Any, Any], *, override_edge: bool = False) -> None:
-    """Set several inputs, or none of them.
+    """Set several inputs. If one cannot be set, none is.
 
     Args:
-        inputs: the workflow's.
-        values: by index, label, or (node id, label or type, field name).
-        override_edge: remove the edges that feed them.
+        inputs: the workflow's inputs.
+        values: the values by index, label, or (node id, label or type, field name).
+        override_edge: remove the edges that feed the inputs.
 
     Raises:
         InputNotFoundError: there is no such input.
-        InputConnectedError: an edge feeds one of them, and `override_edge` is False. Every input keeps what it had.
-        InputValueError: one of the values is not allowed, or two are of one input. Every input keeps what it had.
+        InputConnectedError: an edge feeds one of the inputs, and `override_edge` is False.
+        InputValueError: a value is not allowed, or an input is named twice.
     """
     chosen = [(inputs[key].field, value) for key, value in values.items()]
     keys: dict[int, Any] = {}
     for key, (field, value) in zip(values, chosen, strict=True):
         if id(field) in keys:
             raise InputValueError(
-                f"{field.place} is named twice, as {keys[id(field)]!r} and as {key!r}.",
+                f"{field.place} is named twice, as {keys[id(field)]!r} and {key!r}.",
                 node_id=field.place.node_id,
                 node_type=field.place.node_type,
                 field=field.place.name,
                 value=value,
-                hint="Give one value to each input.",
+                hint="Pass one value for each input.",
             )
         keys[id(field)] = key
     before = [(field, field.snapshot()) for field, _ in chosen]
@@ -493,7 +493,8 @@ def _at(things: tuple[T, ...], key: SupportsIndex) -> T:
     """Return the element at an index; True and False are not indexes.
 
     Raises:
-        IndexError, TypeError: there is none.
+        IndexError: there is no such element.
+        TypeError: the index is a boolean.
     """
     if isinstance(key, bool):
         raise TypeError
@@ -508,7 +509,7 @@ def _is_known(definition: WorkflowDefinition, node_id: str, name: str, templates
 
 
 def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: WorkflowFields) -> str:
-    """Return the name of an input today: `image_collection` renamed one."""
+    """Return the current name of an input, as `image_collection` has renamed one."""
     node = definition.first_invocations.get(node_id)
     if node is not None and node.type == "image_collection" and name == "collection":
         return "images" if "images" in fields.inputs_of(node) else name
@@ -520,7 +521,7 @@ def _same(label: str, key: str) -> bool:
 
 
 def _did_you_mean(key: object, names: Iterable[str]) -> str:
-    """Return a question with the name nearest to a text, "" if none is near."""
+    """Return a question with the most similar name, "" if none is similar."""
     folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(key.casefold(), folded, n=1) if isinstance(key, str) else []
     return f"Did you mean {folded[near[0]]!r}? " if near else ""

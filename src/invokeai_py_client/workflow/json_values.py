@@ -1,4 +1,4 @@
-"""JSON values: checks of what JSON can hold, copies, and numbers as JavaScript writes them."""
+"""JSON values: validation, copies, and numbers in the form in which JavaScript writes them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from invokeai_py_client.json_text import read_json
 
 MAX_DEPTH = 100
-"""How deep lists and objects may nest. Workflows nest about ten deep; Python fails at its recursion limit."""
+"""The maximum nesting depth. Workflows nest about 10 deep; Python's recursion limit allows some hundreds."""
 
 MAX_SAFE_INTEGER = 2**53 - 1
-"""The largest integer that JavaScript tells from its neighbours."""
+"""The largest integer up to which JavaScript represents all integers exactly."""
 
 
 def is_too_deep(value: Any) -> bool:
@@ -28,7 +28,7 @@ def is_too_deep(value: Any) -> bool:
 
 
 def copied(value: Any) -> Any:
-    """Return a deep copy of a JSON value that is not too deep."""
+    """Return a deep copy of a JSON value, which must not be too deep."""
     if isinstance(value, dict):
         return {name: copied(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -37,7 +37,7 @@ def copied(value: Any) -> Any:
 
 
 def as_javascript(value: Any) -> Any:
-    """Return a JSON value as JavaScript would write it: large integers are rounded, and too large numbers are null."""
+    """Return a JSON value as JavaScript would write it: large integers are rounded, too large numbers become null."""
     if isinstance(value, dict):
         return {name: as_javascript(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -54,12 +54,12 @@ def as_double(value: float) -> float | None:
     from decimal import Decimal
 
     number = float(value)
-    # JavaScript writes the fewest digits that tell a number from its neighbours, and no exponent below 1e21.
+    # JavaScript writes the shortest digits that identify the number, without an exponent below 1e21.
     return int(Decimal(repr(number))) if abs(number) < 1e21 else number
 
 
 def as_json(value: Any) -> Any:
-    """Return a copy of a value as it is after it was written to JSON and read back.
+    """Return a copy of a value, converted as if it were written to JSON and read back.
 
     Raises:
         ValueError: the value cannot be written as JSON, or is nested too deep.

@@ -1,4 +1,4 @@
-"""Binds model inputs whose file names a model of another server to installed models."""
+"""Binds model inputs to installed models, if the file names models of another server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ModelChange:
 
 @dataclass(frozen=True, slots=True)
 class UnboundModel:
-    """An input for which no installed model could be chosen, and why."""
+    """An input for which no installed model could be chosen, and the reason."""
 
     place: FieldPlace
     wanted: Mapping[str, Any] | None
@@ -61,8 +61,8 @@ class UnboundModel:
 class ModelBinding(Sequence[ModelChange]):
     """The changes that `sync_dnn_model` made, as a sequence.
 
-    `renamed` are the changes to a model with another name than the file's; `unbound` are the inputs for
-    which no model was found.
+    `renamed` are the changes to a model whose name differs from that in the file. `unbound` are the inputs for which no
+    model was found.
     """
 
     def __init__(self, changes: Iterable[ModelChange], unbound: Iterable[UnboundModel]) -> None:
@@ -71,7 +71,7 @@ class ModelBinding(Sequence[ModelChange]):
 
     @property
     def renamed(self) -> tuple[ModelChange, ...]:
-        """The changes to a model with another name than the file's."""
+        """The changes to a model whose name differs from that in the file."""
         return tuple(change for change in self if change.is_renamed)
 
     def __len__(self) -> int:
@@ -88,17 +88,20 @@ class ModelBinding(Sequence[ModelChange]):
 def bind_models(
     fields: Iterable[Field[Any]], installed: Sequence[Mapping[str, Any]], *, by_name: bool, by_base: bool
 ) -> ModelBinding:
-    """Bind every model input to an installed model: by key, else hash, else name, base and type, else name alone,
-    else the only one of its base and type. Of a list, each element is bound by itself; a LoRA keeps its weight.
+    """Bind every model input to an installed model.
+
+    The model is chosen by the first of these rules that finds one: the same key; the same hash; the same name, base and
+    type; the same name; the only model of the same base and type. Elements of lists are bound one by one. A LoRA keeps
+    its weight.
 
     Args:
-        fields: the inputs that take models or LoRAs.
+        fields: the inputs for models or LoRAs.
         installed: the server's models.
-        by_name: take the rules that go by name.
-        by_base: take the rule that goes by base and type; an input without a model takes the only one that fits it.
+        by_name: use the rules for names.
+        by_base: use the rule for base and type, also for inputs without a model.
 
     Returns:
-        What was changed, and which inputs have no model that is installed.
+        The changes, and the inputs for which no model was found.
     """
     changes: list[ModelChange] = []
     unbound: list[UnboundModel] = []
@@ -112,7 +115,7 @@ def bind_models(
         for index, element in enumerate(elements):
             named = element.get("lora") if holds_loras and isinstance(element, Mapping) else element
             if isinstance(named, ModelReference):
-                # The user has named one; it is looked up at submit, and an error if it is not there.
+                # The user has set a name, which is looked up on submission.
                 continue
             current = named if is_model(named) else None
             saved = field.unbound if isinstance(field, ModelField) else None
@@ -126,7 +129,7 @@ def bind_models(
                 continue
             new = {part: found[part] for part in MODEL_PARTS}
             if current is None or any(current.get(part) != new[part] for part in MODEL_PARTS):
-                # What the file says beside the identity, such as the part of the model that is meant, stays.
+                # Keeps other properties of the reference in the file, such as the submodel type.
                 model = {**(current or {}), **new}
                 elements[index] = {**element, "lora": model} if holds_loras else model
                 changes.append(ModelChange(field.place, None if wanted is None else _known(wanted), _known(new)))
@@ -142,24 +145,24 @@ def _find(
     if wanted is None:
         if by_base and len(fitting) == 1:
             return fitting[0]
-        return f"it names no model, and {len(fitting)} installed ones would fit: {_names(fitting)}"
+        return f"it does not name a model, and {len(fitting)} installed models are suitable: {_names(fitting)}"
     rules: list[tuple[str, ...]] = [("key",), ("hash",)]
     rules += [("name", "base", "type"), ("name",)] if by_name else []
     rules += [("base", "type")] if by_base else []
     for rule in rules:
-        # References of formats 1 and 2 lack parts: what the input takes stands for a type that is not given.
+        # References of formats 1 and 2 lack parts; a missing type is replaced by the types that the input accepts.
         given = [part for part in rule if wanted.get(part)]
         if rule[0] not in given:
             continue
         same = [model for model in fitting if all(wanted[part] == model[part] for part in given)]
         if len(same) == 1:
             return same[0]
-    what = f"none of the {len(fitting)} installed models of a fitting base and type can be identified as it"
+    what = f"none of the {len(fitting)} installed models of a suitable base and type matches it"
     return f"{what}: {_names(fitting)}"
 
 
 def _names(models: Sequence[Mapping[str, Any]]) -> str:
-    """Return the names of models; the first of many."""
+    """Return the names of models, at most `_MOST_NAMED`."""
     more = len(models) - _MOST_NAMED
     return ", ".join(repr(model["name"]) for model in models[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 

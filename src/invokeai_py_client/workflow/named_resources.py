@@ -22,8 +22,8 @@ _NAMES: tuple[tuple[str, Kind], ...] = (("image_name", "image"), ("video_name", 
 class NamedResource(NamedTuple):
     """A resource that an input names.
 
-    `name` is its key, name or id on the server, `label` what messages call it, and `about` tells it from others of the
-    same label.
+    `name` is its key, name or id on the server. `label` is its name in messages, and `about` distinguishes it from
+    others with the same label.
     """
 
     place: FieldPlace
@@ -45,7 +45,7 @@ def named_resources(
         definition: the document.
         templates: the server's node templates.
         fields: the values.
-        edges: those of the document's edges that hold.
+        edges: the valid edges of the document.
     """
     fed = {(edge.target, edge.target_field) for edge in edges}
     for node in definition.nodes.values():
@@ -84,7 +84,7 @@ def _board_of(generator: Any) -> dict[str, str] | None:
         made = generate(generator)
     except ValueError:
         return None
-    # Images on no board are asked for as those of the board `none`, which always exists.
+    # The board `none`, for images that are not on a board, always exists.
     if isinstance(made, BoardImages) and made.board_id != "none":
         return {"board_id": made.board_id}
     return None

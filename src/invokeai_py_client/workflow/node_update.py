@@ -13,7 +13,7 @@ from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplate
 NODES_WITH_EXTRA_INPUTS = frozenset({"core_metadata"})
 """Types of nodes that accept inputs that are not in their template."""
 
-# What the web UI gives an input of a type whose template has no default.
+# The web UI's defaults for types whose template has no default.
 _FALLBACKS: dict[str, Any] = {
     "EnumField": "",
     "BooleanField": False,
@@ -50,14 +50,14 @@ def updated_inputs(
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return the node's inputs by name, each with a `value` if it has one.
 
-    A node of another minor version gets the template's default where it has no value, and loses the inputs that the
-    template lacks. A node of the same version, or of another major one, is left as it is.
+    If the node has another minor version, missing values become the template's defaults, and inputs that the template
+    lacks are removed. If it has the same version or another major version, it is not changed.
 
     Args:
         node: The node.
-        saved: Its inputs as the file holds them.
+        saved: Its inputs in the file.
         template: The server's template of its type.
-        connected: Returns the names of the inputs that an edge feeds; called only where it matters.
+        connected: Returns the names of the inputs that have an edge. Called only if necessary, as that takes time.
     """
     if not needs_update(node, template) or not may_update(node, template):
         return saved
@@ -90,7 +90,7 @@ def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[
 
 
 def _fresh(template: InputTemplate) -> dict[str, Any]:
-    """Return the input that a new node has."""
+    """Return the input of a newly created node."""
     value = template.default if template.default is not None else _FALLBACKS.get(template.type.name)
     return {"name": template.name, "label": "", **({} if value is None else {"value": copied(value)})}
 

@@ -1,7 +1,7 @@
 """Input values of files in formats 1 and 2, read by the type that the file declares for each input.
 
-The web UI migrates such files through old schemas (`types/v1`, `types/v2`). In format 1, a value of a wrong type is an
-error. In format 2 it is dropped, as is every value of a type that had no widget, such as a collection.
+The web UI migrates such files through old schemas (`types/v1`, `types/v2`). In format 1, a value of the wrong type is
+an error. In format 2, it is dropped, as is every value of a type without a widget, such as a collection.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _board = object_of(board_id=name)
 
 
 def _model_of(**parts: Reader) -> Reader:
-    # Not every one of these schemas has the type of model. It is kept all the same: it tells which model to bind.
+    # Not all of these schemas have the model's type, but it is needed to bind the model.
     described: dict[str, Reader | Part] = {"model_type": optional(anything), **parts}
     return object_of(**described)
 
@@ -68,7 +68,7 @@ _FORMAT_2: dict[str, Reader] = {
     ),
 }
 
-# Format 1: what each type takes, and its name in format 2.
+# Format 1: the reader of each type, and its name in format 2.
 
 _model_1 = _model_of(model_name=name, base_model=_base)
 _main_1 = first_of(
@@ -112,7 +112,7 @@ _metadata_item = object_of(label=text, value=optional(anything))
 def _family(
     single: str, collection: str, polymorphic: str, reader: Reader, now: str, *, either: bool = True
 ) -> dict[str, tuple[Reader, str]]:
-    """Return a type, its list, and its polymorphic variant; `either`: whether the last one takes a list."""
+    """Return a type, its list, and its polymorphic variant. `either`: whether the latter accepts a list."""
     both = first_of(reader, list_of(reader)) if either else reader
     return {single: (reader, now), collection: (list_of(reader), now), polymorphic: (both, now)}
 
@@ -165,7 +165,7 @@ FORMAT_1_TYPES = frozenset(_FORMAT_1)
 """The types that an input or output of format 1 may declare."""
 
 FORMAT_2_TYPES = frozenset(_FORMAT_2)
-"""The types of which an input of format 2 may have a value."""
+"""The types for which an input of format 2 may have a value."""
 
 
 def read_format_1(value: Any, declared: str) -> Any:
@@ -177,7 +177,7 @@ def read_format_1(value: Any, declared: str) -> Any:
     reader, now = _FORMAT_1[declared]
     read = reader(value)
     if read is UNSET:
-        raise ValueError(f"its value {value!r:.80} is not of its type {declared!r}")
+        raise ValueError(f"its value {value!r:.80} does not have its type {declared!r}")
     return read_format_2(read, now)
 
 
@@ -188,7 +188,7 @@ def read_format_2(value: Any, declared: str) -> Any:
 
 
 def declared_type(given: Mapping[str, Any]) -> str | None:
-    """Return the type that an input of format 1 or 2 declares; None if it declares none."""
+    """Return the type that an input of format 1 or 2 declares; None if it does not declare one."""
     declared = given.get("type")
     if isinstance(declared, Mapping):
         declared = declared.get("name")

@@ -17,10 +17,10 @@ _NAME_OF = {"ImageField": "image_name", "VideoField": "video_name"}
 
 @dataclass(frozen=True, slots=True)
 class NodePath:
-    """A node of a workflow, or of one that it calls.
+    """A node of a workflow, or of a workflow that it calls.
 
-    `node_id` is the node's id in its own workflow, `call_path` the ids of the call nodes that lead to that workflow,
-    the outermost first; it is empty for a node of the workflow that was submitted.
+    `node_id` is the node's id in its own workflow. `call_path` contains the ids of the call nodes that lead to that
+    workflow, outermost first; it is empty for a node of the submitted workflow.
 
     Example:
         >>> str(NodePath("blur", ("call",)))
@@ -35,7 +35,7 @@ class NodePath:
 
 
 class NodeResult(NamedTuple):
-    """The output of one node of a run: its `result` as the server sent it, and the board that was sent for it."""
+    """The output of one node of a run: its `result` as the server sent it, and the board in the submitted graph."""
 
     path: NodePath
     node_type: str
@@ -48,12 +48,11 @@ class NodeResult(NamedTuple):
 class OutputMapping(ReadsAsMapping):
     """The images and videos of one output node.
 
-    `call_path` is empty for a node of the workflow itself; for one of a workflow that it calls, it has the ids of the
-    call nodes that lead there, the outermost first, and `node_id` is the node's id in the called workflow.
+    `call_path` is empty for a node of the submitted workflow. For a node of a called workflow, it contains the ids of
+    the call nodes that lead there, outermost first, and `node_id` is the node's id in the called workflow.
 
-    `input_index` is the index of the node's board input, if the form shows it; `board_id` the board that the images
-    went to, None for none. `image_names` and `video_names` are in the order in which they were made, empty if the
-    node made none.
+    `input_index` is the index of the node's board input, if the form shows it. `board_id` is the board of the images,
+    None for no board. `image_names` and `video_names` are in the order of creation, empty if there are none.
     """
 
     node_id: str
@@ -72,7 +71,7 @@ class OutputMapping(ReadsAsMapping):
 
     @property
     def tier(self) -> str:
-        """`results` if the node made something, else `none`: where client 1.1 had found the images."""
+        """`results` if the node created images or videos, otherwise `none`; as in client 1.1."""
         return "results" if self.image_names or self.video_names else "none"
 
     def _names(self) -> Collection[str]:
@@ -108,13 +107,13 @@ def map_outputs(
         definition: the document.
         templates: the server's node templates.
         shown: the inputs of its form.
-        results: (node id in the workflow, the node's result as the server sent it), in the order in which they came.
-        boards: the ids of the boards that were sent, by node id.
-        called: the results of the workflows that were called, in the order in which they came.
+        results: (node id in the workflow, the node's result as the server sent it), in order of arrival.
+        boards: the ids of the boards in the submitted graph, by node id.
+        called: the results of the called workflows, in order of arrival.
 
     Returns:
-        A mapping for each output node, those with a board input in the form first; then one for each output node of
-        a called workflow that made something.
+        A mapping for each output node, those with a board input in the form first; then one for each output node of a
+        called workflow that created something.
     """
     made: dict[tuple[str, str], list[str]] = {}
     for node_id, result in results:
@@ -179,11 +178,11 @@ def boards_sent(graph: Mapping[str, Any]) -> dict[str, str]:
 
 
 def images_in(results: Iterable[NodeResult], *, with_intermediate: bool = False) -> dict[str, NodePath]:
-    """Return the names of the images for the gallery, each with the node that created it, without a document.
+    """Return the names of the gallery images in results, each with the node that created it. Needs no document.
 
     Args:
-        results: in the order in which they came.
-        with_intermediate: return the images of intermediate nodes, too.
+        results: the results, in order of arrival.
+        with_intermediate: include the images of intermediate nodes.
     """
     found: dict[str, NodePath] = {}
     for made in results:

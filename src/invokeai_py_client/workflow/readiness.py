@@ -1,7 +1,7 @@
 """Finds the reasons why a workflow cannot run, without a server (`fieldValidators.ts`, `readiness.ts`).
 
-These are the reasons for which the web UI disables its Invoke button, and values that the server would certainly reject
-or fail at, such as a text in place of a number, which the web UI would send.
+These are the reasons for which the web UI disables its Invoke button; and values that the web UI would send, but the
+server would certainly reject or fail at, such as a string instead of a number.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
 
 _NEAR = 0.8
-"""The similarity of two node types above which one is taken for a misspelling of the other."""
+"""The similarity of two node types above which one is considered a misspelling of the other."""
 
 _MOST_TOLD = 5
-"""How many of a batch's items are told that one input does not take."""
+"""The maximum number of invalid batch items that are reported for an input."""
 
 _NOT_AN_INPUT = (
     "its edge {} leads to a connector, or to an input that the server's node does not have, such as one of a called "
@@ -35,9 +35,10 @@ _NOT_AN_INPUT = (
 
 
 class InputProblem(NamedTuple):
-    """A reason why a workflow cannot run. It concerns an input, a node (the place has no name) or all (it has no node).
+    """A reason why a workflow cannot run.
 
-    `unknown_type` is the node type where the server lacks it; `is_batch` marks a batch node that makes no batch.
+    It concerns an input, a node (`place` has no name), or the whole workflow (`place` has no node). `unknown_type` is
+    the node type if the server lacks it. `is_batch` marks a batch node that does not form a batch.
     """
 
     place: FieldPlace
@@ -52,15 +53,15 @@ class InputProblem(NamedTuple):
 def input_problems(
     definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
 ) -> list[InputProblem]:
-    """Find the reasons why a workflow cannot run, apart from its batches and from what only the server knows.
+    """Find the reasons why a workflow cannot run, except for its batches and for resources of the server.
 
     Args:
         definition: the document.
         templates: the server's node templates.
-        fields: the values, and the edges that hold.
+        fields: the values, and the valid edges.
     """
     if not any(is_executable(node) for node in definition.nodes.values()):
-        return [InputProblem(FieldPlace("", "", "", ""), "the workflow has no nodes that could run")]
+        return [InputProblem(FieldPlace("", "", "", ""), "the workflow does not contain a node that can run")]
     problems: list[InputProblem] = []
     for node in definition.nodes.values():
         if node.kind == "invocation" and node.type not in templates:
@@ -73,9 +74,9 @@ def input_problems(
 def missing_inputs(
     definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields
 ) -> list[InputProblem]:
-    """Find the required inputs that have neither a value nor an edge that brings one.
+    """Find the required inputs that have neither a value nor an edge with a source.
 
-    The server would accept such a graph, and fail at the node. Arguments as for `input_problems`.
+    The server would accept such a graph, and fail at the node. The arguments are those of `input_problems`.
     """
     return [
         problem
@@ -92,8 +93,8 @@ def batch_problems(
 
     Args:
         batches: the batch nodes.
-        fields: the values, and the edges that hold.
-        answers: the items that the server made, by the id of the batch node.
+        fields: the values, and the valid edges.
+        answers: the items that the server generated, by the id of the batch node.
     """
     edges = fields.edges
     carrying = item_edges(batches, edges)
@@ -108,7 +109,7 @@ def batch_problems(
                 continue
             place = (edge.target, edge.target_field)
             if place in taken:
-                faults.append((batch.node, "", f"another batch node feeds {field.place} too, which takes one only"))
+                faults.append((batch.node, "", f"another batch node also feeds {field.place}, which accepts only one"))
             taken.add(place)
             faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), field)]
     return [
@@ -118,20 +119,20 @@ def batch_problems(
 
 
 def _refused_items(items: Sequence[Any], field: Field[Any]) -> Iterator[str]:
-    """Say which of a batch's items the input does not take that they go into.
+    """Yield a reason for each batch item that its input does not accept.
 
-    The server stores such a batch. When it comes to the item it fails, again and again, and runs nothing else.
+    The server would enqueue such a batch. At the item it would fail repeatedly, and would not run any other item.
     """
     checked = ((index, item, _refused_for(field, item)) for index, item in enumerate(items))
     refused = (one for one in checked if one[-1] is not None)
     for index, item, wants in islice(refused, _MOST_TOLD):
-        yield f"its item {index} is {item!r:.80}, and {field.place} takes {wants}"
+        yield f"its item {index} is {item!r:.80}, but {field.place} takes {wants}"
 
 
 def _refused_for(field: Field[Any], item: Any) -> str | None:
-    """Say what a field takes in place of a batch's item, None if it takes the item."""
+    """Return what a field accepts instead of a batch item; None if it accepts the item."""
     if item is None:
-        # A generator's number that is out of range. The server takes null nowhere in a batch.
+        # A generator's number is out of range. The server does not accept null in a batch.
         return "a number that JSON can hold"
     error = field.refusal_of(item)
     return None if error is None else error.expected
@@ -147,26 +148,26 @@ def _problems_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) -
     known = templates[node.type].inputs
     for name in inputs:
         if name not in known and not _is_extra(node, name):
-            # Another version of the node had it; without it, the node may mean something else.
+            # The input belongs to another version of the node, which may have a different effect without it.
             yield InputProblem(
                 fields.place(node, name),
-                f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node is of "
+                f"the server's {node.type} ({templates[node.type].version}) has no such input; the file's node has "
                 f"version {node.version}. Replace the node in the web UI, or remove the input from the file",
             )
     yield from _missing_of(node, templates, fields)
     for name, template in _unfed(node, templates, fields):
         value = fields.value_of(node.id, name, inputs.get(name, {}))
         if value is UNSET and template.type.name == "LoRAField" and node.inputs.get(name, {}).get("value"):
-            # The web UI drops the whole list.
+            # The web UI would drop the whole list.
             yield InputProblem(
                 fields.place(node, name),
-                "the file's LoRAs cannot be read, as one is malformed or of a base that the server does not know: set "
-                "the input, to [] for no LoRAs",
+                "the file's LoRAs cannot be read, as one is malformed or has a base that the server does not know: "
+                "set the input, for example to [] for no LoRAs",
             )
-        # What is missing is found above, and an empty batch where its items are counted.
+        # `missing_inputs` reports missing values, and `batch_problems` empty batches.
         if (template.required and _is_empty(value)) or (template.type.batch and not value):
             continue
-        # The group of a batch node is not sent: any name makes one.
+        # The group of a batch node is not sent, and may have any name.
         if template.type.name == "EnumField" and not is_executable(node):
             continue
         fault = fields.fault_of(node.id, name)
@@ -184,7 +185,7 @@ def _missing_of(node: Node, templates: NodeTemplates, fields: WorkflowFields) ->
 
 
 def _unfed(node: Node, templates: NodeTemplates, fields: WorkflowFields) -> Iterator[tuple[str, InputTemplate]]:
-    """Yield the inputs of a node to which no edge brings a value, including those of a called workflow."""
+    """Yield the inputs of a node without an edge that has a source, including those of a called workflow."""
     known = templates[node.type].inputs
     described = ((name, dynamic_template(node, name)) for name in fields.inputs_of(node) if name not in known)
     for name, template in (*known.items(), *described):
@@ -196,7 +197,7 @@ def _is_extra(node: Node, name: str) -> bool:
     """Return whether a node may have an input that is not in its template."""
     if node.type in NODES_WITH_EXTRA_INPUTS:
         return True
-    # What a called workflow does not expose is found with the other faults of the call.
+    # `call_problems` reports inputs that a called workflow does not expose.
     return is_called_input(node, name) or dynamic_template(node, name) is not None
 
 
@@ -214,7 +215,7 @@ def _why_missing(node: Node, name: str, template: InputTemplate, fields: Workflo
         return f"{what}: {dropped}"
     unfed = fields.unfed_edge(node.id, name)
     if unfed is not None:
-        return f"{what}: its edge comes from the connector {unfed.source}, which nothing feeds"
+        return f"{what}: its edge comes from the connector {unfed.source}, which has no source"
     return what
 
 
@@ -231,8 +232,8 @@ def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinit
     """Raise one error with all problems of a workflow, if there are any.
 
     Raises:
-        UnknownNodeError: the server lacks node types; there may be other problems too.
-        BatchError: batch nodes make no batch; there may be other problems too.
+        UnknownNodeError: the server lacks node types. There may be other problems as well.
+        BatchError: batch nodes do not form a batch. There may be other problems as well.
         InputsNotReadyError: there are other problems.
     """
     if not problems:
@@ -252,7 +253,7 @@ def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinit
             source=definition.source,
             hint=_remedy(unknown, templates),
         )
-    hint = "Set them and submit again; models are bound by sync_dnn_model()."
+    hint = "Set them and submit again; sync_dnn_model() binds models."
     batches = tuple(dict.fromkeys(problem.place.node_id for problem in problems if problem.is_batch))
     if batches:
         raise BatchError(what, node_ids=batches, problems=facts, source=definition.source, hint=hint)
@@ -276,12 +277,12 @@ def _remedy(unknown: Sequence[Node], templates: NodeTemplates) -> str:
     if packs:
         hints.append(f"Install on the server: {', '.join(packs)}.")
     if typos:
-        hints.append("The nearest that the server has: " + ", ".join(dict.fromkeys(typos.values())) + ".")
-    return " ".join(hints) or "Install the nodes on the server, or use a server of the version that has them."
+        hints.append("Similar types on the server: " + ", ".join(dict.fromkeys(typos.values())) + ".")
+    return " ".join(hints) or "Install the nodes on the server, or use a server version that has them."
 
 
 def _grouped(problems: Iterable[InputProblem]) -> Iterator[str]:
-    """Yield the problems as sentences; inputs with the same problem share one."""
+    """Yield the problems as sentences. Inputs with the same problem share a sentence."""
     places: dict[str, list[InputProblem]] = {}
     for problem in problems:
         places.setdefault(problem.why, []).append(problem)

@@ -1,4 +1,4 @@
-"""References to resources, which are resolved when the workflow is submitted: models, boards and local images."""
+"""References to models, boards and local images, which are resolved when the workflow is submitted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.workflow.value_readers import trimmed
 
 MODEL_PARTS = ("key", "hash", "name", "base", "type")
-"""What identifies a model in a graph."""
+"""The properties that identify a model in a graph."""
 
 _MOST_LISTED = 10
 
@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 
 class ReadByName(Protocol):
-    """A mapping, or a record that reads as one."""
+    """A mapping, or a record with item access."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """Return the value of a name."""
+        """Return the value of a key."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReference:
-    """An installed model, by its key, hash or name; `bases` and `types` are those that its input takes."""
+    """An installed model, by its key, hash or name; `bases` and `types` are those that the input accepts."""
 
     text: str
     bases: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class BoardReference:
-    """A board of the server, by its id or name."""
+    """A board on the server, by its id or name."""
 
     text: str
 
@@ -64,10 +64,11 @@ class LocalImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedModel(ReadsAsMapping):
-    """A model as a file names it, in any format: attributes, which are None, and a mapping, without what is not known.
+    """A reference to a model in a workflow file, in any format.
 
-    Files of formats 1 and 2 name a model as `{"model_name", "base_model", "model_type"}`. The web UI ignores that; here
-    it is kept to bind the input to an installed model.
+    Unknown parts are None as attributes, and missing when this is used as a mapping. Files of formats 1 and 2 name a
+    model as `{"model_name", "base_model", "model_type"}`. The web UI ignores that; the client keeps it to bind the
+    input to an installed model.
     """
 
     name: str | None = None
@@ -81,12 +82,12 @@ class SavedModel(ReadsAsMapping):
         return repr(self.name or self.key or self.hash) + (f" ({kind})" if kind else "")
 
     def _names(self) -> Collection[str]:
-        """Return the names of the parts that are known."""
+        """Return the names of the known parts."""
         return [part for part in MODEL_PARTS if getattr(self, part) is not None]
 
 
 def saved_model(value: Any) -> SavedModel | None:
-    """Read a model reference of any format from a file's value; None if the value names no model.
+    """Read a model reference of any format from a value in a file; None if the value does not name a model.
 
     Example:
         >>> str(saved_model({"model_name": "dreamshaper", "base_model": "sd-1", "model_type": "main"}))
@@ -114,7 +115,7 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
     """Find the model references of any format in a workflow document, by node id and input name.
 
     Args:
-        document: the parsed document as it came, of any format and not yet checked.
+        document: the parsed document before any checks, in any format.
     """
     nodes = document.get("nodes") if isinstance(document, Mapping) else None
     found: dict[tuple[str, str], SavedModel] = {}
@@ -131,7 +132,7 @@ def saved_models(document: Any) -> dict[tuple[str, str], SavedModel]:
 
 
 def is_model(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether a value identifies a model as the server wants it."""
+    """Return whether a value identifies a model in the form that the server requires."""
     return isinstance(value, Mapping) and all(isinstance(value.get(part), str) and value[part] for part in MODEL_PARTS)
 
 
@@ -159,7 +160,7 @@ def references_in(value: Any) -> Iterable[Reference]:
 
 
 def with_answers(value: Any, answers: Mapping[Reference, Mapping[str, Any]]) -> Any:
-    """Return a copy of a value in which each reference is replaced by its answer."""
+    """Return a copy of a value with each reference replaced by the resource that it was resolved to."""
     if isinstance(value, Reference):
         return dict(answers[value])
     if isinstance(value, dict):
@@ -173,7 +174,7 @@ def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> di
     """Return the identity of the installed model that matches a reference.
 
     Args:
-        reference: by key, else hash, else name, else name regardless of case.
+        reference: the reference, which is compared with keys, then hashes, then names, then names ignoring case.
         installed: the server's models.
 
     Raises:
@@ -191,7 +192,7 @@ def find_model(reference: ModelReference, installed: Sequence[ReadByName]) -> di
 
 
 def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[str, str]:
-    """Return the board that matches a reference, as a graph names it.
+    """Return the board that matches a reference, in the form for a graph.
 
     Raises:
         Unresolved: no board matches, or several have the name.
@@ -207,24 +208,24 @@ def find_board(reference: BoardReference, boards: Sequence[ReadByName]) -> dict[
 
 
 def is_accepted(model: ReadByName, bases: Sequence[str], types: Sequence[str]) -> bool:
-    """Return whether a model is of one of these bases and types; an empty list takes any."""
+    """Return whether a model has one of these bases and types. An empty list allows all."""
     return (not bases or model["base"] in bases) and (not types or model["type"] in types)
 
 
 def find_one(
     text: str, things: Sequence[T], ways: Sequence[Callable[[T], str]], *, what: str, shown: Callable[[T], str]
 ) -> T:
-    """Return the thing that matches a text by the first of several keys by which any does.
+    """Find a thing by one of several keys. The first key for which there is a match is used.
 
     Args:
-        text: the text to look for.
+        text: the key to find.
         things: the candidates.
-        ways: functions that return a key of a thing; the last key is its name, which is also compared without case.
-        what: the word for a thing in messages.
-        shown: a function that describes a thing in messages.
+        ways: functions that return a key of a thing. The last key is its name, which is also compared ignoring case.
+        what: the kind of thing, for messages.
+        shown: describes a thing in messages.
 
     Raises:
-        Unresolved: nothing matches, or several things do; the message lists the nearest, or all that match.
+        Unresolved: no thing matches, or several do; the message lists the most similar names, or all matches.
     """
     name = ways[-1]
 
@@ -237,13 +238,13 @@ def find_one(
             return found[0]
         if found:
             them = ", ".join(map(shown, found))
-            raise Unresolved(f"{len(found)} {what}s answer to {text!r}: {them}; name one by id", found)
+            raise Unresolved(f"{len(found)} {what}s match {text!r}: {them}; use the id of one", found)
     names = {folded(thing): shown(thing) for thing in things}
     near = [names[match] for match in difflib.get_close_matches(text.casefold(), names, n=3)]
     listed = [*near, *(one for one in map(shown, things) if one not in near)]
     more = len(listed) - _MOST_LISTED
     raise Unresolved(
-        f"no {what} that would fit answers to {text!r}; the server has "
+        f"no suitable {what} matches {text!r}; the server has "
         + (", ".join(listed[:_MOST_LISTED]) or "none")
         + (f" and {more} more" if more > 0 else "")
     )

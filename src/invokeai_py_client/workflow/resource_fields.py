@@ -1,6 +1,6 @@
 """Typed input fields for resources of the server: images, videos, boards, models, presets.
 
-A name that only the server can resolve is held as a reference, and looked up when the workflow is submitted.
+A name that only the server can resolve is stored as a reference, and looked up when the workflow is submitted.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from invokeai_py_client.workflow.value_readers import number, one_of
 class ImageField(Field[Mapping[str, str] | LocalImage]):
     """An image on the server, as `{"image_name"}`. Accepts its name, or any object with an `image_name`.
 
-    Also accepts a path, bytes, an open binary file, which is read at once, or a Pillow image. These are uploaded when
-    the workflow is submitted, each content once. A `str` with a path separator is a path, another one is a name; use
-    `Path("tiger.png")` for a path without a separator.
+    Also accepts a path, bytes, an open binary file (which is read immediately) or a Pillow image. These are uploaded
+    when the workflow is submitted, equal content only once. A `str` with a path separator is a path, any other `str` is
+    a name; use `Path("tiger.png")` for a path without a separator.
     """
 
     def _check(self, value: Any) -> Mapping[str, str] | LocalImage:
@@ -50,7 +50,7 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
         content = self._read(value) if hasattr(value, "read") else value
         if isinstance(content, bytes | bytearray | memoryview):
             if image_type(bytes(content[:16])) is None:
-                self._refuse(value, "the content of an image file; these bytes are of no known kind")
+                self._refuse(value, "the content of an image file; these bytes do not have a known format")
             return LocalImage(bytes(content))
         return _named(
             self,
@@ -60,7 +60,7 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
         )
 
     def _check_sendable(self, value: Any) -> None:
-        # A path in a file is its author's: it is neither read nor uploaded.
+        # For security, a path in a workflow file is neither read nor uploaded.
         if not isinstance(value, LocalImage):
             _check_named(self, value, "image_name")
 
@@ -80,7 +80,7 @@ class ImageField(Field[Mapping[str, str] | LocalImage]):
         except (OSError, ValueError) as error:
             self._refuse(path, f"the path of an image file; {getattr(error, 'strerror', None) or error}")
         if kind is None:
-            self._refuse(path, "the path of an image file; that one is of no known kind")
+            self._refuse(path, "the path of an image file; that file does not have a known format")
         return LocalImage(path)
 
 
@@ -108,7 +108,7 @@ class BoardField(Field[Any]):
         return _named(self, value, "board_id", "'auto', 'none', or a board by its name or id")
 
     def _check_sendable(self, value: Any) -> None:
-        # Whatever is empty means 'auto'.
+        # An empty value means 'auto'.
         if value and not isinstance(value, BoardReference) and value not in ("auto", "none"):
             _check_named(self, value, "board_id", "'auto', 'none' or ")
 
@@ -147,21 +147,21 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
     """
 
     saved: SavedModel | None = None
-    """The model that the file names, in whatever form."""
+    """The model that the file names, in any format."""
 
     terms: ModelTerms = ANY_MODEL
     """The bases, types and submodel types of models that the server knows."""
 
     @property
     def unbound(self) -> SavedModel | None:
-        """The model that the file names in a form that InvokeAI does not read, until it is bound or another is set."""
+        """The file's model reference if InvokeAI cannot read it and it is not bound yet; otherwise None."""
         if self.is_changed or is_model(self._value):
             return None
         return self.saved or (saved_model(self._value) if isinstance(self._value, str) else None)
 
     @property
     def key(self) -> str | None:
-        """The model's key, None while it is not known; setting it chooses the model of that key."""
+        """The model's key, None if it is unknown; setting it selects the model with that key."""
         return self._part("key")
 
     @key.setter
@@ -170,7 +170,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     @property
     def hash(self) -> str | None:
-        """The model's hash, None while it is not known; setting it chooses the model of that hash."""
+        """The model's hash, None if it is unknown; setting it selects the model with that hash."""
         return self._part("hash")
 
     @hash.setter
@@ -179,7 +179,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     @property
     def name(self) -> str | None:
-        """The model's name, or what it was chosen by; setting it chooses the model of that name."""
+        """The model's name, or the string that it was set to; setting it selects the model with that name."""
         chosen = self._value
         return chosen.text if isinstance(chosen, ModelReference) else self._part("name")
 
@@ -189,7 +189,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     @property
     def base(self) -> str | None:
-        """The model's base, None while it is not known; setting it narrows down a model that was chosen by name."""
+        """The model's base, None if it is unknown; setting it narrows down a model that was selected by name."""
         return self._part("base")
 
     @base.setter
@@ -198,7 +198,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     @property
     def type(self) -> str | None:
-        """The model's type, None while it is not known; setting it narrows down a model that was chosen by name."""
+        """The model's type, None if it is unknown; setting it narrows down a model that was selected by name."""
         return self._part("type")
 
     @type.setter
@@ -214,7 +214,7 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         return found if isinstance(found, str) else None
 
     def _narrow(self, part: Literal["base", "type"], wanted: str) -> None:
-        """Look for a model that was chosen by name among those of a base or type only."""
+        """Restrict a model that was selected by name to a base or type."""
         value, allowed = self._value, self.bases if part == "base" else self.types
         if not isinstance(value, ModelReference) and self._part(part) != wanted:
             self._refuse(wanted, f"a model; set its key or name first, then its {part}")
@@ -225,16 +225,16 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """The base models it can be of; () for any."""
+        """The allowed base models; () for any."""
         return self.template.model_bases
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The model types it can be of; () for any."""
+        """The allowed model types; () for any."""
         return self.template.model_types
 
     def accepts(self, model: Mapping[str, Any]) -> bool:
-        """Return whether a model's base and type are among those that the field takes."""
+        """Return whether the field allows a model's base and type."""
         return is_accepted(model, self.bases, self.types)
 
     def _check(self, value: Any) -> Mapping[str, Any] | ModelReference:
@@ -259,11 +259,11 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
         return {**model, "submodel_type": submodel}
 
     def fault(self) -> str | None:
-        """Return why the value is not a model that could be sent; names a model of the file that is not bound."""
+        """Return why the value cannot be sent as a model, which may be that the file's model is not bound."""
         if self.unbound is None:
             return super().fault()
         return (
-            f"the file names the model {self.unbound} in a form that InvokeAI does not read; bind it with "
+            f"the file names the model {self.unbound} in an old format that InvokeAI does not read; bind it with "
             "sync_dnn_model(), or set a model"
         )
 
@@ -273,9 +273,9 @@ class ModelField(Field[Mapping[str, Any] | ModelReference]):
 
 
 class LoRAField(Field[Mapping[str, Any]]):
-    """A LoRA and its weight, as `{"lora", "weight"}`. Accepts a model alone, with the web UI's weight of 0.75.
+    """A LoRA and its weight, as `{"lora", "weight"}`. Also accepts a model alone, which gets the web UI's weight, 0.75.
 
-    The model can be given as for a `ModelField`.
+    The model can have any form that a `ModelField` accepts.
     """
 
     terms: ModelTerms = ANY_MODEL
@@ -328,7 +328,7 @@ def _identity(field: Field[Any], value: Any, terms: ModelTerms, wants: str) -> d
 
 def _check_known(field: Field[Any], value: Any, name: str, part: Any, known: Collection[str] | None) -> None:
     if one_of(known)(part) is UNSET:
-        options = "a text" if known is None else "one of " + ", ".join(sorted(map(repr, known)))
+        options = "a string" if known is None else "one of " + ", ".join(sorted(map(repr, known)))
         field._refuse(value, f"a model whose {name} is {options}")
 
 

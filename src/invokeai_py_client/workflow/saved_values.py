@@ -1,7 +1,7 @@
 """Reads the value of an input in a file, as the web UI does (`zFieldInputInstance` in `types/field.ts`).
 
-The web UI reads a value without the template of its input: the first shape that fits decides. Keys that the shape does
-not have are dropped. A value that fits no shape, such as null, counts as not set.
+The web UI reads a value without the template of its input, as the first shape that fits. Keys that the shape does not
+have are dropped. A value that does not fit any shape, such as null, counts as not set.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LISTS: dict[str, Reader] = {
 
 
 def _generator(type_name: str, **parts: Part) -> Reader:
-    # Even the type has a default in the web UI, so an object that fits no other shape is read as the first of these.
+    # In the web UI even the type has a default, so an object of an unknown shape is read as the first of these.
     return object_of(type=Part(one_of((type_name,)), type_name), **parts)
 
 
@@ -103,8 +103,8 @@ def saved_value(value: Any, terms: ModelTerms = ANY_MODEL) -> Any:
     """Return a value as the web UI has it after loading a file; UNSET if it has none.
 
     Args:
-        value: what the file holds.
-        terms: the bases and types of models that the server knows. A model of another one is not read as a model.
+        value: the value in the file.
+        terms: the bases and types of models that the server knows. A model with others is not read as a model.
 
     Example:
         >>> saved_value({"image_name": "a.png", "width": 64})

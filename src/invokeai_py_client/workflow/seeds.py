@@ -20,15 +20,15 @@ RANDOM_INTEGER = "rand_int"
 
 
 def seed_inputs(definition: WorkflowDefinition, fields: WorkflowFields, inputs: WorkflowInputs) -> list[WorkflowInput]:
-    """Return the inputs that take a seed: integers named `seed` without an edge, and integers that a random node feeds.
+    """Return the seed inputs: integers named `seed` without an edge, and integers that are fed by a random node.
 
     Args:
         definition: the document.
-        fields: the values, and the edges that hold.
+        fields: the values, and the valid edges.
         inputs: the workflow's inputs.
 
     Returns:
-        The inputs in document order. Metadata that merely names the seed counts only beside another input.
+        The inputs in document order. A seed input of a metadata node is only included if there is another seed input.
     """
     edges = fields.edges
     feeding = {(edge.target, edge.target_field): edge for edge in reversed(edges)}
@@ -48,23 +48,23 @@ def seed_inputs(definition: WorkflowDefinition, fields: WorkflowFields, inputs: 
 def require_seed_inputs(
     definition: WorkflowDefinition, fields: WorkflowFields, inputs: WorkflowInputs
 ) -> list[WorkflowInput]:
-    """Return `seed_inputs`, of which there must be one.
+    """Return `seed_inputs`, at least one.
 
     Raises:
-        InputNotFoundError: nothing in the workflow takes a seed; it names the seeds that other nodes feed.
+        InputNotFoundError: the workflow has no seed input; the message lists the nodes that its seeds come from.
     """
     found = seed_inputs(definition, fields, inputs)
     if not found:
         fed = _fed_seeds(fields.edges)
         names = [fields.source_of(edge) for edge in fed]
         raise InputNotFoundError(
-            f"{definition.name or 'The workflow'} has no seed: no integer input is named 'seed' and free of edges, and "
-            f"no {RANDOM_INTEGER} node feeds one.",
+            f"{definition.name or 'The workflow'} has no seed: it has no integer input 'seed' without an edge, and no "
+            f"{RANDOM_INTEGER} node.",
             key="seed",
             choices=tuple(names),
-            hint=f"Its seeds come from {', '.join(names)}: set the inputs of that instead."
+            hint=f"Its seeds come from {', '.join(names)}: set the inputs there instead."
             if names
-            else "Leave the seed out: each run with the same values gives the same result.",
+            else "Leave out the seed: runs with the same values give the same result.",
         )
     return found
 

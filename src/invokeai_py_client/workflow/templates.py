@@ -20,14 +20,14 @@ _PRIMITIVES = {"integer": "IntegerField", "number": "FloatField", "string": "Str
 _MODEL_ENUMS = ("BaseModelType", "ModelType", "SubModelType")
 _DENIED_NODES = {"graph", "linear_ui_output"}
 RESERVED_INPUTS = {"id", "type", "use_cache"}
-"""What every node of a graph has beside its inputs."""
+"""The properties that every node of a graph has besides its inputs."""
 
 _BATCH_PORTS = {
     *((f"{kind}_batch", f"{kind}s") for kind in ("float", "integer", "string", "image")),
     *((f"{kind}_generator", f"{kind}s") for kind in ("float", "integer", "string", "image")),
 }
 
-# What the web UI takes where a schema gives no default.
+# The web UI's defaults if a schema has none.
 _SINGLE_DEFAULTS: dict[str, Any] = {
     "IntegerField": 0,
     "FloatField": 0,
@@ -55,11 +55,11 @@ STATEFUL_FIELDS = {
     "StylePresetField",
     "SystemPromptField",
 }
-"""The types whose inputs can hold a value; the others are only ever connected."""
+"""The types whose inputs can hold a value. Inputs of other types can only be connected."""
 
 
-# Before `ui_model_type` and `ui_model_base`, servers told what model an input takes by the name of its type. What the
-# names mean is what today's server makes of them in custom nodes (`migrate_model_ui_type` in its `fields.py`).
+# Servers without `ui_model_type` and `ui_model_base` encode the model's type and base in the name of the field type.
+# The meaning of the names is that of current servers for custom nodes (`migrate_model_ui_type` in `fields.py`).
 _MODEL_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "MainModelField": (("sd-1", "sd-2"), ("main",)),
     "CogView4MainModelField": (("cogview4",), ("main",)),
@@ -86,12 +86,12 @@ _MODEL_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def is_model_type(name: str) -> bool:
-    """Return whether a field type is that of a model: today's type, or an older one that named the kind of model."""
+    """Return whether a field type is that of a model: the current type, or an older one for a kind of model."""
     return name == "ModelIdentifierField" or (name.endswith("ModelField") and name != "ModelField")
 
 
 class Cardinality(Enum):
-    """Whether a field holds one thing, a list of them, or either."""
+    """Whether a field holds a single value, a list of values, or either."""
 
     SINGLE = "SINGLE"
     COLLECTION = "COLLECTION"
@@ -102,7 +102,7 @@ class Cardinality(Enum):
 class FieldType:
     """The type of an input or output: its name, cardinality, and whether it is a batch node's own port.
 
-    `original` is the type by the JSON schema alone, if the schema names another one; either may match in a connection.
+    `original` is the type by the JSON schema alone, if the schema overrides it; in a connection, either may match.
     """
 
     name: str
@@ -120,8 +120,8 @@ class FieldType:
 class InputTemplate:
     """The description of an input of a node type.
 
-    `input` is `any`, `direct` or `connection`: where a value may come from. `nullable` says whether the node runs with
-    null in place of a value. Bounds are None where there is none.
+    `input` is `any`, `direct` or `connection`: where a value may come from. `nullable` is whether the node runs with
+    null instead of a value. A bound is None if there is none.
     """
 
     name: str
@@ -181,7 +181,7 @@ class ModelTerms(NamedTuple):
 
 
 ANY_MODEL = ModelTerms()
-"""Terms that take every model."""
+"""Terms that allow every model."""
 
 
 class NodeTemplates(Mapping[str, NodeTemplate]):
@@ -199,7 +199,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         outputs: Mapping[str, bytes],
         models: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        # Schemas stay text until they are needed: parsing those of all 309 node types takes longer than a request.
+        # Schemas are parsed when they are needed, as parsing those of all 309 node types takes longer than a request.
         self._nodes = nodes
         self._outputs = outputs
         self._models = models
@@ -211,7 +211,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
         """Find the node types in a server's `/openapi.json`.
 
         Raises:
-            WorkflowError: there are none, so this is not the document of an InvokeAI server.
+            WorkflowError: there are none, so the document is not that of an InvokeAI server.
         """
         schemas = document.get("components", {}).get("schemas", {})
         nodes: dict[str, bytes] = {}
@@ -226,7 +226,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
                 outputs[name] = _text(schemas[name])
         if not nodes:
             raise WorkflowError(
-                "The OpenAPI document describes no nodes.", hint="Is it an InvokeAI server's /openapi.json?"
+                "The OpenAPI document does not describe any nodes.", hint="Pass an InvokeAI server's /openapi.json."
             )
         models = {name: _text(schemas[name]["enum"]) for name in _MODEL_ENUMS if schemas.get(name, {}).get("enum")}
         return cls(nodes, outputs, models)
@@ -243,7 +243,7 @@ class NodeTemplates(Mapping[str, NodeTemplate]):
             part, _, rest = line.partition(b"\t")
             name, is_whole, schema = rest.partition(b"\t")
             if part not in stored or not is_whole:
-                raise ValueError("it does not hold node templates")
+                raise ValueError("it does not contain node templates")
             stored[part][name.decode()] = schema
         return cls(*stored.values())
 
@@ -433,7 +433,7 @@ def _default(prop: Mapping[str, Any], field_type: FieldType, options: tuple[Any,
     if default is not None:
         return default
     if field_type.name == "LoRAField":
-        # No LoRA at all is a choice too, whether or not the list is required.
+        # An empty list of LoRAs is valid, even if the list is required.
         return []
     if field_type.cardinality is Cardinality.COLLECTION and field_type.name in _STATEFUL_COLLECTIONS:
         return [] if prop.get("orig_required") else None
@@ -451,7 +451,7 @@ def _start_case(name: str) -> str:
 
 
 def unknown_input(name: str) -> InputTemplate:
-    """Return a template for an input that the server does not describe; it takes any JSON."""
+    """Return a template for an input that the server does not describe, which allows any JSON value."""
     return InputTemplate(
         name=name,
         title=_start_case(name),

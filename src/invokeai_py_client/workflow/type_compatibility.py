@@ -47,7 +47,7 @@ def can_feed(source: FieldType, target: FieldType) -> bool:
 
 
 def suit_each_other(one: FieldType, other: FieldType) -> bool:
-    """Return whether either type can feed the other, or one is a list of the other."""
+    """Return whether one type can feed the other, or is a list of the other."""
     is_list_of = (
         one.name == other.name
         and one.batch == other.batch
@@ -57,7 +57,7 @@ def suit_each_other(one: FieldType, other: FieldType) -> bool:
 
 
 def item_of(field_type: FieldType) -> FieldType | None:
-    """Return the type of the elements of what a `collect` node takes; None if it can be any type."""
+    """Return the element type of a value for a `collect` node; None if it can be any type."""
     if field_type.name == "CollectionField":
         return None
     return field_type if field_type.cardinality is _SINGLE else FieldType(field_type.name, batch=field_type.batch)

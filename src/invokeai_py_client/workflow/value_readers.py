@@ -1,7 +1,7 @@
 """Functions that make readers of JSON values, the equivalents of the web UI's zod schemas.
 
-A reader drops the keys that its schema does not have, fills in defaults, and trims names. It returns UNSET for a value
-of another shape.
+A reader drops keys that its schema does not have, fills in defaults, and trims names. It returns UNSET for a value of
+another shape.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from invokeai_py_client.workflow.json_values import MAX_SAFE_INTEGER, as_double
 
 Reader = Callable[[Any], Any]
 
-# What String.prototype.trim removes. It is not what str.strip removes.
+# The characters that String.prototype.trim removes, which differ from those of str.strip.
 _BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _OUTER_BLANKS = re.compile(f"^[{_BLANKS}]+|[{_BLANKS}]+\\Z")
 
 
 def trimmed(value: str) -> str:
-    """Return a text without surrounding whitespace, as JavaScript's `trim` does."""
+    """Remove surrounding whitespace, as JavaScript's `trim` does."""
     return _OUTER_BLANKS.sub("", value)
 
 
@@ -50,12 +50,12 @@ def integer_from(low: int, high: int = MAX_SAFE_INTEGER) -> Reader:
 
 
 def text(value: Any) -> Any:
-    """Read a text."""
+    """Read a string."""
     return value if isinstance(value, str) else UNSET
 
 
 def text_from(length: int) -> Reader:
-    """Make a reader of texts of at least so many UTF-16 units, blanks included."""
+    """Make a reader of strings of at least `length` UTF-16 code units, including whitespace."""
 
     def read(value: Any) -> Any:
         fits = isinstance(value, str) and len(value.encode("utf-16-le", "surrogatepass")) // 2 >= length
@@ -65,7 +65,7 @@ def text_from(length: int) -> Reader:
 
 
 def name(value: Any) -> Any:
-    """Read a text that is not blank, without surrounding whitespace."""
+    """Read a string that is not blank, and trim it."""
     return UNSET if not isinstance(value, str) else trimmed(value) or UNSET
 
 
@@ -80,12 +80,12 @@ def anything(value: Any) -> Any:
 
 
 def record(value: Any) -> Any:
-    """Read an object of any keys and values."""
+    """Read an object with any keys and values."""
     return value if isinstance(value, Mapping) else UNSET
 
 
 def one_of(options: Collection[str] | None) -> Reader:
-    """Make a reader of texts that are among some options; None takes any text."""
+    """Make a reader of strings that must be one of the options; None allows any string."""
     return lambda value: value if isinstance(value, str) and (options is None or value in options) else UNSET
 
 
@@ -102,7 +102,7 @@ def list_of(item: Reader) -> Reader:
 
 
 def first_of(*readers: Reader) -> Reader:
-    """Make a reader that takes the first shape that fits."""
+    """Make a reader that uses the first reader whose shape fits."""
 
     def read(value: Any) -> Any:
         return next((found for reader in readers if (found := reader(value)) is not UNSET), UNSET)
@@ -111,7 +111,7 @@ def first_of(*readers: Reader) -> Reader:
 
 
 class Part(NamedTuple):
-    """A part of an object that may be absent; `default` then stands for it, or nothing if that is UNSET."""
+    """A part of an object that may be absent and is then `default`, or missing if that is UNSET."""
 
     reader: Reader
     default: Any = UNSET
@@ -128,7 +128,7 @@ def nullish(reader: Reader) -> Part:
 
 
 def object_of(**parts: Reader | Part) -> Reader:
-    """Make a reader of objects of these parts; the result has no others."""
+    """Make a reader of objects with these parts; others are dropped."""
     described = [(key, part if isinstance(part, Part) else None, part) for key, part in parts.items()]
 
     def read(value: Any) -> Any:

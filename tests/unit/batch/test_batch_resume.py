@@ -211,7 +211,7 @@ def test_a_response_that_is_lost(server: BatchServer, client: Runs, tmp_path: Pa
 def test_two_batches_do_not_share_a_folder(server: BatchServer, client: Runs, tmp_path: Path) -> None:
     server.pause()
     batch = client.begin(Plan(range(5)), tmp_path)
-    with pytest.raises(BatchFolderError, match=r"is in use by another batch, of the process \d+"):
+    with pytest.raises(BatchFolderError, match=r"is in use by a batch of process \d+"):
         client.begin(Plan(range(5)), tmp_path)
     server.resume()
     batch.wait(60)

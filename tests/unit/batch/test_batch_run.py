@@ -386,9 +386,9 @@ def test_a_batch_is_found_by_its_id(server: BatchServer, client: Runs) -> None:
         found = batch.results(60)
         assert [row.values for row in found] == [{"blank.width": 100 + n} for n in range(len(batch))]
         assert {row.status for row in found} == {"completed"}
-        with pytest.raises(SettingsError, match="their plan is not known"):
+        with pytest.raises(SettingsError, match="the plan is unknown"):
             batch.retry_failed()
-        with pytest.raises(NotFoundError, match="has no item of batch 'nothing'"):
+        with pytest.raises(NotFoundError, match="has no items of batch 'nothing'"):
             other.found("nothing")
     assert first.wait(60).counts["completed"] == 8
 

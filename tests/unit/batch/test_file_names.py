@@ -103,13 +103,13 @@ def test_any_text_becomes_a_plain_name(text: str) -> None:
     ("template", "why"),
     [
         ("{index", "expected '}'"),
-        ("{Stpes}", "it names 'Stpes'.* It can name: CFG, Positive Prompt, Steps, index"),
+        ("{Stpes}", "'Stpes' is unknown.* Use one of: CFG, Positive Prompt, Steps, index"),
         ("picture", "all rows would have the same name"),
         ("{index:{Steps}}", "a format has braces"),
         ("{index:zz}", "'zz' is not a format"),
         ("{seed!r}", "it has a conversion"),
-        ("a/{index}", "a character that file names lack"),
-        ("{}", "it names ''"),
+        ("a/{index}", "a character that is not allowed"),
+        ("{}", "'' is unknown"),
     ],
 )
 def test_a_template_that_cannot_be_used(template: str, why: str) -> None:

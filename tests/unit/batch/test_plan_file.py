@@ -139,8 +139,8 @@ def test_a_file_that_was_changed_is_refused(templates: NodeTemplates, tmp_path: 
     ("change", "why"),
     [
         (lambda it: it.update(format="?"), "it is not a plan"),
-        (lambda it: it.update(version=99), "it is of version 99"),
-        (lambda it: it["axes"][0]["columns"][0].update(inputs=[["gone", "width"]]), "No node answers to 'gone'"),
+        (lambda it: it.update(version=99), "it has format version 99"),
+        (lambda it: it["axes"][0]["columns"][0].update(inputs=[["gone", "width"]]), "No node matches 'gone'"),
         (lambda it: it["axes"][0]["cells"][0].append("x"), r"row 2, 'Width': 'x' is not allowed"),
     ],
 )

@@ -53,7 +53,7 @@ def test_columns_are_zipped(templates: NodeTemplates) -> None:
 def test_zipped_columns_have_equally_many_values(templates: NodeTemplates) -> None:
     found = problems(templates, {"Positive Prompt": ["a"], "Width": [64, 128]}, combine="zip")
     assert found == [
-        (None, "", "zipped columns must have equally many values, but 'Positive Prompt' has 1, 'Width' has 2")
+        (None, "", "zipped columns must have the same number of values, but 'Positive Prompt' has 1, 'Width' has 2")
     ]
 
 
@@ -115,7 +115,7 @@ def test_a_pair_that_could_be_either_is_refused(templates: NodeTemplates) -> Non
 def test_a_pair_that_is_neither_says_so(templates: NodeTemplates) -> None:
     [(row, column, why)] = problems(templates, {("Width", "Hight"): [(64, 2)]})
     assert (row, column) == (None, "Width, Hight")
-    assert "neither a node and its field, nor a group of inputs: no input answers to 'Hight'" in why
+    assert "neither a node and its field, nor a group of inputs: there is no input 'Hight'" in why
 
 
 @pytest.mark.parametrize("values", [[64, 128], [(64,)], [(64, 64, 64)], ["ab"], range(3), [], "ab"])
@@ -135,10 +135,10 @@ def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
     with pytest.raises(PlanError) as caught:
         planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
     assert [(column, why) for _, column, why in caught.value.problems] == [
-        ("Prompt", "No input answers to 'Prompt'"),
-        ("Widht", "No input answers to 'Widht'. Did you mean 'Width'?"),
+        ("Prompt", "No input matches 'Prompt'"),
+        ("Widht", "No input matches 'Widht'. Did you mean 'Width'?"),
         ("99", "There is no input 99: this workflow has 9"),
-        ("gone.width", "No input answers to 'gone.width'. Did you mean 'Width'?"),
+        ("gone.width", "No input matches 'gone.width'. Did you mean 'Width'?"),
     ]
     # What there is, is listed once.
     assert str(caught.value).count("[0] Positive Prompt") == 1
@@ -147,12 +147,12 @@ def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
 
 @pytest.mark.parametrize("values", [20, None, {"a": 1}, b"ab"])
 def test_a_column_that_is_not_a_list_is_refused(templates: NodeTemplates, values: Any) -> None:
-    with pytest.raises(ValueError, match=r"the values of 'Width' are .*, not a list: give \["):
+    with pytest.raises(ValueError, match=r"the values of 'Width' are .*, not a list: pass \["):
         taken({"Width": values})
 
 
-def test_one_new_text_is_not_a_list_of_its_letters() -> None:
-    with pytest.raises(TypeError, match=r"give \['dog'\]"):
+def test_replace_rejects_a_string_in_place_of_a_list() -> None:
+    with pytest.raises(TypeError, match=r"pass \['dog'\]"):
         replace("Positive Prompt", "cat", "dog")
 
 
@@ -163,14 +163,14 @@ def test_a_frame_is_not_a_column() -> None:
         def __iter__(self) -> Iterator[str]:
             return iter(self.columns)
 
-    with pytest.raises(SourceError, match="give one of its columns"):
+    with pytest.raises(SourceError, match="pass one of its columns"):
         taken({"Positive Prompt": Frame()})
 
 
-def test_a_text_is_not_a_list_of_its_letters(templates: NodeTemplates) -> None:
+def test_a_column_rejects_a_string_in_place_of_a_list(templates: NodeTemplates) -> None:
     [(_, column, why)] = problems(templates, {"Positive Prompt": "prompts.txt"})
     assert column == "Positive Prompt"
-    assert "give [...] for one value, or Path(...) for a file of lines" in why
+    assert "pass [...] for one value, or Path(...) for a file of lines" in why
 
 
 def test_a_column_without_values_is_refused(templates: NodeTemplates) -> None:
@@ -185,7 +185,7 @@ def test_no_columns_make_one_row(templates: NodeTemplates) -> None:
 
 def test_rows_without_columns_and_groups_without_members_are_refused(templates: NodeTemplates) -> None:
     assert problems(templates, [{}, {}]) == [(None, "", "the rows have no columns")]
-    assert "names no inputs" in problems(templates, {(): [()]})[0][2]
+    assert "is empty: name at least one input" in problems(templates, {(): [()]})[0][2]
 
 
 def test_an_input_that_an_edge_feeds_is_a_column_only_if_that_is_wanted(templates: NodeTemplates) -> None:
@@ -207,7 +207,7 @@ def test_notes_are_kept_and_set_nothing(templates: NodeTemplates) -> None:
 def test_a_note_that_json_cannot_hold_is_text(templates: NodeTemplates) -> None:
     notes = [date(2026, 11, 27), Decimal("1.5"), float("nan"), 10**5000, {"a": 1}]
     shown = [row.values["#note"] for row in planned(templates, [{"#note": one} for one in notes])]
-    assert shown == ["2026-11-27", "1.5", "nan", "int of more digits than can be shown", {"a": 1}]
+    assert shown == ["2026-11-27", "1.5", "nan", "int with too many digits to show", {"a": 1}]
 
 
 # Values
@@ -249,7 +249,7 @@ def test_a_range_of_more_values_than_rows_may_run_is_refused(templates: NodeTemp
 def test_a_number_of_seeds_that_is_a_seed_is_refused(templates: NodeTemplates) -> None:
     [(_, column, why)] = problems(templates, {"Width": [64]}, seeds=123456789)
     assert column == "seed"
-    assert "the list [7] is the one seed 7" in why
+    assert "pass seeds=[7] for the seed 7" in why
     with pytest.raises(SettingsError, match="`seeds` must be"):
         planned(templates, {"Width": [64]}, seeds=10**5000)
 
@@ -303,7 +303,7 @@ def test_what_the_server_does_not_have_is_a_bad_cell(templates: NodeTemplates) -
     plan = planned(templates, what, on_bad_row="skip")
     told = [[str(one) for one in row.problems] for row in plan]
     assert told[0] == []
-    assert "row 1, 'Model': no model that would fit answers to 'none such'" in told[1][0]
+    assert "row 1, 'Model': no suitable model matches 'none such'" in told[1][0]
     assert "row 2, 'Model': the server does not have the model 'lost' (sd-1 main)" in told[2][0]
     found = problems(templates, what[1:2])
     assert [column for _, column, _ in found] == ["Model", "Image", "Board"]
@@ -465,10 +465,10 @@ def test_a_text_that_is_to_be_replaced_must_be_there(templates: NodeTemplates) -
 @pytest.mark.parametrize(
     ("replacement", "why"),
     [
-        (replace("Prompt", "cat", ["dog"]), "No input answers to 'Prompt'"),
-        (replace("Width", "6", ["7"]), "'Width' is not a text"),
-        (replace("Positive Prompt", "", ["dog"]), "needs a text to replace"),
-        (replace("Positive Prompt", "cat", []), "needs a text to replace"),
+        (replace("Prompt", "cat", ["dog"]), "No input matches 'Prompt'"),
+        (replace("Width", "6", ["7"]), "'Width' is not a text input"),
+        (replace("Positive Prompt", "", ["dog"]), "needs a string to replace"),
+        (replace("Positive Prompt", "cat", []), "needs a string to replace"),
     ],
 )
 def test_a_replacement_that_cannot_be_is_refused(templates: NodeTemplates, replacement: Any, why: str) -> None:
@@ -621,7 +621,7 @@ def test_a_workflow_that_multiplies_its_runs_itself_is_refused(templates: NodeTe
     shown = batched()
     [(_, _, why)] = problems(templates, {"Positive Prompt": ["a"]}, document=shown)
     assert "the batch node 'integer_batch' would make several runs of each row" in why
-    assert "('noise', 'width'), with override_edge=True" in why
+    assert "the input that it feeds (('noise', 'width')) instead, with override_edge=True" in why
 
 
 def test_a_batch_node_whose_edges_are_all_replaced_takes_no_part(templates: NodeTemplates) -> None:

@@ -82,7 +82,7 @@ def test_ragged_rows_are_told_with_their_lines(rows: Rows) -> None:
         (
             2,
             "",
-            "it has 3 cells, and the first line of the file has 2; a cell with ',' in it must be quoted "
+            "it has 3 cells, and the first line of the file has 2; a cell that contains ',' must be quoted "
             f"(line 6 of {path})",
         ),
     ]
@@ -131,7 +131,7 @@ def test_a_missing_column_is_the_workflows_own_value(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "is empty; its first line names the columns"),
+        ("", "is empty; its first line must name the columns"),
         ("Width\n", "has no rows"),
         ("Width,Width\n64,64\n", "names 'Width' twice"),
         ("Width,,Height\n64,1,64\n", "has a column without a name"),
@@ -194,7 +194,7 @@ def test_a_file_of_json_lines_has_an_object_on_each(rows: Rows) -> None:
 def test_a_row_without_a_value_that_others_have_is_bad(rows: Rows) -> None:
     [(row, column, why)] = rows.problems('{"Width": 64, "Height": 64}\n{"Width": 64}\n', name="rows.jsonl")
     assert (row, column) == (1, "Height")
-    assert "other rows have one" in why
+    assert "which other rows have" in why
     assert cells(rows.plan('{"Width": 64}\n{"Width": null}\n', name="rows.ndjson")) == [(64,), (64,)]
 
 
@@ -202,7 +202,7 @@ def test_a_json_file_has_a_list_of_rows(rows: Rows) -> None:
     picks = '[{"Positive Prompt": "a", "seed": 7, "#note": "best"}]'
     plan = rows.plan(picks, name="picks.json")
     assert [(row.seed, row.values["#note"]) for row in plan] == [(7, "best")]
-    assert "does not hold a list of rows" in rows.problems("{}", name="picks.json")[0][2]
+    assert "does not contain a list of rows" in rows.problems("{}", name="picks.json")[0][2]
     assert "is not JSON" in rows.problems("[", name="picks.json")[0][2]
 
 
@@ -250,7 +250,7 @@ def test_columns_of_one_name_in_a_frame_are_refused(rows: Rows) -> None:
     class Frame(PandasFrame):
         columns = (*PandasFrame.columns, "Width")
 
-    with pytest.raises(SourceError, match="several columns of the name 'Width'"):
+    with pytest.raises(SourceError, match="several columns named 'Width'"):
         taken(Frame())
 
 

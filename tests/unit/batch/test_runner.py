@@ -155,7 +155,7 @@ def test_a_folder_that_another_batch_has_used_since_is_left_alone(
     server.fails = lambda item: None
     with client_of(server.url) as other:
         other.begin(Plan(range(3)), tmp_path).wait(60)
-    with pytest.raises(BatchFolderError, match=r"has been used by another batch since.*[Ss]ubmit"):
+    with pytest.raises(BatchFolderError, match=r"has been used by another batch in the meantime.*[Ss]ubmit"):
         first.retry_failed()
     assert completed(server) == Counter(range(3))
     assert client.begin(Plan(range(3)), tmp_path).wait(60).counts["completed"] == 3, "it is not locked"

@@ -64,7 +64,7 @@ def test_a_rejected_workflow_lists_its_problems() -> None:
 
 def test_hints_speak_of_commands_and_keep_the_close_match() -> None:
     error = errors.InputNotFoundError(
-        "No input answers to 'Widht'.",
+        "No input matches 'Widht'.",
         key="Widht",
         choices=("Width",),
         near="Did you mean 'Width'? ",
@@ -72,7 +72,7 @@ def test_hints_speak_of_commands_and_keep_the_close_match() -> None:
         hint="wf.nodes lists ...",
     )
     failure = failure_of(error)
-    assert failure.message == "No input answers to 'Widht'."
+    assert failure.message == "No input matches 'Widht'."
     assert failure.hint.startswith("Did you mean 'Width'? Nodes have it: blank.width. The command inputs lists")
     assert "wf." not in failure.hint
 

@@ -54,5 +54,5 @@ def test_a_seed_that_is_set_is_known(wf: WorkflowHandle, tmp_path: Path) -> None
 
 
 def test_an_input_that_is_not_there_is_refused(wf: WorkflowHandle, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="it names 'Heigth'"):
+    with pytest.raises(SettingsError, match="'Heigth' is unknown"):
         ImageNames("{Heigth}", wf, tmp_path)

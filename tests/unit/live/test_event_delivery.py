@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from tests.support.live import GRAPH, RESULT, item_event, messages, node_payload, status_payload
+from tests.support.live import GRAPH, RESULT, dispatch, messages, node_payload, status_payload
 from tests.support.tracking import settle, taken, types_in
 from tests.support.virtual_time import in_virtual_time
 
@@ -16,7 +16,7 @@ from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.mailbox import Mailbox
-from invokeai_py_client.wire.events import Event, Reconnected
+from invokeai_py_client.wire.events import Event, Reconnected, decode
 
 STORY = [
     "queue_item_status_changed",
@@ -37,7 +37,7 @@ class Stage:
 
     def play(self, item_id: int = 1, first: int = 0, last: int = 4) -> None:
         for name, payload in messages(item_id)[first:last]:
-            self.router.dispatch(name, payload)
+            dispatch(self.router, name, payload)
 
 
 @pytest.mark.parametrize("played_before", range(5))
@@ -149,7 +149,7 @@ async def test_progress_gives_way_to_newer_progress_of_its_node_and_nothing_else
     stage.play(last=2)
     tell(stage.run, mailbox)
     for percentage in (0.25, 0.5, 0.75):
-        stage.router.dispatch("invocation_progress", node_payload(1, percentage=percentage, message=""))
+        dispatch(stage.router, "invocation_progress", node_payload(1, percentage=percentage, message=""))
     stage.play(first=2)
     events = taken(mailbox)
     assert [event.type for event in events] == [*STORY[:2], "generator_progress", *STORY[2:]]
@@ -162,20 +162,20 @@ async def test_progress_gives_way_to_newer_progress_of_its_node_and_nothing_else
 async def test_a_late_reader_gets_all_progress_however_small_its_mailbox_is() -> None:
     stage, mailbox = Stage(), Mailbox[Event](capacity=1)
     for percentage in (0.25, 0.5, 0.75):
-        stage.router.dispatch("invocation_progress", node_payload(1, percentage=percentage, message=""))
+        dispatch(stage.router, "invocation_progress", node_payload(1, percentage=percentage, message=""))
     tell(stage.run, mailbox)
     assert [event["progress_percentage"] for event in taken(mailbox)] == [25, 50, 75]
 
 
 def test_only_progress_of_the_same_node_of_the_same_item_has_the_same_key() -> None:
     def key(item_id: int, node_id: str) -> object:
-        return coalescing_key(item_event("invocation_progress", node_payload(item_id, node_id=node_id, message="")))
+        return coalescing_key(decode("invocation_progress", node_payload(item_id, node_id=node_id, message="")))
 
     assert key(1, "a") is not None
     assert key(1, "a") == key(1, "a")
     assert len({key(1, "a"), key(2, "a"), key(1, "b")}) == 3
-    assert coalescing_key(item_event("invocation_complete", node_payload(1, result=RESULT))) is None
-    assert coalescing_key(item_event("queue_item_status_changed", status_payload("failed", 1))) is None
+    assert coalescing_key(decode("invocation_complete", node_payload(1, result=RESULT))) is None
+    assert coalescing_key(decode("queue_item_status_changed", status_payload("failed", 1))) is None
 
 
 def test_the_end_of_queue_streams_is_told_to_each_that_is_still_read() -> None:

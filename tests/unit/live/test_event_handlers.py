@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.live import GRAPH, messages
+from tests.support.live import GRAPH, dispatch, messages
 from tests.support.scripted_server import WORKFLOW, ScriptedServer, whole_story
 from tests.support.tracking import Room, settle
 from tests.support.virtual_time import in_virtual_time
@@ -348,7 +348,7 @@ class Handle:
     def play(self, run: TrackedRun) -> None:
         (item_id,) = run.state.items
         for name, payload in messages(item_id, run.state.batch_id):
-            self.room.listener.router.dispatch(name, payload)
+            dispatch(self.room.listener.router, name, payload)
 
 
 def test_handlers_are_truthy_while_there_is_one() -> None:
@@ -429,7 +429,7 @@ def test_what_a_slow_handler_does_not_see_is_counted_for_the_client() -> None:
     run = handle.submit()
     (_, started), *_ = messages(1, run.state.batch_id)[1:2]
     for _ in range(1000):
-        handle.room.listener.router.dispatch("invocation_progress", {**started, "percentage": None, "message": ""})
+        dispatch(handle.room.listener.router, "invocation_progress", {**started, "percentage": None, "message": ""})
     assert handle.room.tracker.losses.coalesced > 0
 
 

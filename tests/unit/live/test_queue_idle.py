@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.support.live import dispatch
 from tests.support.queue_server import Exchange, Fault, QueueServer, answered, dropped, refused, status, swallowed
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -54,7 +55,8 @@ async def test_an_event_wakes_it() -> None:
     wait = asyncio.create_task(until_counts(server, events, "default", nothing_pending, pause=lambda: 3600.0))
     await asyncio.sleep(1)
     server.finish(item)
-    events.dispatch(
+    dispatch(
+        events,
         "queue_item_status_changed",
         {
             "queue_id": "default",
@@ -149,11 +151,11 @@ async def test_an_event_that_tells_no_counts_has_the_server_asked() -> None:
     events = router()
     wait = asyncio.create_task(until_counts(server, events, "default", nothing_pending, pause=lambda: 3600.0))
     await asyncio.sleep(1)
-    events.dispatch("batch_enqueued", {"queue_id": "default", "batch_id": "others", "enqueued": 1, "requested": 1})
+    dispatch(events, "batch_enqueued", {"queue_id": "default", "batch_id": "others", "enqueued": 1, "requested": 1})
     await asyncio.sleep(1)
     assert len(server.requests) == 1
     server.finish(item)
-    events.dispatch("queue_cleared", {"queue_id": "default"})
+    dispatch(events, "queue_cleared", {"queue_id": "default"})
     began = now()
     assert await wait
     assert now() == began
@@ -210,7 +212,7 @@ async def test_a_wait_that_is_over_looks_at_no_event() -> None:
     assert await until_counts(QueueServer(), events, "default", is_so, pause=lambda: 5.0)
     assert len(looks) == 1
     item = {"queue_id": "default", "item_id": 1, "batch_id": "b", "session_id": "s", "status": "completed"}
-    events.dispatch("queue_item_status_changed", {**item, "queue_status": {"pending": 0}})
+    dispatch(events, "queue_item_status_changed", {**item, "queue_status": {"pending": 0}})
     assert len(looks) == 1
 
 
@@ -223,10 +225,10 @@ async def test_an_event_whose_counts_are_not_yet_so_has_nothing_asked() -> None:
     await asyncio.sleep(1)
     told = {"queue_id": "default", "item_id": 9, "batch_id": "b", "session_id": "s", "status": "completed"}
     for pending in (2, 1):
-        events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": pending}})
+        dispatch(events, "queue_item_status_changed", {**told, "queue_status": {"pending": pending}})
         await asyncio.sleep(1)
     assert len(server.requests) == 1
     server.finish(item)
-    events.dispatch("queue_item_status_changed", {**told, "queue_status": {"pending": 0}})
+    dispatch(events, "queue_item_status_changed", {**told, "queue_status": {"pending": 0}})
     assert await wait
     assert len(server.requests) == 2

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.support.live import GRAPH, FakeQueue, calls_made, messages, node_payload, status_payload
+from tests.support.live import GRAPH, FakeQueue, calls_made, dispatch, messages, node_payload, status_payload
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import run_in_virtual_time
 
@@ -52,7 +52,7 @@ class Room:
         return run
 
     def tell(self, name: str, payload: dict[str, Any]) -> None:
-        self.router.dispatch(name, payload)
+        dispatch(self.router, name, payload)
 
     def play(self, test: Callable[[], Coroutine[Any, Any, None]], *, seconds: float = 10) -> None:
         """Run a test in virtual time, with the reconciler at work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.live import GRAPH, RESULT, calls_made, messages, node_payload, status_payload
+from tests.support.live import GRAPH, RESULT, calls_made, dispatch, messages, node_payload, status_payload
 
 from invokeai_py_client import errors
 from invokeai_py_client.live.router import Router
@@ -37,7 +37,7 @@ class Room:
 
     def tell(self, item_id: int, batch_id: str) -> None:
         for name, payload in messages(item_id, batch_id):
-            self.router.dispatch(name, payload)
+            dispatch(self.router, name, payload)
 
 
 def statuses(*runs: TrackedRun) -> list[str]:
@@ -47,7 +47,7 @@ def statuses(*runs: TrackedRun) -> list[str]:
 def test_an_event_reaches_the_run_of_its_batch_and_no_other() -> None:
     room = Room()
     one, other = room.follow("one", 1), room.follow("other", 2)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))
     assert statuses(one, other) == ["in_progress", "pending"]
     assert [event.type for event in one.history] == ["queue_item_status_changed"]
     assert [*other.history] == []
@@ -58,14 +58,14 @@ def test_an_item_id_of_another_batch_is_another_item() -> None:
     """A server whose database was replaced counts from 1 again."""
     room = Room()
     run = room.follow("one", 1)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "other"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "other"))
     assert statuses(run) == ["pending"]
 
 
 def test_events_before_the_response_reach_the_run_by_its_batch() -> None:
     room = Room()
     run = room.follow("one")
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 7, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 7, "one"))
     assert run.state.snapshot.item_ids == (7,)
     assert room.router.having(7) == [run]
 
@@ -73,16 +73,16 @@ def test_events_before_the_response_reach_the_run_by_its_batch() -> None:
 def test_a_redacted_event_reaches_the_run_of_its_item() -> None:
     room = Room()
     one, other = room.follow("one", 1), room.follow("other", 2)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 2, "redacted"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 2, "redacted"))
     assert statuses(one, other) == ["pending", "in_progress"]
 
 
 def test_a_run_of_one_item_hears_nothing_of_the_others_of_its_batch() -> None:
     room = Room()
     whole, part = room.follow("b", 1, 2), room.follow("b", 2, only=True)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1))
     assert statuses(whole, part) == ["in_progress", "pending"]
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 2))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 2))
     assert statuses(whole, part) == ["in_progress", "in_progress"]
     assert (len([*whole.history]), len([*part.history])) == (2, 1)
 
@@ -155,8 +155,8 @@ def test_a_watcher_that_leaves_during_a_burst_takes_nothing_from_the_next_one() 
         told.extend(event.type for event in events)
 
     run.watchers += [leaving, staying]
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
-    room.router.dispatch("invocation_started", node_payload(1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))
+    dispatch(room.router, "invocation_started", node_payload(1, "one"))
     run.unwatch(leaving)
     assert told == ["leaving", "queue_item_status_changed", "invocation_started"]
 
@@ -167,16 +167,16 @@ def test_a_duplicate_tells_nobody() -> None:
     told: list[list[Event]] = []
     run.watchers.append(told.append)
     for _ in range(2):
-        room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one", status_sequence=1))
+        dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one", status_sequence=1))
     assert len(told) == 1
 
 
 def test_a_run_that_needs_requests_is_told_of_until_it_needs_none() -> None:
     room = Room()
     run = room.follow("one", 1, 2, has_gap=True)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))
     assert (room.requests_needed, [*room.router.incomplete]) == (0, [])
-    room.router.dispatch("queue_item_status_changed", status_payload("completed", 1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("completed", 1, "one"))
     assert (room.requests_needed, [*room.router.incomplete]) == (1, [run])
     room.router.apply(run, run.state.apply_gone(1))
     assert [*room.router.incomplete] == []
@@ -185,7 +185,7 @@ def test_a_run_that_needs_requests_is_told_of_until_it_needs_none() -> None:
 def test_a_forgotten_run_needs_no_requests() -> None:
     room = Room()
     run = room.follow("one", 1, 2, has_gap=True)
-    room.router.dispatch("queue_item_status_changed", status_payload("completed", 1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("completed", 1, "one"))
     room.router.forget(run)
     assert [*room.router.incomplete] == []
 
@@ -193,8 +193,8 @@ def test_a_forgotten_run_needs_no_requests() -> None:
 def test_bulk_changes_are_handed_on() -> None:
     room = Room()
     room.follow("one", 1)
-    room.router.dispatch("queue_items_canceled", {"queue_id": "default", "canceled_item_ids": [1]})
-    room.router.dispatch("queue_cleared", {"queue_id": "default"})
+    dispatch(room.router, "queue_items_canceled", {"queue_id": "default", "canceled_item_ids": [1]})
+    dispatch(room.router, "queue_cleared", {"queue_id": "default"})
     assert [event.type for event in room.bulk] == ["queue_items_canceled", "queue_cleared"]
 
 
@@ -230,18 +230,18 @@ def test_queue_watchers_hear_of_their_queue_whoever_the_items_belong_to() -> Non
         told.extend(events)
 
     room.router.watch_queue("default", watcher)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 5, "not ours"))
-    room.router.dispatch("queue_item_status_changed", {**status_payload("in_progress", 5), "queue_id": "second"})
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 5, "not ours"))
+    dispatch(room.router, "queue_item_status_changed", {**status_payload("in_progress", 5), "queue_id": "second"})
     assert [event.type for event in told] == ["queue_item_status_changed"]
     room.router.reconnected(2.5)
     assert [(event.type, event.get("seconds")) for event in told[1:]] == [("reconnected", 2.5)]
     room.router.unwatch_queue("default", watcher)
     room.router.unwatch_queue("default", watcher)
-    room.router.dispatch("queue_item_status_changed", status_payload("completed", 5, "not ours"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("completed", 5, "not ours"))
     assert len(told) == 2
     room.router.watch_queue("default", watcher)
     room.router.unwatch_all()
-    room.router.dispatch("queue_item_status_changed", status_payload("completed", 5, "not ours"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("completed", 5, "not ours"))
     assert len(told) == 2
 
 
@@ -252,7 +252,7 @@ def test_a_watcher_of_a_queue_that_leaves_takes_no_other_with_it() -> None:
     for told in (leaving, staying):
         room.router.watch_queue("default", told.append)
     room.router.unwatch_queue("default", leaving.append)
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 5, "not ours"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 5, "not ours"))
     assert (len(leaving), len(staying)) == (0, 1)
 
 
@@ -262,7 +262,7 @@ def test_the_items_that_a_run_has_when_it_is_followed_are_found() -> None:
     state.enqueued([1])
     run = room.router.follow(state)
     assert room.router.having(1) == [run]
-    room.router.dispatch("queue_item_status_changed", status_payload("in_progress", 1, "one"))
+    dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))
     assert statuses(run) == ["in_progress"]
     room.router.forget(run)
     assert room.router.having(1) == []
@@ -271,8 +271,8 @@ def test_the_items_that_a_run_has_when_it_is_followed_are_found() -> None:
 def test_an_event_that_cannot_be_read_is_logged_once_a_type(caplog: pytest.LogCaptureFixture) -> None:
     room = Room()
     for _ in range(2):
-        room.router.dispatch("invocation_started", {"item_id": "x"})
-        room.router.dispatch("queue_item_status_changed", None)
+        dispatch(room.router, "invocation_started", {"item_id": "x"})
+        dispatch(room.router, "queue_item_status_changed", None)
     assert len(caplog.records) == 2
     assert room.router.received == 4
 
@@ -294,16 +294,16 @@ def test_two_runs_on_one_item_do_not_share_their_progress() -> None:
     """The second one knows of one item, the first of two: each event shows the progress of its own run."""
     room = Room()
     first = room.follow("b", 1)
-    room.router.dispatch("invocation_started", node_payload(1))
+    dispatch(room.router, "invocation_started", node_payload(1))
     halfway = node_payload(1, percentage=0.5, message="")
-    room.router.dispatch("invocation_progress", halfway)
+    dispatch(room.router, "invocation_progress", halfway)
     late = room.router.follow(RunState("b", "default", None, has_gap=True, only=frozenset({1})))
     late.state.enqueued([1])
-    room.router.dispatch("invocation_progress", node_payload(1, percentage=0.75, message=""))
+    dispatch(room.router, "invocation_progress", node_payload(1, percentage=0.75, message=""))
     told = [*first.history][-1]
     assert told["overall_percentage"] == pytest.approx(75)
     assert [*late.history][-1]["overall_percentage"] == 0
-    room.router.dispatch("invocation_complete", node_payload(1, result=RESULT))
+    dispatch(room.router, "invocation_complete", node_payload(1, result=RESULT))
     assert told["overall_percentage"] == pytest.approx(75)
 
 
@@ -315,7 +315,7 @@ def test_the_work_for_one_event_does_not_grow_with_the_runs(batch_of: object) ->
             room.follow(f"b{item_id}", item_id)
         assert callable(batch_of)
         payload = node_payload(1, batch_of(1), percentage=0.5, message="")
-        return calls_made(lambda: room.router.dispatch("invocation_progress", payload))
+        return calls_made(lambda: dispatch(room.router, "invocation_progress", payload))
 
     assert work(300) == work(10)
 
@@ -326,7 +326,7 @@ def test_the_work_for_one_event_does_not_grow_with_the_runs_of_its_batch() -> No
         for item_id in range(1, runs + 1):
             room.follow("b", item_id, only=True)
         return calls_made(
-            lambda: room.router.dispatch("invocation_progress", node_payload(1, percentage=0.5, message=""))
+            lambda: dispatch(room.router, "invocation_progress", node_payload(1, percentage=0.5, message=""))
         )
 
     assert work(300) == work(10)

@@ -8,6 +8,7 @@ import logging
 from typing import Any, cast
 
 import pytest
+from tests.support.live import dispatch
 from tests.support.queue_server import (
     Exchange,
     Fault,
@@ -321,7 +322,7 @@ async def test_a_run_that_ends_before_the_response_comes_is_over_when_it_does() 
         response = await exchange.carry_out()
         for sequence, name in enumerate(("in_progress", "completed")):
             event = {"queue_id": "default", "item_id": 1, "batch_id": "mine", "session_id": "s", "status": name}
-            client.router.dispatch("queue_item_status_changed", event | {"status_sequence": sequence})
+            dispatch(client.router, "queue_item_status_changed", event | {"status_sequence": sequence})
         return response
 
     client.server.next("enqueue_batch", end_first)

@@ -6,15 +6,15 @@ import asyncio
 import logging
 
 import pytest
-from tests.support.live import GRAPH, item_event, node_payload
+from tests.support.live import GRAPH, node_payload
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import Polling, TrackedRun
-from invokeai_py_client.wire.events import Event
+from invokeai_py_client.wire.events import Event, decode
 
-STARTED: list[Event] = [item_event("invocation_started", node_payload(1))]
+STARTED: list[Event] = [decode("invocation_started", node_payload(1))]
 
 
 def make_run(*item_ids: int) -> TrackedRun:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-from tests.support.live import GRAPH, FakeQueue, messages, status_payload
+from tests.support.live import GRAPH, FakeQueue, dispatch, messages, status_payload
 
 from invokeai_py_client.live.reconciler import Reconciler
 from invokeai_py_client.live.router import Router
@@ -42,7 +42,7 @@ class Room:
             RunState("b", "default", GRAPH, has_gap=only is not None, only=only, resubmits=resubmits)
         )
         self.run.state.enqueued([1])
-        self.router.dispatch(CHANGED, status_payload("in_progress", 1))
+        dispatch(self.router, CHANGED, status_payload("in_progress", 1))
 
     def put_child(self, status: str, item_id: int = 2, parent_item_id: int = 1) -> None:
         self.queue.put(item_id, status=status, parent_item_id=parent_item_id)
@@ -82,11 +82,11 @@ def test_a_new_child_is_asked_about_once(engine: Engine) -> None:
 
     async def test() -> None:
         room.put_child("pending")
-        room.router.dispatch(CHANGED, status_payload("pending", 2))
-        room.router.dispatch(CHANGED, status_payload("waiting", 1))
+        dispatch(room.router, CHANGED, status_payload("pending", 2))
+        dispatch(room.router, CHANGED, status_payload("waiting", 1))
         await until(lambda: room.children() == [(2, 1, "pending")])
         for name, payload in [*messages(2), *messages(1)[1:]]:
-            room.router.dispatch(name, payload)
+            dispatch(room.router, name, payload)
         await until(lambda: room.run.is_over)
 
     room.play(test)
@@ -101,9 +101,9 @@ def test_a_wait_ends_when_the_callers_are_known_although_no_more_event_comes(eng
     async def test() -> None:
         waiter = asyncio.get_running_loop().create_future()
         room.run.waiters.add(waiter)
-        room.router.dispatch(CHANGED, status_payload("pending", 2))
+        dispatch(room.router, CHANGED, status_payload("pending", 2))
         for name, payload in [*messages(2), *messages(1)[1:]]:
-            room.router.dispatch(name, payload)
+            dispatch(room.router, name, payload)
         assert not room.run.is_over
         room.put_child("completed")
         await waiter
@@ -140,11 +140,11 @@ def test_a_run_of_one_item_learns_its_children_and_gets_their_events(engine: Eng
         room.put_caller("waiting", 2)
         room.put_child("in_progress")
         # The child of another item of the batch.
-        room.router.dispatch(CHANGED, status_payload("pending", 9))
-        room.router.dispatch(CHANGED, status_payload("waiting", 1))
+        dispatch(room.router, CHANGED, status_payload("pending", 9))
+        dispatch(room.router, CHANGED, status_payload("waiting", 1))
         await until(lambda: room.children() == [(2, 1, "in_progress")])
         for name, payload in messages(2)[2:]:
-            room.router.dispatch(name, payload)
+            dispatch(room.router, name, payload)
 
     room.play(test)
     assert ("invocation_complete", 2) in seen
@@ -156,9 +156,9 @@ def test_a_child_that_is_gone_keeps_no_wait(engine: Engine) -> None:
     room = Room(engine)
 
     async def test() -> None:
-        room.router.dispatch(CHANGED, status_payload("pending", 2))
+        dispatch(room.router, CHANGED, status_payload("pending", 2))
         for name, payload in [*messages(2), *messages(1)[1:]]:
-            room.router.dispatch(name, payload)
+            dispatch(room.router, name, payload)
         await until(lambda: room.run.is_over)
 
     room.play(test)
@@ -170,7 +170,7 @@ def test_an_item_that_a_restarted_server_canceled_is_run_again_without_its_child
 
     async def test() -> None:
         room.put_child("in_progress")
-        room.router.dispatch(CHANGED, status_payload("pending", 2))
+        dispatch(room.router, CHANGED, status_payload("pending", 2))
         await until(lambda: room.children() == [(2, 1, "pending")])
         room.run.state.missed()
         room.run.state.server_was_away()

@@ -80,8 +80,9 @@ def test_a_server_that_ignores_the_first_signal_is_killed(fake_cache: Path, monk
     local.start(detached=True)
     (found,) = running_servers()
     assert found.stop()
-    assert not local.running
+    assert running_servers() == []
     local.stop()
+    assert not local.running
 
 
 def recorded(pid: int, identity: str) -> RunningServer:
@@ -134,13 +135,16 @@ def test_without_a_home_there_are_no_servers_and_none_can_be_left_running(
 def test_elsewhere_processes_are_told_apart_by_ps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as other:
-        identity = identity_of(other.pid)
-        assert identity is not None
-        assert identity == identity_of(other.pid)
-        assert not send_signal(other.pid, "another", signal.SIGKILL)
-        assert send_signal(other.pid, identity, signal.SIGKILL)
-        assert wait_for_end(other.pid, identity, 10)
-        assert identity_of(other.pid) is None
+        try:
+            identity = identity_of(other.pid)
+            assert identity is not None
+            assert identity == identity_of(other.pid)
+            assert not send_signal(other.pid, "another", signal.SIGKILL)
+            assert send_signal(other.pid, identity, signal.SIGKILL)
+            assert wait_for_end(other.pid, identity, 10)
+            assert identity_of(other.pid) is None
+        finally:
+            other.kill()
     assert identity_of(other.pid) is None
 
 

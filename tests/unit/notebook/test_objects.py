@@ -262,7 +262,7 @@ def test_a_display_of_a_batch_that_is_given_up_says_so(batches: BatchServer, run
     batch = runs.begin(Plan(range(3)))
     with pytest.raises(errors.RunTimeout):
         batch.display(0.01)
-    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The batch goes on.")
+    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The batch continues to run.")
     batches.resume()
     assert batch.wait(20).counts["completed"] == 3
 

@@ -50,8 +50,8 @@ def test_without_a_notebook_the_first_and_the_last_state_are_printed(
 
 def test_an_object_is_html_and_an_error_is_text(jupyter: Shown) -> None:
     assert mimebundle(lambda: "<p>") == {"text/html": "<p>"}
-    assert mimebundle(lambda: str(1 // 0)) == {
-        "text/plain": "This cannot be shown: ZeroDivisionError: integer division or modulo by zero"
+    assert mimebundle(lambda: str(int("x"))) == {
+        "text/plain": "This cannot be shown: ValueError: invalid literal for int() with base 10: 'x'"
     }
 
 

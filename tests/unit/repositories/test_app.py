@@ -36,7 +36,9 @@ async def hang(_: web.Request) -> web.StreamResponse:
 async def test_a_wait_keeps_its_time_and_says_what_it_waited_for(seconds: float) -> None:
     async with served(hang) as client:
         began = time.monotonic()
-        with pytest.raises(errors.NotReadyError, match=rf"{client.settings.url} was waited for 0\.") as caught:
+        with pytest.raises(
+            errors.NotReadyError, match=rf"server was ready at {client.settings.url} within 0\."
+        ) as caught:
             await client.aio.app.wait_until_ready(seconds)
         assert time.monotonic() - began < seconds + 0.4
         assert isinstance(caught.value, TimeoutError)

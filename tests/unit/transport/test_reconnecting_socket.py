@@ -104,7 +104,7 @@ class Listener:
     def __init__(self) -> None:
         self.told: asyncio.Queue[str] = asyncio.Queue()
 
-    def received(self, name: str, payload: Any) -> None:
+    def received(self, name: str, payload: Any, text: str) -> None:
         self.told.put_nowait(f"received {name}")
 
     def connected(self) -> None:

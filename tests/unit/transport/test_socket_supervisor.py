@@ -86,7 +86,7 @@ class Listener:
         if self._raises is not None:
             raise self._raises("a listener's own error")
 
-    def received(self, name: str, payload: Any) -> None:
+    def received(self, name: str, payload: Any, text: str) -> None:
         self._tell(f"received {name}")
 
     def connected(self) -> None:

@@ -106,7 +106,7 @@ async def connected(
     events = [] if heard is None else heard
 
     async def opened() -> SocketIOConnection:
-        return await open_connection(http, lambda name, payload: events.append((name, payload)), is_asked=True)
+        return await open_connection(http, lambda name, payload, _: events.append((name, payload)), is_asked=True)
 
     connection = await engine.call(opened())
     try:
@@ -210,7 +210,7 @@ async def test_what_the_client_has_no_use_for_is_ignored(server: Server, engine:
 async def test_a_handler_that_fails_ends_the_connection_with_a_traceback(
     server: Server, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(name: str, payload: Any) -> None:
+    def fail(name: str, payload: Any, text: str) -> None:
         raise ZeroDivisionError
 
     http = HttpTransport(Settings(server.url, retries=0), engine)
@@ -365,7 +365,7 @@ async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine, url
         http = HttpTransport(Settings(url, proxy=f"http://u:S3CRET@{address}", retries=0), engine)
 
         async def opened() -> None:
-            await open_connection(http, lambda _name, _payload: None, is_asked=True)
+            await open_connection(http, lambda *_: None, is_asked=True)
 
         with pytest.raises(SocketFailure, match="502"):
             await engine.call(opened())
@@ -376,7 +376,7 @@ async def test_a_server_that_is_not_there_is_told_as_such(engine: Engine) -> Non
     http = HttpTransport(Settings("http://127.0.0.1:9", retries=0), engine)
 
     async def opened() -> None:
-        await open_connection(http, lambda _name, _payload: None, is_asked=True)
+        await open_connection(http, lambda *_: None, is_asked=True)
 
     with pytest.raises(SocketFailure, match=r"Connect call failed|refused"):
         await engine.call(opened())
@@ -474,7 +474,7 @@ class SilentWebSocket:
 
 async def test_a_connection_that_is_closed_has_ended_whatever_the_websocket_tells() -> None:
     websocket: Any = SilentWebSocket()
-    connection = SocketIOConnection(websocket, lambda _name, _payload: None, 1.0)
+    connection = SocketIOConnection(websocket, lambda *_: None, 1.0)
     with pytest.raises(SocketFailure, match="closing transport"):
         await connection.subscribe("default")
     assert not connection.ended.done()
@@ -487,7 +487,7 @@ async def test_a_connection_that_is_closed_has_ended_whatever_the_websocket_tell
 async def test_closing_a_half_open_connection_takes_a_few_seconds() -> None:
     websocket: Any = SilentWebSocket()
     websocket.is_half_open = True
-    connection = SocketIOConnection(websocket, lambda _name, _payload: None, 1.0)
+    connection = SocketIOConnection(websocket, lambda *_: None, 1.0)
     began = now()
     await connection.close()
     assert 1 < now() - began < 10

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
+from tests.support.live import message
 
 from invokeai_py_client.wire.events import (
     BulkChange,
@@ -10,9 +14,11 @@ from invokeai_py_client.wire.events import (
     InvocationComplete,
     InvocationError,
     InvocationStarted,
+    ProgressReport,
     QueueItemStatusChanged,
     UnknownEvent,
     decode,
+    read_event,
 )
 
 ITEM = {"queue_id": "default", "item_id": 3, "batch_id": "b", "timestamp": 1}
@@ -54,6 +60,53 @@ def test_progress_of_unknown_extent_gives_the_default() -> None:
     assert event["progress_percentage"] is None
 
 
+def read_progress(image: Any = None, **more: Any) -> ProgressReport:
+    payload = {**INVOCATION, "percentage": 0.5, "message": "Denoising", "image": image, **more}
+    report = read_event("invocation_progress", payload, message("invocation_progress", payload))
+    assert isinstance(report, ProgressReport)
+    return report
+
+
+PICTURE = {"dataURL": "data:image/png;base64,aGk=", "width": 8, "height": 8}
+
+
+@pytest.mark.parametrize("image", [None, PICTURE, {"dataURL": 5}, {"dataURL": "Denoising"}, 7])
+def test_what_is_read_on_demand_is_what_is_read_at_once(image: Any) -> None:
+    at_once = decode("invocation_progress", {**INVOCATION, "percentage": 0.5, "message": "Denoising", "image": image})
+    assert isinstance(at_once, GeneratorProgress)
+    for name in at_once:
+        # Each name is the first one that is asked for.
+        assert read_progress(image).event()[name] == at_once[name]
+    event = read_progress(image).event_of_run(12.5, 3, 9)
+    assert {**event} == {**at_once, "overall_percentage": 12.5, "step": 3, "total_steps": 9}
+    assert repr(event) == repr(replace(at_once, overall_percentage=12.5, step=3, total_steps=9))
+
+
+def test_what_is_read_on_demand_can_be_copied_compared_and_pickled() -> None:
+    event = read_progress(PICTURE).event_of_run(12.5, 3, 9)
+    for same in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event)), replace(event)):
+        assert same == event
+        assert same.preview == event.preview is not None
+        assert not same.without_preview().has_preview
+    with pytest.raises(FrozenInstanceError):
+        event.step = 4  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="has no attribute 'stepp'"):
+        event.stepp  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_event_without_its_preview_says_the_same_otherwise() -> None:
+    event = read_progress(PICTURE).event_of_run(12.5, 3, 9)
+    assert event.has_preview
+    bare = event.without_preview()
+    assert (bare.preview, bare.has_preview, bare.raw["image"]) == (None, False, None)
+    assert {**bare, "raw": None, "image": None} == {**event, "raw": None, "image": None}
+    assert event.raw["image"] == PICTURE
+
+
+def test_the_text_of_a_report_is_kept_without_the_picture() -> None:
+    assert len(read_progress({**PICTURE, "dataURL": "data:image/png;base64," + "aGk=" * 5000}).text) < 1000
+
+
 def test_the_other_events_have_their_types() -> None:
     started = decode("invocation_started", INVOCATION)
     assert isinstance(started, InvocationStarted)
@@ -86,7 +139,7 @@ def test_an_event_also_reads_what_the_server_sent_beside() -> None:
 @pytest.mark.parametrize("payload", [None, [], "x", {}, {"item_id": "x", "batch_id": 1}, {**ITEM, "invocation": 5}])
 def test_what_cannot_be_read_is_unknown_and_never_an_error(payload: Any) -> None:
     for name in ("invocation_progress", "queue_item_status_changed", "invocation_error"):
-        event = decode(name, payload)
-        assert isinstance(event, UnknownEvent)
-        assert event.fault
+        for event in (decode(name, payload), read_event(name, payload, message(name, payload))):
+            assert isinstance(event, UnknownEvent)
+            assert event.fault
     assert isinstance(decode("model_load_started", {"queue_id": "q"}), UnknownEvent)

@@ -110,12 +110,12 @@ def test_images_of_a_board_are_filled_in(templates: NodeTemplates) -> None:
     assert made.faults(answers) == []
     ((node_id, name, why),) = made.faults({"x": []})
     assert (node_id, name) == ("x", "images")
-    assert "empty batch" in why
+    assert "the batch would be empty" in why
 
 
 def test_an_empty_batch_is_refused(templates: NodeTemplates) -> None:
     made = Made(templates, [integers("x", []), ADD], [wire("x", "add", "a")])
-    assert made.faults() == [("x", "integers", "it has no items, which makes an empty batch")]
+    assert made.faults() == [("x", "integers", "it has no items, so the batch would be empty")]
 
 
 def test_a_group_of_unequal_lengths_is_refused(templates: NodeTemplates) -> None:
@@ -124,12 +124,14 @@ def test_a_group_of_unequal_lengths_is_refused(templates: NodeTemplates) -> None
         [integers("x", [1], "Group 2"), integers("y", [1, 2], "Group 2"), ADD],
         [wire("x", "add", "a"), wire("y", "add", "b")],
     )
-    why = "the batch nodes of 'Group 2' must have equally many items, but have 1, 2"
+    why = "the batch nodes of 'Group 2' must have the same number of items, but have 1, 2"
     assert made.faults() == [("x", "integers", why), ("y", "integers", why)]
 
 
 def test_a_generator_that_cannot_be_understood_is_named(templates: NodeTemplates) -> None:
-    with pytest.raises(BatchError, match=r"'integer_generator' \(node g\).*no generator's value but .*'count': 'x'"):
+    with pytest.raises(
+        BatchError, match=r"'integer_generator' \(node g\).*its value .*'count': 'x'.* is not that of a generator"
+    ):
         Made(
             templates,
             [
@@ -194,7 +196,9 @@ def test_batches_are_grouped_and_ordered_as_javascript_would(
     ],
 )
 def test_a_batch_whose_list_is_of_another_kind_is_refused(templates: NodeTemplates, kind: str, items: Any) -> None:
-    with pytest.raises(BatchError, match=rf"'{kind}_batch' \(node x\) of w does not hold a list of {kind}s") as caught:
+    with pytest.raises(
+        BatchError, match=rf"'{kind}_batch' \(node x\) of w contains .* instead of a list of {kind}s"
+    ) as caught:
         Made(templates, [node("x", f"{kind}_batch", **{f"{kind}s": items})], [])
     assert caught.value.node_ids == ("x",)
 
@@ -211,7 +215,7 @@ def test_a_batch_without_a_list_is_refused(templates: NodeTemplates) -> None:
 
 def test_a_batch_that_a_connector_feeds_which_nothing_feeds_is_refused(templates: NodeTemplates) -> None:
     connector = {"id": "c", "type": "connector", "data": {"type": "connector"}}
-    with pytest.raises(BatchError, match=r"\(node x\) of w is fed by a connector that nothing feeds"):
+    with pytest.raises(BatchError, match=r"\(node x\) of w is fed by a connector without a source"):
         Made(templates, [connector, integers("x", [1])], [wire("c", "x", "integers", "out")])
 
 

@@ -55,18 +55,18 @@ NODES = {
 @pytest.mark.parametrize(
     ("wires", "why"),
     [
-        ([("int", "value", "add", "a"), ("int", "value", "add", "a")], "it repeats another"),
-        ([("add", "value", "add", "a")], "joins a node to itself"),
-        ([("int", "value", "add", "a"), ("int2", "value", "add", "a")], "'a' has an edge already"),
+        ([("int", "value", "add", "a"), ("int", "value", "add", "a")], "it is a duplicate"),
+        ([("add", "value", "add", "a")], "connects a node to itself"),
+        ([("int", "value", "add", "a"), ("int2", "value", "add", "a")], "'a' already has an edge"),
         ([("image", "image", "add", "a")], "ImageField cannot feed IntegerField"),
         ([("float", "value", "add", "a")], "FloatField cannot feed IntegerField"),
         ([("add", "value", "add2", "a"), ("add2", "value", "add", "a")], "would close a loop"),
-        ([("note", "x", "add", "a")], "a notes makes nothing"),
-        ([("int", "value", "note", "x")], "a notes takes no 'x'"),
-        ([("int", "value", "batch", "batch_group_id")], "'batch_group_id' takes no edge"),
+        ([("note", "x", "add", "a")], "a notes has no outputs"),
+        ([("int", "value", "note", "x")], "a notes has no input 'x'"),
+        ([("int", "value", "batch", "batch_group_id")], "'batch_group_id' does not accept an edge"),
         (
             [("int", "value", "collect", "item"), ("image", "image", "collect", "item")],
-            "the collect holds IntegerField",
+            "the collect contains IntegerField",
         ),
         (
             [
@@ -74,9 +74,9 @@ NODES = {
                 ("image", "image", "collect2", "item"),
                 ("collect", "collection", "collect2", "collection"),
             ],
-            "the collect holds ImageField, not IntegerField",
+            "the collect contains ImageField, not IntegerField",
         ),
-        ([("int", "value", "if", "true_input"), ("image", "image", "if", "false_input")], "must suit each other"),
+        ([("int", "value", "if", "true_input"), ("image", "image", "if", "false_input")], "must have compatible types"),
         ([("image", "image", "if", "true_input"), ("if", "value", "add", "a")], "ImageField cannot feed IntegerField"),
         ([("int", "value", "c1", "in"), ("c1", "out", "blur", "image")], "IntegerField cannot feed ImageField"),
         ([("c1", "out", "blur", "image"), ("int", "value", "c1", "in")], "IntegerField cannot feed ImageField"),
@@ -84,8 +84,8 @@ NODES = {
             [("c1", "out", "c2", "in"), ("c2", "out", "blur", "image"), ("int", "value", "c1", "in")],
             "IntegerField cannot feed ImageField",
         ),
-        ([("int", "value", "c1", "in"), ("int2", "value", "c1", "in")], "the connector is fed already"),
-        ([("c1", "out", "add", "a"), ("c1", "out", "blur", "image")], "cannot be fed by one thing"),
+        ([("int", "value", "c1", "in"), ("int2", "value", "c1", "in")], "the connector already has a source"),
+        ([("c1", "out", "add", "a"), ("c1", "out", "blur", "image")], "have no common type"),
         ([("c1", "nope", "add", "a")], "a connector has no 'nope'"),
         ([("int", "value", "c1", "nope")], "a connector has no 'nope'"),
     ],
@@ -144,7 +144,7 @@ def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:
         (
             [("int", "value", "c1", "in"), ("c1", "out", "add", "a"), ("int2", "value", "add", "a")],
             [2],
-            "'a' has an edge already",
+            "'a' already has an edge",
         ),
         # Chains are seen through when it comes to loops.
         (
@@ -172,7 +172,7 @@ def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:
                 ("image", "image", "collect2", "item"),
             ],
             [3],
-            "the collect holds IntegerField, not ImageField",
+            "the collect contains IntegerField, not ImageField",
         ),
         (
             [
@@ -187,7 +187,7 @@ def test_edges_that_hold(templates: NodeTemplates, wires: list[Wire]) -> None:
         (
             [("batch", "integers", "collect", "collection"), ("image", "image", "collect", "item")],
             [0],
-            "makes no 'integers'",
+            "has no output 'integers'",
         ),
     ],
 )

@@ -149,8 +149,8 @@ def test_a_workflow_is_loaded_of_any_mapping_and_saved_under_a_path_only(tmp_pat
         ({"prompt": {"3": {"class_type": "KSampler"}}}, "ComfyUI workflow in its API format", "InvokeAI's web UI"),
         (COMFY, "a ComfyUI workflow", "InvokeAI's web UI"),
         ({"last_node_id": 3, "nodes": [], "links": []}, "a ComfyUI workflow", "InvokeAI's web UI"),
-        ({"workflow_id": "w", "workflow": SMALL}, "a record that holds a workflow", "from_dict"),
-        ({"graph": None, "workflow": json.dumps(SMALL)}, "a record that holds a workflow", "from_json"),
+        ({"workflow_id": "w", "workflow": SMALL}, "a record that contains a workflow", "from_dict"),
+        ({"graph": None, "workflow": json.dumps(SMALL)}, "a record that contains a workflow", "from_json"),
     ],
 )
 def test_what_is_given_in_place_of_a_workflow_is_recognised(document: Any, what: str, hint: str) -> None:

@@ -69,7 +69,7 @@ def test_every_known_version_becomes_the_latest(version: str, category: str) -> 
 
 def test_an_unknown_version_says_which_are_known() -> None:
     with pytest.raises(
-        WorkflowVersionError, match=r"mine.json is of format version '5\.0\.0'.*1\.0\.0, .*4\.0\.0"
+        WorkflowVersionError, match=r"mine.json has format version '5\.0\.0'.*1\.0\.0, .*4\.0\.0"
     ) as caught:
         check(meta={"version": "5.0.0"})
     assert (caught.value.version, caught.value.source) == ("5.0.0", "mine.json")
@@ -82,32 +82,32 @@ def test_an_unknown_version_says_which_are_known() -> None:
         ({"meta": {"version": 3}}, "no meta.version"),
         ({"nodes": {}}, "'nodes' is not a list"),
         ({"edges": None}, "'edges' is not a list"),
-        ({"name": 5}, "'name' is not a text"),
-        ({"tags": None}, "'tags' is not a text"),
+        ({"name": 5}, "'name' is not a string"),
+        ({"tags": None}, "'tags' is not a string"),
         ({"exposedFields": "a"}, "'exposedFields' is not a list"),
         ({"nodes": [3]}, r"nodes\[0\] is not an object"),
         ({"nodes": [{"id": "a", "type": "invocation"}]}, r"nodes\[0\]\.data is not an object"),
-        ({"nodes": [{"id": "a", "data": {}}]}, r"nodes\[0\]\.type is not a text"),
-        ({"nodes": [{"id": "n", "type": "notes", "data": {}}, {"id": 5}]}, r"nodes\[1\]\.id is not a text"),
+        ({"nodes": [{"id": "a", "data": {}}]}, r"nodes\[0\]\.type is not a string"),
+        ({"nodes": [{"id": "n", "type": "notes", "data": {}}, {"id": 5}]}, r"nodes\[1\]\.id is not a string"),
         ({"nodes": [{"id": " ", "type": "notes", "data": {}}]}, r"nodes\[0\]\.id is blank"),
         ({"nodes": [node_with(type=" ")]}, r"nodes\[0\]\.data\.type is blank"),
-        ({"nodes": [node_with(type=None)]}, r"nodes\[0\]\.data\.type is not a text"),
+        ({"nodes": [node_with(type=None)]}, r"nodes\[0\]\.data\.type is not a string"),
         ({"nodes": [node_with(inputs=[])]}, r"nodes\[0\]\.data\.inputs is not an object"),
         ({"nodes": [node_with(inputs={"a": 5})]}, r"nodes\[0\]\.data\.inputs\.a is not an object"),
         ({"edges": [5]}, r"edges\[0\] is not an object"),
-        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is not a text"),
-        ({"edges": [without(edge("a", "b", "c", "d"), "targetHandle")]}, r"edges\[0\]\.targetHandle is not a text"),
-        ({"edges": [{"type": "collapsed", "source": "a"}]}, r"edges\[0\]\.target is not a text"),
+        ({"edges": [{"source": "a", "target": "b"}]}, r"edges\[0\]\.sourceHandle is not a string"),
+        ({"edges": [without(edge("a", "b", "c", "d"), "targetHandle")]}, r"edges\[0\]\.targetHandle is not a string"),
+        ({"edges": [{"type": "collapsed", "source": "a"}]}, r"edges\[0\]\.target is not a string"),
         ({"edges": [edge("a", "b", "c", "d"), edge(" ", "b", "c", "d")]}, r"edges\[1\]\.source is blank"),
         (
             {"nodes": [{**node_with(type="workflow_return"), "id": name} for name in "ab"]},
             r"2 'workflow_return' nodes \(a, b\)",
         ),
         (old("1.0.0", "integer", "x"), r"nodes\[0\]\.data\.inputs\.a cannot be read: its value 'x'"),
-        (old("1.0.0", "FancyField", 1), r"nodes\[0\]\.data\.inputs\.a is of the type 'FancyField'"),
+        (old("1.0.0", "FancyField", 1), r"nodes\[0\]\.data\.inputs\.a has the type 'FancyField'"),
         (
             old("1.0.0", "integer", 1, outputs={"value": {"type": "FancyField"}}),
-            r"nodes\[0\]\.data\.outputs\.value is of the type 'FancyField'",
+            r"nodes\[0\]\.data\.outputs\.value has the type 'FancyField'",
         ),
         (without(old("2.0.0", "IntegerField", 1), "nodes") | {"nodes": None}, "'nodes' is not a list"),
     ],
@@ -161,7 +161,7 @@ def test_all_that_is_forgiven_is_one_warning(caplog: pytest.LogCaptureFixture) -
         one["data"] = without(one["data"], "label", "useCache")
     check(None, nodes=nodes, edges=[])
     (message,) = caplog.messages
-    begin, _, faults = message.partition(": the web UI would refuse to load it: ")
+    begin, _, faults = message.partition(": the web UI would not load it: ")
     assert begin == "The workflow"
     assert set(faults.split("; ")) == {
         "a node has no 'label', or not a str (2 times)",

@@ -177,7 +177,7 @@ def test_what_every_node_has_is_not_an_input(name: str, templates: NodeTemplates
     loaded = Loaded(made, templates)
     assert dynamic_template(loaded.definition.nodes["call"], name) is None
     assert [*map(str, loaded.dropped)] == [
-        f"edge add.value -> call.{name} is left out: a call_saved_workflow takes no {name!r}"
+        f"the edge add.value -> call.{name} is ignored: a call_saved_workflow has no input {name!r}"
     ]
     assert loaded.sent() == {}
 

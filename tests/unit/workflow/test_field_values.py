@@ -118,7 +118,7 @@ def test_a_field_that_an_edge_feeds_knows_it(fed: WorkflowFields) -> None:
 def test_an_edge_that_does_not_hold_says_why(fed: WorkflowFields) -> None:
     (dropped,) = fed.dropped_edges
     assert fed.why_dropped("n", "width") == str(dropped)
-    assert str(dropped) == f"edge r.value -> n.width is left out: {dropped.why}"
+    assert str(dropped) == f"the edge r.value -> n.width is ignored: {dropped.why}"
     assert fed.why_dropped("n", "seed") is None
     assert fed.why_dropped("n", "height") is None
 

@@ -31,8 +31,8 @@ PROMPT = {"3": {"class_type": "KSampler", "inputs": {}}, "4": "a comment"}
         (GRAPH, "a graph for the server's API", "client.request"),
         ({"graph": GRAPH, "runs": 1}, "a graph for the server's API", "client.request"),
         ({"nodes": {}, "edges": []}, "a graph for the server's API", "client.request"),
-        ({"workflow_id": "w", "workflow": WORKFLOW}, "a record that holds a workflow", "from_dict"),
-        ({"workflow": json.dumps(WORKFLOW)}, "a record that holds a workflow", "from_json"),
+        ({"workflow_id": "w", "workflow": WORKFLOW}, "a record that contains a workflow", "from_dict"),
+        ({"workflow": json.dumps(WORKFLOW)}, "a record that contains a workflow", "from_json"),
     ],
 )
 def test_a_foreign_document_is_named_with_a_way_out(document: Any, what: str, way_out: str) -> None:

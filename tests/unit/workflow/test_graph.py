@@ -151,8 +151,8 @@ def test_a_node_of_another_major_version_is_left_as_it_is_with_a_warning(
     [
         (edge("gone", "image", "blur", "mask"), "no node 'gone'"),
         (edge("blank", "image", "gone", "image"), "no node 'gone'"),
-        (edge("blank", "picture", "blur", "image"), "makes no 'picture'"),
-        (edge("blank", "image", "blur", "picture"), "takes no 'picture'"),
+        (edge("blank", "picture", "blur", "image"), "has no output 'picture'"),
+        (edge("blank", "image", "blur", "picture"), "has no input 'picture'"),
     ],
 )
 def test_an_edge_that_points_nowhere_is_left_out_with_a_warning(

@@ -87,7 +87,7 @@ def test_an_unknown_label_lists_the_choices_and_the_nearest(inputs: WorkflowInpu
 
 
 def test_an_ambiguous_label_lists_those_it_could_mean(inputs: WorkflowInputs) -> None:
-    with pytest.raises(InputNotFoundError, match="2 inputs answer to 'Width'") as caught:
+    with pytest.raises(InputNotFoundError, match="2 inputs match 'Width'") as caught:
         inputs["Width"]
     assert len(caught.value.choices) == 2
 
@@ -225,7 +225,7 @@ def test_a_refusal_names_the_node_that_feeds_the_input(templates: NodeTemplates)
     for name, source in (("seed", "'Random Seed' (rand_int, r)"), ("width", "rand_int (w)")):
         with pytest.raises(InputConnectedError) as caught:
             inputs["x", name].value = 8
-        assert f"takes its value from {source}, over the edge" in str(caught.value)
+        assert f"takes its value from {source}, through the edge" in str(caught.value)
         assert caught.value.hint.endswith(f"or set the inputs of {source}.")
 
 
@@ -271,9 +271,9 @@ def test_a_node_is_named_by_id_label_or_type(inputs: WorkflowInputs) -> None:
     ]
     assert inputs["p", "prompt"] is inputs["Positive", "prompt"]
     assert inputs["negative", "prompt"].index == 1
-    with pytest.raises(InputNotFoundError, match=r"2 inputs answer.*\('x', 'width'\)"):
+    with pytest.raises(InputNotFoundError, match=r"2 inputs match.*\('x', 'width'\)"):
         inputs["noise", "width"]
-    with pytest.raises(InputNotFoundError, match=r"2 inputs answer.*\('y', 'height'\)"):
+    with pytest.raises(InputNotFoundError, match=r"2 inputs match.*\('y', 'height'\)"):
         inputs["noise", "height"]
     assert inputs.nodes["x"].inputs["seed"].label == "SEED"
     assert inputs.nodes["x"].inputs["seed"] is inputs[4]
@@ -293,9 +293,9 @@ def test_what_a_node_lacks_lists_what_it_has(inputs: WorkflowInputs) -> None:
     assert caught.value.choices == inputs.nodes["x"].inputs.names
     with pytest.raises(InputNotFoundError, match="has no field 'sed'"):
         inputs.nodes["x"].inputs["sed"]
-    with pytest.raises(InputNotFoundError, match=r"No node answers to 'noize'.*'noise'.*'Positive' \(compel, id p\)"):
+    with pytest.raises(InputNotFoundError, match=r"No node matches 'noize'.*'noise'.*'Positive' \(compel, id p\)"):
         inputs["noize", "seed"]
-    with pytest.raises(InputNotFoundError, match=r"2 nodes answer to 'noise'"):
+    with pytest.raises(InputNotFoundError, match=r"2 nodes match 'noise'"):
         inputs.nodes["noise"]
     for key in ("gone", 4, -5):
         with pytest.raises(InputNotFoundError):
@@ -412,15 +412,15 @@ FORM = ("Positive Prompt", "Negative Prompt", "Width", "Width", "SEED", "SEED")
         (lambda inputs: inputs[9], 9, FORM, "The inputs of the form: "),
         (lambda inputs: inputs[None], None, FORM, "The inputs of the form: "),
         (lambda inputs: inputs[1, 2], (1, 2), FORM, "The inputs of the form: "),
-        (lambda inputs: inputs["Width"], "Width", FORM[2:4], "Name the one that you mean by its index, or by "),
-        (lambda inputs: inputs["noise", "width"], ("noise", "width"), FORM[2:4], "Name the one that you mean"),
+        (lambda inputs: inputs["Width"], "Width", FORM[2:4], "Use an index, or "),
+        (lambda inputs: inputs["noise", "width"], ("noise", "width"), FORM[2:4], "Use an index"),
         (lambda inputs: inputs["noize", "seed"], ("noize", "seed"), "pnxy", "Did you mean 'noise'? "),
         (lambda inputs: inputs["zzz", "seed"], ("zzz", "seed"), "pnxy", "The workflow's nodes: "),
         (lambda inputs: inputs["p", "promt"], ("p", "promt"), ("prompt", "clip"), "Did you mean 'prompt'? "),
         (lambda inputs: inputs["p", "zzz"], ("p", "zzz"), ("prompt", "clip"), "Its fields: prompt, clip"),
         (lambda inputs: inputs.nodes["p"].inputs["Promt"], "Promt", ("prompt", "clip"), "Did you mean 'prompt'? "),
         (lambda inputs: inputs.nodes["p"].inputs[9], 9, ("prompt", "clip"), "Its fields: prompt, clip"),
-        (lambda inputs: inputs.nodes["noise"], "noise", "xy", "Name the one that you mean by its id."),
+        (lambda inputs: inputs.nodes["noise"], "noise", "xy", "Use the id of a node."),
         (lambda inputs: inputs.nodes["Positiv"], "Positiv", "pnxy", "Did you mean 'Positive'? "),
         (lambda inputs: inputs.nodes[9], 9, "pnxy", "The workflow's nodes: "),
     ],
@@ -455,7 +455,7 @@ def test_an_exact_label_goes_before_one_in_another_case(templates: NodeTemplates
     inputs = shown_inputs(definition, templates, WorkflowFields(definition, templates))
     assert inputs["size"].field_name == "height"
     assert inputs["Size"].field_name == "width"
-    with pytest.raises(InputNotFoundError, match="2 inputs answer"):
+    with pytest.raises(InputNotFoundError, match="2 inputs match"):
         inputs["SIZE"]
     with pytest.raises(InputNotFoundError, match="has no field 'SIZE'"):
         inputs.nodes["x"].inputs["SIZE"]

@@ -217,7 +217,7 @@ def many_missing_values(templates: NodeTemplates) -> None:
     problems = input_problems(document, templates, WorkflowFields(document, templates))
     assert len(problems) == size
     assert "StringField cannot feed ImageField" in problems[0].why
-    assert "the connector c, which nothing feeds" in problems[-1].why
+    assert "the connector c, which has no source" in problems[-1].why
 
 
 def many_batches(templates: NodeTemplates) -> None:

@@ -170,7 +170,7 @@ def test_every_input_is_bound_on_its_own() -> None:
         (
             UNSET,
             [model("a"), model("b", "other")],
-            "it names no model, and 2 installed ones would fit: 'dream', 'other'",
+            "it does not name a model, and 2 installed models are suitable: 'dream', 'other'",
         ),
         (model("x", "gone", "flux"), [model("a"), model("b")], "none of the 2 installed models"),
     ],

@@ -123,7 +123,7 @@ def test_format_1_reads_a_value_by_its_type_of_then(declared: str, value: Any, r
     ],
 )
 def test_format_1_refuses_a_value_of_another_type_as_the_web_ui_does(declared: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"is not of its type '{declared}'"):
+    with pytest.raises(ValueError, match=f"does not have its type '{declared}'"):
         read_format_1(value, declared)
 
 
@@ -158,11 +158,13 @@ def test_a_value_whose_type_is_not_declared_is_read_as_todays_and_that_is_logged
 
 
 def test_a_value_or_type_that_format_1_does_not_have_says_where_it_is() -> None:
-    with pytest.raises(WorkflowFileError, match=r"nodes\[0\]\.data\.inputs\.a cannot be read: its value 'x' is not of"):
+    with pytest.raises(
+        WorkflowFileError, match=r"nodes\[0\]\.data\.inputs\.a cannot be read: its value 'x' does not have"
+    ):
         WorkflowDefinition.from_dict(document("1.0.0", "integer", "x"))
-    with pytest.raises(WorkflowFileError, match=r"nodes\[0\]\.data\.inputs\.a is of the type 'FancyField'"):
+    with pytest.raises(WorkflowFileError, match=r"nodes\[0\]\.data\.inputs\.a has the type 'FancyField'"):
         WorkflowDefinition.from_dict(document("1.0.0", "FancyField", 1))
     made = document("1.0.0", "integer", 1)
     made["nodes"][0]["data"]["outputs"] = {"value": {"type": "FancyField"}}
-    with pytest.raises(WorkflowFileError, match=r"outputs\.value is of the type 'FancyField'"):
+    with pytest.raises(WorkflowFileError, match=r"outputs\.value has the type 'FancyField'"):
         WorkflowDefinition.from_dict(made)

@@ -108,7 +108,7 @@ def test_a_missing_value_says_why_its_edge_was_dropped(document: dict[str, Any],
     document["edges"] = [edge("blank", "width", "blur", "image")]
     ((node_id, name, why),) = told(document, templates)
     assert (node_id, name) == ("blur", "image")
-    assert why.startswith("it needs a value: edge blank.width -> blur.image is left out: ")
+    assert why.startswith("it needs a value: the edge blank.width -> blur.image is ignored: ")
     assert "IntegerField cannot feed ImageField" in why
 
 
@@ -118,7 +118,7 @@ def test_a_missing_value_names_the_connector_that_nothing_feeds(
     document["nodes"].append({"id": "c", "type": "connector", "data": {}})
     document["edges"] = [edge("c", "out", "blur", "image")]
     assert told(document, templates) == [
-        ("blur", "image", "it needs a value: its edge comes from the connector c, which nothing feeds")
+        ("blur", "image", "it needs a value: its edge comes from the connector c, which has no source")
     ]
 
 
@@ -140,8 +140,8 @@ def test_metadata_may_have_any_input(document: dict[str, Any], templates: NodeTe
 @pytest.mark.parametrize("nodes", [[], [{"id": "n", "type": "notes", "data": {}}]])
 def test_a_workflow_without_nodes_cannot_run(nodes: list[Any], templates: NodeTemplates) -> None:
     error = refused({**BLUR, "nodes": nodes, "edges": []}, templates)
-    assert error.problems == (("", "", "the workflow has no nodes that could run"),)
-    assert "blur cannot run yet: the workflow has no nodes" in str(error)
+    assert error.problems == (("", "", "the workflow does not contain a node that can run"),)
+    assert "blur cannot run yet: the workflow does not contain a node that can run" in str(error)
 
 
 def test_every_missing_node_type_is_told_with_its_node_and_pack(
@@ -168,9 +168,9 @@ def test_only_a_typo_has_a_nearest_type(
     document: dict[str, Any], templates: NodeTemplates, name: str, near: str | None
 ) -> None:
     document["nodes"].append(node("n", name, "1.0.0"))
-    assert ("The nearest" in refused(document, templates).hint) is (near is not None)
+    assert ("Similar types" in refused(document, templates).hint) is (near is not None)
     if near is not None:
-        assert f"that the server has: {near}." in str(refused(document, templates))
+        assert f"on the server: {near}." in str(refused(document, templates))
 
 
 def test_a_batch_that_makes_nothing_is_told_with_the_rest(document: dict[str, Any], templates: NodeTemplates) -> None:
@@ -372,7 +372,7 @@ def test_missing_node_types_are_told_before_all_else(templates: NodeTemplates) -
     assert "'mine' (node c) of the node pack 'my-pack'" in told
     assert told.index("lacks the node types") < told.index("no items")
     assert "Install on the server: my-pack." in caught.value.hint
-    assert "The nearest that the server has: noise." in caught.value.hint
+    assert "Similar types on the server: noise." in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_each_item_of_a_batch_is_checked_by_the_input_that_it_goes_into(
     found = told(batch_of(items, target, kind=kind), templates)
     assert [(node_id, name) for node_id, name, _ in found] == [("b", f"{kind}s")] * len(refused)
     for (_, _, why), (index, item) in zip(found, refused.items(), strict=True):
-        assert f"its item {index} is {item!r}, and " in why
+        assert f"its item {index} is {item!r}, but " in why
         assert f".{target[1]} of node {target[0]}) takes {wants}" in why
 
 
@@ -518,5 +518,5 @@ def test_two_batches_into_one_input_are_refused(templates: NodeTemplates) -> Non
     document["edges"].append(edge("b2", "value", "list", "item"))
     ((node_id, _, why),) = told(document, templates)
     assert node_id == "b2"
-    assert "another batch node feeds" in why
+    assert "another batch node also feeds" in why
     assert "collect.item of node list" in why

@@ -48,12 +48,12 @@ def test_a_model_is_found_by_key_hash_or_name(text: str, bases: tuple[str, ...],
 
 
 def test_a_name_of_several_models_is_refused_and_lists_them() -> None:
-    with pytest.raises(Unresolved, match=r"2 models answer to 'Dream'.*key 1.*key 3"):
+    with pytest.raises(Unresolved, match=r"2 models match 'Dream'.*key 1.*key 3"):
         find_model(ModelReference("Dream"), MODELS)
 
 
 def test_a_name_of_none_is_refused_with_the_nearest() -> None:
-    with pytest.raises(Unresolved, match=r"no model that would fit answers to 'Drean'; the server has 'Dream'"):
+    with pytest.raises(Unresolved, match=r"no suitable model matches 'Drean'; the server has 'Dream'"):
         find_model(ModelReference("Drean", ("sd-1",)), MODELS)
 
 
@@ -61,7 +61,7 @@ def test_boards_are_found_by_id_or_name_and_shared_names_are_refused() -> None:
     boards = [{"board_id": "a", "board_name": "Cats"}, {"board_id": "b", "board_name": "a"}]
     assert find_board(BoardReference("a"), boards) == {"board_id": "a"}
     assert find_board(BoardReference("cats"), boards) == {"board_id": "a"}
-    with pytest.raises(Unresolved, match="2 boards answer to 'Cats'"):
+    with pytest.raises(Unresolved, match="2 boards match 'Cats'"):
         find_board(BoardReference("Cats"), [boards[0], {"board_id": "c", "board_name": "Cats"}])
 
 
@@ -188,7 +188,7 @@ def test_only_models_that_the_input_takes_are_meant() -> None:
 def test_an_exact_name_goes_before_one_in_another_case() -> None:
     boards = [{"board_id": "a", "board_name": "cats"}, {"board_id": "b", "board_name": "Cats"}]
     assert find_board(BoardReference("Cats"), boards) == {"board_id": "b"}
-    with pytest.raises(Unresolved, match="2 boards answer to 'CATS'") as caught:
+    with pytest.raises(Unresolved, match="2 boards match 'CATS'") as caught:
         find_board(BoardReference("CATS"), boards)
     assert caught.value.candidates == boards
 

@@ -131,10 +131,10 @@ def test_an_image_that_a_run_or_the_repository_gave_is_taken_by_its_name() -> No
 def test_a_file_that_is_not_an_image_is_refused_by_what_is_wrong_with_it(tmp_path: Path) -> None:
     text = tmp_path / "a.png"
     text.write_text("text")
-    assert "no known kind" in refusal(ImageField, text)
+    assert "not have a known format" in refusal(ImageField, text)
     assert "No such file" in refusal(ImageField, tmp_path / "gone.png")
     assert "null" in refusal(ImageField, "a/\0b")
-    assert "no known kind" in refusal(ImageField, b"text")
+    assert "not have a known format" in refusal(ImageField, b"text")
     # Only the first bytes are looked at, whatever the size.
     text.write_bytes(PNG + bytes(1000))
     assert taken(ImageField, text) == LocalImage(text)

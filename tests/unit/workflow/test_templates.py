@@ -63,7 +63,7 @@ def test_what_the_cache_holds_is_the_same(templates: NodeTemplates) -> None:
     "text", [b"[]", b"node\tadd", b"picture\tadd\t{}", b'{"nodes": {}, "outputs": {}, "models": {}}']
 )
 def test_what_is_not_a_cached_document_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match="does not hold node templates"):
+    with pytest.raises(ValueError, match="does not contain node templates"):
         NodeTemplates.from_lines(text)
 
 
@@ -110,7 +110,7 @@ def test_names_of_the_server_are_not_inputs(templates: NodeTemplates) -> None:
 
 @pytest.mark.parametrize("document", [{}, {"components": {}}, {"components": {"schemas": {"A": {"type": "object"}}}}])
 def test_a_document_without_nodes_is_refused(document: dict[str, Any]) -> None:
-    with pytest.raises(WorkflowError, match="describes no nodes"):
+    with pytest.raises(WorkflowError, match="does not describe any nodes"):
         NodeTemplates.from_openapi(document)
 
 

@@ -15,11 +15,11 @@ from invokeai_py_client.runtime.twins import Blocking
 
 
 class BatchRun(Blocking[AsyncBatchRun]):
-    """The rows of a plan on their way through the queue. `BatchRun` blocks, `AsyncBatchRun` (`batch.aio`) is awaited.
+    """A running batch: the rows of a plan. `BatchRun` blocks, `AsyncBatchRun` (`batch.aio`) is awaited.
 
-    It goes on in the background for as long as the client is open, whether or not somebody waits for it. If it has a
-    folder, what it does is written down there: after a crash of this program or of the server, submit the same plan to
-    the same folder again, and only what is missing is run.
+    The batch runs in the background for as long as the client is open. If it has a folder, it can be resumed: after a
+    crash of this program or of the server, submit the same plan to the same folder again. Only the rows that are
+    missing are run.
 
     Example:
         >>> batch = plan.submit(folder="out")
@@ -30,36 +30,36 @@ class BatchRun(Blocking[AsyncBatchRun]):
 
     @property
     def folder(self) -> Path | None:
-        """The folder with its files; None if it has none."""
+        """The folder of the batch; None if it does not have one."""
         return self._aio.folder
 
     @property
     def batch_id(self) -> str:
-        """The beginning of the ids of its batches in the server's queue.
+        """The id of the batch. The ids of its parts in the server's queue start with it.
 
-        A batch that goes on in its folder keeps it, in whatever process; one that overwrites another has a new one.
-        `client.batch_run(batch_id=...)` finds what the queue has of the batch by it.
+        A batch that is resumed from its folder keeps its id. `client.batch_run(batch_id=...)` finds the rows of the
+        batch that are in the queue.
         """
         return self._aio.batch_id
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The number of rows by status, as `BatchProgress.counts`."""
+        """The number of rows by status; see `BatchProgress`."""
         return self._aio.counts
 
     @property
     def progress(self) -> float:
-        """The estimated part of the work that is done, 0..100."""
+        """The estimated percentage of the work that is done, 0..100."""
         return self._aio.progress
 
     @property
     def eta(self) -> float | None:
-        """The estimated seconds that are left; None before that can be told, and 0 once the batch has ended."""
+        """The estimated time left, in seconds; None while it is unknown, 0 once the batch has ended."""
         return self._aio.eta
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen: every row has ended, or the batch has stopped."""
+        """Whether every row has ended, or an error has stopped the batch."""
         return self._aio.is_over
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio.__len__()
 
     def as_completed(self) -> CompletedRows:
-        """Iterate over the rows as they end, in whatever order that happens, with `for` or `async for`.
+        """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
         Example:
             >>> async for row in batch.as_completed():
@@ -78,42 +78,43 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def wait(
         self, timeout: float | None = None, *, progress_callback: Callable[[BatchProgress], object] | None = None
     ) -> BatchProgress:
-        """Wait until every row has ended, however it ended. Giving the wait up leaves the batch as it is.
+        """Wait until every row has ended, whether or not it succeeded.
 
-        Ctrl-C in the blocking form stops the sending as well: what is in the queue runs on, `batch.cancel()` cancels
-        it, `batch.resume()` goes on, and submitting the plan to the same folder again does so in another process.
+        Canceling the wait, or a timeout, does not affect the batch. Ctrl-C in the blocking form also stops the sending
+        of further rows, while those in the queue continue to run. After that, `batch.cancel()` cancels them,
+        `batch.resume()` sends the others, and submitting the plan to the same folder resumes the batch in a new
+        process.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
-            progress_callback: called in the waiting thread, or on the loop that awaits, at first, at each change
-                (several at once count as one), and at the end. It may be an `async` function where the wait is
-                awaited.
+            timeout: seconds; None waits without a limit.
+            progress_callback: called at the start, after changes (a burst of changes counts as one), and at the end, in
+                the waiting thread or on the loop that awaits. May be an `async` function if the wait is awaited.
 
         Returns:
-            How the batch has ended.
+            The final progress.
 
         Raises:
-            RunTimeout: it had not ended in time. It goes on.
-            BatchFolderError: its folder cannot be written any more.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            BatchFolderError: the folder can no longer be written.
             RunError: `stop_after_failures` rows have failed.
-            ClientClosedError: the client was closed meanwhile.
-            InvokeAIError: an error that all other rows would meet as well, such as a token that is not accepted.
+            ClientClosedError: the client was closed during the wait.
+            InvokeAIError: an error that all other rows would have as well, such as a token that is not accepted.
         """
         return self._aio._wait_blocking(timeout, progress_callback=progress_callback)
 
     def display(self, timeout: float | None = None) -> None:
-        """Wait until every row has ended, and show the progress in the notebook meanwhile.
+        """Wait until every row has ended, and show the progress in the notebook.
 
-        One output below the cell is updated: how many rows have which status, why rows have failed, and thumbnails of
-        the latest images. It works in Jupyter, VS Code, Colab and marimo. Where no notebook runs, the first and the
-        last state are printed. Interrupting the kernel stops the sending, as Ctrl-C does; see `wait`.
+        An output below the cell is updated with the number of rows by status, the reasons of failures, and thumbnails
+        of the latest images. Works in Jupyter, VS Code, Colab and marimo. Outside of a notebook, the first and the last
+        state are printed. Interrupting the kernel acts like Ctrl-C; see `wait`.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: it had not ended in time. It goes on.
-            InvokeAIError: as `wait`.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            InvokeAIError: as for `wait`.
 
         Example:
             >>> batch = wf.sweep({"Steps": [4, 8, 20]}, folder="out")
@@ -122,32 +123,32 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio._display_blocking(timeout)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Return what a notebook shows: counts, failures, and thumbnails of the latest images, if they come soon."""
+        """Return the notebook view: counts, failures, and thumbnails of the latest images, if they load quickly."""
         return self._aio._repr_mimebundle_(include, exclude)
 
     def results(self, timeout: float | None = None) -> list[BatchRow]:
         """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds; None waits without a limit.
 
         Raises:
-            RunTimeout: the batch had not ended in time. It goes on.
-            InvokeAIError: as `wait`.
+            RunTimeout: the batch had not ended in time. It continues to run.
+            InvokeAIError: as for `wait`.
         """
         return self._aio._results_blocking(timeout)
 
     def failures(self) -> list[BatchFailures]:
-        """Return the rows that have failed so far, grouped by the reason, the most frequent one first."""
+        """Return the rows that have failed so far, grouped by reason, most frequent first."""
         return self._aio.failures()
 
     @property
     def images(self) -> list[Image]:
-        """The images that the completed rows have made, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan."""
         return [Image(each) for each in self._aio.images]
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return all rows as they are now, in the order of the plan, as plain JSON with the keys of `manifest.jsonl`.
+        """Return the current state of all rows, in plan order, as plain JSON with the keys of `manifest.jsonl`.
 
         Example:
             >>> [row["values"] for row in batch.to_rows() if row["status"] == "failed"]
@@ -155,27 +156,27 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio.to_rows()
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write all rows as they are now, in the order of the plan, as CSV: the columns of the plan, and the outcomes.
+        """Write the current state of all rows to a CSV file, in plan order: the columns of the plan, and the outcomes.
 
-        Several files or images of a row are separated by `|`; other values that are not one text or number are JSON.
+        If a row has several files or images, they are separated by `|`. Other lists and objects are JSON.
 
         Args:
-            path: the file; one of that name is replaced.
+            path: the CSV file. An existing file is replaced.
 
         Returns:
-            The file.
+            The path.
 
         Raises:
-            UnsafePathError: the path cannot be one.
+            UnsafePathError: the path has a NUL character.
             OSError: the file cannot be written.
         """
         return self._aio.to_csv(path)
 
     def open_report(self) -> Path:
-        """Open the page of the batch in the browser. It shows rows as they finish.
+        """Open the report page of the batch in the browser. It shows rows as they finish.
 
         Returns:
-            The page, `index.html` in the folder of the batch.
+            The path of the page, `index.html` in the folder of the batch.
 
         Raises:
             SettingsError: the batch has no report.
@@ -185,24 +186,24 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def pause(self) -> None:
         """Send no more rows until `resume`.
 
-        Rows that are in the server's queue run on, and are recorded and downloaded as they end. One request may be
-        under way when this is called: its rows reach the queue. If the server is away, or its queue is full, that
-        request is repeated until the server takes it. A paused batch is not over while rows are unsent, so `wait`
-        goes on. Another process that goes on with the folder is not paused.
+        Rows that are in the server's queue continue to run, and their outcomes and images are saved as usual. A request
+        that is in flight is completed, so its rows still reach the queue; if the server is unreachable or its queue is
+        full, that request is retried. `wait` does not return while the batch is paused with unsent rows. The pause is
+        not stored: a process that resumes the batch from its folder sends rows.
         """
         return self._aio._engine.block(self._aio.pause())
 
     def resume(self) -> None:
-        """Send the rest, after `pause` or after a wait that Ctrl-C has ended."""
+        """Send the remaining rows, after `pause` or after a wait that Ctrl-C interrupted."""
         return self._aio._engine.block(self._aio.resume())
 
     def cancel(self) -> None:
-        """Send nothing more, and cancel what has not ended. A wait then ends soon, with those rows `canceled`.
+        """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         return self._aio._engine.block(self._aio.cancel())
 
@@ -210,12 +211,12 @@ class BatchRun(Blocking[AsyncBatchRun]):
         """Run the failed rows again.
 
         Returns:
-            How many there are.
+            The number of failed rows.
 
         Raises:
-            BatchFolderError: another batch uses the folder, or has used it since.
-            RunError: the batch has stopped before all rows had ended. Submit the plan again.
-            SettingsError: the batch was found by its id, without its plan.
+            BatchFolderError: another batch uses the folder, or has used it in the meantime.
+            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._aio._engine.block(self._aio.retry_failed())
 

@@ -23,8 +23,8 @@ from invokeai_py_client.wire.records.boards import BoardRecord
 class Board(Blocking[AsyncBoard]):
     """A board of the server: `Board` blocks, `AsyncBoard` (`board.aio`) is awaited.
 
-    The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
-    sure that it is on this board; the other methods take any image.
+    The images that are not on a board form a board with the id `none`. Methods that move, remove or delete a single
+    image check that it is on this board; the other methods accept any image.
 
     Example:
         >>> board = client.board_repo.get_board_handle_by_name("tigers")
@@ -35,33 +35,33 @@ class Board(Blocking[AsyncBoard]):
 
     @property
     def record(self) -> BoardRecord:
-        """What was known of the board when the handle was made, or refreshed."""
+        """The server's record of the board, as of the creation or last refresh of the handle."""
         return self._aio.record
 
     @property
     def board_id(self) -> str:
-        """Its id; `none` for the board of the images that are on none."""
+        """The id of the board; `none` for the images that are not on a board."""
         return self._aio.board_id
 
     @property
     def board_name(self) -> str:
-        """Its name."""
+        """The name of the board."""
         return self._aio.board_name
 
     @property
     def is_uncategorized(self) -> bool:
-        """Whether it stands for the images that are on no board."""
+        """Whether this stands for the images that are not on a board."""
         return self._aio.is_uncategorized
 
     def refresh(self) -> BoardRecord:
-        """What the server knows of it now.
+        """Fetch the server's record of the board, and return it.
 
-        For the images on no board these are their numbers, with the time of this request as `created_at`.
+        For the images that are not on a board, the record has their numbers, and the current time as `created_at`.
 
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: it no longer exists.
+            NotFoundError: the board no longer exists.
         """
         return self._aio._engine.block(self._aio.refresh())
 
@@ -73,9 +73,11 @@ class Board(Blocking[AsyncBoard]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> Listing[Image]:
-        """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
+        """Iterate over the images of the board, with `for` or `async for`.
 
-        Raises, when the reading begins:
+        The arguments are those of `image_repo.list_images`. Errors are raised when the iteration starts.
+
+        Raises:
             NotFoundError: the board no longer exists.
         """
         return self._aio.images(
@@ -91,17 +93,17 @@ class Board(Blocking[AsyncBoard]):
         starred_first: bool = False,
         search_term: str | None = None,
     ) -> list[str]:
-        """The names of its images.
+        """Return the names of the images on the board.
 
         Endpoint: GET /api/v1/images/names (InvokeAI 6.0 or later)
 
         Args:
-            offset: skip so many.
-            limit: at most so many; None for all.
-            order_by: the only order that the server has.
-            order_dir: `DESC` for the newest first.
-            starred_first: the starred ones before the others.
-            search_term: only those in whose metadata this text occurs.
+            offset: the number of images to skip.
+            limit: the maximum number of names; None for all.
+            order_by: always `created_at`, the only order that the server has.
+            order_dir: `DESC` for the newest first, `ASC` for the oldest first.
+            starred_first: list starred images before the others.
+            search_term: only images whose metadata contain this text.
 
         Raises:
             NotFoundError: the board no longer exists.
@@ -114,7 +116,7 @@ class Board(Blocking[AsyncBoard]):
     def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
     ) -> Image:
-        """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
+        """Upload an image to the board: a path, bytes, an open file or a Pillow image, as `image_repo.upload_image`."""
         work = self._aio.upload_image(file_path, is_intermediate, image_category)
         del file_path, is_intermediate, image_category
         return Image(self._aio._engine.block(work))
@@ -126,7 +128,7 @@ class Board(Blocking[AsyncBoard]):
         is_intermediate: bool = False,
         image_category: Category = "user",
     ) -> Image:
-        """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
+        """Upload an image, given as the content of a file. `filename` is its name in the upload and in errors."""
         work = self._aio.upload_image_data(image_data, filename, is_intermediate, image_category)
         del image_data, filename, is_intermediate, image_category
         return Image(self._aio._engine.block(work))
@@ -139,7 +141,7 @@ class Board(Blocking[AsyncBoard]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Image]:
-        """Upload many files to it: `image_repo.upload_many`."""
+        """Upload many files to the board; see `image_repo.upload_many`."""
         paths = read_here(paths)
         return block_reporting(
             self._aio._engine,
@@ -154,7 +156,7 @@ class Board(Blocking[AsyncBoard]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
-        """Download all its images into a folder: `image_repo.download_many`."""
+        """Download all images of the board into a folder; see `image_repo.download_many`."""
         return block_reporting(
             self._aio._engine,
             lambda report: self._aio.download(folder, concurrency=concurrency, progress_callback=report),
@@ -162,84 +164,91 @@ class Board(Blocking[AsyncBoard]):
         )
 
     def download_image(self, image_name: str, full_resolution: bool = True) -> bytes:
-        """The file of one of its images, or with `full_resolution=False` its thumbnail, in memory.
+        """Return the content of an image file, or with `full_resolution=False` that of its thumbnail.
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.download_image(image_name, full_resolution)
         del image_name, full_resolution
         return self._aio._engine.block(work)
 
     def add_images(self, image_names: ImagesLike) -> list[str]:
-        """Put images on it, which then are on no other; the names of those that are on it now.
+        """Move images to this board, from the board that they are on.
 
-        Of several, those that do not exist, or may not be moved, are left out.
+        If several images are passed, those that do not exist or that the user may not move are skipped.
 
         Endpoint: POST /api/v1/board_images/batch
-        Endpoint: POST /api/v1/board_images/batch/delete (for the images on no board)
+        Endpoint: POST /api/v1/board_images/batch/delete (for the board `none`)
+
+        Returns:
+            The names of those images that are on this board now.
 
         Raises:
-            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
+            NotFoundError: the board no longer exists; or a single image was passed, and it does not exist or the user
+                may not move it.
         """
         work = self._aio.add_images(read_here(image_names))
         del image_names
         return self._aio._engine.block(work)
 
     def remove_images(self, image_names: ImagesLike) -> list[str]:
-        """Take images off it; they are on no board then. The names of those that are.
+        """Remove images from the board, without deleting them.
 
-        Those that are not on it, or may not be moved, are left out.
+        Images that are not on the board, or that the user may not move, are skipped.
 
         Endpoint: POST /api/v1/board_images/batch/delete
+
+        Returns:
+            The names of the images that were removed.
         """
         work = self._aio.remove_images(read_here(image_names))
         del image_names
         return self._aio._engine.block(work)
 
     def move_image_to(self, image_name: str, target_board_id: BoardLike | None) -> bool:
-        """Put one of its images on another board; None or `none` for no board. True.
+        """Move an image of this board to another board; None or `none` removes it from the board. Returns True.
 
         Raises:
-            NotFoundError: there is no such board, or no such image on this one.
+            NotFoundError: there is no such board, or the image is not on this one.
             AmbiguousNameError: several boards have that name.
-            ForbiddenError: the user may not move it.
+            ForbiddenError: the user may not move the image.
         """
         work = self._aio.move_image_to(image_name, target_board_id)
         del image_name, target_board_id
         return self._aio._engine.block(work)
 
     def remove_image(self, image_name: str) -> bool:
-        """Take one of its images off it; True. Errors as in `move_image_to`."""
+        """Remove an image from the board, without deleting it. Returns True. Errors are those of `move_image_to`."""
         work = self._aio.remove_image(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def star_image(self, image_name: ImagesLike) -> list[str]:
-        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        """Star one image or many, and return the names of the starred ones; see `image_repo.star_image`."""
         work = self._aio.star_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
     def unstar_image(self, image_name: ImagesLike) -> list[str]:
-        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        """Unstar one image or many, and return the names of the unstarred ones; see `image_repo.unstar_image`."""
         work = self._aio.unstar_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
     def delete_image(self, image_name: str) -> str:
-        """Delete one of its images, for good; return its name.
+        """Permanently delete an image of the board; return its name.
 
         Raises:
-            NotFoundError: there is no such image on it.
-            ForbiddenError: it is somebody else's.
+            NotFoundError: the image does not exist, or is not on this board.
+            ForbiddenError: it belongs to another user.
         """
         work = self._aio.delete_image(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_image_count(self) -> int:
-        """How many images are on it, as the server counts them: what was uploaded as an asset is not one."""
+        """Return the server's count of the images on the board, which does not include assets."""
         return self._aio._engine.block(self._aio.get_image_count())
 
     def __repr__(self) -> str:

@@ -19,45 +19,45 @@ class Boards(Blocking[AsyncBoards]):
     def list_boards(
         self, all: Literal[True] = True, include_uncategorized: bool = False, *, include_archived: bool = True
     ) -> list[BoardRecord]:
-        """The boards that the user may see.
+        """Return the boards that the user can see.
 
         Endpoint: GET /api/v1/boards/
 
         Args:
-            all: there is no other way; scripts of the earlier client give it.
-            include_uncategorized: at first the board that stands for the images on no board.
-            include_archived: those that are archived too.
+            all: has no effect; accepted for scripts of client 1.1.
+            include_uncategorized: start the list with the board `none`, for the images that are not on a board.
+            include_archived: include archived boards.
         """
         work = self._aio.list_boards(all, include_uncategorized, include_archived=include_archived)
         del all, include_uncategorized, include_archived
         return self._aio._engine.block(work)
 
     def get_board_by_id(self, board_id: str) -> BoardRecord:
-        """A board.
+        """Return the record of a board.
 
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no board with that id.
         """
         work = self._aio.get_board_by_id(board_id)
         del board_id
         return self._aio._engine.block(work)
 
     def get_boards_by_name(self, name: str) -> list[BoardRecord]:
-        """The boards of exactly that name: names need not be unique."""
+        """Return the boards with exactly this name. Names are not necessarily unique."""
         work = self._aio.get_boards_by_name(name)
         del name
         return self._aio._engine.block(work)
 
     def create_board(self, name: str, *, visibility: Visibility | None = None, **unknown: Never) -> Board:
-        """Make a board. There may be others of that name.
+        """Create a board. Other boards may have the same name.
 
         Endpoint: POST /api/v1/boards/
 
         Args:
-            name: at most 300 characters.
-            visibility: who sees it, on a server with several users; `private` if it is left out.
+            name: the name, at most 300 characters.
+            visibility: who has access to the board in multi-user mode; by default `private`.
         """
         work = self._aio.create_board(name, visibility=visibility, **unknown)
         del name, visibility
@@ -73,16 +73,16 @@ class Boards(Blocking[AsyncBoards]):
         visibility: Visibility | None = None,
         **unknown: Never,
     ) -> BoardRecord:
-        """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
+        """Change the name, cover image, visibility or archived state of a board. None leaves a property unchanged.
 
         Endpoint: PATCH /api/v1/boards/{board_id}
 
         Args:
             board_id: the board, by id, name, record or handle.
-            name: at most 300 characters.
-            archived: whether it is put away.
-            cover_image_name: the image that stands for it.
-            visibility: who sees it.
+            name: the new name, at most 300 characters.
+            archived: whether the board is archived.
+            cover_image_name: the name of the image that represents the board.
+            visibility: who has access to the board.
 
         Raises:
             NotFoundError: there is no such board, or no such image.
@@ -95,45 +95,49 @@ class Boards(Blocking[AsyncBoards]):
         return self._aio._engine.block(work)
 
     def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
-        """Delete a board, given by id, name, record or handle; its images go with it, or are on no board then.
+        """Delete a board, given by id, name, record or handle.
 
         Endpoint: DELETE /api/v1/boards/{board_id}
 
+        Args:
+            board_id: the board.
+            delete_images: delete its images as well; otherwise they remain, without a board.
+
         Raises:
             NotFoundError: there is no such board.
-            AmbiguousNameError: several have that name.
+            AmbiguousNameError: several boards have that name.
         """
         work = self._aio.delete_board(board_id, delete_images)
         del board_id, delete_images
         return self._aio._engine.block(work)
 
     def get_board_handle(self, board_id: BoardLike | None) -> Board:
-        """A handle of a board, by id, name or record; None or `none` for the images on no board.
+        """Return a handle of a board, by id, name or record; None or `none` for the images that are not on a board.
 
         Raises:
             NotFoundError: there is no such board.
-            AmbiguousNameError: several have that name.
+            AmbiguousNameError: several boards have that name.
         """
         work = self._aio.get_board_handle(board_id)
         del board_id
         return Board(self._aio._engine.block(work))
 
     def get_board_handle_by_name(self, name: str) -> Board:
-        """A handle of the board of exactly that name; errors as in `get_board_handle`."""
+        """Return a handle of the board with exactly this name. Errors are those of `get_board_handle`."""
         work = self._aio.get_board_handle_by_name(name)
         del name
         return Board(self._aio._engine.block(work))
 
     def get_image_by_name(self, image_name: str) -> Image:
-        """`client.image_repo.get_image`."""
+        """Call `client.image_repo.get_image`."""
         work = self._aio.get_image_by_name(image_name)
         del image_name
         return Image(self._aio._engine.block(work))
 
     def get_uncategorized_handle(self) -> Board:
-        """A handle of the board that stands for the images on no board; `refresh()` counts them."""
+        """Return a handle for the images that are not on a board. Call `refresh()` on it to count them."""
         return Board(self._aio._engine.block(self._aio.get_uncategorized_handle()))
 
     def get_uncategorized_board(self) -> BoardRecord:
-        """The board that stands for the images on no board, with how many they are."""
+        """Return a record for the images that are not on a board, with their number."""
         return self._aio._engine.block(self._aio.get_uncategorized_board())

@@ -23,7 +23,7 @@ from invokeai_py_client.wire.records.images import ImageUrls
 class Images(Blocking[AsyncImages]):
     """The server's images: `client.image_repo`, awaited `client.aio.image_repo`.
 
-    An image is given by its name, its record, or as an `Image`.
+    Methods accept an image as its name, its record, or an `Image`.
 
     Example:
         >>> client.image_repo.download_image("71d64297-4d99-4ada-9269-45dd652073ae.png", "tiger.png")
@@ -40,24 +40,26 @@ class Images(Blocking[AsyncImages]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> Listing[Image]:
-        """The images of the server, for `for` and for `async for`; fetched a thousand at a time as they are read.
+        """Iterate over images of the server, with `for` or `async for`. Records are fetched in pages of 1,000.
 
-        What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
+        The list of images is fetched when the iteration starts, which is also when errors are raised. Images that are
+        deleted during the iteration are skipped.
 
         Endpoint: GET /api/v1/images/names
         Endpoint: POST /api/v1/images/images_by_names (InvokeAI 6.0 or later)
 
         Args:
-            board: only those of this board, by id, name or record; `none` for those on no board.
-            categories: only these; all if there is none.
-            origin: only those made by the server (`internal`), or uploaded (`external`).
-            is_intermediate: those nobody is to see (True), the others (False), or all (None).
-            starred: only those that are starred (True), or are not (False).
-            search: only those in whose metadata this text occurs.
-            newest_first: or the oldest first.
+            board: only images of this board, by id, name or record; `none` for images that are not on a board.
+            categories: only images of these categories; empty for all.
+            origin: only images that the server created (`internal`) or that were uploaded (`external`).
+            is_intermediate: True: only intermediate images. False: no intermediate images. None: both.
+            starred: True: only starred images. False: no starred images. None: both.
+            search: only images whose metadata contain this text.
+            newest_first: True for the newest first, False for the oldest first.
 
         Raises:
-            NotFoundError, AmbiguousNameError: of the board; raised when the reading begins.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
 
         Example:
             >>> [image.image_name for image in client.image_repo.list_images(board="tigers", starred=True)]
@@ -83,7 +85,7 @@ class Images(Blocking[AsyncImages]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> list[str]:
-        """The names of the images of the server, all at once; the arguments are those of `list_images`.
+        """Return the names of images of the server as a list. The arguments are those of `list_images`.
 
         Endpoint: GET /api/v1/images/names (InvokeAI 6.0 or later)
         """
@@ -100,108 +102,109 @@ class Images(Blocking[AsyncImages]):
         return self._aio._engine.block(work)
 
     def get_image(self, image_name: ImageLike) -> Image:
-        """What the server knows of an image; its pixels are another matter.
+        """Return an image, with its record but without its pixels.
 
         Endpoint: GET /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_image(image_name)
         del image_name
         return Image(self._aio._engine.block(work))
 
     def get_metadata(self, image_name: ImageLike) -> dict[str, Any] | None:
-        """What an image says of how it was made (prompt, seed, model and the like); None where it says nothing.
+        """Return the generation metadata of an image (prompt, seed, model and so on); None if it has none.
 
         Endpoint: GET /api/v1/images/i/{image_name}/metadata
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_metadata(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_workflow(self, image_name: ImageLike) -> dict[str, Any] | None:
-        """The workflow that the server keeps for an image; None where it has none.
+        """Return the workflow that the server stores with an image; None if it has none.
 
-        `WorkflowDefinition.from_image(image_name, client)` makes one of it that can be run.
+        `WorkflowDefinition.from_image(image_name, client)` returns it as a definition that can be run.
 
         Endpoint: GET /api/v1/images/i/{image_name}/workflow
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_workflow(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_graph(self, image_name: ImageLike) -> dict[str, Any] | None:
-        """The graph that made an image, as it was run; None where the server has none.
+        """Return the graph that created an image; None if the server has none.
 
         Endpoint: GET /api/v1/images/i/{image_name}/workflow
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_graph(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_urls(self, image_name: ImageLike) -> ImageUrls:
-        """Where an image and its thumbnail are to be had, relative to the server's root.
+        """Return the URLs of an image and its thumbnail, relative to the server's root.
 
         Endpoint: GET /api/v1/images/i/{image_name}/urls
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_urls(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_image_bytes(self, image_name: ImageLike) -> bytes:
-        """The file of an image, in memory.
+        """Return the content of an image file.
 
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
-            NotFoundError: there is no image of that name.
-            AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_image` has no limit.
+            NotFoundError: there is no image with that name.
+            AnswerTooLargeError: the file is larger than the setting `max_answer_bytes`. Use `download_image`, which has
+                a higher limit.
         """
         work = self._aio.get_image_bytes(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def get_thumbnail(self, image_name: ImageLike) -> bytes:
-        """A small WebP of an image, of at most 256 by 256 pixels.
+        """Return a thumbnail of an image: a WebP file of at most 256 by 256 pixels.
 
         Endpoint: GET /api/v1/images/i/{image_name}/thumbnail
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.get_thumbnail(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def download_image(self, image_name: ImageLike, path: str | os.PathLike[str]) -> Path:
-        """Stream an image into a file, which appears under its name when it is whole.
+        """Stream an image to a file. The file is replaced atomically, when the download is complete.
 
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Args:
-            image_name: the server's name for it.
-            path: the file; one of that name is replaced. A folder takes it under the image's own name; what ends in a
-                separator is one, and is made if it is missing.
+            image_name: the image.
+            path: the file, or a folder, where the file gets the image's name. A path that ends in a separator is a
+                folder, which is created if it is missing. An existing file is replaced.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            NotFoundError: there is no image of that name.
-            UnsafePathError: the image's own name is to be used, and cannot be a file name.
+            NotFoundError: there is no image with that name.
+            UnsafePathError: `path` is a folder, and the image's name cannot be a file name.
             OSError: the file cannot be written.
         """
         work = self._aio.download_image(image_name, path)
@@ -217,29 +220,30 @@ class Images(Blocking[AsyncImages]):
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> Image:
-        """Put an image on the server, which gives it a name. A file is streamed; its kind is told by its content.
+        """Upload an image. Files are streamed; the format is detected from the content.
 
-        Not retried if the server may have stored the image: it would exist twice.
+        The request is not retried if the server may have stored the image, as that would create a duplicate.
 
         Endpoint: POST /api/v1/images/upload
 
         Args:
-            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG. One of
-                a mode that a PNG has not becomes RGB, or what keeps its transparency or its 16 bits; of mode `F`,
-                which has no scale of its own, 0 to 1 is from black to white if it has nothing else, else 0 to 255.
-            board: where it goes, by id, name or record.
-            category: what it is.
-            is_intermediate: nobody is to see it.
-            metadata: what it is to say of how it was made, in place of what is in the file.
+            image: a path, the content of a file, an open binary file, or a Pillow image, which is sent as PNG. A Pillow
+                image in a mode that PNG does not have is converted to RGB, or to a mode that keeps its transparency or
+                16 bits. In mode `F`, the range is 0 to 1 if all values are in it, otherwise 0 to 255.
+            board: the board for the image, by id, name or record.
+            category: the category of the image.
+            is_intermediate: mark the image as intermediate, which hides it in the gallery.
+            metadata: the generation metadata, instead of those in the file.
 
         Returns:
-            What the server knows of it now.
+            The uploaded image, with the name that the server gave it.
 
         Raises:
-            NotAnImageError: it is neither an image of a known kind in a regular file, nor one that Pillow can write.
-            NotFoundError, AmbiguousNameError: of the board.
-            RejectedError: the server cannot read it.
-            UnsafePathError: it is not a path.
+            NotAnImageError: it is not a regular file in a known image format, or Pillow cannot write it.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
+            RejectedError: the server cannot read the image.
+            UnsafePathError: the path is invalid.
             OSError: the file cannot be read.
 
         Example:
@@ -253,16 +257,16 @@ class Images(Blocking[AsyncImages]):
         return Image(self._aio._engine.block(work))
 
     def copy_image(self, image_name: ImageLike, *, board: BoardLike | None = None) -> Image:
-        """Another image with the same pixels, metadata, workflow and graph; it counts as uploaded.
+        """Copy an image, with its pixels, metadata, workflow and graph. The server treats the copy as an upload.
 
-        The server has no route for it: the file is downloaded and uploaded again.
+        The server has no route for this: the file is downloaded and uploaded again.
 
         Args:
             image_name: the image.
-            board: where the copy goes; by default where the image is.
+            board: the board for the copy; by default that of the image.
 
         Raises:
-            NotFoundError: there is no image of that name, or no such board.
+            NotFoundError: there is no such image or board.
         """
         work = self._aio.copy_image(image_name, board=board)
         del image_name, board
@@ -276,56 +280,56 @@ class Images(Blocking[AsyncImages]):
         is_intermediate: bool | None = None,
         starred: bool | None = None,
     ) -> Image:
-        """Change what the server knows of an image; what is left out stays.
+        """Change the category, intermediate flag or star of an image. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         work = self._aio.update_image(image_name, category=category, is_intermediate=is_intermediate, starred=starred)
         del image_name, category, is_intermediate, starred
         return Image(self._aio._engine.block(work))
 
     def star_image(self, image_name: ImagesLike) -> list[str]:
-        """Star one image, or many; the names of those that are starred now.
+        """Star one image or many; return the names of those that are starred now.
 
         Endpoint: POST /api/v1/images/star
 
         Raises:
-            NotFoundError: there is no image of the one name that was given.
+            NotFoundError: a single image was passed, and it does not exist.
         """
         work = self._aio.star_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
     def unstar_image(self, image_name: ImagesLike) -> list[str]:
-        """Take the star off one image, or many; the names of those that have none now.
+        """Unstar one image or many; return the names of those that are unstarred now.
 
         Endpoint: POST /api/v1/images/unstar
 
         Raises:
-            NotFoundError: there is no image of the one name that was given.
+            NotFoundError: a single image was passed, and it does not exist.
         """
         work = self._aio.unstar_image(read_here(image_name))
         del image_name
         return self._aio._engine.block(work)
 
     def delete_image(self, image_name: ImageLike) -> str:
-        """Delete an image from the server, for good; return its name.
+        """Permanently delete an image from the server; return its name.
 
         Endpoint: DELETE /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: there is no image of that name.
-            ForbiddenError: it is somebody else's.
+            NotFoundError: there is no image with that name.
+            ForbiddenError: it belongs to another user.
         """
         work = self._aio.delete_image(image_name)
         del image_name
         return self._aio._engine.block(work)
 
     def delete_images(self, image_names: ImagesLike) -> list[str]:
-        """Delete many images, for good; the names of those that are gone now.
+        """Permanently delete many images; return the names of the deleted ones.
 
         Endpoint: POST /api/v1/images/delete
         """
@@ -334,21 +338,21 @@ class Images(Blocking[AsyncImages]):
         return self._aio._engine.block(work)
 
     def delete_uncategorized(self) -> list[str]:
-        """Delete every image that is on no board, for good; the names of those that are gone now.
+        """Permanently delete all images that are not on a board; return the names of the deleted ones.
 
         Endpoint: DELETE /api/v1/images/uncategorized
         """
         return self._aio._engine.block(self._aio.delete_uncategorized())
 
     def count_intermediates(self) -> int:
-        """How many images there are that nobody is to see.
+        """Return the number of intermediate images.
 
         Endpoint: GET /api/v1/images/intermediates
         """
         return self._aio._engine.block(self._aio.count_intermediates())
 
     def clear_intermediates(self) -> int:
-        """Delete every image that nobody is to see; how many it were.
+        """Permanently delete all intermediate images; return their number.
 
         Endpoint: DELETE /api/v1/images/intermediates (administrators only)
         """
@@ -362,29 +366,29 @@ class Images(Blocking[AsyncImages]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
-        """Download many images into a folder, each under its own name, which it gets when it is whole.
+        """Download many images into a folder, each to a file with the image's name.
 
-        What an earlier call has put there is skipped, if it still has the size and the checksum that it had: a log in
-        the folder (`.invokeai-downloads.jsonl`) remembers them. Images never change on the server. One failure does
-        not stop the rest; what would meet them all, such as a full disk or a server that is gone, fails those that
-        are left, untried.
+        Files of an earlier call are skipped if their size and checksum still match the log in the folder
+        (`.invokeai-downloads.jsonl`), as images never change on the server. If an image fails, the others are still
+        downloaded. An error that concerns all of them, such as a full disk or an unreachable server, fails the
+        remaining images without further attempts.
 
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Args:
-            image_names: the images, by name, record or `Image`, one or many; each is downloaded once.
-            folder: it is made if it is missing.
-            concurrency: how many at once.
-            progress_callback: called with a `TransferProgress`, on the caller's loop or in the thread that waits; a
-                slow one sees the latest. What it raises ends the work.
+            image_names: the images, by name, record or `Image`, one or many. Duplicates are downloaded once.
+            folder: the folder; created if it is missing.
+            concurrency: the maximum number of concurrent downloads.
+            progress_callback: called with a `TransferProgress`, on the caller's loop or in the waiting thread. A slow
+                callback gets the latest progress only. An exception in it stops the downloads.
 
         Returns:
-            What was downloaded, what was there already, and what failed, each with its error.
+            The files that were downloaded, those that were skipped, and those that failed, with their errors.
 
         Raises:
-            OSError: the folder cannot be made, or written; nothing is asked for then.
-            TransferRefusedError: the folder's log is some other file.
-            TypeError: one is not an image; the message says where it stands.
+            OSError: the folder cannot be created or written. No request was sent.
+            TransferRefusedError: the log in the folder is not a log of this client.
+            TypeError: an item is not an image; the message has its index.
 
         Example:
             >>> report = client.image_repo.download_many(client.image_repo.list_images(board="tigers"), "tigers")
@@ -410,27 +414,28 @@ class Images(Blocking[AsyncImages]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Image]:
-        """Upload many images. One failure does not stop the rest, but for one that would meet them all.
+        """Upload many images. If an image fails, the others are still uploaded, unless the error concerns all of them.
 
         Endpoint: POST /api/v1/images/upload
 
         Args:
-            paths: the files, one or many, or a folder of files; each may be whatever `upload_image` takes.
-            board: where they go, by id, name or record.
-            category: what they are.
-            log: a file that remembers what was uploaded to which server and board, and as what: what is in it, with
-                the same content, and is still on the server, is skipped.
-            concurrency: how many at once.
-            progress_callback: as in `download_many`.
+            paths: one image or many, each as for `upload_image`, or a folder of files.
+            board: the board for the images, by id, name or record.
+            category: the category of the images.
+            log: a file that records uploads by content, server, board and category. Images in it are skipped if they
+                are still on the server.
+            concurrency: the maximum number of concurrent uploads.
+            progress_callback: as for `download_many`.
 
         Returns:
-            What was uploaded, what was there already, and what failed, each with its error.
+            The images that were uploaded, those that were skipped, and those that failed, with their errors.
 
         Raises:
-            NotFoundError, AmbiguousNameError: of the board; nothing is uploaded then.
-            OSError: the log cannot be read or written; nothing is uploaded then.
-            TransferRefusedError: the log is some other file, which stays as it is.
-            TypeError: one is nothing that can be uploaded; the message says where it stands.
+            NotFoundError: there is no such board. Nothing was uploaded.
+            AmbiguousNameError: several boards have that name. Nothing was uploaded.
+            OSError: the log cannot be read or written. Nothing was uploaded.
+            TransferRefusedError: `log` is another kind of file, which is left unchanged.
+            TypeError: an item cannot be uploaded; the message has its index.
         """
         paths = read_here(paths)
         return block_reporting(
@@ -444,28 +449,29 @@ class Images(Blocking[AsyncImages]):
     def download_zip(
         self, path: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
     ) -> Path:
-        """Have the server zip images, or a board, and download the zip.
+        """Download images, or all images of a board, as a zip that the server creates.
 
-        Needs the socket: an event says when the zip is ready.
+        Requires the socket, through which the server announces that the zip is ready.
 
         Endpoint: POST /api/v1/images/download
         Endpoint: GET /api/v1/images/download/{bulk_download_item_name}
 
         Args:
-            path: the zip; one of that name is replaced. A folder takes it under the name that the server gives it;
-                what ends in a separator is a folder, which is made if it is missing.
-            image_names: the images, one or many; or
-            board: a board, by id, name or record.
+            path: the zip file, or a folder, where the file gets the server's name for it. A path that ends in a
+                separator is a folder, which is created if it is missing. An existing file is replaced.
+            image_names: the images, one or many. Pass either this or `board`.
+            board: the board, by id, name or record.
 
         Returns:
-            The zip.
+            The path of the zip.
 
         Raises:
-            TransferRefusedError: images and a board are given, or neither.
-            TransferError: the server could not make it, or there is no socket to tell that it is made.
-            NotFoundError, AmbiguousNameError: of the board.
-            NotFoundError: of an image, where the server has several users; where it has none, that is a TransferError.
-            OSError: it cannot be written.
+            TransferRefusedError: both images and a board were passed, or neither.
+            TransferError: the server could not create the zip, or the socket is not connected.
+            NotFoundError: there is no such board; in multi-user mode also for an image. Otherwise, a missing image is a
+                `TransferError`.
+            AmbiguousNameError: several boards have that name.
+            OSError: the zip cannot be written.
         """
         work = self._aio.download_zip(path, image_names=read_here(image_names), board=board)
         del path, image_names, board
@@ -474,12 +480,15 @@ class Images(Blocking[AsyncImages]):
     def download_unzipped(
         self, folder: str | os.PathLike[str], *, image_names: ImagesLike = (), board: BoardLike | None = None
     ) -> list[Path]:
-        """`download_zip`, unpacked into a folder: the images, each under its own name.
+        """Download images as a zip, as `download_zip` does, and unpack it into a folder.
+
+        Returns:
+            The paths of the images.
 
         Raises:
-            TransferError: as `download_zip`, or the zip is broken, encrypted, has a name twice, or is above the
-                settings max_zip_files and max_download_bytes; nothing is unpacked unless it is broken.
-            UnsafePathError: a name in it would lead out of the folder, or is hidden; nothing is unpacked then.
+            TransferError: as for `download_zip`; or the zip is encrypted, contains a name twice, or exceeds the
+                settings `max_zip_files` or `max_download_bytes`, and was not unpacked; or it is damaged.
+            UnsafePathError: a name in the zip is hidden, or leads out of the folder. Nothing was unpacked.
         """
         work = self._aio.download_unzipped(folder, image_names=read_here(image_names), board=board)
         del folder, image_names, board

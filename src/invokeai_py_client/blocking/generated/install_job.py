@@ -14,7 +14,7 @@ from invokeai_py_client.wire.records.models import InstallJobRecord, ModelRecord
 class InstallJob(Blocking[AsyncInstallJob]):
     """The installation of a model: `InstallJob` blocks, `AsyncInstallJob` (`job.aio`) is awaited.
 
-    It is for administrators.
+    Only administrators can use it.
 
     Example:
         >>> job = client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True)
@@ -24,17 +24,17 @@ class InstallJob(Blocking[AsyncInstallJob]):
 
     @property
     def record(self) -> InstallJobRecord:
-        """What was known of the installation last, without a request."""
+        """The latest known record of the installation. Reading it does not send a request."""
         return self._aio.record
 
     @property
     def info(self) -> InstallJobRecord:
-        """`record`, by the name that it had in client 1.1."""
+        """The same as `record`; its name in client 1.1."""
         return self._aio.info
 
     @property
     def job_id(self) -> int:
-        """Its id, which the server gives anew after a restart."""
+        """The id of the installation. After a restart, the server may assign it to another one."""
         return self._aio.job_id
 
     @property
@@ -43,12 +43,12 @@ class InstallJob(Blocking[AsyncInstallJob]):
         return self._aio.status
 
     def refresh(self) -> InstallJobRecord:
-        """Ask the server how it is.
+        """Fetch the record of the installation, and return it.
 
         Endpoint: GET /api/v2/models/install/{id}
 
         Raises:
-            NotFoundError: the server has forgotten it: it was pruned, or the server was restarted.
+            NotFoundError: the server no longer has the installation: it was pruned, or the server was restarted.
         """
         return self._aio._engine.block(self._aio.refresh())
 
@@ -59,21 +59,21 @@ class InstallJob(Blocking[AsyncInstallJob]):
         *,
         progress_callback: Callable[[InstallJobRecord], object] | None = None,
     ) -> ModelRecord:
-        """Wait until the model is installed. Pushed events tell its progress; polling is the net.
+        """Wait until the model is installed. The wait uses events from the socket, and polling as a fallback.
 
         Args:
-            timeout: seconds; None to wait as long as it takes. The installation goes on after it.
-            poll_interval: seconds after which the server is asked although no event came.
-            progress_callback: called with the job at each change, on the caller's loop or in the thread that waits:
-                `bytes` of `total_bytes` are downloaded.
+            timeout: seconds; None waits without a limit. A timeout does not affect the installation.
+            poll_interval: seconds without an event after which the server is polled.
+            progress_callback: called with the record at each change, on the caller's loop or in the waiting thread.
+                `bytes` of `total_bytes` have been downloaded.
 
         Returns:
             The installed model.
 
         Raises:
-            InstallFailed: it failed, or was cancelled.
-            InstallTimeout: a `TimeoutError`: it had not ended in time.
-            NotFoundError: the server has forgotten it.
+            InstallFailed: the installation failed, or was canceled.
+            InstallTimeout: it had not ended in time. This is a `TimeoutError`.
+            NotFoundError: the server no longer has the installation.
         """
         return block_reporting(
             self._aio._engine,
@@ -82,61 +82,73 @@ class InstallJob(Blocking[AsyncInstallJob]):
         )
 
     def result(self) -> ModelRecord:
-        """The installed model, as far as is known without asking.
+        """Return the installed model, as of the latest known record. Does not send a request.
 
         Raises:
-            InstallFailed: it failed, was cancelled, or has not ended.
+            InstallFailed: the installation failed, was canceled, or has not ended.
         """
         return self._aio.result()
 
     def cancel(self) -> bool:
-        """Stop it; nothing of the model stays. One that has ended stays as it is.
+        """Cancel the installation, and delete its files. An installation that has ended is not changed.
 
         Endpoint: DELETE /api/v2/models/install/{id}
 
         Returns:
-            Whether there was anything left to stop.
+            Whether the installation was canceled; False if it had ended.
 
         Raises:
-            NotFoundError: the server has forgotten it.
+            NotFoundError: the server no longer has the installation.
         """
         return self._aio._engine.block(self._aio.cancel())
 
     def pause(self) -> None:
-        """Stop its downloads; what is downloaded is kept.
+        """Pause the downloads, and keep the downloaded part.
 
         Endpoint: POST /api/v2/models/install/{id}/pause (InvokeAI 6.11 or later)
 
         Raises:
-            NotFoundError: the server has forgotten it; so with all that follow.
+            NotFoundError: the server no longer has the installation.
         """
         return self._aio._engine.block(self._aio.pause())
 
     def resume(self) -> None:
-        """Go on after a pause, or after a restart of the server.
+        """Continue after a pause, or after a restart of the server.
 
         Endpoint: POST /api/v2/models/install/{id}/resume (InvokeAI 6.11 or later)
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         return self._aio._engine.block(self._aio.resume())
 
     def restart_failed(self) -> None:
-        """Download anew what failed to.
+        """Retry the downloads that failed.
 
         Endpoint: POST /api/v2/models/install/{id}/restart_failed (InvokeAI 6.11 or later)
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         return self._aio._engine.block(self._aio.restart_failed())
 
     def restart_file(self, url: str) -> None:
-        """Download one file anew.
+        """Download one file again.
 
         Endpoint: POST /api/v2/models/install/{id}/restart_file (InvokeAI 6.11 or later)
+
+        Args:
+            url: the URL of the file.
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         work = self._aio.restart_file(url)
         del url
         return self._aio._engine.block(work)
 
     def progress(self) -> float:
-        """Return how much is downloaded, 0..100, as far as is known without a request; 100 once it is completed."""
+        """The downloaded percentage, 0..100, as of the latest known record; 100 once the installation is completed."""
         return self._aio.progress()
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from invokeai_py_client.wire.records.queue import (
 
 
 class Queue(Blocking[AsyncQueue]):
-    """A queue of the server: `client.queue` is the default one, `client.queue_repo.get_queue(id)` any.
+    """A queue of the server: `client.queue` is the default queue, `client.queue_repo.get_queue(id)` any other.
 
     `client.aio.queue` is awaited.
 
@@ -34,11 +34,11 @@ class Queue(Blocking[AsyncQueue]):
 
     @property
     def queue_id(self) -> str:
-        """The queue's id."""
+        """The id of the queue."""
         return self._aio.queue_id
 
     def get_status(self) -> QueueStatus:
-        """How many items are in which state, and what the processor does.
+        """Return the number of items by status, and the state of the processor.
 
         Endpoint: GET /api/v1/queue/{queue_id}/status
 
@@ -49,86 +49,85 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(self._aio.get_status())
 
     def is_busy(self) -> bool:
-        """Return whether an item waits or runs in the queue.
+        """Return whether the queue has pending or running items.
 
         Endpoint: GET /api/v1/queue/{queue_id}/status
         """
         return self._aio._engine.block(self._aio.is_busy())
 
     def list_items(self) -> Listing[QueueItemSummary]:
-        """Every item the queue still knows, the newest first, without graphs and results; fetched as it is read.
+        """Iterate over all items of the queue, newest first, without graphs and results. Fetched during iteration.
 
         Endpoint: GET /api/v1/queue/{queue_id}/item_ids (InvokeAI 6.7 or later)
-        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids (InvokeAI 6.14 or later; else what the server has)
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids (InvokeAI 6.14 or later)
         """
         return self._aio.list_items()
 
     def list_all(self, destination: str | None = None) -> list[QueueItemRecord]:
-        """Every item the queue still knows, whole, with its session: by priority, then in the order of submission.
+        """Return all items of the queue with their sessions, by priority, then in the order of submission.
 
-        `list_items` is lighter.
+        The records may be large; `list_items` returns items without sessions.
 
         Endpoint: GET /api/v1/queue/{queue_id}/list_all
 
         Args:
-            destination: only the items that were submitted with it.
+            destination: only items that were submitted with this destination.
         """
         work = self._aio.list_all(destination)
         del destination
         return self._aio._engine.block(work)
 
     def list_running(self) -> list[QueueItemRecord]:
-        """The items that run now, whole: by priority, then in the order of submission."""
+        """Return the running items with their sessions, by priority, then in the order of submission."""
         return self._aio._engine.block(self._aio.list_running())
 
     def list_pending(self) -> list[QueueItemRecord]:
-        """The items that wait, whole, as they will run as far as priority goes: by priority, then in the order of
-        submission. Where a server has several users, they take turns; `get_position` tells when an item's turn is.
+        """Return the pending items with their sessions, by priority, then in the order of submission.
+
+        In multi-user mode, users take turns, so items may run in another order; see `get_position`.
         """
         return self._aio._engine.block(self._aio.list_pending())
 
     def get_current(self) -> QueueItemRecord | None:
-        """The item that runs; None if none does.
+        """Return the running item; None if no item is running.
 
         Endpoint: GET /api/v1/queue/{queue_id}/current
         """
         return self._aio._engine.block(self._aio.get_current())
 
     def get_next(self) -> QueueItemRecord | None:
-        """The pending item of the queue that is begun next, as far as priorities go; None if none waits.
+        """Return the pending item with the highest priority, which runs next; None if no item is pending.
 
-        The queue is seen alone: the server's processor serves all of its queues, and may begin one of another first,
-        as it may where users take turns.
+        Another item may run first if users take turns, or if other queues have items: the server has one processor for
+        all queues.
 
         Endpoint: GET /api/v1/queue/{queue_id}/next
         """
         return self._aio._engine.block(self._aio.get_next())
 
     def get_item(self, item_id: int) -> QueueItemRecord:
-        """A queue item with its session, as the server has it now.
+        """Return a queue item with its session.
 
         Endpoint: GET /api/v1/queue/{queue_id}/i/{item_id}
 
         Raises:
-            NotFoundError: the queue has no such item (any more).
+            NotFoundError: the queue does not have the item, or no longer.
         """
         work = self._aio.get_item(item_id)
         del item_id
         return self._aio._engine.block(work)
 
     def get_items_by_ids(self, item_ids: Sequence[int]) -> list[QueueItemRecord]:
-        """Items with their sessions, in the order of their ids here; those that are gone are left out.
+        """Return items with their sessions, in the order of `item_ids`. Items that do not exist are skipped.
 
-        Servers before 6.7 get one request for each item.
-
-        Endpoint: POST /api/v1/queue/{queue_id}/items_by_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/items_by_ids (InvokeAI 6.7 or later; before, a request for each item)
         """
         work = self._aio.get_items_by_ids(read_here(item_ids))
         del item_ids
         return self._aio._engine.block(work)
 
     def get_batch_status(self, batch_id: str) -> BatchStatus:
-        """How many of a batch's items are in which state; `total` is 0 for a batch that the queue does not know.
+        """Return the number of a batch's items by status. `total` is 0 for an unknown batch.
 
         Endpoint: GET /api/v1/queue/{queue_id}/b/{batch_id}/status
         """
@@ -137,7 +136,7 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def get_counts_by_destination(self, destination: str) -> DestinationCounts:
-        """How many of the items with a destination are in which state.
+        """Return the number of items with a destination by status.
 
         Endpoint: GET /api/v1/queue/{queue_id}/counts_by_destination
         """
@@ -146,18 +145,17 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def get_position(self, item_id: int) -> QueuePosition:
-        """Where an item is in the queue, and in how many seconds it is expected to begin.
+        """Return the position of an item in the queue, and the estimated time until it starts.
 
-        The server has no route for it; it is worked out from the pending items, their priorities and how long items
-        took lately. On a server with several users they take turns, unless it is set to first come, first served, which
-        only administrators see. To who is none, the others' items show neither user nor priority: they count as those
-        of one other user.
+        The server has no route for this. The client computes it from the pending items, their priorities and the
+        durations of recent items. In multi-user mode, users take turns, unless the server is set to first come, first
+        served, which only administrators can see. Non-administrators cannot see other users' ids or priorities, so
+        those items count as items of one user.
 
-        The queue is seen alone: the server's one processor serves all of its queues, and what waits or runs in another
-        one may come before.
+        Items in other queues are not considered, although the server has one processor for all queues.
 
         Raises:
-            NotFoundError: the queue has no such item (any more).
+            NotFoundError: the queue does not have the item, or no longer.
 
         Example:
             >>> client.queue.get_position(run.item_id).ahead_count
@@ -168,24 +166,24 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def cancel_item(self, item_id: int) -> QueueItemRecord:
-        """Cancel an item; one that has ended stays as it is.
+        """Cancel an item. An item that has ended is not changed.
 
-        The server cancels an item of a called workflow together with the item that called it.
+        If the item belongs to a called workflow, the server also cancels the item that called it.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Returns:
-            The item as it is now.
+            The item after the cancellation.
 
         Raises:
-            NotFoundError: the queue has no such item (any more).
+            NotFoundError: the queue does not have the item, or no longer.
         """
         work = self._aio.cancel_item(item_id)
         del item_id
         return self._aio._engine.block(work)
 
     def cancel_batch(self, batch_id: str) -> CancelResult:
-        """Cancel what has not ended of a batch; `canceled` says how many items it were.
+        """Cancel the items of a batch that have not ended. `canceled` is the number of canceled items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         """
@@ -194,7 +192,7 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def cancel_by_destination(self, destination: str) -> CancelResult:
-        """Cancel what has not ended of the items with a destination; `canceled` says how many it were.
+        """Cancel the items with a destination that have not ended. `canceled` is the number of canceled items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_destination
         """
@@ -203,14 +201,14 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def cancel_all_except_current(self) -> CancelResult:
-        """Cancel every pending item; `canceled` says how many it were.
+        """Cancel all pending items. `canceled` is the number of canceled items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_all_except_current
         """
         return self._aio._engine.block(self._aio.cancel_all_except_current())
 
     def delete_item(self, item_id: int) -> int:
-        """Cancel an item, and take it out of the queue's memory; return its id.
+        """Cancel an item and delete it from the queue; return its id.
 
         Endpoint: DELETE /api/v1/queue/{queue_id}/i/{item_id} (InvokeAI 6.7 or later)
         """
@@ -219,7 +217,7 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def delete_by_destination(self, destination: str) -> DeletedItems:
-        """Take every item with a destination out of the queue's memory; `deleted` says how many it were.
+        """Delete all items with a destination from the queue. `deleted` is the number of deleted items.
 
         Endpoint: DELETE /api/v1/queue/{queue_id}/d/{destination}
         """
@@ -228,23 +226,23 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def delete_all_except_current(self) -> DeletedItems:
-        """Take every pending item out of the queue; `deleted` says how many it were.
+        """Delete all pending items from the queue. `deleted` is the number of deleted items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/delete_all_except_current
         """
         return self._aio._engine.block(self._aio.delete_all_except_current())
 
     def retry(self, item_ids: int | Sequence[int]) -> list[int]:
-        """Run items anew that failed or were canceled, each as a new item of the same batch.
+        """Retry items that failed or were canceled. Each is run again as a new item of the same batch.
 
-        The server does not tell the new items' ids, but each says in `retried_from_item_id` which one it stands for;
-        `client.run(item_id)` follows one of them, and `client.run(batch_id=...)` their whole batch, in which the old
-        items count as well: a run of it that has a failed item ends as failed, whatever became of its new one.
+        The server does not return the ids of the new items. Each new item has the id of the old one in
+        `retried_from_item_id`. `client.run(item_id)` follows a new item. `client.run(batch_id=...)` follows the whole
+        batch, including the old items, so that run fails even if the new items complete.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/retry_items_by_id
 
         Returns:
-            The ids, of those given, of the items that are run anew; what can not be is left out.
+            Those of `item_ids` that are run again. Items that cannot be retried are missing.
 
         Example:
             >>> client.queue.retry(failed.item_id)
@@ -258,7 +256,9 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(work)
 
     def clear(self) -> DeletedItems:
-        """Cancel what runs and delete all items of the queue, of all clients; `deleted` is their number.
+        """Cancel the running item and delete all items of the queue, also those of other clients.
+
+        `deleted` is the number of deleted items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/clear
 
@@ -269,47 +269,51 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio._engine.block(self._aio.clear())
 
     def prune(self) -> DeletedItems:
-        """Take all items that have ended out of the queue's memory; `deleted` says how many it were.
+        """Delete all items that have ended from the queue. `deleted` is the number of deleted items.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/prune
         """
         return self._aio._engine.block(self._aio.prune())
 
     def pause(self) -> ProcessorStatus:
-        """Begin nothing new, in whatever queue: the server has one processor for all of them. What runs goes on.
+        """Pause the processor, which serves all queues: no new items are started. The running item continues.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/processor/pause (administrators only)
         """
         return self._aio._engine.block(self._aio.pause())
 
     def resume(self) -> ProcessorStatus:
-        """Begin items again, in every queue.
+        """Resume the processor, which serves all queues.
 
         Endpoint: PUT /api/v1/queue/{queue_id}/processor/resume (administrators only)
         """
         return self._aio._engine.block(self._aio.resume())
 
     def watch(self) -> EventStream:
-        """The changes of the queue, from when a `with` or `async with` of it is entered, else from the first event that
-        is asked for; for `for` and for `async for`. It has no end.
+        """Stream the changes of the queue, whoever submitted the items. The stream does not end by itself.
 
-        What comes, typed (`invokeai_py_client.wire.events`), by its `type`:
+        Iterate over the stream with `for` or `async for`. It starts when a `with` or `async with` block is entered,
+        otherwise with the iteration. Errors are raised at that point.
 
-        - `queue_item_status_changed`: an item has begun, or has ended: `item_id`, `batch_id`, `status`. Items that are
-          canceled or deleted in bulk have one each, with status `canceled`; the server does not tell their batches, so
-          `batch_id` is "" unless this client follows them.
-        - `batch_enqueued`: a batch has come, with `batch_id`, `enqueued` of `requested`, and `priority`.
-        - `queue_items_retried`: the items `item_ids` are run anew, each as a new item, whose id is not told.
-        - `queue_cleared`: every item is gone, or every item of the user `user_id`; nothing comes for each of them.
-        - `queue_items_canceled`: only for another user's items that were canceled in bulk: it names none.
-        - `reconnected`: the socket is back after `seconds`, and what happened then is not told.
+        The events are objects of `invokeai_py_client.wire.events`, with one of these types:
 
-        Other users' events have batch_id "redacted", unless one is an administrator. Nothing comes for what is pruned,
-        nor for an item that is deleted after its end. Servers before 6.14 tell nothing of bulk cancels and deletes.
+        - `queue_item_status_changed`: an item has started or ended: `item_id`, `batch_id`, `status`. If items are
+          canceled or deleted in bulk, there is an event for each, with the status `canceled`. The server does not send
+          their batch ids, so `batch_id` is "" unless this client follows the batch.
+        - `batch_enqueued`: a batch was submitted: `batch_id`, `enqueued` and `requested` (numbers of items),
+          `priority`.
+        - `queue_items_retried`: the items `item_ids` are retried as new items, whose ids the server does not send.
+        - `queue_cleared`: all items, or all items of the user `user_id`, were deleted. There are no events for each.
+        - `queue_items_canceled`: items of another user were canceled in bulk. It does not contain their ids.
+        - `reconnected`: the socket was disconnected for `seconds`. Changes during that time are not reported.
 
-        Raises, when it is entered or with the first event that is asked for:
-            SettingsError: the client was made with `transport="polling"`.
-            InvokeAIError: the server cannot be reached, or refuses this client.
+        For non-administrators, the `batch_id` of other users' events is "redacted". There are no events for pruned
+        items and for items that are deleted after they have ended. Servers before 6.14 do not report that items were
+        canceled or deleted in bulk.
+
+        Raises:
+            SettingsError: the client was created with `transport="polling"`.
+            InvokeAIError: the server cannot be reached, or rejects this client.
 
         Example:
             >>> with client.queue.watch() as changes:
@@ -320,22 +324,23 @@ class Queue(Blocking[AsyncQueue]):
         return self._aio.watch()
 
     def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 5.0) -> bool:
-        """Wait until nothing waits and nothing runs in the queue, whose ever it is.
+        """Wait until the queue has no pending and no running items, whoever submitted them.
 
-        Pushed events wake it; it asks the server once when they say that the queue may be idle. The server's other
-        queues, which the same processor serves, are not looked at.
+        The wait uses events from the socket, and polling as a fallback. Other queues are not considered, although the
+        server has one processor for all queues.
 
         Args:
-            timeout: seconds; 0 to ask once, None to wait as long as it takes.
-            poll_interval: seconds after which it asks although no event came; more than 0.
+            timeout: seconds; 0 checks once, None waits without a limit.
+            poll_interval: seconds without an event after which the server is polled; more than 0.
 
         Returns:
-            Whether the queue is idle; False if the time was over first.
+            Whether the queue is idle; False after a timeout.
 
         Raises:
             SettingsError: the interval is not above 0.
-            TransportError, RequestTimeout, ServerError: when the time was over, the server was away; until then its
-                absence is waited out.
+            TransportError: the server was unreachable at the end of the timeout. Until then, requests are retried.
+            RequestTimeout: the server did not respond at the end of the timeout.
+            ServerError: the server responded with an internal error at the end of the timeout.
         """
         work = self._aio.wait_until_idle(timeout, poll_interval)
         del timeout, poll_interval

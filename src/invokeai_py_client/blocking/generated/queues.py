@@ -12,9 +12,9 @@ class Queues(Blocking[AsyncQueues]):
     """The server's queues: `client.queue_repo`, awaited `client.aio.queue_repo`."""
 
     def list_queues(self) -> list[str]:
-        """The ids of the queues that every server has: the server knows no list, and makes any queue that is named."""
+        """Return the ids of the queues that every server has. The server creates any other queue on first use."""
         return self._aio.list_queues()
 
     def get_queue(self, queue_id: str = "default") -> Queue:
-        """A queue by its id."""
+        """Return the queue with an id."""
         return Queue(self._aio.get_queue(queue_id))

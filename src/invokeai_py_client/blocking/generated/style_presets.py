@@ -13,22 +13,22 @@ from invokeai_py_client.wire.records.app import StylePreset
 
 
 class StylePresets(Blocking[AsyncStylePresets]):
-    """Prompts around the user's own: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
+    """Style presets, which are prompt templates: `client.style_preset_repo`, awaited `client.aio.style_preset_repo`."""
 
     def list_style_presets(self) -> list[StylePreset]:
-        """The user's presets, and those that came with the server.
+        """Return the user's presets, and those that are included with the server.
 
         Endpoint: GET /api/v1/style_presets/
         """
         return self._aio._engine.block(self._aio.list_style_presets())
 
     def get_style_preset(self, style_preset_id: str) -> StylePreset:
-        """A preset.
+        """Return a preset.
 
         Endpoint: GET /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no preset with that id.
         """
         work = self._aio.get_style_preset(style_preset_id)
         del style_preset_id
@@ -43,19 +43,19 @@ class StylePresets(Blocking[AsyncStylePresets]):
         is_public: bool | None = None,
         image: ImageSource | None = None,
     ) -> StylePreset:
-        """Make a preset.
+        """Create a preset.
 
         Endpoint: POST /api/v1/style_presets/
 
         Args:
-            name: need not be unique.
-            positive_prompt: `{prompt}` in it stands for the user's own.
-            negative_prompt: likewise.
-            is_public: the other users see it, on a server that has users; None for what the server does, which is no.
-            image: what the web UI shows of it.
+            name: the name; not necessarily unique.
+            positive_prompt: the template for the positive prompt, with `{prompt}` in place of the user's prompt.
+            negative_prompt: the template for the negative prompt.
+            is_public: whether other users of the server see it; None for the server's default, which is no.
+            image: the picture in the web UI.
 
         Raises:
-            NotAnImageError: it is not an image of a known kind.
+            NotAnImageError: the image does not have a known format.
         """
         work = self._aio.create_style_preset(name, positive_prompt, negative_prompt, is_public=is_public, image=image)
         del name, positive_prompt, negative_prompt, is_public, image
@@ -72,23 +72,23 @@ class StylePresets(Blocking[AsyncStylePresets]):
         image: ImageSource | None = None,
         remove_image: bool = False,
     ) -> StylePreset:
-        """Change a preset of the user's; what is left out stays.
+        """Change one of the user's presets. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/style_presets/i/{style_preset_id}
 
         Args:
             style_preset_id: the preset.
-            name: its new name.
-            positive_prompt: `{prompt}` in it stands for the user's own.
-            negative_prompt: likewise.
-            is_public: whether the other users see it.
-            image: what the web UI shows of it.
-            remove_image: it is to have no image.
+            name: the new name.
+            positive_prompt: the template for the positive prompt, with `{prompt}` in place of the user's prompt.
+            negative_prompt: the template for the negative prompt.
+            is_public: whether other users of the server see it.
+            image: the picture in the web UI.
+            remove_image: remove the picture.
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it came with the server, and cannot be changed.
-            NotAnImageError: the image is none of a known kind.
+            NotFoundError: there is no preset with that id.
+            RejectedError: it is included with the server, and cannot be changed.
+            NotAnImageError: the image does not have a known format.
         """
         work = self._aio.update_style_preset(
             style_preset_id,
@@ -103,37 +103,37 @@ class StylePresets(Blocking[AsyncStylePresets]):
         return self._aio._engine.block(work)
 
     def delete_style_preset(self, style_preset_id: str) -> str:
-        """Delete a preset of the user's; return its id.
+        """Delete one of the user's presets; return its id.
 
         Endpoint: DELETE /api/v1/style_presets/i/{style_preset_id}
 
         Raises:
-            NotFoundError: there is none of that id.
-            RejectedError: it came with the server, and cannot be deleted.
+            NotFoundError: there is no preset with that id.
+            RejectedError: it is included with the server, and cannot be deleted.
         """
         work = self._aio.delete_style_preset(style_preset_id)
         del style_preset_id
         return self._aio._engine.block(work)
 
     def get_style_preset_image(self, style_preset_id: str) -> bytes:
-        """What the web UI shows of a preset.
+        """Return the picture of a preset in the web UI, as an image file.
 
         Endpoint: GET /api/v1/style_presets/i/{style_preset_id}/image
 
         Raises:
-            NotFoundError: there is none of that id, or it has no image.
+            NotFoundError: there is no preset with that id, or it has no image.
         """
         work = self._aio.get_style_preset_image(style_preset_id)
         del style_preset_id
         return self._aio._engine.block(work)
 
     def export_style_presets(self, path: str | os.PathLike[str]) -> Path:
-        """Write the user's presets into a CSV file, which appears when it is whole.
+        """Write the user's presets to a CSV file. The file is replaced atomically.
 
         Endpoint: GET /api/v1/style_presets/export (administrators only)
 
         Raises:
-            NotFoundError: the user has none.
+            NotFoundError: the user has no presets.
             OSError: the file cannot be written.
         """
         work = self._aio.export_style_presets(path)
@@ -141,16 +141,16 @@ class StylePresets(Blocking[AsyncStylePresets]):
         return self._aio._engine.block(work)
 
     def import_style_presets(self, path: str | os.PathLike[str]) -> None:
-        """Make presets of a file.
+        """Create presets from a file.
 
         Endpoint: POST /api/v1/style_presets/import (administrators only)
 
         Args:
-            path: CSV with the columns `name`, `prompt` and `negative_prompt`, or JSON with a list of such objects.
+            path: a CSV file with the columns `name`, `prompt` and `negative_prompt`, or a JSON list of such objects.
 
         Raises:
-            RejectedError: the file is neither.
-            OSError: it cannot be read.
+            RejectedError: the file has another format.
+            OSError: the file cannot be read.
         """
         work = self._aio.import_style_presets(path)
         del path

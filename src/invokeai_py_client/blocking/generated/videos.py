@@ -22,7 +22,7 @@ from invokeai_py_client.wire.records.images import VideoRecord, VideoUrls
 class Videos(Blocking[AsyncVideos]):
     """The server's videos: `client.video_repo`, awaited `client.aio.video_repo`.
 
-    A video is given by its name or its record.
+    Methods accept a video as its name or its record.
     """
 
     def list_videos(
@@ -36,24 +36,26 @@ class Videos(Blocking[AsyncVideos]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> Listing[VideoRecord]:
-        """The videos of the server, for `for` and for `async for`; fetched as they are read.
+        """Iterate over videos of the server, with `for` or `async for`. Records are fetched during the iteration.
 
-        What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
+        The list of videos is fetched when the iteration starts, which is also when errors are raised. Videos that are
+        deleted during the iteration are skipped.
 
         Endpoint: GET /api/v1/videos/names
         Endpoint: GET /api/v1/videos/i/{video_name} (for each video)
 
         Args:
-            board: only those of this board, by id, name or record; `none` for those on no board.
-            categories: only these; all if there is none.
-            origin: only those made by the server (`internal`), or uploaded (`external`).
-            is_intermediate: those nobody is to see (True), the others (False), or all (None).
-            starred: only those that are starred (True), or are not (False).
-            search: only those in whose metadata this text occurs.
-            newest_first: or the oldest first.
+            board: only videos of this board, by id, name or record; `none` for videos that are not on a board.
+            categories: only videos of these categories; empty for all.
+            origin: only videos that the server created (`internal`) or that were uploaded (`external`).
+            is_intermediate: True: only intermediate videos. False: no intermediate videos. None: both.
+            starred: True: only starred videos. False: no starred videos. None: both.
+            search: only videos whose metadata contain this text.
+            newest_first: True for the newest first, False for the oldest first.
 
         Raises:
-            NotFoundError, AmbiguousNameError: of the board; raised when the reading begins.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
         """
         return self._aio.list_videos(
             board=board,
@@ -76,7 +78,7 @@ class Videos(Blocking[AsyncVideos]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> list[str]:
-        """The names of the videos of the server, all at once; the arguments are those of `list_videos`.
+        """Return the names of videos of the server as a list. The arguments are those of `list_videos`.
 
         Endpoint: GET /api/v1/videos/names
         """
@@ -93,106 +95,107 @@ class Videos(Blocking[AsyncVideos]):
         return self._aio._engine.block(work)
 
     def get_video(self, video_name: VideoLike) -> VideoRecord:
-        """What the server knows of a video.
+        """Return the record of a video.
 
         Endpoint: GET /api/v1/videos/i/{video_name}
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.get_video(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_metadata(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """What a video says of how it was made; None where it says nothing.
+        """Return the generation metadata of a video; None if it has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/metadata
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.get_metadata(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_workflow(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """The workflow that the server keeps for a video; None where it has none.
+        """Return the workflow that the server stores with a video; None if it has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.get_workflow(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_graph(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """The graph that made a video, as it was run; None where the server has none.
+        """Return the graph that created a video; None if the server has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.get_graph(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_urls(self, video_name: VideoLike) -> VideoUrls:
-        """Where a video and its thumbnail are to be had, relative to the server's root.
+        """Return the URLs of a video and its thumbnail, relative to the server's root.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/urls
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.get_urls(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_video_bytes(self, video_name: VideoLike) -> bytes:
-        """The file of a video, in memory.
+        """Return the content of a video file.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Raises:
-            NotFoundError: there is no video of that name.
-            AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_video` has no limit.
+            NotFoundError: there is no video with that name.
+            AnswerTooLargeError: the file is larger than the setting `max_answer_bytes`. Use `download_video`, which has
+                a higher limit.
         """
         work = self._aio.get_video_bytes(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def get_thumbnail(self, video_name: VideoLike) -> bytes:
-        """A picture of a video.
+        """Return the thumbnail of a video, as an image file.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/thumbnail
 
         Raises:
-            NotFoundError: there is no video of that name, or it has none.
+            NotFoundError: there is no video with that name, or it has no thumbnail.
         """
         work = self._aio.get_thumbnail(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def download_video(self, video_name: VideoLike, path: str | os.PathLike[str]) -> Path:
-        """Stream a video into a file, which appears under its name when it is whole.
+        """Stream a video to a file. The file is replaced atomically, when the download is complete.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Args:
             video_name: the video.
-            path: the file; one of that name is replaced. A folder takes it under the video's own name; what ends in a
-                separator is one, and is made if it is missing.
+            path: the file, or a folder, where the file gets the video's name. A path that ends in a separator is a
+                folder, which is created if it is missing. An existing file is replaced.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            NotFoundError: there is no video of that name.
-            UnsafePathError: the video's own name is to be used, and cannot be a file name.
+            NotFoundError: there is no video with that name.
+            UnsafePathError: `path` is a folder, and the video's name cannot be a file name.
             OSError: the file cannot be written.
         """
         work = self._aio.download_video(video_name, path)
@@ -208,27 +211,28 @@ class Videos(Blocking[AsyncVideos]):
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> VideoRecord:
-        """Put a video on the server, which gives it a name. A file is streamed.
+        """Upload a video. Files are streamed.
 
-        Not retried if the server may have stored the video: it would exist twice.
+        The request is not retried if the server may have stored the video, as that would create a duplicate.
 
         Endpoint: POST /api/v1/videos/upload
 
         Args:
             path: the path of an MP4 file, its content, or an open binary file.
-            board: where it goes, by id, name or record.
-            category: what it is.
-            is_intermediate: nobody is to see it.
-            metadata: what it is to say of how it was made.
+            board: the board for the video, by id, name or record.
+            category: the category of the video.
+            is_intermediate: mark the video as intermediate, which hides it in the gallery.
+            metadata: the generation metadata.
 
         Returns:
-            What the server knows of it now.
+            The record of the video, with the name that the server gave it.
 
         Raises:
-            NotAnImageError: it is not an MP4, or not a regular file.
-            RejectedError: the server cannot read it.
-            NotFoundError, AmbiguousNameError: of the board.
-            UnsafePathError: it is not a path.
+            NotAnImageError: it is not an MP4 file, or not a regular file.
+            RejectedError: the server cannot read the video.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
+            UnsafePathError: the path is invalid.
             OSError: the file cannot be read.
         """
         work = self._aio.upload_video(
@@ -245,33 +249,33 @@ class Videos(Blocking[AsyncVideos]):
         is_intermediate: bool | None = None,
         starred: bool | None = None,
     ) -> VideoRecord:
-        """Change what the server knows of a video; what is left out stays.
+        """Change the category, intermediate flag or star of a video. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/videos/i/{video_name}
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         work = self._aio.update_video(video_name, category=category, is_intermediate=is_intermediate, starred=starred)
         del video_name, category, is_intermediate, starred
         return self._aio._engine.block(work)
 
     def delete_video(self, video_name: VideoLike) -> str:
-        """Delete a video from the server, for good; return its name.
+        """Permanently delete a video from the server; return its name.
 
         Endpoint: POST /api/v1/videos/delete
 
         Raises:
-            NotFoundError: there is no video of that name, or it is somebody else's.
+            NotFoundError: there is no video with that name, or it belongs to another user.
         """
         work = self._aio.delete_video(video_name)
         del video_name
         return self._aio._engine.block(work)
 
     def move_to_board(self, video_name: VideoLike, board: BoardLike) -> None:
-        """Put a video on a board; `none` for no board.
+        """Move a video to a board; `none` removes it from its board.
 
-        Endpoint: POST
+        Endpoint: POST /api/v1/videos/board
         Endpoint: DELETE /api/v1/videos/board
 
         Raises:
@@ -283,31 +287,31 @@ class Videos(Blocking[AsyncVideos]):
         return self._aio._engine.block(work)
 
     def star_videos(self, video_names: VideosLike) -> list[str]:
-        """Star one video, or many; the names of those that are starred now.
+        """Star one video or many; return the names of those that are starred now.
 
         Endpoint: POST /api/v1/videos/star
 
         Raises:
-            NotFoundError: there is no video of the one name that was given.
+            NotFoundError: a single video was passed, and it does not exist.
         """
         work = self._aio.star_videos(read_here(video_names))
         del video_names
         return self._aio._engine.block(work)
 
     def unstar_videos(self, video_names: VideosLike) -> list[str]:
-        """Take the star off one video, or many; the names of those that have none now.
+        """Unstar one video or many; return the names of those that are unstarred now.
 
         Endpoint: POST /api/v1/videos/unstar
 
         Raises:
-            NotFoundError: there is no video of the one name that was given.
+            NotFoundError: a single video was passed, and it does not exist.
         """
         work = self._aio.unstar_videos(read_here(video_names))
         del video_names
         return self._aio._engine.block(work)
 
     def delete_videos(self, video_names: VideosLike) -> list[str]:
-        """Delete one video, or many, for good; the names of those that are gone now.
+        """Permanently delete one video or many; return the names of the deleted ones.
 
         Endpoint: POST /api/v1/videos/delete
         """
@@ -323,7 +327,7 @@ class Videos(Blocking[AsyncVideos]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
-        """Download many videos into a folder; as `image_repo.download_many` in all.
+        """Download many videos into a folder. Arguments, result and errors are those of `image_repo.download_many`.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
         """
@@ -346,7 +350,7 @@ class Videos(Blocking[AsyncVideos]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
-        """Upload many videos; as `image_repo.upload_many` in all.
+        """Upload many videos. Arguments, result and errors are those of `image_repo.upload_many`.
 
         Endpoint: POST /api/v1/videos/upload
         """

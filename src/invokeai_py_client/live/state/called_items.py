@@ -7,14 +7,13 @@ names the child.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.events import Event, ItemEvent, QueueItemStatusChanged
-from invokeai_py_client.workflow.dynamic_inputs import CALL_NODE
+from invokeai_py_client.wire.events import Event, ItemEvent, ProgressReport, QueueItemStatusChanged
 
 if TYPE_CHECKING:
     from invokeai_py_client.live.state.run_state import RunState
@@ -58,7 +57,7 @@ class CallProgress(NamedTuple):
 
     caller_id: int
     node_id: str
-    node: Mapping[str, Any]
+    invocation_id: str
     share: float
 
 
@@ -97,11 +96,11 @@ class CalledItems:
         self.states.append(state)
         self._note(item_id)
 
-    def announces(self, event: ItemEvent) -> bool:
+    def announces(self, event: ItemEvent | ProgressReport) -> bool:
         """Return whether an event of an unknown item is the first one of a child."""
         return isinstance(event, QueueItemStatusChanged) and event.status == "pending"
 
-    def apply_event(self, event: ItemEvent) -> list[Event]:
+    def apply_event(self, event: ItemEvent | ProgressReport) -> list[Event]:
         """Apply an event of a child, which is added if it is new; see `RunState.apply_event`."""
         self.add(event.item_id, has_gap=False)
         events = self._items[event.item_id].state.apply_event(event)
@@ -208,8 +207,7 @@ class CalledItems:
         while item is not None and item.parent_item_id is not None and item.call_path:
             calls = self._of_call[item.call]
             done = sum(other.state.snapshot.progress_percentage for other in calls) / len(calls)
-            node = {"id": item.call, "type": CALL_NODE}
-            yield CallProgress(item.parent_item_id, item.call_path[-1], node, done / 100)
+            yield CallProgress(item.parent_item_id, item.call_path[-1], item.call, done / 100)
             item = self._items.get(item.parent_item_id)
 
     def state_of(self, item_id: int) -> RunState | None:

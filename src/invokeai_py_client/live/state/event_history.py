@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from invokeai_py_client.wire.events import Event, GeneratorProgress
 
@@ -18,8 +18,8 @@ class EventHistory:
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
         self._places = itertools.count()
-        self._progress: dict[int, None] = {}
-        self._latest: dict[tuple[int, str], int] = {}
+        self._progress: deque[int] = deque()
+        self._previews: dict[tuple[int, str], int] = {}
         self.dropped = 0
 
     def add(self, events: Iterable[Event]) -> None:
@@ -28,22 +28,22 @@ class EventHistory:
             place = next(self._places)
             self._events[place] = event
             if isinstance(event, GeneratorProgress):
-                self._add_progress(place, event)
+                self._progress.append(place)
+                if len(self._progress) > MOST_PROGRESS:
+                    del self._events[self._progress.popleft()]
+                    self.dropped += 1
+                if event.has_preview:
+                    self._keep_preview(place, event)
 
     def __iter__(self) -> Iterator[Event]:
         # Other threads read while the engine appends; copying a dictionary is atomic.
         return iter(self._events.copy().values())
 
-    def _add_progress(self, place: int, event: GeneratorProgress) -> None:
+    def _keep_preview(self, place: int, event: GeneratorProgress) -> None:
+        """Drop the preview before this one. Previews are by far the largest part of an event."""
         node = (event.item_id, event.invocation_id)
-        before = self._latest.get(node, -1)
+        before = self._previews.get(node, -1)
         earlier = self._events.get(before)
-        if earlier is not None and earlier.raw.get("image"):
-            # Previews are by far the largest part of an event.
-            self._events[before] = replace(earlier, raw={**earlier.raw, "image": None})
-        self._latest[node] = place
-        self._progress[place] = None
-        if len(self._progress) > MOST_PROGRESS:
-            oldest = next(iter(self._progress))
-            del self._progress[oldest], self._events[oldest]
-            self.dropped += 1
+        if isinstance(earlier, GeneratorProgress):
+            self._events[before] = earlier.without_preview()
+        self._previews[node] = place

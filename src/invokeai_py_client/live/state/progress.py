@@ -20,6 +20,7 @@ class StepCounter:
     """
 
     total: int
+    invocation_id: str = ""
     step: int = 0
     percentage: float | None = None
     is_second_order: bool = False
@@ -53,6 +54,8 @@ class Duration(NamedTuple):
         """The total duration in seconds."""
         return self.setup + self.work
 
+
+_NOTHING = Duration(setup=0.0, work=0.0)
 
 _STEP = Duration(setup=0.25, work=0.25)
 """The expected duration of a node with steps before one of its type has run: its setup, and each step.
@@ -212,15 +215,15 @@ class Workload:
             self._expected[node_id] = self._durations.expected(node)
             self._count()
 
-    def node_progressed(self, node_id: str, node: Mapping[str, Any], share: float) -> None:
-        """Record the finished fraction of a node's work, 0..1."""
+    def node_progressed(self, node_id: str, invocation_id: str, share: float) -> None:
+        """Record the finished fraction of the work of a node and its prepared copy, 0..1."""
         running = self._running
-        if running is None or running.invocation_id != node["id"]:
+        if running is None or running.invocation_id != invocation_id:
             # Its start was missed, so its duration cannot be measured.
-            running = self._running = _RunningNode(str(node["id"]), None)
+            running = self._running = _RunningNode(invocation_id, None)
         if running.first_report is None:
             running.first_report = (self._durations.clock(), share)
-        expected = self._expected.get(node_id, Duration(0.0, 0.0))
+        expected = self._expected.get(node_id, _NOTHING)
         running.done = expected.setup + share * expected.work
 
     def node_done(self, node_id: str, node: Mapping[str, Any], result: Mapping[str, Any]) -> None:

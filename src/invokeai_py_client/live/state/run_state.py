@@ -27,14 +27,15 @@ from invokeai_py_client.wire import records
 from invokeai_py_client.wire.events import (
     TERMINAL_STATUSES,
     Event,
-    GeneratorProgress,
     InvocationComplete,
     InvocationError,
     InvocationEvent,
     InvocationStarted,
     ItemEvent,
+    ProgressReport,
     QueueItemStatusChanged,
     SessionComplete,
+    steps_of,
 )
 from invokeai_py_client.workflow.outputs import boards_sent
 
@@ -67,7 +68,6 @@ class ItemState:
     """Events of the item's end that are delivered after those that were missed before it."""
     workload: Workload | None = None
     counter: StepCounter | None = None
-    counted: str = ""
     percentage: float = 0.0
     step: int = 0
     steps: int = 0
@@ -90,9 +90,6 @@ class RunSnapshot(NamedTuple):
 
     base: QueueItem
     status: str
-    progress_percentage: float
-    current_step: int
-    total_steps: int
     started_at: str | None
     completed_at: str | None
     item_ids: tuple[int, ...]
@@ -102,6 +99,9 @@ class RunSnapshot(NamedTuple):
     session_count: int
     called: list[RunState]
     called_count: int
+    progress_percentage: float
+    current_step: int
+    total_steps: int
 
     def item(self) -> QueueItem:
         """Return the run as one queue item."""
@@ -177,6 +177,7 @@ class RunState:
     _counts: Counter[str] = field(default_factory=Counter)
     _percentages: float = 0.0
     _percentage: float = 0.0
+    _alone: ItemState | None = None
     _latest: ItemState | None = None
     _started_at: str | None = None
     _completed_at: str | None = None
@@ -321,15 +322,14 @@ class RunState:
         """Replace the snapshot; every method that changes what callers see ends with this."""
         items, finished, counts = self.items, self.is_finished, self._counts
         first = next(iter(items.values()), None)
-        outputs = OutputsSoFar(self._outputs)
-        latest = self._latest
+        self._alone = None
         if first is None:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
         elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
+            self._alone = first
             base = self._with_cause(first.view)
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
-            self._percentage = max(self._percentage, first.percentage)
         else:
             base, started_at = first.view, self._started_at
             if finished:
@@ -340,25 +340,39 @@ class RunState:
             else:
                 status = "pending" if counts["pending"] == len(items) else "in_progress"
                 completed_at = None
-            # Items that are added, or run again, must not move the percentage back.
-            mean = self._percentages / max(len(items), self._expected)
-            self._percentage = max(self._percentage, mean if finished else min(mean, _MOST_BEFORE_THE_END))
         self.snapshot = RunSnapshot(
-            base=base,
-            status=status,
-            progress_percentage=100.0 if finished and status == "completed" else self._percentage,
-            current_step=0 if latest is None else latest.step,
-            total_steps=0 if latest is None else latest.steps,
-            started_at=started_at,
-            completed_at=completed_at,
-            item_ids=self._item_ids,
-            is_finished=finished,
-            outputs=outputs,
-            sessions=self._sessions,
-            session_count=len(self._sessions),
-            called=self.called.states,
-            called_count=len(self.called.states),
+            base,
+            status,
+            started_at,
+            completed_at,
+            self._item_ids,
+            finished,
+            OutputsSoFar(self._outputs),
+            self._sessions,
+            len(self._sessions),
+            self.called.states,
+            len(self.called.states),
+            *self._progress_of(status, is_finished=finished),
         )
+
+    def _publish_progress(self) -> None:
+        """Do the same as `_publish` after a change of nothing but the progress of a node, as most changes are."""
+        before = self.snapshot
+        self.snapshot = RunSnapshot(*before[:-3], *self._progress_of(before.status, is_finished=before.is_finished))
+
+    def _progress_of(self, status: str, *, is_finished: bool) -> tuple[float, int, int]:
+        """Return the last three elements of the snapshot."""
+        alone, latest = self._alone, self._latest
+        if alone is not None:
+            percentage = alone.percentage
+        else:
+            mean = self._percentages / max(len(self.items), self._expected, 1)
+            percentage = mean if is_finished else min(mean, _MOST_BEFORE_THE_END)
+        # Items that are added, or run again, must not move the percentage back.
+        if percentage > self._percentage:
+            self._percentage = percentage
+        percentage = 100.0 if is_finished and status == "completed" else self._percentage
+        return (percentage, 0, 0) if latest is None else (percentage, latest.step, latest.steps)
 
     def _with_cause(self, view: QueueItem) -> QueueItem:
         """Replace the error of a calling item by the error of the called workflow that caused it."""
@@ -394,8 +408,8 @@ class RunState:
         self.items = dict(sorted(self.items.items()))
         self._item_ids = tuple(self.items)
 
-    def apply_event(self, event: ItemEvent) -> list[Event]:
-        """Apply an event.
+    def apply_event(self, event: ItemEvent | ProgressReport) -> list[Event]:
+        """Apply an event, or what reports the progress of a node.
 
         The event itself is not changed, because other runs and watchers of the queue may get it as well.
 
@@ -417,6 +431,8 @@ class RunState:
             self._item(event.item_id)
             self._sort_items()
         item = self.items[event.item_id]
+        if isinstance(event, ProgressReport):
+            return self._progress(item, event)
         told = self._take(item, event)
         if told and isinstance(event, InvocationEvent):
             self._latest = item
@@ -440,8 +456,6 @@ class RunState:
             return self._status_changed(item, event)
         if not isinstance(event, InvocationEvent):
             return [event]
-        if isinstance(event, GeneratorProgress):
-            return self._progress(item, event)
         workload = self._workload_of(item)
         if isinstance(event, InvocationComplete):
             if event.invocation_id in item.outputs:
@@ -519,7 +533,7 @@ class RunState:
         self._publish()
         return told
 
-    def _is_called(self, event: ItemEvent) -> bool:
+    def _is_called(self, event: ItemEvent | ProgressReport) -> bool:
         # For a run of single items only the records of those tell which items they call.
         is_new = self.follows_calls and self.only is None and self.called.announces(event)
         return is_new or event.item_id in self.called
@@ -551,7 +565,7 @@ class RunState:
         item = self.items.get(progress.caller_id)
         workload = None if item is None else self._workload_of(item)
         if item is not None and workload is not None and not item.view.is_finished:
-            workload.node_progressed(progress.node_id, progress.node, progress.share)
+            workload.node_progressed(progress.node_id, progress.invocation_id, progress.share)
             self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
             self._publish()
 
@@ -629,23 +643,43 @@ class RunState:
         item.outputs[invocation_id] = output
         self._outputs.append(output)
 
-    def _progress(self, item: ItemState, event: GeneratorProgress) -> list[Event]:
+    def _progress(self, item: ItemState, report: ProgressReport) -> list[Event]:
         """Record the progress of a node. A repeated report is dropped: second-order schedulers send each one twice."""
-        workload = self._workload_of(item)
-        if workload is not None and event.progress_percentage is not None:
-            workload.node_progressed(event.node_id, event.node, event.progress_percentage / 100)
-        if event.progress_percentage is None or not event.total_steps:
-            return [self._completed(item, event)]
-        if item.counter is None or item.counted != event.invocation_id:
-            item.counter, item.counted = StepCounter(event.total_steps), event.invocation_id
-            said_before = None
-        else:
-            said_before = (item.counter.step, item.counter.percentage)
-        step = item.counter.count(event.progress_percentage)
-        if said_before == (step, event.progress_percentage):
+        if item.view.is_finished:
             return []
-        item.step, item.steps = step, event.total_steps
-        return [self._completed(item, event, step=step)]
+        workload = item.workload or self._workload_of(item)
+        percentage = report.progress_percentage
+        step = total = 0
+        if percentage is not None:
+            counter = item.counter
+            if counter is None or counter.invocation_id != report.invocation_id:
+                counter = item.counter = StepCounter(steps_of(report.payload()["invocation"]), report.invocation_id)
+            if workload is not None:
+                workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
+            total = counter.total
+            if total:
+                said_before = (counter.step, counter.percentage)
+                step = counter.count(percentage)
+                if said_before == (step, percentage):
+                    return []
+                item.step, item.steps = step, total
+        if workload is not None:
+            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+        self._latest = item
+        if self._started(item, report.session_id):
+            self._publish()
+        else:
+            self._publish_progress()
+        return [report.event_of_run(item.percentage, step, total)]
+
+    def _started(self, item: ItemState, session_id: str | None) -> bool:
+        """Apply what an event of a node implies: its item has started, in this session. Return whether that is new."""
+        view = item.view
+        if view.status != "pending" and (session_id == view.session_id or not session_id):
+            return False
+        status = "in_progress" if view.status == "pending" else view.status
+        self._set(item, status=status, session_id=session_id or view.session_id)
+        return True
 
     def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
         rank = _RANK.get(event.status)
@@ -690,7 +724,7 @@ class RunState:
         told = {name: getattr(item.view, name) or getattr(event, name) for name in _TOLD_OF_AN_ERROR}
         self._set(item, error_node_id=event.node_id, error_node_type=event.node.get("type"), **told)
 
-    def _completed(self, item: ItemState, event: E, **facts: Any) -> E:
+    def _completed(self, item: ItemState, event: E) -> E:
         """Return the event with the progress of its item. An invocation's event implies that the item has started."""
         overall = item.percentage
         if item.workload is not None:
@@ -698,11 +732,8 @@ class RunState:
             self._set_percentage(item, min(overall, _MOST_BEFORE_THE_END))
             if not isinstance(event, InvocationComplete):
                 overall = item.percentage
-        session_id = event.session_id or item.view.session_id
-        if item.view.status == "pending" or session_id != item.view.session_id:
-            status = "in_progress" if item.view.status == "pending" else item.view.status
-            self._set(item, status=status, session_id=session_id)
-        return replace(event, overall_percentage=overall, **facts)
+        self._started(item, event.session_id)
+        return replace(event, overall_percentage=overall)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
         """Record that this client cancels these items, or all that have not ended.

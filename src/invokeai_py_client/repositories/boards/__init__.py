@@ -1,1 +1,1 @@
-"""Boards and what is on them."""
+"""Boards and their images."""

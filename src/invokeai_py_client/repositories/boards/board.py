@@ -1,4 +1,4 @@
-"""One board of the server, as a handle."""
+"""`AsyncBoard`: a handle of one board."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from invokeai_py_client.wire.records.boards import BoardAdditions, BoardRecord
 from invokeai_py_client.wire.records.images import ImageRecord
 
 UNCATEGORIZED = BoardRecord(board_id=boards.UNCATEGORIZED, board_name="Uncategorized")
-"""What stands for the board of the images that are on none."""
+"""The record that stands for the images that are not on a board."""
 
 
 class AsyncBoard(FixedAttributes):
     """A board of the server: `Board` blocks, `AsyncBoard` (`board.aio`) is awaited.
 
-    The board of the images that are on none has the id `none`. What moves, takes off or deletes one of its images makes
-    sure that it is on this board; the other methods take any image.
+    The images that are not on a board form a board with the id `none`. Methods that move, remove or delete a single
+    image check that it is on this board; the other methods accept any image.
 
     Example:
         >>> board = client.board_repo.get_board_handle_by_name("tigers")
@@ -55,41 +55,41 @@ class AsyncBoard(FixedAttributes):
 
     @property
     def record(self) -> BoardRecord:
-        """What was known of the board when the handle was made, or refreshed."""
+        """The server's record of the board, as of the creation or last refresh of the handle."""
         return self._record
 
     @property
     def board_id(self) -> str:
-        """Its id; `none` for the board of the images that are on none."""
+        """The id of the board; `none` for the images that are not on a board."""
         return self.record.board_id
 
     @property
     def board_name(self) -> str:
-        """Its name."""
+        """The name of the board."""
         return self.record.board_name
 
     @property
     def is_uncategorized(self) -> bool:
-        """Whether it stands for the images that are on no board."""
+        """Whether this stands for the images that are not on a board."""
         return self.board_id == boards.UNCATEGORIZED
 
     @on_engine
     async def refresh(self) -> BoardRecord:
-        """What the server knows of it now.
+        """Fetch the server's record of the board, and return it.
 
-        For the images on no board these are their numbers, with the time of this request as `created_at`.
+        For the images that are not on a board, the record has their numbers, and the current time as `created_at`.
 
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: it no longer exists.
+            NotFoundError: the board no longer exists.
         """
         if self.is_uncategorized:
             counts = {
                 "image_count": await self._http.send(boards.count_images(self.board_id, boards.GENERATED)),
                 "asset_count": await self._http.send(boards.count_images(self.board_id, boards.ASSETS)),
             }
-            # So that it can be sorted among boards.
+            # Scripts sort boards by this.
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
             self._record = UNCATEGORIZED.model_copy(update={**counts, "created_at": now, "updated_at": now})
         else:
@@ -104,12 +104,14 @@ class AsyncBoard(FixedAttributes):
         search: str | None = None,
         newest_first: bool = True,
     ) -> Listing[AsyncImage]:
-        """Its images, for `for` and for `async for`; the arguments are those of `image_repo.list_images`.
+        """Iterate over the images of the board, with `for` or `async for`.
 
-        Raises, when the reading begins:
+        The arguments are those of `image_repo.list_images`. Errors are raised when the iteration starts.
+
+        Raises:
             NotFoundError: the board no longer exists.
         """
-        # By its id, not its record: of a board that is no more the server would say that it is empty.
+        # Passing the id makes `list_images` look the board up: the server reports a deleted board as empty.
         return self._image_repo.list_images(
             board=self.board_id, categories=categories, starred=starred, search=search, newest_first=newest_first
         )
@@ -124,24 +126,24 @@ class AsyncBoard(FixedAttributes):
         starred_first: bool = False,
         search_term: str | None = None,
     ) -> list[str]:
-        """The names of its images.
+        """Return the names of the images on the board.
 
         Endpoint: GET /api/v1/images/names (InvokeAI 6.0 or later)
 
         Args:
-            offset: skip so many.
-            limit: at most so many; None for all.
-            order_by: the only order that the server has.
-            order_dir: `DESC` for the newest first.
-            starred_first: the starred ones before the others.
-            search_term: only those in whose metadata this text occurs.
+            offset: the number of images to skip.
+            limit: the maximum number of names; None for all.
+            order_by: always `created_at`, the only order that the server has.
+            order_dir: `DESC` for the newest first, `ASC` for the oldest first.
+            starred_first: list starred images before the others.
+            search_term: only images whose metadata contain this text.
 
         Raises:
             NotFoundError: the board no longer exists.
             ValueError: `offset` or `limit` is below 0.
         """
         if offset < 0 or (limit or 0) < 0:
-            raise ValueError(f"offset and limit count from 0 on, not from {min(offset, limit or 0)}")
+            raise ValueError(f"offset and limit must be at least 0, got {min(offset, limit or 0)}")
         filters: Query = {
             "board_id": self.board_id,
             "is_intermediate": False,
@@ -151,7 +153,7 @@ class AsyncBoard(FixedAttributes):
         }
         names = (await self._http.send(images.list_image_names(filters))).image_names
         if not names:
-            # Of a board that is no more the server says that it is empty.
+            # The server reports a deleted board as empty.
             await self.refresh()
         return names[offset:] if limit is None else names[offset : offset + limit]
 
@@ -159,7 +161,7 @@ class AsyncBoard(FixedAttributes):
     async def upload_image(
         self, file_path: ImageSource, is_intermediate: bool = False, image_category: Category = "user"
     ) -> AsyncImage:
-        """Upload an image to it: a path, bytes, an open file or a Pillow image; see `image_repo.upload_image`."""
+        """Upload an image to the board: a path, bytes, an open file or a Pillow image, as `image_repo.upload_image`."""
         return await self._image_repo.upload_image(
             file_path, board=self._target(), category=image_category, is_intermediate=is_intermediate
         )
@@ -172,7 +174,7 @@ class AsyncBoard(FixedAttributes):
         is_intermediate: bool = False,
         image_category: Category = "user",
     ) -> AsyncImage:
-        """`upload_image` of a file's content; `filename` is what the server, and an error, may call it."""
+        """Upload an image, given as the content of a file. `filename` is its name in the upload and in errors."""
         target = self._target()
         board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
@@ -187,7 +189,7 @@ class AsyncBoard(FixedAttributes):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[AsyncImage]:
-        """Upload many files to it: `image_repo.upload_many`."""
+        """Upload many files to the board; see `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
             paths, board=self._target(), log=log, concurrency=concurrency, progress_callback=progress_callback
         )
@@ -199,7 +201,7 @@ class AsyncBoard(FixedAttributes):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
-        """Download all its images into a folder: `image_repo.download_many`."""
+        """Download all images of the board into a folder; see `image_repo.download_many`."""
         names = await self.list_images()
         return await self._image_repo.download_many(
             names, folder, concurrency=concurrency, progress_callback=progress_callback
@@ -207,44 +209,51 @@ class AsyncBoard(FixedAttributes):
 
     @on_engine
     async def download_image(self, image_name: str, full_resolution: bool = True) -> bytes:
-        """The file of one of its images, or with `full_resolution=False` its thumbnail, in memory.
+        """Return the content of an image file, or with `full_resolution=False` that of its thumbnail.
 
         Raises:
-            NotFoundError: there is no image of that name.
+            NotFoundError: there is no image with that name.
         """
         call = images.get_image_bytes if full_resolution else images.get_thumbnail
         return await self._http.send(call(image_name))
 
     @on_engine
     async def add_images(self, image_names: ImagesLike) -> list[str]:
-        """Put images on it, which then are on no other; the names of those that are on it now.
+        """Move images to this board, from the board that they are on.
 
-        Of several, those that do not exist, or may not be moved, are left out.
+        If several images are passed, those that do not exist or that the user may not move are skipped.
 
         Endpoint: POST /api/v1/board_images/batch
-        Endpoint: POST /api/v1/board_images/batch/delete (for the images on no board)
+        Endpoint: POST /api/v1/board_images/batch/delete (for the board `none`)
+
+        Returns:
+            The names of those images that are on this board now.
 
         Raises:
-            NotFoundError: the board is no more, or the one image that was given does not exist or may not be moved.
+            NotFoundError: the board no longer exists; or a single image was passed, and it does not exist or the user
+                may not move it.
         """
         names = image_names_of(image_names)
         added = await self._put(names, self.board_id)
         if is_one(image_names) and not added:
             raise not_there(
-                f"The server has no image {names[0]!r} that could be put on the board {self.board_name!r}.",
+                f"The server has no image {names[0]!r} that this user may move to the board {self.board_name!r}.",
                 images.get_image(names[0]),
                 self._http,
-                hint="Give an image's name on the server; `upload` takes files.",
+                hint="Check the name; to add files of this machine, use upload().",
             )
         return added
 
     @on_engine
     async def remove_images(self, image_names: ImagesLike) -> list[str]:
-        """Take images off it; they are on no board then. The names of those that are.
+        """Remove images from the board, without deleting them.
 
-        Those that are not on it, or may not be moved, are left out.
+        Images that are not on the board, or that the user may not move, are skipped.
 
         Endpoint: POST /api/v1/board_images/batch/delete
+
+        Returns:
+            The names of the images that were removed.
         """
         found = [
             record
@@ -256,12 +265,12 @@ class AsyncBoard(FixedAttributes):
 
     @on_engine
     async def move_image_to(self, image_name: str, target_board_id: BoardLike | None) -> bool:
-        """Put one of its images on another board; None or `none` for no board. True.
+        """Move an image of this board to another board; None or `none` removes it from the board. Returns True.
 
         Raises:
-            NotFoundError: there is no such board, or no such image on this one.
+            NotFoundError: there is no such board, or the image is not on this one.
             AmbiguousNameError: several boards have that name.
-            ForbiddenError: the user may not move it.
+            ForbiddenError: the user may not move the image.
         """
         target = boards.UNCATEGORIZED
         if target_board_id is not None:
@@ -274,43 +283,43 @@ class AsyncBoard(FixedAttributes):
                 status=200,
                 method=call.method,
                 url=self._http.url_of(call.path),
-                hint="Only its owner and administrators may.",
+                hint="Only its owner and administrators may move it.",
             )
         return True
 
     @on_engine
     async def remove_image(self, image_name: str) -> bool:
-        """Take one of its images off it; True. Errors as in `move_image_to`."""
+        """Remove an image from the board, without deleting it. Returns True. Errors are those of `move_image_to`."""
         return await self.move_image_to(image_name, None)
 
     @on_engine
     async def star_image(self, image_name: ImagesLike) -> list[str]:
-        """Star one image, or many, as `image_repo.star_image`; return the names of those that are starred now."""
+        """Star one image or many, and return the names of the starred ones; see `image_repo.star_image`."""
         return await self._image_repo.star_image(image_name)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
-        """Take the star off one image, or many, as `image_repo.unstar_image`; return the names of those without."""
+        """Unstar one image or many, and return the names of the unstarred ones; see `image_repo.unstar_image`."""
         return await self._image_repo.unstar_image(image_name)
 
     @on_engine
     async def delete_image(self, image_name: str) -> str:
-        """Delete one of its images, for good; return its name.
+        """Permanently delete an image of the board; return its name.
 
         Raises:
-            NotFoundError: there is no such image on it.
-            ForbiddenError: it is somebody else's.
+            NotFoundError: the image does not exist, or is not on this board.
+            ForbiddenError: it belongs to another user.
         """
         await self._check_has(image_name)
         return await self._image_repo.delete_image(image_name)
 
     @on_engine
     async def get_image_count(self) -> int:
-        """How many images are on it, as the server counts them: what was uploaded as an asset is not one."""
+        """Return the server's count of the images on the board, which does not include assets."""
         return (await self.refresh()).image_count
 
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
-        """Put images on a board, or on none; the names of those that are there now."""
+        """Move images to a board, or for `none` off their boards; return the names of those that are there now."""
         if board_id == boards.UNCATEGORIZED:
             return await change_all(self._http, image_names, boards.remove_images, lambda answer: answer.removed_images)
 
@@ -326,7 +335,7 @@ class AsyncBoard(FixedAttributes):
         call = images.get_image(image_name)
         record = await self._http.send(call)
         if not self._has(record):
-            where = "on none" if record.board_id is None else f"on the board with the id {record.board_id!r}"
+            where = "not on a board" if record.board_id is None else f"on the board with the id {record.board_id!r}"
             raise not_there(
                 f"The image {image_name!r} is not on the board {self.board_name!r}: it is {where}.",
                 call,

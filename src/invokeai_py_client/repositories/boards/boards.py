@@ -1,4 +1,4 @@
-"""`client.board_repo`: the server's boards; `board_handle.py` has single ones."""
+"""`client.board_repo`: the server's boards. `board.py` has the handle of a single board."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from invokeai_py_client.wire.calls import boards, images
 from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
 
 Visibility = Literal["private", "shared", "public"]
-"""Who sees a board of a server with several users: its owner; all; or all, who also may put images on it and take them
-off. Only its owner, and administrators, rename or delete it."""
+"""Who has access to a board in multi-user mode. `private`: only its owner. `shared`: all users see it. `public`: all
+users see it, and add and remove images. Only the owner and administrators can rename or delete a board."""
 
 _VISIBILITY = "Pass visibility='private', 'shared' or 'public'; a new board is private."
 
@@ -38,26 +38,26 @@ class AsyncBoards(FixedAttributes):
     async def list_boards(
         self, all: Literal[True] = True, include_uncategorized: bool = False, *, include_archived: bool = True
     ) -> list[BoardRecord]:
-        """The boards that the user may see.
+        """Return the boards that the user can see.
 
         Endpoint: GET /api/v1/boards/
 
         Args:
-            all: there is no other way; scripts of the earlier client give it.
-            include_uncategorized: at first the board that stands for the images on no board.
-            include_archived: those that are archived too.
+            all: has no effect; accepted for scripts of client 1.1.
+            include_uncategorized: start the list with the board `none`, for the images that are not on a board.
+            include_archived: include archived boards.
         """
         found = await self._http.send(boards.list_boards(include_archived=include_archived))
         return [await self._handle(UNCATEGORIZED).refresh(), *found] if include_uncategorized else found
 
     @on_engine
     async def get_board_by_id(self, board_id: str) -> BoardRecord:
-        """A board.
+        """Return the record of a board.
 
         Endpoint: GET /api/v1/boards/{board_id}
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no board with that id.
         """
         if board_id == boards.UNCATEGORIZED:
             return await self.get_uncategorized_board()
@@ -65,22 +65,22 @@ class AsyncBoards(FixedAttributes):
 
     @on_engine
     async def get_boards_by_name(self, name: str) -> list[BoardRecord]:
-        """The boards of exactly that name: names need not be unique."""
+        """Return the boards with exactly this name. Names are not necessarily unique."""
         return [board for board in await self._catalog.boards() if board.board_name == name]
 
     @on_engine  # type: ignore[arg-type]  # "self" could be one of the unknown arguments
     async def create_board(self, name: str, *, visibility: Visibility | None = None, **unknown: Never) -> AsyncBoard:
-        """Make a board. There may be others of that name.
+        """Create a board. Other boards may have the same name.
 
         Endpoint: POST /api/v1/boards/
 
         Args:
-            name: at most 300 characters.
-            visibility: who sees it, on a server with several users; `private` if it is left out.
+            name: the name, at most 300 characters.
+            visibility: who has access to the board in multi-user mode; by default `private`.
         """
         refuse("create_board", unknown, is_private=_VISIBILITY)
         if visibility is not None and visibility not in get_args(Visibility):
-            raise ValueError(f"a board's visibility is {', '.join(get_args(Visibility))}, not {visibility!r}")
+            raise ValueError(f"the visibility must be one of {', '.join(get_args(Visibility))}, got {visibility!r}")
         record = await self._http.send(boards.create_board(name))
         if visibility is not None:
             record = await self._http.send(boards.update_board(record.board_id, {"board_visibility": visibility}))
@@ -97,16 +97,16 @@ class AsyncBoards(FixedAttributes):
         visibility: Visibility | None = None,
         **unknown: Never,
     ) -> BoardRecord:
-        """Rename or archive a board, choose its cover, or who sees it; what is left out stays.
+        """Change the name, cover image, visibility or archived state of a board. None leaves a property unchanged.
 
         Endpoint: PATCH /api/v1/boards/{board_id}
 
         Args:
             board_id: the board, by id, name, record or handle.
-            name: at most 300 characters.
-            archived: whether it is put away.
-            cover_image_name: the image that stands for it.
-            visibility: who sees it.
+            name: the new name, at most 300 characters.
+            archived: whether the board is archived.
+            cover_image_name: the name of the image that represents the board.
+            visibility: who has access to the board.
 
         Raises:
             NotFoundError: there is no such board, or no such image.
@@ -115,7 +115,7 @@ class AsyncBoards(FixedAttributes):
         refuse("update_board", unknown, is_private=_VISIBILITY)
         known_id = await self._existing(board_id)
         if cover_image_name is not None:
-            # The server answers 500 for an image that is not there.
+            # The server responds with status 500 if the image does not exist.
             await self._http.send(images.get_image(cover_image_name))
         changes = given(
             board_name=name, archived=archived, cover_image_name=cover_image_name, board_visibility=visibility
@@ -124,24 +124,28 @@ class AsyncBoards(FixedAttributes):
 
     @on_engine
     async def delete_board(self, board_id: BoardLike, delete_images: bool = False) -> DeletedBoard:
-        """Delete a board, given by id, name, record or handle; its images go with it, or are on no board then.
+        """Delete a board, given by id, name, record or handle.
 
         Endpoint: DELETE /api/v1/boards/{board_id}
 
+        Args:
+            board_id: the board.
+            delete_images: delete its images as well; otherwise they remain, without a board.
+
         Raises:
             NotFoundError: there is no such board.
-            AmbiguousNameError: several have that name.
+            AmbiguousNameError: several boards have that name.
         """
         known_id = await self._existing(board_id)
         return await self._http.send(boards.delete_board(known_id, include_images=delete_images))
 
     @on_engine
     async def get_board_handle(self, board_id: BoardLike | None) -> AsyncBoard:
-        """A handle of a board, by id, name or record; None or `none` for the images on no board.
+        """Return a handle of a board, by id, name or record; None or `none` for the images that are not on a board.
 
         Raises:
             NotFoundError: there is no such board.
-            AmbiguousNameError: several have that name.
+            AmbiguousNameError: several boards have that name.
         """
         if board_id is None or board_id == boards.UNCATEGORIZED:
             return await self.get_uncategorized_handle()
@@ -150,32 +154,32 @@ class AsyncBoards(FixedAttributes):
 
     @on_engine
     async def get_board_handle_by_name(self, name: str) -> AsyncBoard:
-        """A handle of the board of exactly that name; errors as in `get_board_handle`."""
+        """Return a handle of the board with exactly this name. Errors are those of `get_board_handle`."""
         return self._handle(board_named(name, await self._catalog.boards(), self._http))
 
     @on_engine
     async def get_image_by_name(self, image_name: str) -> AsyncImage:
-        """`client.image_repo.get_image`."""
+        """Call `client.image_repo.get_image`."""
         return await self._image_repo.get_image(image_name)
 
     @on_engine
     async def get_uncategorized_handle(self) -> AsyncBoard:
-        """A handle of the board that stands for the images on no board; `refresh()` counts them."""
+        """Return a handle for the images that are not on a board. Call `refresh()` on it to count them."""
         return self._handle(UNCATEGORIZED)
 
     @on_engine
     async def get_uncategorized_board(self) -> BoardRecord:
-        """The board that stands for the images on no board, with how many they are."""
+        """Return a record for the images that are not on a board, with their number."""
         return await self._handle(UNCATEGORIZED).refresh()
 
     async def _existing(self, board: BoardLike) -> str:
         board_id = await board_id_of(board, self._catalog, self._http)
         if board_id == boards.UNCATEGORIZED:
             raise not_there(
-                "The images on no board have no board that could be changed.",
+                "The board 'none' stands for the images that are not on a board, and cannot be changed.",
                 boards.list_boards(include_archived=True),
                 self._http,
-                hint="Give a board's id or name.",
+                hint="Pass the id or name of another board.",
             )
         return board_id
 

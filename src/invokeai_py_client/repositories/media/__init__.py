@@ -1,1 +1,1 @@
-"""Images and videos: one, many, and as zips."""
+"""Images and videos: single ones, many at once, and zips."""

@@ -1,4 +1,4 @@
-"""What the repositories of images and of videos share: names and filters, files up and down, many at once."""
+"""The base of the image and video repositories: listings with filters, uploads and downloads, bulk changes."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ R = TypeVar("R", ImageRecord, VideoRecord)
 A = TypeVar("A")
 
 Category = Literal["general", "mask", "control", "user", "other"]
-"""`general` for what was generated; the others are assets, `user` for what somebody uploaded."""
+"""`general` for generated images. The others are assets; `user` is for uploads."""
 
 Origin = Literal["internal", "external"]
-"""Made by the server, or uploaded to it."""
+"""`internal`: created by the server. `external`: uploaded."""
 
 DOWNLOAD_LOG = ".invokeai-downloads.jsonl"
-"""The file in a folder that remembers what `download_many` has put there."""
+"""The file in which `download_many` records the files that it has written to a folder."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 
 _LINES_AT_ONCE = 32
-"""Of a log of downloads: losing the last of it costs no more than to download those again."""
+"""The number of lines that a download log buffers. If a crash loses them, those files are downloaded again."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaKind:
-    """Images, or videos: the noun, what their files are, and the routes that are shared."""
+    """Either images or videos: the noun, the file formats, and the routes that both have."""
 
     noun: Literal["image", "video"]
     file: FileKind
@@ -63,7 +63,7 @@ class MediaKind:
 
 
 class AsyncMedia(FixedAttributes, Generic[R]):
-    """The base of `client.aio.image_repo` and `client.aio.video_repo`. All of it is for those on the engine."""
+    """The base of `client.aio.image_repo` and `client.aio.video_repo`. Its coroutines run on the engine."""
 
     _kind: ClassVar[MediaKind]
 
@@ -92,7 +92,7 @@ class AsyncMedia(FixedAttributes, Generic[R]):
             "is_intermediate": is_intermediate,
             "search_term": search,
             "order_dir": "DESC" if newest_first else "ASC",
-            # The answer says how many are starred, not which: they must come first to be told apart.
+            # The response has the number of starred images, but not which ones: listing them first identifies them.
             "starred_first": starred is not None,
         }
         answer: ImageNames | VideoNames = await self._http.send(self._kind.list_names(filters))
@@ -101,18 +101,26 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         return answer.names[: answer.starred_count] if starred else answer.names[answer.starred_count :]
 
     def _check_there(self, name: str, answered: Sequence[str]) -> None:
-        """That what was asked about a single one is in the answer: the server leaves out what is not there."""
+        """Check that a name is in the response, as the server skips images that do not exist.
+
+        Raises:
+            NotFoundError: the name is missing.
+        """
         if name not in answered:
             call = self._kind.get(name)
             raise not_there(
-                f"The server has no {self._kind.noun} {name!r}, or may not change it.",
+                f"The server has no {self._kind.noun} {name!r} that this user may change.",
                 call,
                 self._http,
-                hint="Check the name; it may have been deleted meanwhile.",
+                hint="Check the name. It may have been deleted, or belong to another user.",
             )
 
     def _told(self, asked: object, answered: list[str]) -> list[str]:
-        """What was answered; an error if a single one was asked about, and it is not in it."""
+        """Return the names in the response.
+
+        Raises:
+            NotFoundError: a single name was requested, and it is missing.
+        """
         if is_one(asked):
             self._check_there(self._kind.name_of(asked), answered)
         return answered
@@ -122,7 +130,7 @@ class AsyncMedia(FixedAttributes, Generic[R]):
     ) -> TransferReport[Path]:
         target = path_of(folder)
 
-        # It makes the folder: one that cannot be made is told before anything is asked for.
+        # Opening the log creates the folder, so that a failure to do so comes before any request.
         with TransferLog(target / DOWNLOAD_LOG, lines_at_once=_LINES_AT_ONCE) as log:
 
             async def download(name: str) -> tuple[Path, bool]:
@@ -146,10 +154,10 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         report: TransferCallback,
     ) -> TransferReport[R]:
         done = None if log is None else TransferLog(path_of(log))
-        # With a log, the same content twice is sent once: the second waits for the first, and finds it there.
+        # With a log, equal files are uploaded once: the second one waits for the first and then finds it in the log.
         turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-        # The log is opened before anything is asked.
+        # The log is opened before any request.
         with done or contextlib.nullcontext():
             board_id = await self._board_id(board)
 
@@ -174,7 +182,7 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         return f"{self._kind.noun}_name"
 
     async def _find(self, known: Mapping[str, object] | None) -> R | None:
-        """What a log remembers, if the server still has it."""
+        """Return the record of an upload in the log, if the server still has the image."""
         name = None if known is None else known.get(self._name_key)
         if not isinstance(name, str):
             return None
@@ -185,7 +193,7 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         return found
 
     async def _read(self, source: Any) -> Upload:
-        """What is to be uploaded; what takes a moment to be read or packed holds up nobody."""
+        """Read the source of an upload, in a thread if that takes time."""
         if isinstance(source, str | os.PathLike):
             return Upload(source, kind=self._kind.file)
         return await asyncio.to_thread(Upload, source, kind=self._kind.file)
@@ -199,7 +207,7 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         is_intermediate: bool,
         metadata: Mapping[str, Any] | None = None,
     ) -> R:
-        """Upload what has been read."""
+        """Upload a source that has been read."""
         call: Call[R] = self._kind.upload(
             upload.content,
             filename=upload.filename,
@@ -220,9 +228,9 @@ async def change_all(
     *,
     noun: str = "image",
 ) -> list[str]:
-    """Change many images or videos, in as many requests as it takes; return the names of those that were changed.
+    """Change many images or videos, in several requests if necessary; return the names of those that were changed.
 
-    If a request fails after others have succeeded, its error has a note that says how many these have changed.
+    If a request fails after others have succeeded, its error has a note with the number of changed images.
     """
     done: list[str] = []
     for part in parts_of(names):
@@ -230,35 +238,37 @@ async def change_all(
             done += changed(await http.send(call(part)))
         except InvokeAIError as error:
             if done:
-                error.add_note(f"Earlier requests have changed {len(done)} of the {len(names)} {noun}s.")
+                error.add_note(f"Earlier requests changed {len(done)} of the {len(names)} {noun}s.")
             raise
     return done
 
 
 def parts_of(names: Sequence[str]) -> list[Sequence[str]]:
-    """As many names in each as the server takes at once.
+    """Split names into parts that the server accepts in one request.
 
     Raises:
-        UnsafePathError: one has half a character: it could not be sent, after others were.
+        UnsafePathError: a name has an unpaired surrogate, so that its part could not be sent.
     """
     for name in names:
         if not name.isascii() and _HALF.search(name):
-            raise UnsafePathError(f"{name!r} has half a character.", name=name, hint="Pass the name itself.")
+            raise UnsafePathError(
+                f"The name {name!r} has an unpaired surrogate.", name=name, hint="Pass the name as the server lists it."
+            )
     return [*in_parts(names, images.MAX_NAMES_PER_REQUEST)]
 
 
 def document_of(text: str | None) -> dict[str, Any] | None:
-    """Read the workflow or graph that the server keeps with an image, as JSON text.
+    """Parse the workflow or graph that the server stores with an image, as JSON.
 
     Raises:
-        WorkflowFileError: it is not JSON.
+        WorkflowFileError: the text is not JSON.
     """
     try:
         document: dict[str, Any] | None = None if text is None else read_json(text)
     except ValueError as error:
         raise WorkflowFileError(
-            f"What the server keeps as the workflow or graph of the image is not JSON: {error}.",
-            hint="The server stores whatever was in the uploaded file; this one cannot be run again.",
+            f"The workflow or graph that the server stores with the image is not JSON: {error}.",
+            hint="It comes from the uploaded file, and cannot be run again.",
         ) from error
     return document
 

@@ -1,4 +1,4 @@
-"""`client.temporary_images()`: images that are deleted when the block in which they were made is left."""
+"""`client.temporary_images()`: a `with` block whose images are deleted at its end."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _UPLOAD = "/api/v1/images/upload"
 _ENQUEUE = re.compile(r"/api/v1/queue/([^/]+)/enqueue_batch")
 
 _PATIENCE = 10.0
-"""Seconds that a canceled run gets to end."""
+"""How long, in seconds, to wait for a canceled run to end."""
 
 
 class TemporaryImages(FixedAttributes):
-    """A block whose images are deleted when it is left, also by an exception: `with`, or `async with`.
+    """A `with` or `async with` block whose images are deleted at its end, also after an exception.
 
-    Deleted is what is uploaded inside the block, and all images that the runs submitted inside have made, intermediate
-    ones too. "Inside" is the thread or task of the block, and the tasks that it starts; what other threads and tasks of
-    the same client do at that time is not touched, and neither are images that a run only reuses. Runs that have not
-    ended are canceled. Of blocks in each other, the innermost has the image.
+    The block deletes the images that are uploaded in it, and all images, including intermediate ones, that runs
+    submitted in it have created. Images that a run only reuses are kept. Runs that have not ended are canceled. The
+    block covers its own thread or task and the tasks started in it, but not other threads and tasks of the same client.
+    If blocks are nested, an image belongs to the innermost one.
 
-    If the block is left by an exception, a failure of the deletion is logged (`invokeai_py_client.images`) and noted on
-    that exception, else it is raised.
+    If the deletion fails, the error is raised; if the block has raised an exception itself, the error is logged
+    (`invokeai_py_client.images`) and added to that exception as a note.
 
     Example:
         >>> with client.temporary_images() as tmp:
@@ -72,26 +72,26 @@ class TemporaryImages(FixedAttributes):
 
     @property
     def deleted(self) -> list[str]:
-        """The names of the images that were deleted when the block was left."""
+        """The names of the images that were deleted at the end of the block."""
         return [*self._deleted]
 
     def keep(self, images: ImagesLike) -> None:
-        """Leave images on the server when the block is left.
+        """Exclude images from the deletion.
 
         Args:
-            images: by name, record or `Image`, one or many.
+            images: the images, by name, record or `Image`, one or many.
         """
         self._kept.update(image_names_of(images))
 
     async def _watch(self, watched: bool) -> None:
-        # On the engine: nothing goes through the list meanwhile.
+        # On the engine, so nothing iterates over the list at the same time.
         if watched:
             self._http.on_exchange.append(self._note)
         else:
             self._http.on_exchange.remove(self._note)
 
     def _note(self, call: Call[object], response: Response | None) -> None:
-        """Note what an exchange of this block has uploaded or enqueued."""
+        """Record the upload or submission of a request of this block."""
         mine = [block for block in _BLOCKS.get() if block._http is self._http]
         if call.method != "POST" or not mine or mine[-1] is not self:
             return
@@ -99,7 +99,7 @@ class TemporaryImages(FixedAttributes):
             if response is not None and response.status_code < 300:
                 self._uploaded += _names_in(response.json())
         elif (found := _ENQUEUE.fullmatch(call.path)) and isinstance(call.body, Mapping):
-            # A response that was lost does not matter: the client has chosen the id.
+            # The client chooses the id, so the batch is known even if the response is lost.
             batch_id = call.body.get("batch", {}).get("batch_id")
             if batch_id is not None:
                 self._batches.setdefault(unquote(found[1]), []).append(batch_id)
@@ -119,7 +119,7 @@ class TemporaryImages(FixedAttributes):
             self._deleted = await self._images.delete_images(unwanted)
 
     async def _made_by(self, run: AsyncRun) -> list[str]:
-        """Return the images that a run has made, without those that were there before."""
+        """Return the names of the images that a run has created, without those that existed before."""
         with contextlib.suppress(RunTimeout):
             await run.wait(_PATIENCE)
         items = (run.item, *run.children)
@@ -134,7 +134,7 @@ class TemporaryImages(FixedAttributes):
 
     @staticmethod
     def _failed(failure: InvokeAIError, error: BaseException | None) -> None:
-        """Raise the failure of the deletion, unless the block itself has failed."""
+        """Raise the error of the deletion, or add it to the exception of the block."""
         if error is None:
             failure.add_note("Images of the block may be left on the server.")
             raise failure
@@ -174,7 +174,7 @@ class TemporaryImages(FixedAttributes):
 
 
 def _names_in(value: Any) -> Iterator[str]:
-    """Yield the names of the images in a node's result, however deep."""
+    """Yield the names of the images in a node's result, at any depth."""
     if isinstance(value, Mapping):
         if isinstance(name := value.get("image_name"), str):
             yield name

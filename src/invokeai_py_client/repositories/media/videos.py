@@ -1,4 +1,4 @@
-"""`client.video_repo`: the server's videos, of servers from 6.14."""
+"""`client.video_repo`: the server's videos, on InvokeAI 6.14 or later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGE = 100
 class AsyncVideos(AsyncMedia[VideoRecord]):
     """The server's videos: `client.video_repo`, awaited `client.aio.video_repo`.
 
-    A video is given by its name or its record.
+    Methods accept a video as its name or its record.
     """
 
     _kind = MediaKind(
@@ -55,7 +55,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         name_of=video_name_of,
     )
 
-    # Which videos there are
+    # Listing
 
     def list_videos(
         self,
@@ -68,24 +68,26 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> Listing[VideoRecord]:
-        """The videos of the server, for `for` and for `async for`; fetched as they are read.
+        """Iterate over videos of the server, with `for` or `async for`. Records are fetched during the iteration.
 
-        What is in the list is fixed when its reading begins: what is deleted meanwhile is left out.
+        The list of videos is fetched when the iteration starts, which is also when errors are raised. Videos that are
+        deleted during the iteration are skipped.
 
         Endpoint: GET /api/v1/videos/names
         Endpoint: GET /api/v1/videos/i/{video_name} (for each video)
 
         Args:
-            board: only those of this board, by id, name or record; `none` for those on no board.
-            categories: only these; all if there is none.
-            origin: only those made by the server (`internal`), or uploaded (`external`).
-            is_intermediate: those nobody is to see (True), the others (False), or all (None).
-            starred: only those that are starred (True), or are not (False).
-            search: only those in whose metadata this text occurs.
-            newest_first: or the oldest first.
+            board: only videos of this board, by id, name or record; `none` for videos that are not on a board.
+            categories: only videos of these categories; empty for all.
+            origin: only videos that the server created (`internal`) or that were uploaded (`external`).
+            is_intermediate: True: only intermediate videos. False: no intermediate videos. None: both.
+            starred: True: only starred videos. False: no starred videos. None: both.
+            search: only videos whose metadata contain this text.
+            newest_first: True for the newest first, False for the oldest first.
 
         Raises:
-            NotFoundError, AmbiguousNameError: of the board; raised when the reading begins.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
         """
 
         async def names() -> list[str]:
@@ -117,7 +119,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         search: str | None = None,
         newest_first: bool = True,
     ) -> list[str]:
-        """The names of the videos of the server, all at once; the arguments are those of `list_videos`.
+        """Return the names of videos of the server as a list. The arguments are those of `list_videos`.
 
         Endpoint: GET /api/v1/videos/names
         """
@@ -127,102 +129,103 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def get_video(self, video_name: VideoLike) -> VideoRecord:
-        """What the server knows of a video.
+        """Return the record of a video.
 
         Endpoint: GET /api/v1/videos/i/{video_name}
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         return await self._http.send(videos.get_video(video_name_of(video_name)))
 
     @on_engine
     async def get_metadata(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """What a video says of how it was made; None where it says nothing.
+        """Return the generation metadata of a video; None if it has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/metadata
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         return await self._http.send(videos.get_metadata(video_name_of(video_name)))
 
     @on_engine
     async def get_workflow(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """The workflow that the server keeps for a video; None where it has none.
+        """Return the workflow that the server stores with a video; None if it has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         return document_of((await self._http.send(videos.get_workflow(video_name_of(video_name)))).workflow)
 
     @on_engine
     async def get_graph(self, video_name: VideoLike) -> dict[str, Any] | None:
-        """The graph that made a video, as it was run; None where the server has none.
+        """Return the graph that created a video; None if the server has none.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/workflow
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         return document_of((await self._http.send(videos.get_workflow(video_name_of(video_name)))).graph)
 
     @on_engine
     async def get_urls(self, video_name: VideoLike) -> VideoUrls:
-        """Where a video and its thumbnail are to be had, relative to the server's root.
+        """Return the URLs of a video and its thumbnail, relative to the server's root.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/urls
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         name = video_name_of(video_name)
-        # The server would give them for any name.
+        # The server returns URLs for any name.
         await self._http.send(videos.get_video(name))
         return await self._http.send(videos.get_urls(name))
 
     @on_engine
     async def get_video_bytes(self, video_name: VideoLike) -> bytes:
-        """The file of a video, in memory.
+        """Return the content of a video file.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Raises:
-            NotFoundError: there is no video of that name.
-            AnswerTooLargeError: it is larger than the setting `max_answer_bytes`; `download_video` has no limit.
+            NotFoundError: there is no video with that name.
+            AnswerTooLargeError: the file is larger than the setting `max_answer_bytes`. Use `download_video`, which has
+                a higher limit.
         """
         return await self._http.send(videos.get_video_bytes(video_name_of(video_name)))
 
     @on_engine
     async def get_thumbnail(self, video_name: VideoLike) -> bytes:
-        """A picture of a video.
+        """Return the thumbnail of a video, as an image file.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/thumbnail
 
         Raises:
-            NotFoundError: there is no video of that name, or it has none.
+            NotFoundError: there is no video with that name, or it has no thumbnail.
         """
         return await self._http.send(videos.get_thumbnail(video_name_of(video_name)))
 
     @on_engine
     async def download_video(self, video_name: VideoLike, path: str | os.PathLike[str]) -> Path:
-        """Stream a video into a file, which appears under its name when it is whole.
+        """Stream a video to a file. The file is replaced atomically, when the download is complete.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
 
         Args:
             video_name: the video.
-            path: the file; one of that name is replaced. A folder takes it under the video's own name; what ends in a
-                separator is one, and is made if it is missing.
+            path: the file, or a folder, where the file gets the video's name. A path that ends in a separator is a
+                folder, which is created if it is missing. An existing file is replaced.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            NotFoundError: there is no video of that name.
-            UnsafePathError: the video's own name is to be used, and cannot be a file name.
+            NotFoundError: there is no video with that name.
+            UnsafePathError: `path` is a folder, and the video's name cannot be a file name.
             OSError: the file cannot be written.
         """
         name = video_name_of(video_name)
@@ -241,27 +244,28 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         is_intermediate: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> VideoRecord:
-        """Put a video on the server, which gives it a name. A file is streamed.
+        """Upload a video. Files are streamed.
 
-        Not retried if the server may have stored the video: it would exist twice.
+        The request is not retried if the server may have stored the video, as that would create a duplicate.
 
         Endpoint: POST /api/v1/videos/upload
 
         Args:
             path: the path of an MP4 file, its content, or an open binary file.
-            board: where it goes, by id, name or record.
-            category: what it is.
-            is_intermediate: nobody is to see it.
-            metadata: what it is to say of how it was made.
+            board: the board for the video, by id, name or record.
+            category: the category of the video.
+            is_intermediate: mark the video as intermediate, which hides it in the gallery.
+            metadata: the generation metadata.
 
         Returns:
-            What the server knows of it now.
+            The record of the video, with the name that the server gave it.
 
         Raises:
-            NotAnImageError: it is not an MP4, or not a regular file.
-            RejectedError: the server cannot read it.
-            NotFoundError, AmbiguousNameError: of the board.
-            UnsafePathError: it is not a path.
+            NotAnImageError: it is not an MP4 file, or not a regular file.
+            RejectedError: the server cannot read the video.
+            NotFoundError: there is no such board.
+            AmbiguousNameError: several boards have that name.
+            UnsafePathError: the path is invalid.
             OSError: the file cannot be read.
         """
         upload = await asyncio.to_thread(Upload, path, kind=VIDEO)
@@ -276,12 +280,12 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         is_intermediate: bool | None = None,
         starred: bool | None = None,
     ) -> VideoRecord:
-        """Change what the server knows of a video; what is left out stays.
+        """Change the category, intermediate flag or star of a video. Arguments that are None are not changed.
 
         Endpoint: PATCH /api/v1/videos/i/{video_name}
 
         Raises:
-            NotFoundError: there is no video of that name.
+            NotFoundError: there is no video with that name.
         """
         name = video_name_of(video_name)
         await self._http.send(videos.get_video(name))
@@ -290,12 +294,12 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def delete_video(self, video_name: VideoLike) -> str:
-        """Delete a video from the server, for good; return its name.
+        """Permanently delete a video from the server; return its name.
 
         Endpoint: POST /api/v1/videos/delete
 
         Raises:
-            NotFoundError: there is no video of that name, or it is somebody else's.
+            NotFoundError: there is no video with that name, or it belongs to another user.
         """
         name = video_name_of(video_name)
         self._check_there(name, await self.delete_videos(name))
@@ -303,9 +307,9 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def move_to_board(self, video_name: VideoLike, board: BoardLike) -> None:
-        """Put a video on a board; `none` for no board.
+        """Move a video to a board; `none` removes it from its board.
 
-        Endpoint: POST
+        Endpoint: POST /api/v1/videos/board
         Endpoint: DELETE /api/v1/videos/board
 
         Raises:
@@ -324,12 +328,12 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def star_videos(self, video_names: VideosLike) -> list[str]:
-        """Star one video, or many; the names of those that are starred now.
+        """Star one video or many; return the names of those that are starred now.
 
         Endpoint: POST /api/v1/videos/star
 
         Raises:
-            NotFoundError: there is no video of the one name that was given.
+            NotFoundError: a single video was passed, and it does not exist.
         """
         changed = await change_all(
             self._http,
@@ -342,12 +346,12 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
-        """Take the star off one video, or many; the names of those that have none now.
+        """Unstar one video or many; return the names of those that are unstarred now.
 
         Endpoint: POST /api/v1/videos/unstar
 
         Raises:
-            NotFoundError: there is no video of the one name that was given.
+            NotFoundError: a single video was passed, and it does not exist.
         """
         changed = await change_all(
             self._http,
@@ -360,7 +364,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
-        """Delete one video, or many, for good; the names of those that are gone now.
+        """Permanently delete one video or many; return the names of the deleted ones.
 
         Endpoint: POST /api/v1/videos/delete
         """
@@ -378,7 +382,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[Path]:
-        """Download many videos into a folder; as `image_repo.download_many` in all.
+        """Download many videos into a folder. Arguments, result and errors are those of `image_repo.download_many`.
 
         Endpoint: GET /api/v1/videos/i/{video_name}/full
         """
@@ -397,7 +401,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         concurrency: int = CONCURRENCY,
         progress_callback: TransferCallback | None = None,
     ) -> TransferReport[VideoRecord]:
-        """Upload many videos; as `image_repo.upload_many` in all.
+        """Upload many videos. Arguments, result and errors are those of `image_repo.upload_many`.
 
         Endpoint: POST /api/v1/videos/upload
         """

@@ -1,4 +1,4 @@
-"""Zips of images, which the server makes in the background: an event tells when one can be fetched."""
+"""Zips of images. The server creates a zip in the background, and sends an event when it is ready."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from invokeai_py_client.wire.calls import images
 from invokeai_py_client.wire.events import Event
 
 _LONGEST = 3600.0
-"""Seconds that the server may take to make a zip."""
+"""How long, in seconds, the server may take to create a zip."""
 
 _CHUNK = 2**20
 
-_DOWNLOAD_MANY = "Download the images themselves, with download_many."
+_DOWNLOAD_MANY = "Download the images one by one, with download_many()."
 
 _ENCRYPTED = 1
 
 _LOOK = 1.0
-"""Seconds after which it is seen whether the socket has been there all the time."""
+"""Seconds between checks whether the socket was connected all the time."""
 
 
 async def download_zip(
@@ -43,13 +43,15 @@ async def download_zip(
     image_names: Sequence[str],
     board_id: str | None,
 ) -> Path:
-    """Have a zip made, wait for it, and download it. Fetching it earlier would get, and delete, a part of it.
+    """Request a zip, wait until it is ready, and download it.
+
+    The server deletes a zip after the first download, and would return, and then delete, an incomplete one.
 
     Raises:
-        TransferError: the server could not make it, or there is no socket, or it was lost meanwhile.
-        OSError: it cannot be written.
+        TransferError: the server could not create the zip, or the socket is not connected or was disconnected.
+        OSError: the zip cannot be written.
     """
-    # What is there and is not a file, such as a device, is told before anything is asked.
+    # A target that is not a regular file, such as a device, is an error before any request.
     check_target(file_for(path, "any.zip"))
     ended: dict[str, str | None] = {}
     changed = asyncio.Event()
@@ -63,12 +65,12 @@ async def download_zip(
                 ended[name] = None
             changed.set()
 
-    # Its events are sent to the subscribers of the default queue.
+    # The server sends the events of zips to the subscribers of the default queue.
     unwatch = await tracker.watch_queue("default", watcher)
     try:
         if not tracker.listener.is_connected:
             raise TransferError(
-                "A zip of images cannot be had: the server tells through its socket when it is made, and that is down.",
+                "The zip cannot be downloaded: its completion is announced through the socket, which is not connected.",
                 hint=_DOWNLOAD_MANY,
             )
         lost_before = tracker.listener.connection.losses
@@ -77,12 +79,13 @@ async def download_zip(
         while name not in ended:
             if tracker.listener.connection.losses != lost_before:
                 raise TransferError(
-                    "The socket was lost while the server made the zip: it may have told meanwhile that it is made.",
-                    hint="Ask for it again.",
+                    "The socket was disconnected while the server created the zip, so its completion may have been "
+                    "missed.",
+                    hint="Call this again.",
                 )
             if time.monotonic() > deadline:
                 raise TransferError(
-                    f"The server did not make the zip within {_LONGEST / 60:g} minutes.",
+                    f"The server did not create the zip within {_LONGEST / 60:g} minutes.",
                     hint=_DOWNLOAD_MANY,
                 )
             await set_within(changed, _LOOK)
@@ -90,7 +93,7 @@ async def download_zip(
     finally:
         unwatch()
     if ended[name] is not None:
-        raise TransferError(f"The server could not make the zip: {ended[name]}.", hint="Are all those images there?")
+        raise TransferError(f"The server could not create the zip: {ended[name]}.", hint="Check that all images exist.")
     target = file_for(path, name)
     await http.download(images.get_bulk_download(name), target)
     return target
@@ -99,11 +102,12 @@ async def download_zip(
 async def download_unzipped(
     http: HttpTransport, tracker: RunTracker, folder: Path, image_names: Sequence[str], board_id: str | None
 ) -> list[Path]:
-    """Have a zip made, download it into a folder, and unpack it there.
+    """Request a zip, download it into a folder, and unpack it there.
 
     Raises:
-        TransferError, UnsafePathError: as `download_zip` and `unpack`.
-        OSError: it cannot be written.
+        TransferError: as for `download_zip` and `unpack`.
+        UnsafePathError: as for `unpack`.
+        OSError: a file cannot be written.
     """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     archive = folder / f".{secrets.token_hex(8)}.zip.part"
@@ -115,7 +119,7 @@ async def download_unzipped(
 
 
 async def unpack_in_thread(archive: Path, folder: Path, settings: Settings) -> list[Path]:
-    """Call `unpack` in a thread. If this is cancelled, it ends when the thread has ended."""
+    """Call `unpack` in a thread. If the task is cancelled, this waits for the thread to end first."""
     stop = threading.Event()
     limits = ZipLimits(settings.max_zip_files, settings.max_download_bytes)
     work = asyncio.get_running_loop().run_in_executor(None, unpack, archive, folder, stop, limits)
@@ -123,7 +127,7 @@ async def unpack_in_thread(archive: Path, folder: Path, settings: Settings) -> l
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         stop.set()
-        # What it raises at last is of no interest any more, but would be reported if nobody looked at it.
+        # Retrieves the exception, so that asyncio does not report it as unhandled.
         work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         await asyncio.wait([work])
         raise
@@ -131,10 +135,10 @@ async def unpack_in_thread(archive: Path, folder: Path, settings: Settings) -> l
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """What a zip may unpack to.
+    """Limits for unpacking a zip.
 
-    Above `ratio_matters_from` bytes it may not be more than `ratio` times as large as the zip: images are compressed
-    already, and files in a zip that share their data give themselves away so.
+    If the content has more than `ratio_matters_from` bytes, it may not be more than `ratio` times as large as the zip.
+    Images are compressed already, so a larger ratio means a zip bomb, such as one whose files share their data.
     """
 
     files: int = MAX_ZIP_FILES
@@ -143,64 +147,70 @@ class ZipLimits:
     ratio_matters_from: int = 2**30
 
     def check(self, members: Sequence[zipfile.ZipInfo], packed: int) -> None:
-        """See that the members of a zip of `packed` bytes are within the limits.
+        """Check that the members of a zip of `packed` bytes are within the limits.
 
         Raises:
-            TransferError: they are not.
+            TransferError: they exceed a limit.
         """
         total = sum(member.file_size for member in members)
         if len(members) > self.files:
-            self._refuse(f"has {len(members):,} files, and at most {self.files:,} are unpacked", "max_zip_files")
+            self._refuse(f"has {len(members):,} files, more than the limit of {self.files:,}", "max_zip_files")
         if total > self.total_bytes:
-            self._refuse(f"unpacks to {total:,} bytes, and at most {self.total_bytes:,} are", "max_download_bytes")
+            self._refuse(
+                f"unpacks to {total:,} bytes, more than the limit of {self.total_bytes:,}", "max_download_bytes"
+            )
         if total > self.ratio_matters_from and total > packed * self.ratio:
             raise TransferError(
-                f"The zip that the server made has {packed:,} bytes and would unpack to {total:,}: it is not unpacked, "
-                "as no zip of images is compressed like that.",
+                f"The zip from the server has {packed:,} bytes and would unpack to {total:,}. It was not unpacked, as "
+                "images cannot be compressed that much.",
                 hint=_DOWNLOAD_MANY,
             )
 
     def _refuse(self, what: str, setting: str) -> None:
-        raise TransferError(f"The zip that the server made {what}.", hint=f"Raise the setting {setting}.")
+        raise TransferError(f"The zip from the server {what}.", hint=f"Increase the setting {setting}.")
 
 
 def unpack(
     archive: Path, folder: Path, stop: threading.Event | None = None, limits: ZipLimits = ZipLimits()
 ) -> list[Path]:
-    """Unpack the images of a zip into a folder, whatever folders the zip has.
+    """Unpack the images of a zip into a folder, ignoring the folders inside the zip.
 
     Args:
         archive: the zip.
-        folder: it is made if it is missing.
-        stop: once it is set, no more is unpacked, and no half file is left.
-        limits: what it may unpack to.
+        folder: the folder; created if it is missing.
+        stop: setting this event stops the unpacking, without leaving an incomplete file.
+        limits: the maximum size and number of files.
 
     Raises:
-        UnsafePathError: a name would lead out of the folder, or is hidden; nothing is unpacked then.
-        TransferError: the zip is broken, encrypted, has a name twice or is above the limits; nothing is unpacked
-            unless it is broken. Or it was to stop.
+        UnsafePathError: a name is hidden, or leads out of the folder. Nothing was unpacked.
+        TransferError: the zip is encrypted, contains a name twice or exceeds the limits, and was not unpacked; or it is
+            damaged, or `stop` was set, and was unpacked in part.
     """
     try:
-        # It was written a moment ago: what keeps it from being opened is in it.
+        # The file was just downloaded, so an OSError while opening it is due to its content.
         opened = zipfile.ZipFile(archive)
     except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
         raise _broken(error) from error
     with opened:
         members = [member for member in opened.infolist() if not member.is_dir()]
-        # zipfile unpacks no more of a member than it declares.
+        # The declared sizes can be trusted: zipfile does not unpack more of a member than it declares.
         limits.check(members, archive.stat().st_size)
         names = _names_of(members)
         for member, name in zip(members, names, strict=True):
             with whole_file(folder / name) as file:
                 for piece in _pieces(opened, member):
                     if stop is not None and stop.is_set():
-                        raise TransferError("The unpacking of a zip was cancelled.")
+                        raise TransferError("The unpacking of a zip was canceled.")
                     file.write(piece)
     return [folder / name for name in names]
 
 
 def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """What is in a member. What its decompression raises is an error of the zip, not of this machine's disk."""
+    """Yield the content of a member in pieces.
+
+    Raises:
+        TransferError: decompression failed, so the zip is damaged.
+    """
     try:
         with archive.open(member) as source:
             while piece := source.read(_CHUNK):
@@ -211,30 +221,30 @@ def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
 
 def _broken(error: Exception) -> TransferError:
     return TransferError(
-        f"The zip that the server made cannot be unpacked: {error}.",
+        f"The zip from the server cannot be unpacked: {error}.",
         hint=_DOWNLOAD_MANY,
     )
 
 
 def _names_of(members: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """The file name of each member, whatever folders it is in."""
+    """Return the file name of each member, without folders."""
     names: dict[str, zipfile.ZipInfo] = {}
     for member in members:
         name = _name_of(member)
-        # Many file systems take two names that differ in case for one.
+        # Many file systems ignore case.
         other = names.setdefault(name.casefold(), member)
         if other is not member:
             raise TransferError(
-                f"The zip that the server made has two files of one name: {other.filename!r} and {member.filename!r}.",
+                f"The zip from the server has two files with the same name: {other.filename!r}, {member.filename!r}.",
                 hint=_DOWNLOAD_MANY,
             )
         if member.flag_bits & _ENCRYPTED:
-            raise TransferError(f"The zip that the server made is encrypted: {member.filename!r} cannot be read.")
+            raise TransferError(f"The zip from the server is encrypted: {member.filename!r} cannot be read.")
     return [_name_of(member) for member in members]
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:
-    # Taken apart by its own separators, so that `..` is seen wherever it stands.
+    # Split by the separator of zips, so that `..` is found in any position.
     *folders, name = member.filename.split("/")
     try:
         for folder in folders:
@@ -242,8 +252,8 @@ def _name_of(member: zipfile.ZipInfo) -> str:
         return shown_name(name)
     except UnsafePathError as error:
         raise UnsafePathError(
-            f"{member.filename!r}, a file of the zip that the server made, is not unpacked: it would be hidden, or "
-            "could lead out of its folder.",
+            f"{member.filename!r} in the zip from the server was not unpacked: the file would be hidden, or could be "
+            "outside of the folder.",
             name=member.filename,
             hint=_DOWNLOAD_MANY,
         ) from error

@@ -1,1 +1,1 @@
-"""Models and their installation."""
+"""Installed models, and the installation of models."""

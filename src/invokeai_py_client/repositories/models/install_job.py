@@ -1,4 +1,4 @@
-"""The installation of a model, as a handle: its progress, its end, and how to stop it."""
+"""`AsyncInstallJob`: a handle of the installation of a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DUPLICATE = "DuplicateModelException"
 class AsyncInstallJob(FixedAttributes):
     """The installation of a model: `InstallJob` blocks, `AsyncInstallJob` (`job.aio`) is awaited.
 
-    It is for administrators.
+    Only administrators can use it.
 
     Example:
         >>> job = client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True)
@@ -43,17 +43,17 @@ class AsyncInstallJob(FixedAttributes):
 
     @property
     def record(self) -> InstallJobRecord:
-        """What was known of the installation last, without a request."""
+        """The latest known record of the installation. Reading it does not send a request."""
         return self._record
 
     @property
     def info(self) -> InstallJobRecord:
-        """`record`, by the name that it had in client 1.1."""
+        """The same as `record`; its name in client 1.1."""
         return self.record
 
     @property
     def job_id(self) -> int:
-        """Its id, which the server gives anew after a restart."""
+        """The id of the installation. After a restart, the server may assign it to another one."""
         return self.record.id
 
     @property
@@ -63,12 +63,12 @@ class AsyncInstallJob(FixedAttributes):
 
     @on_engine
     async def refresh(self) -> InstallJobRecord:
-        """Ask the server how it is.
+        """Fetch the record of the installation, and return it.
 
         Endpoint: GET /api/v2/models/install/{id}
 
         Raises:
-            NotFoundError: the server has forgotten it: it was pruned, or the server was restarted.
+            NotFoundError: the server no longer has the installation: it was pruned, or the server was restarted.
         """
         self._record = await self._http.send(models.get_install_job(self.record.id))
         return self.record
@@ -81,21 +81,21 @@ class AsyncInstallJob(FixedAttributes):
         *,
         progress_callback: Callable[[InstallJobRecord], object] | None = None,
     ) -> ModelRecord:
-        """Wait until the model is installed. Pushed events tell its progress; polling is the net.
+        """Wait until the model is installed. The wait uses events from the socket, and polling as a fallback.
 
         Args:
-            timeout: seconds; None to wait as long as it takes. The installation goes on after it.
-            poll_interval: seconds after which the server is asked although no event came.
-            progress_callback: called with the job at each change, on the caller's loop or in the thread that waits:
-                `bytes` of `total_bytes` are downloaded.
+            timeout: seconds; None waits without a limit. A timeout does not affect the installation.
+            poll_interval: seconds without an event after which the server is polled.
+            progress_callback: called with the record at each change, on the caller's loop or in the waiting thread.
+                `bytes` of `total_bytes` have been downloaded.
 
         Returns:
             The installed model.
 
         Raises:
-            InstallFailed: it failed, or was cancelled.
-            InstallTimeout: a `TimeoutError`: it had not ended in time.
-            NotFoundError: the server has forgotten it.
+            InstallFailed: the installation failed, or was canceled.
+            InstallTimeout: it had not ended in time. This is a `TimeoutError`.
+            NotFoundError: the server no longer has the installation.
         """
         assert progress_callback is not None
         changed = asyncio.Event()
@@ -105,7 +105,7 @@ class AsyncInstallJob(FixedAttributes):
                 if event.raw.get("id") == self.record.id and str(event.get("name", "")).startswith("model_install_"):
                     changed.set()
 
-        # Its events are sent to the subscribers of the default queue.
+        # The server sends the events of installations to the subscribers of the default queue.
         unwatch = await self._tracker.watch_queue("default", watcher)
         limit = asyncio.timeout(timeout)
         try:
@@ -116,14 +116,14 @@ class AsyncInstallJob(FixedAttributes):
                     changed.clear()
         except TimeoutError as error:
             if not limit.expired():
-                # It is a request that got no answer.
+                # The timeout is that of a request.
                 raise
             is_paused = self.record.status == "paused"
             raise InstallTimeout(
-                f"The installation {self.record.id} of {self._source} had not ended after {timeout:g} s: "
+                f"Model installation {self.record.id} ({self._source}) had not ended after {timeout:g} s: "
                 f"it is {self.record.status}.",
                 job_id=self.record.id,
-                hint="Let it go on with resume()." if is_paused else "It goes on: wait for it again, or cancel it.",
+                hint="Call resume() to continue." if is_paused else "It continues: wait again, or cancel it.",
             ) from error
         finally:
             unwatch()
@@ -131,24 +131,24 @@ class AsyncInstallJob(FixedAttributes):
         return self.result()
 
     def result(self) -> ModelRecord:
-        """The installed model, as far as is known without asking.
+        """Return the installed model, as of the latest known record. Does not send a request.
 
         Raises:
-            InstallFailed: it failed, was cancelled, or has not ended.
+            InstallFailed: the installation failed, was canceled, or has not ended.
         """
         record = self.record
         if record.config_out is not None:
             return record.config_out
         if self._was_cancelled or record.status == "cancelled":
-            why, hint = "it was cancelled", "Install it again if it is wanted all the same."
+            why, hint = "it was canceled", "Install the model again if you still want it."
         elif record.status not in _ENDS:
             why, hint = f"it is {record.status}", "Wait for it with wait_until()."
         else:
             why = (record.error or record.error_reason or "the server does not say why").strip().rstrip(".")
             is_there = record.error_reason == _DUPLICATE
-            hint = "dnn_model_repo.resolve() finds it." if is_there else "Mend its cause and install it again."
+            hint = "dnn_model_repo.resolve() finds it." if is_there else "Fix the cause and install the model again."
         raise InstallFailed(
-            f"The installation {record.id} of {self._source} has no model: {why}.",
+            f"Model installation {record.id} ({self._source}) did not install a model: {why}.",
             job_id=record.id,
             error_type=record.error_reason,
             error_message=record.error,
@@ -158,20 +158,20 @@ class AsyncInstallJob(FixedAttributes):
 
     @on_engine
     async def cancel(self) -> bool:
-        """Stop it; nothing of the model stays. One that has ended stays as it is.
+        """Cancel the installation, and delete its files. An installation that has ended is not changed.
 
         Endpoint: DELETE /api/v2/models/install/{id}
 
         Returns:
-            Whether there was anything left to stop.
+            Whether the installation was canceled; False if it had ended.
 
         Raises:
-            NotFoundError: the server has forgotten it.
+            NotFoundError: the server no longer has the installation.
         """
-        # The server would call one cancelled whose model it has.
+        # The server would also report a completed installation as canceled, although the model exists.
         if (await self.refresh()).status in _ENDS:
             return False
-        # A download that loses its file in its midst ends as an error, whatever the reason.
+        # A canceled download may end with an error instead, because its file is deleted while it is written.
         self._was_cancelled = True
         await self._http.send(models.cancel_install_job(self.record.id))
         await self.refresh()
@@ -179,41 +179,53 @@ class AsyncInstallJob(FixedAttributes):
 
     @on_engine
     async def pause(self) -> None:
-        """Stop its downloads; what is downloaded is kept.
+        """Pause the downloads, and keep the downloaded part.
 
         Endpoint: POST /api/v2/models/install/{id}/pause (InvokeAI 6.11 or later)
 
         Raises:
-            NotFoundError: the server has forgotten it; so with all that follow.
+            NotFoundError: the server no longer has the installation.
         """
         await self._steer(models.pause_install_job(self.record.id))
 
     @on_engine
     async def resume(self) -> None:
-        """Go on after a pause, or after a restart of the server.
+        """Continue after a pause, or after a restart of the server.
 
         Endpoint: POST /api/v2/models/install/{id}/resume (InvokeAI 6.11 or later)
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         await self._steer(models.resume_install_job(self.record.id))
 
     @on_engine
     async def restart_failed(self) -> None:
-        """Download anew what failed to.
+        """Retry the downloads that failed.
 
         Endpoint: POST /api/v2/models/install/{id}/restart_failed (InvokeAI 6.11 or later)
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         await self._steer(models.restart_failed_downloads(self.record.id))
 
     @on_engine
     async def restart_file(self, url: str) -> None:
-        """Download one file anew.
+        """Download one file again.
 
         Endpoint: POST /api/v2/models/install/{id}/restart_file (InvokeAI 6.11 or later)
+
+        Args:
+            url: the URL of the file.
+
+        Raises:
+            NotFoundError: the server no longer has the installation.
         """
         await self._steer(models.restart_download(self.record.id, url))
 
     def progress(self) -> float:
-        """Return how much is downloaded, 0..100, as far as is known without a request; 100 once it is completed."""
+        """The downloaded percentage, 0..100, as of the latest known record; 100 once the installation is completed."""
         if self.record.status == "completed":
             return 100.0
         return 100 * self.record.bytes / self.record.total_bytes if self.record.total_bytes else 0.0
@@ -222,7 +234,7 @@ class AsyncInstallJob(FixedAttributes):
         try:
             self._record = await self._http.send(call)
         except RejectedError:
-            # So the server also refuses what it has forgotten; asking for it tells.
+            # The server also responds so for an unknown installation, for which `refresh` raises NotFoundError.
             await self.refresh()
             raise
 

@@ -1,4 +1,4 @@
-"""How models come to the server: from files, addresses, Hugging Face, and by recommendation."""
+"""Installs models on the server: from files, URLs, Hugging Face, and InvokeAI's list of starter models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_A_PATH = ("~", "./", "../", ".\\", "..\\")
 
 
 class AsyncModelInstalls(FixedAttributes):
-    """The part of `client.aio.dnn_model_repo` that installs."""
+    """The methods of `client.aio.dnn_model_repo` for installing models."""
 
     def __init__(self, engine: Engine, http: HttpTransport, tracker: RunTracker) -> None:
         self._engine = engine
@@ -36,24 +36,24 @@ class AsyncModelInstalls(FixedAttributes):
         inplace: bool | None = None,
         access_token: str | Secret | None = None,
     ) -> AsyncInstallJob:
-        """Begin to install a model.
+        """Start to install a model.
 
         Endpoint: POST /api/v2/models/install (administrators only)
 
         Args:
-            source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, with
-                `:variant:subfolder` if need be). A path object, and a text that begins with `~`, `./` or `../`, is a
-                path of this machine, which is made absolute.
-            config: what is to be recorded in place of what the server finds out, such as `{"name": "tiger"}`.
-            inplace: leave local files where they are; by default the server moves them into a folder of its own.
-            access_token: for a URL that needs one. It is never shown.
+            source: a file or folder on the server's machine, a URL, or a Hugging Face repository (`owner/name`, or
+                `owner/name:variant:subfolder`). A path object, or a string that starts with `~`, `./` or `../`, is made
+                absolute on this machine, so it is only useful if the server runs here.
+            config: properties of the model that override those the server detects, such as `{"name": "tiger"}`.
+            inplace: leave local files where they are; by default the server moves them to its models folder.
+            access_token: the token for a URL that needs one. It is never shown or logged.
 
         Returns:
-            The installation; `wait_until()` gives the model.
+            The installation. Its `wait_until()` returns the model.
 
         Raises:
-            ValueError: the source is empty, which the server would take for its own folder.
-            RejectedError: there is no such source, or it is no model.
+            ValueError: the source is empty.
+            RejectedError: the source does not exist, or is not a model.
 
         Example:
             >>> client.dnn_model_repo.install_model("/models/tiger.safetensors", inplace=True).wait_until().key
@@ -61,7 +61,8 @@ class AsyncModelInstalls(FixedAttributes):
         """
         access_token = Secret.of(access_token)
         if not os.fspath(source).strip():
-            raise ValueError("there is nothing to install: the source is empty")
+            # The server would take an empty path for its own folder.
+            raise ValueError("`source` is empty: pass a path, a URL or a Hugging Face repository")
         call = models.install_model(
             _as_the_server_reads(source), inplace=bool(inplace), access_token=access_token, changes=config
         )
@@ -71,19 +72,19 @@ class AsyncModelInstalls(FixedAttributes):
     async def install_huggingface(
         self, repo_id: str, config: Mapping[str, Any] | None = None, access_token: str | Secret | None = None
     ) -> AsyncInstallJob:
-        """Begin to install a model from a Hugging Face repository: `install_model(repo_id)`."""
+        """Start to install a model from a Hugging Face repository; see `install_model`."""
         access_token = Secret.of(access_token)
         return await self.install_model(repo_id, config, access_token=access_token)
 
     @on_engine
     async def install_starter_model(self, name: str) -> AsyncInstallJob:
-        """Begin to install a model that the server's makers recommend.
+        """Start to install one of InvokeAI's starter models.
 
         Args:
-            name: as in `list_starter_models`.
+            name: the name, as in `list_starter_models`.
 
         Raises:
-            NotFoundError: there is none of that name; the message names the nearest.
+            NotFoundError: there is no starter model with that name; the message has the most similar names.
         """
         call = models.list_starter_models()
         known = await self._http.send(call)
@@ -100,7 +101,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def list_install_jobs(self) -> list[AsyncInstallJob]:
-        """The installations since the server has started.
+        """Return the installations since the server was started.
 
         Endpoint: GET /api/v2/models/install (administrators only)
         """
@@ -108,18 +109,18 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def get_install_job(self, id: int | str) -> AsyncInstallJob:
-        """An installation, begun by whatever program.
+        """Return an installation, whichever program started it.
 
         Endpoint: GET /api/v2/models/install/{id} (administrators only)
 
         Raises:
-            NotFoundError: the server does not know it (any more).
+            NotFoundError: the server does not have the installation, or no longer.
         """
         return self._job(await self._http.send(models.get_install_job(id)))
 
     @on_engine
     async def prune_install_jobs(self) -> bool:
-        """Have the server forget the installations that have ended; True.
+        """Remove the installations that have ended from the server's list. Returns True.
 
         Endpoint: DELETE /api/v2/models/install (administrators only)
         """
@@ -128,7 +129,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def list_starter_models(self) -> list[StarterModel]:
-        """The models that the server's makers recommend.
+        """Return InvokeAI's starter models, which are the models that it recommends.
 
         Endpoint: GET /api/v2/models/starter_models (administrators only)
         """
@@ -136,7 +137,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def list_hugging_face_files(self, repo_id: str) -> HuggingFaceFiles:
-        """What can be installed from a Hugging Face repository; the server asks huggingface.co.
+        """Return the files of a Hugging Face repository that can be installed. The server requests huggingface.co.
 
         Endpoint: GET /api/v2/models/hugging_face (administrators only)
         """
@@ -144,12 +145,12 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def scan_folder(self, scan_path: str) -> list[FoundModel]:
-        """What may be a model in a folder of the server's machine.
+        """Return the files and folders in a folder of the server's machine that may be models.
 
         Endpoint: GET /api/v2/models/scan_folder (administrators only)
 
         Raises:
-            RejectedError: there is no such folder.
+            RejectedError: the folder does not exist.
         """
         return await self._http.send(models.scan_folder(scan_path))
 
@@ -157,7 +158,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def hf_status(self) -> str:
-        """Whether the server has a Hugging Face token: `valid`, `invalid`, or `unknown` where that cannot be asked.
+        """Return the status of the server's Hugging Face token: `valid`, `invalid`, or `unknown` if offline.
 
         Endpoint: GET /api/v2/models/hf_login (administrators only)
         """
@@ -165,7 +166,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def hf_login(self, token: str | Secret) -> bool:
-        """Give the server a Hugging Face token, which it keeps; whether huggingface.co says that it is valid.
+        """Store a Hugging Face token on the server; return whether huggingface.co accepts it.
 
         Endpoint: POST /api/v2/models/hf_login (administrators only)
         """
@@ -174,7 +175,7 @@ class AsyncModelInstalls(FixedAttributes):
 
     @on_engine
     async def hf_logout(self) -> bool:
-        """Have the server forget its Hugging Face token; whether it has none that is valid now.
+        """Remove the Hugging Face token from the server; return whether the server now has no valid token.
 
         Endpoint: DELETE /api/v2/models/hf_login (administrators only)
         """
@@ -185,7 +186,7 @@ class AsyncModelInstalls(FixedAttributes):
 
 
 def _as_the_server_reads(source: str | os.PathLike[str]) -> str:
-    """A source whose path, if it is one, is absolute: the server would take a relative one for a repository."""
+    """Make a source absolute if it is a local path, as the server would take a relative path for a repository."""
     if isinstance(source, os.PathLike) or source.startswith(_OF_A_PATH):
         return os.path.abspath(os.path.expanduser(source))
     return source

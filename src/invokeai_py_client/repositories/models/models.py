@@ -31,7 +31,7 @@ class AsyncModels(AsyncModelInstalls):
         ['dreamshaper']
     """
 
-    # Which models there are
+    # Listing and finding
 
     @on_engine
     async def list_models(
@@ -42,18 +42,18 @@ class AsyncModels(AsyncModelInstalls):
         format: str | None = None,
         name: str | None = None,
     ) -> list[ModelRecord]:
-        """The installed models.
+        """Return the installed models.
 
         Endpoint: GET /api/v2/models/
 
         Args:
-            base: only those of this base, or one of these, such as `sd-1`, `sdxl` or `flux`.
-            type: only those of this type, such as `main`, `lora` or `vae`.
-            format: only those of this format, such as `diffusers` or `checkpoint`.
-            name: only those of exactly this name.
+            base: only models of this base, or of one of these, such as `sd-1`, `sdxl` or `flux`.
+            type: only models of this type, such as `main`, `lora` or `vae`.
+            format: only models of this format, such as `diffusers` or `checkpoint`.
+            name: only models with exactly this name.
 
         Raises:
-            RejectedError: the server knows no such base, type or format.
+            RejectedError: the server does not know the base, type or format.
         """
         bases = tuple(several(base or ()))
         filters = {"base_models": bases or None, "model_type": type, "model_format": format, "model_name": name}
@@ -61,44 +61,44 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def get_model_by_key(self, model_key: str) -> ModelRecord:
-        """A model.
+        """Return a model by its key.
 
         Endpoint: GET /api/v2/models/i/{key}
 
         Raises:
-            NotFoundError: there is none of that key.
+            NotFoundError: there is no model with that key.
         """
         return await self._http.send(models.get_model(model_key))
 
     @on_engine
     async def get_model_by_hash(self, hash: str) -> ModelRecord:
-        """A model by the hash of its files, such as `blake3:...`.
+        """Return a model by the hash of its files, such as `blake3:...`.
 
         Endpoint: GET /api/v2/models/get_by_hash
 
         Raises:
-            NotFoundError: there is none of that hash.
+            NotFoundError: there is no model with that hash.
         """
         return await self._http.send(models.get_model_by_hash(hash))
 
     @on_engine
     async def get_model_by_attributes(self, name: str, base: str, type: str) -> ModelRecord:
-        """A model by its name, base and type.
+        """Return a model by its name, base and type.
 
         Endpoint: GET /api/v2/models/get_by_attrs
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such model.
         """
         call = models.get_model_by_attributes(name, base, type)
         found = await self._http.send(call)
         if (found.name, found.base, found.type) != (name, base, type):
-            # The server takes what is empty for anything.
+            # The server would treat an empty value as a wildcard.
             raise not_there(
                 f"The server does not have the {base} {type} model {name!r}.",
                 call,
                 self._http,
-                hint="Give its exact name, base and type; `resolve` takes less.",
+                hint="Pass the exact name, base and type, or use resolve(), which needs only one of them.",
             )
         return found
 
@@ -106,23 +106,23 @@ class AsyncModels(AsyncModelInstalls):
     async def resolve(
         self, model: str | None = None, *, base: str | None = None, type: str | None = None
     ) -> ModelRecord:
-        """The one model that is meant: by its key, else its hash, else its name; or the only one of a base and type.
+        """Find a model by its key, hash or name, in this order; or the only model of a base or type.
 
         Args:
             model: a key, a hash or a name.
-            base: only among those of this base.
-            type: only among those of this type.
+            base: only models of this base.
+            type: only models of this type.
 
         Raises:
-            NotFoundError: none is meant; the message names the nearest.
-            AmbiguousNameError: several are; `choices` are their keys.
+            NotFoundError: no model matches; the message has the most similar names.
+            AmbiguousNameError: several models match; `choices` are their keys.
 
         Example:
             >>> client.dnn_model_repo.resolve("dreamshaper", type="main").key
             '5f0c...'
         """
         if model is None and base is None and type is None:
-            raise TypeError("resolve() takes a model's name, key or hash, or a base, or a type")
+            raise TypeError("resolve() needs a name, key or hash, or a base, or a type")
         call = models.list_models()
         installed = await self._http.send(call)
         fitting = [
@@ -141,7 +141,7 @@ class AsyncModels(AsyncModelInstalls):
                 id_of=lambda one: one.key,
                 call=call,
                 http=self._http,
-                hint=f"There is {others} model of that name." if others else "",
+                hint=f"There is {others} model with that name." if others else "",
             )
         if not fitting:
             bases = ", ".join(sorted({f"{one.base} {one.type}" for one in installed})) or "none"
@@ -151,13 +151,13 @@ class AsyncModels(AsyncModelInstalls):
                 f"The server has {len(fitting)} {what}s.",
                 name=what,
                 choices=tuple(one.key for one in fitting),
-                hint=f"Give the name or key of one: {', '.join(repr(one.name) for one in fitting[:5])}.",
+                hint=f"Pass the name or key of one: {', '.join(repr(one.name) for one in fitting[:5])}.",
             )
         return fitting[0]
 
     @on_engine
     async def list_missing_models(self) -> list[ModelRecord]:
-        """The installed models whose files are gone.
+        """Return the installed models whose files are missing.
 
         Endpoint: GET /api/v2/models/missing (InvokeAI 6.11 or later)
         """
@@ -167,62 +167,63 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def update_model(self, model_key: str, changes: Mapping[str, Any]) -> ModelRecord:
-        """Change a model's name, description, trigger phrases, default settings and the like.
+        """Change a model's name, description, trigger phrases, default settings and so on.
 
         Endpoint: PATCH /api/v2/models/i/{key} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that key.
-            RejectedError: a change that it does not allow.
+            NotFoundError: there is no model with that key.
+            RejectedError: the server does not allow the change.
         """
         return await self._http.send(models.update_model(model_key, changes))
 
     @on_engine
     async def reidentify_model(self, model_key: str) -> ModelRecord:
-        """Have the server look again at what a model's files are.
+        """Detect the type and format of a model's files again.
 
         Endpoint: POST /api/v2/models/i/{key}/reidentify (administrators only)
 
         Raises:
-            NotFoundError: there is none of that key.
+            NotFoundError: there is no model with that key.
         """
         return await self._http.send(models.reidentify_model(model_key))
 
     @on_engine
     async def convert_model(self, key: str) -> ModelRecord:
-        """Make a diffusers folder of a checkpoint file.
+        """Convert a checkpoint file to a diffusers folder.
 
-        It may take minutes: give the client a `timeout` to match.
+        This may take minutes, so the client's `timeout` must be long enough.
 
         Endpoint: PUT /api/v2/models/convert/{key} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that key.
+            NotFoundError: there is no model with that key.
             RejectedError: it is not a checkpoint of a main model.
         """
-        # The server answers 424 for a key that is not there.
+        # The server responds with status 424 for an unknown key.
         await self._http.send(models.get_model(key))
         return await self._http.send(models.convert_model(key))
 
     @on_engine
     async def delete_model(self, key: str) -> str:
-        """Delete a model, and its files if they are below the server's own folder; return its key.
+        """Delete a model, and its files if they are in the server's models folder; return its key.
 
         Endpoint: DELETE /api/v2/models/i/{key} (administrators only)
 
         Raises:
-            NotFoundError: there is none of that key.
+            NotFoundError: there is no model with that key.
         """
         await self._http.send(models.delete_model(key))
         return key
 
     @on_engine
     async def delete_models(self, keys: str | Sequence[str]) -> DeletedModels:
-        """Delete many models; what could not be deleted is told.
-
-        Older servers get one request for each model.
+        """Delete many models. On older servers, each is deleted by a request of its own.
 
         Endpoint: POST /api/v2/models/i/bulk_delete (administrators only, InvokeAI 6.11 or later)
+
+        Returns:
+            The models that were deleted, and those that could not be deleted, with errors.
         """
         keys = several(keys)
         try:
@@ -241,33 +242,33 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def get_cover_image(self, key: str) -> bytes:
-        """The image that the web UI shows of a model.
+        """Return the cover image of a model in the web UI, as an image file.
 
         Endpoint: GET /api/v2/models/i/{key}/image
 
         Raises:
-            NotFoundError: there is no model of that key, or it has no such image.
+            NotFoundError: there is no model with that key, or it has no cover image.
         """
         call = models.get_cover_image(key)
         if not (await self._http.send(models.get_model(key))).get("cover_image"):
-            # The server would answer 500.
+            # The server would respond with status 500.
             raise not_there(
                 f"The model {key!r} has no cover image.",
                 call,
                 self._http,
-                hint="set_cover_image gives it one.",
+                hint="Set one with set_cover_image().",
             )
         return await self._http.send(call)
 
     @on_engine
     async def set_cover_image(self, key: str, image: str | os.PathLike[str] | bytes) -> None:
-        """Choose the image that the web UI shows of a model.
+        """Set the cover image of a model in the web UI.
 
         Endpoint: PATCH /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
-            NotAnImageError: it is not an image of a known kind.
-            NotFoundError: there is no model of that key.
+            NotAnImageError: the image does not have a known format.
+            NotFoundError: there is no model with that key.
         """
         content = image if isinstance(image, bytes) else path_of(image)
         await self._http.send(models.get_model(key))
@@ -276,12 +277,12 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def delete_cover_image(self, key: str) -> None:
-        """Take away the image that the web UI shows of a model.
+        """Remove the cover image of a model.
 
         Endpoint: DELETE /api/v2/models/i/{key}/image (administrators only)
 
         Raises:
-            NotFoundError: there is no model of that key, or it has no image.
+            NotFoundError: there is no model with that key, or it has no cover image.
         """
         await self._http.send(models.delete_cover_image(key))
 
@@ -289,7 +290,7 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def get_related_models(self, key: str) -> list[str]:
-        """The keys of the models that somebody has linked with a model.
+        """Return the keys of the models that are linked to a model.
 
         Endpoint: GET /api/v1/model_relationships/i/{model_key}
         """
@@ -297,7 +298,7 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def get_all_related_models(self, keys: str | Sequence[str]) -> list[str]:
-        """The keys of the models that are linked with any of these.
+        """Return the keys of the models that are linked to any of these models.
 
         Endpoint: POST /api/v1/model_relationships/batch
         """
@@ -305,22 +306,22 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def link_models(self, key: str, other_key: str) -> None:
-        """Link two models: a LoRA with the model it goes with, say.
+        """Link two models, for example a LoRA and the main model that it belongs to.
 
         Endpoint: POST /api/v1/model_relationships/ (administrators only)
 
         Raises:
-            NotFoundError: there is no model of one of the keys.
-            RejectedError: they are the same.
+            NotFoundError: one of the models does not exist.
+            RejectedError: both keys are the same.
         """
-        # The server answers 500 for a key that is not there.
+        # The server responds with status 500 for an unknown key.
         for one in (key, other_key):
             await self._http.send(models.get_model(one))
         await self._http.send(models.link_models(key, other_key))
 
     @on_engine
     async def unlink_models(self, key: str, other_key: str) -> None:
-        """Undo `link_models`; of models that are not linked, nothing is changed.
+        """Undo `link_models`. Does nothing if the models are not linked.
 
         Endpoint: DELETE /api/v1/model_relationships/ (administrators only)
         """
@@ -330,7 +331,7 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def get_stats(self) -> ModelCacheStats | None:
-        """The cache of loaded models; None until one was loaded.
+        """Return statistics of the cache of loaded models; None before the first model was loaded.
 
         Endpoint: GET /api/v2/models/stats (administrators only)
         """
@@ -338,7 +339,7 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def empty_model_cache(self) -> bool:
-        """Let go of all loaded models that no node uses; True.
+        """Unload all models that are not in use by a node. Returns True.
 
         Endpoint: POST /api/v2/models/empty_model_cache (administrators only)
         """
@@ -347,7 +348,7 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def list_orphaned_models(self) -> list[OrphanedModel]:
-        """The folders below the server's models that no installed model owns.
+        """Return the folders in the server's models folder that do not belong to an installed model.
 
         Endpoint: GET /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
         """
@@ -355,11 +356,11 @@ class AsyncModels(AsyncModelInstalls):
 
     @on_engine
     async def delete_orphaned_models(self, paths: str | Sequence[str]) -> DeletedOrphans:
-        """Delete such folders, with their files.
+        """Delete folders that do not belong to an installed model.
 
         Endpoint: DELETE /api/v2/models/sync/orphaned (administrators only, InvokeAI 6.11 or later)
 
         Args:
-            paths: as `list_orphaned_models` names them.
+            paths: the folders, as in `list_orphaned_models`.
         """
         return await self._http.send(models.delete_orphaned_models(several(paths)))

@@ -1,1 +1,1 @@
-"""The queues: items, order and positions."""
+"""Queues: their items, and the order and positions of these."""

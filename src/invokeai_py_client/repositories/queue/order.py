@@ -1,4 +1,4 @@
-"""In which order a queue's pending items will run, and when: pure."""
+"""The order in which a queue's pending items will run, and estimates of when. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ _RECENT = 20
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition(ReadsAsMapping):
-    """Where an item is in its queue.
+    """The position of an item in its queue.
 
-    `position` is 1 for the item that is begun next, 0 for one that runs, None for one that has ended. `ahead_count`
-    counts the pending items before it, and `estimated_time` is in how many seconds it will begin, judged by the median
-    of how long like items took lately: those of the same batch, else those of the same kind of work, as far as this
-    client has sent it, else any. It is None where nothing is known of that, while the processor is paused, while an
-    item runs that has run longer than anything like it took, and for an item that has ended.
+    Attributes:
+        item_id: the id of the item.
+        status: the status of the item.
+        position: 1 for the next item to start, 0 for a running item, None for one that has ended.
+        ahead_count: the number of pending items that will start before it.
+        estimated_time: the estimated seconds until it starts. The estimate uses the median duration of recent items:
+            those of the same batch, otherwise those with the same kind of work that this client submitted, otherwise
+            any. None if there are no such items, if the processor is paused, if the running item takes longer than any
+            similar item did, and for an item that has ended.
     """
 
     item_id: int
@@ -38,7 +42,7 @@ class QueuePosition(ReadsAsMapping):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a pending item's turn depends on."""
+    """The properties of a pending item that determine the order."""
 
     item_id: int
     batch_id: str
@@ -47,19 +51,20 @@ class Waiting:
 
 
 def first_come(waiting: Iterable[Waiting]) -> list[Waiting]:
-    """Pending items as a server begins them that does not tell users apart: by priority, then by id."""
+    """Sort pending items in the order of a server without users: by priority, then by id."""
     return sorted(waiting, key=lambda item: (-item.priority, item.item_id))
 
 
 def in_turns(waiting: Iterable[Waiting], last_served: Sequence[str]) -> list[Waiting]:
-    """Pending items as a server begins them whose users take turns: each user's by priority, then by id.
+    """Sort pending items in the order of a server whose users take turns. Each user's items run by priority, then id.
 
     Args:
         waiting: the items.
-        last_served: the users who had items begun, the longest ago first. Who is not among them comes before.
+        last_served: the users whose items have run, starting with the one who was served longest ago. Users who are
+            not in the list are served before these.
 
     Returns:
-        The items in order. Several users whom the server does not tell apart count as one.
+        The items in order. Users whose ids the server does not reveal count as one user.
     """
     of_user: defaultdict[str, list[Waiting]] = defaultdict(list)
     for item in first_come(waiting):
@@ -78,11 +83,11 @@ def in_turns(waiting: Iterable[Waiting], last_served: Sequence[str]) -> list[Wai
 
 
 class Durations:
-    """How many seconds items took lately.
+    """Durations of recent items, in seconds.
 
     Args:
-        ended: items that have ended, the newest first.
-        kind_of: of what kind the work of a batch is; None where that is not known.
+        ended: items that have ended, newest first.
+        kind_of: returns the kind of work of a batch; None if it is unknown.
     """
 
     def __init__(self, ended: Iterable[QueueItemSummary], kind_of: Callable[[str], Hashable | None]) -> None:
@@ -100,34 +105,34 @@ class Durations:
                     self._of_kind[kind].append(seconds)
 
     def of(self, batch_id: str) -> float | None:
-        """What one more item of a batch is expected to take; None where nothing is known."""
+        """Return the expected duration of an item of a batch; None if it is unknown."""
         like = self._like(batch_id)
         return statistics.median(like) if like else None
 
     def left(self, batch_id: str, so_far: float) -> float | None:
-        """What an item of a batch still takes that has run for so long; None where that is not known.
+        """Return the expected remaining time of an item that has run for `so_far` seconds; None if it is unknown.
 
-        That is so, too, where it has run longer than anything like it took: it is not like it.
+        It is also unknown if the item has run longer than any similar item.
         """
         like = self._like(batch_id)
         return max(0.0, statistics.median(like) - so_far) if like and so_far <= max(like) else None
 
     def _like(self, batch_id: str) -> list[float]:
-        """What took most like a batch: its own items, else those of its kind, else any."""
+        """Return the durations of similar items: of the batch, otherwise of its kind of work, otherwise of all."""
         known = self._of_batch.get(batch_id) or self._of_kind.get(self._kind_of(batch_id)) or self._all
         return known[:_RECENT]
 
 
 def seconds_until(ahead: Iterable[str], running: Iterable[tuple[str, float]], durations: Durations) -> float | None:
-    """In how many seconds an item will begin.
+    """Estimate the seconds until an item starts.
 
     Args:
-        ahead: the batches of the pending items before it.
-        running: the batches of the items that run, with the seconds since they have begun.
-        durations: how long items take.
+        ahead: the batch ids of the pending items before it.
+        running: the batch ids of the running items, with the seconds since they started.
+        durations: the durations of recent items.
 
     Returns:
-        The seconds; None where it is not known how long an item takes.
+        The seconds; None if the duration of one of the items is unknown.
     """
     total = 0.0
     for seconds in (
@@ -141,7 +146,7 @@ def seconds_until(ahead: Iterable[str], running: Iterable[tuple[str, float]], du
 
 
 def last_served(items: Iterable[QueueItemSummary]) -> list[str]:
-    """The users who had items begun, the one who was served longest ago first."""
+    """Return the users whose items have started, beginning with the one who was served longest ago."""
     latest: dict[str, str] = {}
     for item in items:
         if item.started_at is not None:
@@ -150,10 +155,10 @@ def last_served(items: Iterable[QueueItemSummary]) -> list[str]:
 
 
 def consecutive(items: Iterable[tuple[int, str]]) -> list[list[int]]:
-    """Runs of items with consecutive ids that are of one batch: most likely they were enqueued together.
+    """Group items of one batch with consecutive ids, which were most likely enqueued together.
 
     Args:
-        items: the ids of items, and of their batches.
+        items: (item id, batch id) pairs.
     """
     runs: list[list[int]] = []
     last: tuple[int, str] | None = None
@@ -167,7 +172,7 @@ def consecutive(items: Iterable[tuple[int, str]]) -> list[list[int]]:
 
 
 def seconds_between(began: str | None, ended: str | datetime | None) -> float | None:
-    """The seconds from one of the server's times to another, or to a time in UTC without a zone."""
+    """Return the seconds between two timestamps of the server. `ended` may also be a naive datetime in UTC."""
     if began is None or ended is None:
         return None
     end = datetime.fromisoformat(ended) if isinstance(ended, str) else ended

@@ -1,4 +1,4 @@
-"""Where an item is in its queue: asks the server for what `queue_order` works it out from."""
+"""Finds the position of an item in its queue: fetches the items from which `order.py` computes it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from invokeai_py_client.wire.calls import app, queue
 from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
 
 ENDED_ITEMS = 100
-"""So many of those that ended last tell how long items take."""
+"""The number of recently ended items whose durations are used for estimates."""
 
 _LOOKED_BACK = 10_000
-"""So many more items are looked through for when each waiting user was served last."""
+"""The maximum number of older items that are read to find when each waiting user was served last."""
 
 RUNNING = ("in_progress", "waiting")
 
 
 class Positions:
-    """The positions of one queue's items. All coroutines run on the engine.
+    """Finds positions in one queue. All coroutines run on the engine.
 
     Args:
-        http: how to ask.
+        http: sends the requests.
         queue_id: the queue.
-        workloads: knows of what kind the work is that this client has sent.
+        workloads: knows the kind of work of the batches that this client has sent.
     """
 
     def __init__(self, http: HttpTransport, queue_id: str, workloads: Workloads) -> None:
@@ -49,10 +49,10 @@ class Positions:
         self._priorities: dict[int, int] = {}
 
     async def of(self, item_id: int) -> QueuePosition:
-        """The position of an item.
+        """Return the position of an item.
 
         Raises:
-            NotFoundError: the queue has no such item (any more).
+            NotFoundError: the queue does not have the item, or no longer.
         """
         item = await self._http.send(queue.get_queue_item(self._queue_id, item_id))
         if item.status != "pending":
@@ -82,13 +82,13 @@ class Positions:
         try:
             return (await self._http.send(app.get_config())).config.get("session_queue_mode") != "FIFO"
         except ForbiddenError:
-            # What is so unless somebody has set it otherwise.
+            # Only administrators can read the setting; this is the default.
             return True
 
     async def _until_served(
         self, items: Sequence[QueueItemSummary], users: Collection[str]
     ) -> Sequence[QueueItemSummary]:
-        """The newest items, and older ones until each of these users was seen to be served, within bounds."""
+        """Return the newest items, and at most `_LOOKED_BACK` older ones, until each user has a started item."""
         if not items or {*users} <= {i.user_id for i in items if i.started_at}:
             return items
         oldest = min(item.item_id for item in items)
@@ -101,10 +101,11 @@ class Positions:
         return found
 
     async def _learn_priorities(self, pending: Sequence[QueueItemSummary]) -> None:
-        """Learn the priorities of pending items, which only whole items tell.
+        """Find the priorities of pending items, which only complete records have.
 
-        Items that were enqueued together have one priority. So the first and the last of those with consecutive ids
-        and one batch are asked for, and all of them only where these differ: a batch that was sent in parts, or twice.
+        Items that were enqueued together have the same priority. So of the items of a batch with consecutive ids, only
+        the first and the last are fetched. If these differ, because a batch was sent in parts or twice, all are
+        fetched.
         """
         known = {i.item_id: self._priorities[i.item_id] for i in pending if i.item_id in self._priorities}
         runs = consecutive((i.item_id, i.batch_id) for i in pending if i.item_id not in known)
@@ -118,20 +119,20 @@ class Positions:
 
     async def _priorities_of(self, item_ids: Collection[int]) -> dict[int, int]:
         records = await records_of(self._http, self._queue_id, sorted(item_ids))
-        # What is gone meanwhile stands for nothing.
+        # Items that are gone by now do not matter.
         return dict.fromkeys(item_ids, 0) | {item.item_id: item.priority for item in records}
 
 
 async def recent_items(
     http: HttpTransport, queue_id: str, counts: QueueCounts, *, ended: int
 ) -> list[QueueItemSummary]:
-    """The newest items, until all that have not ended were among them, and so many that have.
+    """Return the newest items: as many as needed to include all that have not ended, and `ended` that have.
 
     Args:
-        http: how to ask.
+        http: sends the requests.
         queue_id: the queue.
-        counts: of the queue.
-        ended: how many that have ended are wanted.
+        counts: the queue's numbers of items.
+        ended: the number of ended items to include.
     """
     live = counts.pending + counts.in_progress + counts.waiting
     item_ids = await all_ids(http, queue_id)

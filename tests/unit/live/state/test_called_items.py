@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.live import item_event
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.wire.events import Event, ItemEvent, decode
+from invokeai_py_client.wire.events import Event, ItemEvent, ProgressReport
 from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 CALLER: dict[str, Any] = {
@@ -21,8 +22,8 @@ CALLEE: dict[str, Any] = {
 }
 
 
-def status(item_id: int, name: str, sequence: int, **more: Any) -> ItemEvent:
-    event = decode(
+def status(item_id: int, name: str, sequence: int, **more: Any) -> ItemEvent | ProgressReport:
+    return item_event(
         "queue_item_status_changed",
         {
             "queue_id": "default",
@@ -34,12 +35,10 @@ def status(item_id: int, name: str, sequence: int, **more: Any) -> ItemEvent:
             **more,
         },
     )
-    assert isinstance(event, ItemEvent)
-    return event
 
 
-def node(name: str, item_id: int, node_id: str, kind: str = "add", **more: Any) -> ItemEvent:
-    event = decode(
+def node(name: str, item_id: int, node_id: str, kind: str = "add", **more: Any) -> ItemEvent | ProgressReport:
+    return item_event(
         name,
         {
             "queue_id": "default",
@@ -51,11 +50,9 @@ def node(name: str, item_id: int, node_id: str, kind: str = "add", **more: Any) 
             **more,
         },
     )
-    assert isinstance(event, ItemEvent)
-    return event
 
 
-def done(item_id: int, node_id: str, kind: str = "add") -> ItemEvent:
+def done(item_id: int, node_id: str, kind: str = "add") -> ItemEvent | ProgressReport:
     return node("invocation_complete", item_id, node_id, kind, result={"type": "out", "value": item_id})
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from tests.support.live import item_event, node_payload
 
 from invokeai_py_client.live.state.event_history import MOST_PROGRESS, EventHistory
-from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete
+from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete, ProgressReport
 
 
-def progress(n: int, node: str = "a") -> GeneratorProgress:
-    raw = {"image": {"dataURL": "data:image/png;base64,aGk=", "width": 8, "height": 8}}
-    return GeneratorProgress(
-        item_id=1, batch_id="b", node_id=node, invocation_id=node, node={}, step=n, total_steps=9, raw=raw
-    )
+def progress(n: int, node: str = "a", item_id: int = 1) -> GeneratorProgress:
+    picture = {"dataURL": "data:image/png;base64,aGk=", "width": 8, "height": 8}
+    report = item_event("invocation_progress", node_payload(item_id, node_id=node, image=picture))
+    assert isinstance(report, ProgressReport)
+    return report.event_of_run(0.0, n, 9)
 
 
 def test_only_the_latest_picture_of_each_node_is_kept() -> None:
@@ -54,13 +54,13 @@ def test_a_node_may_go_on_after_its_progress_was_dropped() -> None:
     assert history.dropped == 1
     history.add([progress(2)])
     last = [*history][-1]
-    assert (last["invocation_id"], last["step"]) == ("a", 2)
+    assert (last["invocation_id"], last["step"]) == ("a-1", 2)
     assert history.dropped == 2
 
 
 def test_pictures_of_the_same_node_of_different_items_are_kept() -> None:
     history = EventHistory()
-    history.add([replace(progress(1), item_id=item_id) for item_id in (1, 2)])
+    history.add([progress(1, item_id=item_id) for item_id in (1, 2)])
     assert all(event["raw"]["image"] is not None for event in history)
 
 

@@ -146,7 +146,7 @@ def test_an_item_is_as_far_as_the_time_that_it_has_taken() -> None:
         look(0)
         for step in range(11):
             clock.now += 2 if step == 0 else 0.5
-            item.node_progressed("denoise", STEPS, step / 10)
+            item.node_progressed("denoise", "denoise-1", step / 10)
             look(0)
         item.node_done("denoise", STEPS, {})
         item.node_started("l2i", PLAIN)
@@ -173,7 +173,7 @@ def test_a_node_whose_start_was_missed_teaches_nothing() -> None:
     durations = NodeDurations(Clock())
     before = durations.expected(PLAIN)
     item = Workload(GraphShape({"nodes": {"l2i": PLAIN}, "edges": []}), durations)
-    item.node_progressed("l2i", PLAIN, 0.5)
+    item.node_progressed("l2i", "l2i-1", 0.5)
     assert item.share == 0.5
     item.node_done("l2i", PLAIN, {})
     assert item.share == 1
@@ -186,7 +186,7 @@ def test_one_report_at_the_end_tells_no_setup() -> None:
     item = Workload(GraphShape({"nodes": {"denoise": STEPS}, "edges": []}), durations)
     item.node_started("denoise", STEPS)
     clock.now = 10
-    item.node_progressed("denoise", STEPS, 1.0)
+    item.node_progressed("denoise", "denoise-1", 1.0)
     item.node_done("denoise", STEPS, {})
     assert durations.expected(STEPS) == Duration(setup=0.0, work=10.0)
 
@@ -210,7 +210,7 @@ def test_the_time_before_the_first_report_is_split_into_setup_and_steps() -> Non
     item = Workload(GraphShape({"nodes": {"denoise": STEPS}, "edges": []}), durations)
     item.node_started("denoise", STEPS)
     clock.now = 3
-    item.node_progressed("denoise", STEPS, 0.2)
+    item.node_progressed("denoise", "denoise-1", 0.2)
     clock.now = 7
     item.node_done("denoise", STEPS, {})
     # Four fifths took 4 s, so one fifth took one of the first three.
@@ -224,7 +224,7 @@ def test_a_graph_with_a_loop_which_the_server_would_refuse_is_read_to_its_end() 
 
 def test_progress_of_a_node_that_is_not_in_the_graph_counts_for_nothing() -> None:
     workload = work(graph({"a": "add"}, []))
-    workload.node_progressed("other", {"id": "1", "type": "add"}, 0.5)
+    workload.node_progressed("other", "1", 0.5)
     assert workload.share == 0
     workload.node_done("other", {"id": "1", "type": "add"}, {})
     assert workload.share == 0

@@ -10,18 +10,16 @@ import pytest
 from tests.support.live import GRAPH, RESULT, calls_made, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client.live.state.run_state import GONE, RunState
-from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, decode
+from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, ProgressReport
 from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
 
-def status(name: str, sequence: int | None = None, item_id: int = 1, **more: Any) -> ItemEvent:
+def status(name: str, sequence: int | None = None, item_id: int = 1, **more: Any) -> ItemEvent | ProgressReport:
     payload = {"queue_id": "default", "item_id": item_id, "batch_id": "b", "session_id": "s", "status": name, **more}
-    event = decode("queue_item_status_changed", {**payload, "status_sequence": sequence})
-    assert isinstance(event, ItemEvent)
-    return event
+    return item_event("queue_item_status_changed", {**payload, "status_sequence": sequence})
 
 
-def node(name: str, node_id: str, item_id: int = 1, **more: Any) -> ItemEvent:
+def node(name: str, node_id: str, item_id: int = 1, **more: Any) -> ItemEvent | ProgressReport:
     payload = {
         "queue_id": "default",
         "item_id": item_id,
@@ -31,9 +29,7 @@ def node(name: str, node_id: str, item_id: int = 1, **more: Any) -> ItemEvent:
         "invocation": {"id": f"{node_id}-1", "type": "add", "steps": 4},
         **more,
     }
-    event = decode(name, payload)
-    assert isinstance(event, ItemEvent)
-    return event
+    return item_event(name, payload)
 
 
 def record(name: str, item_id: int = 1, **session: Any) -> QueueItemRecord:

@@ -46,7 +46,7 @@ async def test_many_are_changed_in_requests_of_the_size_that_the_server_takes() 
     assert server.sizes == [1000, 1000, 500]
 
 
-@pytest.mark.parametrize(("works", "notes"), [(0, []), (2, ["Earlier requests have changed 2000 of the 2500 images."])])
+@pytest.mark.parametrize(("works", "notes"), [(0, []), (2, ["Earlier requests changed 2000 of the 2500 images."])])
 async def test_a_failure_tells_what_earlier_requests_have_changed(works: int, notes: list[str]) -> None:
     with pytest.raises(ServerError) as caught:
         await delete(Server(works))
