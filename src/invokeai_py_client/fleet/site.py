@@ -21,11 +21,9 @@ from invokeai_py_client.batch.rows import GroupBodies
 from invokeai_py_client.batch.sender import enqueue
 from invokeai_py_client.errors import (
     ClientClosedError,
-    ForbiddenError,
     InvokeAIError,
     NotFoundError,
     ProcessorStoppedError,
-    RejectedError,
     RequestTimeout,
 )
 from invokeai_py_client.fleet.calls import (
@@ -48,6 +46,7 @@ from invokeai_py_client.fleet.calls import (
     Settled,
     Unprepared,
 )
+from invokeai_py_client.fleet.devices import devices_in_use
 from invokeai_py_client.fleet.health import Health
 from invokeai_py_client.fleet.status import AskStatus, ServerReader
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -160,19 +159,8 @@ class Site:
             if problems:
                 unable[number] = "; ".join(problems)
         self._plans[call.batch_id] = _Plan(call, plan)
-        devices = await self._devices()
-        return Ready(self._slots or max(1, len(devices)), unable, devices[0] if devices else "")
-
-    async def _devices(self) -> Sequence[str]:
-        """Return the names of what the server computes on, one for each item that it runs at the same time."""
-        try:
-            options = (await self.client.request("GET", "/api/v1/app/generation_device_options")).json()
-            names = {one["device"]: str(one["name"]) for one in options}
-            chosen = (await self.client.app.get_config()).config.get("generation_devices")
-        except (NotFoundError, RejectedError, ForbiddenError):
-            # Servers before 6.14 run one item at a time; only administrators may see what is chosen.
-            return ()
-        return [names.get(one, "") for one in chosen] if isinstance(chosen, list) else [*names.values()]
+        devices = await devices_in_use(self.http)
+        return Ready(self._slots or max(1, len(devices)), unable, next(iter(devices.values()), ""))
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
         """Return what makes the submissions of the graph of a row."""
