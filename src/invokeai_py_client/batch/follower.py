@@ -63,7 +63,7 @@ class LiveChunk:
         if run is None:
             return 0.0
         snapshot = run.state.snapshot
-        count = len(snapshot.item_ids)
+        count = len(snapshot.facts.item_ids)
         return max(0.0, count * snapshot.progress_percentage / 100 - (count - len(self.rows)))
 
 

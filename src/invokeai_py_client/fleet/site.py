@@ -270,9 +270,8 @@ class Site:
             row = self._rows.get(item_batch)
             if row is None or row.run is None:
                 status = await self.http.send(queue.get_batch_status(plan.call.queue_id, item_batch))
-                ended = status.completed + status.failed + status.canceled
-                state = "unknown" if not status.total else "ended" if ended >= status.total else "pending"
-                rows[item_batch] = Looks(state, 0.0)
+                is_there = status.pending or status.in_progress
+                rows[item_batch] = Looks("pending" if is_there else "unknown", 0.0)
             else:
                 item = row.run.state.view()
                 rows[item_batch] = Looks(item.status, item.progress_percentage)

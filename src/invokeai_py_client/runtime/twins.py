@@ -95,8 +95,8 @@ def aio_of(value: Blocking[A] | None) -> A | None:
         return None
     if not isinstance(value, Blocking):
         raise TypeError(
-            f"This takes what another method has returned, such as a run or a plan, not {value!r}. Pass everything "
-            "else by name, such as timeout=60."
+            f"This takes an object that another method has returned, such as a run of submit_sync() or a plan, not "
+            f"{value!r}. Pass everything else by name, such as timeout=60 or poll_interval=0.5."
         )
     return value.aio
 

@@ -6,17 +6,16 @@ called `generator_progress`, a finished item is told once more as `session_compl
 `reconnected`. The payloads are described in the server's `events_common.py`.
 
 Most messages report the progress of a node, and hardly any of these is ever looked at. `read_event` makes a
-`ProgressReport` of such a message: what the state of a run needs, and the message's text. A `GeneratorProgress` that is
-made of a report reads the text when an attribute is first asked for that the report does not have. So a run that keeps
-a thousand of them keeps texts, which take a fifth of the memory of what is in them and cost the garbage collector
-nothing.
+`ProgressReport` of such a message: what the state of a run needs, and the text. A `GeneratorProgress` that is made of
+it reads the text when an attribute is asked for that is not known yet. So the history of a run has texts, which take a
+fifth of the memory of what is in them, and cost the garbage collector nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from invokeai_py_client.mapping import ReadsAsMapping
@@ -103,15 +102,22 @@ class InvocationStarted(InvocationEvent):
     type: ClassVar[str] = "invocation_started"
 
 
+class ItemProgress(NamedTuple):
+    """The progress of an item after a report: what `GeneratorProgress` tells, as counted by the state of a run."""
+
+    overall_percentage: float
+    step: int
+    total_steps: int
+
+
 class ProgressReport(NamedTuple):
-    """A message about the progress of a node, and the attributes of its `GeneratorProgress` that were read of it.
+    """A message about the progress of a node, and what was read of it, under the names of `GeneratorProgress`.
 
     `text` is the message without its picture, and `image` the picture, which is by far the largest part of a message.
     """
 
     item_id: int
     batch_id: str
-    queue_id: str
     session_id: str | None
     node_id: str
     invocation_id: str
@@ -119,55 +125,68 @@ class ProgressReport(NamedTuple):
     text: str
     image: Any
 
-    def payload(self) -> dict[str, Any]:
-        """Read the whole message."""
-        payload: dict[str, Any] = json.loads(self.text[self.text.index("[") :])[1]
-        if "image" in payload:
-            payload["image"] = self.image
-        return payload
+    def node(self) -> Mapping[str, Any]:
+        """Read which node it is."""
+        node: Mapping[str, Any] = _payload_in(self.text)["invocation"]
+        return node
 
-    def event(self) -> GeneratorProgress:
-        """Return the event, as somebody sees it who follows no run."""
-        event = object.__new__(GeneratorProgress)
-        _set(event, "_report", self)
-        return event
+    def event(self, progress: ItemProgress | None = None) -> GeneratorProgress:
+        """Return the event with the progress of the item; without it, as those see it who follow no run."""
+        return unread_progress(self.text, self.image, progress, self)
 
-    def event_of_run(self, overall_percentage: float, step: int, total_steps: int) -> GeneratorProgress:
-        """Return the event with the progress of the run's item, and the steps as counted for the run."""
-        event = object.__new__(GeneratorProgress)
-        _set(event, "_report", self)
-        _set(event, "overall_percentage", overall_percentage)
-        _set(event, "step", step)
-        _set(event, "total_steps", total_steps)
-        return event
+
+def unread_progress(
+    text: str, image: Any, progress: ItemProgress | None, report: ProgressReport | None = None
+) -> GeneratorProgress:
+    """Return an event that is read on demand.
+
+    Args:
+        text: the message without its picture.
+        image: the picture.
+        progress: the progress of the item, if a run is followed.
+        report: what was read of the message already.
+    """
+    event = object.__new__(GeneratorProgress)
+    _set(event, "_text", text)
+    _set(event, "_image", image)
+    _set(event, "_known", report)
+    if progress is not None:
+        for name, value in zip(ItemProgress._fields, progress, strict=True):
+            _set(event, name, value)
+    return event
+
+
+def _payload_in(text: str) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(text[text.index("[") :])[1]
+    return payload
 
 
 _set = object.__setattr__
 
 
 class _ReadOnDemand(InvocationEvent):
-    """The base of an event that is made of a report: its other attributes are read when one is asked for."""
+    """The base of an event whose attributes are read when one is asked for."""
 
-    __slots__ = ("_report",)
-    _report: ProgressReport
+    __slots__ = ("_image", "_known", "_text")
+    _image: Any
+    _known: ProgressReport | None
+    _text: str
 
     if not TYPE_CHECKING:  # for a type checker, all attributes are there
 
         def __getattr__(self, name: str) -> Any:
             if name not in self.__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            report = self._report
-            if name in ProgressReport._fields:
-                return getattr(report, name)
-            whole = _progress(report.payload())
+            if self._known is not None and name in ProgressReport._fields:
+                return getattr(self._known, name)
+            payload = _payload_in(self._text)
+            if "image" in payload:
+                payload["image"] = self._image
+            whole = _progress(payload)
             for one in fields(whole):
-                if one.name not in _COUNTED or one.name == name:
+                if one.name not in ItemProgress._fields or one.name == name:
                     _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
-
-
-_COUNTED = frozenset({"overall_percentage", "step", "total_steps"})
-"""What a run counts better than a message tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -188,24 +207,11 @@ class GeneratorProgress(_ReadOnDemand):
     @property
     def preview(self) -> Preview | None:
         """The picture that the node shows of its work, decoded now; None where it shows none."""
-        return read_preview(self._image)
-
-    @property
-    def has_preview(self) -> bool:
-        """Whether the message has a picture. Unlike `preview`, this does not decode it."""
-        return self._image is not None
-
-    def without_preview(self) -> GeneratorProgress:
-        """Return the event without its picture."""
-        report: ProgressReport | None = getattr(self, "_report", None)
-        if report is None:
-            return replace(self, raw={**self.raw, "image": None})
-        return report._replace(image=None).event_of_run(self.overall_percentage, self.step, self.total_steps)
-
-    @property
-    def _image(self) -> Any:
-        report: ProgressReport | None = getattr(self, "_report", None)
-        return self.raw.get("image") if report is None else report.image
+        try:
+            image = self._image
+        except AttributeError:
+            image = self.raw.get("image")
+        return read_preview(image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -348,7 +354,6 @@ def _report(payload: Any, text: str) -> ProgressReport:
     return ProgressReport(
         int(payload["item_id"]),
         str(payload["batch_id"]),
-        payload.get("queue_id", "default"),
         payload.get("session_id"),
         str(payload["invocation_source_id"]),
         str(payload["invocation"]["id"]),
