@@ -159,8 +159,8 @@ class Site:
             if problems:
                 unable[number] = "; ".join(problems)
         self._plans[call.batch_id] = _Plan(call, plan)
-        devices = await devices_in_use(self.http)
-        return Ready(self._slots or max(1, len(devices)), unable, next(iter(devices.values()), ""))
+        devices = [*(await devices_in_use(self.http)).values()]
+        return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
         """Return what makes the submissions of the graph of a row."""

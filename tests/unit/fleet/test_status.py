@@ -222,10 +222,13 @@ async def test_a_time_limit_must_be_a_time() -> None:
 async def test_workers_of_a_dask_cluster_tell_of_their_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import Scheduler, Worker
 
-    async with serving(QueueOf().answer) as url, Scheduler(port=0, dashboard=False) as scheduler:
+    async with (
+        serving(QueueOf().answer) as url,
+        Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0") as scheduler,
+    ):
         monkeypatch.setenv("INVOKEAI_URL", url)
         async with (
-            Worker(scheduler.address, nthreads=4, dashboard=False, memory_limit=0),
+            Worker(scheduler.address, nthreads=4, dashboard_address="127.0.0.1:0", memory_limit=0),
             Fleet.connect(scheduler.address) as fleet,
         ):
             (status,) = await fleet.aio.status()
