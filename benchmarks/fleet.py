@@ -1,4 +1,6 @@
-"""What a fleet costs: `python -m benchmarks.fleet`. Each point is measured in a process of its own.
+"""What a fleet costs.
+
+Each point is measured in a process of its own: `python -m benchmarks.fleet PROGRAM SERVERS ROWS`.
 
 - `driver`: the driver on simulated servers, in virtual time, without requests. The simulation's own cost is included.
 - `dask`: calls that do nothing, through the Dask cluster in this process.
@@ -25,6 +27,7 @@ from typing import Any
 from tests.documents import node
 from tests.support.fleet_simulation import Simulation
 
+from benchmarks.figures import Figure, figure
 from invokeai_py_client import Fleet, WorkflowDefinition
 from invokeai_py_client.fleet.calls import Answer, Forget
 from invokeai_py_client.fleet.dask_cluster import DaskCluster
@@ -185,18 +188,21 @@ PROGRAMS: dict[str, tuple[Callable[[int, int], dict[str, float]], tuple[tuple[in
 }
 
 
-def main(*arguments: str) -> None:
-    """Measure one point, the points of some programs, or all."""
-    if len(arguments) == 3 and arguments[1].isdigit():
-        print(json.dumps(PROGRAMS[arguments[0]][0](int(arguments[1]), int(arguments[2]))))
-        return
-    for name in arguments or PROGRAMS:
-        for servers, rows in PROGRAMS[name][1]:
+UNITS = {"ms_a_row": "ms", "scheduler_ms_a_row": "ms", "peak_mb": "MiB", "rows_a_second": "/s", "virtual_hours": "h"}
+
+
+def fleet() -> Iterator[Figure]:
+    """Measure all points."""
+    for name, (_, points) in PROGRAMS.items():
+        for servers, rows in points:
             command = [sys.executable, "-m", "benchmarks.fleet", name, str(servers), str(rows)]
             run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-            figures = ", ".join(f"{what} {value:,}" for what, value in json.loads(run.stdout).items())
-            print(f"{name:9} {servers:5,} servers {rows:8,} rows   {figures}", flush=True)
+            for what, value in json.loads(run.stdout).items():
+                yield figure(
+                    f"fleet, {name}, {servers:,} servers: {what.replace('_', ' ')}", UNITS[what], [value], at=rows
+                )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    program, servers, rows = sys.argv[1:]
+    print(json.dumps(PROGRAMS[program][0](int(servers), int(rows))))
