@@ -138,7 +138,7 @@ def starts() -> Iterator[Figure]:
 
         def start(contestant: Contestant) -> float:
             script = ROOT / "benchmarks" / "peers" / "start" / f"{contestant.script}.py"
-            command = [contestant.python, script, url, given["workflow"], given["graph"]]
+            command: list[str | Path] = [contestant.python, script, url, given["workflow"], given["graph"]]
             began = time.perf_counter()
             subprocess.run(command, check=True, timeout=TIMEOUT)
             assert server.enqueued_at is not None
