@@ -23,14 +23,15 @@ $(VENV)/.synced: $(UV) pyproject.toml uv.lock
 demo: $(VENV)/.synced  ## Run a web UI workflow on a real InvokeAI server, and leave pictures in ./out
 	$(RUN) -m invokeai_py_client.cli.demo
 
+# Without compiled modules, each of the programs that the tests start would compile all that it imports.
+test unit: export PYTHONDONTWRITEBYTECODE =
+
 test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in shells, which are installed if that is possible
 	@$(RUN) -m tests.programs
 	$(RUN) -m pytest
 
-# Each worker would compile all tests each time if Python were told to keep nothing.
-unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
-	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py
+	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py
 
 generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of an awaited one
 	$(RUN) scripts/generate_blocking.py
@@ -65,8 +66,9 @@ mutants: $(VENV)/.synced  ## Print how many sampled mutants the unit and propert
 	$(UV) sync --quiet --locked --inexact --all-extras --group mutants
 	$(RUN) scripts/mutants.py
 
-bench: $(VENV)/.synced  ## Print the benchmarks
-	$(RUN) -m benchmarks
+bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes ten minutes; PARTS="startup events": only these)
+	$(UV) sync --quiet --locked --inexact --all-extras --group bench
+	$(RUN) -m benchmarks $(PARTS)
 
 clean:  ## Forget what the other commands made here (the servers in the cache stay)
 	rm -rf $(VENV) out dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 from tests.support.batches import Plan, client_of
 
-from benchmarks.show import show
+from benchmarks.figures import Figure, figure
+from benchmarks.timing import interleaved
 from invokeai_py_client import InvokeAIClient
 
 ROWS = 10_000
-PAIRS = 9
+ROUNDS = 9
 
 
 async def _body(plan: Plan) -> dict[str, Any]:
@@ -71,15 +71,14 @@ def _ours(url: str, client: InvokeAIClient) -> float:
         return _seconds_until_stored(url, client, lambda: runs.begin(plan, window=ROWS))
 
 
-def enqueueing(url: str) -> None:
-    """Print how long 10,000 rows take until the server has the last, and how long the same bytes take bare, in turn."""
+def enqueueing(url: str) -> Iterator[Figure]:
+    """How long 10,000 rows take until the server has the last, and how long the same bytes take bare."""
     body = asyncio.run(_body(Plan(range(64, 64 + ROWS))))
     body["batch"]["batch_id"] = "bare"
     content = json.dumps(body, separators=(",", ":")).encode()
     with InvokeAIClient.from_url(url) as client:
         client.queue.pause()
-        pairs = [(_ours(url, client), _bare(url, client, content)) for _ in range(PAIRS)]
+        ours, bare = interleaved(ROUNDS, lambda: _ours(url, client), lambda: _bare(url, client, content))
         client.queue.clear()
         client.queue.resume()
-    ours, bare = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
-    show(f"enqueue {ROWS} rows", 1000 * ours, "ms", f"{ours / bare:.2f} x the same bytes by aiohttp; allowed: 1.3")
+    yield figure(f"enqueue {ROWS:,} rows", "ms", ours, bare, scale=1000, at_most_ratio=1.3)

@@ -6,8 +6,6 @@ import asyncio
 import json
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,8 +18,10 @@ import aiohttp
 from tests.conftest import SLEEP
 from tests.support.scripted_server import WORKFLOW
 
-from benchmarks.show import show
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+from benchmarks.figures import Figure, figure
+from benchmarks.scale import server
+from benchmarks.timing import interleaved
+from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.local import LocalServer
 
@@ -29,32 +29,11 @@ ROOT = Path(__file__).parents[1]
 
 RUNS = 500
 EVENTS = 100_000
-FEW, MANY = 100, 10_000
-MEASURED = 300
 
 
-@contextmanager
-def scripted_server(runs: int = RUNS) -> Iterator[str]:
-    """A server that pushes its events when so many runs have been submitted."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scripted_server", str(runs), str(EVENTS)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def throughput() -> None:
+def throughput() -> Iterator[Figure]:
     """One socket, 500 live runs: events a second, and the client's own CPU an event."""
-    with scripted_server() as url, InvokeAIClient.from_url(url) as client:
+    with server("benchmarks.scripted_server", RUNS, EVENTS) as url, InvokeAIClient.from_url(url) as client:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
         runs = [wf.submit_sync() for _ in range(RUNS)]
         while not client.stats().events:
@@ -65,41 +44,18 @@ def throughput() -> None:
         elapsed, used = time.perf_counter() - began, time.process_time() - cpu
         events = client.stats().events
         assert events >= EVENTS
-    show(f"events through one socket, {RUNS} live runs", events / elapsed, "/s", "wanted: 15,000 at least")
-    show("... the client's CPU for one of them", 1e6 * used / events, "us", "wanted: 60 at most")
-
-
-def submissions() -> None:
-    """The client's CPU for one submission, beside few and beside many live runs that are all pending."""
-    with scripted_server(runs=2 * MANY) as url, InvokeAIClient.from_url(url) as client:
-        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
-
-        async def submit(count: int) -> None:
-            for start in range(0, count, 50):
-                await asyncio.gather(*(wf.submit() for _ in range(min(50, count - start))))
-
-        def cpu_of_one() -> float:
-            cpu = time.process_time()
-            for _ in range(MEASURED):
-                wf.submit_sync()
-            return (time.process_time() - cpu) / MEASURED
-
-        asyncio.run(submit(FEW))
-        few = cpu_of_one()
-        asyncio.run(submit(MANY - FEW - MEASURED))
-        many = cpu_of_one()
-    show(f"CPU of one submission beside {FEW} live runs", 1000 * few, "ms", "")
-    show(f"... beside {MANY:,}", 1000 * many, "ms", f"{many / few:.2f} x; allowed: 2 x")
+    yield figure(f"events through one socket, {RUNS} live runs", "/s", [events / elapsed], at_least=15_000)
+    yield figure(f"CPU of one event, {RUNS} live runs", "us", [1e6 * used / events], at_most=60)
 
 
 @contextmanager
 def real_server() -> Iterator[str]:
     """A real server, on which a trivial item takes about 30 ms."""
     with tempfile.TemporaryDirectory() as folder:
-        server = LocalServer(Path(folder) / "root")
-        shutil.copytree(ROOT / "tests" / "node_pack", server.nodes_folder / "test_nodes")
-        with server:
-            yield server.url
+        local = LocalServer(Path(folder) / "root")
+        shutil.copytree(ROOT / "tests" / "node_pack", local.nodes_folder / "test_nodes")
+        with local:
+            yield local.url
 
 
 def _nothing(client: InvokeAIClient) -> WorkflowHandle:
@@ -109,7 +65,7 @@ def _nothing(client: InvokeAIClient) -> WorkflowHandle:
     return wf
 
 
-def gathered(url: str, rounds: int = 4) -> None:
+def gathered(url: str, rounds: int = 3) -> Iterator[Figure]:
     """500 runs that are submitted and awaited together, against one batch of 500 items, and bare aiohttp.
 
     The server slows down as its queue grows, so the queue is emptied before each, and the order changes.
@@ -146,26 +102,27 @@ def gathered(url: str, rounds: int = 4) -> None:
     with InvokeAIClient.from_url(url) as client:
         wf = _nothing(client)
         body = json.dumps(asyncio.run(wf.aio._build_submission())).encode()
-        ways: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            lambda: through_the_client(wf, 1, RUNS),
-            lambda: through_the_client(wf, RUNS, 1),
-            lambda: bare(body),
-        ]
-        asyncio.run(through_the_client(wf, 10, 1))
-        taken: list[list[float]] = [[] for _ in ways]
-        for round_ in range(rounds):
-            for way, times in list(zip(ways, taken, strict=True))[:: 1 if round_ % 2 == 0 else -1]:
+
+        def way(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], float]:
+            def seconds() -> float:
                 client.queue.clear()
                 began = time.perf_counter()
-                asyncio.run(way())
-                times.append(time.perf_counter() - began)
-    together, each, floor = map(statistics.mean, taken)
-    show(f"the same {RUNS} items in one batch", together, "s", "")
-    show(f"... in {RUNS} requests of bare aiohttp", floor, "s", f"{floor / together:.2f} x")
-    show(f"... in {RUNS} gathered runs", each, "s", f"{each / together:.2f} x, {each / floor:.2f} x bare; want: 1.1 x")
+                asyncio.run(work())
+                return time.perf_counter() - began
+
+            return seconds
+
+        together, each, floor = interleaved(
+            rounds,
+            way(lambda: through_the_client(wf, 1, RUNS)),
+            way(lambda: through_the_client(wf, RUNS, 1)),
+            way(lambda: bare(body)),
+        )
+    yield figure(f"{RUNS} gathered runs, against one batch of as many", "s", each, together, at_most_ratio=1.03)
+    yield figure(f"{RUNS} gathered runs, against requests of bare aiohttp", "s", each, floor, at_most_ratio=1.1)
 
 
-def latency(url: str) -> None:
+def latency(url: str) -> Iterator[Figure]:
     """From the arrival of a run's last event at the client's socket to the return of the wait."""
     arrived: dict[int, float] = {}
     received = EventListener.received
@@ -179,8 +136,11 @@ def latency(url: str) -> None:
         wf = _nothing(client)
         blocking = [_blocking(wf, arrived) for _ in range(60)]
         awaited = asyncio.run(_awaited(wf, arrived))
-    show("last event to the return of a blocking wait", 1000 * statistics.median(blocking), "ms", "wanted: 5 at most")
-    show("last event to the return of an awaited wait", 1000 * statistics.median(awaited), "ms", "wanted: 5 at most")
+        among_many = asyncio.run(_among_many(wf, arrived))
+    yield figure("last event to the return of a blocking wait", "ms", blocking, scale=1000, at_most=5)
+    yield figure("last event to the return of an awaited wait", "ms", awaited, scale=1000, at_most=5)
+    slowest = statistics.quantiles(among_many, n=100)[98]
+    yield figure(f"the same with {RUNS} live runs, 99th percentile", "ms", [slowest], scale=1000, at_most=1)
 
 
 def _blocking(wf: WorkflowHandle, arrived: dict[int, float]) -> float:
@@ -195,3 +155,12 @@ async def _awaited(wf: WorkflowHandle, arrived: dict[int, float]) -> list[float]
         end = await wf.wait_for_completion(timeout=30)
         late.append(time.perf_counter() - arrived[end.item_id])
     return late
+
+
+async def _among_many(wf: WorkflowHandle, arrived: dict[int, float]) -> list[float]:
+    async def late(run: Run) -> float:
+        end = await run.aio.wait(120)
+        return time.perf_counter() - arrived[end.item_id]
+
+    runs = await asyncio.gather(*(wf.submit() for _ in range(RUNS)))
+    return await asyncio.gather(*map(late, runs))

@@ -7,13 +7,14 @@ import json
 import tempfile
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.plans import planned
 
-from benchmarks.show import show
-from benchmarks.timing import median_seconds
+from benchmarks.figures import Figure, figure
+from benchmarks.timing import interleaved, timed
 from invokeai_py_client.batch.plan_data import PlanData
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -21,45 +22,42 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 ROWS = 100_000
 
 
-def plans() -> None:
+def plans() -> Iterator[Figure]:
     """The time and memory of plans with 100,000 rows, and of a sample of 10**12."""
     templates = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
     prompts = [f"a cat, number {number}" for number in range(ROWS // 100)]
     product = {"Positive Prompt": prompts, "Width": [*range(64, 144, 8)]}
-    _show("plan a product of 100,000 rows", templates, product, seeds=10)
+    yield from _planned("plan a product of 100,000 rows", templates, product, seeds=10)
     rows = [
         {"Positive Prompt": f"a cat, number {number}", "Width": 64 + number % 10 * 8, "seed": number}
         for number in range(ROWS)
     ]
-    _show("plan a list of 100,000 rows", templates, rows)
-    _show("plan 100,000 rows with drawn prompts", templates, product, seeds=10, dynamic_prompts="random")
+    yield from _planned("plan a list of 100,000 rows", templates, rows)
+    yield from _planned("plan 100,000 rows with drawn prompts", templates, product, seeds=10, dynamic_prompts="random")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.csv")
         lines = [f'"{row["Positive Prompt"]}",{row["Width"]},{row["seed"]}' for row in rows]
         path.write_text("\n".join(["Positive Prompt,Width,seed", *lines, ""]), encoding="utf-8")
-        _show("plan a CSV file of 100,000 rows", templates, path)
+        yield from _planned("plan a CSV file of 100,000 rows", templates, path)
     huge = {("add", name): range(10**6) for name in ("a", "b")}
-    seconds = median_seconds(lambda: _read(planned(templates, huge, sample=50)), runs=9)
-    show("plan a sample of 50 of 10**12 rows", 1000 * seconds, "ms", "allowed: 100 ms")
+    (taken,) = interleaved(9, timed(lambda: _read(planned(templates, huge, sample=50))))
+    yield figure("plan a sample of 50 of 10**12 rows", "ms", taken, scale=1000, at_most=100)
 
 
-def _show(what: str, templates: NodeTemplates, source: Any, **options: Any) -> None:
+def _planned(what: str, templates: NodeTemplates, source: Any, **options: Any) -> Iterator[Figure]:
     began = time.process_time()
     plan = planned(templates, source, **options)
     assert _read(plan) == ROWS
     seconds = time.process_time() - began
     del plan
+    yield figure(f"CPU to {what}", "s", [seconds], at_most=5)
     tracemalloc.start()
     _read(planned(templates, source, **options))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    show(what, seconds, "s", f"of CPU time; allowed: 5 s; {peak / 2**20:.0f} MiB at its peak")
+    yield figure(f"memory to {what}", "MiB", [peak / 2**20])
 
 
 def _read(plan: PlanData) -> int:
     """Go through all rows in running order, as a batch does."""
     return sum(bool(row.row_id) for group in plan.groups() for row in group)
-
-
-if __name__ == "__main__":
-    plans()

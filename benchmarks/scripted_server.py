@@ -1,22 +1,29 @@
-"""A server that pushes events as fast as a socket takes them: `python -m benchmarks.scripted_server RUNS EVENTS`.
+"""A server that pushes events as fast as a socket takes them.
 
-Its frames are written beforehand, so that what is measured at the other end is the client. It prints its address, and
-pushes when the last of RUNS items has been enqueued.
+Call it by `python -m benchmarks.scripted_server RUNS EVENTS`.
+
+Its frames are written beforehand, 100,000 at a time, so that what is measured at the other end is the client. It prints
+its address, and pushes when the last of RUNS items has been enqueued: all EVENTS, then the end of each item.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 OPENAPI = gzip.decompress((Path(__file__).parents[1] / "tests" / "data" / "openapi-6.14.2.json.gz").read_bytes())
+
+AT_ONCE = 100_000
 
 
 class ScriptedServer:
@@ -25,11 +32,22 @@ class ScriptedServer:
     def __init__(self, runs: int, events: int) -> None:
         self._runs = runs
         self._events = events
-        self._batches: list[str | None] = []
+        self._batches: list[str] = []
         self.enqueued_at: float | None = None
         """When the last batch arrived, on the clock of `time.perf_counter`."""
         self._socket: web.WebSocketResponse | None = None
         self._pushing: asyncio.Task[None] | None = None
+
+    @classmethod
+    @contextlib.contextmanager
+    def in_a_thread(cls) -> Iterator[tuple[ScriptedServer, str]]:
+        """Serve without events until the context is left; gives the server and its address."""
+        server, loop = cls(runs=0, events=0), asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        yield server, asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
     async def serve(self) -> None:
         """Print the address, and serve until the process ends."""
@@ -43,6 +61,7 @@ class ScriptedServer:
         app.router.add_get("/api/v1/app/version", self._version)
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_post("/api/v1/queue/default/enqueue_batch", self._enqueue)
+        app.router.add_get("/api/v1/queue/default/i/{item_id}", self._one)
         app.router.add_post("/api/v1/queue/default/item_summaries_by_ids", self._summaries)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -71,10 +90,19 @@ class ScriptedServer:
 
     async def _enqueue(self, request: web.Request) -> web.Response:
         self.enqueued_at = time.perf_counter()
-        self._batches.append((await request.json())["batch"].get("batch_id"))
+        batch = (await request.json())["batch"]
+        batch.setdefault("batch_id", f"b{len(self._batches)}")
+        batch["graph"].setdefault("id", "g")
+        self._batches.append(batch["batch_id"])
         if len(self._batches) == self._runs:
             self._pushing = asyncio.create_task(self._push())
-        return web.json_response({"enqueued": 1, "requested": 1, "item_ids": [len(self._batches)]})
+        item_ids = [len(self._batches)]
+        told = {"queue_id": "default", "priority": 0, "batch": batch, "item_ids": item_ids}
+        return web.json_response({"enqueued": 1, "requested": 1, **told})
+
+    async def _one(self, request: web.Request) -> web.Response:
+        place = int(request.match_info["item_id"]) - 1
+        return web.json_response(self._item(place, status="pending"))
 
     async def _summaries(self, request: web.Request) -> web.Response:
         item_ids = (await request.json())["item_ids"]
@@ -83,13 +111,17 @@ class ScriptedServer:
         )
 
     async def _push(self) -> None:
-        frames = [self._frame(n % self._runs, n // self._runs) for n in range(self._events)]
         ends = [self._end(place) for place in range(self._runs)]
-        await asyncio.sleep(0.5)
+        for start in range(0, self._events, AT_ONCE):
+            numbers = range(start, min(start + AT_ONCE, self._events))
+            frames = [self._frame(number % self._runs, number // self._runs) for number in numbers]
+            await asyncio.sleep(0.5)
+            await self._send(frames)
+        await self._send(ends)
+
+    async def _send(self, frames: list[str]) -> None:
         assert self._socket is not None
         for frame in frames:
-            await self._socket.send_str(frame)
-        for frame in ends:
             await self._socket.send_str(frame)
 
     def _item(self, place: int, **more: Any) -> dict[str, Any]:
@@ -112,7 +144,7 @@ class ScriptedServer:
             invocation=node,
             invocation_source_id="add",
             message="Denoising",
-            percentage=(step % 1000) / 1000,
+            percentage=step * self._runs / self._events,
             image=None,
         )
         return "42" + json.dumps(["invocation_progress", event])

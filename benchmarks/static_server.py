@@ -33,7 +33,11 @@ async def serve(size: int) -> None:
         await request.read()
         return web.json_response(RECORD, status=201)
 
+    async def version(_: web.Request) -> web.Response:
+        return web.json_response({"version": "6.14.2"})
+
     app = web.Application(client_max_size=2**30)
+    app.router.add_get("/api/v1/app/version", version)
     app.router.add_get("/api/v1/images/i/{name}/full", download)
     app.router.add_post("/api/v1/images/upload", upload)
     runner = web.AppRunner(app)

@@ -1,38 +1,59 @@
-"""Timing that holds on a noisy machine: what is compared is measured in turn, and medians are quoted."""
+"""Measurements that hold on a noisy machine: what is compared is measured in turn, A B B A, and medians are quoted."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from unittest import mock
 
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+Way = Callable[[], float]
+"""Does the work once, and returns what it took."""
 
 
-def median_seconds(work: Callable[[], object], runs: int) -> float:
-    """The median of several calls, after one that does not count."""
-    work()
-    return statistics.median(seconds(work) for _ in range(runs))
+def interleaved(rounds: int, *ways: Way) -> list[list[float]]:
+    """Return what each way took in each round, after one each that does not count; every other round goes backwards."""
+    for way in ways:
+        way()
+    taken: list[list[float]] = [[] for _ in ways]
+    pairs = [*zip(ways, taken, strict=True)]
+    for number in range(rounds):
+        for way, its in pairs[:: 1 if number % 2 == 0 else -1]:
+            its.append(way())
+    return taken
 
 
-def paired_seconds(one: Callable[[], object], other: Callable[[], object], runs: int) -> tuple[float, float]:
-    """The medians of two, called in turn, after one each that does not count."""
-    one()
-    other()
-    pairs = [(seconds(one), seconds(other)) for _ in range(runs)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+def timed(work: Callable[[], object]) -> Way:
+    """Return a way that measures the seconds of a call."""
+
+    def way() -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    return way
+
+
+def cpu_of(command: Sequence[str]) -> Way:
+    """Return a way that measures the CPU seconds of a program, from its start to its end."""
+
+    def way() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return way
+
+
+def cpu_of_code(code: str) -> Way:
+    """Return a way that measures the CPU seconds of a fresh interpreter that runs code."""
+    return cpu_of([sys.executable, "-c", code])
 
 
 @contextlib.contextmanager
@@ -45,19 +66,3 @@ def keeping_bytecode() -> Iterator[None]:
         variables = {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
         with mock.patch.dict(os.environ, variables):
             yield
-
-
-def cpu_seconds(code: str) -> float:
-    """How much CPU time a fresh interpreter takes that runs code."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def paired_cpu_seconds(one: str, other: str, runs: int) -> tuple[float, float]:
-    """The median CPU times of two pieces of code in fresh interpreters, in turn, after one run each."""
-    cpu_seconds(one)
-    cpu_seconds(other)
-    pairs = [(cpu_seconds(one), cpu_seconds(other)) for _ in range(runs)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)

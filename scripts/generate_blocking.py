@@ -42,6 +42,7 @@ FACES = {
     "board": "repositories.boards.board.AsyncBoard",
     "boards": "repositories.boards.boards.AsyncBoards",
     "client_methods": "async_client.AsyncClient",
+    "fleet_methods": "fleet.async_fleet.AsyncFleet",
     "workflow_handle_methods": "workflow_handle.AsyncWorkflowHandle",
     "image": "image.AsyncImage",
     "images": "repositories.media.images.AsyncImages",
@@ -58,6 +59,7 @@ FACES = {
 """The awaited class by the module that is written for it."""
 
 BY_HAND = {
+    "AsyncFleet": f"from {PACKAGE}.fleet.fleet import Fleet",
     "AsyncClient": f"from {PACKAGE}.client import InvokeAIClient",
     "AsyncWorkflowHandle": f"from {PACKAGE}.blocking.workflow_handle import WorkflowHandle",
 }

@@ -23,6 +23,10 @@ HERE = Path(__file__).parent
 # The servers of the tests ask nobody but this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# The tiny model is too small for several threads: beside other work they wait for each other, ten times as long as one
+# thread takes for the whole image.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say at the very end which tests did not run. Worker processes have no terminal reporter."""

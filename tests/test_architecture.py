@@ -24,12 +24,12 @@ FLOORS = [
     {"async_client"},
     {"blocking"},
     {"client"},
-    {"earlier", "patterns"},
+    {"earlier", "patterns", "fleet"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-LAZY = {"async_client", "blocking", "cli", "earlier", "workflow_handle"}
+LAZY = {"async_client", "blocking", "cli", "earlier", "fleet", "workflow_handle"}
 """What takes names from the package itself, so that they are imported when they are first used."""
 
 DATA_ONLY: dict[str, set[str]] = {"notebook": set(), "report": {"errors", "files", "pillow"}}

@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.codegen.form_snapshot import KEEP, FormInput, FormSnapshot, Keep
     from invokeai_py_client.codegen.module import generate_module
+    from invokeai_py_client.fleet.async_fleet import AsyncFleet
+    from invokeai_py_client.fleet.fleet import Fleet
+    from invokeai_py_client.fleet.server import Server
+    from invokeai_py_client.fleet.servers_file import read_servers
+    from invokeai_py_client.fleet.status import FleetStatus, ServerState, ServerStatus
     from invokeai_py_client.image import AsyncImage
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.live.priority import Priority, PriorityName
@@ -130,7 +135,13 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from invokeai_py_client.wire.preview import Preview
-    from invokeai_py_client.wire.records.app import InvocationCacheStatus, PresetData, RuntimeConfig, StylePreset
+    from invokeai_py_client.wire.records.app import (
+        GenerationDevice,
+        InvocationCacheStatus,
+        PresetData,
+        RuntimeConfig,
+        StylePreset,
+    )
     from invokeai_py_client.wire.records.boards import BoardRecord, DeletedBoard
     from invokeai_py_client.wire.records.images import ImageRecord, ImageUrls, VideoRecord, VideoUrls
     from invokeai_py_client.wire.records.models import (
@@ -199,6 +210,7 @@ __all__ = [
     "AsyncBoard",
     "AsyncBoards",
     "AsyncClient",
+    "AsyncFleet",
     "AsyncImage",
     "AsyncImages",
     "AsyncInputMapper",
@@ -252,9 +264,12 @@ __all__ = [
     "FieldPlace",
     "FieldType",
     "FileSource",
+    "Fleet",
+    "FleetStatus",
     "FormInput",
     "FormSnapshot",
     "FoundModel",
+    "GenerationDevice",
     "GeneratorProgress",
     "Health",
     "HuggingFaceFiles",
@@ -337,6 +352,9 @@ __all__ = [
     "SavedModel",
     "Secret",
     "Seeds",
+    "Server",
+    "ServerState",
+    "ServerStatus",
     "SessionComplete",
     "Settings",
     "StarterModel",
@@ -375,6 +393,7 @@ __all__ = [
     "execute_with_retry",
     "execute_with_retry_async",
     "generate_module",
+    "read_servers",
     "replace",
 ]
 
@@ -386,6 +405,7 @@ _HOMES = {
     "AsyncBoard": "repositories.boards.board",
     "AsyncBoards": "repositories.boards.boards",
     "AsyncClient": "async_client",
+    "AsyncFleet": "fleet.async_fleet",
     "AsyncImage": "image",
     "AsyncImages": "repositories.media.images",
     "AsyncInputMapper": "patterns.pipeline",
@@ -439,9 +459,12 @@ _HOMES = {
     "FieldPlace": "workflow.fields",
     "FieldType": "workflow.templates",
     "FileSource": "transfers.uploads",
+    "Fleet": "fleet.fleet",
+    "FleetStatus": "fleet.status",
     "FormInput": "codegen.form_snapshot",
     "FormSnapshot": "codegen.form_snapshot",
     "FoundModel": "wire.records.models",
+    "GenerationDevice": "wire.records.app",
     "GeneratorProgress": "wire.events",
     "Health": "repositories.app",
     "HuggingFaceFiles": "wire.records.models",
@@ -524,6 +547,9 @@ _HOMES = {
     "SavedModel": "workflow.references",
     "Secret": "secret",
     "Seeds": "batch.plan_options",
+    "Server": "fleet.server",
+    "ServerState": "fleet.status",
+    "ServerStatus": "fleet.status",
     "SessionComplete": "wire.events",
     "Settings": "settings",
     "StarterModel": "wire.records.models",
@@ -560,6 +586,7 @@ _HOMES = {
     "execute_with_retry": "patterns.retry",
     "execute_with_retry_async": "patterns.retry",
     "generate_module": "codegen.module",
+    "read_servers": "fleet.servers_file",
     "replace": "batch.sources",
 }
 

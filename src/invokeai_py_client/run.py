@@ -116,7 +116,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of the queue items, in the order in which they were created."""
-        return self._snapshot.item_ids
+        return self._snapshot.facts.item_ids
 
     @property
     def item_id(self) -> int:
@@ -141,7 +141,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     @property
     def session_id(self) -> str | None:
         """The session id of the first item; None until an event contains it. `fetch_session_id` fetches it."""
-        return self._snapshot.base.session_id
+        return self._snapshot.facts.base.session_id
 
     @property
     def session_ids(self) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     @property
     def status(self) -> str:
         """`pending`, `in_progress`, `waiting`, `completed`, `failed` or `canceled`."""
-        return self._snapshot.status
+        return self._snapshot.facts.status
 
     @property
     def progress(self) -> float:
@@ -166,7 +166,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     @property
     def started_at(self) -> str | None:
         """The time at which the first item started, as the server formats it; None before that."""
-        return self._snapshot.started_at
+        return self._snapshot.facts.started_at
 
     @property
     def children(self) -> tuple[QueueItem, ...]:
@@ -259,7 +259,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         limit = asyncio.timeout_at(None if timeout is None else asyncio.get_running_loop().time() + timeout)
         bursts: Mailbox[None] = Mailbox(capacity=1)
         watching = self._tracker.watching(
-            self._live, lambda _: bursts.put(None, key="changed"), seconds=timeout, pauses=pauses
+            self._live, lambda: bursts.put(None, key="changed"), seconds=timeout, pauses=pauses
         )
         await self._engine.call(watching.__aenter__())
         try:
@@ -296,7 +296,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         attempt = 0
         bursts: Mailbox[None] = Mailbox(capacity=1)
 
-        def watcher(_: list[Event]) -> None:
+        def wake() -> None:
             if callback is not None or handlers or live.is_over:
                 bursts.put(None, key="changed")
 
@@ -305,7 +305,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             if callback is not None:
                 callback(self.item)
 
-        watching = self._tracker.watching(live, watcher, seconds=timeout, pauses=pauses)
+        watching = self._tracker.watching(live, wake, seconds=timeout, pauses=pauses)
         self._engine.block(watching.__aenter__())
         try:
             while not self._has_ended():
@@ -512,7 +512,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         failure = self._live.failure
         if failure is not None:
             raise copy.copy(failure)
-        return self._snapshot.is_finished
+        return self._snapshot.facts.is_finished
 
     def _timed_out(self, timeout: float) -> RunTimeout:
         """Return the error for a wait that ended before the run."""

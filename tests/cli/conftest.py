@@ -72,7 +72,7 @@ def environment(server: LocalServer, tmp_path: Path) -> dict[str, str]:
 FORKED = """
 import json, os, sys
 from invokeai_py_client.cli.entry import main
-from invokeai_py_client.cli import app, boards, check, discover, images, inputs, jobs, models, queue, run, server
+from invokeai_py_client.cli import app, boards, check, discover, fleet, images, inputs, jobs, models, queue, run, server
 from invokeai_py_client.cli import batch, codegen, report, sweep, workflows
 import invokeai_py_client as package
 for name in package.__all__:

@@ -12,7 +12,7 @@ from tests.cli.conftest import CLI
 
 from invokeai_py_client import InvokeAIClient
 
-FACTS = {"folder", "rows", "counts", "seconds", "page", "contact_sheets", "failures"}
+FACTS = {"folder", "rows", "counts", "servers", "seconds", "page", "contact_sheets", "failures"}
 
 
 def checked(facts: dict[str, Any], **counts: int) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def checked(facts: dict[str, Any], **counts: int) -> dict[str, Any]:
     statuses = ("pending", "in_progress", "completed", "failed", "canceled", "invalid")
     assert facts["counts"] == {status: counts.get(status, 0) for status in statuses}
     assert facts["rows"] == sum(counts.values())
+    assert sum(facts["servers"].values()) == counts.get("completed", 0)
     return facts
 
 

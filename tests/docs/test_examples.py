@@ -66,6 +66,12 @@ def test_sweep(server: LocalServer, folder: Path) -> None:
     assert (folder / "sweep" / "contact_sheet.png").is_file()
 
 
+def test_typed_module(server: LocalServer, folder: Path) -> None:
+    saved = run_example(server, "typed_module", "photo.png", "effects").split()
+    assert len(saved) == 4
+    assert all((folder / path).read_bytes().startswith(b"\x89PNG") for path in saved)
+
+
 def test_nightly(server: LocalServer, folder: Path) -> None:
     """Two nights: in the second one only the line that was added is run."""
     run_example(server, "nightly", "workflow.json", "prompts.csv", "results")

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.live import item_event
+from tests.support.live import apply, item_event
 
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import ItemEvent, ProgressReport
@@ -81,7 +81,7 @@ def test_the_end_is_the_same_however_it_is_learned(
     progress = [0.0]
     place = int(record_at * len(events))
     for event in [*events[:place], None, *events[place:]]:
-        told = run.apply_event(event) if event is not None else run.apply_snapshot(full_record(end))
+        told = apply(run, event) if event is not None else run.apply_snapshot(full_record(end))
         seen += [str(one["type"]) for one in told]
         progress.append(run.view().progress_percentage)
     assert run.is_finished
@@ -106,7 +106,7 @@ def test_without_a_gap_events_alone_tell_the_whole_story(end: str, repeats: list
     seen: list[str] = []
     for event, times in zip(story(end), repeats, strict=False):
         for _ in range(times):
-            seen += [str(one["type"]) for one in run.apply_event(event)]
+            seen += [str(one["type"]) for one in apply(run, event)]
     assert run.is_finished
     assert seen[-1] == "session_complete"
     assert seen.count("session_complete") == 1

@@ -48,6 +48,8 @@ def test_what_it_is_made_of(client: InvokeAIClient, its_server: LocalServer) -> 
     config = client.app.get_config()
     assert config.config["port"] == int(its_server.url.rsplit(":", 1)[1])
     assert "port" in config.set_fields
+    (device,) = client.app.list_generation_devices()
+    assert (device.device, device.name) == ("cpu", "CPU")
     history = config.config["max_queue_history"]
     assert client.app.update_config({"max_queue_history": 500}).config["max_queue_history"] == 500
     client.app.update_config({"max_queue_history": history})
@@ -134,7 +136,6 @@ def test_the_server_s_own_style_presets_are_left_alone(client: InvokeAIClient) -
 
 NOT_WRAPPED = {
     "/api/v1/app/external_providers/": "keys of paid services, which belong into the server's own settings",
-    "/api/v1/app/generation_device_options": "a choice in the web UI's settings",
     "/api/v1/app/patchmatch_status": "a choice in the web UI's canvas",
     "/api/v1/auth/media-cookie": "for browsers, whose image elements send no token",
     "POST /api/v1/board_images/": "the same as the batch of one",

@@ -13,7 +13,7 @@ from invokeai_py_client.batch.attached import follow_batch
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.rows import CellProblem, PlannedRow, RowsBody
-from invokeai_py_client.batch.submission import begin
+from invokeai_py_client.batch.submission import OneServer, begin
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
@@ -112,12 +112,10 @@ class Runs:
     async def _begin(
         self, plan: Plan, folder: Path | None, overwrite: bool, options: BatchOptions | None
     ) -> AsyncBatchRun:
-        return await begin(
+        runner = await begin(
             plan,
-            plan,
+            OneServer(plan, plan, self._http, self._tracker),
             self._engine,
-            self._http,
-            self._tracker,
             folder=folder,
             options=options,
             save=lambda path: path.write_text("{}"),
@@ -126,6 +124,7 @@ class Runs:
             ),
             overwrite=overwrite,
         )
+        return AsyncBatchRun(self._engine, lambda url: self._http, runner)
 
     def found(self, batch_id: str) -> BatchRun:
         """Find a batch by its id."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from invokeai_py_client import errors
 from invokeai_py_client.live.router import Router
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.events import ItemEvent, ProgressReport, read_event
+from invokeai_py_client.wire.events import Event, ItemEvent, ProgressReport, read_event
 from invokeai_py_client.wire.records.queue import (
     BatchStatus,
     ItemIds,
@@ -58,6 +59,14 @@ def item_event(name: str, payload: Mapping[str, Any]) -> ItemEvent | ProgressRep
     event = read_event(name, payload, message(name, payload))
     assert isinstance(event, ItemEvent | ProgressReport)
     return event
+
+
+def apply(state: RunState, event: ItemEvent | ProgressReport) -> list[Event]:
+    """Apply an event to a run, and return the events for its consumers."""
+    if not isinstance(event, ProgressReport):
+        return state.apply_event(event)
+    progress = state.apply_progress(event)
+    return [] if progress is None else [event.event(progress)]
 
 
 def message(name: str, payload: Any) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
-from tests.support.live import GRAPH, item_event, messages, node_payload, status_payload
+from tests.support.live import GRAPH, apply, item_event, messages, node_payload, status_payload
 from tests.support.tracking import Room
 from tests.support.virtual_time import in_virtual_time
 
@@ -17,7 +17,7 @@ from invokeai_py_client import errors
 from invokeai_py_client.blocking.generated.run import Run
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.live.tracked_run import TrackedRun, Watcher
+from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.run import AsyncRun, poll_pauses
 from invokeai_py_client.runtime.engine import Engine
@@ -45,11 +45,11 @@ class Tracker:
 
     @contextlib.asynccontextmanager
     async def watching(
-        self, live: TrackedRun, watcher: Watcher, *, seconds: float | None, pauses: tuple[float, ...]
+        self, live: TrackedRun, wake: Callable[[], None], *, seconds: float | None, pauses: tuple[float, ...]
     ) -> AsyncIterator[None]:
-        live.watchers.append(watcher)
+        live.wakers.append(wake)
         yield
-        live.unwatch(watcher)
+        live.wakers.remove(wake)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_sw
         # Events make the items: the server's response has not come.
         for item_id in range(1, 301):
             for message in messages(item_id):
-                live.changed(live.state.apply_event(item_event(*message)))
+                live.changed(apply(live.state, item_event(*message)))
         live.state.enqueued([])
     finally:
         written.set()
@@ -111,8 +111,8 @@ def test_what_a_run_shows(engine: Engine) -> None:
     live.state.enqueued([2, 1])
     assert (run.batch_id, run.queue_id, run.item_id, run.item_ids, run.enqueued) == ("b", "default", 1, (1, 2), 2)
     assert (run.status, run.progress, run.started_at, run.session_ids) == ("pending", 0, None, ())
-    live.state.apply_event(item_event("queue_item_status_changed", status_payload("in_progress", 1, started_at="t")))
-    live.state.apply_event(item_event("invocation_progress", node_payload(1, percentage=0.5, message="")))
+    apply(live.state, item_event("queue_item_status_changed", status_payload("in_progress", 1, started_at="t")))
+    apply(live.state, item_event("invocation_progress", node_payload(1, percentage=0.5, message="")))
     assert (run.status, run.progress, run.started_at) == ("in_progress", 25, "t")
     assert (run.session_id, run.session_ids) == ("s-1", ("s-1",))
     assert (run["status"], run["item_ids"], run["progress_percentage"]) == ("in_progress", (1, 2), 25)
@@ -171,12 +171,12 @@ async def test_an_awaited_wait_tells_its_progress(engine: Engine) -> None:
     async def callback(item: QueueItem) -> None:
         seen.append((item.status, threading.current_thread()))
         if (message := next(sent, None)) is not None:
-            live.changed(live.state.apply_event(item_event(*message)))
+            live.changed(apply(live.state, item_event(*message)))
 
     end = await run.wait(30, progress_callback=callback)
     assert (end.status, seen[0][0], seen[-1][0]) == ("completed", "pending", "completed")
     assert {thread for _, thread in seen} == {threading.current_thread()}
-    assert live.watchers == []
+    assert live.wakers == []
 
 
 async def test_an_awaited_wait_asks_for_progress_again_at_each_interval(engine: Engine) -> None:
@@ -187,7 +187,7 @@ async def test_an_awaited_wait_asks_for_progress_again_at_each_interval(engine: 
     with pytest.raises(errors.RunTimeout):
         await run.wait(0.2, poll_interval=0.01, progress_callback=lambda item: seen.append(item.status))
     assert 3 < len(seen) <= 21
-    assert live.watchers == []
+    assert live.wakers == []
 
 
 def test_a_blocking_wait_takes_no_async_callback(engine: Engine) -> None:

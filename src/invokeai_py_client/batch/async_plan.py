@@ -20,9 +20,10 @@ from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
 from invokeai_py_client.batch.planner import Planned, Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
+from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import SourceError, taken
-from invokeai_py_client.batch.submission import begin
+from invokeai_py_client.batch.submission import Backend, OneServer, begin
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
 from invokeai_py_client.errors import PlanError, SettingsError
@@ -225,12 +226,23 @@ class AsyncPlan(FixedAttributes):
     async def _begin(
         self, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False
     ) -> AsyncBatchRun:
+        backend = OneServer(self._data, self._bodies, self._http, self._tracker)
+        runner = await self._begin_on(backend, self._engine, folder, options, overwrite=overwrite)
+        return AsyncBatchRun(self._engine, lambda url: self._http, runner)
+
+    async def _begin_on(
+        self,
+        backend: Backend,
+        engine: Engine,
+        folder: Path | None,
+        options: BatchOptions | None,
+        *,
+        overwrite: bool = False,
+    ) -> Runner:
         return await begin(
             self._data,
-            self._bodies,
-            self._engine,
-            self._http,
-            self._tracker,
+            backend,
+            engine,
             folder=folder,
             options=options,
             save=lambda path: save_plan(self._data, path),

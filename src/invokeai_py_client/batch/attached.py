@@ -82,9 +82,9 @@ async def follow_batch(
     follower = ChunkFollower(http, tracker, recorder, control)
     for chunk, rows_of in found:
         follower.adopt(chunk, rows_of)
-    runner = Runner(http, recorder, follower, control)
+    runner = Runner(recorder, follower, control)
     await runner.start()
-    return AsyncBatchRun(engine, http, runner)
+    return AsyncBatchRun(engine, lambda url: http, runner)
 
 
 async def _rows_of(http: HttpTransport, run: TrackedRun, *, first: int) -> dict[int, PlannedRow]:

@@ -12,7 +12,7 @@ import os
 import re
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.batch.manifest import BatchRow, line_of
 from invokeai_py_client.batch.runner import Runner
-from invokeai_py_client.errors import RunTimeout, SettingsError
+from invokeai_py_client.errors import InvokeAIError, RunTimeout, SettingsError
 from invokeai_py_client.files import path_of, whole_file
 from invokeai_py_client.fixed_attributes import FixedAttributes
-from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
+from invokeai_py_client.image import AsyncImage, thumbnails_of
 from invokeai_py_client.report.axes import captions_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Mailbox
@@ -161,9 +161,9 @@ class AsyncBatchRun(FixedAttributes):
         >>> print(*batch.failures(), sep="; ")
     """
 
-    def __init__(self, engine: Engine, http: HttpTransport, runner: Runner) -> None:
+    def __init__(self, engine: Engine, http_of: Callable[[str | None], HttpTransport], runner: Runner) -> None:
         self._engine = engine
-        self._http = http
+        self._http_of = http_of
         self._runner = runner
         self._began_at = time.monotonic()
         self._began_with = runner.progress
@@ -306,8 +306,7 @@ class AsyncBatchRun(FixedAttributes):
         thumbnails: dict[str, bytes] = {}
 
         async def tell(progress: BatchProgress) -> None:
-            missing = [name for _, name in self._latest_images() if name not in thumbnails]
-            thumbnails.update(await self._engine.call(thumbnails_of(self._http, missing)))
+            thumbnails.update(await self._engine.call(self._thumbnails(thumbnails)))
             output.show(self._html(thumbnails), str(progress))
             if not self.is_over:
                 await asyncio.sleep(BATCH_PAUSE)
@@ -326,8 +325,7 @@ class AsyncBatchRun(FixedAttributes):
         thumbnails: dict[str, bytes] = {}
 
         def tell(progress: BatchProgress) -> None:
-            missing = [name for _, name in self._latest_images() if name not in thumbnails]
-            thumbnails.update(thumbnails_now(self._engine, self._http, missing))
+            thumbnails.update(self._thumbnails_now(thumbnails))
             output.show(self._html(thumbnails), str(progress))
             if not self.is_over:
                 time.sleep(BATCH_PAUSE)
@@ -344,11 +342,21 @@ class AsyncBatchRun(FixedAttributes):
         """Return the notebook view: counts, failures, and thumbnails of the latest images, if they load quickly."""
         from invokeai_py_client.notebook.output import mimebundle
 
-        def html() -> str:
-            names = [name for _, name in self._latest_images()]
-            return self._html(thumbnails_now(self._engine, self._http, names))
+        return mimebundle(lambda: self._html(self._thumbnails_now()))
 
-        return mimebundle(html)
+    async def _thumbnails(self, known: Collection[str] = ()) -> dict[str, bytes]:
+        """Fetch the thumbnails of the latest images, but those that are known, by image name."""
+        missing: dict[str | None, list[str]] = {}
+        for row, name in self._latest_images():
+            if name not in known:
+                missing.setdefault(row.server, []).append(name)
+        found = await asyncio.gather(*(thumbnails_of(self._http_of(url), names) for url, names in missing.items()))
+        return {name: content for some in found for name, content in some.items()}
+
+    def _thumbnails_now(self, known: Collection[str] = ()) -> dict[str, bytes]:
+        with contextlib.suppress(InvokeAIError):
+            return self._engine.block(self._thumbnails(known))
+        return {}
 
     def _html(self, thumbnails: Mapping[str, bytes] = MappingProxyType({}), note: str = "") -> Html:
         from invokeai_py_client.notebook.elements import Picture
@@ -419,9 +427,12 @@ class AsyncBatchRun(FixedAttributes):
         made = []
         for index in self._runner.recorder.table.having("completed"):
             row = self._runner.recorder.outcome(index)
-            for name, node in zip(row.images, row.nodes, strict=True) if row is not None else ():
+            if row is None:
+                continue
+            http = self._http_of(row.server)
+            for name, node in zip(row.images, row.nodes, strict=True):
                 *call_path, node_id = node.split("/")
-                made.append(AsyncImage(self._engine, self._http, name, NodePath(node_id, tuple(call_path))))
+                made.append(AsyncImage(self._engine, http, name, NodePath(node_id, tuple(call_path))))
         return made
 
     def to_rows(self) -> list[dict[str, Any]]:

@@ -68,6 +68,23 @@ class RowBodies:
             problems = await self._composer.snapshot(values).problems()
             check_ready(problems, definition=self._definition, templates=self._templates)
 
+    async def problems(self, index: int) -> list[str]:
+        """Find what keeps a row from running on this server, apart from what can be set for each item.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        group = PlanGroup(self._plan, [index])
+        columns = {column.name: column for column in self._plan.cell_columns}
+        bad = [
+            one
+            for one in self._plan.row(index).problems
+            if one.column not in columns or not columns[one.column].is_item
+        ]
+        if bad:
+            return [*map(str, bad)]
+        return [*map(str, await self._composer.snapshot(group.set_values()).problems())]
+
     def _graph_values(self) -> list[Mapping[Place, Any]]:
         return [group.set_values() for group in islice(self._plan.groups(), _MOST_CHECKED)]
 

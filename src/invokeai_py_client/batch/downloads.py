@@ -5,12 +5,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import Protocol
 
 from invokeai_py_client.batch.manifest import RowFile, sha256_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
 from invokeai_py_client.workflow.outputs import NodePath, images_in
+
+
+class ImageSource(Protocol):
+    """The server that a row has run on, and the images that it has made there."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the server."""
+        ...
+
+    async def save(self, image: str, path: Path) -> int:
+        """Write an image to a file, which is whole or absent, and return its size in bytes.
+
+        Raises:
+            NotFoundError: the server has no such image any more.
+            InvokeAIError: as any request.
+            OSError: the file cannot be written.
+        """
+        ...
+
+
+class ServerImages:
+    """The images of one server, which are requested when they are saved.
+
+    Args:
+        http: sends the requests.
+    """
+
+    def __init__(self, http: HttpTransport) -> None:
+        self.url = str(http.settings.url)
+        self._http = http
+
+    async def save(self, image: str, path: Path) -> int:
+        """Download an image; as `ImageSource.save`."""
+        return (await self._http.download(images.get_image_bytes(image), path)).size
 
 
 def images_of(item: QueueItem, *, with_intermediate: bool) -> dict[str, NodePath]:
@@ -23,11 +59,11 @@ def suffixes_of(image_names: Sequence[str]) -> list[str]:
     return [PurePath(name).suffix or ".png" for name in image_names]
 
 
-async def download(http: HttpTransport, made: Mapping[str, NodePath], paths: Sequence[Path]) -> tuple[RowFile, ...]:
+async def download(source: ImageSource, made: Mapping[str, NodePath], paths: Sequence[Path]) -> tuple[RowFile, ...]:
     """Download the images of a row. If one fails, none is kept. Existing files are replaced atomically.
 
     Args:
-        http: sends the requests.
+        source: the server that has the images.
         made: the names of the images, with the nodes that created them.
         paths: the files, in the same order.
 
@@ -39,7 +75,7 @@ async def download(http: HttpTransport, made: Mapping[str, NodePath], paths: Seq
     files: list[RowFile] = []
     try:
         for one, path in zip(made.items(), paths, strict=True):
-            files.append(await _downloaded(http, *one, path))
+            files.append(await _downloaded(source, *one, path))
     except BaseException:
         for file in files:
             file.path.unlink(missing_ok=True)
@@ -47,7 +83,7 @@ async def download(http: HttpTransport, made: Mapping[str, NodePath], paths: Seq
     return tuple(files)
 
 
-async def _downloaded(http: HttpTransport, image: str, node: NodePath, path: Path) -> RowFile:
-    got = await http.download(images.get_image_bytes(image), path)
+async def _downloaded(source: ImageSource, image: str, node: NodePath, path: Path) -> RowFile:
+    size = await source.save(image, path)
     sha256 = await asyncio.to_thread(sha256_of, path)
-    return RowFile(path=path, sha256=sha256, bytes=got.size, node=str(node), image=image)
+    return RowFile(path=path, sha256=sha256, bytes=size, node=str(node), image=image)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line
+from invokeai_py_client.batch.downloads import ServerImages
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder
 from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find
@@ -62,7 +63,7 @@ class LiveChunk:
         if run is None:
             return 0.0
         snapshot = run.state.snapshot
-        count = len(snapshot.item_ids)
+        count = len(snapshot.facts.item_ids)
         return max(0.0, count * snapshot.progress_percentage / 100 - (count - len(self.rows)))
 
 
@@ -78,6 +79,7 @@ class ChunkFollower:
 
     def __init__(self, http: HttpTransport, tracker: RunTracker, recorder: Recorder, control: BatchControl) -> None:
         self._http = http
+        self._images = ServerImages(http)
         self._tracker = tracker
         self._recorder = recorder
         self._control = control
@@ -225,7 +227,7 @@ class ChunkFollower:
             logger.info("row %d was canceled by a restart of the server, running it again", chunk.rows[place].index)
             self._unsend(chunk, place)
         else:
-            self._recorder.ended(self._taken_out(chunk, place), item, self._http)
+            self._recorder.ended(self._taken_out(chunk, place), item, self._images)
 
     def _following_failed(self, chunk: LiveChunk, failure: InvokeAIError) -> None:
         if isinstance(failure, FATAL):
@@ -236,7 +238,7 @@ class ChunkFollower:
         chunk.run = None
         for place in [*chunk.rows]:
             row = self._taken_out(chunk, place)
-            self._recorder.failed(row, one_line(failure), self._http, batch_id=chunk.sent.batch_id)
+            self._recorder.failed(row, one_line(failure), self._images.url, batch_id=chunk.sent.batch_id)
 
     def find_again(self, chunk: LiveChunk) -> None:
         """Look for a chunk that may be in the queue, and follow what is. The rows that are not are to be sent again."""

@@ -29,16 +29,23 @@ class SentChunk:
     batch_id: str
     rows: Sequence[SentRow]
     queue_id: str = "default"
+    server: str = ""
+    """The URL of the server that they were sent to; empty in a folder that was written before it was kept."""
 
 
 @dataclass(slots=True)
 class Start:
-    """The start of a batch: the hash of its workflow, its options, and its id."""
+    """The start of a batch: the hash of its workflow, its options, its id, and its servers.
+
+    Folders of older versions of the client lack some of these.
+    """
 
     workflow: str
     options: Mapping[str, Any] = field(default_factory=dict)
     batch_id: str = ""
-    """The prefix of the ids of all chunks; empty in folders of older versions of the client."""
+    """The prefix of the ids of all chunks."""
+    servers: Sequence[str] = ()
+    """The URLs of the servers."""
 
 
 class Journal:
@@ -62,19 +69,21 @@ class Journal:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if "start" in line:
-            self.start = Start(line["start"], line["options"], line.get("batch", ""))
+            self.start = Start(line["start"], line["options"], line.get("batch", ""), tuple(line.get("servers", ())))
             self.is_canceled = False
         elif "canceled" in line:
             self.is_canceled = True
 
     def chunks(self) -> Iterator[SentChunk]:
         """Yield the chunks that were sent or about to be sent, each with the queue of the latest start before it."""
-        queue_id = "default"
+        queue_id, servers = "default", ("",)
         for _, line in self._file.lines():
             if "start" in line:
                 queue_id = line["options"].get("queue_id", "default")
+                servers = line.get("servers") or ("",)
             elif "batch_id" in line:
-                yield SentChunk(line["batch_id"], [SentRow(*row) for row in line["rows"]], queue_id)
+                rows = [SentRow(*row) for row in line["rows"]]
+                yield SentChunk(line["batch_id"], rows, queue_id, line.get("server", servers[0]))
 
     def started(self, start: Start) -> None:
         """Record that a batch starts, or is resumed. The next chunk flushes the record to disk.
@@ -82,17 +91,26 @@ class Journal:
         Raises:
             OSError: the journal cannot be written.
         """
-        line = {"start": start.workflow, "options": start.options, "batch": start.batch_id}
+        line = {
+            "start": start.workflow,
+            "options": start.options,
+            "batch": start.batch_id,
+            "servers": [*start.servers],
+        }
         self._file.append(line)
         self._take(line)
 
-    def sending(self, chunk: SentChunk) -> None:
-        """Record that a chunk is about to be sent to the queue of the latest start, and flush the record to disk.
+    def sending(self, *chunks: SentChunk) -> None:
+        """Record that chunks are about to be sent to the queue of the latest start, and flush the record to disk.
 
         Raises:
-            OSError: the journal cannot be written; the chunk must not be sent.
+            OSError: the journal cannot be written; the chunks must not be sent.
         """
-        self._file.append({"batch_id": chunk.batch_id, "rows": chunk.rows}, is_durable=True)
+        for chunk in chunks:
+            line: dict[str, Any] = {"batch_id": chunk.batch_id, "rows": chunk.rows}
+            if self.start is None or [chunk.server] != [*self.start.servers]:
+                line["server"] = chunk.server
+            self._file.append(line, is_durable=chunk is chunks[-1])
 
     def canceled(self) -> None:
         """Record that the batch is canceled, so that a process that resumes it does not send the remaining rows.

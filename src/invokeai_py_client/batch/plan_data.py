@@ -371,6 +371,11 @@ class PlanData:
             found.setdefault(key, array("q")).append(index)
         return self._in_running_order([PlanGroup(self, indexes) for indexes in found.values()])
 
+    def graph_of(self, index: int) -> tuple[Any, ...]:
+        """Return what tells the graph of a row that can run from those of others."""
+        parts = (self._part(number, raw) for number, raw in enumerate(self.raws(index)))
+        return tuple(part for part in parts if part is not None)
+
     def _part(self, number: int, raw: Any) -> tuple[int, int] | None:
         """Return the identity of a cell that is part of the graph; None if the server can set it for each item."""
         column = self.cell_columns[number]
@@ -401,6 +406,15 @@ class PlanData:
         """The numbers of the columns of models, main models first: their values change slowest."""
         found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
         return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
+
+    def works(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
+        """Yield the indexes of the rows of each group, with the hashes or names of their models, in running order.
+
+        Raises:
+            PlanError: the plan has more than `MOST_ROWS` rows.
+        """
+        for group in self._groups:
+            yield group.indexes, self.base.models.union(filter(None, self._models_of(group)))
 
     def _models_of(self, group: PlanGroup) -> Sequence[str]:
         raws = self.raws(group.indexes[0])

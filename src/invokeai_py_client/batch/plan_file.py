@@ -74,7 +74,18 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
         OSError: the file cannot be written.
     """
     target = path_of(path)
-    folder = target.absolute().parent
+    with whole_file(target) as file:
+        file.write(plan_text(plan, target.absolute().parent))
+    return target
+
+
+def plan_text(plan: PlanData, folder: Path) -> bytes:
+    """Return the content of the file of a plan.
+
+    Args:
+        plan: the plan.
+        folder: the folder of the file.
+    """
     saved = plan.base.saved
     document = {
         "format": _FORMAT,
@@ -105,9 +116,7 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
         "skips_bad_rows": plan.skips_bad_rows,
     }
     document["sha256"] = _sha256(document)
-    with whole_file(target) as file:
-        file.write(_encoded(document))
-    return target
+    return _encoded(document)
 
 
 def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
@@ -119,9 +128,27 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
     """
     where = path_of(path)
     try:
-        document = read_json(where.read_bytes())
-    except (OSError, ValueError) as error:
-        raise _unreadable(where, getattr(error, "strerror", None) or str(error)) from error
+        text = where.read_bytes()
+    except OSError as error:
+        raise _unreadable(where, error.strerror or str(error)) from error
+    return read_plan_text(text, where)
+
+
+def read_plan_text(text: bytes, where: Path) -> SavedPlan:
+    """Read the content of a file that `save_plan` has written.
+
+    Args:
+        text: the content.
+        where: the path of the file.
+
+    Raises:
+        PlanError: the content is not a plan, or was changed.
+        WorkflowError: its workflow cannot be used.
+    """
+    try:
+        document = read_json(text)
+    except ValueError as error:
+        raise _unreadable(where, str(error)) from error
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise _unreadable(where, "it is not a plan")
     if document.get("version") != _VERSION:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line
-from invokeai_py_client.batch.downloads import download, images_of, suffixes_of
+from invokeai_py_client.batch.downloads import ImageSource, download, images_of, suffixes_of
 from invokeai_py_client.batch.file_names import FileNames
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.manifest import BatchRow, RowFile, is_intact
@@ -22,7 +22,6 @@ from invokeai_py_client.batch.row_table import QUEUED, UNSENT, RowTable
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.errors import InvokeAIError, NotFoundError, RunError
 from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.workflow.outputs import NodePath
 
 _DOWNLOADS = 8
@@ -58,6 +57,15 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[PlannedRow]: ...
+
+
+class WorkflowRows(Rows, Protocol):
+    """Rows of a workflow."""
+
+    @property
+    def workflow(self) -> str:
+        """The hash of the workflow, without the values of the columns."""
+        ...
 
 
 class Recorder:
@@ -215,46 +223,52 @@ class Recorder:
         """Record that a row has started to run."""
         self.table.set_state(row.index, "in_progress")
 
-    def ended(self, row: PlannedRow, item: QueueItem, http: HttpTransport) -> None:
+    def ended(self, row: PlannedRow, item: QueueItem, source: ImageSource) -> None:
         """Record the outcome of a row, after its images have been downloaded.
 
         Args:
             row: the row.
             item: the queue item that ran the row.
-            http: sends requests to the server that ran it.
+            source: the server that ran it.
 
         Raises:
             BatchFolderError: the outcome cannot be written.
         """
         if item.status != "completed":
             error = item.error or _CANCELED.get(item.canceled_by or "", f"the item has {item.status}")
-            self._record_end(row, item, http, error=error)
+            self._record_end(row, item, source.url, error=error)
             return
         made = images_of(item, with_intermediate=self._options.images == "all")
         if made and self.folder.path is not None and self._options.images != "none":
             self.saving += 1
-            self._control.spawn(partial(self._save, row, item, made, http), name=f"images of item {item.item_id}")
+            self._control.spawn(partial(self._save, row, item, made, source), name=f"images of item {item.item_id}")
         else:
-            self._record_end(row, item, http, made=made)
+            self._record_end(row, item, source.url, made=made)
 
-    def failed(self, row: PlannedRow, error: str, http: HttpTransport, *, batch_id: str | None = None) -> None:
+    def failed(self, row: PlannedRow, error: str, server: str | None, *, batch_id: str | None = None) -> None:
         """Record that a row could not be run.
+
+        Args:
+            row: the row.
+            error: why, in one line.
+            server: the URL of the server that it was meant for; None for any.
+            batch_id: the batch of the queue that it was meant to be part of.
 
         Raises:
             BatchFolderError: the outcome cannot be written.
         """
         self._release(row)
-        self._record(row, "failed", http, error=error, batch_id=batch_id)
+        self._record(row, "failed", server, error=error, batch_id=batch_id)
 
-    def canceled(self, row: PlannedRow, http: HttpTransport) -> None:
+    def canceled(self, row: PlannedRow) -> None:
         """Record that a row was canceled before it was sent.
 
         Raises:
             BatchFolderError: the outcome cannot be written.
         """
-        self._record(row, "canceled", http, error=_CANCELED["client"])
+        self._record(row, "canceled", None, error=_CANCELED["client"])
 
-    async def _save(self, row: PlannedRow, item: QueueItem, made: Mapping[str, NodePath], http: HttpTransport) -> None:
+    async def _save(self, row: PlannedRow, item: QueueItem, made: Mapping[str, NodePath], source: ImageSource) -> None:
         """Download the images of a row, and record the outcome.
 
         Raises:
@@ -267,7 +281,7 @@ class Recorder:
         error: str | None = None
         try:
             async with self._slots:
-                fetch = partial(download, http, made, paths)
+                fetch = partial(download, source, made, paths)
                 files = await self._control.patiently(fetch, even_if_canceled=True)
         except NotFoundError as missing:
             error = f"image not found: {missing.url.split('/')[-2]}"
@@ -283,13 +297,13 @@ class Recorder:
             self.saving -= 1
         if not files:
             self._names.forget(names)
-        self._record_end(row, item, http, error=error, made=made, files=files)
+        self._record_end(row, item, source.url, error=error, made=made, files=files)
 
     def _record_end(
         self,
         row: PlannedRow,
         item: QueueItem,
-        http: HttpTransport,
+        server: str,
         *,
         error: str | None = None,
         made: Mapping[str, NodePath] = MappingProxyType({}),
@@ -302,7 +316,7 @@ class Recorder:
         self._record(
             row,
             "failed" if error is not None and item.status == "completed" else item.status,
-            http,
+            server,
             error=error,
             images=tuple(made),
             nodes=tuple(map(str, made.values())),
@@ -313,12 +327,12 @@ class Recorder:
             item_id=item.item_id,
         )
 
-    def _record(self, row: PlannedRow, status: str, http: HttpTransport, **facts: Any) -> None:
+    def _record(self, row: PlannedRow, status: str, server: str | None, **facts: Any) -> None:
         outcome = BatchRow(
             **_facts(row),
             status=status,
             attempts=self.table.attempts(row.index),
-            server=str(http.settings.url),
+            server=server,
             **facts,
         )
         with self.folder.writing():

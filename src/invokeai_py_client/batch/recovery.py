@@ -97,6 +97,9 @@ async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChu
         InvokeAIError: a request failed.
     """
     item_ids = sorted(run.state.items)
+    if len(chunk.rows) == 1:
+        # Each item is that row's, the last one of those that somebody has retried.
+        return FoundChunk(chunk, run, {item_ids[-1]: 0})
     if len(item_ids) == len(chunk.rows):
         ends = await _checksums(http, run, [item_ids[0], item_ids[-1]])
         if ends == {item_ids[0]: chunk.rows[0].checksum, item_ids[-1]: chunk.rows[-1].checksum}:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Protocol
 
 from invokeai_py_client.batch.control import BatchControl
-from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.recorder import Recorder
 from invokeai_py_client.batch.row_table import UNSENT
-from invokeai_py_client.batch.sender import ChunkSender
 from invokeai_py_client.errors import InvokeAIError, RunError, SettingsError
-from invokeai_py_client.transport.http import HttpTransport
 
 _PATIENCE = 3.0
 """How long, in seconds, Ctrl-C waits for the request in flight."""
@@ -22,28 +20,71 @@ _CANCELED_PART = 1000
 logger = logging.getLogger("invokeai_py_client.batch")
 
 
+class Sends(Protocol):
+    """Sends the rows that are unsent: to one server, or to those of a fleet."""
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a request is under way."""
+        ...
+
+    def give_up(self) -> None:
+        """Withdraw what is being sent; its rows are unsent then."""
+        ...
+
+    def write_start(self) -> None:
+        """Write down that the batch starts, or starts again.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        ...
+
+    async def send_unsent(self) -> None:
+        """Send the rows that are unsent, until the batch is canceled.
+
+        Raises:
+            InvokeAIError: an error that all rows would meet.
+        """
+        ...
+
+
+class Follows(Protocol):
+    """Follows what was sent, and has the outcomes recorded."""
+
+    @property
+    def unfinished_part(self) -> float:
+        """How much has been done of the rows that have not ended, in rows. Any thread may read it."""
+        ...
+
+    async def cancel(self) -> None:
+        """Cancel what has been sent and has not ended.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        ...
+
+
 class Runner:
     """Runs one batch. Its methods run on the engine; its properties may be read in any thread.
 
     Args:
-        http: the connection to the server that canceled rows are recorded with.
         recorder: records the outcomes of the rows.
-        follower: follows the chunks that were sent.
+        follower: follows the rows that were sent.
         control: the shared state of the batch.
         sender: sends the rows; None if the plan is unknown, so nothing can be sent.
     """
 
     def __init__(
         self,
-        http: HttpTransport,
         recorder: Recorder,
-        follower: ChunkFollower,
+        follower: Follows,
         control: BatchControl,
-        sender: ChunkSender | None = None,
+        sender: Sends | None = None,
     ) -> None:
         self.recorder = recorder
         self.control = control
-        self._http = http
         self._follower = follower
         self._sender = sender
 
@@ -166,7 +207,7 @@ class Runner:
             if not part:
                 break
             for row in part:
-                recorder.canceled(row, self._http)
+                recorder.canceled(row)
 
     async def _stop(self) -> None:
         """Send no more rows, and cancel those that have not ended."""

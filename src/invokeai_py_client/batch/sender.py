@@ -14,7 +14,7 @@ from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
 from invokeai_py_client.batch.follower import ChunkFollower, LiveChunk
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start, checksums
-from invokeai_py_client.batch.recorder import Recorder, Rows
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import FoundChunk, find
 from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup
 from invokeai_py_client.errors import EnqueueInDoubtError, InvokeAIError, NotEnqueuedError
@@ -35,13 +35,8 @@ large as there is room for: each request costs the server some time of its own."
 logger = logging.getLogger("invokeai_py_client.batch")
 
 
-class PlanRows(Rows, Protocol):
+class PlanRows(WorkflowRows, Protocol):
     """The part of a plan that the sender needs."""
-
-    @property
-    def workflow(self) -> str:
-        """The hash of the workflow, without the values of the columns."""
-        ...
 
     def groups(self) -> Iterable[RowGroup]:
         """Return the rows that can run, grouped by graph, in running order."""
@@ -120,7 +115,7 @@ class ChunkSender:
         Raises:
             OSError: the journal cannot be written.
         """
-        start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id)
+        start = Start(self._plan.workflow, self._options.saved(), self._control.batch_id, [self._http.settings.url])
         self._recorder.folder.journal.started(start)
 
     async def send_unsent(self) -> None:
@@ -172,7 +167,7 @@ class ChunkSender:
         """Record rows as failed that cannot be sent, or that the server rejected as batch `batch_id`."""
         for row in rows:
             if self._recorder.table.is_unsent(row.index) and not self._control.is_canceled:
-                self._recorder.failed(row, one_line(error), self._http, batch_id=batch_id)
+                self._recorder.failed(row, one_line(error), self._http.settings.url, batch_id=batch_id)
 
     async def _room(self, *, is_filling: bool) -> int:
         """Wait until rows can be sent, and return how many; 0 if the batch is canceled.
@@ -193,7 +188,7 @@ class ChunkSender:
         """
         made = await self._control.patiently(partial(bodies.body, rows))
         for row, why in made.refused:
-            self._recorder.failed(row, why, self._http)
+            self._recorder.failed(row, why, self._http.settings.url)
         if not made.rows:
             return None
         # `_start` makes ids unique: numbers restart when a batch is resumed, and the folder may be a copy.
@@ -205,7 +200,7 @@ class ChunkSender:
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
         sums = checksums(body["batch"].get("data") or [], len(rows))
         sent_rows = [SentRow(row.row_id, each) for row, each in zip(rows, sums, strict=True)]
-        sent = SentChunk(batch_id, sent_rows, self._options.queue_id)
+        sent = SentChunk(batch_id, sent_rows, self._options.queue_id, self._http.settings.url)
         self._recorder.folder.journal.sending(sent)
         return sent
 

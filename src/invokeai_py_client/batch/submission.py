@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.batch_run import AsyncBatchRun
 from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk
-from invokeai_py_client.batch.recorder import Recorder
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import cancel_batches, find, unfinished
 from invokeai_py_client.batch.rows import PlannedRow
-from invokeai_py_client.batch.runner import Runner
+from invokeai_py_client.batch.runner import Follows, Runner, Sends
 from invokeai_py_client.batch.sender import Bodies, ChunkSender, PlanRows
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.tracker import RunTracker
@@ -24,27 +24,95 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
 
 
+class Backend(Protocol):
+    """What runs the rows of a batch: one server, or a fleet. Its coroutines run on the engine."""
+
+    def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
+        """Make what sends and follows the rows. Called once, before all else."""
+        ...
+
+    async def check(self) -> None:
+        """Check that the rows can run, before anything is sent.
+
+        Raises:
+            InputsNotReadyError: they could not run.
+            InvokeAIError: as any request.
+        """
+        ...
+
+    async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
+        """Cancel what an earlier batch has sent.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        ...
+
+    async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
+        """Find chunks that were sent earlier, and follow the rows of which the outcome is not known, by their places.
+
+        Raises:
+            InvokeAIError: as any request.
+        """
+        ...
+
+
+class OneServer:
+    """Runs the rows of a plan on one server.
+
+    Args:
+        plan: the rows.
+        bodies: makes their submissions.
+        http: sends the requests.
+        tracker: submits and follows.
+    """
+
+    def __init__(self, plan: PlanRows, bodies: Bodies, http: HttpTransport, tracker: RunTracker) -> None:
+        self._plan = plan
+        self._bodies = bodies
+        self._http = http
+        self._tracker = tracker
+
+    def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
+        """Make the sender and the follower; as `Backend.parts`."""
+        self._follower = ChunkFollower(self._http, self._tracker, recorder, control)
+        sender = ChunkSender(
+            self._plan, self._bodies, self._http, self._tracker, options, recorder, self._follower, control
+        )
+        return sender, self._follower
+
+    async def check(self) -> None:
+        """Check the graphs; as `Backend.check`."""
+        await self._bodies.check()
+
+    async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
+        """Cancel chunks; as `Backend.withdraw`."""
+        await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
+
+    async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
+        """Follow what this server has of chunks; as `Backend.adopt`."""
+        rows_of = {chunk.batch_id: rows for chunk, rows in sent}
+        for found in await find(self._http, self._tracker, [chunk for chunk, _ in sent], may_be_on_the_way=True):
+            self._follower.adopt(found, rows_of[found.chunk.batch_id])
+
+
 async def begin(
-    plan: PlanRows,
-    bodies: Bodies,
+    plan: WorkflowRows,
+    backend: Backend,
     engine: Engine,
-    http: HttpTransport,
-    tracker: RunTracker,
     *,
     folder: Path | None,
     options: BatchOptions | None,
     save: Callable[[Path], object],
     make_report: Callable[[Path], BatchReport],
     overwrite: bool = False,
-) -> AsyncBatchRun:
+) -> Runner:
     """Start a batch, or resume it. Runs on the engine.
 
     Args:
         plan: the rows.
-        bodies: makes the request bodies.
+        backend: runs the rows.
         engine: runs the background tasks.
-        http: sends the requests.
-        tracker: submits and follows the runs.
         folder: stores the outcomes and the images; None to store nothing.
         options: the options of the batch. Rows that failed, were canceled, or whose files are gone or altered are run
             again. None: use the options in the folder, and run only rows without an outcome.
@@ -72,46 +140,41 @@ async def begin(
         used = (options or BatchOptions(**({} if start is None else start.options))).checked()
         report = make_report(kept.path) if used.report and kept.path is not None else None
         recorder = Recorder(plan, kept, used, control, report)
+        sender, follower = backend.parts(used, recorder, control)
         if overwrite:
-            await _overwrite(kept, bodies, http)
+            await _overwrite(kept, backend)
         else:
             kept.check(plan.workflow)
-        follower = ChunkFollower(http, tracker, recorder, control)
-        sender = ChunkSender(plan, bodies, http, tracker, used, recorder, follower, control)
         if options is not None and kept.path is not None:
             with kept.writing():
                 await asyncio.to_thread(save, plan_path(kept.path))
         with kept.writing():
             sent = await asyncio.to_thread(_load, recorder, control, sender, options is not None)
         if sent:
-            chunks = [chunk for chunk, _ in sent]
-            rows_of = {chunk.batch_id: rows for chunk, rows in sent}
-            for found in await find(http, tracker, chunks, may_be_on_the_way=True):
-                follower.adopt(found, rows_of[found.chunk.batch_id])
+            await backend.adopt(sent)
         if recorder.table.unsent and not control.is_canceled:
-            await bodies.check()
+            await backend.check()
         if control.failure is not None:
             raise control.failure
     except BaseException:
         # Stops following rows that were found in the queue: a batch that did not start must not record outcomes.
         control.end(None)
         raise
-    runner = Runner(http, recorder, follower, control, sender)
+    runner = Runner(recorder, follower, control, sender)
     await runner.start()
-    return AsyncBatchRun(engine, http, runner)
+    return runner
 
 
-async def _overwrite(folder: BatchFolder, bodies: Bodies, http: HttpTransport) -> None:
+async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
     """Delete the results of an earlier batch, after checking the new one and canceling the earlier one."""
-    await bodies.check()
-    sent = await asyncio.to_thread(lambda: [(each.queue_id, each.batch_id) for each in folder.journal.chunks()])
-    await cancel_batches(http, sent)
+    await backend.check()
+    await backend.withdraw(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
     with folder.writing():
         await asyncio.to_thread(folder.clear)
 
 
 def _load(
-    recorder: Recorder, control: BatchControl, sender: ChunkSender, redoes: bool
+    recorder: Recorder, control: BatchControl, sender: Sends, redoes: bool
 ) -> list[tuple[SentChunk, dict[int, PlannedRow]]]:
     """Read the journal and the manifest. Blocks; runs in a thread.
 

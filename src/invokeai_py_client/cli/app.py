@@ -58,6 +58,7 @@ root = _Root(
         "reproduce": (f"{_HERE}.reproduce", "Make an image again, and compare the pixels."),
         "recall": (f"{_HERE}.recall", "Load the parameters of an image into the web UI."),
         "server": (f"{_HERE}.server", "Install, start and stop a server on this machine, and ask how any is."),
+        "fleet": (f"{_HERE}.fleet", "Look at the servers of a fleet."),
         "doctor": (f"{_HERE}.doctor", "Find what is in the way of a run."),
         "login": (f"{_HERE}.login", "Log in to a multi-user server."),
         "logout": (f"{_HERE}.logout", "Forget the token of a server."),

@@ -9,7 +9,7 @@ import click
 
 from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.plan_runs import RunOptions, check_options, run_options, run_rows
+from invokeai_py_client.cli.plan_runs import RunOptions, check_options, chosen_fleet, run_options, run_rows
 from invokeai_py_client.cli.session import Session, with_session
 from invokeai_py_client.cli.submitting import open_workflow
 from invokeai_py_client.cli.workflow_argument import workflow_argument
@@ -53,5 +53,6 @@ def command(
     check_options(session.output, chosen)
     if not rows.is_file():
         raise Failure("bad_input", f"There is no file {str(rows)!r}.", "Give a .csv, .tsv, .jsonl or .json file.")
-    wf = open_workflow(session, workflow, assignments, chosen.board)
-    run_rows(session, wf, rows, chosen, report=report or chosen.opens)
+    with chosen_fleet(session, chosen) as fleet:
+        wf = open_workflow(session, workflow, assignments, chosen.board)
+        run_rows(session, wf, rows, chosen, report=report or chosen.opens, fleet=fleet)

@@ -45,6 +45,7 @@ CODES: dict[str, tuple[int, str]] = {
     "differs": (RUN_FAILED, "The image that was made again has other pixels; details.difference says how they differ."),
     "check_failed": (RUN_FAILED, "The workflow would not run on this server; details.problems lists why."),
     "unhealthy": (RUN_FAILED, "The doctor has found something wrong; details.checks lists all checks."),
+    "servers_unusable": (RUN_FAILED, "Some servers of a fleet cannot be used; details.servers says why."),
     "server_error": (RUN_FAILED, "The server failed."),
     "local_server": (RUN_FAILED, "A server on this machine could not be installed, started or stopped, or has ended."),
     "failed": (RUN_FAILED, "Another failure; the message says which."),

@@ -35,43 +35,45 @@ def single_keys() -> Iterator[KeyReader]:
         def leave() -> None:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
-        try:
-            enter()
-            with left_while_stopped(leave, enter):
-                yield _posix_key
-        finally:
-            leave()
+        with state_of_terminal(enter, leave):
+            yield _posix_key
 
 
 @contextlib.contextmanager
-def left_while_stopped(leave: Callable[[], object], enter: Callable[[], object]) -> Iterator[None]:
-    """On Ctrl-Z, leave a state of the terminal before the process stops, and enter it again once it goes on.
+def state_of_terminal(enter: Callable[[], object], leave: Callable[[], object]) -> Iterator[None]:
+    """Enter a state of the terminal, such as the whole screen. Leave it at the end, and while Ctrl-Z stops the process.
 
-    Of several states, the one that was entered last is left first.
+    Both functions may be called where there is nothing to do. Of several states, the one that was entered last is left
+    first.
     """
     outer = None if sys.platform == "win32" else signal.getsignal(signal.SIGTSTP)
-    if outer is None or outer is signal.SIG_IGN:
-        yield
-        return
+    can_be_stopped = outer is not None and outer is not signal.SIG_IGN
+    is_entered = True
 
     def stop(number: int, frame: FrameType | None) -> None:
-        leave()
-        try:
-            if callable(outer):
-                outer(number, frame)
-            else:
-                signal.signal(number, signal.SIG_DFL)
-                signal.raise_signal(number)
-                # The process was stopped there, and goes on.
-                signal.signal(number, stop)
-        finally:
+        was_entered = is_entered
+        if was_entered:
+            leave()
+        if callable(outer):
+            outer(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            # The process was stopped there, and goes on.
+            signal.signal(number, stop)
+        if was_entered:
             enter()
 
-    signal.signal(signal.SIGTSTP, stop)
+    if can_be_stopped:
+        signal.signal(signal.SIGTSTP, stop)
     try:
+        enter()
         yield
     finally:
-        signal.signal(signal.SIGTSTP, outer)
+        is_entered = False
+        leave()
+        if can_be_stopped:
+            signal.signal(signal.SIGTSTP, outer)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import click
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Argument, Group
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.keys import left_while_stopped
+from invokeai_py_client.cli.keys import state_of_terminal
 from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -115,10 +115,8 @@ def _progress(session: Session) -> Iterator[Any]:
         return
     from rich.progress import Progress
 
-    with (
-        Progress(console=session.output.console(sys.stderr), transient=True) as bar,
-        left_while_stopped(bar.stop, bar.start),
-    ):
+    bar = Progress(console=session.output.console(sys.stderr), transient=True)
+    with state_of_terminal(bar.start, bar.stop):
         task = bar.add_task("waiting", total=None)
 
         def show_progress(job: InstallJobRecord) -> None:

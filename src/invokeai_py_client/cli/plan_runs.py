@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.fleet.fleet import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +56,7 @@ class RunOptions:
     skip_bad_rows: bool
     name: str | None
     opens: bool
+    fleet: Path | None
     board: str | None
     priority: Any
     queue_id: str
@@ -92,6 +97,11 @@ def run_options(function: F) -> F:
             metavar="TEMPLATE",
             help="Names of the files, made of columns, index, seed and row_id, such as '{index:05d}-{Steps}-{seed}'.",
         ),
+        click.option(
+            "--fleet",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Run the rows on all servers of this file, which has a [[server]] with a url for each.",
+        ),
         board_option,
         priority_option,
         submit_queue_option,
@@ -122,7 +132,20 @@ def check_options(output: Output, options: RunOptions) -> None:
         )
 
 
-def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOptions, *, report: bool) -> None:
+def chosen_fleet(session: Session, options: RunOptions) -> AbstractContextManager[Fleet | None]:
+    """Open the fleet of `--fleet`, if it was given; its first usable server is then the one of the session.
+
+    Raises:
+        Failure, SettingsError: as `opened_fleet`.
+    """
+    from invokeai_py_client.cli.fleet import opened_fleet
+
+    return nullcontext() if options.fleet is None else opened_fleet(session, options.fleet)
+
+
+def run_rows(
+    session: Session, wf: WorkflowHandle, source: Any, options: RunOptions, *, report: bool, fleet: Fleet | None
+) -> None:
     """Plan and run rows, and print what became of them.
 
     Args:
@@ -131,6 +154,7 @@ def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOpti
         source: what `wf.plan` takes.
         options: how they are run.
         report: write a page and a contact sheet.
+        fleet: runs them; None for the server of the session.
 
     Raises:
         Failure: rows have failed, or Ctrl-C has ended it.
@@ -147,7 +171,8 @@ def run_rows(session: Session, wf: WorkflowHandle, source: Any, options: RunOpti
     from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 
     began = time.monotonic()
-    batch = plan.submit(
+    submit = plan.submit if fleet is None else partial(fleet.submit, plan)
+    batch = submit(
         options.out,
         file_name=options.name or DEFAULT_TEMPLATE,
         priority=options.priority,
@@ -313,6 +338,7 @@ def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> di
         "folder": str(folder),
         "rows": len(batch),
         "counts": dict(batch.counts),
+        "servers": dict(Counter(row.server for row in batch.results() if row.status == "completed")),
         "seconds": seconds,
         "page": str(page) if report and page.exists() else None,
         "contact_sheets": [str(path) for path in sheets] if report else [],

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.keys import left_while_stopped
+from invokeai_py_client.cli.keys import state_of_terminal
 from invokeai_py_client.cli.output import BAR_WIDTH, Output
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ def showing_rows(output: Output, batch: BatchRun) -> Iterator[Callable[[], None]
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[failed]}", style="red"),
     )
-    with (
-        Progress(*columns, console=output.console(sys.stderr), transient=True) as bar,
-        left_while_stopped(bar.stop, bar.start),
-    ):
+    bar = Progress(*columns, console=output.console(sys.stderr), transient=True)
+    with state_of_terminal(bar.start, bar.stop):
         task = bar.add_task("", total=100, done=0, rows=len(batch), left="", failed="")
 
         def show() -> None:

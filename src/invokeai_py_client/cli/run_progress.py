@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.keys import left_while_stopped
+from invokeai_py_client.cli.keys import state_of_terminal
 from invokeai_py_client.cli.output import BAR_WIDTH, Output, printable
 
 if TYPE_CHECKING:
@@ -76,14 +76,10 @@ def showing_progress(output: Output, wf: WorkflowHandle, *, previews: bool) -> I
     def shown() -> RenderableType:
         return Group(bar.get_renderable(), pictures[-1]) if pictures else bar.get_renderable()
 
+    live = Live(get_renderable=shown, console=output.console(sys.stderr), transient=True, refresh_per_second=_REFRESHES)
     stop = wf.on_event(take)
     try:
-        with (
-            Live(
-                get_renderable=shown, console=output.console(sys.stderr), transient=True, refresh_per_second=_REFRESHES
-            ) as live,
-            left_while_stopped(live.stop, live.start),
-        ):
+        with state_of_terminal(live.start, live.stop):
             yield show
     finally:
         stop()

@@ -19,6 +19,7 @@ from invokeai_py_client.cli.tokens import read_token
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
+    from invokeai_py_client.fleet.server import Server
     from invokeai_py_client.settings import Settings
 
 _PROBE_TIMEOUT = 11.0
@@ -126,6 +127,24 @@ class Session:
         if chosen.token is None and chosen.email is None and (stored := read_token(chosen.url)) is not None:
             chosen = Settings.from_environment(**{**settings, "url": chosen.url, "token": Secret.of(stored)})
         return chosen
+
+    def refuse_server_options(self, option: str) -> None:
+        """Refuse the options that choose a server, where another option does.
+
+        Args:
+            option: that option.
+
+        Raises:
+            Failure: one of them was given.
+        """
+        for name in ("url", "token", "profile"):
+            if getattr(self._options, name) is not None:
+                raise Failure("usage", f"{option} and --{name} exclude each other.", "Leave out one of them.")
+
+    def use_server(self, server: Server) -> None:
+        """Use a server of a fleet, as if options had named it."""
+        self._options.url = server.url
+        self._options.token = None if server.token is None else server.token.reveal()
 
     def confirm(self, question: str, yes: bool) -> None:
         """Ask whether to go on.

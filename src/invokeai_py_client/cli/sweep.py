@@ -9,7 +9,7 @@ import click
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.plan_runs import RunOptions, check_options, run_options, run_rows
+from invokeai_py_client.cli.plan_runs import RunOptions, check_options, chosen_fleet, run_options, run_rows
 from invokeai_py_client.cli.session import Session, with_session
 from invokeai_py_client.cli.submitting import open_workflow
 from invokeai_py_client.cli.vary import columns_of
@@ -51,5 +51,6 @@ def command(
     if not varied and chosen.seeds is None:
         raise Failure("usage", "There is nothing to vary.", "Add --vary 'Label=4,7,10', or --seeds 4.")
     check_options(session.output, chosen)
-    wf = open_workflow(session, workflow, assignments, chosen.board)
-    run_rows(session, wf, columns_of(wf, varied), chosen, report=True)
+    with chosen_fleet(session, chosen) as fleet:
+        wf = open_workflow(session, workflow, assignments, chosen.board)
+        run_rows(session, wf, columns_of(wf, varied), chosen, report=True, fleet=fleet)

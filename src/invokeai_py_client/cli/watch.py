@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.commands import Command
-from invokeai_py_client.cli.keys import ending_as_interrupted, left_while_stopped, single_keys
+from invokeai_py_client.cli.keys import ending_as_interrupted
 from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
+from invokeai_py_client.cli.screen import FRAMES, has_screen, show_on_screen
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.live.connection_changes import ConnectionChange
     from invokeai_py_client.wire.events import Event
-
-_FRAMES = 5
-"""Frames a second."""
 
 _STATUS_EVERY = 5.0
 """Seconds between two questions for what no event tells, such as a pause."""
@@ -74,7 +71,7 @@ def command(session: Session, queue_id: str, events: bool) -> None:
         output.format = "json"
     client = session.client
     with ending_as_interrupted():
-        if output.is_human and output.console().is_terminal and not output.console().is_dumb_terminal:
+        if has_screen(output):
             _show_screen(session, client, queue_id)
         else:
             _print_events(session, client, queue_id)
@@ -100,20 +97,11 @@ def _print_events(session: Session, client: InvokeAIClient, queue_id: str) -> No
 
 
 def _show_screen(session: Session, client: InvokeAIClient, queue_id: str) -> None:
-    from rich.live import Live
-
     from invokeai_py_client.cli.queue_view import QueueScreen, QueueView
 
-    for name in ("COLUMNS", "LINES"):
-        # A shell that exports them means the size of now, and rich would take it for that of ever.
-        os.environ.pop(name, None)
     view = QueueView(client.settings.url, queue_id)
-    keeper = _Keeper(client, queue_id, view)
-    screen = QueueScreen(view)
-    live = Live(screen, console=session.output.console(), screen=True, refresh_per_second=_FRAMES)
-    with keeper, single_keys() as read_key, live, left_while_stopped(live.stop, live.start):
-        while read_key(1 / _FRAMES) not in ("q", "Q"):
-            keeper.check()
+    with _Keeper(client, queue_id, view) as keeper:
+        show_on_screen(session.output, QueueScreen(view), keeper.check)
 
 
 class _Feed:
@@ -212,7 +200,7 @@ class _Keeper:
 
         queue_now = self._client.queue_repo.get_queue(self._queue_id)
         asked = 0.0
-        while not self._ended.wait(1 / _FRAMES):
+        while not self._ended.wait(1 / FRAMES):
             try:
                 if self._is_stale.is_set():
                     self._is_stale.clear()

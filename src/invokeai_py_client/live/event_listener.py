@@ -76,6 +76,7 @@ class EventListener:
                 # These futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
                 run.watchers.clear()
+                run.wakers.clear()
                 if not run.state.is_enqueued:
                     # The parent is sending it.
                     run.fail(_of_the_parent(run))

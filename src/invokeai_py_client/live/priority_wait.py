@@ -14,7 +14,6 @@ from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.runtime.timeouts import set_within
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.events import Event
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -95,12 +94,10 @@ class PriorityWait:
 async def _change_of(run: TrackedRun) -> None:
     changed = asyncio.Event()
 
-    def watcher(_: list[Event]) -> None:
-        changed.set()
-
-    run.watchers.append(watcher)
+    run.wakers.append(changed.set)
     try:
-        # A submission that fails notifies no watcher.
+        # A submission that fails wakes nobody.
         await set_within(changed, _LOOK_UNTOLD)
     finally:
-        run.unwatch(watcher)
+        if changed.set in run.wakers:
+            run.wakers.remove(changed.set)

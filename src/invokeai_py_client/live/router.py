@@ -44,6 +44,7 @@ class Router:
     ) -> None:
         self._runs: dict[TrackedRun, None] = {}
         self._urgent: dict[TrackedRun, None] = {}
+        self._parts: dict[TrackedRun, None] = {}
         self._of_batch: dict[str, list[TrackedRun]] = {}
         self._of_item: dict[int, list[TrackedRun]] = {}
         self._queue_watchers: dict[str, list[Watcher]] = {}
@@ -68,6 +69,8 @@ class Router:
             self._urgent[run] = None
         if state.only is None:
             self._of_batch.setdefault(state.batch_id, []).append(run)
+        else:
+            self._parts[run] = None
         state.item_added = lambda item_id: _add(self._of_item, item_id, run)
         state.item_removed = lambda item_id: _remove(self._of_item, item_id, run)
         for item_id in state.item_ids():
@@ -82,6 +85,7 @@ class Router:
         state = run.state
         del self._runs[run]
         self._urgent.pop(run, None)
+        self._parts.pop(run, None)
         self.incomplete.pop(run, None)
         _remove(self._of_batch, state.batch_id, run)
         for item_id in state.item_ids():
@@ -147,9 +151,9 @@ class Router:
             if isinstance(event, ProgressReport):
                 # It ends no run, and no record must be fetched because of it.
                 for run in self._runs_of(event):
-                    told = run.state.apply_event(event)
-                    if told:
-                        run.changed(told)
+                    progress = run.state.apply_progress(event)
+                    if progress is not None:
+                        run.progressed(event, progress)
             else:
                 self._tell_runs(event)
             if self._queue_watchers:
@@ -191,12 +195,11 @@ class Router:
     def _runs_of(self, event: ItemEvent | ProgressReport) -> list[TrackedRun]:
         batch_id = event.batch_id
         # A batch's first events may come before the server's response names its items.
-        runs = self._of_batch.get(batch_id, [])
-        of_item = self._of_item.get(event.item_id, [])
-        if runs == of_item:
+        runs = self._of_batch.get(batch_id)
+        if runs is not None and not self._parts:
             return [*runs]
-        of_item = [run for run in of_item if batch_id in (run.state.batch_id, REDACTED)]
-        return of_item + [run for run in runs if run not in of_item]
+        of_item = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
+        return of_item + [run for run in runs or () if run not in of_item]
 
 
 def _ignore(item_id: int) -> None:

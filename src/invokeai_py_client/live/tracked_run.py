@@ -10,7 +10,7 @@ from collections.abc import Callable
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.state.event_history import EventHistory
 from invokeai_py_client.live.state.run_state import RunState
-from invokeai_py_client.wire.events import Event
+from invokeai_py_client.wire.events import Event, ItemProgress, ProgressReport
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -46,6 +46,8 @@ class TrackedRun:
         self.state = state
         self.waiters: set[asyncio.Future[None]] = set()
         self.watchers: list[Watcher] = []
+        self.wakers: list[Callable[[], None]] = []
+        """Called on the engine after each change, by those who wait for one. They must not block or raise."""
         self.history = EventHistory()
         self.keeps_history = True
         """Whether past events are kept for consumers that start late."""
@@ -82,12 +84,24 @@ class TrackedRun:
         """Whether it has ended, or following it has failed."""
         return self.state.is_finished or self.failure is not None
 
+    def progressed(self, report: ProgressReport, progress: ItemProgress) -> None:
+        """Record the progress of a node, and pass it to the watchers as an event."""
+        self.heard_at = self.checked_at = time.monotonic()
+        if self.keeps_history:
+            self.history.add_progress(report, progress)
+        if self.watchers:
+            self._tell_watchers([report.event(progress)])
+        for wake in self.wakers:
+            wake()
+
     def changed(self, events: list[Event]) -> None:
-        """Record events, pass them to the watchers, and end the waits if the run has ended."""
+        """Record other events, pass them to the watchers, and end the waits if the run has ended."""
         self.heard_at = self.checked_at = time.monotonic()
         if self.keeps_history:
             self.history.add(events)
         self._tell_watchers(events)
+        for wake in self.wakers:
+            wake()
         if self.state.is_finished:
             self._release()
 
@@ -105,6 +119,8 @@ class TrackedRun:
             return
         self.failure = failure
         self._tell_watchers([])
+        for wake in self.wakers:
+            wake()
         self._release()
 
     def _tell_watchers(self, events: list[Event]) -> None:

@@ -90,13 +90,13 @@ class RunTracker:
 
     @contextlib.asynccontextmanager
     async def watching(
-        self, run: TrackedRun, watcher: Watcher, *, seconds: float | None, pauses: tuple[float, ...]
+        self, run: TrackedRun, wake: Callable[[], None], *, seconds: float | None, pauses: tuple[float, ...]
     ) -> AsyncIterator[None]:
-        """While the context is open, call `watcher` on the engine with each burst of a run's events.
+        """While the context is open, call `wake` on the engine after each change of a run.
 
         Args:
             run: the run.
-            watcher: must not block.
+            wake: must not block.
             seconds: the longest time for the subscription to the events; after it, events may still come later.
             pauses: as for `polling`.
         """
@@ -109,11 +109,12 @@ class RunTracker:
                 except TimeoutError:
                     if not limit.expired():
                         raise
-            run.watchers.append(watcher)
+            run.wakers.append(wake)
             try:
                 yield
             finally:
-                run.unwatch(watcher)
+                if wake in run.wakers:
+                    run.wakers.remove(wake)
 
     async def stream(
         self, run: TrackedRun, mailbox: Mailbox[Event], *, item_id: int | None = None

@@ -30,7 +30,7 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app, queue, utilities
-from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import GenerationDevice, InvocationCacheStatus, RuntimeConfig
 
 _PAUSE = 0.25
 """Seconds between two attempts to reach a server that is starting."""
@@ -212,6 +212,16 @@ class AsyncApp(FixedAttributes):
             RejectedError: a setting cannot be changed, or does not accept the value.
         """
         return await self._http.send(app.update_config(changes))
+
+    @on_engine
+    async def list_generation_devices(self) -> list[GenerationDevice]:
+        """Return the devices that the server can generate on.
+
+        `generation_devices` in the server's configuration says which of them it uses, `auto` for all.
+
+        Endpoint: GET /api/v1/app/generation_device_options (InvokeAI 6.14 or later)
+        """
+        return await self._http.send(app.list_generation_devices())
 
     @on_engine
     async def get_log_level(self) -> int:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.runtime.engine import Engine
@@ -81,6 +81,10 @@ def _is_read_once(value: Any) -> bool:
     return isinstance(value, Listing) or (hasattr(value, "__next__") and not hasattr(value, "read"))
 
 
+@overload
+def aio_of(value: Blocking[A]) -> A: ...
+@overload
+def aio_of(value: Blocking[A] | None) -> A | None: ...
 def aio_of(value: Blocking[A] | None) -> A | None:
     """Return the awaited object of a blocking one; None for None.
 
@@ -91,8 +95,8 @@ def aio_of(value: Blocking[A] | None) -> A | None:
         return None
     if not isinstance(value, Blocking):
         raise TypeError(
-            f"This takes what submit_sync() has returned, not {value!r}. Pass everything else by name, such as "
-            "timeout=60 or poll_interval=0.5."
+            f"This takes an object that another method has returned, such as a run of submit_sync() or a plan, not "
+            f"{value!r}. Pass everything else by name, such as timeout=60 or poll_interval=0.5."
         )
     return value.aio
 

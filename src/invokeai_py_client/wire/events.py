@@ -6,17 +6,16 @@ called `generator_progress`, the end of an item has an additional event `session
 `reconnected`. The payloads are described in the server's `events_common.py`.
 
 Most messages report the progress of a node, and few of these are ever read by a user. `read_event` turns such a message
-into a `ProgressReport`, which has the values that the state of a run needs, and the message's text. A
-`GeneratorProgress` that is made from a report parses the text when one of its other attributes is first read. So a run
-that keeps 1,000 of them keeps strings, which take a fifth of the memory of the parsed messages and do not burden the
-garbage collector.
+into a `ProgressReport`, which has the values that the state of a run needs, and the text. A `GeneratorProgress` that is
+made from it parses the text when an attribute is read that is not known yet. So the history of a run consists of
+strings, which take a fifth of the memory of the parsed messages, and do not burden the garbage collector.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from invokeai_py_client.mapping import ReadsAsMapping
@@ -103,6 +102,14 @@ class InvocationStarted(InvocationEvent):
     type: ClassVar[str] = "invocation_started"
 
 
+class ItemProgress(NamedTuple):
+    """The progress of an item after a report, as computed by the state of a run for its `GeneratorProgress`."""
+
+    overall_percentage: float
+    step: int
+    total_steps: int
+
+
 class ProgressReport(NamedTuple):
     """A message about the progress of a node, with some attributes of its `GeneratorProgress`.
 
@@ -111,7 +118,6 @@ class ProgressReport(NamedTuple):
 
     item_id: int
     batch_id: str
-    queue_id: str
     session_id: str | None
     node_id: str
     invocation_id: str
@@ -119,55 +125,68 @@ class ProgressReport(NamedTuple):
     text: str
     image: Any
 
-    def payload(self) -> dict[str, Any]:
-        """Read the whole message."""
-        payload: dict[str, Any] = json.loads(self.text[self.text.index("[") :])[1]
-        if "image" in payload:
-            payload["image"] = self.image
-        return payload
+    def node(self) -> Mapping[str, Any]:
+        """Parse the node that reports its progress."""
+        node: Mapping[str, Any] = _payload_in(self.text)["invocation"]
+        return node
 
-    def event(self) -> GeneratorProgress:
-        """Return the event for consumers that do not follow its run."""
-        event = object.__new__(GeneratorProgress)
-        _set(event, "_report", self)
-        return event
+    def event(self, progress: ItemProgress | None = None) -> GeneratorProgress:
+        """Return the event, with the progress of the item if its run is followed."""
+        return unread_progress(self.text, self.image, progress, self)
 
-    def event_of_run(self, overall_percentage: float, step: int, total_steps: int) -> GeneratorProgress:
-        """Return the event with the progress of the run's item, and the steps as counted for the run."""
-        event = object.__new__(GeneratorProgress)
-        _set(event, "_report", self)
-        _set(event, "overall_percentage", overall_percentage)
-        _set(event, "step", step)
-        _set(event, "total_steps", total_steps)
-        return event
+
+def unread_progress(
+    text: str, image: Any, progress: ItemProgress | None, report: ProgressReport | None = None
+) -> GeneratorProgress:
+    """Return an event that is parsed on demand.
+
+    Args:
+        text: the message without its preview image.
+        image: the preview image.
+        progress: the progress of the item, if its run is followed.
+        report: the attributes that were already read.
+    """
+    event = object.__new__(GeneratorProgress)
+    _set(event, "_text", text)
+    _set(event, "_image", image)
+    _set(event, "_known", report)
+    if progress is not None:
+        for name, value in zip(ItemProgress._fields, progress, strict=True):
+            _set(event, name, value)
+    return event
+
+
+def _payload_in(text: str) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(text[text.index("[") :])[1]
+    return payload
 
 
 _set = object.__setattr__
 
 
 class _ReadOnDemand(InvocationEvent):
-    """The base of an event that may be made from a report: its other attributes are parsed when one of them is read."""
+    """The base of an event whose other attributes are parsed when one of them is read."""
 
-    __slots__ = ("_report",)
-    _report: ProgressReport
+    __slots__ = ("_image", "_known", "_text")
+    _image: Any
+    _known: ProgressReport | None
+    _text: str
 
     if not TYPE_CHECKING:  # for a type checker, all attributes are there
 
         def __getattr__(self, name: str) -> Any:
             if name not in self.__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            report = self._report
-            if name in ProgressReport._fields:
-                return getattr(report, name)
-            whole = _progress(report.payload())
+            if self._known is not None and name in ProgressReport._fields:
+                return getattr(self._known, name)
+            payload = _payload_in(self._text)
+            if "image" in payload:
+                payload["image"] = self._image
+            whole = _progress(payload)
             for one in fields(whole):
-                if one.name not in _COUNTED or one.name == name:
+                if one.name not in ItemProgress._fields or one.name == name:
                     _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
-
-
-_COUNTED = frozenset({"overall_percentage", "step", "total_steps"})
-"""Attributes that the state of a run computes more precisely than the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -188,24 +207,11 @@ class GeneratorProgress(_ReadOnDemand):
     @property
     def preview(self) -> Preview | None:
         """The node's preview image; None if the message has none. It is decoded on access."""
-        return read_preview(self._image)
-
-    @property
-    def has_preview(self) -> bool:
-        """Whether the message has a preview image. Unlike `preview`, this does not decode it."""
-        return self._image is not None
-
-    def without_preview(self) -> GeneratorProgress:
-        """Return the event without its preview image."""
-        report: ProgressReport | None = getattr(self, "_report", None)
-        if report is None:
-            return replace(self, raw={**self.raw, "image": None})
-        return report._replace(image=None).event_of_run(self.overall_percentage, self.step, self.total_steps)
-
-    @property
-    def _image(self) -> Any:
-        report: ProgressReport | None = getattr(self, "_report", None)
-        return self.raw.get("image") if report is None else report.image
+        try:
+            image = self._image
+        except AttributeError:
+            image = self.raw.get("image")
+        return read_preview(image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -348,7 +354,6 @@ def _report(payload: Any, text: str) -> ProgressReport:
     return ProgressReport(
         int(payload["item_id"]),
         str(payload["batch_id"]),
-        payload.get("queue_id", "default"),
         payload.get("session_id"),
         str(payload["invocation_source_id"]),
         str(payload["invocation"]["id"]),

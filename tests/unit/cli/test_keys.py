@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from invokeai_py_client.cli.keys import ending_as_interrupted, left_while_stopped, single_keys
+from invokeai_py_client.cli.keys import ending_as_interrupted, single_keys, state_of_terminal
 
 
 class Console(io.StringIO):
@@ -51,12 +51,13 @@ def test_before_a_stop_the_terminal_is_left_in_order_and_entered_again_after_it(
     before = signal.signal(signal.SIGTSTP, lambda *_: told.append("stop"))
     try:
         with (
-            left_while_stopped(tells("keys off"), tells("keys on")),
-            left_while_stopped(tells("screen off"), tells("screen on")),
+            state_of_terminal(tells("keys on"), tells("keys off")),
+            state_of_terminal(tells("screen on"), tells("screen off")),
         ):
             os.kill(os.getpid(), signal.SIGTSTP)
-        assert told == ["screen off", "keys off", "stop", "keys on", "screen on"]
+        entered, left = ["keys on", "screen on"], ["screen off", "keys off"]
+        assert told == [*entered, *left, "stop", *entered, *left]
         os.kill(os.getpid(), signal.SIGTSTP)
-        assert told[5:] == ["stop"]
+        assert told[9:] == ["stop"]
     finally:
         signal.signal(signal.SIGTSTP, before)

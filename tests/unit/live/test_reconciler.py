@@ -409,7 +409,7 @@ def test_a_lost_item_is_run_again(room: Room) -> None:
         run.state.server_was_away()
         room.queue.put(1, status="canceled", started_at="t")
         room.reconciler.check(run)
-        await until(lambda: run.state.snapshot.item_ids == (2, 3))
+        await until(lambda: run.state.snapshot.facts.item_ids == (2, 3))
         assert len(room.queue.asked("retry_items_by_id")) == 1
         assert room.router.having(1) == []
         assert room.router.having(3) == [run]
@@ -427,7 +427,7 @@ def test_a_lost_item_that_the_server_does_not_run_again_ends_as_canceled(room: R
         room.queue.refused["retry_items_by_id"] = errors.RejectedError("no", status=422, method="PUT", url="u")
         room.reconciler.check(run)
         await until(lambda: run.is_over)
-        assert (run.state.snapshot.status, run.failure) == ("canceled", None)
+        assert (run.state.snapshot.facts.status, run.failure) == ("canceled", None)
         assert len(room.queue.asked("retry_items_by_id")) == 1
 
     room.play(test)

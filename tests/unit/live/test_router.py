@@ -41,7 +41,7 @@ class Room:
 
 
 def statuses(*runs: TrackedRun) -> list[str]:
-    return [run.state.snapshot.status for run in runs]
+    return [run.state.snapshot.facts.status for run in runs]
 
 
 def test_an_event_reaches_the_run_of_its_batch_and_no_other() -> None:
@@ -66,7 +66,7 @@ def test_events_before_the_response_reach_the_run_by_its_batch() -> None:
     room = Room()
     run = room.follow("one")
     dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 7, "one"))
-    assert run.state.snapshot.item_ids == (7,)
+    assert run.state.snapshot.facts.item_ids == (7,)
     assert room.router.having(7) == [run]
 
 

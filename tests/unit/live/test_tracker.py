@@ -146,16 +146,16 @@ async def test_a_poll_interval_ends_with_its_wait() -> None:
 
 @pytest.mark.parametrize("pauses", [(), (3.0,)])
 @in_virtual_time
-async def test_a_watcher_is_told_of_a_run_while_it_watches(pauses: tuple[float, ...]) -> None:
+async def test_who_watches_is_woken_after_each_change_of_a_run(pauses: tuple[float, ...]) -> None:
     room = Room()
-    run, told = await room.attach(1), list[Event]()
+    run, woken = await room.attach(1), list[str]()
     play(room, last=1)
-    async with room.tracker.watching(run, told.extend, seconds=None, pauses=pauses):
+    async with room.tracker.watching(run, lambda: woken.append([*run.history][-1].type), seconds=None, pauses=pauses):
         assert [polling.pause for polling in run.pollings] == list(pauses or (2.0,))
         play(room, first=1, last=2)
     play(room, first=2)
-    assert [event.type for event in told] == ["invocation_started"]
-    assert (run.watchers, run.pollings) == ([], [])
+    assert woken == ["invocation_started"]
+    assert (run.wakers, run.pollings) == ([], [])
 
 
 @in_virtual_time
@@ -163,7 +163,7 @@ async def test_a_run_that_is_over_is_watched_without_a_request() -> None:
     room = Room()
     run = await room.attach(1, status="completed")
     room.engine.forks += 1
-    async with room.tracker.watching(run, lambda events: None, seconds=None, pauses=()):
+    async with room.tracker.watching(run, lambda: None, seconds=None, pauses=()):
         pass
     mailbox = Mailbox[Event]()
     await room.tracker.stream(run, mailbox)
@@ -176,7 +176,7 @@ async def test_a_watcher_subscribes_anew_in_a_forked_child() -> None:
     room = Room()
     run = await room.attach(1)
     room.engine.forks += 1
-    async with room.tracker.watching(run, lambda events: None, seconds=None, pauses=()):
+    async with room.tracker.watching(run, lambda: None, seconds=None, pauses=()):
         assert len(room.link.connections) == 2
 
 
@@ -188,7 +188,7 @@ async def test_a_subscription_takes_no_longer_than_the_wait_that_needs_it() -> N
     room.engine.forks += 1
     room.link.is_hanging = True
     began = now()
-    async with asyncio.timeout(20), room.tracker.watching(run, lambda events: None, seconds=1.0, pauses=()):
+    async with asyncio.timeout(20), room.tracker.watching(run, lambda: None, seconds=1.0, pauses=()):
         assert now() - began == pytest.approx(1.0)
 
 

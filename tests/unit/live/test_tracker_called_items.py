@@ -177,7 +177,7 @@ def test_an_item_that_a_restarted_server_canceled_is_run_again_without_its_child
         room.queue.put(1, status="canceled", started_at="t")
         room.put_child("canceled")
         room.reconciler.check(room.run)
-        await until(lambda: room.run.state.snapshot.item_ids == (3,))
+        await until(lambda: room.run.state.snapshot.facts.item_ids == (3,))
         assert room.children() == []
         room.queue.put(3, status="completed", retried_from_item_id=1)
         room.reconciler.check(room.run)

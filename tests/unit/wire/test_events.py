@@ -14,6 +14,7 @@ from invokeai_py_client.wire.events import (
     InvocationComplete,
     InvocationError,
     InvocationStarted,
+    ItemProgress,
     ProgressReport,
     QueueItemStatusChanged,
     UnknownEvent,
@@ -77,30 +78,20 @@ def test_what_is_read_on_demand_is_what_is_read_at_once(image: Any) -> None:
     for name in at_once:
         # Each name is the first one that is asked for.
         assert read_progress(image).event()[name] == at_once[name]
-    event = read_progress(image).event_of_run(12.5, 3, 9)
+    event = read_progress(image).event(ItemProgress(12.5, 3, 9))
     assert {**event} == {**at_once, "overall_percentage": 12.5, "step": 3, "total_steps": 9}
     assert repr(event) == repr(replace(at_once, overall_percentage=12.5, step=3, total_steps=9))
 
 
 def test_what_is_read_on_demand_can_be_copied_compared_and_pickled() -> None:
-    event = read_progress(PICTURE).event_of_run(12.5, 3, 9)
+    event = read_progress(PICTURE).event(ItemProgress(12.5, 3, 9))
     for same in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event)), replace(event)):
         assert same == event
         assert same.preview == event.preview is not None
-        assert not same.without_preview().has_preview
     with pytest.raises(FrozenInstanceError):
         event.step = 4  # type: ignore[misc]
     with pytest.raises(AttributeError, match="has no attribute 'stepp'"):
         event.stepp  # type: ignore[attr-defined]  # noqa: B018
-
-
-def test_an_event_without_its_preview_says_the_same_otherwise() -> None:
-    event = read_progress(PICTURE).event_of_run(12.5, 3, 9)
-    assert event.has_preview
-    bare = event.without_preview()
-    assert (bare.preview, bare.has_preview, bare.raw["image"]) == (None, False, None)
-    assert {**bare, "raw": None, "image": None} == {**event, "raw": None, "image": None}
-    assert event.raw["image"] == PICTURE
 
 
 def test_the_text_of_a_report_is_kept_without_the_picture() -> None:

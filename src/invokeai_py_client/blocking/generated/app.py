@@ -9,7 +9,7 @@ from typing import Any
 from invokeai_py_client.repositories.app import AsyncApp, Health
 from invokeai_py_client.repositories.schema_drift import Drift
 from invokeai_py_client.runtime.twins import Blocking
-from invokeai_py_client.wire.records.app import InvocationCacheStatus, RuntimeConfig
+from invokeai_py_client.wire.records.app import GenerationDevice, InvocationCacheStatus, RuntimeConfig
 
 
 class App(Blocking[AsyncApp]):
@@ -102,6 +102,15 @@ class App(Blocking[AsyncApp]):
         work = self._aio.update_config(changes)
         del changes
         return self._aio._engine.block(work)
+
+    def list_generation_devices(self) -> list[GenerationDevice]:
+        """Return the devices that the server can generate on.
+
+        `generation_devices` in the server's configuration says which of them it uses, `auto` for all.
+
+        Endpoint: GET /api/v1/app/generation_device_options (InvokeAI 6.14 or later)
+        """
+        return self._aio._engine.block(self._aio.list_generation_devices())
 
     def get_log_level(self) -> int:
         """Return the level of the server's log, from 10 (debug) to 50 (critical), as in `logging`.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.events import Event, ItemEvent, ProgressReport, QueueItemStatusChanged
+from invokeai_py_client.wire.events import Event, ItemEvent, ItemProgress, ProgressReport, QueueItemStatusChanged
 
 if TYPE_CHECKING:
     from invokeai_py_client.live.state.run_state import RunState
@@ -96,16 +96,20 @@ class CalledItems:
         self.states.append(state)
         self._note(item_id)
 
-    def announces(self, event: ItemEvent | ProgressReport) -> bool:
+    def announces(self, event: ItemEvent) -> bool:
         """Return whether an event of an unknown item is the first one of a child."""
         return isinstance(event, QueueItemStatusChanged) and event.status == "pending"
 
-    def apply_event(self, event: ItemEvent | ProgressReport) -> list[Event]:
+    def apply_event(self, event: ItemEvent) -> list[Event]:
         """Apply an event of a child, which is added if it is new; see `RunState.apply_event`."""
         self.add(event.item_id, has_gap=False)
         events = self._items[event.item_id].state.apply_event(event)
         self._note(event.item_id)
         return events
+
+    def apply_progress(self, report: ProgressReport) -> ItemProgress | None:
+        """Apply what a node of a child reports; see `RunState.apply_progress`."""
+        return self._items[report.item_id].state.apply_progress(report)
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool) -> list[Event]:
         """Apply a record of a child; see `RunState.apply_snapshot`."""
@@ -220,7 +224,7 @@ class CalledItems:
         found = None
         while True:
             children = (child.state.snapshot for child in self._of_parent.get(item_id, ()))
-            cause = next((child.base for child in children if child.status == "failed"), None)
+            cause = next((child.facts.base for child in children if child.facts.status == "failed"), None)
             if cause is None:
                 return found
             found, item_id = cause, cause.item_id

@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-import itertools
+import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import Any
 
-from invokeai_py_client.wire.events import Event, GeneratorProgress
+from invokeai_py_client.wire.events import Event, ItemProgress, ProgressReport, unread_progress
 
 MOST_PROGRESS = 1000
 """The maximum number of progress events that are kept for a run. All other events are kept."""
 
 
 class EventHistory:
-    """The events of a run, in order. Only the latest preview image of each node is kept."""
+    """The events of a run, in order. Only the latest preview image of each node is kept.
+
+    Progress is kept apart, unread, until the history is read. Its place tells where it belongs among the other events.
+    """
 
     def __init__(self) -> None:
-        self._events: dict[int, Event] = {}
-        self._places = itertools.count()
-        self._progress: deque[int] = deque()
-        self._previews: dict[tuple[int, str], int] = {}
+        self._length = 0
+        self._progress: deque[tuple[int, str, float, int, int]] = deque()
+        self._others: list[tuple[int, Event]] = []
+        self._images: dict[int, Any] = {}
+        self._latest_image: dict[tuple[int, str], int] = {}
         self.dropped = 0
 
     def add(self, events: Iterable[Event]) -> None:
-        """Append events."""
+        """Append events other than progress."""
         for event in events:
-            place = next(self._places)
-            self._events[place] = event
-            if isinstance(event, GeneratorProgress):
-                self._progress.append(place)
-                if len(self._progress) > MOST_PROGRESS:
-                    del self._events[self._progress.popleft()]
-                    self.dropped += 1
-                if event.has_preview:
-                    self._keep_preview(place, event)
+            self._others.append((self._length, event))
+            self._length += 1
+
+    def add_progress(self, report: ProgressReport, progress: ItemProgress) -> None:
+        """Append the progress of a node."""
+        place = self._length
+        if report.image is not None:
+            node = (report.item_id, report.invocation_id)
+            # Images are by far the largest part of an event.
+            self._images.pop(self._latest_image.get(node, -1), None)
+            self._images[place] = report.image
+            self._latest_image[node] = place
+        # A plain tuple of texts and numbers: the garbage collector forgets it.
+        overall, step, total = progress
+        self._progress.append((place, report.text, overall, step, total))
+        self._length = place + 1
+        if len(self._progress) > MOST_PROGRESS:
+            self._images.pop(self._progress.popleft()[0], None)
+            self.dropped += 1
 
     def __iter__(self) -> Iterator[Event]:
-        # Other threads read while the engine appends; copying a dictionary is atomic.
-        return iter(self._events.copy().values())
-
-    def _keep_preview(self, place: int, event: GeneratorProgress) -> None:
-        """Drop the preview before this one. Previews are by far the largest part of an event."""
-        node = (event.item_id, event.invocation_id)
-        before = self._previews.get(node, -1)
-        earlier = self._events.get(before)
-        if isinstance(earlier, GeneratorProgress):
-            self._events[before] = earlier.without_preview()
-        self._previews[node] = place
+        # Other threads read while the engine appends. A copy is made at once; what was appended meanwhile is left out.
+        length, images = self._length, self._images.copy()
+        progress = (
+            (place, unread_progress(text, images.get(place), ItemProgress(overall, step, total)))
+            for place, text, overall, step, total in self._progress.copy()
+        )
+        merged = heapq.merge(progress, self._others.copy(), key=itemgetter(0))
+        return (event for place, event in merged if place < length)

@@ -166,6 +166,8 @@ class GraphShape:
 class _RunningNode:
     invocation_id: str
     since: float | None
+    setup: float
+    work: float
     first_report: tuple[float, float] | None = None
     done: float = 0.0
 
@@ -209,22 +211,24 @@ class Workload:
 
     def node_started(self, node_id: str, node: Mapping[str, Any]) -> None:
         """Record that a node has started; `node` is its prepared copy with its input values."""
-        self._running = _RunningNode(str(node["id"]), self._durations.clock())
         if node_id in self._expected and steps_of(node) != steps_of(self._shape.nodes[node_id]):
             # The number of steps comes from an edge.
             self._expected[node_id] = self._durations.expected(node)
             self._count()
+        self._running = self._running_node(node_id, str(node["id"]), self._durations.clock())
+
+    def _running_node(self, node_id: str, invocation_id: str, since: float | None) -> _RunningNode:
+        return _RunningNode(invocation_id, since, *self._expected.get(node_id, _NOTHING))
 
     def node_progressed(self, node_id: str, invocation_id: str, share: float) -> None:
         """Record the finished fraction of the work of a node and its prepared copy, 0..1."""
         running = self._running
         if running is None or running.invocation_id != invocation_id:
             # Its start was missed, so its duration cannot be measured.
-            running = self._running = _RunningNode(invocation_id, None)
+            running = self._running = self._running_node(node_id, invocation_id, None)
         if running.first_report is None:
             running.first_report = (self._durations.clock(), share)
-        expected = self._expected.get(node_id, _NOTHING)
-        running.done = expected.setup + share * expected.work
+        running.done = running.setup + share * running.work
 
     def node_done(self, node_id: str, node: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Record that a node has ended. If it feeds an `iterate`, the length of its collection is now known."""

@@ -32,6 +32,7 @@ from invokeai_py_client.wire.events import (
     InvocationEvent,
     InvocationStarted,
     ItemEvent,
+    ItemProgress,
     ProgressReport,
     QueueItemStatusChanged,
     SessionComplete,
@@ -81,11 +82,11 @@ class ItemState:
         return self.lacks_details() and not self.has_gap
 
 
-class RunSnapshot(NamedTuple):
-    """A run at one moment. Immutable, so that any thread may read it.
+class RunFacts(NamedTuple):
+    """What of a run stays as it is while its nodes report their progress.
 
-    `base` is the queue item that the rest of `item()` is taken from. `sessions` is a list that is only appended to; its
-    first `session_count` elements belong to the snapshot.
+    `base` is the queue item that the rest is added to. `sessions` is a list that is only appended to; its first
+    `session_count` elements belong to the snapshot.
     """
 
     base: QueueItem
@@ -99,33 +100,40 @@ class RunSnapshot(NamedTuple):
     session_count: int
     called: list[RunState]
     called_count: int
+
+
+class RunSnapshot(NamedTuple):
+    """A run at one moment. Immutable, so that any thread may read it."""
+
+    facts: RunFacts
     progress_percentage: float
     current_step: int
     total_steps: int
 
     def item(self) -> QueueItem:
         """Return the run as one queue item."""
+        facts = self.facts
         return replace(
-            self.base,
-            status=self.status,
+            facts.base,
+            status=facts.status,
             progress_percentage=self.progress_percentage,
             current_step=self.current_step,
             total_steps=self.total_steps,
-            started_at=self.started_at,
-            completed_at=self.completed_at,
-            outputs=self.outputs,
+            started_at=facts.started_at,
+            completed_at=facts.completed_at,
+            outputs=facts.outputs,
             children=self.children(),
         )
 
     def children(self) -> tuple[QueueItem, ...]:
         """Return the items of called workflows as they are when this is called, in the order of their ids."""
-        items = (state.snapshot.item() for state in self.called[: self.called_count])
+        items = (state.snapshot.item() for state in self.facts.called[: self.facts.called_count])
         return tuple(sorted(items, key=attrgetter("item_id")))
 
     def session_ids(self) -> tuple[str, ...]:
         """Return the known session ids, in the order of the items."""
-        session_of = dict(self.sessions[: self.session_count])
-        return tuple(session_of[item_id] for item_id in sorted(session_of.keys() & {*self.item_ids}))
+        session_of = dict(self.facts.sessions[: self.facts.session_count])
+        return tuple(session_of[item_id] for item_id in sorted(session_of.keys() & {*self.facts.item_ids}))
 
 
 def _ignore(item_id: int) -> None:
@@ -340,39 +348,38 @@ class RunState:
             else:
                 status = "pending" if counts["pending"] == len(items) else "in_progress"
                 completed_at = None
-        self.snapshot = RunSnapshot(
-            base,
-            status,
-            started_at,
-            completed_at,
-            self._item_ids,
-            finished,
-            OutputsSoFar(self._outputs),
-            self._sessions,
-            len(self._sessions),
-            self.called.states,
-            len(self.called.states),
-            *self._progress_of(status, is_finished=finished),
+        facts = RunFacts(
+            base=base,
+            status=status,
+            started_at=started_at,
+            completed_at=completed_at,
+            item_ids=self._item_ids,
+            is_finished=finished,
+            outputs=OutputsSoFar(self._outputs),
+            sessions=self._sessions,
+            session_count=len(self._sessions),
+            called=self.called.states,
+            called_count=len(self.called.states),
         )
+        self._publish_progress(facts, is_completed=finished and status == "completed")
 
-    def _publish_progress(self) -> None:
-        """Do the same as `_publish` after a change of nothing but the progress of a node, as most changes are."""
-        before = self.snapshot
-        self.snapshot = RunSnapshot(*before[:-3], *self._progress_of(before.status, is_finished=before.is_finished))
-
-    def _progress_of(self, status: str, *, is_finished: bool) -> tuple[float, int, int]:
-        """Return the last three elements of the snapshot."""
+    def _publish_progress(self, facts: RunFacts, *, is_completed: bool = False) -> None:
+        """Replace the snapshot, of which only the progress may have changed unless the facts are others."""
         alone, latest = self._alone, self._latest
         if alone is not None:
             percentage = alone.percentage
         else:
             mean = self._percentages / max(len(self.items), self._expected, 1)
-            percentage = mean if is_finished else min(mean, _MOST_BEFORE_THE_END)
+            percentage = mean if facts.is_finished else min(mean, _MOST_BEFORE_THE_END)
         # Items that are added, or run again, must not move the percentage back.
         if percentage > self._percentage:
             self._percentage = percentage
-        percentage = 100.0 if is_finished and status == "completed" else self._percentage
-        return (percentage, 0, 0) if latest is None else (percentage, latest.step, latest.steps)
+        self.snapshot = RunSnapshot(
+            facts,
+            100.0 if is_completed else self._percentage,
+            0 if latest is None else latest.step,
+            0 if latest is None else latest.steps,
+        )
 
     def _with_cause(self, view: QueueItem) -> QueueItem:
         """Replace the error of a calling item by the error of the called workflow that caused it."""
@@ -386,6 +393,8 @@ class RunState:
         before = item.view
         after = replace(before, **changes)
         item.view = after = replace(after, error=_error_line(after))
+        if after.is_finished:
+            item.counter = None
         if after.status != before.status:
             self._counts[before.status] -= 1
             self._counts[after.status] += 1
@@ -408,8 +417,8 @@ class RunState:
         self.items = dict(sorted(self.items.items()))
         self._item_ids = tuple(self.items)
 
-    def apply_event(self, event: ItemEvent | ProgressReport) -> list[Event]:
-        """Apply an event, or what reports the progress of a node.
+    def apply_event(self, event: ItemEvent) -> list[Event]:
+        """Apply an event, other than one of progress.
 
         The event itself is not changed, because other runs and watchers of the queue may get it as well.
 
@@ -417,22 +426,16 @@ class RunState:
             The events for the run's consumers: this one, completed with the run's progress; a `session_complete` after
             it if it ended the item; nothing if it is a duplicate or comes late.
         """
-        if event.item_id not in self.items:
+        item = self.items.get(event.item_id)
+        if item is None:
             if self._is_called(event):
                 events = self.called.apply_event(event)
                 return self._take_called(
                     event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
                 )
-            if self.is_enqueued or self.graph is None or not self.has(event.item_id):
-                # Another item of the batch: of another run, or a retried one. While the items of a run that was
-                # submitted elsewhere are being fetched, it may also be an item of a called workflow.
+            item = self._unnamed(event.item_id)
+            if item is None:
                 return []
-            # The event arrived before the response that names the run's items.
-            self._item(event.item_id)
-            self._sort_items()
-        item = self.items[event.item_id]
-        if isinstance(event, ProgressReport):
-            return self._progress(item, event)
         told = self._take(item, event)
         if told and isinstance(event, InvocationEvent):
             self._latest = item
@@ -441,6 +444,58 @@ class RunState:
         if told or item.held_back:
             self._publish()
         return told
+
+    def apply_progress(self, report: ProgressReport) -> ItemProgress | None:
+        """Apply what a node reports of its progress. Most events are of this kind, so it does no more than it must.
+
+        Returns:
+            The progress of the item, for the run's consumers. None if the item has ended or is not the run's, and for a
+            report that says nothing new: with a second-order scheduler each comes twice.
+        """
+        item = self.items.get(report.item_id)
+        if item is None:
+            if report.item_id in self.called:
+                progress = self.called.apply_progress(report)
+                self._take_called(report.item_id, [], has_new_status=False)
+                return progress
+            item = self._unnamed(report.item_id)
+            if item is None:
+                return None
+        counter, percentage = item.counter, report.progress_percentage
+        if counter is None or counter.invocation_id != report.invocation_id or percentage is None:
+            # The first report of the node, or one without a percentage.
+            if item.view.is_finished:
+                return None
+            self._started(item, report.session_id)
+            self._latest = item
+            self._publish()
+            if percentage is None:
+                return ItemProgress(item.percentage, 0, 0)
+            counter = item.counter = StepCounter(steps_of(report.node()), report.invocation_id)
+        before = (counter.step, counter.percentage)
+        step = counter.count(percentage)
+        total = counter.total
+        if total:
+            if before == (step, percentage):
+                return None
+            item.step, item.steps = step, total
+        workload = item.workload or self._workload_of(item)
+        if workload is not None:
+            workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
+            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+        self._latest = item
+        self._publish_progress(self.snapshot.facts)
+        return ItemProgress(item.percentage, step, total)
+
+    def _unnamed(self, item_id: int) -> ItemState | None:
+        """Return a new item whose first event arrived before the response that names the run's items."""
+        if self.is_enqueued or self.graph is None or not self.has(item_id):
+            # Another item of the batch: of another run, or a retried one. While the items of a run that was submitted
+            # elsewhere are being fetched, it may also be an item of a called workflow.
+            return None
+        item = self._item(item_id)
+        self._sort_items()
+        return item
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
         if isinstance(event, InvocationError) and item.view.error_node_id is not None:
@@ -533,7 +588,7 @@ class RunState:
         self._publish()
         return told
 
-    def _is_called(self, event: ItemEvent | ProgressReport) -> bool:
+    def _is_called(self, event: ItemEvent) -> bool:
         # For a run of single items only the records of those tell which items they call.
         is_new = self.follows_calls and self.only is None and self.called.announces(event)
         return is_new or event.item_id in self.called
@@ -643,43 +698,13 @@ class RunState:
         item.outputs[invocation_id] = output
         self._outputs.append(output)
 
-    def _progress(self, item: ItemState, report: ProgressReport) -> list[Event]:
-        """Record the progress of a node. A repeated report is dropped: second-order schedulers send each one twice."""
-        if item.view.is_finished:
-            return []
-        workload = item.workload or self._workload_of(item)
-        percentage = report.progress_percentage
-        step = total = 0
-        if percentage is not None:
-            counter = item.counter
-            if counter is None or counter.invocation_id != report.invocation_id:
-                counter = item.counter = StepCounter(steps_of(report.payload()["invocation"]), report.invocation_id)
-            if workload is not None:
-                workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
-            total = counter.total
-            if total:
-                said_before = (counter.step, counter.percentage)
-                step = counter.count(percentage)
-                if said_before == (step, percentage):
-                    return []
-                item.step, item.steps = step, total
-        if workload is not None:
-            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
-        self._latest = item
-        if self._started(item, report.session_id):
-            self._publish()
-        else:
-            self._publish_progress()
-        return [report.event_of_run(item.percentage, step, total)]
-
-    def _started(self, item: ItemState, session_id: str | None) -> bool:
-        """Apply what an event of a node implies: its item has started, in this session. Return whether that is new."""
+    def _started(self, item: ItemState, session_id: str | None) -> None:
+        """Apply what an event of a node implies: its item has started, in this session."""
         view = item.view
-        if view.status != "pending" and (session_id == view.session_id or not session_id):
-            return False
-        status = "in_progress" if view.status == "pending" else view.status
-        self._set(item, status=status, session_id=session_id or view.session_id)
-        return True
+        session_id = session_id or view.session_id
+        if view.status == "pending" or session_id != view.session_id:
+            status = "in_progress" if view.status == "pending" else view.status
+            self._set(item, status=status, session_id=session_id)
 
     def _status_changed(self, item: ItemState, event: QueueItemStatusChanged) -> list[Event]:
         rank = _RANK.get(event.status)

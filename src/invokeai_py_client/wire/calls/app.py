@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, Response, api_path
-from invokeai_py_client.wire.reading import content, nothing, number, record
+from invokeai_py_client.wire.reading import content, list_of, nothing, number, record
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
 """The document of InvokeAI 6.14 has 1.8 MB. Parsing may take 30 times the memory of the text."""
@@ -55,6 +55,16 @@ def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]
         path=api_path("app", "runtime_config"),
         body=dict(changes),
         parse=record(records.app.RuntimeConfig),
+        idempotent=True,
+    )
+
+
+def list_generation_devices() -> Call[list[records.app.GenerationDevice]]:
+    """`GET /api/v1/app/generation_device_options`: what it could generate on. Servers from 6.14."""
+    return Call(
+        method="GET",
+        path=api_path("app", "generation_device_options"),
+        parse=list_of(records.app.GenerationDevice),
         idempotent=True,
     )
 

@@ -21,6 +21,13 @@ class RuntimeConfig(Record):
     set_fields: list[str] = []
 
 
+class GenerationDevice(Record):
+    """A device that a server can generate on: its id, such as `cuda:0`, and the name of the model."""
+
+    device: str
+    name: str
+
+
 class InvocationCacheStatus(Record):
     """The cache of node outputs, with `size` of at most `max_size` entries."""
 

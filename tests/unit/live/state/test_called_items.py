@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.live import item_event
+from tests.support.live import apply, item_event
 
 from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.live.state.run_state import RunState
@@ -109,11 +109,11 @@ def run_of(*item_ids: int, has_gap: bool = False, only: frozenset[int] | None = 
 def calling(*, child: int = 2) -> RunState:
     """A run whose item 1 has called item 2, which has begun."""
     run = run_of()
-    run.apply_event(status(1, "in_progress", 1))
-    run.apply_event(node("invocation_started", 1, "call", "call_saved_workflow"))
-    run.apply_event(status(child, "pending", 0))
-    run.apply_event(status(1, "waiting", 2))
-    run.apply_event(status(child, "in_progress", 1))
+    apply(run, status(1, "in_progress", 1))
+    apply(run, node("invocation_started", 1, "call", "call_saved_workflow"))
+    apply(run, status(child, "pending", 0))
+    apply(run, status(1, "waiting", 2))
+    apply(run, status(child, "in_progress", 1))
     return run
 
 
@@ -127,7 +127,7 @@ def places(items: tuple[QueueItem, ...]) -> list[tuple[int, int | None, tuple[st
 
 def test_a_child_is_no_item_of_the_run_and_is_known_at_once() -> None:
     run = calling()
-    assert run.snapshot.item_ids == (1,)
+    assert run.snapshot.facts.item_ids == (1,)
     assert places(run.view().children) == [(2, None, (), "in_progress")]
     # Who called it, only its record says.
     assert (run.needs_requests, run.lacking_details()) == (True, [2])
@@ -138,8 +138,8 @@ def test_a_child_is_no_item_of_the_run_and_is_known_at_once() -> None:
 
 def test_outputs_of_equal_node_ids_do_not_mix() -> None:
     run = calling()
-    run.apply_event(done(1, "a"))
-    run.apply_event(done(2, "a"))
+    apply(run, done(1, "a"))
+    apply(run, done(2, "a"))
     (child,) = run.view().children
     assert [(output.node_id, output.result["value"]) for output in run.view().outputs] == [("a", 1)]
     assert [(output.node_id, output.result["value"]) for output in child.outputs] == [("a", 2)]
@@ -148,19 +148,19 @@ def test_outputs_of_equal_node_ids_do_not_mix() -> None:
 
 def end_of_the_child(run: RunState) -> list[Event]:
     return [
-        *run.apply_event(done(2, "a")),
-        *run.apply_event(done(2, "return", "workflow_return")),
-        *run.apply_event(status(2, "completed", 2)),
+        *apply(run, done(2, "a")),
+        *apply(run, done(2, "return", "workflow_return")),
+        *apply(run, status(2, "completed", 2)),
     ]
 
 
 def end_of_the_caller(run: RunState) -> list[Event]:
     return [
-        *run.apply_event(done(1, "call", "call_saved_workflow")),
-        *run.apply_event(status(1, "pending", 3)),
-        *run.apply_event(status(1, "in_progress", 4)),
-        *run.apply_event(done(1, "a")),
-        *run.apply_event(status(1, "completed", 5)),
+        *apply(run, done(1, "call", "call_saved_workflow")),
+        *apply(run, status(1, "pending", 3)),
+        *apply(run, status(1, "in_progress", 4)),
+        *apply(run, done(1, "a")),
+        *apply(run, status(1, "completed", 5)),
     ]
 
 
@@ -204,7 +204,7 @@ def test_progress_of_a_child_is_progress_of_its_callers() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     before = run.snapshot.progress_percentage
-    run.apply_event(done(2, "a"))
+    apply(run, done(2, "a"))
     (child,) = run.view().children
     assert 0 < child.progress_percentage < 100
     between = run.snapshot.progress_percentage
@@ -218,18 +218,18 @@ def test_the_progress_of_a_call_of_many_items_is_their_mean() -> None:
     for children in ((2,), (2, 3)):
         run = calling()
         for child in children:
-            run.apply_event(status(child, "pending", 0))
+            apply(run, status(child, "pending", 0))
             run.apply_snapshot(record(child, "pending", parent=1, path=("call",)))
         before = run.snapshot.progress_percentage
-        run.apply_event(status(2, "in_progress", 1))
-        run.apply_event(done(2, "a"))
+        apply(run, status(2, "in_progress", 1))
+        apply(run, done(2, "a"))
         made.append(run.snapshot.progress_percentage - before)
     assert made[1] == pytest.approx(made[0] / 2)
 
 
 def test_a_child_that_is_seen_pending_while_watched_has_no_gap() -> None:
     run = calling(child=2)
-    run.apply_event(status(3, "pending", 0))
+    apply(run, status(3, "pending", 0))
     run.apply_snapshot(record(3, "pending", parent=1, path=("call",)))
     run.missed()
     run.apply_snapshot(record(3, "pending", parent=1, path=("call",)), nothing_missed=True)
@@ -239,15 +239,15 @@ def test_a_child_that_is_seen_pending_while_watched_has_no_gap() -> None:
         done(3, "return", "workflow_return"),
         status(3, "completed", 2),
     ):
-        run.apply_event(event)
+        apply(run, event)
     assert 3 not in run.unsettled(), "its end is believed without its record"
 
 
 def test_nodes_that_ran_before_the_graph_of_a_child_was_known_count() -> None:
     run = calling()
-    run.apply_event(done(2, "a"))
+    apply(run, done(2, "a"))
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
-    run.apply_event(node("invocation_started", 2, "return", "workflow_return"))
+    apply(run, node("invocation_started", 2, "return", "workflow_return"))
     (child,) = run.view().children
     assert child.progress_percentage > 40
 
@@ -255,12 +255,12 @@ def test_nodes_that_ran_before_the_graph_of_a_child_was_known_count() -> None:
 def test_a_child_of_a_child() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
-    run.apply_event(status(3, "pending", 0))
-    run.apply_event(status(2, "waiting", 2))
+    apply(run, status(3, "pending", 0))
+    apply(run, status(2, "waiting", 2))
     run.apply_snapshot(record(3, "pending", parent=2, path=("call", "call")))
     before = run.snapshot.progress_percentage
-    run.apply_event(status(3, "in_progress", 1))
-    run.apply_event(done(3, "a"))
+    apply(run, status(3, "in_progress", 1))
+    apply(run, done(3, "a"))
     assert places(run.view().children) == [(2, 1, ("call",), "waiting"), (3, 2, ("call", "call"), "in_progress")]
     assert run.snapshot.progress_percentage > before
 
@@ -268,16 +268,17 @@ def test_a_child_of_a_child() -> None:
 def test_the_cause_of_a_failure_is_told_where_it_began() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
-    run.apply_event(status(3, "pending", 0))
+    apply(run, status(3, "pending", 0))
     run.apply_snapshot(record(3, "pending", parent=2, path=("call", "call")))
-    run.apply_event(status(3, "failed", 1, error_type="RuntimeError", error_message="no", error_traceback="line 7"))
-    run.apply_event(node("invocation_error", 3, "a", error_type="RuntimeError", error_message="no"))
+    apply(run, status(3, "failed", 1, error_type="RuntimeError", error_message="no", error_traceback="line 7"))
+    apply(run, node("invocation_error", 3, "a", error_type="RuntimeError", error_message="no"))
     for item_id in (2, 1):
-        run.apply_event(status(item_id, "failed", 5, error_type="ValueError", error_message="no", error_traceback="no"))
-        run.apply_event(
+        apply(run, status(item_id, "failed", 5, error_type="ValueError", error_message="no", error_traceback="no"))
+        apply(
+            run,
             node(
                 "invocation_error", item_id, "call", "call_saved_workflow", error_type="ValueError", error_message="no"
-            )
+            ),
         )
     item = run.view()
     assert run.is_finished
@@ -292,8 +293,8 @@ def test_a_failure_of_its_own_stays_the_runs() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     end_of_the_child(run)
-    run.apply_event(status(1, "failed", 3, error_type="ValueError", error_message="mine"))
-    run.apply_event(node("invocation_error", 1, "a", error_type="ValueError", error_message="mine"))
+    apply(run, status(1, "failed", 3, error_type="ValueError", error_message="mine"))
+    apply(run, node("invocation_error", 1, "a", error_type="ValueError", error_message="mine"))
     assert (run.view().error_node_id, run.view().error_call_path) == ("a", ())
 
 
@@ -358,18 +359,18 @@ def test_events_and_records_tell_the_same() -> None:
 def test_a_run_of_one_item_learns_its_children_from_its_record() -> None:
     run = run_of(has_gap=True, only=frozenset({1}))
     # The child of another item of the batch.
-    assert run.apply_event(status(9, "pending", 0)) == []
-    run.apply_event(status(1, "waiting", 2))
+    assert apply(run, status(9, "pending", 0)) == []
+    apply(run, status(1, "waiting", 2))
     assert run.lacking_details() == [1]
     run.apply_snapshot(record(1, "waiting", waits_for=(2,), graph=CALLER))
-    assert known(run.apply_event(status(2, "in_progress", 1))) == [("queue_item_status_changed", 2)]
+    assert known(apply(run, status(2, "in_progress", 1))) == [("queue_item_status_changed", 2)]
     assert [child.item_id for child in run.view().children] == [2]
 
 
 def test_an_item_that_somebody_runs_again_is_not_the_runs() -> None:
     run = run_of(1, 2)
-    assert run.apply_event(status(7, "in_progress", 1)) == []
-    assert (run.snapshot.item_ids, run.view().children) == ((1, 2), ())
+    assert apply(run, status(7, "in_progress", 1)) == []
+    assert (run.snapshot.facts.item_ids, run.view().children) == ((1, 2), ())
 
 
 @pytest.mark.parametrize("by", ["the run", "the child", "its caller"])
@@ -377,7 +378,7 @@ def test_a_cancel_reaches_all_that_belong_together(by: str) -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     run.cancel_asked({"the run": None, "the child": [2], "its caller": [1]}[by])
-    run.apply_event(status(2, "canceled", 3))
+    apply(run, status(2, "canceled", 3))
     run.apply_snapshot(summary(1, "canceled"))
     run.apply_snapshot(record(1, "canceled", waits_for=(2,), graph=CALLER))
     assert run.is_finished
@@ -396,25 +397,25 @@ def test_a_child_that_is_learned_of_after_a_cancel_was_canceled_by_the_client() 
 def test_children_of_other_items_are_not_touched_by_a_cancel() -> None:
     run = run_of(1, 2)
     for item_id, child in ((1, 3), (2, 4)):
-        run.apply_event(status(item_id, "in_progress", 1))
-        run.apply_event(status(child, "pending", 0))
+        apply(run, status(item_id, "in_progress", 1))
+        apply(run, status(child, "pending", 0))
         run.apply_snapshot(record(child, "pending", parent=item_id, path=("call",)))
     run.cancel_asked([3])
     for item_id in (3, 4):
-        run.apply_event(status(item_id, "canceled", 1))
+        apply(run, status(item_id, "canceled", 1))
     assert [child.canceled_by for child in run.view().children] == ["client", "unknown"]
 
 
 def test_children_of_other_items_are_not_touched_when_one_is_learned_of_after_a_cancel() -> None:
     run = run_of(1, 2, has_gap=True)
-    run.apply_event(status(2, "in_progress", 1))
-    run.apply_event(status(4, "pending", 0))
+    apply(run, status(2, "in_progress", 1))
+    apply(run, status(4, "pending", 0))
     run.apply_snapshot(record(4, "pending", parent=2, path=("call",)))
     run.cancel_asked([1])
     run.apply_snapshot(summary(1, "canceled"))
     run.apply_snapshot(record(1, "canceled", waits_for=(3,), graph=CALLER))
     run.apply_snapshot(record(3, "canceled", parent=1, path=("call",)))
-    run.apply_event(status(4, "canceled", 1))
+    apply(run, status(4, "canceled", 1))
     assert {child.item_id: child.canceled_by for child in run.view().children} == {3: "client", 4: "unknown"}
 
 
@@ -425,16 +426,16 @@ def test_an_item_that_is_run_again_loses_the_children_of_the_first_try() -> None
     run.item_removed = removed.append
     run.replaced(1, 5)
     assert sorted(removed) == [1, 2]
-    assert (run.snapshot.item_ids, run.view().children, run.unsettled()) == ((5,), (), [5])
+    assert (run.snapshot.facts.item_ids, run.view().children, run.unsettled()) == ((5,), (), [5])
 
 
 def test_a_lost_socket_leaves_a_gap_in_children_too() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     run.missed()
-    run.apply_event(done(2, "a"))
-    run.apply_event(done(2, "return", "workflow_return"))
-    run.apply_event(status(2, "completed", 2))
+    apply(run, done(2, "a"))
+    apply(run, done(2, "return", "workflow_return"))
+    apply(run, status(2, "completed", 2))
     assert run.lacking_details() == [2]
 
 
@@ -457,41 +458,41 @@ def test_the_session_of_a_child_is_found() -> None:
 
 def test_the_worst_of_several_items_has_the_cause_of_its_own_failure() -> None:
     run = run_of(1, 2)
-    run.apply_event(status(2, "in_progress", 1))
-    run.apply_event(status(3, "pending", 0))
+    apply(run, status(2, "in_progress", 1))
+    apply(run, status(3, "pending", 0))
     run.apply_snapshot(record(3, "pending", parent=2, path=("call",)))
-    run.apply_event(status(3, "failed", 1, error_type="RuntimeError", error_message="no"))
-    run.apply_event(node("invocation_error", 3, "a", error_type="RuntimeError", error_message="no"))
-    run.apply_event(status(2, "failed", 2, error_type="ValueError", error_message="no"))
-    run.apply_event(node("invocation_error", 2, "call", error_type="ValueError", error_message="no"))
-    run.apply_event(status(1, "canceled", 1))
+    apply(run, status(3, "failed", 1, error_type="RuntimeError", error_message="no"))
+    apply(run, node("invocation_error", 3, "a", error_type="RuntimeError", error_message="no"))
+    apply(run, status(2, "failed", 2, error_type="ValueError", error_message="no"))
+    apply(run, node("invocation_error", 2, "call", error_type="ValueError", error_message="no"))
+    apply(run, status(1, "canceled", 1))
     item = run.view()
     assert (item.item_id, item.status, item.error_node_id, item.error_call_path) == (1, "failed", "a", ("call",))
 
 
 def test_a_child_that_runs_while_a_run_is_attached_to_is_none_of_its_items() -> None:
     run = RunState("b", "default", None, has_gap=True)
-    assert run.apply_event(done(2, "a")) == []
+    assert apply(run, done(2, "a")) == []
     run.enqueued([1])
     run.apply_snapshot(record(1, "waiting", waits_for=(2,), graph=CALLER))
-    assert (run.snapshot.item_ids, [child.item_id for child in run.view().children]) == ((1,), [2])
+    assert (run.snapshot.facts.item_ids, [child.item_id for child in run.view().children]) == ((1,), [2])
 
 
 def test_an_item_that_was_taken_for_a_child_before_the_answer_named_it() -> None:
     run = RunState("b", "default", CALLER)
-    run.apply_event(status(1, "pending", 0))
+    apply(run, status(1, "pending", 0))
     run.enqueued([1])
-    assert (run.snapshot.item_ids, run.view().children, run.unsettled()) == ((1,), (), [1])
-    run.apply_event(done(1, "a"))
-    run.apply_event(done(1, "call", "call_saved_workflow"))
-    run.apply_event(status(1, "completed", 2))
+    assert (run.snapshot.facts.item_ids, run.view().children, run.unsettled()) == ((1,), (), [1])
+    apply(run, done(1, "a"))
+    apply(run, done(1, "call", "call_saved_workflow"))
+    apply(run, status(1, "completed", 2))
     # Its first events went elsewhere.
     assert run.lacking_details() == [1]
 
 
 def test_an_item_that_nobody_called_is_no_child() -> None:
     run = run_of()
-    run.apply_event(status(7, "pending", 0))
+    apply(run, status(7, "pending", 0))
     assert run.lacking_details() == [7]
     assert run.apply_snapshot(record(7, "pending")) == []
     assert (run.view().children, run.unsettled(), run.needs_requests) == ((), [1], False)
@@ -512,9 +513,9 @@ def test_a_child_that_waits_for_unknown_children_is_asked_about() -> None:
 def test_the_error_of_a_child_is_awaited() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
-    run.apply_event(status(2, "failed", 2, error_type="E"))
+    apply(run, status(2, "failed", 2, error_type="E"))
     assert run.awaits_error()
-    run.apply_event(node("invocation_error", 2, "a", error_type="E", error_message="no"))
+    apply(run, node("invocation_error", 2, "a", error_type="E", error_message="no"))
     assert not run.awaits_error()
 
 
@@ -522,10 +523,10 @@ def test_an_item_that_is_run_again_leaves_nothing_to_ask_about() -> None:
     run = calling()
     assert run.lacking_details() == [2]
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
-    run.apply_event(status(3, "pending", 0))
+    apply(run, status(3, "pending", 0))
     run.apply_snapshot(record(3, "pending", parent=2, path=("call", "call")))
     run.missed()
-    run.apply_event(status(3, "failed", 1, error_type="E"))
+    apply(run, status(3, "failed", 1, error_type="E"))
     assert run.lacking_details() == [3]
     run.replaced(1, 5)
     assert (run.lacking_details(), run.unsettled(), run.view().children) == ([], [5], ())
@@ -539,7 +540,7 @@ def test_the_end_of_a_child_that_is_gone_is_told() -> None:
 
 def test_a_summary_of_an_item_that_nobody_is_known_to_have_called_does_not_tell_who_did() -> None:
     run = run_of()
-    run.apply_event(status(7, "pending", 0))
+    apply(run, status(7, "pending", 0))
     run.apply_snapshot(summary(7, "in_progress", parent=1))
     assert run.lacking_details() == [7]
     run.apply_snapshot(record(7, "in_progress", parent=1, path=("call",)))

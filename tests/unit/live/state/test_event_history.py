@@ -5,19 +5,20 @@ from __future__ import annotations
 from tests.support.live import item_event, node_payload
 
 from invokeai_py_client.live.state.event_history import MOST_PROGRESS, EventHistory
-from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete, ProgressReport
+from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete, ItemProgress, ProgressReport
 
 
-def progress(n: int, node: str = "a", item_id: int = 1) -> GeneratorProgress:
+def progress(history: EventHistory, n: int, node: str = "a", item_id: int = 1) -> None:
     picture = {"dataURL": "data:image/png;base64,aGk=", "width": 8, "height": 8}
     report = item_event("invocation_progress", node_payload(item_id, node_id=node, image=picture))
     assert isinstance(report, ProgressReport)
-    return report.event_of_run(0.0, n, 9)
+    history.add_progress(report, ItemProgress(0.0, n, 9))
 
 
 def test_only_the_latest_picture_of_each_node_is_kept() -> None:
     history = EventHistory()
-    history.add([progress(1), progress(2), progress(1, "b"), progress(3)])
+    for n, node in ((1, "a"), (2, "a"), (1, "b"), (3, "a")):
+        progress(history, n, node)
     assert [(event["step"], event["raw"]["image"] is not None) for event in history] == [
         (1, False),
         (2, False),
@@ -26,12 +27,24 @@ def test_only_the_latest_picture_of_each_node_is_kept() -> None:
     ]
 
 
+def test_progress_is_in_its_place_among_the_other_events() -> None:
+    history = EventHistory()
+    done: Event = InvocationComplete(item_id=1, batch_id="b", node_id="a", invocation_id="a", node={}, result={})
+    history.add([done])
+    progress(history, 1)
+    progress(history, 2)
+    history.add([done, done])
+    progress(history, 3)
+    history.add([done])
+    assert [event.get("step", "done") for event in history] == ["done", 1, 2, "done", "done", 3, "done"]
+
+
 def test_the_oldest_progress_goes_and_nothing_else() -> None:
     history = EventHistory()
     done: Event = InvocationComplete(item_id=1, batch_id="b", node_id="a", invocation_id="a", node={}, result={})
     history.add([done])
     for n in range(MOST_PROGRESS + 5):
-        history.add([progress(n)])
+        progress(history, n)
     kept = [*history]
     assert kept[0] is done
     assert kept[1]["step"] == 5
@@ -39,41 +52,40 @@ def test_the_oldest_progress_goes_and_nothing_else() -> None:
     assert history.dropped == 5
 
 
-def test_what_has_no_picture_stays_as_it_was() -> None:
-    history = EventHistory()
-    plain = [
-        GeneratorProgress(item_id=1, batch_id="b", node_id="a", invocation_id="a", node={}, step=n) for n in (1, 2)
-    ]
-    history.add([*plain, progress(3)])
-    assert all(kept is event for kept, event in zip(history, plain, strict=False))
-
-
 def test_a_node_may_go_on_after_its_progress_was_dropped() -> None:
     history = EventHistory()
-    history.add([progress(1), *(progress(n, "b") for n in range(MOST_PROGRESS))])
+    progress(history, 1)
+    for n in range(MOST_PROGRESS):
+        progress(history, n, "b")
     assert history.dropped == 1
-    history.add([progress(2)])
+    progress(history, 2)
     last = [*history][-1]
     assert (last["invocation_id"], last["step"]) == ("a-1", 2)
     assert history.dropped == 2
+    assert [event["step"] for event in history if event["raw"]["image"] is not None] == [MOST_PROGRESS - 1, 2]
 
 
 def test_pictures_of_the_same_node_of_different_items_are_kept() -> None:
     history = EventHistory()
-    history.add([progress(1, item_id=item_id) for item_id in (1, 2)])
+    progress(history, 1, item_id=1)
+    progress(history, 1, item_id=2)
     assert all(event["raw"]["image"] is not None for event in history)
 
 
 def test_who_reads_does_not_see_what_is_added_meanwhile() -> None:
     history = EventHistory()
-    history.add([progress(1)])
+    progress(history, 1)
     reader = iter(history)
-    history.add([progress(2, "b")])
+    progress(history, 2, "b")
     assert [event["step"] for event in reader] == [1]
 
 
 def test_a_preview_is_decoded_when_it_is_asked_for() -> None:
-    preview = progress(1).preview
+    history = EventHistory()
+    progress(history, 1)
+    (event,) = history
+    assert isinstance(event, GeneratorProgress)
+    preview = event.preview
     assert preview is not None
     assert (preview.content, preview.content_type, preview.width) == (b"hi", "image/png", 8)
     for image in (None, {}, {"dataURL": 5}, {"dataURL": "http://x"}, {"dataURL": "data:image/png;base64,?"}):

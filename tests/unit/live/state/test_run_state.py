@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.support.live import GRAPH, RESULT, calls_made, item_event, messages, node_payload, status_payload
+from tests.support.live import GRAPH, RESULT, apply, calls_made, item_event, messages, node_payload, status_payload
 
 from invokeai_py_client.live.state.run_state import GONE, RunState
 from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, ProgressReport
@@ -64,17 +64,17 @@ def types(events: list[Event]) -> list[str]:
 def test_a_run_from_start_to_end() -> None:
     run = started()
     assert run.view().status == "pending"
-    run.apply_event(status("in_progress", 1, started_at="t1"))
-    run.apply_event(node("invocation_started", "a"))
-    run.apply_event(node("invocation_progress", "a", percentage=0.5, message=""))
+    apply(run, status("in_progress", 1, started_at="t1"))
+    apply(run, node("invocation_started", "a"))
+    apply(run, node("invocation_progress", "a", percentage=0.5, message=""))
     view = run.view()
     assert (view.current_step, view.total_steps) == (2, 4)
     assert 0 < view.progress_percentage < 99
-    run.apply_event(node("invocation_complete", "a", result={"value": 1}))
-    run.apply_event(node("invocation_complete", "b", result={"value": 2}))
+    apply(run, node("invocation_complete", "a", result={"value": 1}))
+    apply(run, node("invocation_complete", "b", result={"value": 2}))
     assert 99 < run.view().progress_percentage < 100
     assert not run.is_finished
-    assert types(run.apply_event(status("completed", 2, completed_at="t2"))) == [
+    assert types(apply(run, status("completed", 2, completed_at="t2"))) == [
         "queue_item_status_changed",
         "session_complete",
     ]
@@ -91,8 +91,8 @@ def test_a_run_from_start_to_end() -> None:
 
 def test_an_event_may_come_before_the_answer_to_the_enqueue() -> None:
     run = RunState("b", "default", graph={"nodes": {}, "edges": []})
-    run.apply_event(status("in_progress", 1))
-    run.apply_event(status("completed", 2))
+    apply(run, status("in_progress", 1))
+    apply(run, status("completed", 2))
     assert not run.is_finished
     run.enqueued([1])
     assert run.is_finished
@@ -100,34 +100,34 @@ def test_an_event_may_come_before_the_answer_to_the_enqueue() -> None:
 
 def test_duplicates_and_late_events_change_nothing() -> None:
     run = started()
-    run.apply_event(status("in_progress", 1))
+    apply(run, status("in_progress", 1))
     done = node("invocation_complete", "a", result={"value": 1})
-    run.apply_event(done)
-    assert run.apply_event(done) == []
-    assert run.apply_event(status("in_progress", 1)) == []
-    run.apply_event(status("completed", 2))
+    apply(run, done)
+    assert apply(run, done) == []
+    assert apply(run, status("in_progress", 1)) == []
+    apply(run, status("completed", 2))
     before = run.view()
     for event in (status("in_progress", 3), status("canceled", 4), node("invocation_complete", "b", result={}), done):
-        assert run.apply_event(event) == []
+        assert apply(run, event) == []
     assert run.apply_snapshot(summary("in_progress")) == []
     assert run.view() == before
 
 
 def test_a_server_without_sequence_numbers_is_understood() -> None:
     run = started(nodes="")
-    assert types(run.apply_event(status("in_progress"))) == ["queue_item_status_changed"]
-    assert run.apply_event(status("in_progress")) == []
-    run.apply_event(status("completed"))
+    assert types(apply(run, status("in_progress"))) == ["queue_item_status_changed"]
+    assert apply(run, status("in_progress")) == []
+    apply(run, status("completed"))
     assert run.is_finished
 
 
 def test_a_failure_is_whole_once_its_node_is_known() -> None:
     run = started()
-    run.apply_event(status("failed", 2, error_type="E", error_message="m\nmore", error_traceback="t"))
+    apply(run, status("failed", 2, error_type="E", error_message="m\nmore", error_traceback="t"))
     assert not run.is_finished
     assert run.awaits_error()
     event = node("invocation_error", "a", error_type="E", error_message="m\nmore", error_traceback="")
-    assert types(run.apply_event(event)) == ["invocation_error", "session_complete"]
+    assert types(apply(run, event)) == ["invocation_error", "session_complete"]
     view = run.view()
     assert (view.error, view.error_node_id, view.error_node_type) == ("E: m", "a", "add")
     assert view.error_traceback == "t"
@@ -144,7 +144,7 @@ def test_the_line_of_an_error_is_there_whichever_event_tells_of_it(
     run = started()
     ends = [status("failed", 2, **(ERROR if told_by_status else {})), node("invocation_error", "a", **ERROR)]
     for event in [status("in_progress", 1), *(reversed(ends) if node_error_first else ends)]:
-        run.apply_event(event)
+        apply(run, event)
     assert run.is_finished
     view = run.view()
     assert (view.error, view.error_type, view.error_message, view.error_traceback) == ("E: m", "E", "m\nmore", "t")
@@ -153,7 +153,7 @@ def test_the_line_of_an_error_is_there_whichever_event_tells_of_it(
 
 def test_a_record_without_an_error_leaves_what_events_have_told() -> None:
     run = started()
-    run.apply_event(status("failed", 2, **ERROR))
+    apply(run, status("failed", 2, **ERROR))
     run.apply_snapshot(record("failed"))
     assert run.is_finished
     assert (run.view().error, run.view().error_message) == ("E: m", "m\nmore")
@@ -168,13 +168,13 @@ def test_the_line_of_an_error_is_made_of_what_there_is(
 ) -> None:
     for end, expected in (("failed", line), ("canceled", line), ("completed", None)):
         run = started(has_gap=True)
-        run.apply_event(status(end, 2, error_type=error_type, error_message=error_message))
+        apply(run, status(end, 2, error_type=error_type, error_message=error_message))
         assert run.items[1].view.error == expected
 
 
 def test_a_failure_whose_node_is_not_told_is_filled_in_by_the_record() -> None:
     run = started()
-    run.apply_event(status("failed", 2, error_type="E", error_message="m"))
+    apply(run, status("failed", 2, error_type="E", error_message="m"))
     full = record(
         "failed",
         errors={"a-1": "E: m"},
@@ -187,13 +187,13 @@ def test_a_failure_whose_node_is_not_told_is_filled_in_by_the_record() -> None:
     assert end.type == "session_complete"
     assert (run.view().error_node_id, run.view().error_node_type) == ("a", "add")
     late = node("invocation_error", "a", error_type="E", error_message="m", error_traceback="")
-    assert run.apply_event(late) == []
+    assert apply(run, late) == []
 
 
 def test_with_a_gap_only_the_full_record_ends_a_run() -> None:
     run = started(has_gap=True)
-    run.apply_event(node("invocation_complete", "a", result={"value": 1}))
-    assert run.apply_event(status("completed", 2)) == []
+    apply(run, node("invocation_complete", "a", result={"value": 1}))
+    assert apply(run, status("completed", 2)) == []
     assert run.view().status == "completed"
     assert run.lacking_details() == [1]
     assert run.apply_snapshot(summary("completed")) == []
@@ -216,11 +216,11 @@ THREE: dict[str, Any] = {
 @pytest.mark.parametrize("learned_by", ["an event", "a summary", "the record"])
 def test_outputs_that_were_missed_are_told_in_order_before_the_end(learned_by: str) -> None:
     run = started(nodes="abc")
-    told = run.apply_event(status("in_progress", 1))
-    told += run.apply_event(node("invocation_complete", "a", result={"value": 0}))
+    told = apply(run, status("in_progress", 1))
+    told += apply(run, node("invocation_complete", "a", result={"value": 0}))
     run.missed()
     if learned_by == "an event":
-        told += run.apply_event(status("completed", 2))
+        told += apply(run, status("completed", 2))
     elif learned_by == "a summary":
         told += run.apply_snapshot(summary("completed"))
     told += run.apply_snapshot(record("completed", **THREE))
@@ -240,15 +240,15 @@ def test_outputs_that_were_missed_are_told_in_order_before_the_end(learned_by: s
     ]
     assert [event.node["type"] for event in outputs] == ["add"] * 3
     for event in outputs:
-        assert run.apply_event(event) == [], "each is told once"
+        assert apply(run, event) == [], "each is told once"
 
 
 def test_a_failure_in_a_gap_is_told_with_what_came_before_it() -> None:
     run = started(nodes="abc")
     run.missed()
-    assert run.apply_event(status("failed", 2, error_type="E", error_message="m")) == []
+    assert apply(run, status("failed", 2, error_type="E", error_message="m")) == []
     error = node("invocation_error", "c", error_type="E", error_message="m", error_traceback="")
-    assert run.apply_event(error) == []
+    assert apply(run, error) == []
     session: dict[str, Any] = {
         **THREE,
         "results": {"a-1": {"value": 0}, "b-1": {"value": 1}},
@@ -267,7 +267,7 @@ def test_a_failure_in_a_gap_is_told_with_what_came_before_it() -> None:
 
 def test_an_item_that_is_gone_before_its_record_was_fetched_still_ends() -> None:
     run = started(has_gap=True)
-    assert run.apply_event(status("completed", 2)) == []
+    assert apply(run, status("completed", 2)) == []
     assert types(run.apply_gone(1)) == ["queue_item_status_changed", "session_complete"]
     assert run.view().status == "completed"
 
@@ -287,12 +287,12 @@ def test_an_item_that_is_seen_pending_while_watched_has_no_gap() -> None:
     run = started()
     run.missed()
     run.apply_snapshot(summary("pending"))
-    run.apply_event(status("canceled", 1))
+    apply(run, status("canceled", 1))
     assert not run.is_finished
     run = started()
     run.missed()
     run.apply_snapshot(summary("pending"), nothing_missed=True)
-    run.apply_event(status("canceled", 1))
+    apply(run, status("canceled", 1))
     assert run.is_finished
 
 
@@ -306,13 +306,13 @@ def test_an_item_that_is_gone_ends_as_canceled() -> None:
 def test_several_items_are_told_of_as_one() -> None:
     run = started(items=3, nodes="")
     assert list(run.items) == [1, 2, 3]
-    run.apply_event(status("completed", 2, item_id=1))
+    apply(run, status("completed", 2, item_id=1))
     assert run.view().status == "in_progress"
-    run.apply_event(status("canceled", 1, item_id=2))
-    run.apply_event(status("in_progress", 1, item_id=3))
-    run.apply_event(node("invocation_complete", "a", item_id=3, result={"value": 3}))
+    apply(run, status("canceled", 1, item_id=2))
+    apply(run, status("in_progress", 1, item_id=3))
+    apply(run, node("invocation_complete", "a", item_id=3, result={"value": 3}))
     assert not run.is_finished
-    run.apply_event(status("completed", 2, item_id=3))
+    apply(run, status("completed", 2, item_id=3))
     view = run.view()
     assert (view.item_id, view.status, run.is_finished) == (1, "canceled", True)
     assert [output.result["value"] for output in view.outputs] == [3]
@@ -320,15 +320,15 @@ def test_several_items_are_told_of_as_one() -> None:
 
 def test_an_event_of_an_unknown_status_changes_nothing() -> None:
     run = started()
-    assert run.apply_event(status("dreaming", 1)) == []
+    assert apply(run, status("dreaming", 1)) == []
     assert run.view().status == "pending"
 
 
 def test_a_completed_item_of_whose_nodes_one_was_not_heard_is_not_whole() -> None:
     run = started()
-    run.apply_event(status("in_progress", 1))
-    run.apply_event(node("invocation_complete", "a", result={"value": 1}))
-    run.apply_event(status("completed", 2))
+    apply(run, status("in_progress", 1))
+    apply(run, node("invocation_complete", "a", result={"value": 1}))
+    apply(run, status("completed", 2))
     assert not run.is_finished
     assert run.lacking_details() == [1]
 
@@ -339,9 +339,9 @@ def many(items: int) -> RunState:
     run.enqueued(range(1, items + 1))
     for item_id in range(1, items // 2 + 1):
         for name, payload in messages(item_id):
-            run.apply_event(item_event(name, payload))
+            apply(run, item_event(name, payload))
     for name, payload in messages(items // 2 + 1)[:2]:
-        run.apply_event(item_event(name, payload))
+        apply(run, item_event(name, payload))
     return run
 
 
@@ -358,7 +358,7 @@ def test_an_event_takes_the_same_work_for_one_item_as_for_hundreds() -> None:
 
     def work(run: RunState, item_id: int) -> int:
         event = item_event("invocation_progress", node_payload(item_id, percentage=0.5, message=""))
-        return calls_made(lambda: run.apply_event(event))
+        return calls_made(lambda: apply(run, event))
 
     # The first call also fills caches.
     work(many(10), 6)
@@ -371,18 +371,18 @@ def test_a_snapshot_stays_as_it_was() -> None:
     before = pickle.dumps(snapshot.item())
     for item_id in (3, 4, 5):
         for name, payload in messages(item_id):
-            run.apply_event(item_event(name, payload))
+            apply(run, item_event(name, payload))
     run.enqueued([5, 6])
     assert run.view().outputs != snapshot.item().outputs
     assert pickle.dumps(snapshot.item()) == before
-    assert (snapshot.item_ids, snapshot.session_ids()) == ((1, 2, 3, 4), ("s-1", "s-2", "s-3"))
+    assert (snapshot.facts.item_ids, snapshot.session_ids()) == ((1, 2, 3, 4), ("s-1", "s-2", "s-3"))
 
 
 def test_applying_an_event_does_not_change_it() -> None:
     run = many(2)
     event = item_event("invocation_complete", node_payload(2, result=RESULT))
     before = copy.deepcopy(event)
-    (told,) = run.apply_event(event)
+    (told,) = apply(run, event)
     assert event == before
     assert told["overall_percentage"] > 99
 
@@ -392,7 +392,7 @@ def test_outputs_are_sorted_by_item_whichever_ends_first() -> None:
     run.enqueued([1, 2])
     for item_id in (2, 1):
         for name, payload in messages(item_id):
-            run.apply_event(item_event(name, payload))
+            apply(run, item_event(name, payload))
     outputs = run.view().outputs
     assert [output.item_id for output in outputs] == [1, 2]
     assert (len(outputs), outputs[0].item_id, outputs[0:1] == (outputs[0],)) == (2, 1, True)
@@ -408,7 +408,7 @@ def test_progress_never_falls_and_is_100_only_at_the_end() -> None:
     def play(*item_ids: int) -> None:
         for item_id in item_ids:
             for name, payload in messages(item_id):
-                run.apply_event(item_event(name, payload))
+                apply(run, item_event(name, payload))
                 seen.append(run.view().progress_percentage)
 
     play(1, 2)
@@ -427,7 +427,7 @@ def test_the_progress_of_a_run_that_grows_does_not_fall() -> None:
     run = RunState("b", "default", GRAPH)
     run.enqueued([1], all_of_them=False)
     for name, payload in messages(1):
-        run.apply_event(item_event(name, payload))
+        apply(run, item_event(name, payload))
     before = run.view().progress_percentage
     run.enqueued([2, 3])
     assert run.view().progress_percentage == before < 100.1
@@ -438,9 +438,9 @@ def test_the_steps_are_those_of_the_node_that_last_reported() -> None:
     run = RunState("b", "default", GRAPH)
     run.enqueued([1, 2])
     told: dict[str, Any] = {"percentage": 0.5, "message": "", "invocation": {"id": "p", "type": "add", "steps": 8}}
-    run.apply_event(item_event("invocation_progress", node_payload(1, **told)))
+    apply(run, item_event("invocation_progress", node_payload(1, **told)))
     assert (run.view().current_step, run.view().total_steps) == (4, 8)
-    run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", 2)))
+    apply(run, item_event("queue_item_status_changed", status_payload("canceled", 2)))
     assert (run.view().current_step, run.view().total_steps) == (4, 8)
 
 
@@ -448,17 +448,17 @@ def test_the_end_of_many_items_is_the_worst_of_them() -> None:
     run = RunState("b", "default", {"nodes": {}, "edges": []})
     run.enqueued([1, 2, 3])
     times = {"started_at": "t2", "completed_at": "t5"}
-    run.apply_event(item_event("queue_item_status_changed", status_payload("completed", 1, **times)))
-    run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", 2, started_at="t1")))
+    apply(run, item_event("queue_item_status_changed", status_payload("completed", 1, **times)))
+    apply(run, item_event("queue_item_status_changed", status_payload("canceled", 2, started_at="t1")))
     assert run.view().completed_at is None
     failed = status_payload("failed", 3, error_type="E", error_message="m", completed_at="t9", started_at="t3")
-    run.apply_event(item_event("queue_item_status_changed", failed))
+    apply(run, item_event("queue_item_status_changed", failed))
     error = {"error_type": "E", "error_message": "m", "error_traceback": "t"}
-    run.apply_event(item_event("invocation_error", node_payload(3, **error)))
+    apply(run, item_event("invocation_error", node_payload(3, **error)))
     view = run.view()
     assert (view.item_id, view.status, view.error, view.error_node_id) == (1, "failed", "E: m", "add")
     assert (view.session_id, view.started_at, view.completed_at) == ("s-1", "t1", "t9")
-    assert run.snapshot.is_finished
+    assert run.snapshot.facts.is_finished
 
 
 def test_a_session_is_found_by_its_id() -> None:
@@ -487,13 +487,13 @@ def test_a_lost_item_is_replaced_by_the_one_that_runs_again() -> None:
     removed: list[int] = []
     run.item_added, run.item_removed = added.append, removed.append
     for name, payload in messages(1)[:3]:
-        run.apply_event(item_event(name, payload))
+        apply(run, item_event(name, payload))
     before = run.view()
     lost(run, 1)
     assert (run.lost_items(), run.needs_requests, run.is_finished) == ([1], True, False)
     run.replaced(1, 3)
     assert (run.lost_items(), run.needs_requests) == ([], False)
-    assert (run.snapshot.item_ids, added, removed) == ((2, 3), [3], [1])
+    assert (run.snapshot.facts.item_ids, added, removed) == ((2, 3), [3], [1])
     assert [output.item_id for output in before.outputs] == [1]
     assert [*run.view().outputs] == []
     assert run.view().progress_percentage == before.progress_percentage > 0
@@ -509,7 +509,7 @@ def test_the_new_item_takes_the_place_of_a_lost_one_among_those_that_a_run_is_ab
     assert run.item_ids() == {2, 3}
     for item_id in (2, 3):
         for name, payload in messages(item_id):
-            run.apply_event(item_event(name, payload))
+            apply(run, item_event(name, payload))
         run.apply_snapshot(record("completed", item_id))
     assert (run.is_finished, run.view().status) == (True, "completed")
 
@@ -551,7 +551,7 @@ def test_a_cancel_of_the_run_is_one_of_all_that_has_not_ended() -> None:
     run.cancel_asked()
     assert sorted(run.pending_ids()) == [4]
     for item_id in (3, 4):
-        run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", item_id)))
+        apply(run, item_event("queue_item_status_changed", status_payload("canceled", item_id)))
     assert [run.items[item_id].view.canceled_by for item_id in (1, 2, 3, 4)] == [None, None, "client", "client"]
 
 
@@ -560,7 +560,7 @@ def test_whether_something_is_pending() -> None:
     assert run.is_waiting
     run.enqueued([1])
     assert run.is_waiting
-    run.apply_event(item_event("queue_item_status_changed", status_payload("in_progress", 1)))
+    apply(run, item_event("queue_item_status_changed", status_payload("in_progress", 1)))
     assert not run.is_waiting
 
 
@@ -577,15 +577,15 @@ def test_the_graph_of_a_run_begun_elsewhere_comes_with_the_first_record() -> Non
 def test_a_run_that_is_about_one_item_ignores_the_others() -> None:
     run = RunState("b", "default", GRAPH, only=frozenset({1}))
     run.enqueued([1])
-    assert run.apply_event(item_event("queue_item_status_changed", status_payload("in_progress", 2))) == []
-    assert run.snapshot.item_ids == (1,)
+    assert apply(run, item_event("queue_item_status_changed", status_payload("in_progress", 2))) == []
+    assert run.snapshot.facts.item_ids == (1,)
 
 
 def test_records_of_unknown_items_change_nothing() -> None:
     run = many(2)
     assert run.apply_snapshot(summary("completed", item_id=9)) == []
     assert run.apply_gone(9) == []
-    assert run.snapshot.item_ids == (1, 2)
+    assert run.snapshot.facts.item_ids == (1, 2)
 
 
 def test_totals_are_what_counting_would_give() -> None:
@@ -597,13 +597,13 @@ def test_totals_are_what_counting_would_give() -> None:
         events = [item_event(*message) for item_id in range(1, 7) for message in messages(item_id)]
         choose.shuffle(events)
         for event in events[: choose.randrange(len(events))]:
-            run.apply_event(event)
+            apply(run, event)
         views = [item.view for item in run.items.values()]
         started = any(view.status != "pending" for view in views)
         shares = [item.percentage for item in run.items.values()]
         assert run.snapshot.progress_percentage == pytest.approx(sum(shares) / 6, abs=0.1)
         if not run.is_finished:
-            assert run.snapshot.status == ("in_progress" if started else "pending")
+            assert run.snapshot.facts.status == ("in_progress" if started else "pending")
         made = {output.item_id for output in run.view().outputs}
         assert made == {item_id for item_id, item in run.items.items() if item.outputs}
 
@@ -612,9 +612,9 @@ def test_a_run_of_one_item_shows_what_its_item_is() -> None:
     run = RunState("b", "default", GRAPH)
     run.enqueued([1], expected=1)
     for name in ("in_progress", "waiting"):
-        run.apply_event(item_event("queue_item_status_changed", status_payload(name, 1)))
+        apply(run, item_event("queue_item_status_changed", status_payload(name, 1)))
         assert run.view().status == name
-    run.apply_event(item_event("queue_item_status_changed", status_payload("canceled", 1, completed_at="t")))
+    apply(run, item_event("queue_item_status_changed", status_payload("canceled", 1, completed_at="t")))
     assert (run.view().status, run.view().completed_at) == ("canceled", "t")
 
 
@@ -639,18 +639,16 @@ def test_a_full_record_of_an_item_that_runs_is_news_although_nothing_was_missed(
 def test_a_report_that_says_nothing_new_is_no_event() -> None:
     run = started()
     report = node("invocation_progress", "a", percentage=0.5, message="")
-    assert types(run.apply_event(report)) == ["generator_progress"]
-    assert run.apply_event(report) == []
-    assert types(run.apply_event(node("invocation_progress", "a", percentage=0.75, message=""))) == [
-        "generator_progress"
-    ]
+    assert types(apply(run, report)) == ["generator_progress"]
+    assert apply(run, report) == []
+    assert types(apply(run, node("invocation_progress", "a", percentage=0.75, message=""))) == ["generator_progress"]
 
 
 def test_an_item_whose_node_runs_is_in_progress_although_its_status_was_not_heard() -> None:
     run = started()
-    run.apply_event(status("pending", 0))
+    apply(run, status("pending", 0))
     assert run.view().session_id == "s"
-    run.apply_event(node("invocation_started", "a"))
+    apply(run, node("invocation_started", "a"))
     assert run.view().status == "in_progress"
 
 
@@ -664,7 +662,7 @@ def test_an_item_lacks_the_output_of_one_of_several_iterations() -> None:
         "b", "default", graph={"nodes": {key: {"type": kind} for key, kind in kinds.items()}, "edges": edges}
     )
     run.enqueued([1])
-    run.apply_event(status("in_progress", 1))
+    apply(run, status("in_progress", 1))
     for node_id, prepared, result in (
         ("r", "r1", {"collection": [1, 2]}),
         ("i", "i1", {"item": 1}),
@@ -672,8 +670,8 @@ def test_an_item_lacks_the_output_of_one_of_several_iterations() -> None:
         ("a", "a1", {"value": 1}),
     ):
         invocation = {"id": prepared, "type": kinds[node_id]}
-        run.apply_event(node("invocation_complete", node_id, invocation=invocation, result=result))
-    run.apply_event(status("completed", 2))
+        apply(run, node("invocation_complete", node_id, invocation=invocation, result=result))
+    apply(run, status("completed", 2))
     assert run.lacking_details() == [1]
 
 

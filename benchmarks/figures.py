@@ -1,0 +1,156 @@
+"""What was measured: one record for each figure, and the file that keeps them, `results.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results.json"
+OURS = "this client"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A median with its spread. `low` and `high` are the quartiles of what was measured."""
+
+    name: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    floor: float | None = None
+    """The median of the least that does the same work, such as a bare aiohttp script."""
+    ratio: float | None = None
+    """The median of the ratios to the floor, each of two that were measured one after the other."""
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    goal: str | None = None
+    met: bool | None = None
+    contestant: str = OURS
+    at: int | None = None
+    """The number of live runs or rows, in a curve."""
+
+    @property
+    def key(self) -> str:
+        """What a page names the figure by: its name, with the contestant and the number if there are any."""
+        place = "" if self.at is None else f" at {self.at:,}"
+        return f"{self.name}{place}" + ("" if self.contestant == OURS else f" of {self.contestant}")
+
+    def __str__(self) -> str:
+        what = f"{self.name}{'' if self.at is None else f', {self.at:,}'}: {self.contestant}"
+        line = f"{what:72} {shown(self.value):>8} {self.unit:4} ({shown(self.low)} to {shown(self.high)})"
+        if self.ratio is not None:
+            line += f"; {self.ratio:.2f} x the floor"
+        if self.goal is not None:
+            line += f"; goal: {self.goal}, {'met' if self.met else 'MISSED'}"
+        return line
+
+
+def figure(
+    name: str,
+    unit: str,
+    measured: Sequence[float],
+    floor: Sequence[float] | None = None,
+    *,
+    scale: float = 1,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    at_most_ratio: float | None = None,
+    contestant: str = OURS,
+    at: int | None = None,
+) -> Figure:
+    """Make a figure.
+
+    Args:
+        name: what it is, as a person would say it.
+        unit: of the figure and its floor.
+        measured: what was measured, once a round.
+        floor: what the floor took in the same rounds, in the same order.
+        scale: what both are multiplied by, such as 1000 for milliseconds.
+        at_most: the goal of the median, in the unit.
+        at_least: the same, where more is better.
+        at_most_ratio: the goal of the ratio to the floor.
+        contestant: who was measured.
+        at: the number of live runs or rows, in a curve.
+    """
+    low, value, high = quartiles([scale * one for one in measured])
+    ratios: tuple[float, float, float] | None = None
+    if floor is not None:
+        ratios = quartiles([ours / least for ours, least in zip(measured, floor, strict=True)])
+    goal: str | None = None
+    met: bool | None = None
+    if at_most is not None:
+        goal, met = f"at most {shown(at_most)} {unit}", value <= at_most
+    elif at_least is not None:
+        goal, met = f"at least {shown(at_least)} {unit}", value >= at_least
+    elif at_most_ratio is not None and ratios is not None:
+        goal, met = f"at most {at_most_ratio:g} x the floor", ratios[1] <= at_most_ratio
+    return Figure(
+        name=name,
+        unit=unit,
+        value=rounded(value),
+        low=rounded(low),
+        high=rounded(high),
+        floor=None if floor is None else rounded(scale * statistics.median(floor)),
+        ratio=None if ratios is None else rounded(ratios[1]),
+        ratio_low=None if ratios is None else rounded(ratios[0]),
+        ratio_high=None if ratios is None else rounded(ratios[2]),
+        goal=goal,
+        met=met,
+        contestant=contestant,
+        at=at,
+    )
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the lower quartile, the median and the upper quartile."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, median, high
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """Return a number with so many significant digits."""
+    return float(f"{value:.{digits}g}")
+
+
+def shown(value: float) -> str:
+    """Return a number as pages show it: three significant digits, and commas between thousands."""
+    decimals = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(rounded(value, 3)))))
+    return f"{rounded(value, 3):,.{min(decimals, 3)}f}"
+
+
+def keep(part: str, figures: Iterable[Figure], seconds: float) -> None:
+    """Put the figures of one part of the benchmarks into the file, in place of those that it had of that part."""
+    document: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"parts": {}}
+    document["machine"] = machine()
+    document["parts"][part] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(seconds),
+        "figures": [{name: value for name, value in asdict(one).items() if value is not None} for one in figures],
+    }
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
+def kept() -> list[Figure]:
+    """Return the figures of the file."""
+    document = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return [Figure(**record) for part in document["parts"].values() for record in part["figures"]]
+
+
+def machine() -> str:
+    """Describe this machine in general terms."""
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}, no GPU, "
+        f"{platform.python_implementation()} {platform.python_version()}"
+    )

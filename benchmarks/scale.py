@@ -1,0 +1,178 @@
+"""CPU time and memory of the client, beside 1 to 10,000 live runs and in batches of 1 to 100,000 rows.
+
+Each point is measured in a process of its own: `python -m benchmarks.scale PROGRAM URL NUMBER`. The servers play a
+script: a real one would need hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.documents import node
+from tests.support.scripted_server import WORKFLOW
+
+from benchmarks.figures import Figure, figure
+from benchmarks.peers.contest import peak_memory
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+
+ROOT = Path(__file__).parents[1]
+
+LIVE = (1, 10, 100, 1000, 10_000)
+ROWS = (1, 10, 100, 1000, 10_000, 100_000)
+SUBMISSIONS = 100
+"""Submissions that are measured beside so many live runs."""
+EVENTS = 100_000
+SLOW_RUNS, SLOW_EVENTS = 10, 1_000_000
+
+
+def scale() -> Iterator[Figure]:
+    with server("benchmarks.scripted_server", 2 * LIVE[-1], 0) as url:
+        for told in measured("submissions", url, LIVE[-1]):
+            yield figure("CPU of a submission beside live runs", "ms", told["cpu"], scale=1000, at=told["live"])
+            goal = 150 if told["live"] == LIVE[-1] else None
+            yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
+    for count in LIVE:
+        with server("benchmarks.scripted_server", count, EVENTS) as url:
+            yield figure(
+                "CPU of an event beside live runs", "us", [measured("events", url, count)], scale=1e6, at=count
+            )
+    for count in ROWS:
+        with server("tests.support.batch_server") as url:
+            told = measured("rows", url, count)
+        goal = 300 if count == ROWS[-1] else None
+        yield figure("CPU of a batch", "s", [told["cpu"]], at=count)
+        yield figure("memory of a batch", "MiB", [told["memory"]], at=count, at_most=goal)
+    with server("benchmarks.scripted_server", SLOW_RUNS, SLOW_EVENTS) as url:
+        memory = measured("slow_consumer", url, SLOW_EVENTS)
+    name = f"growth of memory in the last nine tenths of {SLOW_EVENTS:,} events with a slow consumer"
+    yield figure(name, "MiB", [max(memory) - memory[0]], at_most=5)
+
+
+@contextmanager
+def server(module: str, *arguments: int) -> Iterator[str]:
+    """Run a server's module; gives the address that it prints."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def measured(program: str, url: str, number: int) -> Any:
+    """Run one of the programs below in a process of its own, and return what it tells."""
+    command = [sys.executable, "-m", "benchmarks.scale", program, url, str(number)]
+    return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def submissions(url: str, most: int) -> list[dict[str, Any]]:
+    """Submit more and more runs that stay pending."""
+    told: list[dict[str, Any]] = []
+    with InvokeAIClient.from_url(url) as client:
+        wf = _handle(client)
+        wf.submit_sync()
+        live, idle = 1, resident_memory()
+        for level in (1, 300, 1000, 3000, most):
+            asyncio.run(_submit(wf, level - live))
+            memory = resident_memory() - idle
+            cpu = [_cpu(wf.submit_sync) for _ in range(SUBMISSIONS)]
+            live = level + SUBMISSIONS
+            told.append({"live": level, "memory": memory, "cpu": cpu})
+    return told
+
+
+def events(url: str, count: int) -> float:
+    """Submit runs, and return the CPU seconds of each of their progress events."""
+    with InvokeAIClient.from_url(url) as client:
+        runs = asyncio.run(_submit(_handle(client), count))
+        while not (before := client.stats().events):
+            time.sleep(0.001)
+        began = time.process_time()
+        while (received := client.stats().events) < EVENTS:
+            time.sleep(0.005)
+        taken = time.process_time() - began
+        for run in runs:
+            run.wait(300)
+        return taken / (received - before)
+
+
+def rows(url: str, count: int) -> dict[str, float]:
+    """Plan a batch and run it to its end."""
+    workflow = {
+        "name": "blank",
+        "meta": {"version": "3.0.0"},
+        "exposedFields": [{"nodeId": "blank", "fieldName": "width"}],
+        "nodes": [node("blank", "blank_image", "1.2.2", intermediate=False, width=64, height=64, mode="RGB")],
+        "edges": [],
+    }
+    with InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(workflow))
+        cpu = time.process_time()
+        end = wf.plan({"Width": range(1, count + 1)}).submit().wait()
+        assert end.counts["completed"] == count
+        return {"cpu": time.process_time() - cpu, "memory": peak_memory()}
+
+
+def slow_consumer(url: str, count: int) -> list[float]:
+    """Read a stream of all events at a hundred a second; return the memory after each tenth that has arrived."""
+    memory: list[float] = []
+    with InvokeAIClient.from_url(url) as client, client.stream_queue_events() as stream:
+
+        def read() -> None:
+            for _ in stream:
+                time.sleep(0.01)
+
+        threading.Thread(target=read, daemon=True).start()
+        runs = asyncio.run(_submit(_handle(client), SLOW_RUNS))
+        while len(memory) < 10:
+            time.sleep(0.01)
+            if client.stats().events >= (len(memory) + 1) * count / 10:
+                memory.append(resident_memory())
+        for run in runs:
+            run.wait(60)
+    return memory
+
+
+def resident_memory() -> float:
+    """Return the resident size of this process in MiB, without garbage."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _handle(client: InvokeAIClient) -> WorkflowHandle:
+    return client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
+
+
+async def _submit(wf: WorkflowHandle, count: int) -> list[Any]:
+    runs: list[Any] = []
+    while len(runs) < count:
+        runs += await asyncio.gather(*(wf.submit() for _ in range(min(50, count - len(runs)))))
+    return runs
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    PROGRAMS: dict[str, Callable[[str, int], Any]] = {
+        "submissions": submissions,
+        "events": events,
+        "rows": rows,
+        "slow_consumer": slow_consumer,
+    }
+    print(json.dumps(PROGRAMS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))))

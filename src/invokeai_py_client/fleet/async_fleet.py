@@ -1,0 +1,337 @@
+"""The awaited fleet, `fleet.aio`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import invokeai_py_client as public
+from invokeai_py_client.batch.async_plan import AsyncPlan
+from invokeai_py_client.batch.batch_options import BatchOptions, WhichImages
+from invokeai_py_client.batch.batch_run import AsyncBatchRun
+from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
+from invokeai_py_client.batch.folder import plan_path
+from invokeai_py_client.batch.plan_file import plan_text
+from invokeai_py_client.errors import InvokeAIError, SettingsError, TransportError
+from invokeai_py_client.files import path_of
+from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.fleet.calls import Answer, Away
+from invokeai_py_client.fleet.driver import FleetDriver
+from invokeai_py_client.fleet.server import Server
+from invokeai_py_client.fleet.site import Site
+from invokeai_py_client.fleet.status import AskStatus, FleetStatus, ServerStatus, silent
+from invokeai_py_client.live.priority import Priority, PriorityName
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.runtime.twins import on_engine
+from invokeai_py_client.settings import Settings, checked_seconds
+from invokeai_py_client.transport.http import HttpTransport
+
+if TYPE_CHECKING:
+    from invokeai_py_client.fleet.dask_cluster import DaskCluster
+
+
+T = TypeVar("T")
+
+_ON_THE_WAY = 1.0
+"""Seconds that a question and its answer take to a Dask worker and back, at most."""
+
+
+class AsyncFleet(FixedAttributes):
+    """Several servers that run batches together. `Fleet` blocks, `AsyncFleet` (`fleet.aio`) is awaited.
+
+    Example:
+        >>> with Fleet(["http://gpu1:9090", "http://gpu2:9090"]) as fleet:
+        ...     wf = fleet.workflow("tiger.json")
+        ...     plan = wf.plan({"Positive Prompt": ["a tiger cub", "an otter pup"]}, seeds=100)
+        ...     fleet.submit(plan, folder="out").wait()
+    """
+
+    def __init__(self, engine: Engine, servers: Sequence[Server], scheduler: str | None = None) -> None:
+        self._engine = engine
+        self._servers = tuple(servers)
+        self._scheduler = scheduler
+        self._sites = {one.url: Site(one.settings(), engine, one.slots, one.name) for one in servers}
+        self._others: dict[str, HttpTransport] = {}
+        self._starting: asyncio.Task[DaskCluster] | None = None
+        self._batch_ids: set[str] = set()
+
+    @property
+    def servers(self) -> Sequence[public.Server]:
+        """The servers that the fleet was given; none for a fleet on a Dask cluster, whose workers name them."""
+        return self._servers
+
+    @on_engine
+    async def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.AsyncWorkflowHandle:
+        """Return a handle of a workflow, made by the first server that answers.
+
+        Args:
+            source: the path of a workflow file, or a definition.
+
+        Raises:
+            SettingsError: the fleet is a Dask cluster: make the handle, and its plan, with an `InvokeAIClient`.
+            WorkflowError: the workflow cannot be used.
+            TransportError: no server answers.
+            InvokeAIError: a request failed.
+
+        Example:
+            >>> wf = fleet.workflow("tiger.json")
+        """
+        if isinstance(source, str | os.PathLike):
+            source = await asyncio.to_thread(public.WorkflowDefinition.from_file, source)
+        definition = source
+        return await self._first(lambda site: site.client.workflow_repo.create_workflow(definition))
+
+    @on_engine
+    async def load_plan(self, path: str | os.PathLike[str]) -> AsyncPlan:
+        """Load a plan that `plan.save` has written, by the first server that answers; as `client.load_plan`.
+
+        Args:
+            path: the path of the file.
+
+        Raises:
+            SettingsError: the fleet is a Dask cluster: load the plan with an `InvokeAIClient`.
+            PlanError: the file cannot be read, or rows cannot run on that server.
+            TransportError: no server answers.
+            InvokeAIError: a request failed.
+
+        Example:
+            >>> batch = fleet.submit(fleet.load_plan("cats.plan.json"), folder="out")
+        """
+        return await self._first(lambda site: site.client.load_plan(path))
+
+    @on_engine
+    async def submit(
+        self,
+        plan: AsyncPlan,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        images: WhichImages = "outputs",
+        file_name: str = DEFAULT_TEMPLATE,
+        priority: Priority | PriorityName | None = Priority.NORMAL,
+        queue_id: str = "default",
+        stop_after_failures: int | None = None,
+        report: bool = False,
+        overwrite: bool = False,
+    ) -> AsyncBatchRun:
+        """Run the rows of a plan on the servers, in the background, each row on one of them.
+
+        The batch is that of `plan.submit`, with the same folder, manifest and report: it can go on in its folder with
+        other servers, or with one. A server takes rows as it ends others, so a fast one takes more. Rows go only to
+        servers that can run them, and preferably to one that has their models loaded. The rows of a server that is
+        lost are run by others, unless it comes back and has run them.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch, on each server.
+
+        Args:
+            plan: the plan, made by this fleet or by any client.
+            folder: where the images and the manifest go; as for `plan.submit`.
+            images: which images are fetched; as for `plan.submit`.
+            file_name: the template of the names of the images; as for `plan.submit`.
+            priority: as for `wf.submit_sync`, for each row.
+            queue_id: the queue, on each server.
+            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            report: write the page `index.html` and a contact sheet into the folder.
+            overwrite: delete what an earlier batch has left in the folder, and cancel what the servers have of it.
+
+        Returns:
+            The batch. It goes on for as long as the fleet is open.
+
+        Raises:
+            SettingsError: an argument cannot be used.
+            BatchFolderError: the folder is in use, holds results of another workflow, or cannot be written.
+            PlanError: no server can run any row.
+            TransportError: no server can be used.
+            InvokeAIError: Dask is not installed, or a request failed.
+
+        Example:
+            >>> batch = fleet.submit(plan, folder="out")
+            >>> batch.wait(progress_callback=print)
+        """
+        if folder == "":
+            raise SettingsError(
+                "The folder must have a name, got ''.", setting="folder", hint="Give '.' for the current folder."
+            )
+        options = BatchOptions(
+            queue_id=queue_id,
+            priority=Priority.of(priority),
+            images=images,
+            file_name=file_name,
+            stop_after_failures=stop_after_failures,
+            report=report,
+        )
+        where = None if folder is None else path_of(folder).absolute()
+        return await self._begin(plan, where, options, overwrite=overwrite)
+
+    @on_engine
+    async def batch_run(self, folder: str | os.PathLike[str]) -> AsyncBatchRun:
+        """Go on with a batch in its folder, whatever servers have run it so far; as `client.batch_run`.
+
+        Args:
+            folder: the folder of the batch.
+
+        Raises:
+            BatchFolderError: the folder is in use by another process, or cannot be written.
+            PlanError: the folder has no batch, or no server can run its rows.
+            InvokeAIError: as for `submit` and `load_plan`.
+
+        Example:
+            >>> fleet.batch_run("out").wait(progress_callback=print)
+        """
+        where = path_of(folder).absolute()
+        return await self._begin(await self.load_plan(plan_path(where)), where, None)
+
+    @on_engine
+    async def status(self, timeout: float = 5.0, *, queue_id: str = "default") -> public.FleetStatus:  # noqa: ASYNC109
+        """Return how each server is: whether it can be used, its devices, its queue, its speed, its last failure.
+
+        All servers are asked at the same time, and problems are told, not raised. `ServerStatus.own` counts the rows
+        of the batches that this fleet runs.
+
+        Endpoint: GET /api/v1/app/version
+        Endpoint: GET /api/v1/app/generation_device_options
+        Endpoint: GET /api/v1/app/runtime_config
+        Endpoint: GET /api/v1/queue/{queue_id}/status
+        Endpoint: GET /api/v1/queue/{queue_id}/item_ids
+        Endpoint: POST /api/v1/queue/{queue_id}/item_summaries_by_ids
+        Endpoint: GET /api/v2/models/stats
+
+        Args:
+            timeout: seconds. A server that has not responded by then is `silent`.
+            queue_id: the queue, on each server.
+
+        Raises:
+            SettingsError: the timeout is not a positive number of seconds.
+            TransportError: the fleet is a Dask cluster, and its scheduler cannot be reached.
+
+        Example:
+            >>> for server in fleet.status():
+            ...     print(server.name, server.state, server.pending, server.rows_per_hour)
+        """
+        asked = AskStatus(sorted(self._batch_ids), queue_id, checked_seconds("timeout", timeout))
+        if self._sites:
+            found = await asyncio.gather(*(site.status.read(asked) for site in self._sites.values()))
+        else:
+            found = await self._asked_by_workers(asked)
+        return FleetStatus(tuple(found))
+
+    async def _asked_by_workers(self, asked: AskStatus) -> list[ServerStatus]:
+        cluster = await self._cluster()
+        loop = asyncio.get_running_loop()
+        answers: dict[str, asyncio.Future[Answer]] = {url: loop.create_future() for url in cluster.servers}
+        drops = [cluster.submit(url, asked, answer.set_result) for url, answer in answers.items()]
+        if answers:
+            await asyncio.wait(answers.values(), timeout=asked.seconds + _ON_THE_WAY)
+        for drop in drops:
+            drop()
+        return [_status_in(answer.result() if answer.done() else None, url, asked) for url, answer in answers.items()]
+
+    async def _begin(
+        self, plan: AsyncPlan, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False
+    ) -> AsyncBatchRun:
+        cluster = await self._cluster()
+        here = Path.cwd()
+        text = await asyncio.to_thread(plan_text, plan._data, here)
+        driver = FleetDriver(plan._data, text, str(here), cluster)
+        runner = await plan._begin_on(driver, self._engine, folder, options, overwrite=overwrite)
+        self._batch_ids.add(runner.control.batch_id)
+        return AsyncBatchRun(self._engine, self._http_of, runner)
+
+    async def _cluster(self) -> DaskCluster:
+        """Start the cluster, once."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        try:
+            return await asyncio.shield(self._starting)
+        except InvokeAIError:
+            self._starting = None
+            raise
+
+    async def _start(self) -> DaskCluster:
+        cluster = await asyncio.to_thread(_new_cluster, self._engine)
+        if self._scheduler is None:
+            await cluster.start(self._sites.values())
+        else:
+            try:
+                await cluster.connect(self._scheduler)
+            except OSError as error:
+                raise TransportError(
+                    f"The Dask scheduler {self._scheduler} cannot be reached: {error}.",
+                    url=self._scheduler,
+                    hint="Start it with `dask scheduler`, and give the address that it prints.",
+                ) from error
+        self._engine.on_close(cluster.close)
+        return cluster
+
+    async def _first(self, make: Callable[[Site], Awaitable[T]]) -> T:
+        """Return what the first server makes that answers."""
+        if not self._sites:
+            raise SettingsError(
+                "The servers of a Dask cluster are known to its workers alone.",
+                setting="servers",
+                hint="Make the handle or the plan with an InvokeAIClient of one of them.",
+            )
+        failures: list[str] = []
+        for site in self._sites.values():
+            try:
+                return await make(site)
+            except InvokeAIError as error:
+                if not error.is_transient:
+                    raise
+                failures.append(str(error))
+        raise TransportError(f"No server of the fleet answers: {'; '.join(failures)}", url="", hint="Start one.")
+
+    def _http_of(self, url: str | None) -> HttpTransport:
+        """Return what sends requests to a server."""
+        site = self._sites.get(url or "")
+        if site is not None:
+            return site.http
+        if url is None:
+            url = next(iter(self._sites), "")
+        if url not in self._others:
+            self._others[url] = HttpTransport(Settings.from_environment(url=url), self._engine)
+        return self._others[url]
+
+
+def servers_of(servers: Iterable[str | Server]) -> list[Server]:
+    """Return servers, of which some may be given as URLs.
+
+    Raises:
+        SettingsError: there are none, or one is given twice.
+    """
+    found: dict[str, Server] = {}
+    for one in servers:
+        server = one if isinstance(one, Server) else Server(one)
+        if server.url in found:
+            raise SettingsError(
+                f"The server {server.url!r} is given twice.",
+                setting="servers",
+                hint="A server that runs several rows at the same time is one Server with slots=...",
+            )
+        found[server.url] = server
+    if not found:
+        raise SettingsError("A fleet needs at least one server.", setting="servers", hint="Pass their URLs.")
+    return [*found.values()]
+
+
+def _status_in(answer: Answer | None, url: str, asked: AskStatus) -> ServerStatus:
+    """Return the status that a Dask worker has told, or why it has not."""
+    if isinstance(answer, ServerStatus):
+        return answer
+    if isinstance(answer, Away):
+        error = TransportError(f"{url}: {answer.why}.", url=url, sent=False, hint="Check the Dask worker and its log.")
+        return ServerStatus(name=url, url=url, state="unreachable", error=error)
+    return ServerStatus(name=url, url=url, state="silent", error=silent(url, asked.seconds))
+
+
+def _new_cluster(engine: Engine) -> DaskCluster:
+    try:
+        from invokeai_py_client.fleet.dask_cluster import DaskCluster
+    except ImportError as error:
+        raise InvokeAIError(
+            f"A fleet needs Dask, which is not installed ({error}).",
+            hint="Install it: pip install 'invokeai-py-client[fleet]'.",
+        ) from error
+    return DaskCluster(engine)

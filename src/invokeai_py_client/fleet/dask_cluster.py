@@ -1,0 +1,226 @@
+"""Carries calls to servers by Dask distributed: one Dask worker for each server.
+
+The cluster runs in this process, or is one that the user has started. There, each worker takes its server from its own
+environment, so that no token travels through the scheduler. Dask decides nothing: each call names its worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import dask.config
+
+with dask.config.set({"logging.distributed": dask.config.get("logging.distributed", "warning")}):
+    # It configures its loggers when it is imported, to tell of each connection.
+    from distributed import Client, Scheduler, Worker, WorkerPlugin, get_worker
+
+from invokeai_py_client.fleet.calls import Answer, Away, Call
+from invokeai_py_client.fleet.cluster import Watcher
+from invokeai_py_client.fleet.site import Site
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import URL_VARIABLE, Settings
+
+_PLUGIN = "invokeai-fleet"
+
+_AT_ONCE = 1000
+"""How many calls a worker carries out at the same time: they wait, and take no thread."""
+
+_POLLS_EVERY = 2.0
+"""Seconds between two looks at the workers of the user's cluster."""
+
+_ANY_FAILURES = 1_000_000
+"""How many workers may die with a call before Dask gives the call up. The driver counts itself."""
+
+_CLOSING = 0.5
+"""Seconds that each part of the cluster gets to close."""
+
+logger = logging.getLogger("invokeai_py_client.fleet")
+
+
+class SitePlugin(WorkerPlugin):
+    """Keeps the site of a worker.
+
+    Args:
+        site: the site; None for one of the server that the worker's environment names.
+    """
+
+    name = _PLUGIN
+    idempotent = True
+
+    def __init__(self, site: Site | None = None) -> None:
+        self.site = site
+        self._engine: Engine | None = None
+
+    def setup(self, worker: Worker) -> None:
+        """Make the site, in the process of the worker."""
+        slots = worker.state.nthreads
+        # Rows that wait at the server for their turn wait in calls.
+        worker.state.nthreads = _AT_ONCE
+        if self.site is None:
+            import os
+
+            if os.environ.get(URL_VARIABLE):
+                self._engine = Engine(f"invokeai-fleet {worker.address}")
+                self.site = Site(Settings.from_environment(), self._engine, slots)
+
+    async def teardown(self, worker: Worker) -> None:
+        """Close the connections of a site that was made here."""
+        if self._engine is not None:
+            await self._engine.aclose()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SitePlugin, ()
+
+
+def _site_of(worker: Worker) -> Site | None:
+    plugin = worker.plugins.get(_PLUGIN)
+    return plugin.site if isinstance(plugin, SitePlugin) else None
+
+
+async def answer_here(call: Call) -> Answer:
+    """Carry out a call on the server of this Dask worker."""
+    site = _site_of(get_worker())
+    if site is None:
+        return Away("worker", f"{URL_VARIABLE} is not set in the environment of this Dask worker")
+    return await site.answer(call)
+
+
+def url_here(dask_worker: Worker) -> str | None:
+    """Return the URL of the server of a Dask worker; None if it has none."""
+    site = _site_of(dask_worker)
+    return None if site is None else site.url
+
+
+class DaskCluster:
+    """Carries calls by Dask. Its methods are called on the engine.
+
+    Args:
+        engine: runs everything.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._addresses: dict[str, str] = {}
+        """The address of the worker of each server."""
+        self._watchers: dict[Watcher, None] = {}
+        self._opened: list[Callable[[], Awaitable[object]]] = []
+        """Close what was opened, in that order."""
+        self._client: Any = None
+        """A `distributed.Client`, whose methods have no types."""
+
+    async def start(self, sites: Iterable[Site]) -> None:
+        """Start a cluster in this process."""
+        scheduler = await Scheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
+        self._opened.append(scheduler.close)
+        for site in sites:
+            worker = await Worker(
+                scheduler.address,
+                nthreads=1,
+                memory_limit=0,
+                dashboard=False,
+                plugins=(SitePlugin(site),),
+                name=site.url,
+            )
+            self._opened.append(partial(worker.close, timeout=_CLOSING, executor_wait=False))
+            self._addresses[site.url] = worker.address
+        await self._use(scheduler.address)
+
+    async def connect(self, address: str) -> None:
+        """Use a cluster that the user has started.
+
+        Raises:
+            OSError: no scheduler answers at the address.
+        """
+        await self._use(address)
+        await self._client.register_plugin(SitePlugin())
+        await self._poll()
+        self._engine.spawn(self._keep_polling(), name=f"workers of {address}")
+
+    async def _use(self, address: str) -> None:
+        make: Any = Client
+        self._client = await make(address, asynchronous=True, set_as_default=False)
+        self._opened.append(partial(self._client.close, timeout=_CLOSING))
+
+    async def close(self) -> None:
+        """Leave the cluster; end it if it was started here."""
+        while self._opened:
+            await self._opened.pop()()
+
+    @property
+    def servers(self) -> Sequence[str]:
+        """The URLs of the servers that can be called."""
+        return [*self._addresses]
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell a watcher of the servers; as `Cluster.watch`."""
+        self._watchers[watcher] = None
+        for server in self._addresses:
+            watcher.joined(server)
+        return lambda: self._watchers.pop(watcher, None)
+
+    def submit(self, server: str, call: Call, done: Callable[[Answer], None]) -> Callable[[], None]:
+        """Call a server; as `Cluster.submit`."""
+        address = self._addresses.get(server)
+        if address is None or self._client is None:
+            handle = asyncio.get_running_loop().call_soon(done, Away("worker", "its Dask worker is gone"))
+            return handle.cancel
+        future = self._client.submit(
+            answer_here, call, workers=[address], key=f"{type(call).__name__}-{uuid4()}", pure=False
+        )
+        task = self._engine.spawn(self._awaited(future, done), name=f"{type(call).__name__} on {server}")
+        return partial(self._drop, future, task)
+
+    async def _awaited(self, future: Any, done: Callable[[Answer], None]) -> None:
+        try:
+            answer = await future
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            # Dask cancels futures when it has lost the scheduler.
+            answer = Away("worker", "the connection to the Dask scheduler was lost")
+        except Exception as error:
+            logger.warning("a call was lost: %s: %s", type(error).__name__, error)
+            answer = Away("worker", f"{type(error).__name__}: {error}")
+        finally:
+            future.release()
+        done(answer)
+
+    def _drop(self, future: Any, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        future.release()
+
+    async def _keep_polling(self) -> None:
+        while True:
+            await asyncio.sleep(_POLLS_EVERY)
+            try:
+                await self._poll()
+            except Exception as error:
+                logger.warning("the Dask scheduler does not answer: %s", error)
+                self._lose([*self._addresses], "the Dask scheduler does not answer")
+
+    async def _poll(self) -> None:
+        there = set(await self._client.nthreads())
+        gone = [server for server, address in self._addresses.items() if address not in there]
+        self._lose(gone, "its Dask worker is gone")
+        for address in there.difference(self._addresses.values()):
+            url = (await self._client.run(url_here, workers=[address], on_error="return")).get(address)
+            if not isinstance(url, str):
+                logger.info("the Dask worker %s has no %s: %s", address, URL_VARIABLE, url)
+            elif url in self._addresses:
+                logger.warning("the Dask worker %s has the same server as another one: %s", address, url)
+            else:
+                self._addresses[url] = address
+                for watcher in [*self._watchers]:
+                    watcher.joined(url)
+
+    def _lose(self, servers: Sequence[str], why: str) -> None:
+        for server in servers:
+            del self._addresses[server]
+            for watcher in [*self._watchers]:
+                watcher.left(server, why)

@@ -1,0 +1,594 @@
+"""Runs a batch on the servers of a fleet: hands its rows out, and takes in what becomes of them.
+
+It is to a batch what the sender and the follower are where there is one server. It knows servers by their URLs, and
+reaches them through a `Cluster` alone, so that a simulation can take the place of Dask and of the servers.
+
+A row is sent in a batch of its own in the server's queue, whose id is in the journal before. So whatever happens to the
+call that runs it, the same call can be made again: it follows what is in the queue, and sends only what is not there.
+
+When a server is lost, the rows that it may have are *stranded*: they stay its own for a while, because it may come back
+and have run them. They are moved to other servers when one of these has nothing else to do, or after `STRANDED_FOR`.
+If the server then comes back, what it has done of them is taken, and the rest is canceled there. The first result of a
+row wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+from uuid import uuid4
+
+from invokeai_py_client.batch.batch_options import BatchOptions
+from invokeai_py_client.batch.control import BatchControl
+from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
+from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
+from invokeai_py_client.batch.rows import PlannedRow
+from invokeai_py_client.batch.runner import Follows, Sends
+from invokeai_py_client.errors import ClientClosedError, PlanError, TransportError
+from invokeai_py_client.fleet.calls import (
+    Answer,
+    Away,
+    Call,
+    Cancel,
+    Ended,
+    Forget,
+    Prepare,
+    Ready,
+    Refused,
+    RunRow,
+    Settle,
+    Settled,
+    Unprepared,
+)
+from invokeai_py_client.fleet.cluster import Cluster
+from invokeai_py_client.fleet.flights import Flight, Member
+from invokeai_py_client.fleet.images import FetchedImages
+from invokeai_py_client.fleet.membership import Membership
+from invokeai_py_client.fleet.placement import Lane, Placement
+from invokeai_py_client.fleet.works import Works
+from invokeai_py_client.live.state.queue_item import QueueItem
+
+JOINING = 15.0
+"""Seconds that servers get to say what they can run, before rows are sent to those that have."""
+
+STRANDED_FOR = 120.0
+"""Seconds after which a lost server's rows are moved, also if the other servers have enough to do."""
+
+MOST_DEATHS = 3
+"""A row is set aside when so many servers have died while they ran it."""
+
+MOST_TRIES = 10
+"""A row fails when it was sent so often, for whatever reasons it was not run to its end."""
+
+_MOST_DONE = 0.95
+"""How much of a row is taken to be done at most while it runs."""
+
+logger = logging.getLogger("invokeai_py_client.fleet")
+
+
+class FleetPlan(WorkflowRows, Protocol):
+    """The part of a plan that the driver needs."""
+
+    def row(self, index: int) -> PlannedRow:
+        """Return a row."""
+        ...
+
+    def works(self) -> Iterable[tuple[Sequence[int], frozenset[str]]]:
+        """Yield the indexes of the rows of each group, with the models that they need, in running order."""
+        ...
+
+
+class FleetDriver:
+    """Runs a batch on a fleet: a `Backend`, and what sends and follows its rows. All methods run on the engine.
+
+    Args:
+        plan: the rows.
+        text: the text of the plan's file.
+        folder: what the paths in the text are relative to.
+        cluster: reaches the servers.
+    """
+
+    def __init__(self, plan: FleetPlan, text: bytes, folder: str, cluster: Cluster) -> None:
+        self._plan = plan
+        self._text = text
+        self._folder = folder
+        self._cluster = cluster
+        self._works: Works | None = None
+        self._placement: Placement[int] = Placement()
+        self._flights: dict[int, list[tuple[Member, Flight]]] = {}
+        """Where each row is; a row that was moved may be at several servers."""
+        self._deaths: Counter[int] = Counter()
+        self._tries: Counter[int] = Counter()
+        self._out_of_memory: set[int] = set()
+        self._won: set[int] = set()
+        """Rows that were at several servers when the first of them had run it."""
+        self._lost: dict[Member, None] = {}
+        """The servers that were lost with rows."""
+        self._may_hand_out = False
+        self._is_moving = False
+        self._is_writing = False
+        self._start = uuid4().hex[:8]
+        self._numbers = itertools.count()
+
+    # What `begin` asks for
+
+    def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
+        """Take the other parts of the batch; as `Backend.parts`."""
+        self._options = options
+        self._recorder = recorder
+        self._control = control
+        control.at_end(self._let_go)
+        return self, self
+
+    async def check(self) -> None:
+        """Find out what each server can run.
+
+        Raises:
+            TransportError: no server can be used.
+            PlanError: no server can run any row.
+        """
+        works = await self._started()
+        if not self._servers.ready:
+            raise TransportError(
+                f"No server of the fleet can be used: {self._servers.why_none()}.",
+                url="",
+                hint="Start one, and submit the plan again. Nothing was sent.",
+            )
+        if len(works) and len(works.impossible(self._urls())) == len(works):
+            raise PlanError(
+                f"No server of the fleet can run the plan: {works.why_not(0)}.",
+                hint="Install what is missing on one of them, and submit the plan again. Nothing was sent.",
+            )
+
+    async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
+        """Cancel what an earlier batch has sent; as `Backend.withdraw`."""
+        await self._started()
+        await self._settled([(chunk, {}) for chunk in chunks])
+
+    async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
+        """Go on with what was sent earlier; as `Backend.adopt`."""
+        works = await self._started()
+        work_of = await asyncio.to_thread(works.of_rows, {row.index for _, rows in sent for row in rows.values()})
+        settled: list[tuple[SentChunk, Mapping[int, PlannedRow]]] = []
+        for chunk, rows in sent:
+            server = self._servers.get(chunk.server)
+            if server is None:
+                logger.warning(
+                    "%r is not in the fleet: what it has of batch %s is run again", chunk.server, chunk.batch_id
+                )
+                continue
+            for row in rows.values():
+                self._recorder.sent(row)
+            if len(chunk.rows) > 1 or self._control.is_canceled:
+                settled.append((chunk, rows))
+                continue
+            for row in rows.values():
+                flight = Flight(row, work_of[row.index], chunk.batch_id)
+                if server.status != "ready":
+                    self._strand(server, flight)
+                else:
+                    self._flights.setdefault(row.index, []).append((server, flight))
+                    self._take(server, flight)
+                    self._send(server, flight)
+        await self._settled(settled)
+
+    async def _started(self) -> Works:
+        """Wait until the servers have said what they can run."""
+        if self._works is None:
+            works = await asyncio.to_thread(lambda: Works(self._plan.works()))
+            works.fill(self._placement, [()] * len(works))
+            self._works = works
+            prepare = Prepare(
+                self._control.batch_id,
+                self._text,
+                self._folder,
+                self._options.queue_id,
+                self._options.priority,
+                "none" if self._recorder.folder.path is None else self._options.images,
+                works.firsts(),
+            )
+            self._servers = Membership(self._cluster, prepare, self)
+            self._servers.start()
+        await self._control.until(self._servers.have_said, JOINING)
+        return self._works
+
+    def _let_go(self) -> None:
+        """Leave the servers alone. What is in their queues runs on."""
+        if self._works is None:
+            return
+        self._works = None
+        self._servers.stop()
+        for server in self._servers:
+            for flight in server.flights.values():
+                if flight.drop is not None:
+                    flight.drop()
+            with contextlib.suppress(ClientClosedError):
+                if server.status == "ready":
+                    self._cluster.submit(server.url, Forget(self._control.batch_id), _nothing)
+        # Failed rows may be run again later.
+        self._placement = Placement()
+        self._flights.clear()
+
+    # What the runner asks for
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether rows are being written down, to be sent then."""
+        return self._is_writing
+
+    @property
+    def unfinished_part(self) -> float:
+        """How much has been done of the rows that run, in rows, by what rows take on their servers."""
+        if self._works is None:
+            return 0.0
+        now, done = time.monotonic(), 0.0
+        for server in [*self._servers]:
+            seconds = None if server.lane is None else server.lane.seconds
+            for flight in server.flights.copy().values():
+                if seconds and flight.began_at is not None:
+                    done += min(_MOST_DONE, (now - flight.began_at) / seconds)
+        return done
+
+    def give_up(self) -> None:
+        """Do nothing: rows are sent as soon as they are written down."""
+
+    def write_start(self) -> None:
+        """Write down that the batch starts, or starts again; as `Sends.write_start`."""
+        options, batch_id = self._options.saved(), self._control.batch_id
+        self._recorder.folder.journal.started(Start(self._plan.workflow, options, batch_id))
+
+    async def send_unsent(self) -> None:
+        """Hand out the rows that are unsent, until each has a server or the batch is canceled."""
+        works, control, table = await self._started(), self._control, self._recorder.table
+        if self._placement.left != table.unsent:
+            await self._fill(works)
+        while table.unsent and not control.is_canceled:
+            await control.until(
+                lambda: (
+                    control.is_canceled
+                    or self._placement.left != table.unsent
+                    or (self._may_hand_out and not control.is_paused)
+                )
+            )
+            if self._placement.left != table.unsent:
+                return
+            self._may_hand_out = False
+            await self._hand_out()
+
+    async def cancel(self) -> None:
+        """Cancel what was sent and has not ended."""
+        for server in self._servers:
+            for flight in [*server.stranded.values()]:
+                del server.stranded[flight.item_batch]
+                self._gone(server, flight)
+                if not flight.is_moved:
+                    self._recorder.unsent(flight.row, was_tried=True)
+            if server.flights:
+                self._cluster.submit(server.url, Cancel(self._control.batch_id, [*server.flights]), _nothing)
+        self._control.notify()
+
+    # Handing out
+
+    async def _fill(self, works: Works) -> None:
+        """Have the placement hand out all rows that are unsent; those that no server can run fail."""
+        table = self._recorder.table
+        for number in works.impossible(self._urls()):
+            why = works.why_not(number)
+            for index in works.rows(number, table.is_unsent):
+                self._recorder.failed(self._plan.row(index), f"no server of the fleet can run it: {why}", None)
+        rows = await asyncio.to_thread(lambda: [works.rows(number, table.is_unsent) for number in range(len(works))])
+        # What changes meanwhile shows in the number of rows that are left, and they are read again.
+        works.fill(self._placement, rows)
+        self._wake()
+
+    async def _hand_out(self) -> None:
+        """Give rows to the servers that have room."""
+        table, folder, batch = self._recorder.table, self._recorder.folder, self._control.batch_id
+        flights: list[tuple[Member, Flight]] = []
+        for lane, work, index in self._placement.hand_out():
+            server = self._servers.get(lane.name)
+            assert server is not None, "lanes are those of servers"
+            if not table.is_unsent(index):
+                # It was done by a server that has come back.
+                self._placement.ended(lane)
+                continue
+            row = self._plan.row(index)
+            self._won.discard(index)
+            self._recorder.sent(row)
+            flight = Flight(row, work, f"{batch}-{self._start}-{next(self._numbers):05d}")
+            self._flights.setdefault(index, []).append((server, flight))
+            server.take(flight, time.monotonic())
+            flights.append((server, flight))
+        if not flights:
+            return
+        chunks = [self._chunk(server, flight) for server, flight in flights]
+        self._is_writing = True
+        try:
+            with folder.writing():
+                if folder.path is None:
+                    folder.journal.sending(*chunks)
+                else:
+                    await asyncio.to_thread(folder.journal.sending, *chunks)
+        finally:
+            self._is_writing = False
+            self._control.notify()
+        for server, flight in flights:
+            if flight.item_batch in server.flights and not self._control.is_canceled:
+                self._send(server, flight)
+            elif flight.item_batch in server.flights:
+                self._landed(server, flight)
+                self._again(flight, was_tried=False)
+
+    def _send(self, server: Member, flight: Flight) -> None:
+        call = RunRow(self._control.batch_id, flight.row.index, flight.row.row_id, flight.item_batch)
+        flight.drop = self._cluster.submit(server.url, call, partial(self._answered, server, flight))
+        self._begin(server)
+
+    def _begin(self, server: Member) -> None:
+        if server.status != "ready":
+            return
+        for flight in server.beginning(time.monotonic()):
+            if flight.drop is not None:
+                self._recorder.begun(flight.row)
+
+    def _wake(self) -> None:
+        """Have rows handed out: a server may have room, or there may be more of them."""
+        if self._lost and not self._is_moving:
+            self._is_moving = True
+            asyncio.get_running_loop().call_soon(self._move_stranded)
+        self._may_hand_out = True
+        self._control.notify()
+
+    # What becomes of rows
+
+    def _answered(self, server: Member, flight: Flight, answer: Answer) -> None:
+        with self._control.guarding():
+            if self._control.is_over or flight.item_batch not in server.flights:
+                return
+            match answer:
+                case Ended():
+                    self._ended(server, flight, answer)
+                case Refused():
+                    self._refused(server, flight, answer.why)
+                case Unprepared():
+                    self._servers.ask_again(server)
+                case Away():
+                    self._servers.lose(server, answer)
+                case _:
+                    raise AssertionError(f"{answer} is no answer to a row")
+
+    def _ended(self, server: Member, flight: Flight, ended: Ended) -> None:
+        self._landed(server, flight, is_measured=ended.item.status == "completed")
+        index, item = flight.row.index, ended.item
+        if self._has_ended(index):
+            return
+        if item.status == "canceled" and not self._control.is_canceled:
+            if ended.was_there or item.canceled_by != "unknown":
+                # By a restart of the server: the row has not been done.
+                self._again(flight)
+                return
+        elif item.status == "failed" and _is_out_of_memory(item) and self._has_larger(server, flight):
+            logger.info("row %d: %s has not enough memory for it", index, server.url)
+            self._again(flight)
+            return
+        self._record(server, flight.row, ended)
+
+    def _record(self, server: Member, row: PlannedRow, ended: Ended) -> None:
+        """Record the outcome of a row, and cancel it wherever else it is."""
+        if self._recorder.table.is_unsent(row.index):
+            self._recorder.sent(row)
+        self._recorder.ended(row, ended.item, FetchedImages(server.url, ended.images))
+        others = self._flights.get(row.index, [])[:]
+        if others:
+            self._won.add(row.index)
+        for other, flight in others:
+            if flight.item_batch in other.flights:
+                self._cluster.submit(other.url, Cancel(self._control.batch_id, [flight.item_batch]), _nothing)
+                self._landed(other, flight)
+        self._wake()
+
+    def _refused(self, server: Member, flight: Flight, why: str) -> None:
+        self._landed(server, flight)
+        if self._has_ended(flight.row.index):
+            return
+        if self._control.is_canceled:
+            self._again(flight, was_tried=False)
+            return
+        assert self._works is not None
+        self._works.avoid(flight.row.index, [server.url])
+        if self._works.is_possible(flight.work, self._urls(), flight.row.index):
+            logger.info("row %d cannot run on %s: %s", flight.row.index, server.url, why)
+            self._again(flight, was_tried=False)
+        else:
+            self._fail(flight.row, why, server.url)
+
+    def _again(self, flight: Flight, *, was_tried: bool = True) -> None:
+        """Have a row run again, by whichever server."""
+        row = flight.row
+        assert self._works is not None
+        self._tries[row.index] += was_tried
+        if self._tries[row.index] >= MOST_TRIES:
+            self._fail(row, f"it was sent {MOST_TRIES} times, and never run to its end", None)
+            return
+        self._recorder.unsent(row, was_tried=was_tried)
+        self._placement.put_back(flight.work, row.index, avoiding=self._works.avoided(row.index))
+        self._wake()
+
+    def _fail(self, row: PlannedRow, why: str, server: str | None) -> None:
+        self._recorder.failed(row, why, server)
+        self._wake()
+
+    def _has_ended(self, index: int) -> bool:
+        return index in self._won or self._recorder.table.outcome(index) is not None
+
+    def _landed(self, server: Member, flight: Flight, *, is_measured: bool = False) -> None:
+        """Take a row out of what a server has."""
+        seconds = server.let_go(flight, time.monotonic())
+        if flight.drop is not None:
+            flight.drop()
+        assert server.lane is not None, "it had a row"
+        self._placement.ended(server.lane, seconds if is_measured else None)
+        self._gone(server, flight)
+        self._begin(server)
+        self._wake()
+
+    def _gone(self, server: Member, flight: Flight) -> None:
+        """Forget that a row is at a server."""
+        places = self._flights[flight.row.index]
+        places.remove((server, flight))
+        if not places:
+            del self._flights[flight.row.index]
+
+    def _has_larger(self, server: Member, flight: Flight) -> bool:
+        """Return whether a server may have the memory for a row that was too large for another; tried once."""
+        assert self._works is not None
+        index = flight.row.index
+        if index in self._out_of_memory:
+            return False
+        self._out_of_memory.add(index)
+        # What computes on the same has the same memory.
+        same = [one.url for one in self._servers if one is server or (server.device and one.device == server.device)]
+        self._works.avoid(index, same)
+        return self._works.is_possible(flight.work, self._urls(), index)
+
+    # Servers that come and go
+
+    def server_ready(self, server: Member, ready: Ready) -> None:
+        """Take in a server, and go on with the rows that it has had; as `Owner.server_ready`."""
+        assert self._works is not None
+        self._works.learn(server.url, ready.unable)
+        if server.lane is None:
+            server.lane = Lane(server.url)
+        server.lane.slots, server.lane.models, server.device = max(1, ready.slots), None, ready.device
+        self._placement.join(server.lane)
+        moved: list[tuple[SentChunk, Sequence[int]]] = []
+        flights: dict[str, Flight] = {}
+        stranded, server.stranded = server.stranded, {}
+        self._lost.pop(server, None)
+        for flight in stranded.values():
+            flight.stranded_at = None
+            if flight.is_moved:
+                moved.append((self._chunk(server, flight), (0,)))
+                flights[flight.item_batch] = flight
+                self._gone(server, flight)
+            else:
+                self._take(server, flight)
+                self._send(server, flight)
+        if moved:
+            call = Settle(self._control.batch_id, moved)
+            self._cluster.submit(server.url, call, partial(self._settled_moved, server, flights))
+        self._wake()
+
+    def server_lost(self, server: Member) -> None:
+        """Keep the rows that a server may have run; as `Owner.server_lost`."""
+        if server.lane is not None:
+            self._placement.leave(server.lane)
+        is_dead = server.away is not None and server.away.kind == "dead"
+        begun = [flight for flight in server.flights.values() if flight.began_at is not None]
+        for flight in [*server.flights.values()]:
+            self._landed(server, flight)
+            if flight.drop is None or self._control.is_canceled:
+                # It was not sent yet.
+                self._again(flight, was_tried=flight.drop is not None)
+                continue
+            self._deaths[flight.row.index] += is_dead and flight in begun
+            if self._deaths[flight.row.index] >= MOST_DEATHS:
+                why = f"set aside: {MOST_DEATHS} servers have died while they ran it"
+                self._fail(flight.row, why, server.url)
+            else:
+                self._strand(server, flight)
+        self._wake()
+
+    def _take(self, server: Member, flight: Flight) -> None:
+        assert server.lane is not None
+        server.lane.in_hand += 1
+        server.take(flight, time.monotonic())
+
+    def _strand(self, server: Member, flight: Flight) -> None:
+        flight.drop = flight.began_at = None
+        flight.stranded_at = time.monotonic()
+        server.stranded[flight.item_batch] = flight
+        self._lost[server] = None
+        self._flights.setdefault(flight.row.index, []).append((server, flight))
+        asyncio.get_running_loop().call_later(STRANDED_FOR, self._wake)
+        self._wake()
+
+    def _move_stranded(self) -> None:
+        """Have rows of lost servers run by others that have nothing else to do, or when they were lost long ago."""
+        self._is_moving = False
+        ready = self._servers.ready
+        if self._control.is_over or not ready:
+            return
+        is_idle = not self._placement.left and any(not server.flights for server in ready)
+        before = time.monotonic() - STRANDED_FOR
+        for server in self._lost:
+            for flight in server.stranded.values():
+                assert flight.stranded_at is not None
+                if not flight.is_moved and (is_idle or flight.stranded_at <= before):
+                    flight.is_moved = True
+                    logger.info("row %d is moved from %s", flight.row.index, server.url)
+                    self._again(flight)
+
+    def _settled_moved(self, server: Member, flights: Mapping[str, Flight], answer: Answer) -> None:
+        with self._control.guarding():
+            if self._control.is_over:
+                return
+            if not isinstance(answer, Settled):
+                # It is lost again: what it has is settled when it is back the next time.
+                for flight in flights.values():
+                    self._strand(server, flight)
+                return
+            for item_batch, _, ended in answer.ended:
+                row = flights[item_batch].row
+                if not self._has_ended(row.index):
+                    self._record(server, row, ended)
+
+    async def _settled(self, chunks: Sequence[tuple[SentChunk, Mapping[int, PlannedRow]]]) -> None:
+        """Take what servers have done of chunks that were sent earlier, and cancel the rest."""
+        rows_of = {chunk.batch_id: dict(rows) for chunk, rows in chunks}
+        by_server: dict[str, list[tuple[SentChunk, Sequence[int]]]] = {}
+        for chunk, rows in chunks:
+            by_server.setdefault(chunk.server, []).append((chunk, [*rows]))
+        for url, some in by_server.items():
+            answer = await self._asked(url, Settle(self._control.batch_id, some))
+            if not isinstance(answer, Settled):
+                logger.warning("%s cannot be asked; what it has of the batch may be run twice", url)
+                continue
+            server = self._servers.get(url)
+            assert server is not None
+            for item_batch, place, ended in answer.ended:
+                row = rows_of[item_batch].pop(place, None)
+                if row is not None:
+                    self._record(server, row, ended)
+        for rows in rows_of.values():
+            for row in rows.values():
+                self._recorder.unsent(row, was_tried=False)
+
+    async def _asked(self, url: str, call: Call) -> Answer:
+        server = self._servers.get(url)
+        if server is None or server.status != "ready":
+            return Away("dead", "it is not ready")
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._cluster.submit(url, call, answered.set_result)
+        return await answered
+
+    def _chunk(self, server: Member, flight: Flight) -> SentChunk:
+        return SentChunk(flight.item_batch, [SentRow(flight.row.row_id, "")], self._options.queue_id, server.url)
+
+    def _urls(self) -> list[str]:
+        return [server.url for server in self._servers]
+
+
+def _is_out_of_memory(item: QueueItem) -> bool:
+    return "outofmemory" in f"{item.error_type} {item.error}".lower().replace(" ", "")
+
+
+def _nothing(answer: Answer) -> None:
+    """Take no notice of an answer."""

@@ -1,0 +1,84 @@
+"""What a batch knows of each server: its state, and the rows that it has."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from invokeai_py_client.batch.rows import PlannedRow
+from invokeai_py_client.fleet.calls import Away
+from invokeai_py_client.fleet.placement import Lane
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A row that a server has.
+
+    Attributes:
+        row: the row.
+        work: the number of its work.
+        item_batch: the id of its own batch in the server's queue.
+        drop: drops the call that runs it; None while it is not sent.
+        began_at: the time from which it is taken to run; None while it waits for its turn.
+        stranded_at: the time at which its server was lost; None while the server answers.
+        is_moved: whether another server is to run it, because this one was away for too long.
+    """
+
+    row: PlannedRow
+    work: int
+    item_batch: str
+    drop: Callable[[], None] | None = None
+    began_at: float | None = None
+    stranded_at: float | None = None
+    is_moved: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A server as one batch sees it.
+
+    Attributes:
+        url: its URL.
+        status: `joining` until it has said what it can run, then `ready`, or `away`.
+        away: why it is away.
+        lane: it as the placement sees it, while it is ready.
+        device: what it computes on.
+        flights: the rows that it has, by the ids of their batches, in the order in which they were sent.
+        stranded: those that it had when it was lost.
+        heard_at: when a row has ended there, or when it got one although it had none.
+        is_asked: whether it was asked how its rows are doing, and has not answered.
+        drop: drops the call that waits for it to be ready.
+    """
+
+    url: str
+    status: Literal["joining", "ready", "away"] = "joining"
+    away: Away | None = None
+    lane: Lane | None = None
+    device: str = ""
+    flights: dict[str, Flight] = field(default_factory=dict)
+    stranded: dict[str, Flight] = field(default_factory=dict)
+    heard_at: float = 0.0
+    is_asked: bool = False
+    drop: Callable[[], None] = lambda: None
+
+    def take(self, flight: Flight, now: float) -> None:
+        """Take in a row that is to be sent to it."""
+        if not self.flights:
+            self.heard_at = now
+        self.flights[flight.item_batch] = flight
+
+    def let_go(self, flight: Flight, now: float) -> float | None:
+        """Take out a row; return for how many seconds it ran, None if it has not begun."""
+        self.flights.pop(flight.item_batch, None)
+        self.heard_at = now
+        return None if flight.began_at is None else now - flight.began_at
+
+    def beginning(self, now: float) -> Iterator[Flight]:
+        """Yield the rows whose turn has come, and take them to run from now on."""
+        slots = 1 if self.lane is None else self.lane.slots
+        for flight in itertools.islice(self.flights.values(), slots):
+            if flight.began_at is None:
+                flight.began_at = now
+                yield flight

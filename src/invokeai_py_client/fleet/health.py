@@ -1,0 +1,88 @@
+"""Notices that a server does not answer any more while it has work, and that it answers again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+from invokeai_py_client.errors import InvokeAIError, RequestTimeout
+from invokeai_py_client.fleet.calls import Away
+from invokeai_py_client.live.tracker import RunTracker
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.wire.calls import app
+
+LOOKS_EVERY = 1.0
+"""Seconds between two looks. While the socket is connected, a look sends no request."""
+
+DEAD_AFTER = 3.0
+"""Seconds for which a server must refuse connections to be dead: a restart of its program may take less."""
+
+HUNG_AFTER = 30.0
+"""Seconds without an answer after which a server has hung: one that loads a large model may be silent for long."""
+
+_QUESTION = 5.0
+"""The timeout of a question, in seconds."""
+
+
+class Health:
+    """Whether one server answers. It is looked at only while somebody waits for it. Used on the engine.
+
+    Args:
+        http: sends the requests.
+        tracker: knows whether events arrive.
+        engine: runs the looks.
+    """
+
+    def __init__(self, http: HttpTransport, tracker: RunTracker, engine: Engine) -> None:
+        self._http = http
+        self._tracker = tracker
+        self._engine = engine
+        self._waiting: set[asyncio.Future[Away]] = set()
+        self._looks: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[asyncio.Future[Away]]:
+        """Return a future that gets a result when the server is away."""
+        lost: asyncio.Future[Away] = asyncio.get_running_loop().create_future()
+        self._waiting.add(lost)
+        if self._looks is None or self._looks.done():
+            self._looks = self._engine.spawn(self._look(), name=f"health of {self._http.settings.url}")
+        try:
+            yield lost
+        finally:
+            self._waiting.discard(lost)
+
+    async def answers(self) -> InvokeAIError | None:
+        """Ask the server for its version; return None if it answers, else the error."""
+        question = dataclasses.replace(app.get_version(), retries=0, timeout=_QUESTION)
+        try:
+            await self._http.send(question)
+        except InvokeAIError as error:
+            return error
+        return None
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        silent_since: float | None = None
+        while self._waiting:
+            if self._tracker.listener.is_connected or (error := await self.answers()) is None:
+                silent_since = None
+            else:
+                now = loop.time()
+                silent_since = now if silent_since is None else silent_since
+                away = _away(error, now - silent_since)
+                if away is not None:
+                    for lost in self._waiting:
+                        if not lost.done():
+                            lost.set_result(away)
+            await asyncio.sleep(LOOKS_EVERY)
+
+
+def _away(error: InvokeAIError, seconds: float) -> Away | None:
+    """Return why a server is away that has not answered for so many seconds; None if it is too early to say."""
+    if isinstance(error, RequestTimeout):
+        return Away("hung", f"it has not answered for {seconds:.0f} s") if seconds >= HUNG_AFTER else None
+    return Away("dead", f"{error}") if seconds >= DEAD_AFTER else None

@@ -1,0 +1,369 @@
+"""The status of the servers of a fleet: whether each can be used, what it runs on, and what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    InvokeAIError,
+    NotInvokeAIError,
+    ProcessorStoppedError,
+    RedirectedError,
+    RequestTimeout,
+    TransportError,
+)
+from invokeai_py_client.fleet.devices import devices_in_use, if_told
+from invokeai_py_client.fleet.server import Server
+from invokeai_py_client.live.processor import CONFIRMED_AFTER, ProcessorWatch
+from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
+from invokeai_py_client.repositories.queue.order import seconds_between
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
+from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.sender import Sender
+from invokeai_py_client.wire.call import Call, Query
+from invokeai_py_client.wire.calls import app, models, queue
+
+if TYPE_CHECKING:
+    from invokeai_py_client.wire.records.queue import QueueCounts, QueueItemSummary
+
+T = TypeVar("T")
+
+ServerState = Literal[
+    "ready", "paused", "stopped", "refused", "unreachable", "silent", "not_allowed", "not_invokeai", "failed"
+]
+
+_RECENT = 100
+"""How many of the items that ended last tell how fast a server is."""
+
+_MOST_UNFINISHED = 900
+"""How many of the unfinished items are looked at to see whose they are."""
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """One server of a fleet at one moment. What a server did not tell is None.
+
+    `state` is one of:
+
+    - `ready`: it runs items, or would.
+    - `paused`: its queue is paused.
+    - `stopped`: it responds, but no longer runs items. It needs a restart.
+    - `refused`: nothing listens at its address. The server is not running.
+    - `unreachable`: no connection could be made for another reason, or it broke.
+    - `silent`: it did not respond in time.
+    - `not_allowed`: it requires a token, or did not accept the one it got.
+    - `not_invokeai`: something else than InvokeAI responds at its address.
+    - `failed`: it responded with another error.
+
+    `error` says why the server cannot be used. `devices` are the ids and names of the devices that it generates on, and
+    `slots` is how many items it runs at the same time. `models` are the names of the models that its latest run has
+    used, which it has loaded; only administrators of a multi-user server are told.
+
+    `pending` and `in_progress` count the items in its queue, `own` those of them that this client has submitted.
+    `rows_per_hour` is how many items it completed per hour, over the last hour or the last 100 items, whichever is
+    shorter, `failed` how many of these have failed, and `last_failure` why the latest one did.
+    """
+
+    name: str
+    url: str
+    state: ServerState
+    error: InvokeAIError | None = None
+    version: str | None = None
+    devices: Mapping[str, str] | None = None
+    slots: int = 1
+    models: tuple[str, ...] | None = None
+    pending: int | None = None
+    in_progress: int | None = None
+    own: int | None = None
+    rows_per_hour: float | None = None
+    failed: int | None = None
+    last_failure: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the server can be reached and takes work: it is `ready` or `paused`."""
+        return self.state in ("ready", "paused")
+
+    @property
+    def others(self) -> int | None:
+        """The number of unfinished items that other clients have submitted."""
+        if self.pending is None or self.in_progress is None or self.own is None:
+            return None
+        return max(0, self.pending + self.in_progress - self.own)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """The servers of a fleet at one moment, in the order in which they were given."""
+
+    servers: tuple[ServerStatus, ...]
+
+    def __iter__(self) -> Iterator[ServerStatus]:
+        return iter(self.servers)
+
+    def __len__(self) -> int:
+        return len(self.servers)
+
+    @property
+    def usable(self) -> int:
+        """The number of servers that can be used."""
+        return sum(server.is_usable for server in self.servers)
+
+    @property
+    def slots(self) -> int:
+        """How many items the usable servers run at the same time."""
+        return sum(server.slots for server in self.servers if server.is_usable)
+
+    @property
+    def pending(self) -> int:
+        """The number of pending items of all servers."""
+        return sum(server.pending or 0 for server in self.servers)
+
+    @property
+    def in_progress(self) -> int:
+        """The number of items that all servers run."""
+        return sum(server.in_progress or 0 for server in self.servers)
+
+    @property
+    def rows_per_hour(self) -> float:
+        """How many items all servers together completed per hour."""
+        return sum(server.rows_per_hour or 0.0 for server in self.servers)
+
+
+class StatusReader:
+    """Reads the status of servers, once or again and again.
+
+    All servers are asked at the same time. What does not change while a server runs is asked once.
+
+    Args:
+        servers: the servers.
+        timeout: seconds for one reading. A server that has not responded by then is `silent`.
+        queue_id: the queue.
+
+    Example:
+        >>> with StatusReader([Server("http://gpu1:9090"), Server("http://gpu2:9090")]) as reader:
+        ...     for server in reader.read():
+        ...         print(server.name, server.state, server.pending)
+    """
+
+    def __init__(self, servers: Iterable[Server], *, timeout: float = 5.0, queue_id: str = "default") -> None:
+        self._engine = Engine("status of a fleet")
+        self._timeout = timeout
+        self._queue_id = queue_id
+        self._readers = [
+            ServerReader(HttpTransport(server.settings(), self._engine), name=server.name, slots=server.slots)
+            for server in servers
+        ]
+
+    def __enter__(self) -> StatusReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, own: Collection[str] | None = None) -> FleetStatus:
+        """Return how the servers are now. Problems are told, not raised.
+
+        Args:
+            own: as for `AskStatus`.
+        """
+        return self._engine.block(self._read(AskStatus(own, self._queue_id, self._timeout)))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.close()
+
+    async def _read(self, asked: AskStatus) -> FleetStatus:
+        return FleetStatus(tuple(await asyncio.gather(*(reader.read(asked) for reader in self._readers))))
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """What is to be told of a server.
+
+    Attributes:
+        own: what the ids of this client's batches begin with; None if whose the items are is not to be told.
+        queue_id: the queue.
+        seconds: the limit of the whole reading.
+    """
+
+    own: Collection[str] | None = None
+    queue_id: str = "default"
+    seconds: float = 5.0
+
+
+class ServerReader:
+    """Reads the status of one server. It remembers what does not change while the server runs. Used on the engine.
+
+    Args:
+        http: sends the requests.
+        slots: how many items it runs at the same time; None for as many as it has devices.
+        name: of the server; its URL if it is left out.
+    """
+
+    def __init__(self, http: Sender, *, slots: int | None, name: str | None = None) -> None:
+        self._http = _OneTry(http)
+        self._name = name or http.settings.url
+        self._given_slots = slots
+        self._processor = ProcessorWatch(self._http)
+        self._version: str | None = None
+        self._devices: dict[str, str] | None = None
+        self._failure: tuple[int, str] | None = None
+
+    async def read(self, asked: AskStatus) -> ServerStatus:
+        """Return how the server is now. Problems are told, not raised."""
+        url = self._http.settings.url
+        try:
+            async with asyncio.timeout(asked.seconds):
+                return await self._ask(asked)
+        except InvokeAIError as error:
+            problem = error
+        except TimeoutError:
+            problem = silent(url, asked.seconds)
+        status = ServerStatus(
+            name=self._name,
+            url=url,
+            state=_state_after(problem),
+            error=problem,
+            version=self._version,
+            devices=self._devices,
+            slots=self._slots,
+        )
+        if status.state in ("refused", "unreachable"):
+            # It may come back as another version.
+            self._version = self._devices = None
+        return status
+
+    @property
+    def _slots(self) -> int:
+        return self._given_slots or max(1, len(self._devices or ()))
+
+    async def _ask(self, asked: AskStatus) -> ServerStatus:
+        queue_id, own = asked.queue_id, asked.own
+        is_first = self._version is None
+        if is_first:
+            self._version = await self._http.send(app.get_version())
+        status = await self._http.send(queue.get_queue_status(queue_id))
+        if self._devices is None:
+            self._devices = await devices_in_use(self._http)
+        stopped = await self._processor.check(queue_id, status)
+        if is_first and self._processor.is_suspected(queue_id):
+            # Between two items that is normal for a moment. Later readings are compared with the one before.
+            await asyncio.sleep(CONFIRMED_AFTER)
+            stopped = await self._processor.check(queue_id)
+        loaded = await if_told(self._http, models.get_cache_stats())
+        unfinished, ended = await self._items(queue_id, status.queue, with_unfinished=own is not None)
+        failed = [item for item in ended if item.status == "failed"]
+        return ServerStatus(
+            name=self._name,
+            url=self._http.settings.url,
+            state="stopped" if stopped else "ready" if status.processor.is_started else "paused",
+            error=stopped,
+            version=self._version,
+            devices=self._devices,
+            slots=self._slots,
+            models=None if loaded is None else _models_in(loaded.loaded_model_sizes),
+            pending=status.queue.pending + status.queue.waiting,
+            in_progress=status.queue.in_progress,
+            own=None if own is None else sum(item.batch_id.startswith(tuple(own)) for item in unfinished),
+            rows_per_hour=rows_per_hour(ended, datetime.now(UTC)),
+            failed=len(failed),
+            last_failure=await self._why(queue_id, failed[0].item_id) if failed else None,
+        )
+
+    async def _items(
+        self, queue_id: str, counts: QueueCounts, *, with_unfinished: bool
+    ) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
+        """Return unfinished items, if they are wanted, and those that ended within the last hour, newest first."""
+        unfinished = counts.pending + counts.in_progress + counts.waiting
+        item_ids = await all_ids(self._http, queue_id)
+        wanted = item_ids[unfinished : unfinished + _RECENT]
+        if with_unfinished:
+            wanted = item_ids[: min(unfinished, _MOST_UNFINISHED)] + wanted
+        items = [item for item in await summaries_of(self._http, queue_id, wanted) if item.parent_item_id is None]
+        now = datetime.now(UTC)
+        ended = [item for item in items if _is_recent(item.completed_at, now)]
+        return [item for item in items if item.status in ("pending", "in_progress", "waiting")], ended
+
+    async def _why(self, queue_id: str, item_id: int) -> str | None:
+        """Return why an item has failed."""
+        if self._failure is None or self._failure[0] != item_id:
+            found = await records_of(self._http, queue_id, [item_id])
+            reasons = [text for item in found for text in (item.error_type, item.error_message) if text]
+            self._failure = (item_id, ": ".join(reasons))
+        return self._failure[1] or None
+
+
+class _OneTry:
+    """Sends calls without retries: how a server is now is asked, not how it is once it has recovered."""
+
+    def __init__(self, http: Sender) -> None:
+        self._http = http
+
+    @property
+    def settings(self) -> Settings:
+        return self._http.settings
+
+    async def send(self, call: Call[T]) -> T:
+        return await self._http.send(replace(call, retries=0))
+
+    def url_of(self, path: str, query: Query | None = None) -> str:
+        return self._http.url_of(path, query)
+
+
+def rows_per_hour(ended: Sequence[QueueItemSummary], now: datetime) -> float:
+    """Return how many items a server completed per hour.
+
+    Args:
+        ended: items that have ended within the last hour.
+        now: the time, in UTC.
+    """
+    completed = [item for item in ended if item.status == "completed"]
+    begun = [item.started_at for item in completed if item.started_at]
+    seconds = seconds_between(min(begun), now) if begun else None
+    return len(completed) * _HOUR / min(_HOUR, max(1.0, seconds)) if seconds is not None else 0.0
+
+
+def _is_recent(completed_at: str | None, now: datetime) -> bool:
+    seconds = seconds_between(completed_at, now)
+    return seconds is not None and seconds < _HOUR
+
+
+def _models_in(loaded: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of models, which the server gives as `base:type:name:submodel`."""
+    names = (":".join(one.split(":")[2:-1]) or one for one in loaded)
+    return tuple(dict.fromkeys(names))
+
+
+def silent(url: str, seconds: float) -> RequestTimeout:
+    """Return the error for a server that did not respond in time."""
+    return RequestTimeout(
+        f"{url} did not respond within {seconds:g} s.",
+        url=url,
+        method="GET",
+        timeout=seconds,
+        hint="Check whether the server is overloaded or hangs, or allow more time.",
+    )
+
+
+def _state_after(error: InvokeAIError) -> ServerState:
+    if isinstance(error, AuthenticationError | ForbiddenError):
+        return "not_allowed"
+    if isinstance(error, NotInvokeAIError | RedirectedError):
+        return "not_invokeai"
+    if isinstance(error, RequestTimeout):
+        return "silent"
+    if isinstance(error, ProcessorStoppedError):
+        return "stopped"
+    if isinstance(error, TransportError):
+        return "refused" if isinstance(error.__cause__, ConnectionRefusedError) else "unreachable"
+    return "failed"

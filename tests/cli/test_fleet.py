@@ -1,0 +1,109 @@
+"""`fleet status` on the real server: documents, and a live table on any screen while servers come and go."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import CLI, PROGRAM
+from tests.cli.terminals import TerminalMaker, terminal
+from tests.faults.proxy import FaultProxy
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.local import LocalServer
+
+__all__ = ["terminal"]
+
+
+@pytest.fixture
+def proxy(server: LocalServer) -> Iterator[FaultProxy]:
+    with FaultProxy(server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def fleet(server: LocalServer, proxy: FaultProxy, tmp_path: Path) -> Path:
+    """The real server, and the same one behind a proxy."""
+    path = tmp_path / "fleet.toml"
+    path.write_text(
+        f'[[server]]\nurl = "{server.url}"\nname = "direct"\n'
+        f'[[server]]\nurl = "{proxy.url}"\nname = "proxied"\nslots = 3\n'
+    )
+    return path
+
+
+def test_what_is_known_of_a_server(cli: CLI, fleet: Path, sleep_file: Path, client: InvokeAIClient) -> None:
+    cli("run", sleep_file, "--set", "Seconds=0.01").data()
+    assert cli("run", sleep_file, "--set", "Fail At=0").exit_code == 1
+    data = cli("fleet", "status", "--fleet", fleet).data()
+    direct, proxied = data["servers"]
+    assert (direct["state"], direct["version"]) == ("ready", client.app.get_version())
+    assert (direct["devices"], direct["slots"], proxied["slots"]) == ({"cpu": "CPU"}, 1, 3)
+    assert (data["usable"], data["slots"]) == (2, 4)
+    assert direct["rows_per_hour"] > 0
+    assert direct["failed"] >= 1
+    assert direct["last_failure"].endswith("told to fail at step 0")
+
+
+def test_a_lost_server_stays_in_the_table_on_any_screen(
+    terminal: TerminalMaker, fleet: Path, proxy: FaultProxy
+) -> None:
+    shown = terminal("fleet", "status", "--fleet", fleet, "--watch", COLUMNS="80", LINES="24")
+    frame = shown.read_until_frame("^2 of 2 servers usable")
+    assert len(frame) == 24
+    assert [line.split()[:3] for line in frame[2:5]] == [
+        ["Server", "State", "Running"],
+        ["direct", "ready", "0/1"],
+        ["proxied", "ready", "0/3"],
+    ]
+    proxy.down()
+    shown.read_until_frame(r"proxied +refused .* for \d+ s: ")
+    shown.resize(24, 4)
+    frame = shown.read_until_frame("^1 of 2 servers usable, …")
+    assert len(frame) == 4
+    assert max(map(len, frame)) <= 24
+    proxy.up()
+    shown.resize(100, 10)
+    shown.read_until_frame("^2 of 2 servers usable")
+    shown.type("q")
+    assert shown.end() == 0
+    assert shown.has_its_modes_back()
+    assert "Traceback" not in shown.text
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: TerminalMaker, fleet: Path) -> None:
+    shown = terminal("fleet", "status", "--fleet", fleet, "--watch")
+    shown.read_until_frame("servers usable")
+    shown.program.send_signal(signal.SIGINT)
+    assert shown.end() == 130
+    assert shown.has_its_modes_back()
+    assert shown.raw.rindex("\x1b[?1049l") > shown.raw.rindex("\x1b[?1049h")
+
+
+def test_in_a_pipe_it_is_a_line_for_each_reading(environment: dict[str, str], fleet: Path, proxy: FaultProxy) -> None:
+    watching = subprocess.Popen(
+        [*PROGRAM, "fleet", "status", "--fleet", fleet, "--watch"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    # So that a line that never comes ends the test.
+    guard = threading.Timer(60, watching.kill)
+    guard.start()
+    with watching:
+        assert watching.stdout is not None
+        lines = map(json.loads, watching.stdout)
+        first = next(lines)
+        assert (first["event"], first["usable"]) == ("fleet_status", 2)
+        proxy.down()
+        assert next(line for line in lines if line["usable"] == 1)["servers"][1]["state"] == "refused"
+        watching.send_signal(signal.SIGINT)
+        last = [*lines][-1]
+    guard.cancel()
+    assert (watching.returncode, last["error"]["code"]) == (130, "interrupted")
