@@ -82,9 +82,10 @@ class Composer:
 
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
         """Bind the model inputs to installed models, by the rules of `workflow/model_binding.py`."""
-        installed = [dict(model) for model in await self._catalog.models()]
         edges = await self._worked_out(lambda: self._fields.edges)
-        binding = bind_models(self._fields.of_models(edges), installed, by_name=by_name, by_base=by_base)
+        fields = [*self._fields.of_models(edges)]
+        installed = [dict(model) for model in await self._catalog.models()] if fields else []
+        binding = bind_models(fields, installed, by_name=by_name, by_base=by_base)
         for change in binding.renamed:
             logger.warning("an input was bound to another model than in the file: %s", change)
         for unbound in binding.unbound:

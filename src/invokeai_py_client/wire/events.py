@@ -6,9 +6,10 @@ called `generator_progress`, the end of an item has an additional event `session
 `reconnected`. The payloads are described in the server's `events_common.py`.
 
 Most messages report the progress of a node, and few of these are ever read by a user. `read_event` turns such a message
-into a `ProgressReport`, which has the values that the state of a run needs, and the text. A `GeneratorProgress` that is
-made from it parses the text when an attribute is read that is not known yet. So the history of a run consists of
-strings, which take a fifth of the memory of the parsed messages, and do not burden the garbage collector.
+into a `ProgressReport`, which has the values that the state of a run needs, and the message's text. A
+`GeneratorProgress` that is made from a report parses the text when one of its other attributes is first read. So a run
+that keeps 1,000 of them keeps strings, which take a fifth of the memory of the parsed messages and do not burden the
+garbage collector.
 """
 
 from __future__ import annotations
@@ -102,12 +103,11 @@ class InvocationStarted(InvocationEvent):
     type: ClassVar[str] = "invocation_started"
 
 
-class ItemProgress(NamedTuple):
-    """The progress of an item after a report, as computed by the state of a run for its `GeneratorProgress`."""
+ItemProgress = tuple[float, int, int]
+"""The progress of an item after a report, as computed by the state of a run: its percentage, and the node's steps."""
 
-    overall_percentage: float
-    step: int
-    total_steps: int
+_COUNTED = ("overall_percentage", "step", "total_steps")
+"""The attributes of `GeneratorProgress` that an `ItemProgress` contains."""
 
 
 class ProgressReport(NamedTuple):
@@ -118,6 +118,7 @@ class ProgressReport(NamedTuple):
 
     item_id: int
     batch_id: str
+    queue_id: str
     session_id: str | None
     node_id: str
     invocation_id: str
@@ -126,7 +127,7 @@ class ProgressReport(NamedTuple):
     image: Any
 
     def node(self) -> Mapping[str, Any]:
-        """Parse the node that reports its progress."""
+        """Read which node it is."""
         node: Mapping[str, Any] = _payload_in(self.text)["invocation"]
         return node
 
@@ -138,20 +139,20 @@ class ProgressReport(NamedTuple):
 def unread_progress(
     text: str, image: Any, progress: ItemProgress | None, report: ProgressReport | None = None
 ) -> GeneratorProgress:
-    """Return an event that is parsed on demand.
+    """Return an event that is read on demand.
 
     Args:
-        text: the message without its preview image.
-        image: the preview image.
-        progress: the progress of the item, if its run is followed.
-        report: the attributes that were already read.
+        text: the message without its picture.
+        image: the picture.
+        progress: the progress of the item, if a run is followed.
+        report: what was read of the message already.
     """
     event = object.__new__(GeneratorProgress)
     _set(event, "_text", text)
     _set(event, "_image", image)
     _set(event, "_known", report)
     if progress is not None:
-        for name, value in zip(ItemProgress._fields, progress, strict=True):
+        for name, value in zip(_COUNTED, progress, strict=True):
             _set(event, name, value)
     return event
 
@@ -165,7 +166,7 @@ _set = object.__setattr__
 
 
 class _ReadOnDemand(InvocationEvent):
-    """The base of an event whose other attributes are parsed when one of them is read."""
+    """The base of an event that may be made from a report: its other attributes are parsed when one of them is read."""
 
     __slots__ = ("_image", "_known", "_text")
     _image: Any
@@ -184,7 +185,7 @@ class _ReadOnDemand(InvocationEvent):
                 payload["image"] = self._image
             whole = _progress(payload)
             for one in fields(whole):
-                if one.name not in ItemProgress._fields or one.name == name:
+                if one.name not in _COUNTED or one.name == name:
                     _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
 
@@ -346,25 +347,28 @@ def read_event(name: str, payload: Any, text: str) -> Event | ProgressReport:
 
 def _report(payload: Any, text: str) -> ProgressReport:
     image = payload.get("image")
-    picture = image.get("dataURL") if isinstance(image, dict) else None
-    if isinstance(picture, str) and picture.startswith("data:"):
-        # The image is last in a message, and base64 is not escaped in JSON.
-        before, _, after = text.rpartition(picture)
-        text = before + after
+    if image is not None:
+        picture = image.get("dataURL") if isinstance(image, dict) else None
+        if isinstance(picture, str) and picture.startswith("data:"):
+            # The image is last in a message, and base64 is not escaped in JSON.
+            before, _, after = text.rpartition(picture)
+            text = before + after
+    share = payload.get("percentage")
     return ProgressReport(
         int(payload["item_id"]),
         str(payload["batch_id"]),
+        payload.get("queue_id", "default"),
         payload.get("session_id"),
         str(payload["invocation_source_id"]),
         str(payload["invocation"]["id"]),
-        _percentage(payload.get("percentage")),
+        None if share is None else _percentage(share),
         text,
         image,
     )
 
 
-def _percentage(share: Any) -> float | None:
-    return None if share is None else 100.0 * min(1.0, max(0.0, float(share)))
+def _percentage(share: Any) -> float:
+    return 100.0 * min(1.0, max(0.0, float(share)))
 
 
 def decode(name: str, payload: Any) -> Event:
@@ -434,7 +438,8 @@ def _ids(payload: Mapping[str, Any], name: str) -> tuple[int, ...]:
 
 
 def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
-    percentage = _percentage(payload.get("percentage"))
+    share = payload.get("percentage")
+    percentage = None if share is None else _percentage(share)
     total = steps_of(payload["invocation"])
     return GeneratorProgress(
         **_invocation(payload),
