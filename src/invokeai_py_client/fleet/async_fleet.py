@@ -276,6 +276,7 @@ class AsyncFleet(FixedAttributes):
         failures: list[str] = []
         for site in self._sites.values():
             try:
+                await site.check_answers()
                 return await make(site)
             except InvokeAIError as error:
                 if not error.is_transient:

@@ -19,6 +19,7 @@ with dask.config.set({"logging.distributed": dask.config.get("logging.distribute
     # It configures its loggers when it is imported, to tell of each connection.
     from distributed import Client, Scheduler, Worker, WorkerPlugin, get_worker
 
+from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.fleet.calls import Answer, Away, Call
 from invokeai_py_client.fleet.cluster import Watcher
 from invokeai_py_client.fleet.site import Site
@@ -101,7 +102,10 @@ async def answer_here(call: Call) -> Answer:
     site = _site_of(get_worker())
     if site is None:
         return Away("worker", f"{URL_VARIABLE} is not set in the environment of this Dask worker")
-    return await site.answer(call)
+    try:
+        return await site.answer(call)
+    except ClientClosedError as error:
+        return Away("worker", f"{error}")
 
 
 def url_here(dask_worker: Worker) -> str | None:

@@ -142,7 +142,18 @@ class Site:
 
     # Plans
 
+    async def check_answers(self) -> None:
+        """Check that the server answers, without retries.
+
+        Raises:
+            InvokeAIError: it does not.
+        """
+        error = await self._health.answers()
+        if error is not None:
+            raise error
+
     async def _prepare(self, call: Prepare) -> Answer:
+        await self.check_answers()
         saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
         try:
             # A row that cannot run here may be able to run elsewhere.
