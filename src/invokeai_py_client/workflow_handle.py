@@ -459,6 +459,8 @@ class AsyncWorkflowHandle(FixedAttributes):
         """Return the plan that was loaded from a file for this workflow. Runs on the engine."""
         for node_id, name, value, replaces_edge in saved.values:
             self._inputs[node_id, name].set(value, override_edge=replaces_edge)
+        # Keys of models differ between servers.
+        await self._composer.bind_models(by_name=False, by_base=False)
         return await self._plan_maker().restored(saved)
 
     # Submitting

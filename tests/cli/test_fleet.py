@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import CLI, PROGRAM
-from tests.cli.terminals import TerminalMaker, terminal
+from tests.cli.terminals import CTRL_C, TerminalMaker, terminal
 from tests.faults.proxy import FaultProxy
 
 from invokeai_py_client import InvokeAIClient
@@ -107,3 +107,65 @@ def test_in_a_pipe_it_is_a_line_for_each_reading(environment: dict[str, str], fl
         last = [*lines][-1]
     guard.cancel()
     assert (watching.returncode, last["error"]["code"]) == (130, "interrupted")
+
+
+@pytest.fixture
+def rows_file(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text("Seconds,#n\n" + "".join(f"0.05,{number}\n" for number in range(12)), encoding="utf-8")
+    return path
+
+
+def test_a_batch_runs_on_all_servers_of_a_fleet(
+    cli: CLI, fleet: Path, server: LocalServer, proxy: FaultProxy, sleep_file: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    batch = ("batch", sleep_file, rows_file, "--fleet", fleet, "--out", tmp_path / "out")
+    facts = cli(*batch).data()
+    assert facts["counts"]["completed"] == 12
+    assert facts["servers"].keys() == {server.url, proxy.url}
+    assert sum(facts["servers"].values()) == 12
+    # One server goes on where two have been.
+    with rows_file.open("a", encoding="utf-8") as file:
+        file.write("0.05,12\n")
+    proxy.down()
+    ended = cli(*batch, "--resume", "--format", "human")
+    assert ended.exit_code == 0
+    assert "note: proxied cannot be used now: " in ended.err
+    assert "13 completed in" in ended.err
+    assert "Rows by server: " in ended.err
+
+
+def test_a_sweep_of_a_fleet_has_its_page(cli: CLI, fleet: Path, blur_file: Path, tmp_path: Path) -> None:
+    facts = cli("sweep", blur_file, "--vary", "Width=64,72", "--fleet", fleet, "--out", tmp_path / "out").data()
+    assert Path(facts["page"]).is_file()
+    assert sum(facts["servers"].values()) == len([*(tmp_path / "out").glob("0*.png")]) == 2
+
+
+def test_ctrl_c_cancels_on_all_servers(
+    terminal: TerminalMaker, fleet: Path, sleep_file: Path, client: InvokeAIClient, tmp_path: Path
+) -> None:
+    shown = terminal(
+        *("sweep", sleep_file, "--vary", "Seconds=0.01,60,61,62", "--fleet", fleet, "--out", tmp_path / "out")
+    )
+    shown.read_until("1 of 4 rows")
+    shown.type(CTRL_C)
+    shown.read_until("Canceling on the server. Press Ctrl-C again to leave at once.")
+    assert shown.end(10) == 130
+    assert "error: 1 of 4 rows are done; the others were canceled." in shown.text
+    assert client.queue.wait_until_idle(10)
+
+
+def test_what_a_fleet_cannot_run_is_told_before_anything_is_sent(
+    cli: CLI, fleet: Path, sleep_file: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    batch = ("batch", sleep_file, rows_file, "--out", tmp_path / "out")
+    error = cli(*batch, "--fleet", fleet, "--url", "http://127.0.0.1:9").error()
+    assert (error["code"], error["message"]) == ("usage", "--fleet and --url exclude each other.")
+    fleet.write_text('[[server]]\nurl = "http://127.0.0.1:9"\nname = "gone"\n')
+    ended = cli(*batch, "--fleet", fleet)
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (1, "servers_unusable")
+    assert [server["state"] for server in error["details"]["servers"]] == ["refused"]
+    ended = cli(*batch, "--fleet", tmp_path / "none.toml")
+    assert (ended.exit_code, ended.error()["code"]) == (2, "bad_input")
+    assert not (tmp_path / "out").exists()

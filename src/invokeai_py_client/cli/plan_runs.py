@@ -355,3 +355,5 @@ def _say(output: Output, facts: Mapping[str, Any]) -> None:
         output.say(path)
     counts = {status: count for status, count in facts["counts"].items() if count}
     output.note(f"{counted(counts)} in {facts['seconds']:.1f} s")
+    if len(facts["servers"]) > 1:
+        output.note("Rows by server: " + ", ".join(f"{url} {rows}" for url, rows in facts["servers"].items()))

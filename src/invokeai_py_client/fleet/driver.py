@@ -469,6 +469,9 @@ class FleetDriver:
         """Take in a server, and go on with the rows that it has had; as `Owner.server_ready`."""
         assert self._works is not None
         self._works.learn(server.url, ready.unable)
+        if ready.unable:
+            parts, why = f"{len(ready.unable)} of {len(self._works)}", next(iter(ready.unable.values()))
+            logger.warning("%s cannot run the rows of %s graphs: %s", server.url, parts, why)
         if server.lane is None:
             server.lane = Lane(server.url)
         server.lane.slots, server.lane.models, server.device = max(1, ready.slots), None, ready.device

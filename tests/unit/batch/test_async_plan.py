@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.documents import node
 from tests.support.scripted_server import ScriptedServer
 
@@ -98,6 +99,30 @@ def test_a_plan_is_saved_and_loaded(client: InvokeAIClient, wf: WorkflowHandle, 
     again = client.load_plan(plan.save(tmp_path / "plan.json"))
     assert [*again] == [*plan]
     assert again.axes == plan.axes
+
+
+def test_a_plan_is_loaded_on_a_server_whose_models_have_other_keys(tmp_path: Path) -> None:
+    model = {"key": "k-here", "hash": "h", "name": "tiny", "base": "sd-1", "type": "main"}
+
+    async def models(request: web.Request) -> web.Response:
+        return web.json_response({"models": [model]})
+
+    document = {**ADD, "nodes": [node("load", "main_model_loader", "1.0.4", model=model), *ADD["nodes"]]}
+    with (
+        ScriptedServer(play, routes=[web.get("/api/v2/models/", models)]) as server,
+        InvokeAIClient.from_url(server.url) as client,
+    ):
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+        plan = wf.plan({"A": [1]})
+        path = plan.save(tmp_path / "plan.json")
+        # Another client, which has not looked at the models before.
+        model = {**model, "key": "k-there"}
+        with InvokeAIClient.from_url(server.url) as there:
+            again = there.load_plan(path)
+            assert again[0].row_id == plan[0].row_id
+            again.submit().wait(20)
+        (item,) = server.items.values()
+    assert item["session"]["graph"]["nodes"]["load"]["model"]["key"] == "k-there"
 
 
 def test_what_cannot_be_planned_is_refused(wf: WorkflowHandle, tmp_path: Path) -> None:

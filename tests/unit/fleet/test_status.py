@@ -12,7 +12,8 @@ import pytest
 from tests.support.fleet_servers import QueueOf, another_page, fail, hang, hang_up, refuse_token
 from tests.support.serving import Handler, serving
 
-from invokeai_py_client.errors import ProcessorStoppedError
+from invokeai_py_client.errors import ProcessorStoppedError, SettingsError
+from invokeai_py_client.fleet.fleet import Fleet
 from invokeai_py_client.fleet.server import Server
 from invokeai_py_client.fleet.status import FleetStatus, ServerStatus, StatusReader
 
@@ -201,3 +202,34 @@ def test_a_fleet_is_the_sum_of_its_servers() -> None:
     )
     assert (fleet.usable, fleet.slots, fleet.pending, fleet.in_progress) == (2, 3, 4, 2)
     assert fleet.rows_per_hour == 120.0
+
+
+async def test_a_fleet_tells_of_its_servers_by_their_names() -> None:
+    server = QueueOf()
+    server.add("pending", batch="of-another-client")
+    async with serving(server.answer) as url, Fleet([Server(url, name="gpu1", slots=3), REFUSES]) as fleet:
+        there, gone = await fleet.aio.status()
+    assert (there.name, there.state, there.slots, there.own, there.others) == ("gpu1", "ready", 3, 0, 1)
+    assert (gone.name, gone.state) == (REFUSES, "refused")
+
+
+async def test_a_time_limit_must_be_a_time() -> None:
+    async with Fleet([REFUSES]) as fleet:
+        with pytest.raises(SettingsError, match="`timeout`"):
+            await fleet.aio.status(timeout=0)
+
+
+async def test_workers_of_a_dask_cluster_tell_of_their_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import Scheduler, Worker
+
+    async with (
+        serving(QueueOf().answer) as url,
+        Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0") as scheduler,
+    ):
+        monkeypatch.setenv("INVOKEAI_URL", url)
+        async with (
+            Worker(scheduler.address, nthreads=4, dashboard_address="127.0.0.1:0", memory_limit=0),
+            Fleet.connect(scheduler.address) as fleet,
+        ):
+            (status,) = await fleet.aio.status()
+    assert (status.name, status.url, status.state, status.slots) == (url, url, "ready", 4)
