@@ -84,7 +84,7 @@ class _Row:
     task: asyncio.Task[Answer] | None = None
 
 
-class Site:
+class ServerAgent:
     """One server of a fleet, with a client of its own. It answers calls from any loop.
 
     Args:
@@ -163,9 +163,9 @@ class Site:
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
-            return Ready(0, {number: one_line(error) for number, _ in call.works})
+            return Ready(0, {number: one_line(error) for number, _ in call.groups})
         unable: dict[int, str] = {}
-        for number, index in call.works:
+        for number, index in call.groups:
             problems = await plan._bodies.problems(index)
             if problems:
                 unable[number] = "; ".join(problems)
