@@ -10,10 +10,10 @@ from benchmarks import figures, plots, publish
 from benchmarks.batches import enqueueing
 from benchmarks.contests import contests
 from benchmarks.figures import Figure
-from benchmarks.live import gathered, latency, real_server, throughput
+from benchmarks.live import gathered, latency, real_server
 from benchmarks.plans import plans
 from benchmarks.pure import engine, workflows
-from benchmarks.scale import scale
+from benchmarks.scale import scale, throughput
 from benchmarks.startup import startup
 from benchmarks.transfers import transfers
 

@@ -96,9 +96,8 @@ def contests() -> Iterator[Figure]:
         folder = Path(name)
         yield from starts(**_documents(folder, node("add", "add", "1.0.1", a=1, b=2)))
         # A negative `fail_at` changes nothing: it tells rows apart.
-        sleep = node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1)
+        given = _documents(folder, node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1))
         with real_server() as url:
-            given = _documents(folder, sleep)
             yield from singles(url, given)
             yield from gatherings(url, given)
             yield from batches(url, given)

@@ -1,4 +1,4 @@
-"""How fast events come in, and how soon a wait returns: on a scripted server, and on a real one."""
+"""How soon a wait returns, and many runs at once, on a real server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from unittest import mock
 
 import aiohttp
 from tests.conftest import SLEEP
-from tests.support.scripted_server import WORKFLOW
 
 from benchmarks.figures import Figure, figure
-from benchmarks.scale import server
 from benchmarks.timing import interleaved
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.live.event_listener import EventListener
@@ -28,24 +26,6 @@ from invokeai_py_client.local import LocalServer
 ROOT = Path(__file__).parents[1]
 
 RUNS = 500
-EVENTS = 100_000
-
-
-def throughput() -> Iterator[Figure]:
-    """One socket, 500 live runs: events a second, and the client's own CPU an event."""
-    with server("benchmarks.scripted_server", RUNS, EVENTS) as url, InvokeAIClient.from_url(url) as client:
-        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
-        runs = [wf.submit_sync() for _ in range(RUNS)]
-        while not client.stats().events:
-            time.sleep(0.001)
-        began, cpu = time.perf_counter(), time.process_time()
-        for run in runs:
-            run.wait(120)
-        elapsed, used = time.perf_counter() - began, time.process_time() - cpu
-        events = client.stats().events
-        assert events >= EVENTS
-    yield figure(f"events through one socket, {RUNS} live runs", "/s", [events / elapsed], at_least=15_000)
-    yield figure(f"CPU of one event, {RUNS} live runs", "us", [1e6 * used / events], at_most=60)
 
 
 @contextmanager

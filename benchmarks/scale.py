@@ -24,6 +24,7 @@ from tests.support.scripted_server import WORKFLOW
 
 from benchmarks.figures import Figure, figure
 from benchmarks.peers.contest import peak_memory
+from benchmarks.peers.floor import connected, enqueue
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ LIVE = (1, 10, 100, 1000, 10_000)
 ROWS = (1, 10, 100, 1000, 10_000, 100_000)
 SUBMISSIONS = 100
 """Submissions that are measured beside so many live runs."""
-EVENTS = 100_000
+RUNS, EVENTS = 500, 100_000
 SLOW_RUNS, SLOW_EVENTS = 10, 1_000_000
 
 
@@ -41,7 +42,8 @@ def scale() -> Iterator[Figure]:
         for told in measured("submissions", url, LIVE[-1]):
             yield figure("CPU of a submission beside live runs", "ms", told["cpu"], scale=1000, at=told["live"])
             goal = 150 if told["live"] == LIVE[-1] else None
-            yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
+            if told["live"] > 1:
+                yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
     for count in LIVE:
         with server("benchmarks.scripted_server", count, EVENTS) as url:
             yield figure(
@@ -57,6 +59,21 @@ def scale() -> Iterator[Figure]:
         memory = measured("slow_consumer", url, SLOW_EVENTS)
     name = f"growth of memory in the last nine tenths of {SLOW_EVENTS:,} events with a slow consumer"
     yield figure(name, "MiB", [max(memory) - memory[0]], at_most=5)
+
+
+def throughput(rounds: int = 3) -> Iterator[Figure]:
+    """One socket, 500 live runs: events a second, and the client's own CPU for one of them."""
+
+    def taken(program: str) -> list[float]:
+        with server("benchmarks.scripted_server", RUNS, EVENTS) as url:
+            its: list[float] = measured(program, url, RUNS)
+            return its
+
+    both = [(taken("events"), taken("bare_events")) for _ in range(rounds)]
+    rates = [1 / seconds for (seconds, _), _ in both]
+    yield figure(f"events through one socket, {RUNS} live runs", "/s", rates, at_least=15_000)
+    ours, floor = [cpu for (_, cpu), _ in both], [cpu for _, (_, cpu) in both]
+    yield figure(f"CPU of an event, {RUNS} live runs", "us", ours, floor, scale=1e6, at_most_ratio=2)
 
 
 @contextmanager
@@ -93,19 +110,31 @@ def submissions(url: str, most: int) -> list[dict[str, Any]]:
     return told
 
 
-def events(url: str, count: int) -> float:
-    """Submit runs, and return the CPU seconds of each of their progress events."""
+def events(url: str, count: int) -> list[float]:
+    """Submit runs; return the seconds and the CPU seconds that each of their progress events takes."""
     with InvokeAIClient.from_url(url) as client:
         runs = asyncio.run(_submit(_handle(client), count))
         while not (before := client.stats().events):
             time.sleep(0.001)
-        began = time.process_time()
+        began, cpu = time.perf_counter(), time.process_time()
         while (received := client.stats().events) < EVENTS:
             time.sleep(0.005)
-        taken = time.process_time() - began
+        taken = time.perf_counter() - began, time.process_time() - cpu
         for run in runs:
             run.wait(300)
-        return taken / (received - before)
+        return [seconds / (received - before) for seconds in taken]
+
+
+async def bare_events(url: str, count: int) -> list[float]:
+    """Receive the same frames with aiohttp, and decode their JSON: the floor."""
+    async with connected(url) as (session, socket):
+        for _ in range(count):
+            await enqueue(session, {"batch": {"graph": {}, "runs": 1}})
+        await socket.receive_str()
+        began, cpu = time.perf_counter(), time.process_time()
+        for _ in range(1, EVENTS):
+            json.loads((await socket.receive_str())[2:])
+        return [(time.perf_counter() - began) / EVENTS, (time.process_time() - cpu) / EVENTS]
 
 
 def rows(url: str, count: int) -> dict[str, float]:
@@ -172,7 +201,9 @@ if __name__ == "__main__":
     PROGRAMS: dict[str, Callable[[str, int], Any]] = {
         "submissions": submissions,
         "events": events,
+        "bare_events": bare_events,
         "rows": rows,
         "slow_consumer": slow_consumer,
     }
-    print(json.dumps(PROGRAMS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))))
+    result = PROGRAMS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    print(json.dumps(asyncio.run(result) if asyncio.iscoroutine(result) else result))

@@ -156,7 +156,7 @@ class Router:
                         run.progressed(event, progress)
             else:
                 self._tell_runs(event)
-            if self._queue_watchers:
+            if event.queue_id in self._queue_watchers:
                 self._tell_watchers(event.event() if isinstance(event, ProgressReport) else event)
         except Exception:
             if name not in self._faults:

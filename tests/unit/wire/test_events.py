@@ -14,7 +14,6 @@ from invokeai_py_client.wire.events import (
     InvocationComplete,
     InvocationError,
     InvocationStarted,
-    ItemProgress,
     ProgressReport,
     QueueItemStatusChanged,
     UnknownEvent,
@@ -78,13 +77,13 @@ def test_what_is_read_on_demand_is_what_is_read_at_once(image: Any) -> None:
     for name in at_once:
         # Each name is the first one that is asked for.
         assert read_progress(image).event()[name] == at_once[name]
-    event = read_progress(image).event(ItemProgress(12.5, 3, 9))
+    event = read_progress(image).event((12.5, 3, 9))
     assert {**event} == {**at_once, "overall_percentage": 12.5, "step": 3, "total_steps": 9}
     assert repr(event) == repr(replace(at_once, overall_percentage=12.5, step=3, total_steps=9))
 
 
 def test_what_is_read_on_demand_can_be_copied_compared_and_pickled() -> None:
-    event = read_progress(PICTURE).event(ItemProgress(12.5, 3, 9))
+    event = read_progress(PICTURE).event((12.5, 3, 9))
     for same in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event)), replace(event)):
         assert same == event
         assert same.preview == event.preview is not None

@@ -55,7 +55,7 @@ class EventHistory:
         # Other threads read while the engine appends. A copy is made at once; what was appended meanwhile is left out.
         length, images = self._length, self._images.copy()
         progress = (
-            (place, unread_progress(text, images.get(place), ItemProgress(overall, step, total)))
+            (place, unread_progress(text, images.get(place), (overall, step, total)))
             for place, text, overall, step, total in self._progress.copy()
         )
         merged = heapq.merge(progress, self._others.copy(), key=itemgetter(0))

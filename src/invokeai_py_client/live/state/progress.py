@@ -27,20 +27,26 @@ class StepCounter:
 
     def count(self, percentage: float) -> int:
         """Return the number of finished steps for a reported percentage, 0..100."""
-        share = percentage / 100
-        if self.total > 1 and 0 < share < 1 and not self.is_second_order:
-            self.is_second_order = not _is_whole(share * self.total) and _is_whole(share * (self.total - 1))
-        if share >= 1:
-            done = self.total - 1 if self.is_second_order and self.percentage != percentage else self.total
-        else:
-            done = round(share * (self.total - 1 if self.is_second_order else self.total))
+        total, share = self.total, percentage / 100
+        exact = share * total
+        done = round(exact)
+        is_new = total > 1 and abs(exact - done) > _ROUNDING and _is_whole(share * (total - 1))
+        if self.is_second_order or is_new:
+            self.is_second_order = True
+            done = round(share * (total - 1))
+            if share >= 1 and self.percentage == percentage:
+                done = total
         self.percentage = percentage
-        self.step = max(self.step, min(done, self.total))
+        if done > self.step:
+            self.step = done
         return self.step
 
 
+_ROUNDING = 1e-6
+
+
 def _is_whole(number: float) -> bool:
-    return math.isclose(number, round(number), abs_tol=1e-6)
+    return abs(number - round(number)) <= _ROUNDING
 
 
 class Duration(NamedTuple):
@@ -68,7 +74,7 @@ _WITHOUT_STEPS = (
     (("compel", "text_encoder", "upscale", "esrgan", "detector", "depth", "segment"), 0.3),
     (("",), 0.02),
 )
-"""The same for nodes without steps, by a part of their type; the first that is in it counts."""
+"""The same for nodes without steps. The key is a part of the node type; the first match is used."""
 
 _WEIGHT_OF_LATEST = 0.5
 
@@ -220,8 +226,8 @@ class Workload:
     def _running_node(self, node_id: str, invocation_id: str, since: float | None) -> _RunningNode:
         return _RunningNode(invocation_id, since, *self._expected.get(node_id, _NOTHING))
 
-    def node_progressed(self, node_id: str, invocation_id: str, share: float) -> None:
-        """Record the finished fraction of the work of a node and its prepared copy, 0..1."""
+    def node_progressed(self, node_id: str, invocation_id: str, share: float) -> float:
+        """Record the finished fraction of the work of a node, 0..1, and return that of the work of the item."""
         running = self._running
         if running is None or running.invocation_id != invocation_id:
             # Its start was missed, so its duration cannot be measured.
@@ -229,6 +235,7 @@ class Workload:
         if running.first_report is None:
             running.first_report = (self._durations.clock(), share)
         running.done = running.setup + share * running.work
+        return self.share
 
     def node_done(self, node_id: str, node: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Record that a node has ended. If it feeds an `iterate`, the length of its collection is now known."""

@@ -391,9 +391,9 @@ class RunState:
     def _set(self, item: ItemState, **changes: Any) -> None:
         """Change an item's view, and the totals with it."""
         before = item.view
-        after = replace(before, **changes)
-        item.view = after = replace(after, error=_error_line(after))
+        after = item.view = replace(before, **changes)
         if after.is_finished:
+            after = item.view = replace(after, error=_error_line(after))
             item.counter = None
         if after.status != before.status:
             self._counts[before.status] -= 1
@@ -470,7 +470,7 @@ class RunState:
             self._latest = item
             self._publish()
             if percentage is None:
-                return ItemProgress(item.percentage, 0, 0)
+                return (item.percentage, 0, 0)
             counter = item.counter = StepCounter(steps_of(report.node()), report.invocation_id)
         before = (counter.step, counter.percentage)
         step = counter.count(percentage)
@@ -481,11 +481,11 @@ class RunState:
             item.step, item.steps = step, total
         workload = item.workload or self._workload_of(item)
         if workload is not None:
-            workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
-            self._set_percentage(item, min(100.0 * workload.share, _MOST_BEFORE_THE_END))
+            share = workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
+            self._set_percentage(item, min(100.0 * share, _MOST_BEFORE_THE_END))
         self._latest = item
         self._publish_progress(self.snapshot.facts)
-        return ItemProgress(item.percentage, step, total)
+        return (item.percentage, step, total)
 
     def _unnamed(self, item_id: int) -> ItemState | None:
         """Return a new item whose first event arrived before the response that names the run's items."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from tests.support.live import item_event, node_payload
 
 from invokeai_py_client.live.state.event_history import MOST_PROGRESS, EventHistory
-from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete, ItemProgress, ProgressReport
+from invokeai_py_client.wire.events import Event, GeneratorProgress, InvocationComplete, ProgressReport
 
 
 def progress(history: EventHistory, n: int, node: str = "a", item_id: int = 1) -> None:
     picture = {"dataURL": "data:image/png;base64,aGk=", "width": 8, "height": 8}
     report = item_event("invocation_progress", node_payload(item_id, node_id=node, image=picture))
     assert isinstance(report, ProgressReport)
-    history.add_progress(report, ItemProgress(0.0, n, 9))
+    history.add_progress(report, (0.0, n, 9))
 
 
 def test_only_the_latest_picture_of_each_node_is_kept() -> None:
