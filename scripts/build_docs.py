@@ -31,7 +31,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
 STAGE = ROOT / "out" / "docs"
 SITE = ROOT / "out" / "site"
-MOVED = {"../CHANGELOG.md": "changelog.md", "example-sweep/": "example-sweep/index.html"}
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".ipynb"))
+MOVED = {
+    "../CHANGELOG.md": "changelog.md",
+    "example-sweep/": "example-sweep/index.html",
+    **{f"../examples/{path.name}": f"examples.md#{path.stem}" for path in EXAMPLES},
+}
 """What pages link to in the repository, and what stands for it in the site."""
 
 SHIM = "https://unpkg.com/iframe-worker/shim"
@@ -48,6 +53,7 @@ def build() -> int:
             text = text.replace(f"]({link})", f"]({moved})")
         page.write_text(text, encoding="utf-8")
     write_example_page(STAGE / "example-sweep")
+    fill("examples.md", {"SCRIPTS": example_sections()})
     fill("coming-from-invokeai-py-client.md", {"NAMES OF 1.1": earlier_names()})
     fill("errors.md", {"ERRORS": error_sections()})
     fill(
@@ -113,6 +119,18 @@ def escaped(cell: str) -> str:
     """Return the text of a cell of a table, without what Markdown or HTML would read in it."""
     code, prose = cell.replace("|", "\\|"), cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return code if cell.startswith("`") else prose
+
+
+def example_sections() -> str:
+    """Return a section with the source of each example. Of the notebook, these are its cells of code."""
+    parts: list[str] = []
+    for path in EXAMPLES:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
+            text = "\n\n".join("".join(cell["source"]) for cell in cells) + "\n"
+        parts.append(f"## {path.name} {{ #{path.stem} }}\n\n```python\n{text}```\n")
+    return "\n".join(parts)
 
 
 def earlier_names() -> str:

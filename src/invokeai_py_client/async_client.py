@@ -178,7 +178,7 @@ class AsyncClient(FixedAttributes):
             TypeError: not exactly one of `folder` and `batch_id` is given.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or rows of its plan cannot run on this server.
-            NotFoundError: the queue has no items of that batch (any more).
+            NotFoundError: the queue does not have items of that batch, or no longer.
             InvokeAIError: a request failed.
 
         Example:
@@ -222,7 +222,7 @@ class AsyncClient(FixedAttributes):
 
         Raises:
             TypeError: not exactly one of the ids is given, or an id has the wrong type, such as a `str` as `item_id`.
-            NotFoundError: the queue does not have that item, or any item of that batch (any more).
+            NotFoundError: the queue does not have the item or the batch, or no longer.
             InvokeAIError: a request failed.
 
         Example:
@@ -249,7 +249,7 @@ class AsyncClient(FixedAttributes):
     ) -> dict[str, public.AsyncRun]:
         """Return runs that were submitted earlier, by this or another program, with one listing of the queue.
 
-        Batches that are not in the queue (any more) are left out, so after a crash this shows which of many batches
+        Batches that are not in the queue are left out, so after a crash this shows which of many batches
         were submitted. The states of all items, and the outputs of those that have ended, are fetched before this
         returns.
 
@@ -343,7 +343,7 @@ class AsyncClient(FixedAttributes):
     def stream_queue_events(self, queue_id: str = "default") -> public.EventStream:
         """Stream all events of a queue, including those of other clients. The stream does not end by itself.
 
-        The client subscribes when the stream is entered with `with` or `async with`, or else when the first event is
+        The client subscribes when the stream is entered with `with` or `async with`, otherwise when the first event is
         requested. A `reconnected` event means that the socket was disconnected, and that events in between are missing.
 
         Events of unknown types are returned as `UnknownEvent`, with the server's `name` and `raw`.
@@ -415,7 +415,7 @@ class AsyncClient(FixedAttributes):
             The current record of the item.
 
         Raises:
-            NotFoundError: the queue does not have that item (any more).
+            NotFoundError: the queue does not have the item, or no longer.
         """
         return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
 

@@ -1,4 +1,4 @@
-"""What the server has, asked for once by many: models, boards, images, and what was uploaded to it."""
+"""Caches and shares requests for the server's models, boards, images and called workflows, and uploads of images."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ _ROUTE = re.compile(r"/api/v[0-9]+/(auth|models|boards|images)(?:/(.*?))?/?")
 _ONE_IMAGE = re.compile(r"i/([^/]+)")
 
 FRESH = 30.0
-"""Seconds for which what was seen on the server is taken to be there still. What is missing is always asked anew."""
+"""Seconds for which a resource that was seen on the server is assumed to exist. Missing ones are not cached."""
 
 _DEEPEST_CALL = 4
-"""How deep the server lets workflows call each other (`max_workflow_call_depth`)."""
+"""The server's limit for nested calls of workflows (`max_workflow_call_depth`)."""
 
 
 class Catalog:
-    """What one server has. All coroutines run on the engine; a hundred that ask at once cost one request.
+    """The resources of one server. All coroutines run on the engine. Simultaneous calls share one request.
 
     Args:
-        http: how to ask.
-        engine: whose loop it is used on.
+        http: sends the requests.
+        engine: the engine on whose loop this is used.
     """
 
     def __init__(self, http: Sender, engine: Engine) -> None:
@@ -75,22 +75,22 @@ class Catalog:
         self._workflows: dict[str, SingleFlight[CalledWorkflow]] = {}
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
-        """Every installed model, as of at most so many seconds ago."""
+        """Return all installed models, from the cache if it is at most `max_age` seconds old."""
         return await self._known_models.get(lambda: self._http.send(calls.models.list_models()), max_age=max_age)
 
     async def boards(self, *, max_age: float = 0) -> list[BoardRecord]:
-        """Every board, archived ones too, as of at most so many seconds ago."""
+        """Return all boards, including archived ones, from the cache if it is at most `max_age` seconds old."""
         return await self._known_boards.get(
             lambda: self._http.send(calls.boards.list_boards(include_archived=True)),
             max_age=max_age,
         )
 
     def forget(self, kind: Kind, name: str | None = None) -> None:
-        """Believe nothing that was seen before this moment.
+        """Invalidate the cache.
 
         Args:
-            kind: of the things that may have changed.
-            name: only the image of that name; None for all of the kind.
+            kind: the kind of resource that may have changed.
+            name: only the image with this name; None for all of the kind.
         """
         if kind == "model":
             self._known_models.forget()
@@ -109,13 +109,13 @@ class Catalog:
         self._uploads.clear()
 
     def forget_changed(self, call: Call[object], response: Response | None) -> None:
-        """Believe nothing that a request of this client may have changed, such as by deleting or renaming a model.
+        """Invalidate the parts of the cache that a request of this client may affect, such as the deletion of a model.
 
-        A login or logout changes everything: each user has boards and images of their own.
+        A login or logout affects everything, as each user has their own boards and images.
 
         Args:
-            call: the request, of a repository or raw.
-            response: its response; None if it failed, in which case it may have been carried out all the same.
+            call: the request.
+            response: the response; None if the request failed, in which case it may still have been carried out.
         """
         found = _ROUTE.fullmatch(call.path)
         if found is None:
@@ -124,25 +124,25 @@ class Catalog:
         if things == "auth" and call.method != "GET":
             self._forget_all()
         elif things == "models":
-            # An installation ends long after the request that began it; the client learns of it by asking for its job.
+            # An installation ends long after the request that started it, and is then noticed when its job is fetched.
             has_installed = rest.startswith("install") and response is not None and b'"completed"' in response.content
             if call.method not in ("GET", "HEAD") or has_installed:
                 self.forget("model")
         elif things == "boards" and call.method not in ("GET", "HEAD"):
             self.forget("board")
             if call.method == "DELETE":
-                # Its images may go with it.
+                # Images may be deleted with their board.
                 self.forget("image")
         elif things == "images" and (call.method == "DELETE" or rest == "delete"):
             one = _ONE_IMAGE.fullmatch(rest)
             self.forget("image", unquote(one[1]) if one else None)
 
     async def answer(self, reference: Reference) -> dict[str, str]:
-        """What a reference stands for, as a graph names it; a local image is uploaded, once for each content.
+        """Resolve a reference to its form in a graph. A local image is uploaded, once for equal content.
 
         Raises:
-            Unresolved: it stands for nothing here; the message says why.
-            InvokeAIError: as any request.
+            Unresolved: nothing on the server matches; the message says why.
+            InvokeAIError: a request failed.
         """
         if isinstance(reference, LocalImage):
             return {"image_name": await self._uploaded(reference)}
@@ -154,21 +154,21 @@ class Catalog:
     async def workflows_called_by(
         self, definition: WorkflowDefinition, templates: NodeTemplates, fields: WorkflowFields | None = None
     ) -> CalledWorkflows:
-        """Fetch the workflows of the library that a workflow calls, and those that they call, as they are now.
+        """Fetch the library workflows that a workflow calls, directly or indirectly. They are not cached.
 
         Endpoint: GET /api/v1/workflows/i/{workflow_id}
 
         Args:
             definition: the caller.
             templates: the server's node templates.
-            fields: the caller's values; those of the document if they are left out.
+            fields: the caller's values; None for those of the document.
 
         Returns:
-            Each workflow by its id. One that is gone or another user's has a `fault`. Nothing on servers that have
-            no such calls (before 6.14).
+            The workflows by id. A workflow that does not exist or is not shared by its owner has a `fault`. Empty on
+            servers that do not support calls (before 6.14).
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         found: dict[str, CalledWorkflow] = {}
         if CALL_NODE not in templates:
@@ -191,16 +191,16 @@ class Catalog:
             try:
                 record = await self._http.send(calls.workflows.get_workflow(workflow_id))
             except NotFoundError:
-                return CalledWorkflow(workflow_id, "", None, "the server's library does not have it (any more)")
+                return CalledWorkflow(workflow_id, "", None, "it is not in the server's library, or no longer")
             except ForbiddenError:
-                return CalledWorkflow(workflow_id, "", None, "it is another user's, who does not share it")
+                return CalledWorkflow(workflow_id, "", None, "it belongs to another user, who does not share it")
             verdict = record.call_saved_workflow_compatibility
-            # A large document takes its time, and all other calls of the client wait for the engine.
+            # In a thread, as a large document would block the engine for all other calls of the client.
             return await asyncio.to_thread(
                 read_called_workflow, workflow_id, record.name, record.workflow, verdict, templates
             )
 
-        # Only those who ask at the same time share an answer: workflows are edited between two runs.
+        # Only simultaneous callers share a response, as users edit workflows between two runs.
         shared = self._workflows.setdefault(workflow_id, SingleFlight(self._engine))
         return await shared.get(fetch, max_age=0)
 
@@ -210,7 +210,7 @@ class Catalog:
         return find_board(reference, await self.boards(max_age=max_age))
 
     async def missing(self, things: Collection[NamedResource]) -> list[NamedResource]:
-        """Return those of some models, images, videos and boards that the server does not have."""
+        """Return the resources among `things` that the server does not have."""
         lacking = {
             "model": await self._lacking(_names(things, "model"), self._model_keys),
             "board": await self._lacking(_names(things, "board"), self._board_ids),
@@ -247,7 +247,7 @@ class Catalog:
         return set(ask) - found
 
     async def _existing(self, names: tuple[str, ...]) -> set[str]:
-        """Return those of some images that the server has; callers that ask for the same ones share the requests."""
+        """Return the images among `names` that exist. Simultaneous callers for the same images share the requests."""
 
         async def fetch() -> set[str]:
             found: set[str] = set()
@@ -268,7 +268,7 @@ class Catalog:
         except (NotFoundError, RejectedError) as error:
             if error.status not in {404, 405}:
                 raise
-        # Servers before 6.0 have no such route.
+        # Servers before 6.0 do not have this route.
         found = set()
         for name in names:
             try:
@@ -278,10 +278,10 @@ class Catalog:
         return found
 
     async def check_image(self, image: LocalImage) -> None:
-        """See that an image can be uploaded, without uploading it.
+        """Check that an image can be uploaded, without uploading it.
 
         Raises:
-            Unresolved: it cannot be read, or is not an image file.
+            Unresolved: the image cannot be read, or is not an image file.
         """
         await _content(image, 16)
 
@@ -290,7 +290,7 @@ class Catalog:
         filename = image.source.name if isinstance(image.source, Path) else f"image.{content_type.split('/')[1]}"
 
         async def upload() -> str:
-            # As the web UI uploads what is dropped on a node.
+            # The same arguments as those of the web UI for an image that is dropped on a node.
             call = calls.images.upload_image(
                 content, filename=filename, content_type=content_type, category="user", is_intermediate=False
             )
@@ -301,7 +301,7 @@ class Catalog:
         uploaded = self._uploads.setdefault(hashlib.sha256(content).hexdigest(), SingleFlight(self._engine))
         name = await uploaded.get(upload, max_age=math.inf)
         if await self._missing_images({name}):
-            # It was deleted since.
+            # The image has been deleted in the meantime.
             name = await uploaded.get(upload, max_age=0)
         return name
 
@@ -311,10 +311,10 @@ def _names(things: Iterable[NamedResource], kind: Kind) -> set[str]:
 
 
 async def _content(image: LocalImage, size: int = -1) -> tuple[bytes, str]:
-    """The first bytes of an image, or all, and its content type.
+    """Return the first `size` bytes of an image, or all, and its content type.
 
     Raises:
-        Unresolved: it cannot be read, or is not an image file.
+        Unresolved: the image cannot be read, or is not an image file.
     """
     try:
         content = (
@@ -324,7 +324,7 @@ async def _content(image: LocalImage, size: int = -1) -> tuple[bytes, str]:
         raise Unresolved(f"it cannot be read: {error.strerror or error}") from error
     content_type = image_type(content[:16])
     if content_type is None:
-        raise Unresolved("it is not an image file of a known kind")
+        raise Unresolved("it is not an image file in a known format")
     return content, content_type
 
 

@@ -41,9 +41,9 @@ class InvokeAIClient(ClientMethods):
             raise SettingsError(
                 f"InvokeAIClient takes Settings, not {given}.",
                 setting="settings",
-                hint="InvokeAIClient.from_url('http://127.0.0.1:9090', token=...) takes an address, and all settings.",
+                hint="InvokeAIClient.from_url('http://127.0.0.1:9090', token=...) takes a URL and all settings.",
             )
-        # Imported here, so that programs that create no client do not import them.
+        # Imported here, so that programs that do not create a client do not import them.
         from invokeai_py_client.async_client import AsyncClient
         from invokeai_py_client.live.tracker import RunTracker
         from invokeai_py_client.transport.http import HttpTransport
@@ -88,7 +88,7 @@ class InvokeAIClient(ClientMethods):
         refuse(
             "from_url",
             unknown,
-            api_key="The server knows tokens: token=..., or email=... and password=...",
+            api_key="The server uses tokens: pass token=..., or email=... and password=...",
             verify_ssl="Pass verify=False, or better verify='ca.pem'.",
             use_ssl="Write https:// in the URL.",
             max_retries="Pass retries=...",

@@ -1,7 +1,7 @@
-"""What to use in place of names of client 1.1 that this client does not have.
+"""Replacements for names of client 1.1 that this client does not have.
 
-Error messages tell these to scripts that were written for `invokeai-py-client` 1.1, which import from the modules in
-`earlier/`.
+They are shown in error messages, for scripts that were written for `invokeai-py-client` 1.1. Such scripts import from
+the modules in `earlier/`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def hint_for(kind: type, name: str) -> str:
-    """Return what to use in place of an attribute that client 1.1 had; "" if that is not known.
+    """Return the replacement for an attribute of client 1.1, as a sentence; "" if there is none.
 
     Args:
         kind: the class of the object.
@@ -93,15 +93,15 @@ def hint_for(kind: type, name: str) -> str:
 
 
 def refuse(function: str, unknown: Mapping[str, Never], **instead: str) -> None:
-    """Raise the error for keyword arguments that a function does not have.
+    """Raise an error if there are unknown keyword arguments.
 
     Args:
         function: the name of the function.
-        unknown: what was given.
-        instead: what to use in place of an argument that client 1.1 had.
+        unknown: the unknown arguments.
+        instead: the replacements for arguments of client 1.1, as sentences.
 
     Raises:
-        TypeError: something was given.
+        TypeError: there are unknown arguments.
     """
     for name in unknown:
         hint = instead.get(name, "")

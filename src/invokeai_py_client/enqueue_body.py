@@ -1,4 +1,4 @@
-"""A workflow and its values as the body of `enqueue_batch`, with what only the server can tell filled in."""
+"""Composes the body of `enqueue_batch` from a workflow and its values. Resolves names, and uploads images."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Composer:
         definition: the document.
         templates: the server's node templates.
         fields: the handle's values.
-        http: for what the server must be asked.
-        catalog: what the server has.
-        original: the document as its author saved it, if its calls of other workflows were brought up to date.
+        http: sends the requests.
+        catalog: the resources of the server.
+        original: the document as its author saved it, if its calls of other workflows were updated.
     """
 
     def __init__(
@@ -75,25 +75,25 @@ class Composer:
         self._unbound: dict[tuple[str, str], str] = {}
 
     async def _worked_out(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run pure work, that on a large document in a thread: all other calls of the client wait for the engine."""
+        """Call a function, for a large document in a thread, so that it does not block the engine."""
         if self._definition.is_large:
             return await asyncio.to_thread(work, *args, **kwargs)
         return work(*args, **kwargs)
 
     async def bind_models(self, *, by_name: bool, by_base: bool) -> ModelBinding:
-        """Bind the model inputs to what the server has installed, by the rules of `workflow/model_binding.py`."""
+        """Bind the model inputs to installed models, by the rules of `workflow/model_binding.py`."""
         installed = [dict(model) for model in await self._catalog.models()]
         edges = await self._worked_out(lambda: self._fields.edges)
         binding = bind_models(self._fields.of_models(edges), installed, by_name=by_name, by_base=by_base)
         for change in binding.renamed:
-            logger.warning("another model takes the place of the file's: %s", change)
+            logger.warning("an input was bound to another model than in the file: %s", change)
         for unbound in binding.unbound:
             logger.warning("no model for %s", unbound)
         self._unbound = {(one.place.node_id, one.place.name): one.why for one in binding.unbound}
         return binding
 
     def _explained(self, problem: InputProblem) -> InputProblem:
-        """Add why `bind_models` has found no model for an input, if that is so, and the input was not set since."""
+        """Add the reason if `bind_models` has found no model for the input, and the input was not set since then."""
         place = (problem.place.node_id, problem.place.name)
         why = self._unbound.get(place)
         field = None if why is None else self._fields.get(*place)
@@ -102,13 +102,13 @@ class Composer:
         return problem._replace(why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
 
     def snapshot(self, changes: Mapping[tuple[str, str], Any] | None = None) -> Composer:
-        """Return a composer of the values as they are now; the caller may change them while a body is composed.
+        """Return a composer of the current values, which the caller may change while a body is composed.
 
         Args:
-            changes: other values, by (node id, input name); those of inputs that edges feed replace the edges.
+            changes: other values, by (node id, input name). They override edges.
 
         Raises:
-            InputValueError: an input does not take its value.
+            InputValueError: an input does not accept its value.
         """
         twin = copy.copy(self)
         twin._fields = self._fields.snapshot()
@@ -124,19 +124,19 @@ class Composer:
         return self._fields
 
     async def compose(self, *, check: bool, runs: int = 1, stored: WorkflowFields | None = None) -> dict[str, Any]:
-        """Compose the body of `enqueue_batch`. Images are uploaded last, once nothing stands against the submission.
+        """Compose the body of `enqueue_batch`. Images are uploaded last, when there are no other problems.
 
         Args:
-            check: refuse what could not run.
-            runs: how often the server is to run each item.
-            stored: the values of the workflow that is stored with the images; None for those that run.
+            check: raise an error if the workflow cannot run.
+            runs: the number of times that the server runs each item.
+            stored: the values of the workflow that is stored with the images; None for the values that run.
 
         Raises:
-            UnknownNodeError: `check`, and the server lacks node types.
-            BatchError: a generator cannot be understood; or `check`, and the batch nodes make no batch.
-            InputsNotReadyError: a name stands for nothing on the server; or `check`, and there are other problems. With
-                `check`, the error lists all problems, whatever its class.
-            InvokeAIError: as any request.
+            UnknownNodeError: `check` is set, and the server lacks node types.
+            BatchError: a generator cannot be read; or `check` is set, and the batch nodes do not form a batch.
+            InputsNotReadyError: the server has nothing with a name that an input contains; or `check` is set, and there
+                are other problems. With `check`, the error lists all problems, whatever its class.
+            InvokeAIError: a request failed.
         """
         await self._worked_out(lambda: self._fields.edges)
         if check:
@@ -165,14 +165,14 @@ class Composer:
         return {"prepend": False, "batch": with_answers(batch, answers) if answers else batch}
 
     async def problems(self) -> list[InputProblem]:
-        """Find everything that keeps the workflow from running and can be known before it runs; nothing is uploaded."""
+        """Find all problems that can be known before the workflow runs. Does not upload images."""
         return (await self._checked())[-1]
 
     async def _checked(
         self,
     ) -> tuple[list[BatchNode], dict[str, list[Any]], dict[Reference, dict[str, str]], list[InputProblem]]:
-        """The batch nodes that can be read, the items that the server made for them, what references stand for, and
-        all that is wrong."""
+        """Return the readable batch nodes, the items that the server generated for them, the resolved references, and
+        all problems."""
         problems = await self._worked_out(input_problems, self._definition, self._templates, self._fields)
         edges = self._fields.edges
         batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
@@ -188,7 +188,7 @@ class Composer:
         return batches, made, answers, [*map(self._explained, problems)]
 
     async def _call_problems(self) -> list[InputProblem]:
-        """What would make the call of a saved workflow fail; asks the server if there are such calls."""
+        """Return the problems of calls of saved workflows. Sends requests if there are such calls."""
         called = await self._catalog.workflows_called_by(self._definition, self._templates, self._fields)
         for warning in ignored_inputs(called, self._templates):
             logger.warning("%s: %s", self._definition.name or "workflow", warning)
@@ -196,11 +196,11 @@ class Composer:
         return call_problems(self._original, self._definition, self._templates, self._fields, edges, called)
 
     async def _made(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
-        """The items that only the server can make, by the id of the batch node."""
+        """Return the items that only the server can generate, by the id of the batch node."""
         return {batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)}
 
     async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
-        """What the references among the values stand for, and those that stand for nothing; nothing is uploaded."""
+        """Resolve the references in the values; those that cannot be resolved are problems. Does not upload images."""
         answers: dict[Reference, dict[str, str]] = {}
         problems = []
         for field in self._fields.made():
@@ -215,11 +215,11 @@ class Composer:
         return answers, problems
 
     async def _upload(self, batch: dict[str, Any], answers: dict[Reference, dict[str, str]]) -> None:
-        """Upload the images of this machine that a batch uses, and add their names to the answers.
+        """Upload the local images in a batch, and add their names to `answers`.
 
         Raises:
-            InputsNotReadyError: a file cannot be read any more.
-            InvokeAIError: as any request.
+            InputsNotReadyError: a file can no longer be read.
+            InvokeAIError: a request failed.
         """
         for reference in {*references_in(batch)}:
             if isinstance(reference, LocalImage):
@@ -240,11 +240,11 @@ class Composer:
             raise SettingsError(
                 f"The client's default board cannot be used: {error}.",
                 setting="default_board",
-                hint="Give the name or id of a board of this server, or none.",
+                hint="Pass the name or id of a board on this server, or none.",
             ) from error
 
     async def _ask(self, generator: ServerGenerator) -> list[Any]:
-        """The items that only the server can make; what it cannot make is an empty list, as in the web UI."""
+        """Have the server generate items. If it cannot, return an empty list, as the web UI does."""
         if isinstance(generator, BoardImages):
             call = calls.boards.list_image_names(
                 generator.board_id, categories=generator.categories, is_intermediate=False
@@ -252,7 +252,7 @@ class Composer:
             try:
                 return [{"image_name": name} for name in await self._http.send(call)]
             except NotFoundError:
-                logger.warning("there is no board %r to take images from", generator.board_id)
+                logger.warning("an image generator uses the board %r, which does not exist", generator.board_id)
                 return []
         seed = generator.seed
         if seed is None and not generator.combinatorial:
@@ -266,6 +266,6 @@ class Composer:
             )
         )
         if result.error:
-            logger.warning("the dynamic prompt %r cannot be read: %s", generator.prompt, result.error)
+            logger.warning("the dynamic prompt %r cannot be parsed: %s", generator.prompt, result.error)
             return []
         return list(result.prompts)

@@ -358,7 +358,7 @@ class RejectedError(ApiError, ValueError):
 class GraphRejectedError(RejectedError):
     """The server's validation rejected the graph.
 
-    `node_id`, `node_type` and `field` name the place, as far as the response does; else they are None.
+    `node_id`, `node_type` and `field` name the place, if the response contains them; otherwise they are None.
     """
 
     def __init__(
@@ -481,7 +481,7 @@ class InputNotFoundError(InvokeAIError, IndexError):
         hint: str = "",
     ) -> None:
         shown = ", ".join(f"wf.inputs[{place}]" for place in places)
-        hidden = f"The form does not show it, but nodes have it: {shown}. " if places else ""
+        hidden = f"The form does not show it, but these nodes have it: {shown}. " if places else ""
         super().__init__(what, hint=near + hidden + hint)
         self.key = key
         self.choices = choices

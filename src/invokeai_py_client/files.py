@@ -1,4 +1,4 @@
-"""Files and folders: where the cache is, names that stay inside their folder, writes that are whole or absent."""
+"""Files and folders: the cache folder, safe file names, detection of file types, atomic writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
-# Windows gives these names to devices, whatever their extension.
+# On Windows, these are names of devices, with any extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
@@ -38,11 +38,11 @@ _IMAGE_MARKS = (
 
 
 def cache_folder() -> Path | None:
-    """Return the folder for what can be made again: servers, models, node templates.
+    """Return the folder for caches: local servers, models, node templates.
 
     Returns:
-        `INVOKEAI_CLIENT_CACHE` where that is set, else `invokeai-py-client` in the user's cache folder of this
-        platform. It need not exist yet, and may turn out to be unusable. None if the user has no home directory.
+        `INVOKEAI_CLIENT_CACHE` if it is set, otherwise `invokeai-py-client` in the platform's cache folder of the user.
+        The folder may not exist yet, and may not be writable. None if the user has no home directory.
     """
     try:
         chosen = os.environ.get(CACHE_VARIABLE)
@@ -55,13 +55,13 @@ def cache_folder() -> Path | None:
         else:
             base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except (RuntimeError, OSError):
-        # pathlib's errors for a user without a home, and for a working directory that was deleted.
+        # The errors of pathlib if the user has no home directory, or the working directory was deleted.
         return None
     return base / "invokeai-py-client"
 
 
 def read_regular_file(path: Path, *, limit: int) -> bytes:
-    """Return the content of a regular file; anything else, such as a FIFO, is refused without waiting for it.
+    """Return the content of a regular file. Anything else, such as a FIFO, is an error, without waiting for content.
 
     Raises:
         OSError: the path is not a regular file, the file has more than `limit` bytes, or it cannot be read.
@@ -80,14 +80,14 @@ def safe_name(name: str) -> str:
     """Check that a name, which may come from a server, is a plain file name.
 
     Args:
-        name: what is to become the last part of a path.
+        name: the name, to be used as the last part of a path.
 
     Returns:
         The same name.
 
     Raises:
-        UnsafePathError: it is empty, has a separator, a drive, a NUL or another control character, or means
-            something else than a file of that name.
+        UnsafePathError: the name is empty or too long, contains a separator, a drive or a control character, or has a
+            special meaning, such as `..` or the name of a device.
 
     Example:
         >>> safe_name("0f4b7c1e.png")
@@ -105,16 +105,16 @@ def safe_name(name: str) -> str:
         raise UnsafePathError(
             f"{name!r} cannot be a file name: it is empty, too long, or could lead out of its folder.",
             name=name,
-            hint="Give the file a plain name of your own.",
+            hint="Choose a plain file name.",
         )
     return name
 
 
 def path_of(path: str | os.PathLike[str]) -> Path:
-    """A path that the user gave.
+    """Convert a path from the user to a `Path`.
 
     Raises:
-        UnsafePathError: it has a NUL, or half a character, which no file's path has.
+        UnsafePathError: it contains a NUL or an unpaired surrogate, so it cannot be the path of a file.
     """
     try:
         if b"\0" not in os.fsencode(path):
@@ -122,30 +122,28 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     except UnicodeEncodeError:
         pass
     raise UnsafePathError(
-        f"{os.fspath(path)!r} cannot be a path: it has a NUL, or half a character.",
+        f"{os.fspath(path)!r} cannot be a path: it contains a NUL character or an unpaired surrogate.",
         name=os.fsdecode(path),
-        hint="Give the path of a file.",
+        hint="Pass the path of a file.",
     )
 
 
 def shown_name(name: str) -> str:
-    """`safe_name` of a file that is not hidden: one of many from a server must not be a program's settings.
+    """Do the same as `safe_name`, and reject hidden files: a file from a server must not become a program's settings.
 
     Raises:
-        UnsafePathError: as `safe_name`, or it begins with a dot.
+        UnsafePathError: as for `safe_name`, or the name starts with a dot.
     """
     if name.startswith("."):
-        raise UnsafePathError(
-            f"{name!r} would be a hidden file.", name=name, hint="Give the file a plain name of your own."
-        )
+        raise UnsafePathError(f"{name!r} would be a hidden file.", name=name, hint="Choose a plain file name.")
     return safe_name(name)
 
 
 def file_for(path: str | os.PathLike[str], name: str) -> Path:
-    """The path itself, or, if it is an existing folder or ends in a separator, the file of that name in it.
+    """Return the path itself; if it is an existing folder or ends in a separator, return the file `name` in it.
 
     Raises:
-        UnsafePathError: the name is needed and cannot be a file name, or the path cannot be one.
+        UnsafePathError: the path is invalid; or it is a folder, and `name` is not a valid file name.
     """
     target = path_of(path)
     is_folder = os.fsdecode(path).endswith(_SEPARATORS) or target.is_dir()
@@ -153,7 +151,7 @@ def file_for(path: str | os.PathLike[str], name: str) -> Path:
 
 
 def image_path(value: object) -> PurePath | None:
-    """Return a value as a path if it is the absolute path of an image file, on whatever system; else None."""
+    """Return a value as a path if it is the absolute path of an image file, on any system; otherwise None."""
     if not isinstance(value, str) or not value.lower().endswith(_IMAGE_SUFFIXES):
         return None
     paths: tuple[PurePath, ...] = (PurePosixPath(value), PureWindowsPath(value))
@@ -161,13 +159,13 @@ def image_path(value: object) -> PurePath | None:
 
 
 def image_type(start: bytes) -> str | None:
-    """The MIME type of an image, told by how its content begins.
+    """Detect the MIME type of an image from the first bytes of its content.
 
     Args:
-        start: its first 16 bytes, or more.
+        start: the first 16 bytes, or more.
 
     Returns:
-        The type of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF; None for anything else.
+        The type of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file; None for anything else.
 
     Example:
         >>> image_type(bytes.fromhex("89504e470d0a1a0a"))
@@ -180,49 +178,52 @@ def image_type(start: bytes) -> str | None:
 
 
 def video_type(start: bytes) -> str | None:
-    """The MIME type of a video, told by how its content begins: that of an MP4; None for anything else.
+    """Detect the MIME type of a video from the first bytes of its content.
 
     Args:
-        start: its first 16 bytes, or more.
+        start: the first 16 bytes, or more.
+
+    Returns:
+        The type of an MP4 file; None for anything else.
     """
     return "video/mp4" if start[4:8] == b"ftyp" and image_type(start) is None else None
 
 
 class FileKind(NamedTuple):
-    """What a file may be: how its type is told by its first 16 bytes, what to call it, and what to give instead."""
+    """A kind of file: a function that detects the type from the first 16 bytes, a noun, and a hint for errors."""
 
     type_of: Callable[[bytes], str | None]
     called: str
     hint: str
 
     def checked(self, start: bytes, name: str) -> str:
-        """The MIME type of a file that begins so.
+        """Return the MIME type of a file whose content starts with `start`.
 
         Raises:
-            NotAnImageError: it is none of this kind.
+            NotAnImageError: the file is not of this kind.
         """
         found = self.type_of(start)
         if found is None:
             raise NotAnImageError(
-                f"{name} is no {self.called}: it begins with {start[:16]!r}.", name=name, hint=self.hint
+                f"{name} is not {self.called}: it begins with {start[:16]!r}.", name=name, hint=self.hint
             )
         return found
 
 
-IMAGE = FileKind(image_type, "image of a known kind", "Give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.")
-VIDEO = FileKind(video_type, "MP4 video", "The server takes only MP4.")
+IMAGE = FileKind(image_type, "an image in a known format", "Pass a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file.")
+VIDEO = FileKind(video_type, "an MP4 video", "The server only accepts MP4 files.")
 
 
 def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
-    """The MIME type of an image file, or of the content of one.
+    """Return the MIME type of an image file.
 
     Args:
-        image: its path or its content.
-        name: what the error is to call it.
+        image: the path or the content of the file.
+        name: the name of the file in errors.
 
     Raises:
-        NotAnImageError: it is of no known kind.
-        OSError: it cannot be read.
+        NotAnImageError: the image does not have a known format.
+        OSError: the file cannot be read.
     """
     if isinstance(image, Path):
         with image.open("rb") as file:
@@ -232,18 +233,19 @@ def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that appears under its name only when it is complete.
+    """Write a file atomically: it gets its name when it is complete.
 
     Args:
-        path: the final name; its folder is made if it is missing, and a file of that name is replaced. Where it is a
-            link, what that leads to is replaced.
+        path: the final path. Its folder is created if it is missing, and an existing file is replaced. If it is a link,
+            the target of the link is replaced.
 
     Yields:
-        A binary file beside it, which takes the name when the block ends well and is removed when it does not.
+        A temporary binary file in the same folder, which is renamed at the end of the block, or removed after an
+        exception.
 
     Raises:
-        FileExistsError: of that name there is something that is not a file, such as a folder or a device.
-        OSError: it cannot be written.
+        FileExistsError: the path exists, but is not a file, such as a folder or a device.
+        OSError: the file cannot be written.
     """
     final = check_target(path)
     folder = os.path.dirname(final)
@@ -264,10 +266,10 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_target(path: Path) -> str:
-    """Where a file of that name is written: the path, or what it leads to if it is a link.
+    """Return the path at which a file is written: the path itself, or its target if it is a link.
 
     Raises:
-        FileExistsError: there is something that is not a file, such as a folder or a device.
+        FileExistsError: the path exists, but is not a file, such as a folder or a device.
     """
     final = os.fspath(path)
     try:
@@ -278,5 +280,5 @@ def check_target(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return final
     if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, "There is something that is not a file, and it is not replaced", final)
+        raise FileExistsError(errno.EEXIST, "It exists, is not a file, and was not replaced", final)
     return final

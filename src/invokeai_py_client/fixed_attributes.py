@@ -1,4 +1,4 @@
-"""Objects on which a mistyped attribute cannot be set, and where it is named when it is read."""
+"""Objects that reject unknown attributes, with a hint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from invokeai_py_client.earlier_names import hint_for
 
 
 class FixedAttributes:
-    """Refuses to set a public attribute that the class neither has nor annotates.
+    """A base class that does not allow setting a public attribute that the class neither has nor annotates.
 
-    The error names the attribute that is meant: the nearest one, or what to use in place of a name of client 1.1.
+    The error suggests the most similar attribute, or the replacement for a name of client 1.1.
 
     Example:
         >>> wf.inputs.Steps = 8
@@ -23,7 +23,7 @@ class FixedAttributes:
 
     __slots__ = ()
 
-    # Type checkers refuse it themselves, unless they see that a class has a method for it.
+    # Type checkers reject unknown attributes themselves, unless a class defines `__setattr__` or `__getattr__`.
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: object) -> None:
@@ -36,20 +36,20 @@ class FixedAttributes:
         def __getattr__(self, name: str) -> Any:
             kind = type(self)
             if name.startswith("__") or hasattr(kind, name):
-                # A property has raised an AttributeError of its own: it raises it again.
+                # A property raised an AttributeError: evaluating it again raises the same error.
                 return object.__getattribute__(self, name)
             hint = hint_for(kind, name)
             raise _unknown(kind, name, f" {hint}" if hint else FixedAttributes._instead_of(self, name))
 
     def _instead_of(self, name: str) -> str:
-        """Return the sentence that says what to write instead, with a space before it."""
+        """Return a sentence that says what to write instead, with a leading space."""
         kind: Any = type(self)
         near = difflib.get_close_matches(name, _attributes_of(kind), n=1)
         return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _unknown(kind: type, name: str, hint: str) -> AttributeError:
-    # Without `name` and `obj`, which would make the interpreter add a suggestion of its own.
+    # Without `name` and `obj`, for which the interpreter would add its own suggestion.
     return AttributeError(f"{kind.__name__} has no attribute {name!r}.{hint}")
 
 

@@ -154,7 +154,7 @@ class AsyncImage(ReadsAsMapping):
         Endpoint: GET /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
         """
         self._record = await self._http.send(calls.images.get_image(self._name))
         return self._record
@@ -166,7 +166,7 @@ class AsyncImage(ReadsAsMapping):
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
         """
         return await self._http.send(calls.images.get_image_bytes(self.name))
 
@@ -182,7 +182,7 @@ class AsyncImage(ReadsAsMapping):
             The path of the file.
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             UnsafePathError: `path` is a folder, and the image's name is not a valid file name.
             OSError: the file cannot be written.
         """
@@ -204,7 +204,7 @@ class AsyncImage(ReadsAsMapping):
         Raises:
             UnsafePathError: `folder` looks like the name of an image file, for which there is `save_as`; or the image's
                 name is not a valid file name.
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
         """
         target = path_of(folder)
@@ -212,7 +212,7 @@ class AsyncImage(ReadsAsMapping):
             raise UnsafePathError(
                 f"{str(target)!r} is the name of an image file, but save() takes a folder.",
                 name=str(target),
-                hint=f"Use save_as({str(target)!r}), or give the name of a folder.",
+                hint=f"Use save_as({str(target)!r}), or pass the name of a folder.",
             )
         return await self.save_as(target / safe_name(self.name))
 
@@ -220,7 +220,7 @@ class AsyncImage(ReadsAsMapping):
         """Download the image, and return it as a loaded Pillow image.
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return await asyncio.to_thread(pillow_image, await self.bytes(), needed_by="Image.pil()")

@@ -1,4 +1,4 @@
-"""Reads JSON so that whatever is wrong with it is a `ValueError`, however deep it nests."""
+"""Reads JSON such that all errors are a `ValueError`, including those of too deep nesting."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def read_json(
         parse_constant: as for `json.loads`.
 
     Raises:
-        ValueError: it is not JSON, or nests deeper than Python can follow.
+        ValueError: it is not JSON, or is nested deeper than Python can parse.
     """
     try:
         plain = decoded(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
         return json.loads(plain, parse_float=parse_float, parse_constant=parse_constant)
     except RecursionError:
-        raise ValueError("it nests too deep") from None
+        raise ValueError("it is nested too deep") from None
 
 
 def decoded(content: bytes) -> str:
     """Decode JSON text in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
     Raises:
-        ValueError: it is in another encoding.
+        ValueError: the text has another encoding.
     """
     return content.decode(json.detect_encoding(content)).removeprefix("\ufeff")

@@ -1,4 +1,4 @@
-"""Packages that import their modules when these are first used."""
+"""Packages that import their modules at first use."""
 
 from __future__ import annotations
 

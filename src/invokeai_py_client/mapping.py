@@ -1,4 +1,4 @@
-"""Typed objects that also read as mappings, as responses in JSON would."""
+"""Typed objects that can also be read as mappings, like JSON responses."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class ReadsAsMapping(Mapping[str, Any]):
         return len(self._names())
 
     def __getitem__(self, name: str) -> Any:
-        """Return what is under a name.
+        """Return the value of a key.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         if name not in self._names():
             raise KeyError(name)
         return getattr(self, name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return what is under a name; `default` where there is nothing, or None."""
+        """Return the value of a key; `default` if there is no such key, or the value is None."""
         try:
             value = self[name]
         except KeyError:
@@ -45,7 +45,7 @@ class ReadsAsMapping(Mapping[str, Any]):
         return name in self._names()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a copy that consists of dictionaries and lists, which `json.dumps` takes."""
+        """Return a copy that consists of dicts and lists, so that `json.dumps` accepts it."""
         return {name: _plain(self[name]) for name in self}
 
 

@@ -1,4 +1,4 @@
-"""Checks of the options of public methods, and the error for one that cannot be used."""
+"""Validation of the options of public methods."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from invokeai_py_client.workflow.fields import shortened
 
 
 def whole(value: object) -> int | None:
-    """Return an integer, also one of numpy, as an int; None for anything else, booleans too."""
+    """Return an integer, including a numpy integer, as an int; None for anything else, including booleans."""
     try:
         return operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else None
     except TypeError:
-        # An array of numpy has the method, and is one number only where it has one element.
+        # A numpy array has the method, but only converts if it has exactly one element.
         return None
 
 
@@ -22,11 +22,11 @@ def at_least_one(name: str, value: object) -> int:
     """Return an integer of at least 1 as an int.
 
     Args:
-        name: of the option, for the error.
-        value: what was passed.
+        name: the name of the option, for the error.
+        value: the value that was passed.
 
     Raises:
-        SettingsError: it is anything else.
+        SettingsError: the value is anything else.
     """
     number = whole(value)
     if number is None or number < 1:
@@ -35,7 +35,7 @@ def at_least_one(name: str, value: object) -> int:
 
 
 def unusable(name: str, value: object, wanted: str) -> SettingsError:
-    """Return the error for an option that cannot be used."""
+    """Return the error for an option with an invalid value."""
     return SettingsError(
         f"`{name}` must be {wanted}, got {shortened(value)}.", setting=name, hint="Nothing was submitted."
     )

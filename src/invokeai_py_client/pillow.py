@@ -1,4 +1,4 @@
-"""Pillow, which is optional, and is imported when it is first used."""
+"""Pillow, which is optional and is imported at first use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ else:
 
 _PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}
 
-# What keeps transparency and depth; all others become RGB.
+# The modes that PNG lacks, with those that keep transparency and depth. All others are converted to RGB.
 _NEAREST_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "I": "I;16"}
 
 
@@ -55,7 +55,7 @@ def check_pillow(*, needed_by: str) -> None:
         needed_by: the function or method that needs it, for the error.
 
     Raises:
-        InvokeAIError: it is not installed.
+        InvokeAIError: Pillow is not installed.
     """
     try:
         _ = PIL.Image
@@ -67,12 +67,12 @@ def check_pillow(*, needed_by: str) -> None:
 
 
 def is_pillow(source: object) -> TypeGuard[PIL.Image.Image]:
-    """Whether something is a Pillow image, told without Pillow."""
+    """Return whether an object is a Pillow image, without importing Pillow."""
     return hasattr(source, "save") and hasattr(source, "mode") and hasattr(source, "convert")
 
 
 def png_of(image: PIL.Image.Image) -> bytes:
-    """Return a Pillow image as the content of a PNG file; a mode that PNG lacks becomes the nearest that it has.
+    """Return a Pillow image as the content of a PNG file. A mode that PNG lacks is converted to a similar one.
 
     Raises:
         NotAnImageError: Pillow cannot write it.
@@ -86,13 +86,13 @@ def png_of(image: PIL.Image.Image) -> bytes:
             image = image.convert("L")
         elif image.mode not in _PNG_MODES:
             if image.mode.startswith("I;16"):
-                # Straight to another order of bytes, Pillow would keep eight bits only.
+                # A direct conversion to another byte order would keep only 8 bits.
                 image = image.convert("I")
             image = image.convert(_NEAREST_MODES.get(image.mode, "RGB"))
         image.save(buffer, format="PNG", compress_level=1)
     except Exception as error:
-        # Pillow raises whatever its readers and writers do: OSError, ValueError, SyntaxError.
+        # Pillow's readers and writers raise OSError, ValueError, SyntaxError and others.
         raise NotAnImageError(
-            f"Pillow cannot write {image!r} as PNG: {error}.", name="image.png", hint="Give an image that it can."
+            f"Pillow cannot write {image!r} as PNG: {error}.", name="image.png", hint="Convert the image to RGB first."
         ) from error
     return buffer.getvalue()

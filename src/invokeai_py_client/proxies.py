@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a server, and which servers it excepts."""
+"""The proxy for a server according to the environment variables, including `NO_PROXY`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def proxy_from_environment(url: str) -> str | None:
-    """Return the URL of the proxy for a server, as the environment names it; None to connect to the server itself.
+    """Return the URL of the proxy for a server from the environment variables; None to connect directly.
 
-    A loopback address needs no proxy. Neither does what `NO_PROXY` names, a list separated by commas or blanks: a host
-    (`studio.example`, which means the hosts below it too; `.studio.example` and `*.studio.example` mean the same), an
-    address (`10.1.2.3`, `fd00::1`, `[fd00::1]`), a network (`10.0.0.0/8`), a pattern (`192.168.*`), each with a port
-    (`studio.example:9090`) where only that one is meant; or `*` for every server.
+    Loopback addresses do not use a proxy. `NO_PROXY` is a list of exceptions, separated by commas or blanks: a host
+    (`studio.example`, which includes its subdomains, as do `.studio.example` and `*.studio.example`), an address
+    (`10.1.2.3`, `fd00::1`, `[fd00::1]`), a network (`10.0.0.0/8`), a pattern (`192.168.*`), each optionally with a port
+    (`studio.example:9090`); or `*` for every server.
 
     Args:
-        url: the server's address.
+        url: the URL of the server.
     """
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
         return None
-    # Here, as a program that speaks to its own machine has no use for it.
+    # Imported here, as it is slow, and is not needed for a server on this machine.
     import urllib.request
 
     proxies = urllib.request.getproxies()
@@ -34,15 +34,15 @@ def proxy_from_environment(url: str) -> str | None:
     if any(_excepts(entry, parts) for entry in re.split(r"[\s,]+", excepted)):
         return None
     if urllib.request.proxy_bypass(parts.netloc):
-        # The settings of macOS and Windows know exceptions too.
+        # Exceptions may also come from the system settings of macOS and Windows.
         return None
     found = proxies.get(parts.scheme)
-    # The variables of many machines hold an address without its scheme.
+    # On many machines, the variables contain an address without a scheme.
     return f"http://{found}" if found and "://" not in found else found or None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself."""
+    """Return whether a host is a loopback address."""
     address = _address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")
@@ -50,7 +50,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _excepts(entry: str, server: SplitResult) -> bool:
-    """Whether an entry of `NO_PROXY` names a server."""
+    """Return whether an entry of `NO_PROXY` matches a server."""
     entry = entry.strip().lower()
     if not entry or entry == "*":
         return bool(entry)
@@ -68,12 +68,12 @@ def _excepts(entry: str, server: SplitResult) -> bool:
 
 
 def _parted(entry: str) -> tuple[str, str]:
-    """The host and the port of an entry; the port is empty if it has none."""
+    """Split an entry into host and port; the port is "" if there is none."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d+))?", entry)
     if bracketed:
         return bracketed[1], bracketed[2] or ""
     if entry.count(":") > 1:
-        return entry, ""  # an IPv6 address without brackets can have no port
+        return entry, ""  # an IPv6 address without brackets cannot have a port
     host, _, port = entry.partition(":")
     return host, port
 

@@ -51,7 +51,7 @@ POLL_INTERVAL = 2.0
 
 _MOST_ATTEMPTS = 1000
 
-_LEFT = "No longer updated. The run goes on."
+_LEFT = "No longer updated. The run continues."
 """The note that a notebook shows after `display` was interrupted."""
 
 
@@ -66,7 +66,7 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
     else:
         pauses = (float(poll_interval),)
     if not all(pause > 0 for pause in pauses):
-        raise ValueError(f"poll_interval must give seconds above 0, not {min(pauses)!r}")
+        raise ValueError(f"poll_interval must be seconds above 0, got {min(pauses)!r}")
     return pauses
 
 
@@ -128,7 +128,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         item_ids = self.item_ids
         if not item_ids:
             raise NotSubmittedError(
-                f"The queue has no item of batch {self.batch_id} yet.",
+                f"The queue has no items of batch {self.batch_id} yet.",
                 hint="Read `item_id` after `submit` has returned.",
             )
         return item_ids[0]
@@ -507,7 +507,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         """Return whether the run has ended and its outputs or error are known.
 
         Raises:
-            InvokeAIError: following the run has failed permanently.
+            InvokeAIError: following the run failed permanently.
         """
         failure = self._live.failure
         if failure is not None:
@@ -523,7 +523,7 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             batch_id=view.batch_id,
             item_id=view.item_id,
             timeout=timeout,
-            hint="It continues: wait for it again, or cancel it with run.cancel() or client.cancel_workflow(item_id).",
+            hint="It continues: wait again, or cancel it with run.cancel() or client.cancel_workflow(item_id).",
         )
 
     def _presented(self, view: QueueItem) -> QueueItem:

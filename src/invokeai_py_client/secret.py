@@ -1,4 +1,4 @@
-"""Texts that must not be seen: tokens, passwords, proxy logins."""
+"""Strings that must not be shown: tokens, passwords, proxy logins."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Secret:
     def of(cls, value: str | Secret | None) -> Secret | None: ...
     @classmethod
     def of(cls, value: object) -> object:
-        """Return a text as a secret; anything else as it is, for its user to check."""
+        """Wrap a string in a `Secret`. Other values are returned unchanged, for the caller to validate."""
         return cls(value) if isinstance(value, str) else value
 
     def reveal(self) -> str:
@@ -62,7 +62,7 @@ class Secret:
 
 
 class _HiddenText(str):
-    """What `reveal` returns: libraries take it for a `str`, and their frames show nothing of it."""
+    """The result of `reveal`: a `str` for libraries, which does not appear in reports of their frames."""
 
     __slots__ = ()
 
@@ -74,7 +74,7 @@ class _HiddenText(str):
 
 
 class HiddenBytes(bytes):
-    """Bytes that hold a secret, such as the body of a login: `repr` tells only how many there are."""
+    """Bytes that contain a secret, such as the body of a login. `repr` only shows their number."""
 
     __slots__ = ()
 

@@ -127,11 +127,11 @@ class Settings:
                 raise SettingsError(
                     f"`{name}` must be an integer of at least {least}, got {number!r}.",
                     setting=name,
-                    hint=f"Give {least} or more.",
+                    hint=f"Pass {least} or more.",
                 )
         if self.transport not in ("websocket", "polling"):
             raise SettingsError(
-                f"Unknown transport={self.transport!r}.", setting="transport", hint="Give websocket or polling."
+                f"Unknown transport={self.transport!r}.", setting="transport", hint="Pass websocket or polling."
             )
         self._check_credentials()
         if self.proxy is not None and not _is_proxy(self.proxy):
@@ -220,7 +220,7 @@ class Settings:
                 raise SettingsError(
                     f"The CA bundle {self.verify!r} cannot be used: {error}.",
                     setting="verify",
-                    hint="Give the path of a PEM file.",
+                    hint="Pass the path of a PEM file.",
                 ) from error
         return self.verify
 
@@ -261,9 +261,9 @@ def _cleaned(url: object) -> str | SettingsError:
     if "@" in text:
         # Not shown, because it may contain a password. Not parsed, because the password may contain `/`, `?` or `#`.
         return SettingsError(
-            "The server's URL holds a user name or password, or another '@'.",
+            "The server's URL contains a user name or password, or another '@'.",
             setting="url",
-            hint="Leave it out, and set INVOKEAI_TOKEN, or pass token=... or email=... and password=...; in a sub-path "
+            hint="Remove it, and set INVOKEAI_TOKEN, or pass token=... or email=... and password=...; in a sub-path "
             "write %40.",
         )
     if not text:

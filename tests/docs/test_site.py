@@ -33,6 +33,11 @@ def test_all_errors_and_public_methods_are_described(site: Path) -> None:
     assert sorted(name for name in wanted if f"invokeai_py_client.{name}" not in described) == []
 
 
+def test_no_private_name_is_described(site: Path) -> None:
+    names = {name.rpartition(".")[2] for name in names_in_the_inventory(site)}
+    assert {name for name in names if name.startswith("_")} == {"__getitem__"}
+
+
 def is_ours(name: str, function: object) -> bool:
     is_of_the_package = getattr(function, "__module__", "").startswith(invokeai_py_client.__name__)
     return not name.startswith("_") and is_of_the_package

@@ -165,7 +165,7 @@ def test_interrupting_a_display_leaves_the_run(kernel: Kernel) -> None:
     began = time.monotonic()
     outputs = kernel.interrupted("run.display()", when="in progress")
     assert time.monotonic() - began < 15
-    assert "No longer updated. The run goes on." in displayed(outputs)[-1]
+    assert "No longer updated. The run continues." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
     kernel.run("run.cancel()")
     assert kernel.value("run.wait(30).status") == "canceled"
@@ -188,7 +188,7 @@ def test_interrupting_an_awaited_display_leaves_the_run(kernel: Kernel) -> None:
     kernel.run("wf.inputs['Seconds'].value = 20.0; run = await wf.aio.submit()")
     # IPython cancels the task of a cell that awaits.
     outputs = kernel.interrupted("await run.display()", when="in progress", raises="CancelledError")
-    assert "No longer updated. The run goes on." in displayed(outputs)[-1]
+    assert "No longer updated. The run continues." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
     kernel.run("await run.cancel()")
     assert kernel.value("(await run.wait(30)).status") == "canceled"

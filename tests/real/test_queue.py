@@ -249,7 +249,7 @@ def test_a_low_one_says_what_it_waits_for_and_can_be_given_up(
         asyncio.run(give_up())
     assert client.queue.get_status().queue.pending == 2
     lines = [record.getMessage() for record in caplog.records if "priority waits" in record.getMessage()]
-    assert lines == ["a submission of low priority waits: 2 items are pending in the queue 'default'"] * 2
+    assert lines == ["a submission of low priority is held back: 2 items are pending in the queue 'default'"] * 2
 
 
 def test_a_low_one_is_woken_by_events(

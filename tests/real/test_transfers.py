@@ -167,7 +167,7 @@ def test_a_wrong_type_is_told_with_its_place_before_anything_is_sent(
         lambda: repo.download_zip(tmp_path / "a.zip", image_names=[uploaded[0], wrong]),
         lambda: repo.upload_many([png(1), [wrong]]),  # type: ignore[list-item]
     ):
-        with pytest.raises(TypeError, match=r"at index 1: an image (is|must be)"):
+        with pytest.raises(TypeError, match="at index 1: an image must be"):
             ask()
     for alone in (repo.get_image, repo.delete_image, repo.get_thumbnail):
         with pytest.raises(TypeError, match="an image must be a name"):
@@ -390,7 +390,7 @@ def test_one_video(client: InvokeAIClient, video: Path, videos: list[str], tmp_p
     assert repo.star_videos([from_file.video_name]) == []
     with pytest.raises(TypeError, match="a video must be a name or a record"):
         repo.get_video(3)  # type: ignore[arg-type]
-    with pytest.raises(errors.NotAnImageError, match="no MP4"):
+    with pytest.raises(errors.NotAnImageError, match="not an MP4"):
         repo.upload_video(png(1))
 
 

@@ -137,6 +137,8 @@ class Simulation:
         """How many calls of each kind were made."""
         self.rows: list[BatchRow] = []
         """What the batch says of its rows."""
+        self.deadly: dict[SimulatedServer, set[int]] = {}
+        """The rows that kill a server while it runs them."""
         self._noise = noise
         self._random = random.Random(seed)
         self._servers: dict[str, SimulatedServer] = {}
@@ -144,6 +146,7 @@ class Simulation:
         self._agenda: list[tuple[float, Callable[[], None]]] = []
         self._numbers = itertools.count(1)
         self._began_at: float | None = None
+        self._has_begun = asyncio.Event()
 
     # What a test plans
 
@@ -185,6 +188,13 @@ class Simulation:
 
     # The batch
 
+    async def until(self, at: float) -> None:
+        """Wait until a time, in seconds after the first row is sent."""
+        # No timer is set before that: the clock does not stop for what is done in threads.
+        await self._has_begun.wait()
+        assert self._began_at is not None
+        await asyncio.sleep(self._began_at + at - now())
+
     def run(self, **options: Any) -> float:
         """Run the batch; return how many seconds it took."""
         return run_in_virtual_time(self._run(options))
@@ -225,6 +235,7 @@ class Simulation:
     def submit(self, server: str, call: Call, done: Callable[[Answer], None]) -> Callable[[], None]:
         if self._began_at is None and isinstance(call, RunRow):
             self._began_at = now()
+            self._has_begun.set()
             for at, happen in self._agenda:
                 asyncio.get_running_loop().call_later(at, happen)
         self.calls[type(call).__name__] += 1
@@ -324,6 +335,8 @@ class Simulation:
             item.status = "in_progress"
             server.running.append(item)
             item.timer = loop.call_later(seconds, self._end, server, item)
+            if item.call.index in self.deadly.get(server, ()):
+                loop.call_later(seconds / 2, self._die, server)
 
     def _end(self, server: SimulatedServer, item: Item) -> None:
         server.running.remove(item)

@@ -33,8 +33,9 @@ def list_workflows(session: Session, search: str | None, category: str | None) -
         {"workflows": rows},
         quiet=[row["id"] for row in rows],
         human=lambda: output.table(
-            ("Name", "Category", "Id", "Description"),
-            [(row["name"], row["category"], row["id"], row["description"]) for row in rows],
+            # Descriptions have several lines each; the command show has them.
+            ("Name", "Category", "Id"),
+            [(row["name"], row["category"], row["id"]) for row in rows],
         ),
     )
 

@@ -1,1 +1,1 @@
-"""Python modules for workflows: a dataclass of the inputs, and functions that run them."""
+"""Generates Python modules for workflows, with a dataclass of the inputs, and functions that run the workflow."""

@@ -1,4 +1,4 @@
-"""What a dataclass field says of an input: its type, its default, and the range and the models that it takes."""
+"""The type, default and description of the dataclass field for an input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invokeai_py_client.workflow.resource_fields import ModelField
 from invokeai_py_client.workflow.templates import Cardinality, InputTemplate, is_model_type
 
 REQUIRED = object()
-"""In place of a default: the workflow has no value that could run."""
+"""Stands for a missing default: the workflow has no valid value."""
 
 _TYPES = {
     "IntegerField": "int",
@@ -42,13 +42,13 @@ _NAMED = ("image_name", "video_name", "board_id", "style_preset_id", "system_pro
 
 
 def literal_choices(definition: WorkflowDefinition, one: WorkflowInput) -> tuple[Any, ...]:
-    """Return the choices of an input, if `Literal` can hold them; else ()."""
+    """Return the choices of an input if they are valid in `Literal`; otherwise ()."""
     choices = choices_of(definition, one)
     return choices if all(isinstance(choice, str | int) for choice in choices) else ()
 
 
 def type_of(one: WorkflowInput, choices_name: str) -> str:
-    """Return the type of an input's values, None apart.
+    """Return the type of an input's values, without None.
 
     Args:
         one: the input.
@@ -64,7 +64,7 @@ def type_of(one: WorkflowInput, choices_name: str) -> str:
 
 
 def default_of(field: Field[Any], choices: tuple[Any, ...]) -> object:
-    """Return the workflow's value as one that `literal` can write, KEEP where it cannot, or REQUIRED."""
+    """Return the workflow's value in a form that `literal` can write; KEEP if that is impossible; or REQUIRED."""
     if isinstance(field, ModelField) and (field.is_set or field.saved is not None):
         return KEEP
     if not field.is_set:
@@ -78,7 +78,7 @@ def default_of(field: Field[Any], choices: tuple[Any, ...]) -> object:
 
 
 def description_of(definition: WorkflowDefinition, one: WorkflowInput, default: object) -> str:
-    """Return what there is to say of an input: its label, what it takes, and what it is for."""
+    """Return the description of an input: its label, its valid values, and its purpose."""
     takes = _range_of(definition, one) or _models_of(one.field)
     words = sentence(f"{one.label}: {takes}" if takes else one.label)
     if one.description and one.description.strip().rstrip(".") != one.label:
@@ -124,7 +124,7 @@ def _models_of(field: Field[Any]) -> str:
 
 
 def _plain(value: Any) -> object:
-    """Return a value of a file as a text, a number or a tuple that the input takes as well; KEEP if there is none."""
+    """Convert a value in a file to a string, number or tuple that the input also accepts; KEEP if there is none."""
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, list):
@@ -135,7 +135,7 @@ def _plain(value: Any) -> object:
             digits = bytes(value[part] for part in "rgba").hex()
             return f"#{digits.removesuffix('ff') if len(digits) == 8 else digits}"
         if len(value) == 1 and (part := next(iter(value))) in _NAMED:
-            # A text with a separator would be the path of an image.
+            # A string with a separator would be the path of an image.
             return KEEP if {"/", "\\"} & set(value[part]) else value[part]
     return KEEP
 

@@ -1,4 +1,4 @@
-"""What a generated module knows of the form that it was written for: which input each field sets, and its type."""
+"""The form that a module was generated for: the input that each field sets, and its type."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Keep(enum.Enum):
 
 
 KEEP: Final = Keep.KEEP
-"""In place of a value: the input keeps what the workflow has."""
+"""Stands for a value: the input keeps the value in the workflow."""
 
 
 class HasForm(Protocol):
-    """A workflow handle, as far as its form goes."""
+    """The part of a workflow handle that is needed to compare forms."""
 
     @property
     def definition(self) -> WorkflowDefinition:
@@ -42,7 +42,7 @@ class HasForm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FormInput:
-    """An input as it was when a module was generated.
+    """An input at the time when a module was generated.
 
     Args:
         name: the field of the module's `Inputs`.
@@ -50,7 +50,7 @@ class FormInput:
         node_id: the node's id.
         field_name: the input's name on its node.
         type_name: the type of its values.
-        choices: the values that it could have, if there were a few only.
+        choices: the allowed values, if they were few.
     """
 
     name: str
@@ -62,11 +62,11 @@ class FormInput:
 
 
 class FormSnapshot:
-    """The form that a generated module was written for; the module checks the workflow against it at each use.
+    """The form that a module was generated for. The module compares the workflow with it at each use.
 
     Args:
         module: the path of the module, its `__file__`.
-        inputs: the inputs that could be set.
+        inputs: the inputs of the form.
     """
 
     def __init__(self, module: str, *inputs: FormInput) -> None:
@@ -74,15 +74,15 @@ class FormSnapshot:
         self._inputs = inputs
 
     def check(self, wf: HasForm) -> None:
-        """Compare the form with the one that the module was written for.
+        """Compare the form with the one that the module was generated for.
 
         Args:
             wf: the workflow.
 
         Raises:
             FormChangedError: inputs were added, removed or renamed, have another type, or lost or gained choices.
-                What a newer server adds to its choices, or calls an input without a label of its own, is not a change
-                of the workflow.
+                Changes that come from a newer server, which are additional choices and other default labels, are
+                ignored.
         """
         changes = tuple(self._changes(wf))
         if not changes:
@@ -102,7 +102,7 @@ class FormSnapshot:
 
         Args:
             wf: the workflow, which was checked.
-            values: by field; those that are `KEEP` are left out.
+            values: the values by field. Those that are `KEEP` are left out.
         """
         indexes = {place: one.index for place, one in settable(wf).items() if one.index is not None}
         names = {one.name: indexes[one.node_id, one.field_name] for one in self._inputs}

@@ -13,14 +13,14 @@ from invokeai_py_client.workflow.inputs import WorkflowInput
 _LONGEST = 32
 
 _AVOIDED = {"bool", "float", "int", "l", "object", "self", "str"}
-"""Names that would hide a type from the annotations below, or look like a digit."""
+"""Names that would shadow a type in later annotations, or look like a digit."""
 
 
 def field_names(inputs: Sequence[WorkflowInput]) -> list[str]:
-    """Return a valid name for each input; all differ.
+    """Return a valid and unique name for each input.
 
-    A name is as short as it can be: the label without what is in parentheses, else the whole label, else the label
-    with that of the node before it, else with a number.
+    The first of these that is unique is used: the label without parts in parentheses, the whole label, the label after
+    that of the node, the label with a number.
 
     Example:
         >>> field_names(wf.inputs)
@@ -54,7 +54,7 @@ def _ways(one: WorkflowInput) -> tuple[str, str, str]:
 
 
 def _name(text: str) -> str:
-    """Return a valid name that is made of the words of a text, "" if it has none."""
+    """Return a valid name from the words of a text, "" if it has none."""
     name = _words(text)
     if len(name) > _LONGEST:
         name = name[: _LONGEST + 1].rpartition("_")[0] or name[:_LONGEST]

@@ -1,7 +1,7 @@
-"""Python source for data, laid out as `ruff format` and Black lay it out: literals, docstrings, calls.
+"""Python source for data, in the layout of `ruff format` and Black: literals, docstrings, calls.
 
-Whatever a text holds, what is returned here is one literal or docstring: quotes, line ends, backslashes and characters
-that cannot be seen are escaped.
+Whatever a string contains, the result is a single literal or docstring: quotes, line breaks, backslashes and invisible
+characters are escaped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ WIDTH = 88
 
 
 def text_literal(text: str) -> str:
-    """Return a text as a literal on one line, in the quotes that need fewer escapes.
+    """Return a string as a literal on one line, in the quotes that need fewer escapes.
 
     Example:
         >>> print(text_literal('a "tiger"'))
@@ -25,19 +25,19 @@ def text_literal(text: str) -> str:
 
 
 def literal(value: object) -> str:
-    """Return a text, a number, a boolean, None, or a tuple of these as a literal on one line."""
+    """Return a string, a number, a boolean, None, or a tuple of these as a literal on one line."""
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     return text_literal(value) if isinstance(value, str) else repr(value)
 
 
 def assignment(target: str, value: object, indent: str = "") -> list[str]:
-    """Return the lines of an assignment of a value that `literal` can write; a long text is split.
+    """Return the lines of an assignment of a value that `literal` can write. A long string is split.
 
     Args:
-        target: what is assigned to, such as `steps: int`.
+        target: the target of the assignment, such as `steps: int`.
         value: the value.
-        indent: goes before each line.
+        indent: the indentation of each line.
     """
     flat = f"{indent}{target} = {literal(value)}"
     if len(flat) <= WIDTH:
@@ -51,15 +51,15 @@ def assignment(target: str, value: object, indent: str = "") -> list[str]:
 
 
 def exploded(head: str, items: Sequence[str], brackets: str, *, end: str = "") -> list[str]:
-    """Return the lines of a call, a subscript or a signature: on one line if that fits, else an item a line.
+    """Return the lines of a call, a subscript or a signature: on one line if that fits, otherwise one item per line.
 
-    A line for each item, with a comma after the last, is left alone by formatters, whatever their line length.
+    With one item per line and a trailing comma, formatters do not change the layout, whatever their line length.
 
     Args:
-        head: goes before the opening bracket, with the indentation.
-        items: what is in the brackets.
-        brackets: both.
-        end: goes after the closing bracket.
+        head: the text before the opening bracket, including the indentation.
+        items: the items in the brackets.
+        brackets: the opening and the closing bracket.
+        end: the text after the closing bracket.
     """
     flat = f"{head}{brackets[0]}{', '.join(items)}{brackets[1]}{end}"
     if len(flat) <= WIDTH:
@@ -69,7 +69,7 @@ def exploded(head: str, items: Sequence[str], brackets: str, *, end: str = "") -
 
 
 def docstring(*paragraphs: str, indent: str = "") -> list[str]:
-    """Return the lines of a docstring, wrapped; what the paragraphs hold is shown as it is."""
+    """Return the lines of a wrapped docstring, which displays the paragraphs unchanged."""
     starts_with_quote = paragraphs[0].startswith('"') and not paragraphs[0].startswith('"""')
     opening = '""" ' if starts_with_quote else '"""'
     width = WIDTH - len(indent)
@@ -87,18 +87,18 @@ def docstring(*paragraphs: str, indent: str = "") -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """Return a text on one line, with every character visible, and a full stop at its end."""
+    """Return a text on one line, with invisible characters escaped, and a full stop at the end."""
     line = "".join(one if one.isprintable() else _escaped(one) for one in " ".join(text.split()))
     return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def _wrapped(paragraph: str, width: int) -> list[str]:
-    # Each backslash takes two places in the source.
+    # Each backslash takes two characters in the source.
     return textwrap.wrap(paragraph, max(width - paragraph.count("\\"), 40), break_on_hyphens=False)
 
 
 def _pieces(text: str, width: int) -> list[str]:
-    """Split a text into pieces whose literals fit into a width: after line ends and spaces where there are any."""
+    """Split a string into pieces whose literals fit into a width, after line breaks and spaces if possible."""
     pieces: list[str] = []
     piece = ""
     for word in re.findall(r"\n+|[^\n ]+ *| +", text):

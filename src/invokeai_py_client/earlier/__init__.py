@@ -1,9 +1,9 @@
-"""Modules from which scripts that were written for `invokeai-py-client` 1.1 import.
+"""Modules that scripts for `invokeai-py-client` 1.1 import.
 
 This folder is a part of the package's import path, so `earlier/board.py` is imported as `invokeai_py_client.board`, and
-`earlier/workflow/workflow_handle.py` as `invokeai_py_client.workflow.workflow_handle`. The modules give this client's
-classes the names of 1.1, and say what to use for names that have no counterpart. They are not a part of the documented
-interface: new programs import from `invokeai_py_client`.
+`earlier/workflow/workflow_handle.py` as `invokeai_py_client.workflow.workflow_handle`. The modules contain this
+client's classes under their names in 1.1, and raise errors with the replacement for names that are gone. They are not a
+part of the documented interface: new programs import from `invokeai_py_client`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _AT_THE_ROOT = {
 
 
 def name_at_the_root(name: str) -> object:
-    """Return what 1.1 had under a name in `invokeai_py_client` itself.
+    """Return the object that 1.1 had under a name in `invokeai_py_client` itself.
 
     Raises:
-        AttributeError: it had no such name.
-        ImportError: it had, but there is no counterpart; the message says what to use.
+        AttributeError: 1.1 did not have the name.
+        ImportError: 1.1 had the name, but this client does not; the message says what to use.
     """
     if name not in _AT_THE_ROOT:
         raise AttributeError(f"module 'invokeai_py_client' has no attribute {name!r}")
@@ -41,18 +41,18 @@ def name_at_the_root(name: str) -> object:
 
 
 def with_submodules(module: str, *submodules: str) -> None:
-    """Let the names of a module be imported from submodules, too: 1.1 had packages in place of these modules.
+    """Make the names of a module importable from submodules, as 1.1 had packages instead of these modules.
 
     Args:
         module: the module's `__name__`.
-        submodules: their names in the package of 1.1.
+        submodules: the names of the submodules in 1.1.
     """
     for name in submodules:
         sys.modules[f"{module}.{name}"] = sys.modules[module]
 
 
 def without(module: str, instead: Mapping[str, str]) -> Callable[[str], object]:
-    """Return a module's `__getattr__` that says what to use in place of names that have no counterpart.
+    """Return a module's `__getattr__` that raises an error with the replacement for each name that is gone.
 
     Args:
         module: the module's `__name__`.

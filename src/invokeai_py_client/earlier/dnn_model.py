@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-# In this client these are str. The members are equal to those.
+# In this client these are str, to which the members are equal.
 class BaseDnnModelType(StrEnum):
     """`ModelRecord.base`."""
 
@@ -108,7 +108,7 @@ class InstallJobStatus(StrEnum):
 
 
 class HFLoginStatus(StrEnum):
-    """What `dnn_model_repo.hf_status()` returns."""
+    """The result of `dnn_model_repo.hf_status()`."""
 
     VALID = "valid"
     INVALID = "invalid"

@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 
-# In this client a scheduler is a str. The members are equal to those.
+# In this client a scheduler is a str, to which the members are equal.
 class SchedulerName(StrEnum):
     """The schedulers that InvokeAI 6.8 had. `SchedulerField.options` are those of the server."""
 

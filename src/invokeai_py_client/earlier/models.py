@@ -10,7 +10,7 @@ from invokeai_py_client.earlier import without
 __all__ = ["BaseModelEnum", "ImageCategory", "IvkDnnModel", "IvkImage", "SessionEvent"]
 
 
-# In this client these are str. The members are equal to those.
+# In this client these are str, to which the members are equal.
 class ImageCategory(StrEnum):
     """The category of an image."""
 

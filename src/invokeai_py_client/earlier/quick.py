@@ -1,4 +1,4 @@
-"""`invokeai_py_client.quick` of client 1.1, of which nothing is left."""
+"""`invokeai_py_client.quick` of client 1.1, which this client does not have."""
 
 from invokeai_py_client.earlier import with_submodules, without
 

@@ -164,7 +164,7 @@ class Ended(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """How a row is doing: its status (`unknown` if it is not in the queue), and its progress in percent."""
+    """How a row is doing: its status, `unknown` if it is not in the queue or has ended, and its progress in percent."""
 
     status: str
     progress: float

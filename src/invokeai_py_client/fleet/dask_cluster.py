@@ -77,6 +77,20 @@ class SitePlugin(WorkerPlugin):
         return SitePlugin, ()
 
 
+class _QuietScheduler(Scheduler):
+    """A scheduler without web pages, which would be open to the network."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Open no port."""
+
+
+class _QuietWorker(Worker):
+    """A worker without web pages."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Open no port."""
+
+
 def _site_of(worker: Worker) -> Site | None:
     plugin = worker.plugins.get(_PLUGIN)
     return plugin.site if isinstance(plugin, SitePlugin) else None
@@ -115,10 +129,10 @@ class DaskCluster:
 
     async def start(self, sites: Iterable[Site]) -> None:
         """Start a cluster in this process."""
-        scheduler = await Scheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
+        scheduler = await _QuietScheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
         self._opened.append(scheduler.close)
         for site in sites:
-            worker = await Worker(
+            worker = await _QuietWorker(
                 scheduler.address,
                 nthreads=1,
                 memory_limit=0,

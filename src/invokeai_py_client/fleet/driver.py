@@ -52,6 +52,7 @@ from invokeai_py_client.fleet.flights import Flight, Member
 from invokeai_py_client.fleet.images import FetchedImages
 from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.fleet.placement import Lane, Placement
+from invokeai_py_client.fleet.watchdog import Watchdog
 from invokeai_py_client.fleet.works import Works
 from invokeai_py_client.live.state.queue_item import QueueItem
 
@@ -196,6 +197,8 @@ class FleetDriver:
             )
             self._servers = Membership(self._cluster, prepare, self)
             self._servers.start()
+            watchdog = Watchdog(self._control.batch_id, self._cluster, self._servers, self._send)
+            self._control.spawn(watchdog.run, name=f"watchdog of batch {self._control.batch_id}")
         await self._control.until(self._servers.have_said, JOINING)
         return self._works
 
@@ -328,6 +331,8 @@ class FleetDriver:
 
     def _send(self, server: Member, flight: Flight) -> None:
         call = RunRow(self._control.batch_id, flight.row.index, flight.row.row_id, flight.item_batch)
+        if flight.drop is not None:
+            flight.drop()
         flight.drop = self._cluster.submit(server.url, call, partial(self._answered, server, flight))
         self._begin(server)
 

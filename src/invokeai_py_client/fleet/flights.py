@@ -48,7 +48,7 @@ class Member:
         flights: the rows that it has, by the ids of their batches, in the order in which they were sent.
         stranded: those that it had when it was lost.
         heard_at: when a row has ended there, or when it got one although it had none.
-        is_asked: whether it was asked how its rows are doing, and has not answered.
+        asked_at: when it was asked how its rows are doing; None if it has answered.
         drop: drops the call that waits for it to be ready.
     """
 
@@ -60,7 +60,7 @@ class Member:
     flights: dict[str, Flight] = field(default_factory=dict)
     stranded: dict[str, Flight] = field(default_factory=dict)
     heard_at: float = 0.0
-    is_asked: bool = False
+    asked_at: float | None = None
     drop: Callable[[], None] = lambda: None
 
     def take(self, flight: Flight, now: float) -> None:

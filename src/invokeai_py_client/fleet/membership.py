@@ -72,8 +72,8 @@ class Membership:
         return [server for server in self._servers.values() if server.status == "ready"]
 
     def have_said(self) -> bool:
-        """Return whether each server is ready, or known to be away."""
-        return all(server.status != "joining" for server in self._servers.values())
+        """Return whether there are servers, and each is ready, or known to be away."""
+        return bool(self._servers) and all(server.status != "joining" for server in self._servers.values())
 
     def why_none(self) -> str:
         """Return why servers cannot be used, in one line."""

@@ -21,11 +21,9 @@ from invokeai_py_client.batch.rows import GroupBodies
 from invokeai_py_client.batch.sender import enqueue
 from invokeai_py_client.errors import (
     ClientClosedError,
-    ForbiddenError,
     InvokeAIError,
     NotFoundError,
     ProcessorStoppedError,
-    RejectedError,
     RequestTimeout,
 )
 from invokeai_py_client.fleet.calls import (
@@ -48,6 +46,7 @@ from invokeai_py_client.fleet.calls import (
     Settled,
     Unprepared,
 )
+from invokeai_py_client.fleet.devices import devices_in_use
 from invokeai_py_client.fleet.health import Health
 from invokeai_py_client.fleet.status import AskStatus, ServerReader
 from invokeai_py_client.live.state.queue_item import QueueItem
@@ -160,19 +159,8 @@ class Site:
             if problems:
                 unable[number] = "; ".join(problems)
         self._plans[call.batch_id] = _Plan(call, plan)
-        devices = await self._devices()
-        return Ready(self._slots or max(1, len(devices)), unable, devices[0] if devices else "")
-
-    async def _devices(self) -> Sequence[str]:
-        """Return the names of what the server computes on, one for each item that it runs at the same time."""
-        try:
-            options = (await self.client.request("GET", "/api/v1/app/generation_device_options")).json()
-            names = {one["device"]: str(one["name"]) for one in options}
-            chosen = (await self.client.app.get_config()).config.get("generation_devices")
-        except (NotFoundError, RejectedError, ForbiddenError):
-            # Servers before 6.14 run one item at a time; only administrators may see what is chosen.
-            return ()
-        return [names.get(one, "") for one in chosen] if isinstance(chosen, list) else [*names.values()]
+        devices = [*(await devices_in_use(self.http)).values()]
+        return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
         """Return what makes the submissions of the graph of a row."""
@@ -282,9 +270,8 @@ class Site:
             row = self._rows.get(item_batch)
             if row is None or row.run is None:
                 status = await self.http.send(queue.get_batch_status(plan.call.queue_id, item_batch))
-                ended = status.completed + status.failed + status.canceled
-                state = "unknown" if not status.total else "ended" if ended >= status.total else "pending"
-                rows[item_batch] = Looks(state, 0.0)
+                is_there = status.pending or status.in_progress
+                rows[item_batch] = Looks("pending" if is_there else "unknown", 0.0)
             else:
                 item = row.run.state.view()
                 rows[item_batch] = Looks(item.status, item.progress_percentage)

@@ -90,7 +90,7 @@ class Attacher:
         return run
 
     async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
-        """Follow a batch; return None if the queue has no item of it."""
+        """Follow a batch; return None if the queue has no items of it."""
         followed = self._listener.router.followed(queue_id, batch_id)
         if followed is not None:
             return followed
@@ -154,7 +154,7 @@ class Attacher:
         if not items:
             call = queue.get_batch_status(queue_id, batch_id)
             raise not_there(
-                f"The queue {queue_id!r} has no item of batch {batch_id!r}.",
+                f"The queue {queue_id!r} has no items of batch {batch_id!r}.",
                 call,
                 self._http,
                 hint="Check the id; items that have ended are deleted after a while.",

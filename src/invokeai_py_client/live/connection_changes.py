@@ -15,8 +15,8 @@ from invokeai_py_client.runtime.mailbox import Mailbox
 class ConnectionChange(ReadsAsMapping):
     """A change of the socket's connection.
 
-    `state` is `connected` (for the first time), `disconnected` (`reason` says why) or `reconnected`, after `seconds`;
-    `resynced` is the number of runs whose missed events are made up for by requests.
+    `state` is `connected` (for the first time), `disconnected` (`reason` says why) or `reconnected`, after `seconds`.
+    `resynced` is the number of runs for which the client requests the state, as their events were missed.
     """
 
     state: str

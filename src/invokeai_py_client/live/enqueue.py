@@ -180,7 +180,7 @@ class _Attempt:
         self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
         self.count = item_count(batch)
         self.answer_took = 0.0
-        """Seconds that the server took to answer the last status request."""
+        """Seconds that the server took to respond to the last status request."""
 
     async def send(self, deadline: float, slots: AbstractAsyncContextManager[Any]) -> Enqueued:
         """Send the batch once."""
@@ -195,11 +195,11 @@ class _Attempt:
             if has_slot:
                 raise
             raise self._not_sent_in_time() from None
-        # The response names all items of the batch, those of the workflows that it calls among them. The new ones are
-        # the last, as the server stores them in one transaction.
+        # The response has the ids of all items of the batch, including those of called workflows. The new ones are the
+        # last, as the server stores them in one transaction.
         new = sorted({*(result.item_ids or ())} - self._known)[-result.enqueued :] if result.enqueued > 0 else []
         if len(new) < result.enqueued:
-            # Servers before 5.12 name none.
+            # Servers before 5.12 do not send ids.
             found = await self.arrived(None, _now() + self._times.doubt(self._http.settings.timeout))
             assert found is not None
             new = found
@@ -213,7 +213,7 @@ class _Attempt:
             url=self._http.url_of(self._call.path),
             method=self._call.method,
             timeout=timeout,
-            hint="Submit many items as one batch, with runs= or batch data, or raise the client's timeout.",
+            hint="Submit many items as one batch, with runs= or batch data, or increase the client's timeout.",
         )
         error.may_have_been_applied = False
         return error
@@ -258,7 +258,7 @@ class _Attempt:
                 break
             await asyncio.sleep(pause)
             tries += 1
-        what = "its response named no items" if lost is None else f"the request failed ({lost})"
+        what = "its response contained no item ids" if lost is None else f"the request failed ({lost})"
         raise EnqueueInDoubtError(
             f"It is unknown whether batch {self._batch_id} is in the queue {self._queue_id!r}: {what}, and the last "
             f"status request ended with: {seen}.",
@@ -285,7 +285,7 @@ class _Attempt:
                 items = await items_of_batch(self._http, self._queue_id, self._batch_id, total=total)
                 new = sorted({item.item_id for item in items} - self._known)
                 if any(item.item_id in self._known and item.status in ("failed", "canceled") for item in items):
-                    # It may have been retried by another client, as a new item of the batch. Only full records tell.
+                    # The new item may be a retry by another client, which only full records show.
                     records = await records_of(self._http, self._queue_id, new)
                     new = [record.item_id for record in records if record.retried_from_item_id is None]
         except TimeoutError as error:

@@ -153,8 +153,8 @@ def event_types(types: str | Collection[str] | None) -> frozenset[str] | None:
             )
     if not names:
         raise SettingsError(
-            "`types` names no event type, so the handler would never be called.",
+            "`types` is empty, so the handler would never be called.",
             setting="types",
-            hint=f"Leave it out for all events, or name some of {', '.join(known)}.",
+            hint=f"Omit it for all events, or pass some of {', '.join(known)}.",
         )
     return frozenset(_OTHER_NAMES.get(name, name) for name in names)

@@ -61,7 +61,8 @@ class EventListener:
     async def start(self, queue_id: str) -> bool:
         """Subscribe to the events of a queue, and return whether the server has acknowledged it.
 
-        In a forked child the parent's runs are followed further, but those that the parent is still sending fail.
+        In a forked child, the parent's runs continue to be followed, except that those that the parent is still sending
+        fail.
 
         Raises:
             InvokeAIError: the server rejects the client's credentials.

@@ -12,9 +12,9 @@ class Priority(StrEnum):
     """When a submission runs, as far as one client can control it.
 
     - `URGENT`: before all pending items.
-    - `HIGH`: likewise, but held back while an urgent batch of this client is pending.
+    - `HIGH`: the same, but held back while an urgent batch of this client is pending.
     - `NORMAL`: at the end of the queue.
-    - `LOW`: held back until the queue has no pending items, without a time limit, also while the server is away.
+    - `LOW`: held back until the queue has no pending items, without a time limit, also while the server is unreachable.
 
     What a `HIGH` or `LOW` submission waits for is logged (`invokeai_py_client.live`, INFO), at most once a minute. To
     give up, end the submission itself: by Ctrl-C, by cancelling its task, or by `async with asyncio.timeout(60)` around
@@ -44,7 +44,7 @@ class Priority(StrEnum):
     def of(cls, value: object) -> Self:
         """Return the priority with a name, in upper or lower case; None is `NORMAL`.
 
-        A number means what it did in client 1.1: above 0 before all pending items, else at the end of the queue.
+        Numbers have their meaning in client 1.1: above 0 is before all pending items, others are the end of the queue.
 
         Raises:
             SettingsError: no priority has that name.

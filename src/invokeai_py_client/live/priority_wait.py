@@ -57,7 +57,7 @@ class PriorityWait:
             unless: ends the wait when it returns True; called every few seconds.
 
         Raises:
-            InvokeAIError: requesting the status of the queue failed for good.
+            InvokeAIError: requesting the status of the queue failed permanently.
         """
         if self._priority is Priority.LOW:
             await until_counts(
@@ -88,7 +88,7 @@ class PriorityWait:
         now = time.monotonic()
         if self._told_at is None or now - self._told_at >= _TOLD_AGAIN:
             self._told_at = now
-            logger.info("a submission of %s priority waits: %s", self._priority, what)
+            logger.info("a submission of %s priority is held back: %s", self._priority, what)
 
 
 async def _change_of(run: TrackedRun) -> None:

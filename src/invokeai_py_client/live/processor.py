@@ -106,7 +106,7 @@ class ProcessorWatch:
 
     def _blocked(self, queue_id: str, pending: int) -> ProcessorStoppedError:
         return ProcessorStoppedError(
-            f"The queue processor of {self._http.settings.url} runs nothing: {pending} items of the queue {queue_id!r} "
+            f"The queue processor of {self._http.settings.url} is blocked: {pending} items of the queue {queue_id!r} "
             "are pending, and the server cannot read the next one.",
             queue_id=queue_id,
             item_id=None,

@@ -65,10 +65,10 @@ async def until_counts(
         unless: ends the wait when it returns True; called after each request.
 
     Returns:
-        True if the condition is satisfied; False if the time was over first, or `unless` ended the wait.
+        True if the condition is satisfied; False after the time limit, or if `unless` ended the wait.
 
     Raises:
-        ProcessorStoppedError: the server runs no items any more.
+        ProcessorStoppedError: the server no longer runs items.
         InvokeAIError: a request failed permanently, or all requests failed transiently until the time was over.
     """
     deadline = None if seconds is None else time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Reads queue items by id, as summaries or full records. Where an older server lacks a route, another is used."""
+"""Reads queue items by id, as summaries or full records. On older servers that lack a route, another one is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RECORDS_PER_REQUEST = 50
 """Full records contain sessions and are large."""
 
 _FEW = 20
-"""The most items that are fetched one by one from a server without a route for several; for more, all are listed."""
+"""The maximum number of items to fetch one by one from a server without a bulk route. For more, all are listed."""
 
 R = TypeVar("R", bound="QueueItemSummary")
 

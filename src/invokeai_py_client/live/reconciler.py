@@ -1,6 +1,6 @@
 """Fetches in bulk what events did not report: after a reconnect, after bulk events, and on silence.
 
-There is one reconciler for all runs of a client, so a thousand waits cost no more than one.
+There is one reconciler for all runs of a client, so 1,000 waits cost no more than one.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Connection(Protocol):
 
     @property
     def epoch(self) -> int:
-        """Rises with each new connection."""
+        """The number of connections so far."""
         ...
 
 
@@ -235,7 +235,7 @@ class Reconciler:
         level = logging.DEBUG if self._failures else logging.INFO if is_expected else logging.ERROR
         logger.log(
             level,
-            "asking the server about its queue failed, trying again: %s",
+            "requesting the state of runs failed, trying again: %s",
             error,
             exc_info=None if is_expected else error,
         )

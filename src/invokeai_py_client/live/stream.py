@@ -17,9 +17,9 @@ from invokeai_py_client.wire.events import Event
 class EventStream(FixedAttributes):
     """A stream of events in the order in which the server sent them, for `for`, or `async for` on any loop.
 
-    The stream subscribes when it is entered with `with` or `async with`, or else when the first event is requested. It
-    unsubscribes at its end, on `close()`, when the `with` block exits, and when it is garbage-collected, as after
-    `break`.
+    The stream subscribes when it is entered with `with` or `async with`, otherwise when the first event is requested.
+    It unsubscribes at its end, on `close()`, when the `with` block exits, and when it is garbage-collected, for example
+    after a `break`.
 
     `dropped` and `coalesced` count the progress events that a slow consumer did not receive. Other events are never
     dropped.

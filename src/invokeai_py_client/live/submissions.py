@@ -63,7 +63,7 @@ class Listener(Protocol):
 
     @property
     def reconciler(self) -> Waker:
-        """Asks the server about runs."""
+        """Requests the state of runs."""
         ...
 
     @property
@@ -303,7 +303,7 @@ class Submissions:
                     batch_id=state.batch_id,
                     requested=0,
                     enqueued=0,
-                    hint="Give each list of the batch data at least one item.",
+                    hint="Put at least one item into each list of the batch data.",
                 )
             if part.item_ids:
                 return part
@@ -313,7 +313,7 @@ class Submissions:
                     batch_id=state.batch_id,
                     requested=part.requested,
                     enqueued=0,
-                    hint="Submit again when the queue has room, or raise the server's max_queue_size.",
+                    hint="Submit again when the queue has room, or increase the server's max_queue_size.",
                 )
             await asyncio.sleep(pause)
         raise AssertionError("the loop above returns or raises")

@@ -160,8 +160,8 @@ class RunTracker:
             A function that returns the error that ended the stream, or None.
 
         Raises:
-            SettingsError: the client opens no socket.
-            InvokeAIError: the server cannot be reached, or refuses this client.
+            SettingsError: the client does not open a socket.
+            InvokeAIError: the server cannot be reached, or rejects this client.
         """
         if self._http.settings.transport == "polling":
             raise SettingsError(
@@ -201,8 +201,8 @@ class RunTracker:
     def canceling(self, runs: Iterable[TrackedRun]) -> Iterator[None]:
         """Wrap a request by which this client cancels whole runs.
 
-        Meanwhile the rest of a run that did not fit into the queue is not sent, and afterwards neither, unless the
-        request was certainly not carried out.
+        From now on, the rest of a run that did not fit into the queue is not sent, unless the request turns out not to
+        have been carried out.
         """
         canceled = [*runs]
         for run in canceled:
@@ -222,7 +222,7 @@ class RunTracker:
                 self.listener.reconciler.schedule(run)
 
     def cancel_of_item_asked(self, item_id: int) -> None:
-        """Record that this client cancels an item, of whichever runs it is part."""
+        """Record that this client cancels an item, in all runs that it belongs to."""
         for run in self.listener.router.having(item_id):
             run.state.cancel_asked([item_id])
 

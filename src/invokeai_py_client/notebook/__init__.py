@@ -1,1 +1,1 @@
-"""What the client's objects look like in a notebook. Takes plain data, and imports no notebook by itself."""
+"""The views of the client's objects in a notebook. Takes plain data, and does not import notebook libraries."""

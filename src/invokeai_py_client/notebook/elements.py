@@ -1,4 +1,4 @@
-"""HTML from plain values, all of them escaped. Colours are readable on light and on dark pages."""
+"""HTML from plain values, which are escaped. The colors are readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 COLOURS = {"completed": "#2e9e5b", "failed": "#d9534f", "in_progress": "#3b82d6"}
-"""By status, for bars and marks. Text has the colour of the page."""
+"""The colors of bars and marks by status. Text has the color of the page."""
 
 GREY = "#8c8c8c"
-"""For every other status."""
+"""The color for every other status."""
 
 _EMPTY_ELEMENTS = frozenset({"img"})
 
 
 class Html(str):
-    """Markup, as opposed to text that is yet to be escaped."""
+    """Markup, as opposed to text that has to be escaped."""
 
     __slots__ = ()
 
 
 class Picture(NamedTuple):
-    """The content of an image file, and what stands below it."""
+    """The content of an image file, and its caption."""
 
     content: bytes
     content_type: str
     caption: str = ""
     width: int | None = None
-    """How wide to show it, in pixels; None for its own width, but at most 256."""
+    """The display width in pixels; None for the width of the image, at most 256."""
 
 
 def element(name: str, *children: object, style: str = "", **attributes: object) -> Html:
@@ -47,17 +47,17 @@ def element(name: str, *children: object, style: str = "", **attributes: object)
 
 
 def joined(children: Iterable[object]) -> Html:
-    """Return children one after another, escaped unless they are `Html`."""
+    """Concatenate children, escaped unless they are `Html`."""
     return Html("".join(child if isinstance(child, Html) else _escaped(child) for child in children))
 
 
 def _escaped(value: object) -> str:
-    # A notebook's messages are UTF-8, which has no unpaired surrogates.
+    # A notebook's messages are UTF-8, which cannot contain unpaired surrogates.
     return html.escape(str(value).encode("utf-8", "replace").decode("utf-8"))
 
 
 def shortened(text: object, letters: int) -> str:
-    """Return a text cut off at a length, with an ellipsis if anything is missing."""
+    """Truncate text to a length, with an ellipsis if it is longer."""
     whole = str(text)
     return whole if len(whole) <= letters else f"{whole[: letters - 1].rstrip()}…"
 
@@ -66,8 +66,8 @@ def bar(parts: Mapping[str, float], label: str) -> Html:
     """Return a progress bar.
 
     Args:
-        parts: the percentage of the bar that each status takes, from the left.
-        label: says the same to a screen reader.
+        parts: the percentage of the bar for each status, from the left.
+        label: the label for screen readers.
     """
     segments = (
         element("div", style=f"width:{percentage:.2f}%;background:{COLOURS.get(status, GREY)}")
@@ -106,7 +106,7 @@ def _figure(picture: Picture) -> Html:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
-    """Return a table with a line of headings."""
+    """Return a table with headings."""
     cell = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;overflow-wrap:break-word;max-width:40em"
     head = element("tr", *(element("th", heading, style=f"{cell};white-space:nowrap") for heading in headings))
     body = (element("tr", *(element("td", one, style=cell) for one in row)) for row in rows)

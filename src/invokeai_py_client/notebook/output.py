@@ -1,4 +1,4 @@
-"""The output of a notebook's cell: Jupyter's with its kin, marimo's, and plain text where there is no notebook."""
+"""The output of a notebook cell, for Jupyter and compatible notebooks and for marimo; otherwise, plain text."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ MOST_BYTES = 32 << 20
 """The largest image that is put into a notebook."""
 
 _HEADS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
-"""How files begin of the types that all notebooks show."""
+"""The first bytes of the file types that all notebooks can show."""
 
 PAUSE, BATCH_PAUSE = 0.1, 0.25
-"""Seconds between two updates, of a run and of a batch, which has more images: with more the page falls behind."""
+"""Seconds between two updates of a run, and of a batch, which has more images. A page cannot keep up with more."""
 
 
 def mimebundle(make: Callable[[], str]) -> dict[str, str]:
-    """Return what `_repr_mimebundle_` returns for an object that is shown as HTML; never raises.
+    """Return the result of `_repr_mimebundle_` for an object that is shown as HTML. Never raises.
 
-    IPython asks for it in a terminal as well, where nothing can be shown: it then uses the object's `repr`.
+    IPython also calls it in a terminal, where HTML cannot be shown; an empty result makes it use the object's `repr`.
 
     Args:
-        make: makes the HTML.
+        make: returns the HTML.
     """
     if not is_shown():
         return {}
     try:
-        # Some notebooks' serializers take no subclass of `str`.
+        # The serializers of some notebooks do not accept a subclass of `str`.
         return {"text/html": str(make())}
     except Exception as error:
-        # Otherwise the cell would show a traceback of IPython's in place of the object.
+        # An exception would make the cell show a traceback of IPython instead of the object.
         return {"text/plain": f"This cannot be shown: {type(error).__name__}: {error}"}
 
 
 def image_bundle(fetch: Callable[[], bytes], name: str) -> dict[str, str]:
-    """Return what `_repr_mimebundle_` returns for an image; never raises.
+    """Return the result of `_repr_mimebundle_` for an image. Never raises.
 
     Args:
         fetch: returns the content of the image file.
-        name: stands for the image where it cannot be shown.
+        name: the name of the image, which is shown if the image cannot be shown.
     """
     if not is_shown():
         return {}
@@ -61,7 +61,7 @@ def image_bundle(fetch: Callable[[], bytes], name: str) -> dict[str, str]:
 
 
 def is_shown() -> bool:
-    """Return whether more than text can be shown. Only IPython in a terminal says that it cannot."""
+    """Return whether HTML and images can be shown. Only IPython in a terminal reports that they cannot."""
     formatter = getattr(_shell(), "display_formatter", None)
     return formatter is None or [*formatter.active_types] != ["text/plain"]
 
@@ -73,15 +73,15 @@ def _shell() -> Any:
 
 
 def show(thing: object) -> Callable[[object], object] | None:
-    """Show an object below the cell that runs.
+    """Show an object below the running cell.
 
     Returns:
-        What shows another object in its place; None if no notebook runs, and nothing was shown.
+        A function that replaces it by another object; None if no notebook is running, so that nothing was shown.
     """
     marimo = sys.modules.get("marimo")
     if marimo is not None and marimo.running_in_notebook():
         marimo.output.append(thing)
-        # The output of a cell is one thing there.
+        # In marimo, a cell has a single output.
         replace: Callable[[object], object] = marimo.output.replace
         return replace
     if hasattr(_shell(), "kernel"):
@@ -92,19 +92,19 @@ def show(thing: object) -> Callable[[object], object] | None:
 
 
 class LiveOutput:
-    """An output that is replaced again and again. Without a notebook, its first and last state are printed."""
+    """An output that is updated. Outside of a notebook, the first and last state are printed."""
 
     def __init__(self) -> None:
         self._replace: Callable[[object], object] | None = None
         self._is_open = False
 
     def show(self, html: Html, text: str, *, is_last: bool = False) -> None:
-        """Show this in place of what was shown before.
+        """Replace the output.
 
         Args:
-            html: for a notebook.
-            text: for everything else.
-            is_last: nothing will follow.
+            html: the output in a notebook.
+            text: the output elsewhere.
+            is_last: whether this is the last update.
         """
         view = _View(html, text)
         if self._replace is not None:

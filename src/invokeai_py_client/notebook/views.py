@@ -1,4 +1,4 @@
-"""What a run, a batch, a plan and the inputs of a workflow look like in a notebook."""
+"""The notebook views of a run, a batch, a plan, and the inputs of a workflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from invokeai_py_client.notebook.elements import Html, Picture, bar, element, joined, pictures, shortened, table
 
 MOST_PICTURES = 12
-"""How many images a view shows."""
+"""The maximum number of images in a view."""
 
 _LETTERS = 200
 _DOT = " · "
@@ -22,14 +22,14 @@ def run_view(
     shown: Sequence[Picture] = (),
     note: str = "",
 ) -> Html:
-    """Return a run: its progress, what it is doing, its error, its images.
+    """Return the view of a run: its progress, current activity, error and images.
 
     Args:
-        item: its queue item, with the keys of a `QueueItem`.
-        items: how many queue items it has.
-        message: what it is doing.
-        shown: its images, or the preview of one.
-        note: a last line.
+        item: the run as a queue item, with the keys of a `QueueItem`.
+        items: the number of queue items.
+        message: the current activity.
+        shown: the images, or a preview.
+        note: the last line.
     """
     status, progress = str(item["status"]), float(str(item["progress_percentage"]))
     facts = [*([f"{items} items"] if items > 1 else []), status.replace("_", " ")]
@@ -67,15 +67,15 @@ def batch_view(
     shown: Sequence[Picture] = (),
     note: str = "",
 ) -> Html:
-    """Return a batch: its progress, how many rows have which status, why rows have failed, and some of its images.
+    """Return the view of a batch: its progress, the number of rows by status, reasons of failures, and some images.
 
     Args:
-        counts: how many rows there are by status.
-        progress: 0..100.
-        eta: seconds that are left; None if that is not known.
-        failures: the reasons of failed rows, each with how many rows failed for it.
-        shown: images of it.
-        note: a last line.
+        counts: the number of rows by status.
+        progress: the progress in percent, 0..100.
+        eta: the estimated time left, in seconds; None if it is unknown.
+        failures: the reasons of failures, each with the number of rows.
+        shown: images of the batch.
+        note: the last line.
     """
     total = sum(counts.values())
     facts = [f"{progress:.0f} % of {total} rows"]
@@ -107,16 +107,16 @@ def plan_view(
     total: int,
     problems: Sequence[str] = (),
 ) -> Html:
-    """Return a plan: what varies, its first rows, and why rows cannot run.
+    """Return the view of a plan: its axes, the first rows, and the reasons why rows cannot run.
 
     Args:
-        title: the name of its workflow.
-        summary: how many rows there are, and what they cost.
-        axes: what varies: the name, how many values there are, and the first of them.
+        title: the name of the workflow.
+        summary: the number of rows, and the cost of running them.
+        axes: the name, the number of values and the first values of each axis.
         columns: the headings of `rows`.
         rows: the first rows.
-        total: how many rows there are.
-        problems: why some rows cannot run.
+        total: the number of rows.
+        problems: the reasons why some rows cannot run.
     """
     varied = [
         (name, f"{_DOT.join(shortened(value, 40) for value in values)}{_more(count, len(values))}")
@@ -155,7 +155,7 @@ def _note(text: str) -> Html:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as it is shown, such as `4.2 s` or `3 min`."""
+    """Format a duration for people, such as `4.2 s` or `3 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 90:
@@ -164,7 +164,7 @@ def duration(seconds: float) -> str:
 
 
 def _seconds_between(start: object, end: object) -> float | None:
-    """Return the seconds between two of the server's times; None if one is not known or cannot be read."""
+    """Return the seconds between two timestamps of the server; None if one is missing or cannot be parsed."""
     try:
         return (datetime.fromisoformat(str(end)) - datetime.fromisoformat(str(start))).total_seconds()
     except (TypeError, ValueError):

@@ -1,1 +1,1 @@
-"""Recipes on top of the client."""
+"""Recipes on top of the client: pipelines, retries, a log file, a monitor."""

@@ -1,4 +1,4 @@
-"""`ExecutionLogger`: a file that says what was submitted, how far it is, and how it ended."""
+"""`ExecutionLogger`: writes submissions, their progress and their outcomes to a log file."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ _COMPLETION = (
 
 
 class ExecutionLogger(FixedAttributes):
-    """Logs submissions, their progress and their ends to a file.
+    """Logs submissions, their progress and their outcomes to a file.
 
-    It logs ids, statuses and the server's error messages, but no values of inputs, URLs or tokens. Each line is
-    appended and written at once, so there is nothing to close, and several loggers and threads can share a file. A line
-    that cannot be written, as on a full disk, is a warning (`invokeai_py_client.patterns`) and does not end the run.
+    It logs ids, statuses and the server's error messages, but no values of inputs, URLs or tokens. Each line is written
+    immediately, so the logger does not have to be closed, and several loggers and threads can share a file. A line that
+    cannot be written, for example because the disk is full, causes a warning (`invokeai_py_client.patterns`) and does
+    not affect the run.
 
     Args:
         log_file: the file, which is created if it is missing.
         json_lines: write each line as a JSON object with `time` (UTC), `level`, `event` (`submission`, `progress` or
-            `completion`), and what is known.
+            `completion`), and the known ids and values.
 
     Raises:
         OSError: the file cannot be opened.
-        UnsafePathError: `log_file` cannot be a path.
+        UnsafePathError: `log_file` is not a valid path.
 
     Example:
         >>> logger = ExecutionLogger("workflow.log")
@@ -59,18 +60,18 @@ class ExecutionLogger(FixedAttributes):
         self._append("")
 
     def log_submission(self, submission: Mapping[str, Any]) -> None:
-        """Log what was submitted.
+        """Log a submission.
 
         Args:
-            submission: what `submit_sync` or `submit` returned.
+            submission: the result of `submit_sync` or `submit`.
         """
         self._log("INFO", "submission", f"Submitted: {submission.get('batch_id')}", submission, _SUBMISSION)
 
     def log_progress(self, queue_item: Mapping[str, Any]) -> None:
-        """Log how far a run is; it can be a `progress_callback`. What says nothing new is left out.
+        """Log the progress of a run, unless it is unchanged. Can be used as a `progress_callback`.
 
         Args:
-            queue_item: the item as it is now.
+            queue_item: the current state of the item.
         """
         told = tuple(queue_item.get(name) for name in _PROGRESS)
         if told != self._told:
@@ -79,7 +80,7 @@ class ExecutionLogger(FixedAttributes):
             self._log("INFO", "progress", f"Progress: {progress}%", queue_item, _PROGRESS)
 
     def log_completion(self, result: Mapping[str, Any]) -> None:
-        """Log how a run has ended: as an error, with the server's reason, unless it has completed.
+        """Log the outcome of a run. If it has not completed, the level is ERROR, and the line has the server's reason.
 
         Args:
             result: the finished item.
@@ -105,7 +106,7 @@ class ExecutionLogger(FixedAttributes):
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             line = json.dumps({"time": now, "level": level, "event": event, **facts}, default=str)
         else:
-            # On one line, so that a message of the server cannot forge another one.
+            # On one line, so that a message of the server cannot forge log lines.
             now = datetime.now().isoformat(" ", "milliseconds").replace(".", ",")
             line = f"{now} - {level} - {' '.join(message.splitlines())}"
         try:

@@ -1,4 +1,4 @@
-"""Cancels the run that a recipe gives up: nothing would use what it makes."""
+"""Cancels a run when a recipe stops waiting for it, because its results would not be used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def canceled_if_given_up(run: Run) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def awaited_canceled_if_given_up(run: AsyncRun) -> AsyncIterator[None]:
-    """`canceled_if_given_up`, awaited; a cancelled task counts as well."""
+    """Like `canceled_if_given_up`, for awaited waits, which may also end because their task is cancelled."""
     try:
         yield
     except BaseException as reason:
@@ -44,10 +44,10 @@ async def awaited_canceled_if_given_up(run: AsyncRun) -> AsyncIterator[None]:
 
 
 def _tell_canceled(reason: BaseException) -> None:
-    """Have the error of a timeout say what became of the run; a wait of the user's own would leave it running."""
+    """Change the hint of a timeout error, as its default hint says that the run continues."""
     if isinstance(reason, RunTimeout):
         what = str(reason).removesuffix(reason.hint)
-        reason.hint = "It was canceled: give it a longer timeout."
+        reason.hint = "The run was canceled. Pass a longer timeout."
         reason.args = (what + reason.hint,)
 
 

@@ -17,12 +17,12 @@ MonitorHandler = Callable[[Event], Awaitable[Any]]
 class WorkflowMonitor:
     """Watches sessions by the events that the server pushes.
 
-    Override `on_progress`, `on_node_complete` and `on_complete`, or read `events`, which has everything:
-    `("progress", event)`, `("node", event)` and `("complete", event)`, in the order in which they came.
+    Override `on_progress`, `on_node_complete` and `on_complete`, or read `events`, which contains all events as
+    `("progress", event)`, `("node", event)` and `("complete", event)`, in order of arrival.
 
     Args:
-        base_url: the server's address, as `http://` or `ws://`.
-        token: needed where the server runs in multi-user mode. It is never shown.
+        base_url: the server's address, with `http://` or `ws://`.
+        token: the token, for a server in multi-user mode. It is never shown.
 
     Example:
         >>> async with WorkflowMonitor("ws://127.0.0.1:9090") as monitor:
@@ -39,30 +39,30 @@ class WorkflowMonitor:
         """Check that the server can be reached.
 
         Raises:
-            TransportError: nothing can be reached at the address.
-            NotInvokeAIError: the server there is not an InvokeAI server.
+            TransportError: the server cannot be reached.
+            NotInvokeAIError: the responding server is not an InvokeAI server.
         """
         await self._client.aio.app.get_version()
 
     async def monitor_session(self, session_id: str, *, queue_id: str = "default") -> None:
-        """Watch a session from now on, beside those that are watched already; returns when it is watched.
+        """Watch a session, in addition to those that are already watched. Returns when its events are subscribed to.
 
         Args:
-            session_id: `submission["session_id"]`.
-            queue_id: the queue it is in.
+            session_id: the id of the session, such as `submission["session_id"]`.
+            queue_id: the queue of the session.
 
         Raises:
-            NotFoundError: the queue has no such session (any more).
+            NotFoundError: the queue does not have the session, or no longer.
         """
         run = await self._client.aio.run(session_id=session_id, queue_id=queue_id)
         stream = run.stream()
         self._streams[asyncio.create_task(self._watch(stream))] = stream
 
     async def wait(self) -> None:
-        """Wait until all sessions that are watched have ended.
+        """Wait until all watched sessions have ended. An exception of a handler is raised here.
 
         Raises:
-            InvokeAIError: watching one has failed; and whatever a handler raises.
+            InvokeAIError: watching a session failed.
         """
         await asyncio.gather(*self._streams)
 
@@ -76,7 +76,7 @@ class WorkflowMonitor:
         """Handle the end of a session: `status`. Does nothing; override it."""
 
     async def disconnect(self) -> None:
-        """Stop watching. The sessions go on."""
+        """Stop watching. The sessions continue to run."""
         for stream in self._streams.values():
             stream.close()
         await asyncio.gather(*self._streams, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""`WorkflowPipeline`: chains workflows, so that what one makes is the input of the next."""
+"""`WorkflowPipeline`: chains workflows, so that the output of one is the input of the next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 logger = logging.getLogger("invokeai_py_client.patterns")
 
 InputMapper = Callable[[WorkflowHandle, Any], object]
-"""Sets the inputs of a stage: it is called with the stage's workflow, and the output of the stage before."""
+"""Sets the inputs of a stage. Called with the stage's workflow, and the output of the previous stage."""
 
 AsyncInputMapper = Callable[[AsyncWorkflowHandle, Any], object | Awaitable[object]]
 """An `InputMapper` of an awaited pipeline, which may be an `async` function."""
@@ -39,7 +39,7 @@ _CONCURRENCY = 4
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
-    """What became of one input of `execute_many`: the `output` of the last stage, or else the `error`."""
+    """The outcome for one input of `execute_many`: the `output` of the last stage, or the `error`."""
 
     initial_input: Any
     output: list[OutputMapping] | None = None
@@ -78,7 +78,7 @@ class _Stages(FixedAttributes):
 
     @contextlib.contextmanager
     def _naming(self, number: int, stage: _Stage, initial_input: Any) -> Iterator[None]:
-        """Name the stage and the input of what fails inside."""
+        """Wrap exceptions in the block in a `PipelineError` that names the stage and the input."""
         total = len(self._stages)
         logger.info("stage %d of %d: %s", number, total, stage.name)
         try:
@@ -118,15 +118,15 @@ class AsyncWorkflowPipeline(_Stages):
         """Add a stage at the end.
 
         Args:
-            definition: its workflow.
+            definition: the workflow of the stage.
             input_mapper: sets the inputs; called on the caller's loop with an `AsyncWorkflowHandle` and the output of
-                the stage before, and awaited if it is `async`. For the first stage, the output is the initial input.
+                the previous stage (for the first stage, the initial input), and awaited if it is `async`.
 
         Returns:
             The pipeline itself, so that calls can be chained.
 
         Raises:
-            TypeError: one of the arguments is of another kind.
+            TypeError: an argument has the wrong type.
         """
         self._add(definition, input_mapper)
         return self
@@ -137,20 +137,20 @@ class AsyncWorkflowPipeline(_Stages):
         *,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> list[OutputMapping]:
-        """`WorkflowPipeline.execute`, awaited from any loop. If its task is cancelled, the run is canceled.
+        """Run all stages, one after another; can be awaited on any loop. If the task is cancelled, the run is canceled.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
-            initial_input: what the mapper of the first stage gets.
-            timeout: seconds that each stage may take; None for as long as it takes.
+            initial_input: the input for the mapper of the first stage.
+            timeout: the time limit for each stage, in seconds; None for no limit.
 
         Returns:
-            What `map_outputs_to_images` says of the last stage.
+            The result of `map_outputs_to_images` for the last stage.
 
         Raises:
             SettingsError: the pipeline has no stages.
-            PipelineError: a stage has failed.
+            PipelineError: a stage failed.
         """
         output = initial_input
         for number, stage in self._numbered():
@@ -173,18 +173,20 @@ class AsyncWorkflowPipeline(_Stages):
         *,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> list[PipelineResult]:
-        """`WorkflowPipeline.execute_many`, awaited from any loop. If its task is cancelled, its runs are canceled.
+        """Run all stages for many inputs, several at a time; can be awaited on any loop.
+
+        If the task is cancelled, the runs are canceled.
 
         Args:
-            inputs: the initial inputs; each is read when it is about to begin.
-            concurrency: how many inputs are in the pipeline at once.
-            timeout: seconds that each stage of each input may take; None for as long as it takes.
+            inputs: the initial inputs; each is read when its processing starts.
+            concurrency: the maximum number of inputs in the pipeline at the same time.
+            timeout: the time limit for each stage of each input, in seconds; None for no limit.
 
         Returns:
             A result for each input, in the order of the inputs.
 
         Raises:
-            SettingsError: the pipeline has no stages, or `concurrency` cannot be used.
+            SettingsError: the pipeline has no stages, or `concurrency` is invalid.
         """
         self._numbered()
         waiting = enumerate(inputs)
@@ -204,13 +206,13 @@ class AsyncWorkflowPipeline(_Stages):
                 for _ in range(at_least_one("concurrency", concurrency)):
                     group.create_task(work())
         except BaseExceptionGroup as errors:
-            # What reading the inputs has raised.
+            # An exception from reading the inputs is raised without the group.
             raise errors.exceptions[0] from None
         return [results[number] for number in sorted(results)]
 
 
 class WorkflowPipeline(_Stages):
-    """A chain of workflows: what one makes is the input of the next, on the server, without a download.
+    """A chain of workflows: the output of one is the input of the next, on the server, without a download.
 
     The class is written by hand, unlike other blocking ones, because its mappers are called in the caller's threads and
     get blocking handles.
@@ -241,15 +243,15 @@ class WorkflowPipeline(_Stages):
         """Add a stage at the end.
 
         Args:
-            definition: its workflow.
-            input_mapper: sets the inputs; called with a `WorkflowHandle` and the output of the stage before, which is
-                what `map_outputs_to_images` says of it. For the first stage, it is the initial input.
+            definition: the workflow of the stage.
+            input_mapper: sets the inputs; called with a `WorkflowHandle` and the output of the previous stage, which is
+                the result of `map_outputs_to_images`. For the first stage, it is the initial input.
 
         Returns:
             The pipeline itself, so that calls can be chained.
 
         Raises:
-            TypeError: one of the arguments is of another kind.
+            TypeError: an argument has the wrong type.
         """
         self._add(definition, input_mapper)
         return self
@@ -257,20 +259,20 @@ class WorkflowPipeline(_Stages):
     def execute(self, initial_input: Any, *, timeout: float | None = None) -> list[OutputMapping]:
         """Run all stages, one after another.
 
-        A run that is given up, by `timeout` or Ctrl-C, is canceled.
+        A timeout or Ctrl-C cancels the current run.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
-            initial_input: what the mapper of the first stage gets.
-            timeout: seconds that each stage may take; None for as long as it takes.
+            initial_input: the input for the mapper of the first stage.
+            timeout: the time limit for each stage, in seconds; None for no limit.
 
         Returns:
-            What `map_outputs_to_images` says of the last stage.
+            The result of `map_outputs_to_images` for the last stage.
 
         Raises:
             SettingsError: the pipeline has no stages.
-            PipelineError: a stage has failed; it names the stage and the input, and its `__cause__` is the error.
+            PipelineError: a stage failed. The error names the stage and the input, and its `__cause__` is the reason.
         """
         return self._execute(initial_input, timeout, _InFlight())
 
@@ -293,22 +295,23 @@ class WorkflowPipeline(_Stages):
     def execute_many(
         self, inputs: Iterable[Any], concurrency: int = _CONCURRENCY, *, timeout: float | None = None
     ) -> list[PipelineResult]:
-        """Run all stages for many inputs, several at once: while one is in its second stage, another is in its first.
+        """Run all stages for many inputs, several at a time: while one is in its second stage, another is in its first.
 
-        A failure ends its own input only. Ctrl-C cancels all runs that have not ended, and begins no more.
+        If an input fails, the others continue. Ctrl-C cancels all runs that have not ended, and starts no more.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
-            inputs: the initial inputs; each is read when it is about to begin.
-            concurrency: how many inputs are in the pipeline at once. Mappers are called in as many threads.
-            timeout: seconds that each stage of each input may take; None for as long as it takes.
+            inputs: the initial inputs; each is read when its processing starts.
+            concurrency: the maximum number of inputs in the pipeline at the same time, and of threads that call
+                mappers.
+            timeout: the time limit for each stage of each input, in seconds; None for no limit.
 
         Returns:
             A result for each input, in the order of the inputs.
 
         Raises:
-            SettingsError: the pipeline has no stages, or `concurrency` cannot be used.
+            SettingsError: the pipeline has no stages, or `concurrency` is invalid.
 
         Example:
             >>> for result in pipeline.execute_many(["a cub", "a fox"], concurrency=2):
@@ -346,7 +349,7 @@ class WorkflowPipeline(_Stages):
 
 
 class _InFlight:
-    """The runs that are waited for, in whatever thread."""
+    """The runs that threads are waiting for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -355,7 +358,7 @@ class _InFlight:
 
     @contextlib.contextmanager
     def holding(self, run: Run) -> Iterator[None]:
-        """Hold a run while it is waited for."""
+        """Add a run during the block, in which it is waited for."""
         with self._lock:
             self._runs.add(run)
             is_late = self.is_ended
@@ -368,7 +371,7 @@ class _InFlight:
                 self._runs.discard(run)
 
     def end(self) -> None:
-        """Cancel the runs that are waited for, and each one that is yet to come."""
+        """Cancel the runs that are waited for, and those that are added later."""
         with self._lock:
             self.is_ended = True
             runs = [*self._runs]

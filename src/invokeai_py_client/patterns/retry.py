@@ -1,4 +1,4 @@
-"""`execute_with_retry` and `execute_with_recovery`: submit a workflow again where that can help."""
+"""`execute_with_retry` and `execute_with_recovery`: submit a workflow again after a failure, if that may help."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 logger = logging.getLogger("invokeai_py_client.patterns")
 
 Fallback = Mapping[InputKey, Any] | Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]
-"""Values of inputs, as `WorkflowHandle.set_many` takes them."""
+"""Values of inputs, as for `WorkflowHandle.set_many`."""
 
 
 def execute_with_retry(
@@ -39,34 +39,34 @@ def execute_with_retry(
     timeout: float | None = None,
     progress_callback: ProgressCallback | None = None,
 ) -> QueueItem:
-    """Run a workflow until it has completed, and try again after a failure that need not happen again.
+    """Run a workflow until it has completed, and retry after transient failures.
 
-    Such failures are a server that cannot be reached or is overloaded, a full queue, a timeout, and errors of nodes
-    that are transient (`error.is_transient`), such as a GPU without enough free memory. Anything else is raised at
-    once: a workflow that the server rejects, or whose node fails for another reason, would fail again.
+    Transient failures are an unreachable or overloaded server, a full queue, a timeout, and transient errors of nodes
+    (`error.is_transient`), such as a lack of GPU memory. Other errors are raised immediately: a workflow that the
+    server rejects, or whose node fails for another reason, would fail again.
 
-    A submission whose response was lost is not sent twice. What a restarted server has canceled runs again and does not
-    count as an attempt. A run that is given up, by `timeout` or Ctrl-C, is canceled.
+    A submission whose response was lost is not sent twice. Items that a restarted server canceled run again, which does
+    not count as an attempt. A timeout or Ctrl-C cancels the current run.
 
     Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
     Args:
         wf: the workflow, with its values.
-        max_retries: how many attempts there are, the first one included.
-        backoff: before attempt n + 1, this many seconds to the power of n - 1 pass: 1, 2, 4, ... by default. If the
-            server asks for a longer pause (`Retry-After`), that is kept.
-        timeout: seconds that each attempt may take; None for as long as it takes.
+        max_retries: the maximum number of attempts, including the first.
+        backoff: the base of the exponential back-off. The delay after attempt n is `backoff ** (n - 1)` seconds: by
+            default 1, 2, 4, ... If the server asks for a longer delay (`Retry-After`), that is used.
+        timeout: the time limit for each attempt, in seconds; None for no limit.
         progress_callback: called as in `run.wait`.
 
     Returns:
         The completed item.
 
     Raises:
-        SettingsError: `max_retries` or `backoff` cannot be used.
-        RunFailed: a node failed, and it is not worth another attempt, or the last attempt has failed.
-        RunCanceled: somebody canceled the run.
+        SettingsError: `max_retries` or `backoff` is invalid.
+        RunFailed: a node failed permanently, or the last attempt failed.
+        RunCanceled: the run was canceled.
         RunTimeout: the last attempt took longer than `timeout`.
-        InvokeAIError: as `submit_sync`.
+        InvokeAIError: as for `submit_sync`.
 
     Example:
         >>> execute_with_retry(wf, max_retries=3, timeout=180).status
@@ -83,7 +83,7 @@ async def execute_with_retry_async(
     timeout: float | None = None,  # noqa: ASYNC109
     progress_callback: ProgressCallback | None = None,
 ) -> QueueItem:
-    """`execute_with_retry`, awaited from any loop. If its task is cancelled, the run is canceled.
+    """Do the same as `execute_with_retry`, awaited on any loop. If the task is cancelled, the run is canceled.
 
     Example:
         >>> item = await execute_with_retry_async(wf.aio, timeout=180)
@@ -100,34 +100,34 @@ def execute_with_recovery(
     timeout: float | None = None,
     progress_callback: ProgressCallback | None = None,
 ) -> QueueItem:
-    """Run a workflow, and if a node fails or the time is over, run it again with values that ask less of the server.
+    """Run a workflow. If a node fails or the run times out, run it again with less demanding values.
 
-    Each fallback is set on top of those before it, and stays set. All are checked before anything is sent. While the
-    server cannot be reached, the same values are tried again as in `execute_with_retry`; a workflow that the server
-    rejects is not. A run that is given up, by `timeout` or Ctrl-C, is canceled.
+    Each fallback is set in addition to the earlier ones, and remains set. All fallbacks are checked before anything is
+    sent. While the server cannot be reached, the same values are retried as in `execute_with_retry`. A workflow that
+    the server rejects is not retried. A timeout or Ctrl-C cancels the current run.
 
     Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
     Args:
-        wf: the workflow, with the values to try first.
-        fallbacks: values to set, one mapping after another.
-        max_retries: how often the same values are submitted while the server cannot be reached.
-        backoff: as in `execute_with_retry`.
-        timeout: seconds that each run may take; None for as long as it takes.
+        wf: the workflow, with the values for the first run.
+        fallbacks: the values to set for each further run.
+        max_retries: the maximum number of attempts with the same values while the server cannot be reached.
+        backoff: as for `execute_with_retry`.
+        timeout: the time limit for each run, in seconds; None for no limit.
         progress_callback: called as in `run.wait`.
 
     Returns:
-        The completed item; the inputs of `wf` have the values with which it completed.
+        The completed item. The inputs of `wf` have the values with which it completed.
 
     Raises:
-        InputNotFoundError: a fallback names an input that is not there. Nothing was sent.
+        InputNotFoundError: a fallback names an input that does not exist. Nothing was sent.
         InputValueError: a fallback has a value that is not allowed. Nothing was sent.
         TypeError: `fallbacks` is not a list of mappings. Nothing was sent.
-        SettingsError: `max_retries` or `backoff` cannot be used.
-        RunFailed: a node failed with the last fallback, too.
-        RunTimeout: the run with the last fallback took longer than `timeout`, too.
-        RunCanceled: somebody canceled the run.
-        InvokeAIError: as `submit_sync`.
+        SettingsError: `max_retries` or `backoff` is invalid.
+        RunFailed: a node also failed with the last fallback.
+        RunTimeout: the run with the last fallback also took longer than `timeout`.
+        RunCanceled: the run was canceled.
+        InvokeAIError: as for `submit_sync`.
 
     Example:
         >>> smaller = [{"Width": 512, "Height": 512}, {"Steps": 10}]
@@ -147,7 +147,7 @@ async def execute_with_recovery_async(
     timeout: float | None = None,  # noqa: ASYNC109
     progress_callback: ProgressCallback | None = None,
 ) -> QueueItem:
-    """`execute_with_recovery`, awaited from any loop. If its task is cancelled, the run is canceled.
+    """Do the same as `execute_with_recovery`, awaited on any loop. If the task is cancelled, the run is canceled.
 
     Example:
         >>> item = await execute_with_recovery_async(wf.aio, [{"Width": 512, "Height": 512}], timeout=120)
@@ -194,7 +194,7 @@ async def _awaited_repeated(
 class _Attempts:
     """Counts attempts, and decides after each failure whether there is another one.
 
-    `batch_id` is the batch of the next submission: that of the last one if it may have been stored.
+    `batch_id` is the batch id of the next submission: that of the last one if that may have been stored.
     """
 
     def __init__(self, most: int, backoff: float) -> None:
@@ -222,10 +222,11 @@ class _Attempts:
 
 
 class _AttemptsWithFallbacks(_Attempts):
-    """Attempts that count anew with the next fallback when a node has failed or the time is over.
+    """Counts attempts separately for each fallback. The next fallback is set when a node has failed or a run timed out.
 
     Raises:
-        InputNotFoundError, InputValueError: a fallback cannot be set.
+        InputNotFoundError: a fallback names an input that does not exist.
+        InputValueError: a fallback has a value that is not allowed.
         TypeError: the fallbacks are not a list of mappings.
     """
 
@@ -245,7 +246,7 @@ class _AttemptsWithFallbacks(_Attempts):
         super().__init__(most, backoff)
 
     def pause_after(self, error: InvokeAIError) -> float | None:
-        """Return the seconds to wait before the next attempt, whose values are set; None if there is none."""
+        """Return the seconds to wait before the next attempt, whose values this sets; None if there is none."""
         if not isinstance(error, RunFailed | RunTimeout):
             return super().pause_after(error)
         if self._tried == len(self._fallbacks):
@@ -254,7 +255,7 @@ class _AttemptsWithFallbacks(_Attempts):
             return None
         values = self._fallbacks[self._tried]
         self._tried += 1
-        logger.warning("trying again with the values %s: %s", values, error)
+        logger.warning("retrying with the values %s: %s", values, error)
         set_all(self._inputs, values)
         self._failed, self.batch_id = 0, None
         return 0.0

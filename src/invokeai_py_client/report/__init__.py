@@ -1,1 +1,1 @@
-"""What a batch made, to look at: a contact sheet and an HTML page. Takes rows and files, never a client."""
+"""The results of a batch for people: a contact sheet and an HTML page. Takes rows and files, never a client."""

@@ -1,4 +1,4 @@
-"""Axes of a batch, and the place of each row on them."""
+"""Axes of a batch, and the position of each row on them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 from invokeai_py_client.files import image_path
 
 REPETITION = "Run"
-"""The axis that tells rows apart which have the same values on all other axes."""
+"""The axis that distinguishes rows with the same values on all other axes."""
 
 EMPTY = "(empty)"
-"""The label of a text that shows nothing."""
+"""The label of a string without visible characters."""
 
 _MOST_ACROSS = 8
-"""How many values a lone axis may have in one line."""
+"""The maximum number of values in one line if there is only one axis."""
 
 _LEAST_FILLED = 0.25
-"""The part of its places that a grid must have rows for."""
+"""The minimum fraction of the places of a grid that must have rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One direction of a grid: a column and the values that it takes.
+    """One direction of a grid: a column and its values.
 
     Args:
-        name: the column. A row's value is `row["values"][name]`, or else `row[name]`, as for "seed".
-        values: the values in the order to show them, none twice.
+        name: the column. A row's value is `row["values"][name]`, or `row[name]` if that is missing, as for "seed".
+        values: the values without duplicates, in display order.
 
     Example:
         >>> Axis("Steps", (8, 20))
@@ -41,7 +41,7 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """The values as they are shown: of images that are in one folder, the names."""
+        """The labels of the values: for images that are all in one folder, the file names."""
         paths = [image_path(value) for value in self.values]
         parents = {path and path.parent for path in paths}
         if len(parents) == 1 and None not in parents:
@@ -50,11 +50,11 @@ class Axis:
 
     @property
     def title(self) -> str:
-        """The name as it is shown: without the `#` of a column that sets nothing."""
+        """The name for display: without the `#` of a note."""
         return self.name.removeprefix("#")
 
     def key_of(self, row: Mapping[str, Any]) -> str | None:
-        """Return the row's value as text that is equal for equal values; None if the row has no such column."""
+        """Return the row's value as a string that is equal for equal values; None if the row lacks the column."""
         values = row.get("values", {})
         value = values[self.name] if self.name in values else row.get(self.name, _ABSENT)
         return None if value is _ABSENT else _key(value)
@@ -72,14 +72,14 @@ def _key(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """Make whole floats integers: 7.0 and 7 are one value in JavaScript, and in a JSON file that it wrote."""
+    """Convert whole floats to integers, as 7.0 and 7 are the same value in JavaScript and in its JSON files."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def label_of(value: Any) -> str:
-    """Return a value as it is shown: a name for what has one, else the text, or compact JSON.
+    """Return the label of a value: its name if it has one, otherwise the string, or compact JSON.
 
-    A text that shows nothing is `(empty)`.
+    A string without visible characters becomes `(empty)`.
 
     Example:
         >>> label_of({"name": "Dreamshaper 8", "base": "sd-1"}), label_of((512, 768)), label_of(7.5), label_of(None)
@@ -102,7 +102,7 @@ _CAPTION_LETTERS = 300
 
 
 def captions_of(rows: Sequence[Row]) -> list[str]:
-    """Return a caption for each row: its index, and those of its values that are not the same for all rows.
+    """Return a caption for each row: its index, and the values that differ between rows.
 
     Example:
         >>> rows = [{"index": index, "values": {"Prompt": "cup"[index:], "CFG": index}} for index in range(2)]
@@ -127,25 +127,26 @@ def captions_of(rows: Sequence[Row]) -> list[str]:
 
 
 def is_grid(axes: Sequence[Axis], rows: int) -> bool:
-    """Return whether rows are best seen as a grid.
+    """Return whether rows are shown as a grid.
 
-    They are not where a table with a row for each run, or a sample, has rows at few places of the grid, nor where they
-    would stand in one long line.
+    They are not if most places of the grid would be empty, as for a file of rows or a sample, or if the grid would be
+    one long line.
 
     Args:
         axes: the axes.
-        rows: how many rows there are.
+        rows: the number of rows.
     """
     lengths = [len(axis.values) for axis in axes]
     return rows >= math.prod(lengths) * _LEAST_FILLED and (len(axes) > 1 or sum(lengths) in range(1, _MOST_ACROSS + 1))
 
 
 class Grid:
-    """Rows by their positions on axes. Rows that share a place are told apart by one more axis, the repetition.
+    """Rows by their positions on axes. Rows with the same position are distinguished by a further axis, `REPETITION`.
 
     Args:
         axes: the axes, X first.
-        rows: the rows; of several with one `row_id` the last counts. A row with a value that is on no axis is left out.
+        rows: the rows. If several have the same `row_id`, the last one is used. Rows with a value that is not on its
+            axis are left out.
     """
 
     def __init__(self, axes: Sequence[Axis], rows: Iterable[Row]) -> None:
@@ -161,13 +162,13 @@ class Grid:
         self._has_repetition = deepest > 1
 
     def row_at(self, place: Sequence[int]) -> Row | None:
-        """The row at these positions, one for each of `axes`; None if there is none."""
+        """Return the row at a place, given by a position on each of `axes`; None if there is none."""
         repetition = place[-1] if self._has_repetition else 0
         stack = self._stacks.get(tuple(place[:-1] if self._has_repetition else place), [])
         return stack[repetition] if repetition < len(stack) else None
 
 
 def latest(rows: Iterable[Row]) -> list[Row]:
-    """The rows in the order of their `index`; of several with one `row_id` the last given."""
+    """Return the rows sorted by `index`. If several have the same `row_id`, only the last one is included."""
     by_id = {row["row_id"]: row for row in rows}
     return sorted(by_id.values(), key=lambda row: row["index"])

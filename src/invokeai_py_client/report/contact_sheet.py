@@ -1,4 +1,4 @@
-"""Contact sheets: what a batch made, as PNG files."""
+"""Contact sheets: the images of a batch, side by side in PNG files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def contact_sheet(
 ) -> list[Path]:
     """Write the images of a batch side by side, as `contact_sheet.png`.
 
-    The first axis goes across, the second down; each value of further axes has a sheet of its own. Rows are put in
-    their order, with short captions, if there are no axes, if most places of the grid have no row, or if the only axis
-    has more than 8 values. What did not complete, and an image file that is missing or broken, has its reason in its
-    place. A sheet with more than 64 megapixels, or more than 20,000 pixels a side, is split. One sheet and one image
-    are in memory at a time.
+    The first axis is horizontal, the second vertical; each value of further axes has its own sheet. Rows are shown in
+    order, with short captions, if there are no axes, if most places of the grid would be empty, or if the only axis has
+    more than 8 values. Rows that did not complete, and missing or damaged image files, are replaced by the reason. A
+    sheet with more than 64 megapixels, or a side of more than 20,000 pixels, is split. Only one sheet and one image are
+    in memory at a time.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.
         axes: the axes of the plan.
-        rows: the rows, with the keys of a line of `manifest.jsonl`; of several with one `row_id` the last counts.
-        title: stands at the top of each sheet.
+        rows: the rows, with the keys of a line of `manifest.jsonl`. If several have the same `row_id`, the last one is
+            used.
+        title: the title at the top of each sheet.
 
     Returns:
-        The paths of the sheets: `contact_sheet.png`, then `contact_sheet-2.png` and so on. Sheets of an earlier call
-        that are not needed any more are deleted.
+        The paths of the sheets: `contact_sheet.png`, then `contact_sheet-2.png` and so on. Surplus sheets of an earlier
+        call are deleted.
 
     Raises:
         InvokeAIError: Pillow is not installed.
@@ -88,7 +89,7 @@ def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
 
 
 def _gallery(rows: Sequence[Row]) -> Table:
-    """Rows in their order, as many across as down. Below each stands what tells it from the others."""
+    """Arrange rows in a square, in order. The caption of a row has the values that differ between rows."""
     columns = max(1, math.ceil(math.sqrt(len(rows))))
     captions = captions_of(rows)
 

@@ -1,8 +1,8 @@
-"""The rows of a page, in JavaScript files that a page opened from disk can read again while they grow.
+"""The rows of a page, in JavaScript files that a page from disk can reload while they grow.
 
-A page from disk (`file://`) may load scripts, but must not fetch files. So each row is one statement, appended to the
-last of a sequence of files. A file that is full names its successor and is never read again: what the page reads at
-each look does not depend on how many rows there are.
+Browsers let a page from disk (`file://`) load scripts, but not fetch files. So each row is one statement, appended to
+the last of a sequence of files. A full file names its successor and is not read again, so the amount that the page
+reads at each update does not depend on the number of rows.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ BYTES_IN_FILE = 500_000
 
 
 class DataFiles:
-    """The data files of one page, in a folder of their own.
+    """The data files of one page, in a separate folder.
 
     Args:
-        folder: the folder. It is made if it is missing, and data files in it are replaced.
-        plan: what the page shows before there are rows.
+        folder: the folder. It is created if it is missing, and data files in it are replaced.
+        plan: the data that the page shows before there are rows.
 
     Raises:
         OSError: the files cannot be written.
@@ -33,7 +33,7 @@ class DataFiles:
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self._folder = folder
-        # A page that is open notices by this mark that the files were begun anew.
+        # By this mark, an open page notices that the files were replaced.
         self._mark = secrets.token_hex(8)
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("rows-*.js"):
@@ -46,7 +46,7 @@ class DataFiles:
         """Append a row.
 
         Raises:
-            OSError: it cannot be written. The file is as it was before.
+            OSError: the row cannot be written. The file is unchanged.
         """
         line = statement("row", as_json(row))
         if self._rows >= ROWS_IN_FILE or self._size + len(line) > BYTES_IN_FILE:
@@ -58,10 +58,10 @@ class DataFiles:
         self._size += len(line)
 
     def finish(self) -> None:
-        """Say that there is nothing to wait for; rows may be added all the same.
+        """Tell the page to stop polling. More rows can be added nevertheless.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         self._append(self._path, statement("finished"))
 
@@ -73,7 +73,7 @@ class DataFiles:
 
     @staticmethod
     def _append(path: Path, line: bytes) -> None:
-        """Append in one write, so that a page hardly ever reads half a line. It reads again where it did."""
+        """Append in a single write, so that a page rarely reads an incomplete line, after which it reads again."""
         with path.open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:
@@ -86,15 +86,15 @@ class DataFiles:
 
 
 def as_json(value: Any) -> str:
-    """Return plain data as JSON; what JSON has no form for, such as a path or a date, becomes text."""
+    """Return plain data as JSON. Values that JSON does not have, such as a path or a date, become strings."""
     return json.dumps(value, default=str, separators=(",", ":"))
 
 
 def statement(function: str, *texts: str) -> bytes:
-    """Return a line of JavaScript that calls a function of the page with texts.
+    """Return a line of JavaScript that calls a function of the page with strings.
 
-    A text is data, whatever is in it: the line is ASCII and has no `<`, so that neither a quote nor a line separator
-    nor an end tag ends anything early.
+    A string cannot end the statement or the script, whatever it contains: the line is ASCII and has no `<`, so there
+    are no unescaped quotes, line separators or end tags.
 
     Example:
         >>> statement("row", '{"values":{"Prompt":"</script>"}}')

@@ -1,7 +1,7 @@
-"""Text on a contact sheet: fonts that have its characters, marks for those that none has, lines that fit.
+"""Text on a contact sheet: finds a font with its characters, and breaks it into lines.
 
-Pillow's own font has little more than ASCII. A text with other characters is drawn in the installed font that has most
-of them, and what is still missing is written as its code point, such as `<U+732B>`, never as an empty box.
+Pillow's own font has little more than ASCII. Text with other characters is drawn in the installed font that has most of
+them. Characters that this font lacks are written as code points, such as `<U+732B>`, instead of an empty box.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _NAMED_AT_ONCE = 3
 
 
 class _Face:
-    """A font in all its sizes, and which characters it has."""
+    """A font in all sizes, which knows the characters that it has."""
 
     def __init__(self, load: Callable[[int], PIL.ImageFont.FreeTypeFont]) -> None:
         self.sized = functools.cache(load)
-        # A character that no font has.
+        # The glyph for a missing character, drawn with a character that no font has.
         self._absent = self._drawn("\U0010fffd")
         self.has = functools.cache(self._has)
 
@@ -82,10 +82,10 @@ class Block:
         """Draw the lines in the middle of the height of a box.
 
         Args:
-            canvas: what to draw on.
+            canvas: the canvas to draw on.
             box: left, top, right, bottom.
-            colour: of the text.
-            across: where in the width: "left", "middle" or "right".
+            colour: the color of the text.
+            across: the horizontal alignment: "left", "middle" or "right".
         """
         left, top, right, bottom = box
         anchor, x = {"left": ("la", left), "middle": ("ma", (left + right) // 2), "right": ("ra", right)}[across]
@@ -96,20 +96,19 @@ class Block:
 
 
 class Lettering:
-    """Fonts, and the fitting of texts into widths."""
+    """Chooses fonts and sizes for text, and breaks it into lines."""
 
     def __init__(self) -> None:
         self._own = _Face(_bundled)
         self._others: list[_Face] | None = None
 
     def block(self, text: str, width: int, height: int, *, largest: int = 18) -> Block:
-        """Break a text into lines, in the largest font size with which it fits.
+        """Break text into lines, in the largest font size in which it fits.
 
         Args:
             text: any text.
-            width: the most pixels that a line may take.
-            height: the pixels that are wished for. A text that needs more in the smallest size gets more: nothing is
-                cut off.
+            width: the maximum width of a line, in pixels.
+            height: the preferred height, in pixels. If the text does not fit in the smallest size, the block is higher.
             largest: the largest font size, in pixels.
         """
         face, text = self._readable(text)
@@ -118,7 +117,7 @@ class Lettering:
         return next((block for block in blocks if block.height <= height), None) or _block(text, face, sizes[-1], width)
 
     def short_block(self, text: str, width: int, height: int, *, largest: int = 18) -> Block:
-        """As `block`, but what does not fit into the height is cut off, with dots in its place."""
+        """Do the same as `block`, but truncate text that does not fit into the height, with an ellipsis."""
         found = self.block(text, width, height, largest=largest)
         room = max(1, height // found.line_height)
         if len(found.lines) <= room:
@@ -129,7 +128,7 @@ class Lettering:
         return dataclasses.replace(found, lines=(*found.lines[: room - 1], f"{last}..."))
 
     def _readable(self, text: str) -> tuple[_Face, str]:
-        """The font for a text, and the text with marks for the characters that the font lacks."""
+        """Return the font for a text, and the text with code points for the characters that the font lacks."""
         text = " ".join(text.split())
         if not text.isascii() and not all(map(self._own.has, text)):
             if self._others is None:
@@ -170,7 +169,7 @@ def _block(text: str, face: _Face, size: int, width: int) -> Block:
 
 
 def _direction(text: str, font: PIL.ImageFont.FreeTypeFont) -> str | None:
-    """The direction of a text, by its first letter that has one; None where Pillow draws from left to right only."""
+    """Return the direction of a text, by its first letter with one; None if Pillow only draws from left to right."""
     if font.layout_engine != PIL.ImageFont.Layout.RAQM:
         return None
     strong = (kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", "R", "AL"))

@@ -18,13 +18,13 @@ ASSETS = ("page.css", "data.js", "model.js", "text.js", "picks.js", "grid.js", "
 class ReportPage:
     """An HTML page of a batch, in the batch's folder. It needs neither a server nor the network.
 
-    A page that is open shows what is added within a few seconds, and stops looking when the batch is finished.
+    An open page shows new rows within a few seconds, and stops polling when the batch is finished.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.
-        title: what the page is called.
-        axes: the axes of the plan, X first; none for rows that form no grid.
-        total: the number of rows that are expected; 0 if that is not known.
+        title: the title of the page.
+        axes: the axes of the plan, X first; empty for rows that do not form a grid.
+        total: the expected number of rows; 0 if it is unknown.
         workflow_name: the name of the workflow, without `.json`.
 
     Example:
@@ -65,7 +65,7 @@ class ReportPage:
         }
 
     def write(self) -> Path:
-        """Write the page, without rows. A page that was written here earlier is replaced.
+        """Write the page, without rows. An earlier page in the folder is replaced.
 
         Returns:
             The path of `index.html`.
@@ -77,22 +77,22 @@ class ReportPage:
         return self._folder / "index.html"
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Show a row, or what became of a row that is shown already.
+        """Add a row to the page, or update a row that it shows.
 
         Args:
-            row: with the keys of a line of `manifest.jsonl`: `row_id`, `index`, `values`, `seed`, `status`, `files`,
-                `error`, `started_at`, `completed_at`, and others, which the page shows as they are.
+            row: the row, with the keys of a line of `manifest.jsonl`: `row_id`, `index`, `values`, `seed`, `status`,
+                `files`, `error`, `started_at`, `completed_at`, and others, which the page shows unchanged.
 
         Raises:
-            OSError: it cannot be written. The page is as it was before, and the row can be added again.
+            OSError: the row cannot be written. The page is unchanged, and the row can be added again.
         """
         self._files().add(row)
 
     def finish(self) -> None:
-        """Tell the page that the batch is finished, so that it need not look for more.
+        """Tell the page that the batch is finished, so that it stops polling.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the page cannot be written.
         """
         self._files().finish()
 

@@ -1,4 +1,4 @@
-"""Tables of images on sheets: what goes where, and the drawing of it."""
+"""The layout and drawing of tables of images on sheets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from invokeai_py_client.report.lettering import Block, Lettering
 from invokeai_py_client.report.thumbnails import thumbnail
 
 MOST_PIXELS = 64_000_000
-"""Of one sheet: 200 MB of memory. Pillow warns of images above 89 megapixels."""
+"""The maximum number of pixels of a sheet, which take 200 MB of memory. Pillow warns above 89 megapixels."""
 
 MOST_SIDE = 20_000
-"""Pixels; many viewers show no longer side."""
+"""The maximum width and height of a sheet, in pixels. Many viewers do not show larger images."""
 
 _WISHED_PIXELS = 24_000_000
-"""Cells become smaller to keep a table below this, but not smaller than the least size."""
+"""The preferred maximum number of pixels of a table. To keep it, cells become smaller, down to the minimum size."""
 
 _MOST_CELL, _LEAST_CELL = 320, 96
 _MARGIN, _GAP = 16, 6
@@ -39,7 +39,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The row at a place of a table, if there is one, and the caption below it."""
+    """The row at a place of a table, if there is one, and its caption."""
 
     row: Row | None
     caption: str = ""
@@ -47,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells with the labels of their columns and lines, which are none if all are empty, and the captions of cells."""
+    """Cells with their captions, and the labels of columns and lines. If all labels are empty, they are not shown."""
 
     columns: Sequence[str]
     labels: Sequence[str]
@@ -76,8 +76,8 @@ class Painter:
     """Lays out tables and paints them.
 
     Args:
-        folder: file paths of rows are relative to it.
-        title: stands at the top of each sheet.
+        folder: the folder that file paths of rows are relative to.
+        title: the title at the top of each sheet.
         image_size: the largest width and height of the images.
     """
 
@@ -93,7 +93,7 @@ class Painter:
         label_width = self._label_width(table, height)
         labels = [self._lettering.block(label, label_width, height) for label in table.labels]
         heads = [self._lettering.block(head, width, _HEAD_HEIGHT) for head in table.columns]
-        # A sheet has the labels of its columns and one line at least.
+        # A sheet has at least the labels of its columns and one line.
         tallest = max([height, *(block.height for block in (*labels, *heads))])
         room = min(MOST_SIDE, MOST_PIXELS // (3 * tallest)) - 2 * _MARGIN - label_width
         for first, last in _runs([width + _GAP] * len(heads), room):
@@ -147,7 +147,7 @@ class Painter:
             yield Sheet(table, sheet_width, top - _GAP + _MARGIN, cell_size, caption_height, texts, columns, lines)
 
     def paint(self, sheet: Sheet) -> PIL.Image.Image:
-        """Paint a sheet, one image after the other."""
+        """Paint a sheet, with one image in memory at a time."""
         picture = PIL.Image.new("RGB", (sheet.width, sheet.height), _WHITE)
         canvas = PIL.ImageDraw.Draw(picture)
         for block, box, colour, across in sheet.texts:
@@ -187,7 +187,7 @@ class Painter:
     def _mark(
         self, canvas: PIL.ImageDraw.ImageDraw, box: Box, word: str, reason: str, colours: tuple[str, str]
     ) -> None:
-        """Fill a place with a word, and the reason below it as far as there is room."""
+        """Fill a place with a word, and as much of the reason below it as fits."""
         left, top, right, bottom = box
         back, colour = colours
         canvas.rectangle((left, top, right - 1, bottom - 1), fill=back)
@@ -197,7 +197,7 @@ class Painter:
         text.draw(canvas, inside, colour)
 
     def _cell_size(self, table: Table) -> tuple[int, int]:
-        """Choose the size of a cell by the images, and by how many there are."""
+        """Choose the size of a cell by the size and number of the images."""
         width, height = self._image_size
         aspect = min(2.0, max(0.5, height / width)) if width else 1.0
         count = len(table.columns) * len(table.labels)
@@ -211,7 +211,7 @@ class Painter:
         return size, height_of(size)
 
     def _caption_height(self, table: Table, width: int) -> int:
-        """The height that the longest captions need, within bounds; 0 if there are none."""
+        """Return the height that the longest captions need, within bounds; 0 if there are none."""
         if not table.captions:
             return 0
         longest = sorted(table.captions, key=len)[-_LABELS_TRIED:]
@@ -219,7 +219,7 @@ class Painter:
         return min(_MOST_CAPTION, max(_LEAST_CAPTION, needed + 4))
 
     def _label_width(self, table: Table, height: int) -> int:
-        """The least width with which the longest labels are no higher than a cell, else the largest width."""
+        """Return the smallest width with which no label is higher than a cell, at most the largest width."""
         if not any(table.labels):
             return 0
         longest = sorted({*table.labels, table.down}, key=lambda label: (len(label), label))[-_LABELS_TRIED:]
@@ -232,7 +232,7 @@ class Painter:
 
 
 def _runs(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Divide what stands in a line into runs that fit, of about the same length; each has one at least."""
+    """Divide a line of lengths into ranges that fit into `room`, of about the same size and at least one each."""
     total = sum(lengths)
     if total > room > 0:
         room = min(room, total // math.ceil(total / room) + max(lengths))

@@ -1,4 +1,4 @@
-"""Images of rows, made small, one at a time."""
+"""Thumbnails of the images of rows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LOOKED_AT = 100
 
 
 def thumbnail(path: Path, size: tuple[int, int]) -> PIL.Image.Image | str:
-    """Return an image as RGB, scaled down to fit into a size; or why it cannot be."""
+    """Return an image as RGB, scaled down to fit into a size; or the reason why it cannot be read."""
     try:
         image_type_of(path)
         with PIL.Image.open(path) as image:
-            # A JPEG is decoded at about the size that is needed.
+            # Decodes a JPEG at about the required size.
             image.draft("RGB", size)
             image.thumbnail(size, PIL.Image.Resampling.LANCZOS, reducing_gap=2.0)
             if not image.has_transparency_data:
@@ -31,12 +31,12 @@ def thumbnail(path: Path, size: tuple[int, int]) -> PIL.Image.Image | str:
     except NotAnImageError:
         return "the file is not an image"
     except Exception as error:
-        # Pillow raises whatever its readers do for a broken file: OSError, ValueError, SyntaxError, struct.error.
+        # For a damaged file, Pillow's readers raise OSError, ValueError, SyntaxError, struct.error and others.
         return f"the file cannot be read: {error}"
 
 
 def usual_size(folder: Path, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return the largest width and height of the first images, of which only the headers are read; (0, 0) if none."""
+    """Return the largest width and height of the first images, reading only their headers; (0, 0) if there are none."""
     width = height = looked_at = 0
     for row in rows:
         for file in row.get("files", ()):
@@ -44,7 +44,7 @@ def usual_size(folder: Path, rows: Iterable[Mapping[str, Any]]) -> tuple[int, in
                 with PIL.Image.open(folder / file["path"]) as image:
                     width, height = max(width, image.width), max(height, image.height)
             except Exception:
-                # The reason is told where the image should be, by `thumbnail`.
+                # `thumbnail` reports the reason.
                 continue
             looked_at += 1
             if looked_at >= _LOOKED_AT:

@@ -98,7 +98,7 @@ async def transfer_all(
         TransferRefusedError: the concurrency is less than 1.
     """
     if concurrency < 1:
-        raise TransferRefusedError(f"concurrency must be at least 1, not {concurrency!r}.")
+        raise TransferRefusedError(f"concurrency must be at least 1, got {concurrency!r}.")
     todo = [*enumerate(jobs)]
     results: dict[int, tuple[R, bool]] = {}
     failures: dict[int, TransferFailure] = {}

@@ -108,7 +108,7 @@ def check_source(source: object, kind: FileKind = IMAGE, place: str = "") -> Non
         return
     pillow = ", a binary file or a Pillow image" if kind is IMAGE else " or a binary file"
     noun = "an image" if kind is IMAGE else "a video"
-    raise TypeError(f"{place}{noun} is a path, bytes{pillow}, not {type(source).__name__}")
+    raise TypeError(f"{place}{noun} must be a path, bytes{pillow}, not {type(source).__name__}")
 
 
 def name_of_source(source: object) -> str:

@@ -1,4 +1,4 @@
-"""The time to wait before the next attempt to connect, or to send a request."""
+"""Delays before the next attempt to connect, or to send a request."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LONGEST_RETRY = 5.0
 def retry_delay(tries: int, error: InvokeAIError) -> float:
     """Return the seconds to wait before a request is retried.
 
-    That is the server's `Retry-After` if there is one, else exponential back-off with some jitter. Four retries take at
-    least 3 s: with full jitter they could all fail in a moment, while the server is still restarting.
+    That is the server's `Retry-After` if there is one, otherwise exponential back-off with some jitter. Four retries
+    take at least 3 s. With full jitter they could all fail in a moment, while the server is still restarting.
 
     Args:
         tries: The number of attempts so far.

@@ -149,7 +149,7 @@ def _shown(filename: str | None) -> str | None:
 
 
 def what_was_sent(call: Call[Any], files: OpenFiles) -> str:
-    """Return the names and sizes of the files of a call, for an error; an empty text if there are none."""
+    """Return the names and sizes of the files of a call, for an error; an empty string if there are none."""
     named = []
     for part in call.parts:
         if part.filename is None and not isinstance(part.content, bytes | Path):
@@ -218,5 +218,5 @@ def _too_large(answer: aiohttp.ClientResponse, shown: str, limit: int, setting: 
         limit=limit,
         hint="Check that this is the address of an InvokeAI server."
         if setting is None
-        else f"If that is expected, raise the setting {setting}.",
+        else f"If that is expected, increase the setting {setting}.",
     )

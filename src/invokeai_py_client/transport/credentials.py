@@ -1,4 +1,4 @@
-"""The token of the client, and the email and password that get a new one. No repr or log line shows them."""
+"""The token of the client, and the email and password to get a new one. They are not in any repr or log line."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ class Credentials:
         self.identity += 1
 
     async def renew(self, refused: Secret | None, send: Send, *, is_asked: bool = True) -> bool:
-        """Log in, unless another caller has replaced the refused token meanwhile.
+        """Log in, unless another caller has replaced the refused token in the meantime.
 
-        A refused login is remembered. It is raised for all callers that waited for it, and later for callers that no
-        user asked for, such as the socket.
+        A refused login is remembered. Its error is raised for all callers that waited for it, and later for callers
+        that do not act for the user, such as the socket.
 
         Args:
             refused: The token that the server did not accept; None if there was none.
@@ -110,7 +110,7 @@ class Credentials:
                         self._refusal = copy.copy(error)
                         raise
                 else:
-                    # The response is of no use if the client has become another user meanwhile.
+                    # The response is useless if the client has logged in as another user in the meantime.
                     if result is not None and self.identity == identity:
                         self._take(result)
         return self._token is not None

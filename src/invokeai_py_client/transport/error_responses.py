@@ -43,8 +43,8 @@ _GENERIC = ("Not Found", "Method Not Allowed")
 def error_for(response: Response, *, has_secrets: bool = False, sent: str = "") -> InvokeAIError:
     """Return the error for a response with a status of 400 or more.
 
-    InvokeAI explains an error in `detail`: a text, or pydantic's list of faults. The `loc` of a fault is its place; in
-    a graph it is `["body", "batch", "graph", "nodes", id, type, field]`.
+    InvokeAI explains an error in `detail`: a string, or pydantic's list of faults. The `loc` of a fault is its
+    location; in a graph it is `["body", "batch", "graph", "nodes", id, type, field]`.
 
     Args:
         response: The response.
@@ -117,12 +117,12 @@ def _error_for(response: Response, has_secrets: bool, sent: str) -> ApiError:
             what, **facts, hint="Ask an administrator of the server for the permission, or log in as another user."
         )
     if status == 404:
-        return NotFoundError(what, **facts, hint="Check the name or id. It may have been deleted.")
+        return NotFoundError(what, **facts, hint="Check the name or id. The object may have been deleted.")
     if status == 407:
         hint = "Add user:password@ before the host of the proxy's URL."
         return RejectedError(f"{what} The proxy requires a login.", **facts, hint=hint)
     if status == 413:
-        hint = "Send less, or raise the limit of the server or of the proxy in front of it."
+        hint = "Send less, or increase the limit of the server or of the proxy in front of it."
         return RejectedError(what, **facts, hint=hint)
     if status >= 500:
         return ServerError(what, **facts, hint="Check the log of the server.")
@@ -140,10 +140,10 @@ def not_there(what: str, call: Call[Any], http: Sender, *, hint: str) -> NotFoun
 
 
 def nearest(name: str, names: Iterable[str], what: str) -> str:
-    """Return a hint for a name that does not exist: the nearest names, and the first few of all."""
+    """Return a hint for a name that does not exist: the most similar names, and the first of all names."""
     known = sorted(set(names))
     if not known:
-        return "It has none at all."
+        return "There are none."
     folded = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     meant = f"Did you mean {' or '.join(repr(folded[one]) for one in close)}? " if close else ""
@@ -183,7 +183,7 @@ def _without_inputs(detail: Any) -> Any:
 
 
 def _explanation(response: Response, detail: Any) -> str:
-    """Return what a response says: of a web page its title, of binary data its size and type, else its text."""
+    """Describe a response: a web page by its title, binary data by size and type, otherwise its text."""
     if not isinstance(detail, str):
         return _in_words(detail)
     if detail.lstrip().startswith("<"):
@@ -242,7 +242,7 @@ def _graph_error(response: Response, place: list[str], detail: Any) -> GraphReje
 
 
 def _retry_after(response: Response) -> float | None:
-    """Return the seconds of `Retry-After`. A date is ignored, because it needs synchronised clocks."""
+    """Return the seconds of `Retry-After`. A date is ignored, because it needs synchronized clocks."""
     with contextlib.suppress(ValueError):
         return max(0.0, float(response.headers.get("Retry-After", "")))
     return None

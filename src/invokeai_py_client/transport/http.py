@@ -67,8 +67,9 @@ _SHORTEST = 0.001
 """Seconds; the minimum timeout of an attempt."""
 
 KEPT_OPEN = 2.0
-"""Seconds that an idle connection is kept. The server closes it after five, which must not hit a new request: whether
-an enqueue that was sent on a closed connection was stored is unknown for seconds. The difference allows for latency."""
+"""Seconds that an idle connection is kept open. The server closes idle connections after 5 s, which must not happen to
+a new request: after an enqueue on a closed connection, the client does not know for seconds whether it was stored. The
+difference allows for latency."""
 
 _LOOK = 5.0
 """Seconds; the timeout of the request that finds out whether the server is InvokeAI."""

@@ -210,7 +210,7 @@ class Socket:
             denial = self.denial = copy.copy(error)
             self._tell(lambda: self._listener.denied(denial))
         except Exception as error:
-            # No error may keep submissions waiting for the socket, because the server can still be polled.
+            # After any error, submissions must not wait for the socket, because the server can be polled.
             if _was_refused(error):
                 self._tell(self._listener.refused)
             self._log_failure(error)
@@ -221,7 +221,7 @@ class Socket:
             self._connection = connection
             self.epoch += 1
             if self._http.credentials.identity != identity:
-                # The client has logged in or out meanwhile, so the connection belongs to the previous user.
+                # The client has logged in or out in the meantime, so the connection belongs to the previous user.
                 await self.reconnect()
             return connection
         finally:
@@ -232,7 +232,7 @@ class Socket:
         return None
 
     async def _join_all(self, connection: OpenSocket) -> None:
-        """Subscribe to every queue, including those that are added meanwhile."""
+        """Subscribe to every queue, including those that are added during the iteration."""
         self._joined = set()
         while missing := self._queues - self._joined:
             for queue_id in sorted(missing):

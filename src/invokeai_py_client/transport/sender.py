@@ -19,13 +19,13 @@ class Sender(Protocol):
         ...
 
     async def send(self, call: Call[T]) -> T:
-        """Send a call and return what its `parse` makes of the response.
+        """Send a call and return the result of its `parse`.
 
         Raises:
-            InvokeAIError: as `HttpTransport.send`.
+            InvokeAIError: As for `HttpTransport.send`.
         """
         ...
 
     def url_of(self, path: str, query: Query | None = None) -> str:
-        """Return the whole URL of a path, for error messages."""
+        """Return the complete URL of a path, for error messages."""
         ...

@@ -9,7 +9,7 @@ _REPEATED = frozenset({"PUT", "DELETE"})
 
 
 class HungUp(Exception):
-    """The connection broke before the response to a request came; `error` is aiohttp's error."""
+    """The connection broke before the response to a request arrived; `error` is aiohttp's error."""
 
     def __init__(self, error: aiohttp.ClientOSError | aiohttp.ServerDisconnectedError) -> None:
         super().__init__(str(error))
@@ -19,8 +19,8 @@ class HungUp(Exception):
 async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Send a request at most once; a middleware for a session.
 
-    aiohttp repeats every PUT and DELETE when the server closes a connection that was used before. It recognises
-    that failure by its type, so this raises another one.
+    aiohttp repeats every PUT and DELETE when the server closes a connection that was used before. It recognizes that
+    failure by its type, so this raises an error of another type.
     """
     if request.method not in _REPEATED:
         return await handler(request)

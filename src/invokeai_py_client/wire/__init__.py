@@ -1,1 +1,1 @@
-"""The server's language, pure: what can be asked, what comes back, and what is pushed."""
+"""The server's API as pure data: requests, responses and events."""

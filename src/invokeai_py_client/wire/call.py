@@ -1,4 +1,4 @@
-"""One request to the server, as a value: what to send, and how to read the answer."""
+"""`Call`: a request to the server as a value, with a function that reads the response."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Query = Mapping[str, Scalar | Sequence[Scalar] | None]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer: status, headers and body, and the request it belongs to.
+    """A complete response: status, headers and body, and the request that it belongs to.
 
-    `headers` compare without regard to case; a renewed token and cookies are among them. `is_repeat` tells that the
-    same request was sent before without a response, so that the server may have carried it out twice.
+    The names of `headers` are case-insensitive; the headers include cookies and a renewed token. `is_repeat` is True if
+    the same request was sent before without a response, so that the server may have carried it out twice.
     """
 
     method: str
@@ -39,21 +39,20 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text; what is not UTF-8 is shown as the replacement character."""
+        """The body as text. Bytes that are not UTF-8 become the replacement character."""
         return self.content.decode("utf-8", "replace")
 
     @property
     def ok(self) -> bool:
-        """Whether the status is below 400. Requests that answer with another one raise its error instead."""
+        """Whether the status is below 400. For other statuses, requests raise an error instead."""
         return self.status_code < 400
 
     def json(self) -> Any:
-        """The body as JSON.
+        """Parse the body as JSON.
 
         Raises:
-            NotInvokeAIError: it is a web page. The server answers unknown paths with its own, other servers with
-                whatever they like.
-            ServerError: it is something else that is not JSON, such as an image.
+            NotInvokeAIError: the body is a web page, as InvokeAI and other servers send for unknown paths.
+            ServerError: the body is not JSON, for example an image.
         """
         try:
             return read_json(self.content)
@@ -61,15 +60,18 @@ class Response:
             if "html" in self._kind:
                 raise not_invokeai_response(self, "JSON") from None
             raise ServerError(
-                f"{self.method} {self.url} answered {self.status_code} with {self._kind}, not with JSON.",
+                f"{self.method} {self.url} returned status {self.status_code} with {self._kind} instead of JSON.",
                 status=self.status_code,
                 method=self.method,
                 url=self.url,
-                hint="What it answered is in .content, or .text.",
+                hint="The body is in .content and .text.",
             ) from None
 
     def check_file(self, size: int) -> None:
-        """See that the body, of so many bytes, can be a file: it may have been streamed, and not be here.
+        """Check that the body can be a file.
+
+        Args:
+            size: the size of the body, which may have been streamed to disk instead of being in `content`.
 
         Raises:
             NotInvokeAIError: it is a web page, as for any unknown path.
@@ -79,11 +81,11 @@ class Response:
             raise not_invokeai_response(self, "a file")
         if not size:
             raise ServerError(
-                f"{self.method} {self.url} answered {self.status_code} with an empty file.",
+                f"{self.method} {self.url} returned status {self.status_code} with an empty file.",
                 status=self.status_code,
                 method=self.method,
                 url=self.url,
-                hint="The server may have lost the file; its log says more.",
+                hint="The server may have lost the file. Check its log.",
             )
 
     @property
@@ -92,18 +94,19 @@ class Response:
 
 
 def not_invokeai_response(response: Response, wanted: str) -> NotInvokeAIError:
-    """Return the error for a response that no InvokeAI server gives; `wanted` is what it would have."""
+    """Return the error for a response that is not from an InvokeAI server; `wanted` is the expected content."""
     return NotInvokeAIError(
-        f"{response.method} {response.url} answered {response.status_code} with {response._kind}, not with {wanted}.",
+        f"{response.method} {response.url} returned status {response.status_code} with {response._kind} instead of "
+        f"{wanted}.",
         url=response.url,
         method=response.method,
-        hint="Is this the address of an InvokeAI server, with its sub-path if it has one?",
+        hint="Check that this is the address of an InvokeAI server, including its sub-path if it has one.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a multipart form: text, or a file with its content, streamed where that is a path or an open file."""
+    """One part of a multipart form: text, or a file, which is streamed if `content` is a path or an open file."""
 
     name: str
     content: str | bytes | Path | BinaryIO = field(repr=False)
@@ -113,25 +116,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """One request and the type of its answer.
+    """One request, and the type of its result.
 
     Args:
         method: the HTTP method.
-        path: below the server's root, made by `api_path`.
-        parse: reads a good answer; it may raise our errors, pydantic's and those of a wrong shape.
-        query: what follows the `?`; None is left out, booleans become `true` and `false`, of several each is told.
+        path: the path below the server's root, from `api_path`.
+        parse: reads a successful response. It may raise errors of this package, of pydantic, and those of a wrong type
+            or a missing key.
+        query: the query parameters. None is left out, booleans become `true` and `false`, a list repeats the parameter.
         body: sent as JSON, unless None.
-        parts: sent as a multipart form, in place of a body.
-        idempotent: carrying it out twice is as good as once, so it may be sent again when its fate is unknown. Any
-            other call is sent again only after a failure that proves that it was not carried out.
-        done_statuses: error statuses of a repeat which mean that an earlier attempt was carried out, such as 404 for a
+        parts: sent as a multipart form, instead of a body.
+        idempotent: whether repeating the request has no further effect, so that it may be retried after any transient
+            failure. Other calls are only retried after a failure that proves that they were not carried out.
+        done_statuses: error statuses of a retry which mean that an earlier attempt was carried out, such as 404 for a
             deletion. `parse` then gets that response, with `is_repeat`.
-        retries: how often it is sent again at most; None for the client's setting.
-        headers: sent beside the client's own, and in place of one of the same name.
-        timeout: seconds for the call with all its retries, where the client's own timeout does not fit.
-        max_bytes: the largest response that is read into memory, where that is less than the client's own limit.
-        needs_token: where there is none, but an email and a password, there is a login before it.
-        has_secrets: its query or body holds a password or token: errors do not quote them, no redirect is followed.
+        retries: the maximum number of retries; None for the client's setting.
+        headers: additional headers, which override the client's headers of the same name.
+        timeout: seconds for the call with all its retries; None for the client's setting.
+        max_bytes: the maximum size of the response in memory, if that is less than the client's limit.
+        needs_token: whether the call needs a token, and so a login if there is no token but an email and a password.
+        has_secrets: whether the query or body contains a password or token. If so, errors do not quote them, and
+            redirects are not followed.
     """
 
     method: str
@@ -155,17 +160,17 @@ GONE = frozenset({404})
 
 
 def json_of(value: Any, what: str) -> bytes:
-    """Return a value as JSON, in UTF-8; a `Secret` in it is revealed.
+    """Return a value as JSON in UTF-8, with each `Secret` in it revealed.
 
     Raises:
-        RequestBodyError: it cannot be; `what` names it.
+        RequestBodyError: the value cannot be written as JSON; `what` is its name in the message.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_revealed).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestBodyError(
             f"{what} cannot be written as JSON: {error}.",
-            hint="Use only dicts with text keys, lists, text, finite numbers, booleans and None.",
+            hint="Use only dicts with string keys, lists, strings, finite numbers, booleans and None.",
         ) from error
 
 
@@ -179,11 +184,11 @@ _UNSAFE = re.compile(r"[/\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def api_path(*segments: str | int, version: int = 1) -> str:
-    """The path of a route, each segment quoted, so that a name cannot reach another route.
+    """Return the path of a route, with each segment quoted, so that a name cannot reach another route.
 
     Raises:
-        UnsafePathError: a segment is empty, `.` or `..`, or has a slash, a control character or half a character:
-            servers undo the quotes before they look for the route.
+        UnsafePathError: a segment is empty, `.` or `..`, or contains a slash, a control character or an unpaired
+            surrogate. Quoting does not make these safe, as servers unquote a path before they find the route.
 
     Example:
         >>> api_path("images", "i", "a b.png")
@@ -197,6 +202,6 @@ def _quoted(segment: str | int) -> str:
     text = str(segment)
     if text in {"", ".", ".."} or _UNSAFE.search(text):
         raise UnsafePathError(
-            f"{segment!r} names nothing on the server.", name=text, hint="Pass the name or id itself."
+            f"{segment!r} cannot be a name or id on the server.", name=text, hint="Pass the name or id itself."
         )
     return quote(text, safe="")

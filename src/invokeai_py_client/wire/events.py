@@ -1,14 +1,15 @@
-"""What the server pushes, in a vocabulary that stays the same whatever the server's version.
+"""The server's events, with names that do not depend on the server's version.
 
 `decode(name, payload)` turns one Socket.IO message into an event. Every event is typed and also reads as a mapping,
-and `event.raw` is what the server sent. The names follow the server's, but for three: `invocation_progress` is
-called `generator_progress`, a finished item is told once more as `session_complete`, and the client adds
+and `event.raw` is the server's payload. The names are the server's, with three exceptions: `invocation_progress` is
+called `generator_progress`, the end of an item has an additional event `session_complete`, and the client adds
 `reconnected`. The payloads are described in the server's `events_common.py`.
 
-Most messages report the progress of a node, and hardly any of these is ever looked at. `read_event` makes a
-`ProgressReport` of such a message: what the state of a run needs, and the text. A `GeneratorProgress` that is made of
-it reads the text when an attribute is asked for that is not known yet. So the history of a run has texts, which take a
-fifth of the memory of what is in them, and cost the garbage collector nothing.
+Most messages report the progress of a node, and few of these are ever read by a user. `read_event` turns such a message
+into a `ProgressReport`, which has the values that the state of a run needs, and the message's text. A
+`GeneratorProgress` that is made from a report parses the text when one of its other attributes is first read. So a run
+that keeps 1,000 of them keeps strings, which take a fifth of the memory of the parsed messages and do not burden the
+garbage collector.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ TERMINAL_STATUSES = frozenset({"completed", "failed", "canceled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Event(ReadsAsMapping):
-    """The base of all events; `event["step"]` reads an attribute, else what the server sent under that name.
+    """The base of all events. `event["step"]` reads an attribute, or another key of the server's payload.
 
-    Events are equal if they read the same, as all mappings are.
+    Events are equal if they are equal as mappings.
     """
 
     type: ClassVar[str] = "event"
@@ -38,14 +39,14 @@ class Event(ReadsAsMapping):
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def _names(self) -> Collection[str]:
-        """Return the names of the attributes, `type` among them, and of what else the server sent."""
+        """Return the names of the attributes, including `type`, and the other keys that the server sent."""
         return {*self.__dataclass_fields__, *self.raw}
 
     def __getitem__(self, name: str) -> Any:
-        """What is under a name; a plain look-up, for consumers that see thousands a second.
+        """Return the value of a key. Kept simple, for consumers of thousands of events per second.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         return getattr(self, name) if name in self.__dataclass_fields__ else self.raw[name]
 
@@ -54,8 +55,8 @@ class Event(ReadsAsMapping):
 class ItemEvent(Event):
     """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
 
-    `recovered` is True for an event that was missed, while the socket was away say, and that the client has made from
-    the server's record of the item. Its `raw` is empty, and it has no `timestamp`.
+    `recovered` is True for an event that was missed, for example while the socket was disconnected, and that the client
+    created from the server's record of the item. Its `raw` is empty, and it has no `timestamp`.
     """
 
     item_id: int
@@ -85,8 +86,8 @@ class InvocationEvent(ItemEvent):
     """An event of one node.
 
     `node_id` is the node's id in the workflow, `invocation_id` that of its prepared copy (an iterated node has
-    several), `node` the copy itself with its `type` and inputs. `overall_percentage` (0..100) is the progress of the
-    whole item after the event, as `QueueItem.progress_percentage` defines it; the end of the last node makes it 100.
+    several), `node` is the copy with its `type` and inputs. `overall_percentage` (0..100) is the progress of the whole
+    item after the event, as defined by `QueueItem.progress_percentage`; it is 100 after the last node.
     """
 
     node_id: str
@@ -97,7 +98,7 @@ class InvocationEvent(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationStarted(InvocationEvent):
-    """A node has begun."""
+    """A node has started."""
 
     type: ClassVar[str] = "invocation_started"
 
@@ -110,9 +111,9 @@ _COUNTED = ("overall_percentage", "step", "total_steps")
 
 
 class ProgressReport(NamedTuple):
-    """A message about the progress of a node, and what was read of it, under the names of `GeneratorProgress`.
+    """A message about the progress of a node, with some attributes of its `GeneratorProgress`.
 
-    `text` is the message without its picture, and `image` the picture, which is by far the largest part of a message.
+    `text` is the message without its preview image. `image` is the preview image, by far the largest part of a message.
     """
 
     item_id: int
@@ -131,7 +132,7 @@ class ProgressReport(NamedTuple):
         return node
 
     def event(self, progress: ItemProgress | None = None) -> GeneratorProgress:
-        """Return the event with the progress of the item; without it, as those see it who follow no run."""
+        """Return the event with the progress of the item; without it, as for consumers that follow no run."""
         return unread_progress(self.text, self.image, progress, self)
 
 
@@ -165,7 +166,7 @@ _set = object.__setattr__
 
 
 class _ReadOnDemand(InvocationEvent):
-    """The base of an event whose attributes are read when one is asked for."""
+    """The base of an event that may be made from a report: its other attributes are parsed when one of them is read."""
 
     __slots__ = ("_image", "_known", "_text")
     _image: Any
@@ -191,10 +192,10 @@ class _ReadOnDemand(InvocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GeneratorProgress(_ReadOnDemand):
-    """A node tells how far it is.
+    """A node reports its progress.
 
-    `progress_percentage` is 0..100, or None where the node does not know; `step` of `total_steps` follow from it for
-    nodes that have `steps`, and are 0 otherwise.
+    `progress_percentage` is 0..100, or None if the node does not know it. `step` and `total_steps` are computed from it
+    for nodes that have `steps`, and are 0 otherwise.
     """
 
     type: ClassVar[str] = "generator_progress"
@@ -216,7 +217,7 @@ class GeneratorProgress(_ReadOnDemand):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InvocationComplete(InvocationEvent):
-    """A node is done; `result` is its output, with its `type`."""
+    """A node has completed; `result` is its output, with its `type`."""
 
     type: ClassVar[str] = "invocation_complete"
 
@@ -236,7 +237,7 @@ class InvocationError(InvocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionComplete(ItemEvent):
-    """An item has ended: the last event of its story. `status` is `completed`, `failed` or `canceled`."""
+    """An item has ended; this is its last event. `status` is `completed`, `failed` or `canceled`."""
 
     type: ClassVar[str] = "session_complete"
 
@@ -245,10 +246,10 @@ class SessionComplete(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reconnected(Event):
-    """The socket is back after `seconds`, of which events were missed.
+    """The socket is connected again after `seconds`, during which events were missed.
 
-    It is told to every run that goes on, for which what was missed is being asked for, and to those who watch a queue,
-    for whom nothing is asked.
+    Sent to every run that has not ended, for which the client then fetches what was missed, and to watchers of a queue,
+    for which it does not.
     """
 
     type: ClassVar[str] = "reconnected"
@@ -258,7 +259,7 @@ class Reconnected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchEnqueued(Event):
-    """A batch has come into the queue: `enqueued` items of `requested`. `batch_id` is "redacted" for another user's."""
+    """A batch was enqueued: `enqueued` of `requested` items. `batch_id` is "redacted" for another user's batch."""
 
     type: ClassVar[str] = "batch_enqueued"
 
@@ -270,12 +271,12 @@ class BatchEnqueued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BulkChange(Event):
-    """The base of what tells of many items at once, with no event for each."""
+    """The base of events about many items, which do not get an event each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueItemsCanceled(BulkChange):
-    """Items were canceled or deleted in bulk; `item_ids` has none for another user's. Servers from 6.14 send it."""
+    """Items were canceled or deleted in bulk. `item_ids` is empty for another user's items. Servers from 6.14."""
 
     type: ClassVar[str] = "queue_items_canceled"
 
@@ -284,7 +285,7 @@ class QueueItemsCanceled(BulkChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueItemsRetried(BulkChange):
-    """Items are run anew, each as a new item; `item_ids` are the old ones, and has none for another user's."""
+    """Items are retried, each as a new item. `item_ids` are the old items; empty for another user's items."""
 
     type: ClassVar[str] = "queue_items_retried"
 
@@ -293,7 +294,7 @@ class QueueItemsRetried(BulkChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueueCleared(BulkChange):
-    """The queue was emptied of the items of the user `user_id` ("redacted" for another), or of all where it is None."""
+    """The items of the user `user_id` ("redacted" for another user) were deleted, or all items if it is None."""
 
     type: ClassVar[str] = "queue_cleared"
 
@@ -302,7 +303,7 @@ class QueueCleared(BulkChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnknownEvent(Event):
-    """Something this client has no type for, or a known event whose payload it could not read (`fault` says why)."""
+    """An event of an unknown type, or a known event whose payload could not be read (`fault` says why)."""
 
     type: ClassVar[str] = "unknown"
 
@@ -322,25 +323,25 @@ RUN_EVENT_TYPES = frozenset(
         Reconnected,
     )
 )
-"""The types of the events that a run has."""
+"""The types of the events of a run."""
 
 
 def read_event(name: str, payload: Any, text: str) -> Event | ProgressReport:
-    """Read one message of the server's socket, and only the beginning of what reports progress.
+    """Read one message of the server's socket; of a progress message, only the part that a run needs.
 
     Args:
         name: the message's name, such as `invocation_progress`.
-        payload: its JSON, already parsed.
-        text: the whole message as it came: the JSON of `[name, payload]`, after a prefix without brackets.
+        payload: its parsed JSON.
+        text: the complete message: the JSON of `[name, payload]`, after a prefix without brackets.
 
     Returns:
-        A report if it is one of progress, else what `decode` returns.
+        A report for a progress message, otherwise the result of `decode`.
     """
     if name == "invocation_progress":
         try:
             return _report(payload, text)
         except (AttributeError, KeyError, TypeError, ValueError):
-            pass  # `decode` says why it cannot be read
+            pass  # `decode` reports the reason
     return decode(name, payload)
 
 
@@ -349,7 +350,7 @@ def _report(payload: Any, text: str) -> ProgressReport:
     if image is not None:
         picture = image.get("dataURL") if isinstance(image, dict) else None
         if isinstance(picture, str) and picture.startswith("data:"):
-            # It comes last in a message, and base64 looks the same in JSON.
+            # The image is last in a message, and base64 is not escaped in JSON.
             before, _, after = text.rpartition(picture)
             text = before + after
     share = payload.get("percentage")
@@ -375,10 +376,10 @@ def decode(name: str, payload: Any) -> Event:
 
     Args:
         name: the message's name, such as `invocation_progress`.
-        payload: its JSON, already parsed.
+        payload: its parsed JSON.
 
     Returns:
-        The event; an `UnknownEvent` for whatever cannot be read. It never raises.
+        The event; an `UnknownEvent` for a message that cannot be read. This never raises.
 
     Example:
         >>> decode("queue_cleared", {"queue_id": "default"}).type
@@ -444,14 +445,14 @@ def _progress(payload: Mapping[str, Any]) -> GeneratorProgress:
         **_invocation(payload),
         message=str(payload.get("message") or ""),
         progress_percentage=percentage,
-        # Message-only progress (a model being loaded) tells nothing of steps. A run's state counts them better.
+        # Progress with a message only, such as the loading of a model, has no steps. The state of a run counts them.
         step=0 if percentage is None else round(percentage / 100 * total),
         total_steps=0 if percentage is None else total,
     )
 
 
 def steps_of(node: Mapping[str, Any]) -> int:
-    """Return how many steps a node takes: its `steps`, less those outside its denoising range; 0 if it has none."""
+    """Return the number of steps of a node: its `steps` within its denoising range; 0 if it has none."""
     steps = node.get("steps")
     if not isinstance(steps, int):
         return 0
@@ -498,4 +499,4 @@ READ_FROM_EVENTS: Mapping[str, tuple[str, ...]] = {
     "invocation_complete": (*_INVOCATION_FIELDS, "result"),
     "invocation_error": (*_INVOCATION_FIELDS, "error_type", "error_message", "error_traceback"),
 }
-"""What is read from the server's events of a run, by their names."""
+"""The readers of the server's events about runs, by name."""

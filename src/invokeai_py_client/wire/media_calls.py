@@ -1,4 +1,4 @@
-"""What the routes of images and of videos share: they differ in the noun, in paths, parameters and names of fields."""
+"""Routes that images and videos share. They differ in the noun, which is in paths, parameters and names of fields."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def upload(
     board_id: str | None,
     metadata: Mapping[str, Any] | None,
 ) -> Call[R]:
-    """`POST /api/v1/{noun}s/upload`: the server chooses the name. Sent again, it would be stored twice."""
+    """`POST /api/v1/{noun}s/upload`: the server chooses the name. Not idempotent."""
     parts = [Part("file", content, filename, content_type)]
     if metadata is not None:
         parts.append(Part("metadata", json_of(metadata, "The metadata").decode()))
@@ -80,7 +80,8 @@ def change_many(noun: Noun, verb: str, names: Sequence[str], parse: Callable[[Re
 def deleted(noun: Noun, names: Sequence[str], kind: type[D]) -> Callable[[Response], D]:
     """Return a reader of the response to a deletion.
 
-    A repeat does not name what the first attempt has deleted, so every name that did not fail counts as deleted.
+    The response to a retry does not list what the first attempt deleted, so every name that did not fail counts as
+    deleted.
     """
     unique = [*dict.fromkeys(names)]
 

@@ -1,4 +1,4 @@
-"""The small picture that a denoising node shows of its work."""
+"""The preview image that a denoising node sends with its progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Preview:
     height: int
 
     def pil(self) -> PIL.Image.Image:
-        """The preview as a Pillow image, loaded; it may be smaller than `width` by `height`.
+        """Return the preview as a loaded Pillow image, which may be smaller than `width` by `height`.
 
         Raises:
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
@@ -30,7 +30,7 @@ class Preview:
 
 
 def read_preview(image: Any) -> Preview | None:
-    """The preview in the `image` of a progress event, a data URL and a size; None where there is none."""
+    """Read the preview from the `image` of a progress event, which has a data URL and a size; None if it has none."""
     url = image.get("dataURL") if isinstance(image, Mapping) else None
     if not isinstance(url, str) or not url.startswith("data:"):
         return None

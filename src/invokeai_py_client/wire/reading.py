@@ -1,4 +1,4 @@
-"""Reads a good answer: as one record, as a list of them, as it came, or not at all."""
+"""Readers for successful responses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ R = TypeVar("R", bound="Record")
 
 
 def record(kind: type[R]) -> Callable[[Response], R]:
-    """A reader of one record."""
+    """Make a reader of one record."""
     return lambda response: kind.model_validate(response.json())
 
 
 def list_of(kind: type[R], *, under: str | None = None) -> Callable[[Response], list[R]]:
-    """A reader of a list of records, which may stand under a name in an object."""
+    """Make a reader of a list of records; with `under`, the list is the value of that key in an object."""
 
     def read(response: Response) -> list[R]:
         answer = response.json()
@@ -29,27 +29,27 @@ def list_of(kind: type[R], *, under: str | None = None) -> Callable[[Response], 
 
 
 def content(response: Response) -> bytes:
-    """The body as it came: a file."""
+    """Return the body, which is a file."""
     response.check_file(len(response.content))
     return response.content
 
 
 def texts(response: Response) -> list[str]:
-    """A list of texts, such as names."""
+    """Read a list of strings, such as names."""
     return [str(text) for text in response.json()]
 
 
 def number(response: Response) -> int:
-    """A number, such as a count."""
+    """Read a number, such as a count."""
     return int(response.json())
 
 
 def maybe_object(response: Response) -> dict[str, Any] | None:
-    """A JSON object, or null."""
+    """Read a JSON object, or null as None."""
     found: dict[str, Any] | None = response.json()
     return found
 
 
 def nothing(_: Response) -> None:
-    """What the server answers says nothing."""
+    """Ignore the response."""
     return

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,25 @@ def test_the_format_goes_by_who_reads(
     chosen: str | None, is_terminal: bool, environment: dict[str, str], expected: str
 ) -> None:
     assert format_for(chosen, is_terminal=is_terminal, environment=environment) == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("chosen", ["human", "json", "quiet"])
+def test_a_person_is_asked_on_a_terminal_whatever_stdout_is_and_an_agent_never(
+    chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert not Output(chosen).can_ask
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert Output(chosen).can_ask
+    monkeypatch.setenv("AI_AGENT", "1")
+    assert not Output(chosen).can_ask
 
 
 def test_a_document_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

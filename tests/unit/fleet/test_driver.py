@@ -7,6 +7,10 @@ import time
 
 import pytest
 from tests.support.fleet_simulation import Simulation
+from tests.support.virtual_time import in_virtual_time
+
+from invokeai_py_client.errors import PlanError, RunError, TransportError
+from invokeai_py_client.fleet.calls import Call, RunRow
 
 
 def each_row_once(simulation: Simulation) -> bool:
@@ -66,3 +70,220 @@ def test_many_servers_end_together_and_cost_little_time() -> None:
     cpu = time.process_time() - began
     assert each_row_once(simulation)
     assert cpu / 4_000 < 0.003
+
+
+# Servers that cannot run everything
+
+
+def test_rows_go_to_servers_that_can_run_them() -> None:
+    simulation = Simulation(["a", "b"] * 10)
+    simulation.add_server("all", 1.0)
+    simulation.add_server("few", 0.1, unable={1: "the model b is not installed"})
+    simulation.run()
+    assert each_row_once(simulation)
+    assert {row.server for row in simulation.rows if row.index % 2} == {"all"}
+
+
+def test_rows_that_no_server_can_run_fail_at_once() -> None:
+    simulation = Simulation(["a", "b"])
+    simulation.add_server("one", 1.0, unable={1: "the model b is not installed"})
+    simulation.run()
+    first, second = simulation.rows
+    assert first.status == "completed"
+    assert second.status == "failed"
+    assert second.error == "no server of the fleet can run it: one: the model b is not installed"
+    assert simulation.calls["RunRow"] == 1
+
+
+def test_a_plan_that_no_server_can_run_is_refused() -> None:
+    simulation = Simulation(["a"])
+    simulation.add_server("one", 1.0, unable={0: "the node pack x is not installed"})
+    with pytest.raises(PlanError, match="one: the node pack x is not installed"):
+        simulation.run()
+
+
+def test_a_fleet_without_a_server_that_answers_refuses_a_plan() -> None:
+    simulation = Simulation(["a"])
+    simulation.add_server("one", 1.0, is_alive=False)
+    with pytest.raises(TransportError, match="one connection refused"):
+        simulation.run()
+
+
+def test_a_server_with_less_memory_leaves_a_row_to_another_one() -> None:
+    simulation = Simulation(["m"] * 10)
+    for url in ("small", "small too"):
+        simulation.add_server(
+            url, 1.0, device="8 GB", fails=lambda index: "OutOfMemoryError: CUDA" if index < 3 else None
+        )
+    simulation.add_server("large", 1.0, device="24 GB")
+    simulation.run()
+    assert each_row_once(simulation)
+    assert {row.server for row in simulation.rows[:3]} == {"large"}
+
+
+def test_a_row_that_no_server_has_the_memory_for_fails() -> None:
+    simulation = Simulation(["m"] * 2)
+    for url in ("one", "two"):
+        simulation.add_server(url, 1.0, fails=lambda index: "OutOfMemoryError: CUDA" if index == 1 else None)
+    simulation.run()
+    assert [row.status for row in simulation.rows] == ["completed", "failed"]
+    assert simulation.calls["RunRow"] == 3
+
+
+# Servers that come and go
+
+
+def test_a_server_that_is_restarted_goes_on_with_what_it_has() -> None:
+    simulation = Simulation(["m"] * 40)
+    first = simulation.add_server("first", 1.0)
+    simulation.add_server("second", 1.0)
+    simulation.kill(first, at=7.5)
+    simulation.restart(first, at=14.0)
+    simulation.run()
+    assert each_row_once(simulation)
+    assert simulation.done_by["first"] > 10
+
+
+def test_the_only_server_is_waited_for() -> None:
+    simulation = Simulation(["m"] * 10)
+    server = simulation.add_server("only", 1.0)
+    simulation.kill(server, at=3.5)
+    simulation.restart(server, at=500.0)
+    assert simulation.run() > 500
+    assert each_row_once(simulation)
+
+
+def test_a_server_that_was_away_for_long_does_not_run_what_others_have_run() -> None:
+    simulation = Simulation(["m"] * 300)
+    first = simulation.add_server("first", 1.0)
+    simulation.add_server("second", 1.0)
+    simulation.kill(first, at=5.5)
+    simulation.restart(first, at=200.0)
+    simulation.run()
+    assert each_row_once(simulation)
+    assert simulation.calls["Settle"] == 1
+
+
+def test_what_a_server_has_run_while_it_was_out_of_reach_is_taken() -> None:
+    simulation = Simulation(["m"] * 20)
+    first = simulation.add_server("first", 1.0)
+    simulation.add_server("second", 1.0)
+    simulation.leave(first, at=3.5)
+    simulation.rejoin(first, at=6.5)
+    simulation.run()
+    assert each_row_once(simulation)
+
+
+def test_a_row_that_kills_three_servers_is_set_aside() -> None:
+    simulation = Simulation(["m"] * 30)
+    for number in range(4):
+        server = simulation.add_server(f"server {number}", 1.0)
+        simulation.deadly[server] = {5}
+    simulation.run()
+    assert [row.index for row in simulation.rows if row.status == "failed"] == [5]
+    assert simulation.rows[5].error == "set aside: 3 servers have died while they ran it"
+    assert sum(server.is_alive for server in simulation.deadly) == 1
+
+
+def test_an_end_that_was_not_told_is_asked_for() -> None:
+    simulation = Simulation(["m"] * 10)
+    lost: list[Call] = []
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, RunRow) and call.index == 4 and not lost:
+            lost.append(call)
+            return True
+        return False
+
+    simulation.add_server("one", 1.0, hangs=is_lost)
+    assert simulation.run() < 100
+    assert each_row_once(simulation)
+
+
+def test_a_server_that_answers_nothing_has_hung() -> None:
+    simulation = Simulation(["m"] * 10)
+    hung = simulation.add_server("hung", 1.0)
+    simulation.add_server("well", 1.0)
+
+    def hang() -> None:
+        hung.hangs = lambda call: True
+
+    simulation.plan(1.5, hang)
+    assert simulation.run() < 250
+    assert all(row.status == "completed" for row in simulation.rows)
+
+
+# What the caller does
+
+
+@in_virtual_time
+async def test_a_batch_is_canceled() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 1.0)
+    batch = await simulation.begin()
+    await simulation.until(5.5)
+    await batch.cancel()
+    await batch.wait()
+    assert 3 <= batch.counts["completed"] <= 7
+    assert batch.counts["completed"] + batch.counts["canceled"] == 30
+
+
+@in_virtual_time
+async def test_a_batch_whose_server_is_away_is_canceled() -> None:
+    simulation = Simulation(["m"] * 30)
+    server = simulation.add_server("one", 1.0)
+    simulation.kill(server, at=2.5)
+    batch = await simulation.begin()
+    await simulation.until(20)
+    await batch.cancel()
+    await batch.wait()
+    assert batch.counts["canceled"] > 20
+
+
+@in_virtual_time
+async def test_a_paused_batch_sends_nothing() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 1.0)
+    batch = await simulation.begin()
+    await simulation.until(5.5)
+    await batch.pause()
+    await simulation.until(100.0)
+    assert 4 <= batch.counts["completed"] <= 8
+    await batch.resume()
+    await batch.wait()
+    assert batch.counts["completed"] == 30
+
+
+@in_virtual_time
+async def test_failed_rows_are_run_again() -> None:
+    simulation = Simulation(["m"] * 10)
+    server = simulation.add_server("one", 1.0, fails=lambda index: "no" if index == 3 else None)
+    batch = await simulation.begin()
+    await batch.wait()
+    assert batch.counts["failed"] == 1
+    server.fails = lambda index: None
+    assert await batch.retry_failed() == 1
+    await batch.wait()
+    assert batch.counts["completed"] == 10
+
+
+@in_virtual_time
+async def test_too_many_failures_stop_a_batch() -> None:
+    simulation = Simulation(["m"] * 100)
+    simulation.add_server("one", 1.0, fails=lambda index: "no")
+    batch = await simulation.begin(stop_after_failures=3)
+    with pytest.raises(RunError, match="stopped after 3 failed rows"):
+        await batch.wait()
+    assert batch.counts["failed"] < 6
+
+
+@in_virtual_time
+async def test_progress_grows_while_rows_run() -> None:
+    simulation = Simulation(["m"] * 4)
+    simulation.add_server("one", 100.0)
+    batch = await simulation.begin()
+    await simulation.until(150)
+    assert batch.counts["in_progress"] == 1
+    assert 30 < batch.progress < 50
+    await batch.wait()
+    assert batch.progress == 100

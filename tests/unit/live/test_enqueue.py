@@ -349,7 +349,7 @@ async def test_a_server_that_names_no_items_is_asked_for_them() -> None:
 async def test_items_that_were_stored_but_cannot_be_found_are_in_doubt_and_not_sent_again() -> None:
     server = QueueServer()
     server.next("enqueue_batch", answered(b'{"enqueued": 1, "requested": 1, "item_ids": []}', applied=False))
-    with pytest.raises(errors.EnqueueInDoubtError, match="named no items") as caught:
+    with pytest.raises(errors.EnqueueInDoubtError, match="contained no item ids") as caught:
         await enqueue(server)
     assert caught.value.batch_id == "mine"
     assert len(server.asked("enqueue_batch")) == 1

@@ -282,7 +282,7 @@ def test_a_handler_sees_the_types_that_it_asks_for(
         ("generator_progres", r"Did you mean 'generator_progress'\?"),
         (["session_complete", "batch_enqueued"], "Unknown event type 'batch_enqueued'"),
         ([3], "Unknown event type 3"),
-        ((), "names no event type"),
+        ((), "is empty, so the handler"),
     ],
 )
 def test_types_that_no_run_has_are_refused(stage: Stage, client: InvokeAIClient, types: Any, message: str) -> None:
@@ -311,7 +311,7 @@ def test_types_are_one_name_or_several_or_all(types: Any, wanted: set[str] | Non
         ("session_complet", "Did you mean 'session_complete'? A run has the events generator_progress, "),
         ("nonsense", "A run has the events generator_progress, "),
         (3 * [3], "A run has the events generator_progress, "),
-        ([], "Leave it out for all events, or name some of generator_progress, "),
+        ([], "Omit it for all events, or pass some of generator_progress, "),
     ],
 )
 def test_a_refusal_lists_the_types_that_there_are(types: Any, hint: str) -> None:

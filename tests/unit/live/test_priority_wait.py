@@ -69,7 +69,7 @@ async def test_what_is_low_waits_while_the_server_is_away_and_says_so(caplog: py
     assert 60 < now() - began < 120
     assert "cannot be requested" in priority_wait.waits_for
     # At most one line a minute.
-    assert caplog.text.count("a submission of low priority waits") == 2
+    assert caplog.text.count("a submission of low priority is held back") == 2
 
 
 @in_virtual_time

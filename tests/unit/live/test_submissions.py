@@ -370,7 +370,7 @@ async def test_a_low_batch_whose_turn_does_not_come_in_time_is_not_sent(caplog: 
     with pytest.raises(errors.SubmitTimeout, match="2 items are pending") as caught:
         await client.submit(priority=Priority.LOW, timeout=20, batch_id="mine")
     assert (caught.value.timeout, client.server.ids_of("mine"), client.followed()) == (20, [], [])
-    assert "a submission of low priority waits: 2 items are pending" in caplog.text
+    assert "a submission of low priority is held back: 2 items are pending" in caplog.text
     client.server.finish(*others)
     run = await client.submit(priority=Priority.LOW, timeout=20, batch_id="mine")
     assert client.server.ids_of("mine") == [*run.state.items]

@@ -152,7 +152,7 @@ def test_a_display_that_is_given_up_says_so_and_leaves_the_run(
     run = wf.submit_sync()
     with pytest.raises(errors.RunTimeout):
         run.display(0.01)
-    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The run goes on.")
+    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The run continues.")
     scene.go_on()
     assert run.wait(20).status == "completed"
 
@@ -166,7 +166,7 @@ async def test_a_display_is_awaited_on_a_loop(scene: Scene, wf: WorkflowHandle, 
     run = await wf.aio.submit()
     with pytest.raises(errors.RunTimeout):
         await run.display(0.01)
-    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The run goes on.")
+    assert Parsed(jupyter[-1]["text/html"]).text.endswith("No longer updated. The run continues.")
 
 
 def test_a_run_of_a_closed_client_is_shown_without_its_images_and_an_image_says_why(

@@ -98,7 +98,7 @@ def test_a_stage_that_takes_too_long_is_canceled(script: Script, pipeline: Workf
         pipeline.execute(3, timeout=0.2)
     assert isinstance(caught.value.__cause__, errors.RunTimeout)
     assert str(caught.value).endswith(caught.value.__cause__.hint)
-    assert caught.value.__cause__.hint == "It was canceled: give it a longer timeout."
+    assert caught.value.__cause__.hint == "The run was canceled. Pass a longer timeout."
     assert "wait for it again" not in str(caught.value)
     assert script.statuses() == ["canceled"]
 

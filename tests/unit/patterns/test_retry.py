@@ -202,7 +202,7 @@ def test_the_last_timeout_says_that_the_run_was_canceled(script: Script, wf: Wor
         else:
             execute_with_retry(wf, 1, timeout=0.2)
 
-    with pytest.raises(errors.RunTimeout, match="It was canceled: give it a longer timeout"):
+    with pytest.raises(errors.RunTimeout, match=r"The run was canceled\. Pass a longer timeout"):
         run()
 
 

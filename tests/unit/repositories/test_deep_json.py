@@ -68,7 +68,7 @@ async def test_a_deep_answer_is_our_error(
 
 async def test_a_deep_body_of_a_raw_request_is_our_error_when_it_is_read(client: InvokeAIClient, deep: Deep) -> None:
     deep.body = nested(100_000, "list")
-    with pytest.raises(ServerError, match="not with JSON"):
+    with pytest.raises(ServerError, match="instead of JSON"):
         (await client.aio.request("GET", "/api/v1/anything")).json()
 
 

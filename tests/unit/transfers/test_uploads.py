@@ -88,11 +88,11 @@ def test_a_video_is_no_image_and_an_image_no_video() -> None:
     assert Upload(MP4, kind=VIDEO).content_type == "video/mp4"
     assert Upload(io.BytesIO(MP4), kind=VIDEO).filename == "video.mp4"
     for content in (PNG, b"\0\0\0\x18ftypavif" + b"0" * 100, b""):
-        with pytest.raises(errors.NotAnImageError, match="no MP4"):
+        with pytest.raises(errors.NotAnImageError, match="not an MP4"):
             Upload(content, kind=VIDEO)
-    with pytest.raises(errors.NotAnImageError, match="no image of a known kind"):
+    with pytest.raises(errors.NotAnImageError, match="not an image in a known format"):
         Upload(MP4)
-    with pytest.raises(TypeError, match="a video is a path"):
+    with pytest.raises(TypeError, match="a video must be a path"):
         Upload(PIL.Image.new("L", (1, 1)), kind=VIDEO)
 
 
@@ -146,7 +146,7 @@ def test_one_source_alone_is_one_of_many(tmp_path: Path) -> None:
         assert sources_of(source, IMAGE) == [source]
     assert sources_of([file, image], IMAGE) == [file, image]
     for wrong in ([file, None], ("a.png", 5)):
-        with pytest.raises(TypeError, match="at index 1: an image is a path"):
+        with pytest.raises(TypeError, match="at index 1: an image must be a path"):
             sources_of(wrong, IMAGE)
     with pytest.raises(TypeError, match="not int"):
         sources_of(3, IMAGE)

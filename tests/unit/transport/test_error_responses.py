@@ -135,7 +135,7 @@ def test_the_files_that_were_sent_are_named() -> None:
     error = error_for(answer(413, PAGE), sent="'a.png' (12,345 bytes)")
     assert isinstance(error, errors.RejectedError)
     assert "'a.png' (12,345 bytes)" in str(error)
-    assert "raise the limit" in error.hint
+    assert "increase the limit" in error.hint
 
 
 def test_deep_json_is_an_error_of_ours() -> None:
@@ -320,7 +320,7 @@ TEN = [f"n{number}" for number in range(10)]
 @pytest.mark.parametrize(
     ("name", "names", "hint"),
     [
-        ("x", [], "It has none at all."),
+        ("x", [], "There are none."),
         ("zzz", ["b", "a", "b"], "It has 'a', 'b'."),
         ("Tigers", ["lions", "tiger"], "Did you mean 'tiger'? It has 'lions', 'tiger'."),
         ("TIGER", ["lions", "Tiger"], "Did you mean 'Tiger'? It has 'Tiger', 'lions'."),

@@ -20,7 +20,7 @@ def test_a_segment_that_would_change_the_route_is_refused(segment: str) -> None:
 
 def test_a_web_page_is_no_invokeai() -> None:
     response = Response("GET", "http://x/api", 200, {"content-type": "text/html; charset=utf-8"}, b"<html>")
-    with pytest.raises(NotInvokeAIError, match=r"text/html.*Is this the address"):
+    with pytest.raises(NotInvokeAIError, match=r"text/html.*Check that this is the address"):
         response.json()
     assert response.text == "<html>"
 
@@ -29,7 +29,7 @@ def test_a_web_page_is_no_invokeai() -> None:
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", b"[" * 100_000])
 def test_what_is_no_json_is_told(kind: str | None, content: bytes) -> None:
     headers = {} if kind is None else {"content-type": kind}
-    with pytest.raises(ServerError, match=rf"200 with {kind or 'no content type'}, not with JSON") as caught:
+    with pytest.raises(ServerError, match=rf"200 with {kind or 'no content type'} instead of JSON") as caught:
         Response("GET", "http://x/api", 200, headers, content).json()
     assert "InvokeAI" not in str(caught.value)
 

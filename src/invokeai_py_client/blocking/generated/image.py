@@ -113,7 +113,7 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
         Endpoint: GET /api/v1/images/i/{image_name}
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
         """
         return self._aio._engine.block(self._aio.refresh())
 
@@ -123,7 +123,7 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
         """
         return self._aio._engine.block(self._aio.bytes())
 
@@ -138,7 +138,7 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
             The path of the file.
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             UnsafePathError: `path` is a folder, and the image's name is not a valid file name.
             OSError: the file cannot be written.
         """
@@ -158,7 +158,7 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
         Raises:
             UnsafePathError: `folder` looks like the name of an image file, for which there is `save_as`; or the image's
                 name is not a valid file name.
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
         """
         work = self._aio.save(folder)
@@ -169,7 +169,7 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
         """Download the image, and return it as a loaded Pillow image.
 
         Raises:
-            NotFoundError: the server does not have the image (any more).
+            NotFoundError: the server does not have the image, or no longer.
             InvokeAIError: Pillow is not installed (`pip install "invokeai-py-client[images]"`).
         """
         return self._aio._engine.block(self._aio.pil())

@@ -74,7 +74,7 @@ _WITHOUT_STEPS = (
     (("compel", "text_encoder", "upscale", "esrgan", "detector", "depth", "segment"), 0.3),
     (("",), 0.02),
 )
-"""The same for nodes without steps, by a part of their type; the first that is in it counts."""
+"""The same for nodes without steps. The key is a part of the node type; the first match is used."""
 
 _WEIGHT_OF_LATEST = 0.5
 

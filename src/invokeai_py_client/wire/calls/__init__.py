@@ -1,6 +1,7 @@
-"""The server's routes, one module per noun; each function makes a `Call` and touches nothing.
+"""The server's routes, one module per noun. Each function returns a `Call`, without side effects.
 
-What needs many of them for rare cases takes them as `calls.models`, say, which imports a module when it is first used.
+Modules that use many routes in rare cases access them as `calls.models`, for example, which imports a module when it is
+first used.
 """
 
 from __future__ import annotations

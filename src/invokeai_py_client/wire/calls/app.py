@@ -10,11 +10,11 @@ from invokeai_py_client.wire.call import Call, Response, api_path
 from invokeai_py_client.wire.reading import content, list_of, nothing, number, record
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
-"""The document of InvokeAI 6.14 has 1.8 MB. Parsing may take thirty times the memory of the text."""
+"""The document of InvokeAI 6.14 has 1.8 MB. Parsing may take 30 times the memory of the text."""
 
 
 def get_version() -> Call[str]:
-    """`GET /api/v1/app/version`: needs no token, so it tells whether an InvokeAI server is there at all."""
+    """`GET /api/v1/app/version`: does not need a token, so it shows whether this is an InvokeAI server."""
     return Call(
         method="GET",
         path=api_path("app", "version"),
@@ -25,7 +25,7 @@ def get_version() -> Call[str]:
 
 
 def get_openapi() -> Call[bytes]:
-    """`GET /openapi.json`: the description of all routes and node types, as it came (1.8 MB)."""
+    """`GET /openapi.json`: the description of all routes and node types, unparsed (1.8 MB)."""
     return Call(
         method="GET",
         path="/openapi.json",
@@ -37,19 +37,19 @@ def get_openapi() -> Call[bytes]:
 
 
 def get_dependencies() -> Call[dict[str, str]]:
-    """`GET /api/v1/app/app_deps`: the versions of what it is made of."""
+    """`GET /api/v1/app/app_deps`: the versions of the server's dependencies."""
     return Call(method="GET", path=api_path("app", "app_deps"), parse=_versions, idempotent=True)
 
 
 def get_config() -> Call[records.app.RuntimeConfig]:
-    """`GET /api/v1/app/runtime_config`: its configuration, as it runs."""
+    """`GET /api/v1/app/runtime_config`: the current configuration."""
     return Call(
         method="GET", path=api_path("app", "runtime_config"), parse=record(records.app.RuntimeConfig), idempotent=True
     )
 
 
 def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]:
-    """`PATCH /api/v1/app/runtime_config`: the few settings that can be changed while it runs. For administrators."""
+    """`PATCH /api/v1/app/runtime_config`: changes settings of the running server. For administrators."""
     return Call(
         method="PATCH",
         path=api_path("app", "runtime_config"),
@@ -80,7 +80,7 @@ def set_log_level(level: int) -> Call[int]:
 
 
 def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
-    """`GET /api/v1/app/invocation_cache/status`: the cache of nodes' outputs."""
+    """`GET /api/v1/app/invocation_cache/status`: the cache of node outputs."""
     return Call(
         method="GET",
         path=api_path("app", "invocation_cache", "status"),
@@ -95,7 +95,7 @@ def enable_invocation_cache() -> Call[None]:
 
 
 def disable_invocation_cache() -> Call[None]:
-    """`PUT /api/v1/app/invocation_cache/disable`: every node is run. For administrators."""
+    """`PUT /api/v1/app/invocation_cache/disable`: makes every node run. For administrators."""
     return Call(method="PUT", path=api_path("app", "invocation_cache", "disable"), parse=nothing, idempotent=True)
 
 

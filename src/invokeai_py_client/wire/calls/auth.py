@@ -1,4 +1,4 @@
-"""Routes of users, which servers from 6.12 have in multi-user mode."""
+"""Routes of users, for servers from 6.12 in multi-user mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
 def get_status() -> Call[records.users.AuthStatus]:
-    """`GET /api/v1/auth/status`: needs no token."""
+    """`GET /api/v1/auth/status`: does not need a token."""
     return Call(
         method="GET",
         path=api_path("auth", "status"),
@@ -23,7 +23,7 @@ def get_status() -> Call[records.users.AuthStatus]:
 
 
 def setup(email: str, password: Secret, *, display_name: str | None) -> Call[records.users.NewUser]:
-    """`POST /api/v1/auth/setup`: makes the first administrator; a second one is refused."""
+    """`POST /api/v1/auth/setup`: creates the first administrator. Fails if there is one."""
     return Call(
         method="POST",
         path=api_path("auth", "setup"),
@@ -35,7 +35,7 @@ def setup(email: str, password: Secret, *, display_name: str | None) -> Call[rec
 
 
 def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.users.LoginResult]:
-    """`POST /api/v1/auth/login`: a token for a day, or for a week."""
+    """`POST /api/v1/auth/login`: returns a token that is valid for a day, or with `remember_me` for a week."""
     return Call(
         method="POST",
         path=api_path("auth", "login"),
@@ -48,17 +48,17 @@ def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.us
 
 
 def logout() -> Call[None]:
-    """`POST /api/v1/auth/logout`: the token stays good until it expires."""
+    """`POST /api/v1/auth/logout`: the token stays valid until it expires."""
     return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True, needs_token=False)
 
 
 def get_me() -> Call[records.users.UserRecord]:
-    """`GET /api/v1/auth/me`: whose token it is."""
+    """`GET /api/v1/auth/me`: the user of the token."""
     return Call(method="GET", path=api_path("auth", "me"), parse=record(records.users.UserRecord), idempotent=True)
 
 
 def update_me(changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
-    """`PATCH /api/v1/auth/me`: the own name or password. A new password ends all tokens from before."""
+    """`PATCH /api/v1/auth/me`: changes the user's name or password. A new password invalidates all earlier tokens."""
     return Call(
         method="PATCH",
         path=api_path("auth", "me"),
@@ -69,7 +69,7 @@ def update_me(changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
 
 
 def generate_password() -> Call[str]:
-    """`GET /api/v1/auth/generate-password`: a strong one, that nobody has."""
+    """`GET /api/v1/auth/generate-password`: returns a strong random password."""
     return Call(method="GET", path=api_path("auth", "generate-password"), parse=_password)
 
 

@@ -10,15 +10,15 @@ from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import list_of, record, texts
 
 UNCATEGORIZED = "none"
-"""What stands for a board's id where the images on no board are meant."""
+"""The board id that stands for the images that are not on a board."""
 
 GENERATED = ("general",)
 ASSETS = ("control", "mask", "user", "other")
-"""The categories of images that a board counts as its images, and as its assets."""
+"""The image categories that count as images of a board, and those that count as assets."""
 
 
 def list_boards(*, include_archived: bool) -> Call[list[records.boards.BoardRecord]]:
-    """`GET /api/v1/boards/` with `all`: every board that the user may see, in one answer."""
+    """`GET /api/v1/boards/` with `all`: every board that the user can see, in one response."""
     return Call(
         method="GET",
         path=api_path("boards") + "/",
@@ -36,7 +36,7 @@ def get_board(board_id: str) -> Call[records.boards.BoardRecord]:
 
 
 def create_board(board_name: str) -> Call[records.boards.BoardRecord]:
-    """`POST /api/v1/boards/`: names need not be unique. Sent again, it would make another."""
+    """`POST /api/v1/boards/`: names are not necessarily unique. Not idempotent."""
     return Call(
         method="POST",
         path=api_path("boards") + "/",
@@ -57,9 +57,9 @@ def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[records.boar
 
 
 def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.DeletedBoard]:
-    """`DELETE /api/v1/boards/{board_id}`: its images go with it, or are on no board then.
+    """`DELETE /api/v1/boards/{board_id}`: deletes the board, with or without its images.
 
-    If the first response was lost, the names of the images are not known, and the lists are empty.
+    If the first response was lost, the names of the images are unknown, and the lists are empty.
     """
 
     def read(response: Response) -> records.boards.DeletedBoard:
@@ -80,7 +80,7 @@ def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.
 def list_image_names(
     board_id: str, *, categories: Sequence[str] = (), is_intermediate: bool | None = None
 ) -> Call[list[str]]:
-    """`GET /api/v1/boards/{board_id}/image_names`: the names of a board's images; `none` for those on no board."""
+    """`GET /api/v1/boards/{board_id}/image_names`: the names of a board's images; `none` for images without a board."""
     return Call(
         method="GET",
         path=api_path("boards", board_id, "image_names"),
@@ -91,7 +91,7 @@ def list_image_names(
 
 
 def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
-    """`GET /api/v1/images/`: how many images of some categories are on a board; `none` for those on no board."""
+    """`GET /api/v1/images/`: the number of a board's images in some categories; `none` for images without a board."""
     return Call(
         method="GET",
         path=api_path("images") + "/",
@@ -102,7 +102,7 @@ def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
 
 
 def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards.BoardAdditions]:
-    """`POST /api/v1/board_images/batch`: an image is on one board at most."""
+    """`POST /api/v1/board_images/batch`: moves images, as an image is on one board at most."""
     return Call(
         method="POST",
         path=api_path("board_images", "batch"),
@@ -113,7 +113,7 @@ def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards
 
 
 def remove_images(image_names: Sequence[str]) -> Call[records.boards.BoardRemovals]:
-    """`POST /api/v1/board_images/batch/delete`: they are on no board then."""
+    """`POST /api/v1/board_images/batch/delete`: removes images from their boards without deleting them."""
     return Call(
         method="POST",
         path=api_path("board_images", "batch", "delete"),

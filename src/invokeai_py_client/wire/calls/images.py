@@ -13,7 +13,7 @@ from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, maybe_object, number, record
 
 MAX_NAMES_PER_REQUEST = 1000
-"""The server refuses longer lists of names, of images and of videos."""
+"""The server rejects longer lists of names of images and of videos."""
 
 
 def get_image(image_name: str) -> Call[records.images.ImageRecord]:
@@ -22,7 +22,7 @@ def get_image(image_name: str) -> Call[records.images.ImageRecord]:
 
 
 def get_image_bytes(image_name: str) -> Call[bytes]:
-    """`GET /api/v1/images/i/{image_name}/full`: the file as the server keeps it."""
+    """`GET /api/v1/images/i/{image_name}/full`: the image file."""
     return read_one("image", image_name, "full", parse=the_bytes)
 
 
@@ -32,22 +32,22 @@ def get_thumbnail(image_name: str) -> Call[bytes]:
 
 
 def get_metadata(image_name: str) -> Call[dict[str, Any] | None]:
-    """`GET /api/v1/images/i/{image_name}/metadata`: how it was made, as far as it says; else null."""
+    """`GET /api/v1/images/i/{image_name}/metadata`: the generation metadata, or null."""
     return read_one("image", image_name, "metadata", parse=maybe_object)
 
 
 def get_urls(image_name: str) -> Call[records.images.ImageUrls]:
-    """`GET /api/v1/images/i/{image_name}/urls`: where its files are."""
+    """`GET /api/v1/images/i/{image_name}/urls`: the URLs of the image and its thumbnail."""
     return read_one("image", image_name, "urls", parse=record(records.images.ImageUrls))
 
 
 def get_image_workflow(image_name: str) -> Call[records.images.ImageWorkflow]:
-    """`GET /api/v1/images/i/{image_name}/workflow`: what made an image, as JSON texts."""
+    """`GET /api/v1/images/i/{image_name}/workflow`: the workflow and graph that created an image, as JSON strings."""
     return read_one("image", image_name, "workflow", parse=record(records.images.ImageWorkflow))
 
 
 def get_images(image_names: Sequence[str]) -> Call[list[records.images.ImageRecord]]:
-    """`POST /api/v1/images/images_by_names`: at most 1,000; names that are not there are left out. Servers from 6.0."""
+    """`POST /api/v1/images/images_by_names`: at most 1,000. Skips names that do not exist. Servers from 6.0."""
     return Call(
         method="POST",
         path=api_path("images", "images_by_names"),
@@ -58,7 +58,7 @@ def get_images(image_names: Sequence[str]) -> Call[list[records.images.ImageReco
 
 
 def list_image_names(filters: Query) -> Call[records.images.ImageNames]:
-    """`GET /api/v1/images/names`: all names at once. Servers from 6.0."""
+    """`GET /api/v1/images/names`: all names in one response. Servers from 6.0."""
     return list_names("image", filters, records.images.ImageNames)
 
 
@@ -72,7 +72,7 @@ def upload_image(
     board_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Call[records.images.ImageRecord]:
-    """`POST /api/v1/images/upload`: the server names the image. Sent again, it would be stored twice."""
+    """`POST /api/v1/images/upload`: the server chooses the name. Not idempotent."""
     return upload(
         "image",
         records.images.ImageRecord,
@@ -92,7 +92,7 @@ def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[records.im
 
 
 def delete_image(image_name: str) -> Call[records.images.DeletedImages]:
-    """`DELETE /api/v1/images/i/{image_name}`: a name that is not there is no error; it is just not in the answer."""
+    """`DELETE /api/v1/images/i/{image_name}`: for a name that does not exist, the response is an empty list."""
     return Call(
         method="DELETE",
         path=api_path("images", "i", image_name),
@@ -103,39 +103,42 @@ def delete_image(image_name: str) -> Call[records.images.DeletedImages]:
 
 
 def delete_images(image_names: Sequence[str]) -> Call[records.images.DeletedImages]:
-    """`POST /api/v1/images/delete`: names that are not there are just not in the answer."""
+    """`POST /api/v1/images/delete`: names that do not exist are missing from the response."""
     return change_many("image", "delete", image_names, deleted("image", image_names, records.images.DeletedImages))
 
 
 def delete_uncategorized_images() -> Call[records.images.DeletedImages]:
-    """`DELETE /api/v1/images/uncategorized`: every image that is on no board. A repeat would miscount."""
+    """`DELETE /api/v1/images/uncategorized`: all images that are not on a board. A retry would return a wrong count."""
     return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(records.images.DeletedImages))
 
 
 def star_images(image_names: Sequence[str]) -> Call[records.images.StarredImages]:
-    """`POST /api/v1/images/star`: names that are not there are just not in the answer."""
+    """`POST /api/v1/images/star`: names that do not exist are missing from the response."""
     return change_many("image", "star", image_names, record(records.images.StarredImages))
 
 
 def unstar_images(image_names: Sequence[str]) -> Call[records.images.UnstarredImages]:
-    """`POST /api/v1/images/unstar`: names that are not there are just not in the answer."""
+    """`POST /api/v1/images/unstar`: names that do not exist are missing from the response."""
     return change_many("image", "unstar", image_names, record(records.images.UnstarredImages))
 
 
 def count_intermediates() -> Call[int]:
-    """`GET /api/v1/images/intermediates`: how many images nobody is to see."""
+    """`GET /api/v1/images/intermediates`: the number of intermediate images."""
     return Call(method="GET", path=api_path("images", "intermediates"), parse=number, idempotent=True)
 
 
 def clear_intermediates() -> Call[int]:
-    """`DELETE /api/v1/images/intermediates`: deletes and counts them. A repeat would miscount. For administrators."""
+    """`DELETE /api/v1/images/intermediates`: deletes and counts them. A retry would return a wrong count.
+
+    For administrators.
+    """
     return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number)
 
 
 def start_bulk_download(
     image_names: Sequence[str], *, board_id: str | None = None
 ) -> Call[records.images.BulkDownload]:
-    """`POST /api/v1/images/download`: has a zip made of these images, or of a board."""
+    """`POST /api/v1/images/download`: starts to create a zip of these images, or of a board."""
     return Call(
         method="POST",
         path=api_path("images", "download"),
@@ -145,5 +148,5 @@ def start_bulk_download(
 
 
 def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
-    """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip. The server deletes it when it was fetched."""
+    """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip, which the server deletes afterwards."""
     return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)

@@ -13,11 +13,11 @@ from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, nothing, record, texts
 
 _NO_FOLDER = "error: path does not exist"
-"""What the server says of an orphaned folder that is gone already."""
+"""The server's message for an orphaned folder that does not exist."""
 
 
 def list_models(filters: Query | None = None) -> Call[list[records.models.ModelRecord]]:
-    """`GET /api/v2/models/`: every installed model; `filters` are the query that says which."""
+    """`GET /api/v2/models/`: all installed models that match the query `filters`."""
     return Call(
         method="GET",
         path=api_path("models", version=2) + "/",
@@ -60,7 +60,7 @@ def get_model_by_attributes(name: str, base: str, type: str) -> Call[records.mod
 
 
 def list_missing_models() -> Call[list[records.models.ModelRecord]]:
-    """`GET /api/v2/models/missing`: those whose files are gone. Servers from 6.11."""
+    """`GET /api/v2/models/missing`: models whose files are missing. Servers from 6.11."""
     return Call(
         method="GET",
         path=api_path("models", "missing", version=2),
@@ -70,7 +70,7 @@ def list_missing_models() -> Call[list[records.models.ModelRecord]]:
 
 
 def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.ModelRecord]:
-    """`PATCH /api/v2/models/i/{key}`: its name, description, trigger phrases, default settings and the like."""
+    """`PATCH /api/v2/models/i/{key}`: changes name, description, trigger phrases, default settings and so on."""
     return Call(
         method="PATCH",
         path=api_path("models", "i", key, version=2),
@@ -81,7 +81,7 @@ def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.Mo
 
 
 def delete_model(key: str) -> Call[None]:
-    """`DELETE /api/v2/models/i/{key}`: and its files, where they are below the server's own folder."""
+    """`DELETE /api/v2/models/i/{key}`: deletes a model, and its files if they are in the server's models folder."""
     return Call(
         method="DELETE",
         path=api_path("models", "i", key, version=2),
@@ -92,9 +92,9 @@ def delete_model(key: str) -> Call[None]:
 
 
 def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
-    """`POST /api/v2/models/i/bulk_delete`: many at once. Servers from 6.11.
+    """`POST /api/v2/models/i/bulk_delete`: deletes many models. Servers from 6.11.
 
-    Not repeated: the server reports what an earlier attempt has deleted like what it could not delete.
+    Not retried, as the server would report models that an earlier attempt deleted as failed.
     """
     return Call(
         method="POST",
@@ -105,7 +105,7 @@ def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
 
 
 def reidentify_model(key: str) -> Call[records.models.ModelRecord]:
-    """`POST /api/v2/models/i/{key}/reidentify`: has the server look again at what the files are."""
+    """`POST /api/v2/models/i/{key}/reidentify`: detects the type and format of the files again."""
     return Call(
         method="POST",
         path=api_path("models", "i", key, "reidentify", version=2),
@@ -115,14 +115,14 @@ def reidentify_model(key: str) -> Call[records.models.ModelRecord]:
 
 
 def convert_model(key: str) -> Call[records.models.ModelRecord]:
-    """`PUT /api/v2/models/convert/{key}`: a checkpoint becomes a diffusers folder, under the same key."""
+    """`PUT /api/v2/models/convert/{key}`: converts a checkpoint to a diffusers folder, with the same key."""
     return Call(
         method="PUT", path=api_path("models", "convert", key, version=2), parse=record(records.models.ModelRecord)
     )
 
 
 def get_cover_image(key: str) -> Call[bytes]:
-    """`GET /api/v2/models/i/{key}/image`: the image that the web UI shows of it."""
+    """`GET /api/v2/models/i/{key}/image`: the cover image in the web UI."""
     return Call(method="GET", path=api_path("models", "i", key, "image", version=2), parse=the_bytes, idempotent=True)
 
 
@@ -155,7 +155,7 @@ def install_model(
     access_token: Secret | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Call[records.models.InstallJobRecord]:
-    """`POST /api/v2/models/install`: begins a job. Sent again, it would begin another."""
+    """`POST /api/v2/models/install`: starts an installation. Not idempotent."""
     return Call(
         method="POST",
         path=api_path("models", "install", version=2),
@@ -167,7 +167,7 @@ def install_model(
 
 
 def list_install_jobs() -> Call[list[records.models.InstallJobRecord]]:
-    """`GET /api/v2/models/install`: all since the server has started."""
+    """`GET /api/v2/models/install`: all installations since the server was started."""
     return Call(
         method="GET",
         path=api_path("models", "install", version=2),
@@ -192,12 +192,12 @@ def cancel_install_job(job_id: int) -> Call[None]:
 
 
 def prune_install_jobs() -> Call[None]:
-    """`DELETE /api/v2/models/install`: forgets those that have ended."""
+    """`DELETE /api/v2/models/install`: removes installations that have ended from the list."""
     return Call(method="DELETE", path=api_path("models", "install", version=2), parse=nothing, idempotent=True)
 
 
 def pause_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
-    """`POST /api/v2/models/install/{job_id}/pause`: what is downloaded so far is kept. Servers from 6.11."""
+    """`POST /api/v2/models/install/{job_id}/pause`: keeps the downloaded part. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "pause", version=2),
@@ -217,7 +217,7 @@ def resume_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
 
 
 def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecord]:
-    """`POST /api/v2/models/install/{job_id}/restart_failed`: of an installation. Servers from 6.11."""
+    """`POST /api/v2/models/install/{job_id}/restart_failed`: retries the failed downloads. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "restart_failed", version=2),
@@ -227,7 +227,7 @@ def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecor
 
 
 def restart_download(job_id: int, file_source: str) -> Call[records.models.InstallJobRecord]:
-    """`POST /api/v2/models/install/{job_id}/restart_file`: of one file, by its URL. Servers from 6.11."""
+    """`POST /api/v2/models/install/{job_id}/restart_file`: downloads a file again, by its URL. Servers from 6.11."""
     return Call(
         method="POST",
         path=api_path("models", "install", job_id, "restart_file", version=2),
@@ -239,7 +239,7 @@ def restart_download(job_id: int, file_source: str) -> Call[records.models.Insta
 
 
 def list_starter_models() -> Call[list[records.models.StarterModel]]:
-    """`GET /api/v2/models/starter_models`: what the makers of the server recommend."""
+    """`GET /api/v2/models/starter_models`: the models that InvokeAI recommends."""
     return Call(
         method="GET",
         path=api_path("models", "starter_models", version=2),
@@ -249,7 +249,7 @@ def list_starter_models() -> Call[list[records.models.StarterModel]]:
 
 
 def list_hugging_face_files(repository: str) -> Call[records.models.HuggingFaceFiles]:
-    """`GET /api/v2/models/hugging_face`: the server asks huggingface.co."""
+    """`GET /api/v2/models/hugging_face`: the server requests huggingface.co."""
     return Call(
         method="GET",
         path=api_path("models", "hugging_face", version=2),
@@ -271,17 +271,17 @@ def scan_folder(folder: str) -> Call[list[records.models.FoundModel]]:
 
 
 def get_cache_stats() -> Call[records.models.ModelCacheStats | None]:
-    """`GET /api/v2/models/stats`: null until a model was loaded."""
+    """`GET /api/v2/models/stats`: statistics of the model cache; null before a model was loaded."""
     return Call(method="GET", path=api_path("models", "stats", version=2), parse=_stats, idempotent=True)
 
 
 def empty_model_cache() -> Call[None]:
-    """`POST /api/v2/models/empty_model_cache`: lets go of what no node uses."""
+    """`POST /api/v2/models/empty_model_cache`: unloads the models that are not in use."""
     return Call(method="POST", path=api_path("models", "empty_model_cache", version=2), parse=nothing, idempotent=True)
 
 
 def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
-    """`GET /api/v2/models/sync/orphaned`: folders that no model owns. Servers from 6.11."""
+    """`GET /api/v2/models/sync/orphaned`: folders that do not belong to a model. Servers from 6.11."""
     return Call(
         method="GET",
         path=api_path("models", "sync", "orphaned", version=2),
@@ -291,7 +291,7 @@ def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
 
 
 def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedOrphans]:
-    """`DELETE /api/v2/models/sync/orphaned`: their files are gone then. Servers from 6.11."""
+    """`DELETE /api/v2/models/sync/orphaned`: deletes such folders with their files. Servers from 6.11."""
     return Call(
         method="DELETE",
         path=api_path("models", "sync", "orphaned", version=2),
@@ -307,7 +307,7 @@ def get_hf_status() -> Call[str]:
 
 
 def hf_login(token: Secret) -> Call[str]:
-    """`POST /api/v2/models/hf_login`: the server keeps the token."""
+    """`POST /api/v2/models/hf_login`: stores a token on the server."""
     return Call(
         method="POST",
         path=api_path("models", "hf_login", version=2),
@@ -324,12 +324,12 @@ def hf_logout() -> Call[str]:
 
 
 def get_related_models(key: str) -> Call[list[str]]:
-    """`GET /api/v1/model_relationships/i/{key}`: the keys of the models that the user has linked with it."""
+    """`GET /api/v1/model_relationships/i/{key}`: the keys of the models that are linked to it."""
     return Call(method="GET", path=api_path("model_relationships", "i", key), parse=texts, idempotent=True)
 
 
 def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
-    """`POST /api/v1/model_relationships/batch`: the keys of the models that are linked with any of these."""
+    """`POST /api/v1/model_relationships/batch`: the keys of the models that are linked to any of these."""
     return Call(
         method="POST",
         path=api_path("model_relationships", "batch"),
@@ -340,15 +340,16 @@ def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
 
 
 def link_models(key: str, other_key: str) -> Call[None]:
-    """`POST /api/v1/model_relationships/`: a link has no direction. Its empty answer must not be compressed."""
+    """`POST /api/v1/model_relationships/`: links two models, in both directions."""
     return Call(
         method="POST",
         path=api_path("model_relationships") + "/",
         body={"model_key_1": key, "model_key_2": other_key},
+        # Servers with a recent Starlette fail to compress an empty response.
         headers={"Accept-Encoding": "identity"},
         parse=nothing,
         idempotent=True,
-        # The link is there already.
+        # The link exists already.
         done_statuses=frozenset({409}),
     )
 

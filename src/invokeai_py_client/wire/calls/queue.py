@@ -10,14 +10,14 @@ from invokeai_py_client.wire.call import GONE, Call, Response, api_path
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
 MAX_IDS_PER_REQUEST = 1000
-"""The server refuses longer lists in `items_by_ids` and `item_summaries_by_ids`."""
+"""The server rejects longer lists in `items_by_ids` and `item_summaries_by_ids`."""
 
 
 class EnqueueResult(NamedTuple):
-    """The response to `enqueue_batch`. Not a record, so that submitting and following a run needs no record.
+    """The response to `enqueue_batch`. Not a record, so that submitting and following a run does not import pydantic.
 
-    `enqueued` is less than `requested` if the queue has no room. `item_ids` has the newest first; servers before 5.12
-    send none.
+    `enqueued` is less than `requested` if the queue is full. `item_ids` are in descending order; servers before 5.12 do
+    not send them.
     """
 
     enqueued: int
@@ -26,7 +26,7 @@ class EnqueueResult(NamedTuple):
 
 
 def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
-    """`POST /api/v1/queue/{queue_id}/enqueue_batch`: sending the same body twice enqueues twice."""
+    """`POST /api/v1/queue/{queue_id}/enqueue_batch`: not idempotent."""
     return Call(
         method="POST",
         path=api_path("queue", queue_id, "enqueue_batch"),
@@ -36,7 +36,7 @@ def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
 
 
 def get_batch_status(queue_id: str, batch_id: str) -> Call[records.queue.BatchStatus]:
-    """`GET /api/v1/queue/{queue_id}/b/{batch_id}/status`: 200 with `total` 0 for a batch that never arrived."""
+    """`GET /api/v1/queue/{queue_id}/b/{batch_id}/status`: 200 with `total` 0 for an unknown batch."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "b", batch_id, "status"),
@@ -46,7 +46,7 @@ def get_batch_status(queue_id: str, batch_id: str) -> Call[records.queue.BatchSt
 
 
 def get_queue_status(queue_id: str) -> Call[records.queue.QueueStatus]:
-    """`GET /api/v1/queue/{queue_id}/status`: how many items are in which state, and what the processor does."""
+    """`GET /api/v1/queue/{queue_id}/status`: the number of items by status, and the state of the processor."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "status"),
@@ -56,7 +56,7 @@ def get_queue_status(queue_id: str) -> Call[records.queue.QueueStatus]:
 
 
 def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
-    """`GET /api/v1/queue/{queue_id}/i/{item_id}`: the whole item with its session."""
+    """`GET /api/v1/queue/{queue_id}/i/{item_id}`: an item with its session."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "i", item_id),
@@ -66,7 +66,7 @@ def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemR
 
 
 def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemSummary]]:
-    """`POST .../item_summaries_by_ids`: the light form; ids that are gone are left out. Servers from 6.14."""
+    """`POST .../item_summaries_by_ids`: items without sessions. Skips ids that do not exist. Servers from 6.14."""
     return Call(
         method="POST",
         path=api_path("queue", queue_id, "item_summaries_by_ids"),
@@ -77,7 +77,7 @@ def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[reco
 
 
 def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemRecord]]:
-    """`POST .../items_by_ids`: whole items; ids that are gone are left out. Servers from 6.7."""
+    """`POST .../items_by_ids`: items with sessions. Skips ids that do not exist. Servers from 6.7."""
     return Call(
         method="POST",
         path=api_path("queue", queue_id, "items_by_ids"),
@@ -88,7 +88,7 @@ def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue
 
 
 def list_item_ids(queue_id: str) -> Call[records.queue.ItemIds]:
-    """`GET .../item_ids`: the ids of every item the queue still knows. Servers from 6.7."""
+    """`GET .../item_ids`: the ids of all items of the queue. Servers from 6.7."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "item_ids"),
@@ -98,7 +98,7 @@ def list_item_ids(queue_id: str) -> Call[records.queue.ItemIds]:
 
 
 def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.RetryResult]:
-    """`PUT .../retry_items_by_id`: makes a new item, in the same batch, for each that failed or was canceled."""
+    """`PUT .../retry_items_by_id`: creates a new item, in the same batch, for each that failed or was canceled."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "retry_items_by_id"),
@@ -108,7 +108,7 @@ def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.Re
 
 
 def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[list[records.queue.QueueItemRecord]]:
-    """`GET .../list_all`: every item the queue still knows, whole, as they would run: by priority, then by id."""
+    """`GET .../list_all`: all items of the queue with sessions, by priority, then by id."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "list_all"),
@@ -119,7 +119,7 @@ def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[lis
 
 
 def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
-    """`PUT .../i/{item_id}/cancel`: a finished item is answered as it is."""
+    """`PUT .../i/{item_id}/cancel`: a finished item is returned unchanged."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "i", item_id, "cancel"),
@@ -129,7 +129,7 @@ def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueIt
 
 
 def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queue.CancelResult]:
-    """`PUT .../cancel_by_batch_ids`: every item of the batches that has not finished."""
+    """`PUT .../cancel_by_batch_ids`: cancels the items of the batches that have not ended."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_batch_ids"),
@@ -140,17 +140,17 @@ def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queu
 
 
 def get_current_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
-    """`GET /api/v1/queue/{queue_id}/current`: the item that runs, or null."""
+    """`GET /api/v1/queue/{queue_id}/current`: the running item, or null."""
     return Call(method="GET", path=api_path("queue", queue_id, "current"), parse=_item_or_none, idempotent=True)
 
 
 def get_next_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
-    """`GET /api/v1/queue/{queue_id}/next`: the pending item of the highest priority, or null."""
+    """`GET /api/v1/queue/{queue_id}/next`: the pending item with the highest priority, or null."""
     return Call(method="GET", path=api_path("queue", queue_id, "next"), parse=_item_or_none, idempotent=True)
 
 
 def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
-    """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels it, and takes it out of the queue."""
+    """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels an item, and deletes it."""
     return Call(
         method="DELETE",
         path=api_path("queue", queue_id, "i", item_id),
@@ -161,7 +161,7 @@ def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
 
 
 def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue.CancelResult]:
-    """`PUT /api/v1/queue/{queue_id}/cancel_by_destination`: every item with it that has not ended."""
+    """`PUT .../cancel_by_destination`: cancels the items with a destination that have not ended."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_by_destination"),
@@ -172,7 +172,7 @@ def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue
 
 
 def cancel_all_except_current(queue_id: str) -> Call[records.queue.CancelResult]:
-    """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: every pending item."""
+    """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: cancels all pending items."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "cancel_all_except_current"),
@@ -182,7 +182,7 @@ def cancel_all_except_current(queue_id: str) -> Call[records.queue.CancelResult]
 
 
 def delete_all_except_current(queue_id: str) -> Call[records.queue.DeletedItems]:
-    """`PUT .../delete_all_except_current`: takes out every pending item. A repeat would miscount."""
+    """`PUT .../delete_all_except_current`: deletes all pending items. A retry would return a wrong count."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "delete_all_except_current"),
@@ -191,24 +191,24 @@ def delete_all_except_current(queue_id: str) -> Call[records.queue.DeletedItems]
 
 
 def delete_by_destination(queue_id: str, destination: str) -> Call[records.queue.DeletedItems]:
-    """`DELETE /api/v1/queue/{queue_id}/d/{destination}`: every item with it, ended or not. A repeat would miscount."""
+    """`DELETE .../d/{destination}`: deletes all items with a destination. A retry would return a wrong count."""
     return Call(
         method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(records.queue.DeletedItems)
     )
 
 
 def clear_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
-    """`PUT /api/v1/queue/{queue_id}/clear`: cancels what runs, and empties the queue. A repeat would miscount."""
+    """`PUT .../clear`: cancels the running item, and deletes all items. A retry would return a wrong count."""
     return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(records.queue.DeletedItems))
 
 
 def prune_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
-    """`PUT /api/v1/queue/{queue_id}/prune`: takes out all items that have ended. A repeat would miscount."""
+    """`PUT .../prune`: deletes all items that have ended. A retry would return a wrong count."""
     return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(records.queue.DeletedItems))
 
 
 def pause_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
-    """`PUT /api/v1/queue/{queue_id}/processor/pause`: what runs runs on, nothing new is begun. For administrators."""
+    """`PUT .../processor/pause`: starts no new items, while the running one continues. For administrators."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "processor", "pause"),
@@ -218,7 +218,7 @@ def pause_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
 
 
 def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
-    """`PUT /api/v1/queue/{queue_id}/processor/resume`: begin items again. For administrators."""
+    """`PUT .../processor/resume`: starts items again. For administrators."""
     return Call(
         method="PUT",
         path=api_path("queue", queue_id, "processor", "resume"),
@@ -228,7 +228,7 @@ def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
 
 
 def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.queue.DestinationCounts]:
-    """`GET /api/v1/queue/{queue_id}/counts_by_destination`: how many items are in which state."""
+    """`GET /api/v1/queue/{queue_id}/counts_by_destination`: the number of items by status."""
     return Call(
         method="GET",
         path=api_path("queue", queue_id, "counts_by_destination"),

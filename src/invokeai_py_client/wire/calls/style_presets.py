@@ -13,7 +13,7 @@ from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
 def list_style_presets() -> Call[list[records.app.StylePreset]]:
-    """`GET /api/v1/style_presets/`: the user's and the server's own."""
+    """`GET /api/v1/style_presets/`: the user's presets, and those included with the server."""
     return Call(
         method="GET", path=api_path("style_presets") + "/", parse=list_of(records.app.StylePreset), idempotent=True
     )
@@ -30,7 +30,7 @@ def get_style_preset(style_preset_id: str) -> Call[records.app.StylePreset]:
 
 
 def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[records.app.StylePreset]:
-    """`POST /api/v1/style_presets/`: sent again, it would make another."""
+    """`POST /api/v1/style_presets/`: not idempotent."""
     return Call(
         method="POST",
         path=api_path("style_presets") + "/",
@@ -42,7 +42,7 @@ def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> C
 def update_style_preset(
     style_preset_id: str, data: Mapping[str, Any], image: Part | None = None
 ) -> Call[records.app.StylePreset]:
-    """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces it; without an image it has none then."""
+    """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces a preset. Without `image`, its image is removed."""
     return Call(
         method="PATCH",
         path=api_path("style_presets", "i", style_preset_id),
@@ -71,7 +71,7 @@ def get_style_preset_image(style_preset_id: str) -> Call[bytes]:
 
 
 def export_style_presets() -> Call[bytes]:
-    """`GET /api/v1/style_presets/export`: the user's own, as CSV."""
+    """`GET /api/v1/style_presets/export`: the user's presets, as CSV."""
     return Call(method="GET", path=api_path("style_presets", "export"), parse=the_bytes, idempotent=True)
 
 

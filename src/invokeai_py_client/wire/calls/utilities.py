@@ -9,7 +9,7 @@ from invokeai_py_client.wire.call import Call, api_path
 def dynamic_prompts(
     prompt: str, *, max_prompts: int, combinatorial: bool, seed: int | None
 ) -> Call[records.app.DynamicPromptsResult]:
-    """`POST /api/v1/utilities/dynamicprompts`: a template that cannot be read is told in `error`."""
+    """`POST /api/v1/utilities/dynamicprompts`: if the template cannot be parsed, `error` says why."""
     return Call(
         method="POST",
         path=api_path("utilities", "dynamicprompts"),

@@ -1,4 +1,4 @@
-"""Routes of videos. Servers from 6.14 have them."""
+"""Routes of videos, for servers from 6.14."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ def get_video(video_name: str) -> Call[records.images.VideoRecord]:
 
 
 def get_video_bytes(video_name: str) -> Call[bytes]:
-    """`GET /api/v1/videos/i/{video_name}/full`: the file as the server keeps it."""
+    """`GET /api/v1/videos/i/{video_name}/full`: the video file."""
     return read_one("video", video_name, "full", parse=the_bytes)
 
 
 def get_thumbnail(video_name: str) -> Call[bytes]:
-    """`GET /api/v1/videos/i/{video_name}/thumbnail`: a picture of it."""
+    """`GET /api/v1/videos/i/{video_name}/thumbnail`: an image file."""
     return read_one("video", video_name, "thumbnail", parse=the_bytes)
 
 
 def get_metadata(video_name: str) -> Call[dict[str, Any] | None]:
-    """`GET /api/v1/videos/i/{video_name}/metadata`: what it says of how it was made; null where it says nothing."""
+    """`GET /api/v1/videos/i/{video_name}/metadata`: the generation metadata, or null."""
     return read_one("video", video_name, "metadata", parse=maybe_object)
 
 
 def get_workflow(video_name: str) -> Call[records.images.ImageWorkflow]:
-    """`GET /api/v1/videos/i/{video_name}/workflow`: what made it, as JSON texts."""
+    """`GET /api/v1/videos/i/{video_name}/workflow`: the workflow and graph that created a video, as JSON strings."""
     return read_one("video", video_name, "workflow", parse=record(records.images.ImageWorkflow))
 
 
 def get_urls(video_name: str) -> Call[records.images.VideoUrls]:
-    """`GET /api/v1/videos/i/{video_name}/urls`: where its files are."""
+    """`GET /api/v1/videos/i/{video_name}/urls`: the URLs of the video and its thumbnail."""
     return read_one("video", video_name, "urls", parse=record(records.images.VideoUrls))
 
 
 def list_video_names(filters: Query) -> Call[records.images.VideoNames]:
-    """`GET /api/v1/videos/names`: all names at once."""
+    """`GET /api/v1/videos/names`: all names in one response."""
     return list_names("video", filters, records.images.VideoNames)
 
 
@@ -58,7 +58,7 @@ def upload_video(
     board_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Call[records.images.VideoRecord]:
-    """`POST /api/v1/videos/upload`: the server names the video. Sent again, it would be stored twice."""
+    """`POST /api/v1/videos/upload`: the server chooses the name. Not idempotent."""
     return upload(
         "video",
         records.images.VideoRecord,
@@ -78,22 +78,22 @@ def update_video(video_name: str, changes: Mapping[str, Any]) -> Call[records.im
 
 
 def delete_videos(video_names: Sequence[str]) -> Call[records.images.DeletedVideos]:
-    """`POST /api/v1/videos/delete`: names that are not there are just not in the answer."""
+    """`POST /api/v1/videos/delete`: names that do not exist are missing from the response."""
     return change_many("video", "delete", video_names, deleted("video", video_names, records.images.DeletedVideos))
 
 
 def star_videos(video_names: Sequence[str]) -> Call[records.images.StarredVideos]:
-    """`POST /api/v1/videos/star`: names that are not there are just not in the answer."""
+    """`POST /api/v1/videos/star`: names that do not exist are missing from the response."""
     return change_many("video", "star", video_names, record(records.images.StarredVideos))
 
 
 def unstar_videos(video_names: Sequence[str]) -> Call[records.images.UnstarredVideos]:
-    """`POST /api/v1/videos/unstar`: names that are not there are just not in the answer."""
+    """`POST /api/v1/videos/unstar`: names that do not exist are missing from the response."""
     return change_many("video", "unstar", video_names, record(records.images.UnstarredVideos))
 
 
 def add_video_to_board(board_id: str, video_name: str) -> Call[None]:
-    """`POST /api/v1/videos/board`: a video is on one board at most."""
+    """`POST /api/v1/videos/board`: moves a video, as a video is on one board at most."""
     return Call(
         method="POST",
         path=api_path("videos", "board"),
@@ -104,7 +104,7 @@ def add_video_to_board(board_id: str, video_name: str) -> Call[None]:
 
 
 def remove_video_from_board(video_name: str) -> Call[None]:
-    """`DELETE /api/v1/videos/board`: it is on no board then."""
+    """`DELETE /api/v1/videos/board`: removes a video from its board without deleting it."""
     return Call(
         method="DELETE",
         path=api_path("videos", "board"),

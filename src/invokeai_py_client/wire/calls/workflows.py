@@ -23,7 +23,7 @@ def list_workflows(
     tags: Sequence[str] = (),
     categories: Sequence[str] = (),
 ) -> Call[records.workflows.WorkflowPage]:
-    """`GET /api/v1/workflows/`: one page of the library, counted from 0, of the user's and the server's own."""
+    """`GET /api/v1/workflows/`: one page of the library, counted from 0: workflows of the user and of the server."""
     return Call(
         method="GET",
         path=api_path("workflows") + "/",
@@ -40,12 +40,12 @@ def list_workflows(
 
 
 def create_workflow(document: Mapping[str, Any]) -> Call[records.workflows.WorkflowRecord]:
-    """`POST /api/v1/workflows/`: the server gives it an id. Sent again, it would be stored twice."""
+    """`POST /api/v1/workflows/`: the server chooses the id. Not idempotent."""
     return Call(method="POST", path=api_path("workflows") + "/", body={"workflow": document}, parse=_workflow)
 
 
 def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[records.workflows.WorkflowRecord]:
-    """`PATCH /api/v1/workflows/i/{workflow_id}`: replaces the document. The server's own cannot be changed."""
+    """`PATCH /api/v1/workflows/i/{workflow_id}`: replaces the document. Fails for workflows of the server."""
     return Call(
         method="PATCH",
         path=api_path("workflows", "i", workflow_id),
@@ -78,7 +78,7 @@ def set_public(workflow_id: str, is_public: bool) -> Call[None]:
 
 
 def list_tags() -> Call[list[str]]:
-    """`GET /api/v1/workflows/tags`: every tag of the library. Servers from 6.12."""
+    """`GET /api/v1/workflows/tags`: all tags of the library. Servers from 6.12."""
     return Call(
         method="GET",
         path=api_path("workflows", "tags"),
@@ -115,7 +115,7 @@ def delete_thumbnail(workflow_id: str) -> Call[None]:
         path=api_path("workflows", "i", workflow_id, "thumbnail"),
         parse=_nothing,
         idempotent=True,
-        # The server answers 500 for a workflow that has no thumbnail.
+        # The server responds with status 500 if the workflow does not have a thumbnail.
         done_statuses=frozenset({404, 500}),
     )
 

@@ -1,10 +1,10 @@
 """The server's responses as typed objects that also read as mappings.
 
-The fields are those that the client itself relies on, named as the server names them; whatever else a server sends
-is kept (`record["device"]`). The source is the server's own OpenAPI document.
+The fields are those that the client uses, with the server's names. Other keys that a server sends are kept
+(`record["device"]`). The source is the server's OpenAPI document.
 
-A module is imported when it is first used as `records.queue`, say: submitting and following a run needs none, and
-importing pydantic takes longer than a request.
+A module is imported at its first use, such as `records.queue`, because importing pydantic takes longer than a request.
+Submitting and following a run does not need any records.
 """
 
 from __future__ import annotations

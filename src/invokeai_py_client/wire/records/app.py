@@ -1,4 +1,4 @@
-"""What the server answers about itself."""
+"""Records about the server itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class DynamicPromptsResult(Record):
-    """The prompts that a template makes; `error` says what is wrong with it, if anything."""
+    """The prompts that a template expands to; `error` says why it cannot be parsed, if so."""
 
     prompts: list[str]
     error: str | None = None
@@ -29,7 +29,7 @@ class GenerationDevice(Record):
 
 
 class InvocationCacheStatus(Record):
-    """The cache of node outputs: of `max_size` entries, `size` are taken."""
+    """The cache of node outputs, with `size` of at most `max_size` entries."""
 
     size: int
     hits: int
@@ -39,14 +39,14 @@ class InvocationCacheStatus(Record):
 
 
 class PresetData(Record):
-    """The prompts of a style preset; `{prompt}` stands for the user's own."""
+    """The prompt templates of a style preset; `{prompt}` stands for the user's prompt."""
 
     positive_prompt: str
     negative_prompt: str
 
 
 class StylePreset(Record):
-    """A style preset: prompts around the user's own. `type` is `user` or `default`; others see it if it is public."""
+    """A style preset: prompt templates. `type` is `user` or `default`. Other users see it if `is_public`."""
 
     id: str
     name: str

@@ -11,7 +11,7 @@ from invokeai_py_client.mapping import ReadsAsMapping
 
 
 class Record(ReadsAsMapping, BaseModel):  # type: ignore[misc]  # iterates over names, as a mapping does
-    """The base of all answers: attributes, and `record["name"]` for these and for whatever else the server sent."""
+    """The base of all records. `record["name"]` works for attributes and for other keys that the server sent."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
@@ -20,13 +20,13 @@ class Record(ReadsAsMapping, BaseModel):  # type: ignore[misc]  # iterates over 
         return {**type(self).model_fields, **(self.model_extra or {})}.keys()
 
     def __getitem__(self, name: str) -> Any:
-        """Return what is under a name.
+        """Return the value of a key.
 
         Raises:
-            KeyError: nothing is.
+            KeyError: there is no such key.
         """
         extra = self.model_extra
-        # Whatever it is called: `items` is a method, too.
+        # Checked first, as a key may have the name of a method, such as `items`.
         return extra[name] if extra and name in extra else super().__getitem__(name)
 
     def __eq__(self, other: object) -> bool:

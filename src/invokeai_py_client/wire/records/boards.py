@@ -1,4 +1,4 @@
-"""What the server answers about boards."""
+"""Records about boards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class BoardRecord(Record):
-    """A board of the server. `image_count` counts neither assets, which `asset_count` counts, nor intermediates."""
+    """A board. `image_count` excludes assets, which `asset_count` counts, and intermediate images."""
 
     board_id: str
     board_name: str
@@ -20,21 +20,21 @@ class BoardRecord(Record):
 
 
 class BoardAdditions(Record):
-    """The images that are on a board now, and those that could not be put there."""
+    """The images that were added to a board, and those that could not be added."""
 
     added_images: list[str]
     failed_images: list[str] = []
 
 
 class BoardRemovals(Record):
-    """The images that are on no board now, and those that could not be taken off."""
+    """The images that were removed from their boards, and those that could not be removed."""
 
     removed_images: list[str]
     failed_images: list[str] = []
 
 
 class DeletedBoard(Record):
-    """What went with a board: `deleted_board_images` are on no board now, `deleted_images` are gone."""
+    """A deleted board: `deleted_images` were deleted with it, `deleted_board_images` remain without a board."""
 
     board_id: str
     deleted_board_images: list[str]

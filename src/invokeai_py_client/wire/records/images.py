@@ -1,4 +1,4 @@
-"""What the server answers about images and videos."""
+"""Records about images and videos."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class ImageRecord(Record):
-    """An image on the server: its name, size and place, not its pixels."""
+    """An image on the server: its name, size and board, without its pixels."""
 
     image_name: str
     width: int
@@ -22,21 +22,21 @@ class ImageRecord(Record):
 
 
 class ImageWorkflow(Record):
-    """The workflow and the graph that made an image, as JSON texts; None where the server has none."""
+    """The workflow and the graph that created an image, as JSON strings; None if the server has none."""
 
     workflow: str | None = None
     graph: str | None = None
 
 
 class DeletedImages(Record):
-    """What a deletion did: `deleted_images` are gone; servers from 6.0 on also tell `failed_images`."""
+    """The result of a deletion: `deleted_images`, and on servers from 6.0 also `failed_images`."""
 
     deleted_images: list[str]
     failed_images: list[str] = []
 
 
 class ImageNames(Record):
-    """The names of all images of a list; the first `starred_count` are the starred ones, where those come first."""
+    """The names of images. With `starred_first`, the first `starred_count` are the starred ones."""
 
     image_names: list[str]
     starred_count: int
@@ -48,7 +48,7 @@ class ImageNames(Record):
 
 
 class ImageUrls(Record):
-    """Where an image and its thumbnail are to be had, relative to the server's root."""
+    """The URLs of an image and its thumbnail, relative to the server's root."""
 
     image_name: str
     image_url: str
@@ -56,25 +56,25 @@ class ImageUrls(Record):
 
 
 class StarredImages(Record):
-    """The images that are starred now."""
+    """The images that were starred."""
 
     starred_images: list[str]
 
 
 class UnstarredImages(Record):
-    """The images that are not starred any more."""
+    """The images that were unstarred."""
 
     unstarred_images: list[str]
 
 
 class BulkDownload(Record):
-    """The name under which a zip of images will be had, once an event says that it is made."""
+    """The name for downloading a zip of images, after an event has announced that it is ready."""
 
     bulk_download_item_name: str
 
 
 class VideoRecord(Record):
-    """A video on the server: its name, size, length in seconds and place, not its content."""
+    """A video on the server: its name, size, length in seconds and board, without its content."""
 
     video_name: str
     width: int
@@ -90,7 +90,7 @@ class VideoRecord(Record):
 
 
 class VideoNames(Record):
-    """The names of all videos of a list; the first `starred_count` are the starred ones, where those come first."""
+    """The names of videos. With `starred_first`, the first `starred_count` are the starred ones."""
 
     video_names: list[str]
     starred_count: int
@@ -102,7 +102,7 @@ class VideoNames(Record):
 
 
 class VideoUrls(Record):
-    """Where a video and its thumbnail are to be had, relative to the server's root."""
+    """The URLs of a video and its thumbnail, relative to the server's root."""
 
     video_name: str
     video_url: str
@@ -110,19 +110,19 @@ class VideoUrls(Record):
 
 
 class DeletedVideos(Record):
-    """The videos that are gone, and those that could not be deleted."""
+    """The videos that were deleted, and those that could not be deleted."""
 
     deleted_videos: list[str]
     failed_videos: list[str] = []
 
 
 class StarredVideos(Record):
-    """The videos that are starred now."""
+    """The videos that were starred."""
 
     starred_videos: list[str]
 
 
 class UnstarredVideos(Record):
-    """The videos that are not starred any more."""
+    """The videos that were unstarred."""
 
     unstarred_videos: list[str]

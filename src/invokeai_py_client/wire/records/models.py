@@ -1,4 +1,4 @@
-"""What the server answers about models."""
+"""Records about models."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ModelRecord(Record):
 class InstallJobRecord(Record):
     """The installation of one model; `config_out` is the installed model once it is `completed`.
 
-    `bytes` of `total_bytes` have been downloaded. The server forgets its jobs when it ends. What it says of access
-    tokens is left out, and so is what may be secret in the addresses that it names.
+    `bytes` of `total_bytes` have been downloaded. Jobs do not survive a restart of the server. Access tokens are
+    removed, as are parts of URLs that may be secret.
     """
 
     id: int
@@ -65,7 +65,7 @@ def _without_tokens(answer: Any) -> Any:
 
 
 class StarterModel(Record):
-    """A model that the server's makers recommend, and where it comes from."""
+    """A model that InvokeAI recommends, with its source."""
 
     name: str
     description: str
@@ -83,7 +83,7 @@ class FoundModel(Record):
 
 
 class HuggingFaceFiles(Record):
-    """What can be installed from a Hugging Face repository: single files by URL, or all of it as one model."""
+    """The files of a Hugging Face repository that can be installed; or the repository can be installed as one model."""
 
     urls: list[str] | None = None
     is_diffusers: bool = False
@@ -102,14 +102,14 @@ class ModelCacheStats(Record):
 
 
 class DeletedModels(Record):
-    """The keys of the models that are gone; `failed` says of each other one why not."""
+    """The keys of the deleted models. `failed` has the other models, with the reasons."""
 
     deleted: list[str]
     failed: list[dict[str, Any]] = []
 
 
 class OrphanedModel(Record):
-    """A folder below the server's models that no installed model owns."""
+    """A folder in the server's models folder that does not belong to an installed model."""
 
     path: str
     absolute_path: str
@@ -118,7 +118,7 @@ class OrphanedModel(Record):
 
 
 class DeletedOrphans(Record):
-    """The orphaned folders that are gone; `errors` says of each other one why not."""
+    """The deleted folders. `errors` has the other folders, with the reasons."""
 
     deleted: list[str]
     errors: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What the server answers about its queues."""
+"""Records about queues."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FLAT_COUNTS = (
     "queue_failed_count",
     "queue_canceled_count",
 )
-"""Names under which the state of a queue also has its counts."""
+"""Additional flat names for the counts in the status of a queue."""
 
 QueueItemStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
 
 
 class BatchStatus(Record):
-    """How many of a batch's items are in which state; `total` is 0 for a batch that never arrived."""
+    """The number of a batch's items by status; `total` is 0 for an unknown batch."""
 
     batch_id: str
     pending: int
@@ -33,7 +33,7 @@ class BatchStatus(Record):
 
 
 class QueueItemSummary(Record):
-    """The light form of a queue item: no graph, no results, no error text.
+    """A queue item without its graph, results and error message.
 
     `parent_item_id` is the item that called this one, if it runs a called workflow (servers from 6.14).
     """
@@ -51,7 +51,7 @@ class QueueItemSummary(Record):
 
 
 class QueueItemRecord(QueueItemSummary):
-    """A whole queue item. `session` has its graph and the results of its nodes.
+    """A complete queue item. `session` has its graph and the results of its nodes.
 
     `root_item_id` is the outermost caller of an item that runs a called workflow (servers from 6.14).
     """
@@ -75,13 +75,13 @@ class ItemIds(Record):
 
 
 class RetryResult(Record):
-    """The items that are run anew: their own ids, not those of the new items."""
+    """The ids of the items that are retried. The server does not send those of the new items."""
 
     retried_item_ids: list[int]
 
 
 class QueueCounts(Record):
-    """How many of a queue's items are in which state, and which one runs."""
+    """The number of a queue's items by status, and the running item."""
 
     pending: int
     in_progress: int
@@ -96,67 +96,67 @@ class QueueCounts(Record):
 
 
 class ProcessorStatus(Record):
-    """Whether the queue's processor is on, and whether it works just now."""
+    """Whether the processor is started (not paused), and whether it is processing an item."""
 
     is_started: bool
     is_processing: bool
 
 
 class QueueStatus(Record):
-    """The state of a queue and of its processor; also under flat names, such as `status["queue_pending_count"]`."""
+    """The status of a queue and of the processor; also with flat names, such as `status["queue_pending_count"]`."""
 
     queue: QueueCounts
     processor: ProcessorStatus
 
     @property
     def queue_pending_count(self) -> int:
-        """How many items wait."""
+        """The number of pending items."""
         return self.queue.pending
 
     @property
     def queue_in_progress_count(self) -> int:
-        """How many items run."""
+        """The number of running items."""
         return self.queue.in_progress
 
     @property
     def queue_completed_count(self) -> int:
-        """How many items have ended well."""
+        """The number of completed items."""
         return self.queue.completed
 
     @property
     def queue_failed_count(self) -> int:
-        """How many items have failed."""
+        """The number of failed items."""
         return self.queue.failed
 
     @property
     def queue_canceled_count(self) -> int:
-        """How many items were canceled."""
+        """The number of canceled items."""
         return self.queue.canceled
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
+        """Whether the queue has no pending and no running items."""
         return not (self.queue.pending or self.queue.in_progress or self.queue.waiting)
 
     def _names(self) -> Collection[str]:
-        """Return the names of all fields, the flat ones among them."""
+        """Return the names of all fields, including the flat ones."""
         return {*super()._names(), *FLAT_COUNTS}
 
 
 class CancelResult(Record):
-    """How many items a cancel by batch, destination or queue reached."""
+    """The number of items that were canceled by batch, destination or queue."""
 
     canceled: int
 
 
 class DeletedItems(Record):
-    """How many items a clear, a prune or a delete took out of the queue."""
+    """The number of items that were deleted from the queue."""
 
     deleted: int
 
 
 class DestinationCounts(Record):
-    """How many items with one destination are in which state."""
+    """The number of items with a destination, by status."""
 
     destination: str
     pending: int

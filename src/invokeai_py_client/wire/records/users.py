@@ -1,4 +1,4 @@
-"""What the server answers about its users."""
+"""Records about users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _secret(value: Any) -> Any:
 
 
 class AuthStatus(Record):
-    """Whether the server has users at all, and whether its first administrator is yet to be made."""
+    """Whether the server is in multi-user mode, and whether its first administrator has to be created."""
 
     multiuser_enabled: bool
     setup_required: bool
@@ -34,14 +34,14 @@ class UserRecord(Record):
 
 
 class NewUser(Record):
-    """The answer to the setup of the first administrator."""
+    """The response to the creation of the first administrator."""
 
     success: bool
     user: UserRecord
 
 
 class LoginResult(Record):
-    """A token, whose it is, and the seconds for which it is good."""
+    """A token, its user, and the seconds until it expires."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

@@ -1,4 +1,4 @@
-"""What the server answers about its workflow library."""
+"""Records about the workflow library."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from invokeai_py_client.wire.records.base import Record
 
 
 class WorkflowRecord(Record):
-    """A workflow of the server's library, with the document that a file would hold.
+    """A workflow of the server's library, with its document.
 
-    `call_saved_workflow_compatibility` says whether other workflows can call it; servers before 6.14 do not.
+    `call_saved_workflow_compatibility` is whether other workflows can call it (servers from 6.14).
     """
 
     workflow_id: str
@@ -33,7 +33,7 @@ class WorkflowSummary(Record):
 
 
 class WorkflowPage(Record):
-    """One page of the library: this is page `page` of `pages`."""
+    """Page `page` of `pages` of the library."""
 
     page: int
     pages: int

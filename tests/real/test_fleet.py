@@ -1,0 +1,147 @@
+"""Batches on two real servers: on a cluster in this process, and on one that a user has started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import Fleet, InvokeAIClient, Plan, WorkflowDefinition
+from invokeai_py_client.local import LocalServer
+
+TESTS = Path(__file__).parents[1]
+PYTHON = sys.executable
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def started(root: Path) -> LocalServer:
+    # At a port of its own, so that it has the same address when it is started again.
+    local = LocalServer(root, config={"port": free_port()})
+    shutil.copytree(TESTS / "node_pack", local.nodes_folder / "test_nodes")
+    return local.start()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[LocalServer]]:
+    with ThreadPoolExecutor() as pool:
+        both = [*pool.map(started, [tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")])]
+    yield both
+    for server in both:
+        server.stop()
+
+
+@pytest.fixture
+def urls(servers: list[LocalServer]) -> list[str]:
+    for server in servers:
+        server.start()
+        with InvokeAIClient.from_url(server.url) as client:
+            client.queue.clear()
+    return [server.url for server in servers]
+
+
+@contextlib.contextmanager
+def fleet_in_this_process(urls: list[str], folder: Path) -> Iterator[Fleet]:
+    with Fleet(urls) as fleet:
+        yield fleet
+
+
+@contextlib.contextmanager
+def fleet_on_a_cluster(urls: list[str], folder: Path) -> Iterator[Fleet]:
+    """A fleet on a Dask scheduler and two workers, which are processes of their own."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    command = [PYTHON, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", address.split(":")[-1]]
+    programs = [subprocess.Popen([*command, "--no-dashboard"], stderr=subprocess.DEVNULL)]
+    try:
+        for number, url in enumerate(urls):
+            command = [PYTHON, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
+            command += ["--nthreads", "1", "--local-directory", str(folder / f"worker-{number}")]
+            environment = {**os.environ, "INVOKEAI_URL": url}
+            programs.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+        with Fleet.connect(address) as fleet:
+            yield fleet
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
+FLEETS = [fleet_in_this_process, fleet_on_a_cluster]
+
+
+def plan_of(url: str, sleep: dict[str, Any], seconds: list[float]) -> Plan:
+    """Return a plan of rows that sleep."""
+    with InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
+        return wf.plan({"Seconds": seconds})
+
+
+def completed_on(server: LocalServer) -> Counter[float]:
+    """Return how often each row was run to its end, by its seconds, as the server remembers."""
+    with InvokeAIClient.from_url(server.url) as client:
+        done = [item for item in client.queue.list_all() if item.status == "completed"]
+    return Counter(item["field_values"][0]["value"] for item in done)
+
+
+@pytest.mark.parametrize("make_fleet", FLEETS)
+def test_a_server_is_killed_and_comes_back(
+    make_fleet: Callable[..., Any],
+    servers: list[LocalServer],
+    urls: list[str],
+    sleep: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    first, second = servers
+    # The rows after the restart take longer, so that there is work left when the server is up.
+    seconds = [0.3 + index / 1000 + (1.2 if index > 26 else 0) for index in range(40)]
+    plan = plan_of(second.url, sleep, seconds)
+    restart = threading.Thread(target=first.start)
+    with make_fleet(urls, tmp_path) as fleet:
+        batch = fleet.submit(plan, folder=tmp_path / "out")
+        for number, row in enumerate(batch.as_completed(), 1):
+            assert row.status == "completed", row.error
+            if number == 13:
+                first.kill()
+            elif number == 26:
+                restart.start()
+        assert batch.counts["completed"] == 40
+    restart.join()
+    assert completed_on(first) + completed_on(second) == Counter(seconds)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert sorted(line["index"] for line in lines) == [*range(40)]
+    assert {line["server"] for line in lines} == set(urls)
+
+
+def test_two_servers_take_little_more_than_half_the_time_of_one(
+    urls: list[str], sleep: dict[str, Any], tmp_path: Path
+) -> None:
+    def timed(fleet: Fleet, seconds: list[float]) -> float:
+        plan = plan_of(urls[0], sleep, seconds)
+        began = time.monotonic()
+        assert fleet.submit(plan).wait(60).counts["completed"] == len(seconds)
+        return time.monotonic() - began
+
+    rows = [0.5 + index / 1000 for index in range(16)]
+    with Fleet(urls[:1]) as one, Fleet(urls) as two:
+        for fleet in (one, two):
+            timed(fleet, [0.01, 0.02])
+        alone, together = timed(one, rows), timed(two, rows)
+    assert together < 0.65 * alone
