@@ -148,10 +148,10 @@ class InvocationStarted(InvocationEvent):
 
 
 ItemProgress = tuple[float, int, int]
-"""The progress of an item after a report, as counted by the state of a run: its percentage, and the node's steps."""
+"""The progress of an item after a report, as computed by the state of a run: its percentage, and the node's steps."""
 
 _COUNTED = ("overall_percentage", "step", "total_steps")
-"""What an `ItemProgress` has, by the names of `GeneratorProgress`."""
+"""The attributes of `GeneratorProgress` that an `ItemProgress` contains."""
 
 
 class ProgressReport(NamedTuple):
@@ -176,7 +176,7 @@ class ProgressReport(NamedTuple):
         return node
 
     def event(self, progress: ItemProgress | None = None) -> GeneratorProgress:
-        """Return the event with the progress of the item; without it, as for consumers that follow no run."""
+        """Return the event, with the progress of the item if its run is followed."""
         return unread_progress(self.text, self.image, progress, self)
 
 
@@ -218,7 +218,7 @@ class GeneratorProgress(InvocationEvent):
 
     @property
     def preview(self) -> Preview | None:
-        """The picture that the node shows of its work, decoded now; None where it shows none."""
+        """The node's preview image; None if the message has none. It is decoded on access."""
         try:
             image = self._image
         except AttributeError:
