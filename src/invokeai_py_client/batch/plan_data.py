@@ -407,7 +407,7 @@ class PlanData:
         found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
         return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
 
-    def works(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
+    def groups_and_models(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
         """Yield the indexes of the rows of each group, with the hashes or names of their models, in running order.
 
         Raises:

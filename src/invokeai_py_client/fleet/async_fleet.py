@@ -18,10 +18,10 @@ from invokeai_py_client.batch.plan_file import plan_text
 from invokeai_py_client.errors import InvokeAIError, SettingsError, TransportError
 from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
+from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Away
 from invokeai_py_client.fleet.driver import FleetDriver
 from invokeai_py_client.fleet.server import Server
-from invokeai_py_client.fleet.site import Site
 from invokeai_py_client.fleet.status import AskStatus, FleetStatus, ServerStatus, silent
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.runtime.engine import Engine
@@ -53,7 +53,7 @@ class AsyncFleet(FixedAttributes):
         self._engine = engine
         self._servers = tuple(servers)
         self._scheduler = scheduler
-        self._sites = {one.url: Site(one.settings(), engine, one.slots, one.name) for one in servers}
+        self._agents = {one.url: ServerAgent(one.settings(), engine, one.slots, one.name) for one in servers}
         self._others: dict[str, HttpTransport] = {}
         self._starting: asyncio.Task[DaskCluster] | None = None
         self._batch_ids: set[str] = set()
@@ -82,7 +82,7 @@ class AsyncFleet(FixedAttributes):
         if isinstance(source, str | os.PathLike):
             source = await asyncio.to_thread(public.WorkflowDefinition.from_file, source)
         definition = source
-        return await self._first(lambda site: site.client.workflow_repo.create_workflow(definition))
+        return await self._first(lambda agent: agent.client.workflow_repo.create_workflow(definition))
 
     @on_engine
     async def load_plan(self, path: str | os.PathLike[str]) -> AsyncPlan:
@@ -100,7 +100,7 @@ class AsyncFleet(FixedAttributes):
         Example:
             >>> batch = fleet.submit(fleet.load_plan("cats.plan.json"), folder="out")
         """
-        return await self._first(lambda site: site.client.load_plan(path))
+        return await self._first(lambda agent: agent.client.load_plan(path))
 
     @on_engine
     async def submit(
@@ -211,8 +211,8 @@ class AsyncFleet(FixedAttributes):
             ...     print(server.name, server.state, server.pending, server.rows_per_hour)
         """
         asked = AskStatus(sorted(self._batch_ids), queue_id, checked_seconds("timeout", timeout))
-        if self._sites:
-            found = await asyncio.gather(*(site.status.read(asked) for site in self._sites.values()))
+        if self._agents:
+            found = await asyncio.gather(*(agent.status.read(asked) for agent in self._agents.values()))
         else:
             found = await self._asked_by_workers(asked)
         return FleetStatus(tuple(found))
@@ -252,7 +252,7 @@ class AsyncFleet(FixedAttributes):
     async def _start(self) -> DaskCluster:
         cluster = await asyncio.to_thread(_new_cluster, self._engine)
         if self._scheduler is None:
-            await cluster.start(self._sites.values())
+            await cluster.start(self._agents.values())
         else:
             try:
                 await cluster.connect(self._scheduler)
@@ -265,18 +265,19 @@ class AsyncFleet(FixedAttributes):
         self._engine.on_close(cluster.close)
         return cluster
 
-    async def _first(self, make: Callable[[Site], Awaitable[T]]) -> T:
+    async def _first(self, make: Callable[[ServerAgent], Awaitable[T]]) -> T:
         """Return what the first server makes that answers."""
-        if not self._sites:
+        if not self._agents:
             raise SettingsError(
                 "The servers of a Dask cluster are known to its workers alone.",
                 setting="servers",
                 hint="Make the handle or the plan with an InvokeAIClient of one of them.",
             )
         failures: list[str] = []
-        for site in self._sites.values():
+        for agent in self._agents.values():
             try:
-                return await make(site)
+                await agent.check_answers()
+                return await make(agent)
             except InvokeAIError as error:
                 if not error.is_transient:
                     raise
@@ -285,11 +286,11 @@ class AsyncFleet(FixedAttributes):
 
     def _http_of(self, url: str | None) -> HttpTransport:
         """Return what sends requests to a server."""
-        site = self._sites.get(url or "")
-        if site is not None:
-            return site.http
+        agent = self._agents.get(url or "")
+        if agent is not None:
+            return agent.http
         if url is None:
-            url = next(iter(self._sites), "")
+            url = next(iter(self._agents), "")
         if url not in self._others:
             self._others[url] = HttpTransport(Settings.from_environment(url=url), self._engine)
         return self._others[url]

@@ -31,7 +31,7 @@ class Prepare:
         queue_id: the queue that is used.
         priority: of each row.
         images: which images of a row are fetched.
-        works: the number of each work, with the index of its first row: whether they can run is checked.
+        groups: the number of each group, with the index of its first row: whether they can run is checked.
     """
 
     batch_id: str
@@ -40,7 +40,7 @@ class Prepare:
     queue_id: str
     priority: Priority
     images: WhichImages
-    works: Sequence[tuple[int, int]]
+    groups: Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Ready(NamedTuple):
 
     Attributes:
         slots: how many rows the server runs at the same time.
-        unable: the works that it cannot run, with the reason, in one line.
+        unable: the groups that it cannot run, with the reason, in one line.
         device: the name of what it computes on, such as `NVIDIA GeForce RTX 4090`; empty if it does not tell.
     """
 

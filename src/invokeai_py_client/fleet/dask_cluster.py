@@ -19,9 +19,10 @@ with dask.config.set({"logging.distributed": dask.config.get("logging.distribute
     # It configures its loggers when it is imported, to tell of each connection.
     from distributed import Client, Scheduler, Worker, WorkerPlugin, get_worker
 
+from invokeai_py_client.errors import ClientClosedError
+from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Away, Call
 from invokeai_py_client.fleet.cluster import Watcher
-from invokeai_py_client.fleet.site import Site
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import URL_VARIABLE, Settings
 
@@ -42,39 +43,39 @@ _CLOSING = 0.5
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
-class SitePlugin(WorkerPlugin):
-    """Keeps the site of a worker.
+class AgentPlugin(WorkerPlugin):
+    """Keeps the agent of a worker.
 
     Args:
-        site: the site; None for one of the server that the worker's environment names.
+        agent: the agent; None for one of the server that the worker's environment names.
     """
 
     name = _PLUGIN
     idempotent = True
 
-    def __init__(self, site: Site | None = None) -> None:
-        self.site = site
+    def __init__(self, agent: ServerAgent | None = None) -> None:
+        self.agent = agent
         self._engine: Engine | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Make the site, in the process of the worker."""
+        """Make the agent, in the process of the worker."""
         slots = worker.state.nthreads
         # Rows that wait at the server for their turn wait in calls.
         worker.state.nthreads = _AT_ONCE
-        if self.site is None:
+        if self.agent is None:
             import os
 
             if os.environ.get(URL_VARIABLE):
                 self._engine = Engine(f"invokeai-fleet {worker.address}")
-                self.site = Site(Settings.from_environment(), self._engine, slots)
+                self.agent = ServerAgent(Settings.from_environment(), self._engine, slots)
 
     async def teardown(self, worker: Worker) -> None:
-        """Close the connections of a site that was made here."""
+        """Close the connections of a agent that was made here."""
         if self._engine is not None:
             await self._engine.aclose()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SitePlugin, ()
+        return AgentPlugin, ()
 
 
 class _QuietScheduler(Scheduler):
@@ -91,23 +92,26 @@ class _QuietWorker(Worker):
         """Open no port."""
 
 
-def _site_of(worker: Worker) -> Site | None:
+def _agent_of(worker: Worker) -> ServerAgent | None:
     plugin = worker.plugins.get(_PLUGIN)
-    return plugin.site if isinstance(plugin, SitePlugin) else None
+    return plugin.agent if isinstance(plugin, AgentPlugin) else None
 
 
 async def answer_here(call: Call) -> Answer:
     """Carry out a call on the server of this Dask worker."""
-    site = _site_of(get_worker())
-    if site is None:
+    agent = _agent_of(get_worker())
+    if agent is None:
         return Away("worker", f"{URL_VARIABLE} is not set in the environment of this Dask worker")
-    return await site.answer(call)
+    try:
+        return await agent.answer(call)
+    except ClientClosedError as error:
+        return Away("worker", f"{error}")
 
 
 def url_here(dask_worker: Worker) -> str | None:
     """Return the URL of the server of a Dask worker; None if it has none."""
-    site = _site_of(dask_worker)
-    return None if site is None else site.url
+    agent = _agent_of(dask_worker)
+    return None if agent is None else agent.url
 
 
 class DaskCluster:
@@ -127,21 +131,21 @@ class DaskCluster:
         self._client: Any = None
         """A `distributed.Client`, whose methods have no types."""
 
-    async def start(self, sites: Iterable[Site]) -> None:
+    async def start(self, agents: Iterable[ServerAgent]) -> None:
         """Start a cluster in this process."""
         scheduler = await _QuietScheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
         self._opened.append(scheduler.close)
-        for site in sites:
+        for agent in agents:
             worker = await _QuietWorker(
                 scheduler.address,
                 nthreads=1,
                 memory_limit=0,
                 dashboard=False,
-                plugins=(SitePlugin(site),),
-                name=site.url,
+                plugins=(AgentPlugin(agent),),
+                name=agent.url,
             )
             self._opened.append(partial(worker.close, timeout=_CLOSING, executor_wait=False))
-            self._addresses[site.url] = worker.address
+            self._addresses[agent.url] = worker.address
         await self._use(scheduler.address)
 
     async def connect(self, address: str) -> None:
@@ -151,7 +155,7 @@ class DaskCluster:
             OSError: no scheduler answers at the address.
         """
         await self._use(address)
-        await self._client.register_plugin(SitePlugin())
+        await self._client.register_plugin(AgentPlugin())
         await self._poll()
         self._engine.spawn(self._keep_polling(), name=f"workers of {address}")
 

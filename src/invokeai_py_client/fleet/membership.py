@@ -10,7 +10,7 @@ from typing import Protocol
 
 from invokeai_py_client.fleet.calls import Answer, Away, ComeBack, Prepare, Ready
 from invokeai_py_client.fleet.cluster import Cluster
-from invokeai_py_client.fleet.flights import Member
+from invokeai_py_client.fleet.members import Member
 
 COMING_BACK = 600.0
 """Seconds for which one call waits for a server that does not answer."""

@@ -52,15 +52,15 @@ class Lane:
 
 
 class Given(NamedTuple, Generic[Row]):
-    """A row that a server is to run now, and the number of the work that it belongs to."""
+    """A row that a server is to run now, and the number of the group that it belongs to."""
 
     lane: Lane
-    work: int
+    group: int
     row: Row
 
 
 @dataclass(eq=False, slots=True)
-class _Work(Generic[Row]):
+class _Group(Generic[Row]):
     """The rows that run with the same graph."""
 
     number: int
@@ -83,14 +83,14 @@ class _Work(Generic[Row]):
 
 @dataclass(eq=False, slots=True)
 class _Family(Generic[Row]):
-    """The works that need the same models."""
+    """The groups that need the same models."""
 
     left: int = 0
-    works: dict[int, _Work[Row]] = field(default_factory=dict)
+    groups: dict[int, _Group[Row]] = field(default_factory=dict)
     """Those that may have rows to hand out, in running order."""
 
-    def work_for(self, lane: str) -> _Work[Row] | None:
-        return next((work for work in self.works.values() if work.can_run_on(lane)), None)
+    def group_for(self, lane: str) -> _Group[Row] | None:
+        return next((group for group in self.groups.values() if group.can_run_on(lane)), None)
 
 
 class Placement(Generic[Row]):
@@ -103,7 +103,7 @@ class Placement(Generic[Row]):
         self._slots = 0
         self._with_room: dict[Lane, None] = {}
         self._families: dict[frozenset[str], _Family[Row]] = {}
-        self._family_of: dict[int, tuple[_Family[Row], _Work[Row]]] = {}
+        self._family_of: dict[int, tuple[_Family[Row], _Group[Row]]] = {}
 
     def clear(self) -> None:
         """Forget all rows that are to be handed out; the servers stay."""
@@ -132,20 +132,20 @@ class Placement(Generic[Row]):
         models: frozenset[str] = frozenset(),
         barred: Collection[str] = (),
     ) -> None:
-        """Add work: rows that run with the same graph.
+        """Add a group: rows that run with the same graph.
 
         Args:
-            number: tells the work from others.
+            number: tells the group from others.
             rows: its rows in order. They are read when they are handed out.
             count: how many there are.
             models: what a server must have loaded for them.
             barred: the names of the servers that cannot run them. It may be changed later.
         """
         family = self._families.setdefault(models, _Family())
-        work = _Work(number, iter(rows), count, barred)
-        self._family_of[number] = family, work
+        group = _Group(number, iter(rows), count, barred)
+        self._family_of[number] = family, group
         if count:
-            family.works[number] = work
+            family.groups[number] = group
         family.left += count
         self.left += count
         self._ask_all()
@@ -154,13 +154,13 @@ class Placement(Generic[Row]):
         """Have a row that was handed out run by another server.
 
         Args:
-            number: of its work.
+            number: of its group.
             row: the row.
             avoiding: the names of the servers that must not get it.
         """
-        family, work = self._family_of[number]
-        work.returned.append((row, avoiding))
-        family.works[number] = work
+        family, group = self._family_of[number]
+        group.returned.append((row, avoiding))
+        family.groups[number] = group
         family.left += 1
         self.left += 1
         self._ask_all()
@@ -200,11 +200,11 @@ class Placement(Generic[Row]):
             if models is None:
                 break
             family = self._families[models]
-            work = family.work_for(lane.name)
-            assert work is not None, "models are chosen only if there is work for the server"
-            given.append(Given(lane, work.number, work.take(lane.name)))
-            if not work.unseen and not work.returned:
-                del family.works[work.number]
+            group = family.group_for(lane.name)
+            assert group is not None, "models are chosen only if there are rows for the server"
+            given.append(Given(lane, group.number, group.take(lane.name)))
+            if not group.unseen and not group.returned:
+                del family.groups[group.number]
             family.left -= 1
             self.left -= 1
             lane.in_hand += 1
@@ -212,9 +212,9 @@ class Placement(Generic[Row]):
         return given
 
     def _models_for(self, lane: Lane) -> frozenset[str] | None:
-        if lane.models is not None and self._has_work_for(lane, lane.models):
+        if lane.models is not None and self._has_rows_for(lane, lane.models):
             return lane.models
-        able = [models for models in self._families if self._has_work_for(lane, models)]
+        able = [models for models in self._families if self._has_rows_for(lane, models)]
         if not able:
             return None
         helpers = dict.fromkeys(able, 0)
@@ -223,9 +223,9 @@ class Placement(Generic[Row]):
                 helpers[other.models] += other.slots
         return max(able, key=lambda models: (not helpers[models], self._families[models].left / (helpers[models] + 1)))
 
-    def _has_work_for(self, lane: Lane, models: frozenset[str]) -> bool:
+    def _has_rows_for(self, lane: Lane, models: frozenset[str]) -> bool:
         family = self._families.get(models)
-        return family is not None and family.left > 0 and family.work_for(lane.name) is not None
+        return family is not None and family.left > 0 and family.group_for(lane.name) is not None
 
     def _shares_at_the_end(self) -> dict[Lane, int]:
         """Return how many of the rows that are left each server is to get, so that the last one ends early."""
@@ -243,7 +243,7 @@ class Placement(Generic[Row]):
         while queue and left:
             _, name, in_hand = queue[0]
             lane = self._lanes[name]
-            if lane in shares or any(self._has_work_for(lane, models) for models in self._families):
+            if lane in shares or any(self._has_rows_for(lane, models) for models in self._families):
                 shares[lane] = shares.get(lane, 0) + 1
                 left -= 1
                 heapq.heapreplace(queue, (finish(lane, in_hand + 1), name, in_hand + 1))

@@ -11,7 +11,7 @@ from functools import partial
 
 from invokeai_py_client.fleet.calls import Answer, Away, Look, Seen
 from invokeai_py_client.fleet.cluster import Cluster
-from invokeai_py_client.fleet.flights import Flight, Member
+from invokeai_py_client.fleet.members import Attempt, Member
 from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
 
@@ -39,7 +39,7 @@ class Watchdog:
     """
 
     def __init__(
-        self, batch_id: str, cluster: Cluster, members: Membership, again: Callable[[Member, Flight], None]
+        self, batch_id: str, cluster: Cluster, members: Membership, again: Callable[[Member, Attempt], None]
     ) -> None:
         self._batch_id = batch_id
         self._cluster = cluster
@@ -59,9 +59,9 @@ class Watchdog:
                         member.asked_at = None
                         silent = f"it was asked how its rows are doing, and has not answered in {ANSWERS_IN:g} s"
                         self._members.lose(member, Away("hung", silent))
-                elif member.flights and now - member.heard_at > quiet:
+                elif member.attempts and now - member.heard_at > quiet:
                     member.asked_at = now
-                    call = Look(self._batch_id, [*member.flights])
+                    call = Look(self._batch_id, [*member.attempts])
                     self._cluster.submit(member.url, call, partial(self._looked, member))
 
     def _looked(self, member: Member, answer: Answer) -> None:
@@ -73,12 +73,12 @@ class Watchdog:
             self._members.lose(member, answer)
         if not isinstance(answer, Seen):
             return
-        for item_batch, flight in [*member.flights.items()]:
+        for item_batch, attempt in [*member.attempts.items()]:
             looks = answer.rows.get(item_batch)
             if looks is None or looks.status in TERMINAL_STATUSES or looks.status == "unknown":
-                logger.info("%s is asked again for row %d", member.url, flight.row.index)
-                self._again(member, flight)
+                logger.info("%s is asked again for row %d", member.url, attempt.row.index)
+                self._again(member, attempt)
             elif answer.others:
                 logger.info("%s is busy: it has %d items of others", member.url, answer.others)
             else:
-                logger.info("%s is slow: row %d is at %.0f %%", member.url, flight.row.index, looks.progress)
+                logger.info("%s is slow: row %d is at %.0f %%", member.url, attempt.row.index, looks.progress)

@@ -84,7 +84,7 @@ class _Row:
     task: asyncio.Task[Answer] | None = None
 
 
-class Site:
+class ServerAgent:
     """One server of a fleet, with a client of its own. It answers calls from any loop.
 
     Args:
@@ -142,7 +142,18 @@ class Site:
 
     # Plans
 
+    async def check_answers(self) -> None:
+        """Check that the server answers, without retries.
+
+        Raises:
+            InvokeAIError: it does not.
+        """
+        error = await self._health.answers()
+        if error is not None:
+            raise error
+
     async def _prepare(self, call: Prepare) -> Answer:
+        await self.check_answers()
         saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
         try:
             # A row that cannot run here may be able to run elsewhere.
@@ -152,9 +163,9 @@ class Site:
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
-            return Ready(0, {number: one_line(error) for number, _ in call.works})
+            return Ready(0, {number: one_line(error) for number, _ in call.groups})
         unable: dict[int, str] = {}
-        for number, index in call.works:
+        for number, index in call.groups:
             problems = await plan._bodies.problems(index)
             if problems:
                 unable[number] = "; ".join(problems)

@@ -13,25 +13,25 @@ from invokeai_py_client.fleet.placement import Lane
 
 
 @dataclass(eq=False, slots=True)
-class Flight:
+class Attempt:
     """A row that a server has.
 
     Attributes:
         row: the row.
-        work: the number of its work.
+        group: the number of its group.
         item_batch: the id of its own batch in the server's queue.
         drop: drops the call that runs it; None while it is not sent.
         began_at: the time from which it is taken to run; None while it waits for its turn.
-        stranded_at: the time at which its server was lost; None while the server answers.
+        lost_at: the time at which its server was lost; None while the server answers.
         is_moved: whether another server is to run it, because this one was away for too long.
     """
 
     row: PlannedRow
-    work: int
+    group: int
     item_batch: str
     drop: Callable[[], None] | None = None
     began_at: float | None = None
-    stranded_at: float | None = None
+    lost_at: float | None = None
     is_moved: bool = False
 
 
@@ -45,8 +45,8 @@ class Member:
         away: why it is away.
         lane: it as the placement sees it, while it is ready.
         device: what it computes on.
-        flights: the rows that it has, by the ids of their batches, in the order in which they were sent.
-        stranded: those that it had when it was lost.
+        attempts: the rows that it has, by the ids of their batches, in the order in which they were sent.
+        unreachable: those that it had when it was lost.
         heard_at: when a row has ended there, or when it got one although it had none.
         asked_at: when it was asked how its rows are doing; None if it has answered.
         drop: drops the call that waits for it to be ready.
@@ -57,28 +57,28 @@ class Member:
     away: Away | None = None
     lane: Lane | None = None
     device: str = ""
-    flights: dict[str, Flight] = field(default_factory=dict)
-    stranded: dict[str, Flight] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    unreachable: dict[str, Attempt] = field(default_factory=dict)
     heard_at: float = 0.0
     asked_at: float | None = None
     drop: Callable[[], None] = lambda: None
 
-    def take(self, flight: Flight, now: float) -> None:
+    def take(self, attempt: Attempt, now: float) -> None:
         """Take in a row that is to be sent to it."""
-        if not self.flights:
+        if not self.attempts:
             self.heard_at = now
-        self.flights[flight.item_batch] = flight
+        self.attempts[attempt.item_batch] = attempt
 
-    def let_go(self, flight: Flight, now: float) -> float | None:
+    def end(self, attempt: Attempt, now: float) -> float | None:
         """Take out a row; return for how many seconds it ran, None if it has not begun."""
-        self.flights.pop(flight.item_batch, None)
+        self.attempts.pop(attempt.item_batch, None)
         self.heard_at = now
-        return None if flight.began_at is None else now - flight.began_at
+        return None if attempt.began_at is None else now - attempt.began_at
 
-    def beginning(self, now: float) -> Iterator[Flight]:
+    def beginning(self, now: float) -> Iterator[Attempt]:
         """Yield the rows whose turn has come, and take them to run from now on."""
         slots = 1 if self.lane is None else self.lane.slots
-        for flight in itertools.islice(self.flights.values(), slots):
-            if flight.began_at is None:
-                flight.began_at = now
-                yield flight
+        for attempt in itertools.islice(self.attempts.values(), slots):
+            if attempt.began_at is None:
+                attempt.began_at = now
+                yield attempt
