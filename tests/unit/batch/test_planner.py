@@ -136,9 +136,9 @@ def test_all_unknown_columns_are_reported_at_once(templates: NodeTemplates) -> N
         planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
     assert [(column, why) for _, column, why in caught.value.problems] == [
         ("Prompt", "No input matches 'Prompt'"),
-        ("Widht", "No input matches 'Widht'. Did you mean 'Width'?"),
+        ("Widht", "No input matches 'Widht' (did you mean 'Width'?)"),
         ("99", "There is no input 99: this workflow has 9"),
-        ("gone.width", "No input matches 'gone.width'. Did you mean 'Width'?"),
+        ("gone.width", "No input matches 'gone.width' (did you mean 'Width'?)"),
     ]
     # What there is, is listed once.
     assert str(caught.value).count("[0] Positive Prompt") == 1
