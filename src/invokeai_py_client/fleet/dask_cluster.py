@@ -1,7 +1,8 @@
-"""Carries calls to servers by Dask distributed: one Dask worker for each server.
+"""Sends calls to the agents of servers with Dask distributed: each server has its own Dask worker.
 
-The cluster runs in this process, or is one that the user has started. There, each worker takes its server from its own
-environment, so that no token travels through the scheduler. Dask decides nothing: each call names its worker.
+The cluster runs in this process, or the user has started it. In the latter case each worker reads the URL and the token
+of its server from its own environment, so that no token passes through the scheduler. Dask does not place anything:
+each call names its worker.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import uuid4
 import dask.config
 
 with dask.config.set({"logging.distributed": dask.config.get("logging.distributed", "warning")}):
-    # It configures its loggers when it is imported, to tell of each connection.
+    # It configures its loggers when it is imported, by default to log each connection.
     from distributed import Client, Scheduler, Worker, WorkerPlugin, get_worker
 
 from invokeai_py_client.errors import ClientClosedError
@@ -29,13 +30,14 @@ from invokeai_py_client.settings import URL_VARIABLE, Settings
 _PLUGIN = "invokeai-fleet"
 
 _AT_ONCE = 1000
-"""How many calls a worker carries out at the same time: they wait, and take no thread."""
+"""How many calls a worker carries out at the same time. They are coroutines, which take no thread while they wait."""
 
 _POLLS_EVERY = 2.0
-"""Seconds between two looks at the workers of the user's cluster."""
+"""Seconds between two requests for the list of workers of the user's cluster."""
 
 _ANY_FAILURES = 1_000_000
-"""How many workers may die with a call before Dask gives the call up. The driver counts itself."""
+"""How many workers may die with a call before Dask gives it up: practically any number, as the driver has its own
+limit."""
 
 _CLOSING = 0.5
 """Seconds that each part of the cluster gets to close."""
@@ -44,10 +46,10 @@ logger = logging.getLogger("invokeai_py_client.fleet")
 
 
 class AgentPlugin(WorkerPlugin):
-    """Keeps the agent of a worker.
+    """Holds the agent of a worker.
 
     Args:
-        agent: the agent; None for one of the server that the worker's environment names.
+        agent: the agent; None to create one for the server that the worker's environment names.
     """
 
     name = _PLUGIN
@@ -60,7 +62,7 @@ class AgentPlugin(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Make the agent, in the process of the worker."""
         slots = worker.state.nthreads
-        # Rows that wait at the server for their turn wait in calls.
+        # A call lasts until its row has ended, and rows that wait in the server's queue have calls too.
         worker.state.nthreads = _AT_ONCE
         if self.agent is None:
             import os
@@ -70,7 +72,7 @@ class AgentPlugin(WorkerPlugin):
                 self.agent = ServerAgent(Settings.from_environment(), self._engine, slots)
 
     async def teardown(self, worker: Worker) -> None:
-        """Close the connections of a agent that was made here."""
+        """Close the connections of an agent that was created here."""
         if self._engine is not None:
             await self._engine.aclose()
 
@@ -115,10 +117,10 @@ def url_here(dask_worker: Worker) -> str | None:
 
 
 class DaskCluster:
-    """Carries calls by Dask. Its methods are called on the engine.
+    """Sends calls with Dask. Its methods are called on the engine.
 
     Args:
-        engine: runs everything.
+        engine: the engine.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -127,9 +129,9 @@ class DaskCluster:
         """The address of the worker of each server."""
         self._watchers: dict[Watcher, None] = {}
         self._opened: list[Callable[[], Awaitable[object]]] = []
-        """Close what was opened, in that order."""
+        """Functions that close what was opened, in the order of opening."""
         self._client: Any = None
-        """A `distributed.Client`, whose methods have no types."""
+        """A `distributed.Client`, whose methods are not typed."""
 
     async def start(self, agents: Iterable[ServerAgent]) -> None:
         """Start a cluster in this process."""
@@ -152,7 +154,7 @@ class DaskCluster:
         """Use a cluster that the user has started.
 
         Raises:
-            OSError: no scheduler answers at the address.
+            OSError: no scheduler responds at the address.
         """
         await self._use(address)
         await self._client.register_plugin(AgentPlugin())
@@ -175,14 +177,14 @@ class DaskCluster:
         return [*self._addresses]
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell a watcher of the servers; as `Cluster.watch`."""
+        """Tell a watcher which servers come and go; see `Cluster.watch`."""
         self._watchers[watcher] = None
         for server in self._addresses:
             watcher.joined(server)
         return lambda: self._watchers.pop(watcher, None)
 
     def submit(self, server: str, call: Call, done: Callable[[Answer], None]) -> Callable[[], None]:
-        """Call a server; as `Cluster.submit`."""
+        """Call a server; see `Cluster.submit`."""
         address = self._addresses.get(server)
         if address is None or self._client is None:
             handle = asyncio.get_running_loop().call_soon(done, Away("worker", "its Dask worker is gone"))
@@ -200,7 +202,7 @@ class DaskCluster:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            # Dask cancels futures when it has lost the scheduler.
+            # This task was not canceled: Dask cancels futures when it has lost the scheduler.
             answer = Away("worker", "the connection to the Dask scheduler was lost")
         except Exception as error:
             logger.warning("a call was lost: %s: %s", type(error).__name__, error)
