@@ -39,6 +39,9 @@ _ANY_FAILURES = 1_000_000
 """How many workers may die with a call before Dask gives it up: practically any number, as the driver has its own
 limit."""
 
+_CONNECTING = 10.0
+"""Seconds that the scheduler gets to answer."""
+
 _CLOSING = 0.5
 """Seconds that each part of the cluster gets to close."""
 
@@ -156,14 +159,17 @@ class DaskCluster:
         Raises:
             OSError: no scheduler responds at the address.
         """
+        await self._use_workers_of(address)
+        self._engine.spawn(self._keep_polling(address), name=f"workers of {address}")
+
+    async def _use_workers_of(self, address: str) -> None:
         await self._use(address)
         await self._client.register_plugin(AgentPlugin())
         await self._poll()
-        self._engine.spawn(self._keep_polling(), name=f"workers of {address}")
 
     async def _use(self, address: str) -> None:
         make: Any = Client
-        self._client = await make(address, asynchronous=True, set_as_default=False)
+        self._client = await make(address, asynchronous=True, set_as_default=False, timeout=_CONNECTING)
         self._opened.append(partial(self._client.close, timeout=_CLOSING))
 
     async def close(self) -> None:
@@ -215,13 +221,25 @@ class DaskCluster:
         task.cancel()
         future.release()
 
-    async def _keep_polling(self) -> None:
+    async def _keep_polling(self, address: str) -> None:
+        """See which workers come and go, and connect again when the scheduler was lost."""
+        is_lost = False
         while True:
             await asyncio.sleep(_POLLS_EVERY)
             try:
-                await self._poll()
+                if is_lost:
+                    # What the scheduler knew of the calls is lost with it, so they are made again.
+                    await self.close()
+                    await self._use_workers_of(address)
+                    logger.info("the Dask scheduler %s is back", address)
+                    is_lost = False
+                else:
+                    await self._poll()
             except Exception as error:
-                logger.warning("the Dask scheduler does not answer: %s", error)
+                # Dask raises errors of many kinds; all mean that no worker can be called now.
+                if not is_lost:
+                    logger.warning("the Dask scheduler %s is lost: %s: %s", address, type(error).__name__, error)
+                is_lost = True
                 self._lose([*self._addresses], "the Dask scheduler does not answer")
 
     async def _poll(self) -> None:
