@@ -10,6 +10,7 @@ from benchmarks import figures, plots, publish
 from benchmarks.batches import enqueueing
 from benchmarks.contests import contests
 from benchmarks.figures import Figure
+from benchmarks.fleet import fleet
 from benchmarks.live import gathered, latency, real_server
 from benchmarks.plans import plans
 from benchmarks.pure import engine, workflows
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "scale": scale,
     "runs": runs,
     "transfers": transfers,
+    "fleet": fleet,
 }
 
 if __name__ == "__main__":

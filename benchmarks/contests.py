@@ -110,6 +110,7 @@ def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
     for name, field in data["inputs"].items():
         field["label"] = name.replace("_", " ").title()
     workflow = {
+        **dict.fromkeys(("author", "description", "version", "contact", "tags", "notes"), ""),
         "name": node_id,
         "meta": {"version": "3.0.0", "category": "user"},
         "nodes": [only],

@@ -1,4 +1,6 @@
-"""What a fleet costs: `python -m benchmarks.fleet`. Each point is measured in a process of its own.
+"""What a fleet costs.
+
+Each point is measured in a process of its own: `python -m benchmarks.fleet PROGRAM SERVERS ROWS`.
 
 - `driver`: the driver on simulated servers, in virtual time, without requests. The simulation's own cost is included.
 - `dask`: calls that do nothing, through the Dask cluster in this process.
@@ -13,7 +15,6 @@ import contextlib
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from typing import Any
 from tests.documents import node
 from tests.support.fleet_simulation import Simulation
 
+from benchmarks.figures import Figure, figure
+from benchmarks.peers.contest import peak_memory
 from invokeai_py_client import Fleet, WorkflowDefinition
 from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Forget
@@ -51,7 +54,7 @@ def driver(servers: int, rows: int) -> dict[str, float]:
     cpu = time.process_time()
     virtual = simulation.run()
     assert len(simulation.done) == rows
-    return {**_told(rows, time.process_time() - cpu), "virtual_hours": round(virtual / 3600, 2)}
+    return {**_told(rows, time.process_time() - cpu), "time that passed in the simulation": virtual / 3600}
 
 
 def dask(workers: int, calls: int) -> dict[str, float]:
@@ -103,7 +106,7 @@ def cluster(workers: int, calls: int) -> dict[str, float]:
 
         before = _cpu_of(scheduler.pid)
         told = engine.block(_calls(engine, connect, workers, calls))
-        return {**told, "scheduler_ms_a_row": round(1000 * (_cpu_of(scheduler.pid) - before) / calls, 3)}
+        return {**told, "CPU of the scheduler a row": 1000 * (_cpu_of(scheduler.pid) - before) / calls}
 
 
 async def _calls(engine: Engine, open_it: Callable[[DaskCluster], Any], workers: int, calls: int) -> dict[str, float]:
@@ -166,9 +169,8 @@ def _batch_server() -> Iterator[str]:
 
 
 def _told(rows: int, cpu: float, wall: float | None = None) -> dict[str, float]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told = {"ms_a_row": round(1000 * cpu / rows, 3), "peak_mb": round(peak, 1)}
-    return told if wall is None else {**told, "rows_a_second": round(rows / wall, 1)}
+    told = {"CPU a row": 1000 * cpu / rows, "largest resident size": peak_memory()}
+    return told if wall is None else {**told, "rows a second": rows / wall}
 
 
 def _cpu_of(pid: int) -> float:
@@ -185,18 +187,25 @@ PROGRAMS: dict[str, tuple[Callable[[int, int], dict[str, float]], tuple[tuple[in
 }
 
 
-def main(*arguments: str) -> None:
-    """Measure one point, the points of some programs, or all."""
-    if len(arguments) == 3 and arguments[1].isdigit():
-        print(json.dumps(PROGRAMS[arguments[0]][0](int(arguments[1]), int(arguments[2]))))
-        return
-    for name in arguments or PROGRAMS:
-        for servers, rows in PROGRAMS[name][1]:
+UNITS = {
+    "CPU a row": "ms",
+    "CPU of the scheduler a row": "ms",
+    "largest resident size": "MiB",
+    "rows a second": "/s",
+    "time that passed in the simulation": "h",
+}
+
+
+def fleet() -> Iterator[Figure]:
+    """Measure all points."""
+    for name, (_, points) in PROGRAMS.items():
+        for servers, rows in points:
             command = [sys.executable, "-m", "benchmarks.fleet", name, str(servers), str(rows)]
             run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-            figures = ", ".join(f"{what} {value:,}" for what, value in json.loads(run.stdout).items())
-            print(f"{name:9} {servers:5,} servers {rows:8,} rows   {figures}", flush=True)
+            for what, value in json.loads(run.stdout).items():
+                yield figure(f"fleet, {name}, {servers:,} servers: {what}", UNITS[what], [value], at=rows)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    program, servers, rows = sys.argv[1:]
+    print(json.dumps(PROGRAMS[program][0](int(servers), int(rows))))

@@ -90,8 +90,8 @@ def goals(figures: Sequence[Figure]) -> str:
 
 
 def curves(figures: Sequence[Figure]) -> str:
-    """Return the points of all curves, one curve a line."""
-    points = [one for one in figures if one.at is not None]
+    """Return the points of the curves of one client, one curve a line."""
+    points = [one for one in figures if one.at is not None and not one.name.startswith("fleet")]
     places = sorted({one.at for one in points if one.at is not None})
     names = [*dict.fromkeys((one.name, one.unit) for one in points)]
     cells = {(one.name, one.at): shown(one.value) for one in points}
@@ -99,7 +99,23 @@ def curves(figures: Sequence[Figure]) -> str:
     return _table(["", *(f"{at:,}" for at in places)], rows)
 
 
-TABLES: dict[str, Callable[[Sequence[Figure]], str]] = {"contests": contests, "goals": goals, "curves": curves}
+def fleet(figures: Sequence[Figure]) -> str:
+    """Return what a fleet costs, one measured point a line."""
+    points = [one for one in figures if one.name.startswith("fleet, ")]
+    parts = {one.key: one.name.removeprefix("fleet, ").split(": ") for one in points}
+    whats = [*dict.fromkeys((parts[one.key][1], one.unit) for one in points)]
+    cells = {(parts[one.key][0], one.at, parts[one.key][1]): shown(one.value) for one in points}
+    lines = [*dict.fromkeys((parts[one.key][0], one.at) for one in points)]
+    rows = [[where, f"{at:,}", *(cells.get((where, at, what), "") for what, _ in whats)] for where, at in lines]
+    return _table(["", "Rows", *(f"{what}, {unit}" for what, unit in whats)], rows)
+
+
+TABLES: dict[str, Callable[[Sequence[Figure]], str]] = {
+    "contests": contests,
+    "goals": goals,
+    "curves": curves,
+    "fleet": fleet,
+}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

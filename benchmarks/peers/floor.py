@@ -1,4 +1,4 @@
-"""The floor: aiohttp and its websocket, speaking Socket.IO by hand, with a graph from a file. It checks nothing."""
+"""The floor: aiohttp and its websocket, Socket.IO by hand; graph and workflow are read from files, unchecked."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ async def connected(url: str) -> AsyncIterator[tuple[aiohttp.ClientSession, aioh
             yield session, socket
 
 
+def body_of(workflow: str, graph: str, **values: list[Any]) -> dict[str, Any]:
+    """Return the body of a request with the workflow, which this client sends as well."""
+    body = batch_of(graph, **values)
+    body["batch"]["workflow"] = json.loads(Path(workflow).read_text())
+    return body
+
+
 async def enqueue(session: aiohttp.ClientSession, body: dict[str, Any]) -> list[int]:
     async with session.post(f"{QUEUE}enqueue_batch", json=body) as response:
         response.raise_for_status()
@@ -53,7 +60,7 @@ async def ended(socket: aiohttp.ClientWebSocketResponse, item_ids: Sequence[int]
 
 
 async def single(url: str, workflow: str, graph: str, seconds: list[float]) -> list[tuple[int, float]]:
-    body = batch_of(graph)
+    body = body_of(workflow, graph)
     (node,) = body["batch"]["graph"]["nodes"].values()
     async with connected(url) as (session, socket):
         await ended(socket, await enqueue(session, body))
@@ -68,7 +75,7 @@ async def single(url: str, workflow: str, graph: str, seconds: list[float]) -> l
 
 
 async def gathered(url: str, workflow: str, graph: str, count: int) -> float:
-    body = batch_of(graph)
+    body = body_of(workflow, graph)
     async with connected(url) as (session, socket):
         await ended(socket, await enqueue(session, body))
         began = time.perf_counter()
@@ -79,9 +86,9 @@ async def gathered(url: str, workflow: str, graph: str, count: int) -> float:
 
 async def rows(url: str, workflow: str, graph: str, count: int) -> float:
     async with connected(url) as (session, socket):
-        await ended(socket, await enqueue(session, batch_of(graph)))
+        await ended(socket, await enqueue(session, body_of(workflow, graph)))
         began = time.perf_counter()
-        await ended(socket, await enqueue(session, batch_of(graph, fail_at=[*range(-count, 0)])))
+        await ended(socket, await enqueue(session, body_of(workflow, graph, fail_at=[*range(-count, 0)])))
         return time.perf_counter() - began
 
 

@@ -7,9 +7,9 @@ import sys
 import aiohttp
 
 
-async def main(url: str, _: str, path: str) -> None:
-    with open(path) as file:
-        batch = {"batch": {"graph": json.load(file), "runs": 1}}
+async def main(url: str, workflow: str, graph: str) -> None:
+    with open(workflow) as first, open(graph) as second:
+        batch = {"batch": {"workflow": json.load(first), "graph": json.load(second), "runs": 1}}
     async with aiohttp.ClientSession(url) as session:
         async with session.ws_connect("/ws/socket.io/?EIO=4&transport=websocket") as socket:
             await socket.receive()
