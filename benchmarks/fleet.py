@@ -29,9 +29,9 @@ from tests.support.fleet_simulation import Simulation
 from benchmarks.figures import Figure, figure
 from benchmarks.peers.contest import peak_memory
 from invokeai_py_client import Fleet, WorkflowDefinition
+from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Forget
 from invokeai_py_client.fleet.dask_cluster import DaskCluster
-from invokeai_py_client.fleet.site import Site
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 
@@ -60,7 +60,7 @@ def driver(servers: int, rows: int) -> dict[str, float]:
 def dask(workers: int, calls: int) -> dict[str, float]:
     """Call the workers of a cluster in this process."""
     engine = Engine("benchmark")
-    sites = [Site(Settings(f"http://127.0.0.1:{number + 1}"), engine) for number in range(workers)]
+    sites = [ServerAgent(Settings(f"http://127.0.0.1:{number + 1}"), engine) for number in range(workers)]
     with contextlib.closing(engine):
         return engine.block(_calls(engine, lambda cluster: cluster.start(sites), workers, calls))
 

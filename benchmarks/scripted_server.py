@@ -1,6 +1,7 @@
 """A server that pushes events as fast as a socket takes them.
 
-Call it by `python -m benchmarks.scripted_server RUNS EVENTS`.
+Call it by `python -m benchmarks.scripted_server RUNS EVENTS [1]`. With the 1, each run has all its events before the
+next one has any, as on a real server; without, the runs have them in turns.
 
 Its frames are written beforehand, 100,000 at a time, so that what is measured at the other end is the client. It prints
 its address, and pushes when the last of RUNS items has been enqueued: all EVENTS, then the end of each item.
@@ -29,9 +30,10 @@ AT_ONCE = 100_000
 class ScriptedServer:
     """Speaks just enough of Socket.IO and of the queue's routes for one client."""
 
-    def __init__(self, runs: int, events: int) -> None:
+    def __init__(self, runs: int, events: int, *, in_order: bool = False) -> None:
         self._runs = runs
         self._events = events
+        self._in_order = in_order
         self._batches: list[str] = []
         self.enqueued_at: float | None = None
         """When the last batch arrived, on the clock of `time.perf_counter`."""
@@ -114,10 +116,17 @@ class ScriptedServer:
         ends = [self._end(place) for place in range(self._runs)]
         for start in range(0, self._events, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, self._events))
-            frames = [self._frame(number % self._runs, number // self._runs) for number in numbers]
+            frames = [self._frame(*self._place(number)) for number in numbers]
             await asyncio.sleep(0.5)
             await self._send(frames)
         await self._send(ends)
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """Return the run of an event, and how many events that run has had before."""
+        if self._in_order:
+            return divmod(number, -(-self._events // self._runs))
+        step, place = divmod(number, self._runs)
+        return place, step
 
     async def _send(self, frames: list[str]) -> None:
         assert self._socket is not None
@@ -154,4 +163,4 @@ class ScriptedServer:
 
 
 if __name__ == "__main__":
-    asyncio.run(ScriptedServer(int(sys.argv[1]), int(sys.argv[2])).serve())
+    asyncio.run(ScriptedServer(int(sys.argv[1]), int(sys.argv[2]), in_order=sys.argv[3:] == ["1"]).serve())

@@ -19,10 +19,8 @@ def main(workflow: str, table: str, folder: str, *servers: str) -> int:
     """Run the rows; return how many have failed."""
     with Fleet(servers) as fleet:
         for server in fleet.status():
-            devices = ", ".join((server.devices or {}).values())
-            print(
-                f"{server.name}: {server.state}, {server.slots} slots, {devices or 'unknown device'}", file=sys.stderr
-            )
+            devices = [*(server.devices or {}).values()]
+            print(f"{server.name}: {server.state}, {server.slots} slots, devices: {devices}", file=sys.stderr)
         wf = fleet.workflow(workflow)
         wf.sync_dnn_model()
         batch = fleet.submit(wf.plan(table), folder=folder, report=True)

@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 UV = Path(sys.executable).with_name("uv")
 
-LARGEST_WHEEL = 800_000
-"""Bytes. It is all source code; what makes the wheel larger than this is something that does not belong in it."""
+LARGEST_WHEEL = 850_000
+"""The maximum size in bytes. The wheel has nothing but source code, of which docstrings take a quarter, so a sudden
+increase means that it contains something that does not belong in it."""
 
 IMPORT_EVERYTHING = """
 import importlib.metadata
@@ -49,9 +50,10 @@ def check_contents(wheel: Path) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     metadata = f"invokeai_py_client-{version}.dist-info/"
     strangers = [name for name in names if not name.startswith(("invokeai_py_client/", metadata)) or "tests/" in name]
-    assert not strangers, strangers
+    assert not strangers, f"files that do not belong in the wheel: {strangers}"
     assert {"invokeai_py_client/py.typed", f"{metadata}licenses/LICENSE"} <= names
-    assert wheel.stat().st_size <= LARGEST_WHEEL, f"{wheel.stat().st_size:,} bytes are more than {LARGEST_WHEEL:,}"
+    size = wheel.stat().st_size
+    assert size <= LARGEST_WHEEL, f"the wheel has {size:,} bytes, more than the limit of {LARGEST_WHEEL:,}"
 
 
 def check_in_clean_environment(wheel: Path, folder: Path) -> None:

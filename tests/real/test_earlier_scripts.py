@@ -90,7 +90,7 @@ if synced:
 inputs = handle.list_inputs()
 board_index = next((inp.input_index for inp in inputs if inp.field_name == "board"), None)
 boards = client.board_repo.list_boards(include_uncategorized=True)
-board_id = next((board.board_id for board in boards if board.is_uncategorized()), None)
+board_id = next((board.board_id for board in boards if board.board_name == "no such board"), "none")
 
 assert isinstance(handle.get_input_value(MODEL), IvkModelIdentifierField)
 for index, kind, value in [

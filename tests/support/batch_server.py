@@ -181,7 +181,7 @@ class BatchServer:
             while self._pending and self._allowed:
                 size = int(min(20, self._allowed))
                 burst, self._pending = self._pending[:size], self._pending[size:]
-                self._allowed -= size
+                self._allowed -= len(burst)
                 frames = [frame for item_id in burst for frame in self._run(self.items[item_id])]
                 for socket in [*self._sockets]:
                     for frame in frames:

@@ -70,7 +70,7 @@ class SimulatedPlan:
     def row(self, index: int) -> PlannedRow:
         return PlannedRow(index, f"row-{index}", {"Row": index}, None)
 
-    def works(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
+    def groups_and_models(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
         rows: dict[str, list[int]] = {}
         for index, model in enumerate(self._models):
             rows.setdefault(model, []).append(index)
@@ -96,7 +96,7 @@ class SimulatedServer:
     Attributes:
         seconds: what a row takes.
         load: what it takes longer if its model is not loaded.
-        unable: the works that it cannot run.
+        unable: the groups that it cannot run.
         fails: gives the error of a row that fails here.
         hangs: gives whether the answer to a call is lost.
     """

@@ -372,7 +372,7 @@ class PlanData:
         return self._in_running_order([PlanGroup(self, indexes) for indexes in found.values()])
 
     def graph_of(self, index: int) -> tuple[Any, ...]:
-        """Return what tells the graph of a row that can run from those of others."""
+        """Return a key that is equal for rows with the same graph. The row must be valid."""
         parts = (self._part(number, raw) for number, raw in enumerate(self.raws(index)))
         return tuple(part for part in parts if part is not None)
 
@@ -407,7 +407,7 @@ class PlanData:
         found = [number for number, column in enumerate(self.cell_columns) if column.is_model]
         return sorted(found, key=lambda number: "main" not in self.cell_columns[number].fields[0].template.model_types)
 
-    def works(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
+    def groups_and_models(self) -> Iterator[tuple[Sequence[int], frozenset[str]]]:
         """Yield the indexes of the rows of each group, with the hashes or names of their models, in running order.
 
         Raises:

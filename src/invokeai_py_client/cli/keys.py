@@ -57,10 +57,10 @@ def state_of_terminal(enter: Callable[[], object], leave: Callable[[], object]) 
         if callable(outer):
             outer(number, frame)
         else:
-            signal.signal(number, signal.SIG_DFL)
+            handler = signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
             # The process was stopped there, and goes on.
-            signal.signal(number, stop)
+            signal.signal(number, handler)
         if was_entered:
             enter()
 

@@ -1,15 +1,15 @@
-"""Runs a batch on the servers of a fleet: hands its rows out, and takes in what becomes of them.
+"""Runs a batch on the servers of a fleet: hands out its rows, and records their outcomes.
 
-It is to a batch what the sender and the follower are where there is one server. It knows servers by their URLs, and
-reaches them through a `Cluster` alone, so that a simulation can take the place of Dask and of the servers.
+It takes the place of the sender and the follower of a batch on a single server. It knows servers only by their URLs,
+and calls them only through a `Cluster`, so that a simulation can replace Dask and the servers.
 
-A row is sent in a batch of its own in the server's queue, whose id is in the journal before. So whatever happens to the
-call that runs it, the same call can be made again: it follows what is in the queue, and sends only what is not there.
+Each row is its own batch in the server's queue, and the id of that batch is written to the journal before the row is
+sent. A call that was lost can therefore be repeated: if the row is in the queue already, the call follows it, and
+otherwise sends it.
 
-When a server is lost, the rows that it may have are *stranded*: they stay its own for a while, because it may come back
-and have run them. They are moved to other servers when one of these has nothing else to do, or after `STRANDED_FOR`.
-If the server then comes back, what it has done of them is taken, and the rest is canceled there. The first result of a
-row wins.
+When a server is lost, its rows stay assigned to it for a while, because it may come back and have run them. They are
+moved to other servers when one of these has nothing else to do, or after `MOVED_AFTER`. If the server comes back later,
+the results that it has are used, and its remaining rows are canceled there. The first result of a row counts.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ from invokeai_py_client.fleet.calls import (
     Unprepared,
 )
 from invokeai_py_client.fleet.cluster import Cluster
-from invokeai_py_client.fleet.flights import Flight, Member
 from invokeai_py_client.fleet.images import FetchedImages
+from invokeai_py_client.fleet.members import Attempt, Member
 from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.fleet.placement import Lane, Placement
+from invokeai_py_client.fleet.row_groups import RowGroups
 from invokeai_py_client.fleet.watchdog import Watchdog
-from invokeai_py_client.fleet.works import Works
 from invokeai_py_client.live.state.queue_item import QueueItem
 
 JOINING = 15.0
-"""Seconds that servers get to say what they can run, before rows are sent to those that have."""
+"""Seconds to wait for all servers to say what they can run. After that, rows are sent to those that have."""
 
-STRANDED_FOR = 120.0
-"""Seconds after which a lost server's rows are moved, also if the other servers have enough to do."""
+MOVED_AFTER = 120.0
+"""Seconds after which the rows of a lost server are moved even if the other servers have enough to do."""
 
 MOST_DEATHS = 3
-"""A row is set aside when so many servers have died while they ran it."""
+"""A row fails when this many servers have died while they ran it, because it may be what kills them."""
 
 MOST_TRIES = 10
-"""A row fails when it was sent so often, for whatever reasons it was not run to its end."""
+"""A row fails when it has been sent this many times and never ran to its end, for whatever reasons."""
 
 _MOST_DONE = 0.95
-"""How much of a row is taken to be done at most while it runs."""
+"""The largest part of a row that is counted as done while it runs."""
 
 logger = logging.getLogger("invokeai_py_client.fleet")
 
@@ -81,19 +81,21 @@ class FleetPlan(WorkflowRows, Protocol):
         """Return a row."""
         ...
 
-    def works(self) -> Iterable[tuple[Sequence[int], frozenset[str]]]:
+    def groups_and_models(self) -> Iterable[tuple[Sequence[int], frozenset[str]]]:
         """Yield the indexes of the rows of each group, with the models that they need, in running order."""
         ...
 
 
 class FleetDriver:
-    """Runs a batch on a fleet: a `Backend`, and what sends and follows its rows. All methods run on the engine.
+    """Runs a batch on a fleet. It is the `Backend` of the batch, its sender and its follower.
+
+    All methods run on the engine.
 
     Args:
         plan: the rows.
         text: the text of the plan's file.
-        folder: what the paths in the text are relative to.
-        cluster: reaches the servers.
+        folder: the folder that the paths in the text are relative to.
+        cluster: calls the servers.
     """
 
     def __init__(self, plan: FleetPlan, text: bytes, folder: str, cluster: Cluster) -> None:
@@ -101,27 +103,28 @@ class FleetDriver:
         self._text = text
         self._folder = folder
         self._cluster = cluster
-        self._works: Works | None = None
+        self._groups: RowGroups | None = None
         self._placement: Placement[int] = Placement()
-        self._flights: dict[int, list[tuple[Member, Flight]]] = {}
-        """Where each row is; a row that was moved may be at several servers."""
+        self._attempts: dict[int, list[tuple[Member, Attempt]]] = {}
+        """The servers that have each row; several if the row was moved."""
         self._deaths: Counter[int] = Counter()
         self._tries: Counter[int] = Counter()
         self._out_of_memory: set[int] = set()
         self._won: set[int] = set()
-        """Rows that were at several servers when the first of them had run it."""
+        """Rows that several servers had when the first of them had run it. Later results of them are ignored."""
         self._lost: dict[Member, None] = {}
-        """The servers that were lost with rows."""
+        """The servers that had rows when they were lost."""
+        self._has_new_limits = False
         self._may_hand_out = False
         self._is_moving = False
         self._is_writing = False
         self._start = uuid4().hex[:8]
         self._numbers = itertools.count()
 
-    # What `begin` asks for
+    # The backend of a batch
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
-        """Take the other parts of the batch; as `Backend.parts`."""
+        """Connect this driver to the other parts of the batch; see `Backend.parts`."""
         self._options = options
         self._recorder = recorder
         self._control = control
@@ -135,28 +138,28 @@ class FleetDriver:
             TransportError: no server can be used.
             PlanError: no server can run any row.
         """
-        works = await self._started()
+        groups = await self._started()
         if not self._servers.ready:
             raise TransportError(
                 f"No server of the fleet can be used: {self._servers.why_none()}.",
                 url="",
                 hint="Start one, and submit the plan again. Nothing was sent.",
             )
-        if len(works) and len(works.impossible(self._urls())) == len(works):
+        if len(groups) and len(groups.impossible(self._urls())) == len(groups):
             raise PlanError(
-                f"No server of the fleet can run the plan: {works.why_not(0)}.",
+                f"No server of the fleet can run the plan: {groups.why_not(0)}.",
                 hint="Install what is missing on one of them, and submit the plan again. Nothing was sent.",
             )
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
-        """Cancel what an earlier batch has sent; as `Backend.withdraw`."""
+        """Cancel what an earlier batch has sent; see `Backend.withdraw`."""
         await self._started()
         await self._settled([(chunk, {}) for chunk in chunks])
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
-        """Go on with what was sent earlier; as `Backend.adopt`."""
-        works = await self._started()
-        work_of = await asyncio.to_thread(works.of_rows, {row.index for _, rows in sent for row in rows.values()})
+        """Continue with the rows that were sent earlier; see `Backend.adopt`."""
+        groups = await self._started()
+        group_of = await asyncio.to_thread(groups.of_rows, {row.index for _, rows in sent for row in rows.values()})
         settled: list[tuple[SentChunk, Mapping[int, PlannedRow]]] = []
         for chunk, rows in sent:
             server = self._servers.get(chunk.server)
@@ -171,21 +174,21 @@ class FleetDriver:
                 settled.append((chunk, rows))
                 continue
             for row in rows.values():
-                flight = Flight(row, work_of[row.index], chunk.batch_id)
+                attempt = Attempt(row, group_of[row.index], chunk.batch_id)
                 if server.status != "ready":
-                    self._strand(server, flight)
+                    self._keep(server, attempt)
                 else:
-                    self._flights.setdefault(row.index, []).append((server, flight))
-                    self._take(server, flight)
-                    self._send(server, flight)
+                    self._attempts.setdefault(row.index, []).append((server, attempt))
+                    self._take(server, attempt)
+                    self._send(server, attempt)
         await self._settled(settled)
 
-    async def _started(self) -> Works:
+    async def _started(self) -> RowGroups:
         """Wait until the servers have said what they can run."""
-        if self._works is None:
-            works = await asyncio.to_thread(lambda: Works(self._plan.works()))
-            works.fill(self._placement, [()] * len(works))
-            self._works = works
+        if self._groups is None:
+            groups = await asyncio.to_thread(lambda: RowGroups(self._plan.groups_and_models()))
+            groups.fill(self._placement, [()] * len(groups))
+            self._groups = groups
             prepare = Prepare(
                 self._control.batch_id,
                 self._text,
@@ -193,74 +196,71 @@ class FleetDriver:
                 self._options.queue_id,
                 self._options.priority,
                 "none" if self._recorder.folder.path is None else self._options.images,
-                works.firsts(),
+                groups.firsts(),
             )
             self._servers = Membership(self._cluster, prepare, self)
             self._servers.start()
             watchdog = Watchdog(self._control.batch_id, self._cluster, self._servers, self._send)
             self._control.spawn(watchdog.run, name=f"watchdog of batch {self._control.batch_id}")
         await self._control.until(self._servers.have_said, JOINING)
-        return self._works
+        return self._groups
 
     def _let_go(self) -> None:
-        """Leave the servers alone. What is in their queues runs on."""
-        if self._works is None:
+        """Stop using the servers. Rows in their queues continue to run."""
+        if self._groups is None:
             return
-        self._works = None
+        self._groups = None
         self._servers.stop()
         for server in self._servers:
-            for flight in server.flights.values():
-                if flight.drop is not None:
-                    flight.drop()
+            for attempt in server.attempts.values():
+                if attempt.drop is not None:
+                    attempt.drop()
             with contextlib.suppress(ClientClosedError):
                 if server.status == "ready":
                     self._cluster.submit(server.url, Forget(self._control.batch_id), _nothing)
         # Failed rows may be run again later.
         self._placement = Placement()
-        self._flights.clear()
+        self._attempts.clear()
+        self._lost.clear()
 
-    # What the runner asks for
+    # The sender and the follower of a batch
 
     @property
     def is_sending(self) -> bool:
-        """Whether rows are being written down, to be sent then."""
+        """Whether rows are being written to the journal, which happens before they are sent."""
         return self._is_writing
 
     @property
     def unfinished_part(self) -> float:
-        """How much has been done of the rows that run, in rows, by what rows take on their servers."""
-        if self._works is None:
+        """The part of the running rows that is done, in rows, estimated from how long rows take on their servers."""
+        if self._groups is None:
             return 0.0
         now, done = time.monotonic(), 0.0
         for server in [*self._servers]:
             seconds = None if server.lane is None else server.lane.seconds
-            for flight in server.flights.copy().values():
-                if seconds and flight.began_at is not None:
-                    done += min(_MOST_DONE, (now - flight.began_at) / seconds)
+            for attempt in server.attempts.copy().values():
+                if seconds and attempt.began_at is not None:
+                    done += min(_MOST_DONE, (now - attempt.began_at) / seconds)
         return done
 
     def give_up(self) -> None:
-        """Do nothing: rows are sent as soon as they are written down."""
+        """Do nothing: no rows are held back here."""
 
     def write_start(self) -> None:
-        """Write down that the batch starts, or starts again; as `Sends.write_start`."""
+        """Write to the journal that the batch starts, or starts again; see `Sends.write_start`."""
         options, batch_id = self._options.saved(), self._control.batch_id
         self._recorder.folder.journal.started(Start(self._plan.workflow, options, batch_id))
 
     async def send_unsent(self) -> None:
         """Hand out the rows that are unsent, until each has a server or the batch is canceled."""
-        works, control, table = await self._started(), self._control, self._recorder.table
-        if self._placement.left != table.unsent:
-            await self._fill(works)
+        groups, control, table = await self._started(), self._control, self._recorder.table
+        if self._must_fill():
+            await self._fill(groups)
         while table.unsent and not control.is_canceled:
             await control.until(
-                lambda: (
-                    control.is_canceled
-                    or self._placement.left != table.unsent
-                    or (self._may_hand_out and not control.is_paused)
-                )
+                lambda: control.is_canceled or self._must_fill() or (self._may_hand_out and not control.is_paused)
             )
-            if self._placement.left != table.unsent:
+            if self._must_fill():
                 return
             self._may_hand_out = False
             await self._hand_out()
@@ -268,50 +268,55 @@ class FleetDriver:
     async def cancel(self) -> None:
         """Cancel what was sent and has not ended."""
         for server in self._servers:
-            for flight in [*server.stranded.values()]:
-                del server.stranded[flight.item_batch]
-                self._gone(server, flight)
-                if not flight.is_moved:
-                    self._recorder.unsent(flight.row, was_tried=True)
-            if server.flights:
-                self._cluster.submit(server.url, Cancel(self._control.batch_id, [*server.flights]), _nothing)
+            for attempt in [*server.unreachable.values()]:
+                del server.unreachable[attempt.item_batch]
+                self._forget_attempt(server, attempt)
+                if not attempt.is_moved:
+                    self._recorder.unsent(attempt.row, was_tried=True)
+            if server.attempts:
+                self._cluster.submit(server.url, Cancel(self._control.batch_id, [*server.attempts]), _nothing)
         self._control.notify()
 
     # Handing out
 
-    async def _fill(self, works: Works) -> None:
-        """Have the placement hand out all rows that are unsent; those that no server can run fail."""
+    def _must_fill(self) -> bool:
+        """Return whether the placement is out of date, about the unsent rows or about what servers can run."""
+        return self._placement.left != self._recorder.table.unsent or self._has_new_limits
+
+    async def _fill(self, groups: RowGroups) -> None:
+        """Put all unsent rows into the placement. Rows that no server can run fail."""
         table = self._recorder.table
-        for number in works.impossible(self._urls()):
-            why = works.why_not(number)
-            for index in works.rows(number, table.is_unsent):
+        self._has_new_limits = False
+        for number in groups.impossible(self._urls()):
+            why = groups.why_not(number)
+            for index in groups.rows(number, table.is_unsent):
                 self._recorder.failed(self._plan.row(index), f"no server of the fleet can run it: {why}", None)
-        rows = await asyncio.to_thread(lambda: [works.rows(number, table.is_unsent) for number in range(len(works))])
-        # What changes meanwhile shows in the number of rows that are left, and they are read again.
-        works.fill(self._placement, rows)
+        rows = await asyncio.to_thread(lambda: [groups.rows(number, table.is_unsent) for number in range(len(groups))])
+        # If rows have changed in the meantime, the number of rows left differs, and `_must_fill` has them read again.
+        groups.fill(self._placement, rows)
         self._wake()
 
     async def _hand_out(self) -> None:
         """Give rows to the servers that have room."""
         table, folder, batch = self._recorder.table, self._recorder.folder, self._control.batch_id
-        flights: list[tuple[Member, Flight]] = []
-        for lane, work, index in self._placement.hand_out():
+        attempts: list[tuple[Member, Attempt]] = []
+        for lane, group, index in self._placement.hand_out():
             server = self._servers.get(lane.name)
-            assert server is not None, "lanes are those of servers"
+            assert server is not None, "every lane belongs to a server"
             if not table.is_unsent(index):
-                # It was done by a server that has come back.
+                # A server that came back had run it.
                 self._placement.ended(lane)
                 continue
             row = self._plan.row(index)
             self._won.discard(index)
             self._recorder.sent(row)
-            flight = Flight(row, work, f"{batch}-{self._start}-{next(self._numbers):05d}")
-            self._flights.setdefault(index, []).append((server, flight))
-            server.take(flight, time.monotonic())
-            flights.append((server, flight))
-        if not flights:
+            attempt = Attempt(row, group, f"{batch}-{self._start}-{next(self._numbers):05d}")
+            self._attempts.setdefault(index, []).append((server, attempt))
+            server.take(attempt, time.monotonic())
+            attempts.append((server, attempt))
+        if not attempts:
             return
-        chunks = [self._chunk(server, flight) for server, flight in flights]
+        chunks = [self._chunk(server, attempt) for server, attempt in attempts]
         self._is_writing = True
         try:
             with folder.writing():
@@ -322,108 +327,108 @@ class FleetDriver:
         finally:
             self._is_writing = False
             self._control.notify()
-        for server, flight in flights:
-            if flight.item_batch in server.flights and not self._control.is_canceled:
-                self._send(server, flight)
-            elif flight.item_batch in server.flights:
-                self._landed(server, flight)
-                self._again(flight, was_tried=False)
+        for server, attempt in attempts:
+            if attempt.item_batch in server.attempts and not self._control.is_canceled:
+                self._send(server, attempt)
+            elif attempt.item_batch in server.attempts:
+                self._end_attempt(server, attempt)
+                self._again(attempt, was_tried=False)
 
-    def _send(self, server: Member, flight: Flight) -> None:
-        call = RunRow(self._control.batch_id, flight.row.index, flight.row.row_id, flight.item_batch)
-        if flight.drop is not None:
-            flight.drop()
-        flight.drop = self._cluster.submit(server.url, call, partial(self._answered, server, flight))
+    def _send(self, server: Member, attempt: Attempt) -> None:
+        call = RunRow(self._control.batch_id, attempt.row.index, attempt.row.row_id, attempt.item_batch)
+        if attempt.drop is not None:
+            attempt.drop()
+        attempt.drop = self._cluster.submit(server.url, call, partial(self._answered, server, attempt))
         self._begin(server)
 
     def _begin(self, server: Member) -> None:
         if server.status != "ready":
             return
-        for flight in server.beginning(time.monotonic()):
-            if flight.drop is not None:
-                self._recorder.begun(flight.row)
+        for attempt in server.beginning(time.monotonic()):
+            if attempt.drop is not None:
+                self._recorder.begun(attempt.row)
 
     def _wake(self) -> None:
-        """Have rows handed out: a server may have room, or there may be more of them."""
+        """Have rows handed out, because a server may have room, or there may be new rows."""
         if self._lost and not self._is_moving:
             self._is_moving = True
-            asyncio.get_running_loop().call_soon(self._move_stranded)
+            asyncio.get_running_loop().call_soon(self._move_unreachable)
         self._may_hand_out = True
         self._control.notify()
 
-    # What becomes of rows
+    # Outcomes of rows
 
-    def _answered(self, server: Member, flight: Flight, answer: Answer) -> None:
+    def _answered(self, server: Member, attempt: Attempt, answer: Answer) -> None:
         with self._control.guarding():
-            if self._control.is_over or flight.item_batch not in server.flights:
+            if self._control.is_over or attempt.item_batch not in server.attempts:
                 return
             match answer:
                 case Ended():
-                    self._ended(server, flight, answer)
+                    self._ended(server, attempt, answer)
                 case Refused():
-                    self._refused(server, flight, answer.why)
+                    self._refused(server, attempt, answer.why)
                 case Unprepared():
                     self._servers.ask_again(server)
                 case Away():
                     self._servers.lose(server, answer)
                 case _:
-                    raise AssertionError(f"{answer} is no answer to a row")
+                    raise AssertionError(f"unexpected answer to RunRow: {answer}")
 
-    def _ended(self, server: Member, flight: Flight, ended: Ended) -> None:
-        self._landed(server, flight, is_measured=ended.item.status == "completed")
-        index, item = flight.row.index, ended.item
+    def _ended(self, server: Member, attempt: Attempt, ended: Ended) -> None:
+        self._end_attempt(server, attempt, is_measured=ended.item.status == "completed")
+        index, item = attempt.row.index, ended.item
         if self._has_ended(index):
             return
         if item.status == "canceled" and not self._control.is_canceled:
             if ended.was_there or item.canceled_by != "unknown":
-                # By a restart of the server: the row has not been done.
-                self._again(flight)
+                # A restart of the server canceled it, not a user.
+                self._again(attempt)
                 return
-        elif item.status == "failed" and _is_out_of_memory(item) and self._has_larger(server, flight):
-            logger.info("row %d: %s has not enough memory for it", index, server.url)
-            self._again(flight)
+        elif item.status == "failed" and _is_out_of_memory(item) and self._has_larger(server, attempt):
+            logger.info("row %d: %s does not have enough memory for it", index, server.url)
+            self._again(attempt)
             return
-        self._record(server, flight.row, ended)
+        self._record(server, attempt.row, ended)
 
     def _record(self, server: Member, row: PlannedRow, ended: Ended) -> None:
-        """Record the outcome of a row, and cancel it wherever else it is."""
+        """Record the outcome of a row, and cancel the row on all other servers that have it."""
         if self._recorder.table.is_unsent(row.index):
             self._recorder.sent(row)
         self._recorder.ended(row, ended.item, FetchedImages(server.url, ended.images))
-        others = self._flights.get(row.index, [])[:]
+        others = self._attempts.get(row.index, [])[:]
         if others:
             self._won.add(row.index)
-        for other, flight in others:
-            if flight.item_batch in other.flights:
-                self._cluster.submit(other.url, Cancel(self._control.batch_id, [flight.item_batch]), _nothing)
-                self._landed(other, flight)
+        for other, attempt in others:
+            if attempt.item_batch in other.attempts:
+                self._cluster.submit(other.url, Cancel(self._control.batch_id, [attempt.item_batch]), _nothing)
+                self._end_attempt(other, attempt)
         self._wake()
 
-    def _refused(self, server: Member, flight: Flight, why: str) -> None:
-        self._landed(server, flight)
-        if self._has_ended(flight.row.index):
+    def _refused(self, server: Member, attempt: Attempt, why: str) -> None:
+        self._end_attempt(server, attempt)
+        if self._has_ended(attempt.row.index):
             return
         if self._control.is_canceled:
-            self._again(flight, was_tried=False)
+            self._again(attempt, was_tried=False)
             return
-        assert self._works is not None
-        self._works.avoid(flight.row.index, [server.url])
-        if self._works.is_possible(flight.work, self._urls(), flight.row.index):
-            logger.info("row %d cannot run on %s: %s", flight.row.index, server.url, why)
-            self._again(flight, was_tried=False)
+        assert self._groups is not None
+        self._groups.avoid(attempt.row.index, [server.url])
+        if self._groups.is_possible(attempt.group, self._urls(), attempt.row.index):
+            logger.info("row %d cannot run on %s: %s", attempt.row.index, server.url, why)
+            self._again(attempt, was_tried=False)
         else:
-            self._fail(flight.row, why, server.url)
+            self._fail(attempt.row, why, server.url)
 
-    def _again(self, flight: Flight, *, was_tried: bool = True) -> None:
-        """Have a row run again, by whichever server."""
-        row = flight.row
-        assert self._works is not None
+    def _again(self, attempt: Attempt, *, was_tried: bool = True) -> None:
+        """Have a row run again, by any server."""
+        row = attempt.row
+        assert self._groups is not None
         self._tries[row.index] += was_tried
         if self._tries[row.index] >= MOST_TRIES:
-            self._fail(row, f"it was sent {MOST_TRIES} times, and never run to its end", None)
+            self._fail(row, f"it was sent {MOST_TRIES} times, and never ran to its end", None)
             return
         self._recorder.unsent(row, was_tried=was_tried)
-        self._placement.put_back(flight.work, row.index, avoiding=self._works.avoided(row.index))
+        self._placement.put_back(attempt.group, row.index, avoiding=self._groups.avoided(row.index))
         self._wake()
 
     def _fail(self, row: PlannedRow, why: str, server: str | None) -> None:
@@ -433,133 +438,137 @@ class FleetDriver:
     def _has_ended(self, index: int) -> bool:
         return index in self._won or self._recorder.table.outcome(index) is not None
 
-    def _landed(self, server: Member, flight: Flight, *, is_measured: bool = False) -> None:
-        """Take a row out of what a server has."""
-        seconds = server.let_go(flight, time.monotonic())
-        if flight.drop is not None:
-            flight.drop()
-        assert server.lane is not None, "it had a row"
+    def _end_attempt(self, server: Member, attempt: Attempt, *, is_measured: bool = False) -> None:
+        """Take a row from a server, which then has room for another one."""
+        seconds = server.end(attempt, time.monotonic())
+        if attempt.drop is not None:
+            attempt.drop()
+        assert server.lane is not None, "a server with rows has a lane"
         self._placement.ended(server.lane, seconds if is_measured else None)
-        self._gone(server, flight)
+        self._forget_attempt(server, attempt)
         self._begin(server)
         self._wake()
 
-    def _gone(self, server: Member, flight: Flight) -> None:
-        """Forget that a row is at a server."""
-        places = self._flights[flight.row.index]
-        places.remove((server, flight))
+    def _forget_attempt(self, server: Member, attempt: Attempt) -> None:
+        """Forget that a server has a row."""
+        places = self._attempts[attempt.row.index]
+        places.remove((server, attempt))
         if not places:
-            del self._flights[flight.row.index]
+            del self._attempts[attempt.row.index]
 
-    def _has_larger(self, server: Member, flight: Flight) -> bool:
-        """Return whether a server may have the memory for a row that was too large for another; tried once."""
-        assert self._works is not None
-        index = flight.row.index
+    def _has_larger(self, server: Member, attempt: Attempt) -> bool:
+        """Return whether some server may have more memory, for a row that this one did not have enough for.
+
+        A row is moved for this reason only once.
+        """
+        assert self._groups is not None
+        index = attempt.row.index
         if index in self._out_of_memory:
             return False
         self._out_of_memory.add(index)
-        # What computes on the same has the same memory.
+        # The same kind of device has the same amount of memory.
         same = [one.url for one in self._servers if one is server or (server.device and one.device == server.device)]
-        self._works.avoid(index, same)
-        return self._works.is_possible(flight.work, self._urls(), index)
+        self._groups.avoid(index, same)
+        return self._groups.is_possible(attempt.group, self._urls(), index)
 
     # Servers that come and go
 
     def server_ready(self, server: Member, ready: Ready) -> None:
-        """Take in a server, and go on with the rows that it has had; as `Owner.server_ready`."""
-        assert self._works is not None
-        self._works.learn(server.url, ready.unable)
+        """Use a server from now on, and continue with the rows that it had; see `Owner.server_ready`."""
+        assert self._groups is not None
+        self._groups.learn(server.url, ready.unable)
         if ready.unable:
-            parts, why = f"{len(ready.unable)} of {len(self._works)}", next(iter(ready.unable.values()))
+            self._has_new_limits = True
+            parts, why = f"{len(ready.unable)} of {len(self._groups)}", next(iter(ready.unable.values()))
             logger.warning("%s cannot run the rows of %s graphs: %s", server.url, parts, why)
         if server.lane is None:
             server.lane = Lane(server.url)
         server.lane.slots, server.lane.models, server.device = max(1, ready.slots), None, ready.device
         self._placement.join(server.lane)
         moved: list[tuple[SentChunk, Sequence[int]]] = []
-        flights: dict[str, Flight] = {}
-        stranded, server.stranded = server.stranded, {}
+        attempts: dict[str, Attempt] = {}
+        unreachable, server.unreachable = server.unreachable, {}
         self._lost.pop(server, None)
-        for flight in stranded.values():
-            flight.stranded_at = None
-            if flight.is_moved:
-                moved.append((self._chunk(server, flight), (0,)))
-                flights[flight.item_batch] = flight
-                self._gone(server, flight)
+        for attempt in unreachable.values():
+            attempt.lost_at = None
+            if attempt.is_moved:
+                moved.append((self._chunk(server, attempt), (0,)))
+                attempts[attempt.item_batch] = attempt
+                self._forget_attempt(server, attempt)
             else:
-                self._take(server, flight)
-                self._send(server, flight)
+                self._take(server, attempt)
+                self._send(server, attempt)
         if moved:
             call = Settle(self._control.batch_id, moved)
-            self._cluster.submit(server.url, call, partial(self._settled_moved, server, flights))
+            self._cluster.submit(server.url, call, partial(self._settled_moved, server, attempts))
         self._wake()
 
     def server_lost(self, server: Member) -> None:
-        """Keep the rows that a server may have run; as `Owner.server_lost`."""
+        """Keep the rows that a lost server may have run; see `Owner.server_lost`."""
         if server.lane is not None:
             self._placement.leave(server.lane)
         is_dead = server.away is not None and server.away.kind == "dead"
-        begun = [flight for flight in server.flights.values() if flight.began_at is not None]
-        for flight in [*server.flights.values()]:
-            self._landed(server, flight)
-            if flight.drop is None or self._control.is_canceled:
+        begun = [attempt for attempt in server.attempts.values() if attempt.began_at is not None]
+        for attempt in [*server.attempts.values()]:
+            self._end_attempt(server, attempt)
+            if attempt.drop is None or self._control.is_canceled:
                 # It was not sent yet.
-                self._again(flight, was_tried=flight.drop is not None)
+                self._again(attempt, was_tried=attempt.drop is not None)
                 continue
-            self._deaths[flight.row.index] += is_dead and flight in begun
-            if self._deaths[flight.row.index] >= MOST_DEATHS:
+            self._deaths[attempt.row.index] += is_dead and attempt in begun
+            if self._deaths[attempt.row.index] >= MOST_DEATHS:
                 why = f"set aside: {MOST_DEATHS} servers have died while they ran it"
-                self._fail(flight.row, why, server.url)
+                self._fail(attempt.row, why, server.url)
             else:
-                self._strand(server, flight)
+                self._keep(server, attempt)
         self._wake()
 
-    def _take(self, server: Member, flight: Flight) -> None:
+    def _take(self, server: Member, attempt: Attempt) -> None:
         assert server.lane is not None
         server.lane.in_hand += 1
-        server.take(flight, time.monotonic())
+        server.take(attempt, time.monotonic())
 
-    def _strand(self, server: Member, flight: Flight) -> None:
-        flight.drop = flight.began_at = None
-        flight.stranded_at = time.monotonic()
-        server.stranded[flight.item_batch] = flight
+    def _keep(self, server: Member, attempt: Attempt) -> None:
+        attempt.drop = attempt.began_at = None
+        attempt.lost_at = time.monotonic()
+        server.unreachable[attempt.item_batch] = attempt
         self._lost[server] = None
-        self._flights.setdefault(flight.row.index, []).append((server, flight))
-        asyncio.get_running_loop().call_later(STRANDED_FOR, self._wake)
+        self._attempts.setdefault(attempt.row.index, []).append((server, attempt))
+        asyncio.get_running_loop().call_later(MOVED_AFTER, self._wake)
         self._wake()
 
-    def _move_stranded(self) -> None:
-        """Have rows of lost servers run by others that have nothing else to do, or when they were lost long ago."""
+    def _move_unreachable(self) -> None:
+        """Move the rows of lost servers, if another server has nothing else to do, or they were lost long ago."""
         self._is_moving = False
         ready = self._servers.ready
         if self._control.is_over or not ready:
             return
-        is_idle = not self._placement.left and any(not server.flights for server in ready)
-        before = time.monotonic() - STRANDED_FOR
+        is_idle = not self._placement.left and any(not server.attempts for server in ready)
+        before = time.monotonic() - MOVED_AFTER
         for server in self._lost:
-            for flight in server.stranded.values():
-                assert flight.stranded_at is not None
-                if not flight.is_moved and (is_idle or flight.stranded_at <= before):
-                    flight.is_moved = True
-                    logger.info("row %d is moved from %s", flight.row.index, server.url)
-                    self._again(flight)
+            for attempt in server.unreachable.values():
+                assert attempt.lost_at is not None
+                if not attempt.is_moved and (is_idle or attempt.lost_at <= before):
+                    attempt.is_moved = True
+                    logger.info("row %d is moved from %s", attempt.row.index, server.url)
+                    self._again(attempt)
 
-    def _settled_moved(self, server: Member, flights: Mapping[str, Flight], answer: Answer) -> None:
+    def _settled_moved(self, server: Member, attempts: Mapping[str, Attempt], answer: Answer) -> None:
         with self._control.guarding():
             if self._control.is_over:
                 return
             if not isinstance(answer, Settled):
-                # It is lost again: what it has is settled when it is back the next time.
-                for flight in flights.values():
-                    self._strand(server, flight)
+                # It was lost again: its rows are settled when it comes back the next time.
+                for attempt in attempts.values():
+                    self._keep(server, attempt)
                 return
             for item_batch, _, ended in answer.ended:
-                row = flights[item_batch].row
+                row = attempts[item_batch].row
                 if not self._has_ended(row.index):
                     self._record(server, row, ended)
 
     async def _settled(self, chunks: Sequence[tuple[SentChunk, Mapping[int, PlannedRow]]]) -> None:
-        """Take what servers have done of chunks that were sent earlier, and cancel the rest."""
+        """Record the results of chunks that were sent earlier, and cancel the rest of them on the servers."""
         rows_of = {chunk.batch_id: dict(rows) for chunk, rows in chunks}
         by_server: dict[str, list[tuple[SentChunk, Sequence[int]]]] = {}
         for chunk, rows in chunks:
@@ -567,7 +576,7 @@ class FleetDriver:
         for url, some in by_server.items():
             answer = await self._asked(url, Settle(self._control.batch_id, some))
             if not isinstance(answer, Settled):
-                logger.warning("%s cannot be asked; what it has of the batch may be run twice", url)
+                logger.warning("%s did not answer; rows of the batch that it has may be run twice", url)
                 continue
             server = self._servers.get(url)
             assert server is not None
@@ -587,8 +596,8 @@ class FleetDriver:
         self._cluster.submit(url, call, answered.set_result)
         return await answered
 
-    def _chunk(self, server: Member, flight: Flight) -> SentChunk:
-        return SentChunk(flight.item_batch, [SentRow(flight.row.row_id, "")], self._options.queue_id, server.url)
+    def _chunk(self, server: Member, attempt: Attempt) -> SentChunk:
+        return SentChunk(attempt.item_batch, [SentRow(attempt.row.row_id, "")], self._options.queue_id, server.url)
 
     def _urls(self) -> list[str]:
         return [server.url for server in self._servers]
@@ -599,4 +608,4 @@ def _is_out_of_memory(item: QueueItem) -> bool:
 
 
 def _nothing(answer: Answer) -> None:
-    """Take no notice of an answer."""
+    """Ignore an answer."""

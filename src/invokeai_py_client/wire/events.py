@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.wire.preview import Preview, read_preview
@@ -51,8 +51,52 @@ class Event(ReadsAsMapping):
         return getattr(self, name) if name in self.__dataclass_fields__ else self.raw[name]
 
 
+_set = object.__setattr__
+
+
+class _ReadOnDemand(Event):
+    """The base of an event that may be made from the text of its message.
+
+    Attributes that were not set then are parsed when one of them is read.
+    """
+
+    __slots__ = ("_image", "_known", "_text")
+    _image: Any
+    _known: ProgressReport | None
+    _text: str
+
+    if not TYPE_CHECKING:  # for a type checker, all attributes are there
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in self.__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if self._known is not None and name in ProgressReport._fields:
+                return getattr(self._known, name)
+            server_name, payload = _message_in(self._text)
+            if "image" in payload:
+                payload["image"] = self._image
+            whole = _READERS[server_name](payload)
+            for one in fields(whole):
+                if not _has(self, one.name):
+                    _set(self, one.name, getattr(whole, one.name))
+            return getattr(self, name)
+
+
+def _has(event: Event, name: str) -> bool:
+    try:
+        object.__getattribute__(event, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def _message_in(text: str) -> tuple[str, dict[str, Any]]:
+    name, payload = json.loads(text[text.index("[") :])
+    return name, payload
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ItemEvent(Event):
+class ItemEvent(_ReadOnDemand):
     """An event of one queue item. `batch_id` and `session_id` are "redacted" for another user's item.
 
     `recovered` is True for an event that was missed, for example while the socket was disconnected, and that the client
@@ -104,10 +148,10 @@ class InvocationStarted(InvocationEvent):
 
 
 ItemProgress = tuple[float, int, int]
-"""The progress of an item after a report, as counted by the state of a run: its percentage, and the node's steps."""
+"""The progress of an item after a report, as computed by the state of a run: its percentage, and the node's steps."""
 
 _COUNTED = ("overall_percentage", "step", "total_steps")
-"""What an `ItemProgress` has, by the names of `GeneratorProgress`."""
+"""The attributes of `GeneratorProgress` that an `ItemProgress` contains."""
 
 
 class ProgressReport(NamedTuple):
@@ -128,11 +172,11 @@ class ProgressReport(NamedTuple):
 
     def node(self) -> Mapping[str, Any]:
         """Read which node it is."""
-        node: Mapping[str, Any] = _payload_in(self.text)["invocation"]
+        node: Mapping[str, Any] = _message_in(self.text)[1]["invocation"]
         return node
 
     def event(self, progress: ItemProgress | None = None) -> GeneratorProgress:
-        """Return the event with the progress of the item; without it, as for consumers that follow no run."""
+        """Return the event, with the progress of the item if its run is followed."""
         return unread_progress(self.text, self.image, progress, self)
 
 
@@ -157,41 +201,8 @@ def unread_progress(
     return event
 
 
-def _payload_in(text: str) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(text[text.index("[") :])[1]
-    return payload
-
-
-_set = object.__setattr__
-
-
-class _ReadOnDemand(InvocationEvent):
-    """The base of an event that may be made from a report: its other attributes are parsed when one of them is read."""
-
-    __slots__ = ("_image", "_known", "_text")
-    _image: Any
-    _known: ProgressReport | None
-    _text: str
-
-    if not TYPE_CHECKING:  # for a type checker, all attributes are there
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in self.__dataclass_fields__:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            if self._known is not None and name in ProgressReport._fields:
-                return getattr(self._known, name)
-            payload = _payload_in(self._text)
-            if "image" in payload:
-                payload["image"] = self._image
-            whole = _progress(payload)
-            for one in fields(whole):
-                if one.name not in _COUNTED or one.name == name:
-                    _set(self, one.name, getattr(whole, one.name))
-            return getattr(self, name)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GeneratorProgress(_ReadOnDemand):
+class GeneratorProgress(InvocationEvent):
     """A node reports its progress.
 
     `progress_percentage` is 0..100, or None if the node does not know it. `step` and `total_steps` are computed from it
@@ -207,7 +218,7 @@ class GeneratorProgress(_ReadOnDemand):
 
     @property
     def preview(self) -> Preview | None:
-        """The picture that the node shows of its work, decoded now; None where it shows none."""
+        """The node's preview image; None if the message has none. It is decoded on access."""
         try:
             image = self._image
         except AttributeError:
@@ -342,7 +353,39 @@ def read_event(name: str, payload: Any, text: str) -> Event | ProgressReport:
             return _report(payload, text)
         except (AttributeError, KeyError, TypeError, ValueError):
             pass  # `decode` reports the reason
-    return decode(name, payload)
+    event = decode(name, payload)
+    if isinstance(event, ItemEvent):
+        _set(event, "_text", text)
+    return event
+
+
+_KEPT = (
+    *("item_id", "batch_id", "session_id", "node_id", "invocation_id"),
+    *("status", "result", "error_type", "error_message"),
+)
+"""What most of those read who read an event."""
+
+E = TypeVar("E", bound=ItemEvent)
+
+
+def with_text(event: E, **changes: Any) -> E:
+    """Return a copy of an event with changes, which has the text of the message in place of most of what is in it.
+
+    An event that was not read from a message is copied as it is.
+    """
+    text = getattr(event, "_text", None)
+    if text is None:
+        return replace(event, **changes)
+    copy = object.__new__(type(event))
+    _set(copy, "_text", text)
+    _set(copy, "_known", None)
+    names = event.__dataclass_fields__
+    for name in _KEPT:
+        if name in names:
+            _set(copy, name, getattr(event, name))
+    for name, value in changes.items():
+        _set(copy, name, value)
+    return copy
 
 
 def _report(payload: Any, text: str) -> ProgressReport:
@@ -402,7 +445,9 @@ def _queue(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _item(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **_queue(payload),
+        "queue_id": payload.get("queue_id", "default"),
+        "timestamp": payload.get("timestamp"),
+        "raw": payload,
         "item_id": int(payload["item_id"]),
         "batch_id": str(payload["batch_id"]),
         "session_id": payload.get("session_id"),
@@ -410,13 +455,11 @@ def _item(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invocation(payload: Mapping[str, Any]) -> dict[str, Any]:
-    node = payload["invocation"]
-    return {
-        **_item(payload),
-        "node_id": str(payload["invocation_source_id"]),
-        "invocation_id": str(node["id"]),
-        "node": node,
-    }
+    item, node = _item(payload), payload["invocation"]
+    item["node_id"] = str(payload["invocation_source_id"])
+    item["invocation_id"] = str(node["id"])
+    item["node"] = node
+    return item
 
 
 def _status_changed(payload: Mapping[str, Any]) -> QueueItemStatusChanged:

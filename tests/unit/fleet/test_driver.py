@@ -95,6 +95,16 @@ def test_rows_that_no_server_can_run_fail_at_once() -> None:
     assert simulation.calls["RunRow"] == 1
 
 
+def test_rows_that_a_server_which_comes_back_cannot_run_either_fail_then() -> None:
+    simulation = Simulation(["a"] * 20 + ["b"])
+    simulation.add_server("one", 1.0, unable={1: "the model b is not installed"})
+    away = simulation.add_server("two", 1.0, unable={1: "the model b is not installed"}, is_alive=False)
+    simulation.restart(away, at=10.5)
+    simulation.run()
+    assert [row.index for row in simulation.rows if row.status == "failed"] == [20]
+    assert simulation.done_by["two"] > 2
+
+
 def test_a_plan_that_no_server_can_run_is_refused() -> None:
     simulation = Simulation(["a"])
     simulation.add_server("one", 1.0, unable={0: "the node pack x is not installed"})
@@ -105,7 +115,7 @@ def test_a_plan_that_no_server_can_run_is_refused() -> None:
 def test_a_fleet_without_a_server_that_answers_refuses_a_plan() -> None:
     simulation = Simulation(["a"])
     simulation.add_server("one", 1.0, is_alive=False)
-    with pytest.raises(TransportError, match="one connection refused"):
+    with pytest.raises(TransportError, match="one: connection refused"):
         simulation.run()
 
 
@@ -224,7 +234,7 @@ async def test_a_batch_is_canceled() -> None:
     await simulation.until(5.5)
     await batch.cancel()
     await batch.wait()
-    assert 3 <= batch.counts["completed"] <= 7
+    assert 3 <= batch.counts["completed"] <= 10
     assert batch.counts["completed"] + batch.counts["canceled"] == 30
 
 

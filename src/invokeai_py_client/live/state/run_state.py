@@ -37,6 +37,7 @@ from invokeai_py_client.wire.events import (
     QueueItemStatusChanged,
     SessionComplete,
     steps_of,
+    with_text,
 )
 from invokeai_py_client.workflow.outputs import boards_sent
 
@@ -364,7 +365,7 @@ class RunState:
         self._publish_progress(facts, is_completed=finished and status == "completed")
 
     def _publish_progress(self, facts: RunFacts, *, is_completed: bool = False) -> None:
-        """Replace the snapshot, of which only the progress may have changed unless the facts are others."""
+        """Replace the snapshot. Unless `facts` is a new object, only the progress may have changed."""
         alone, latest = self._alone, self._latest
         if alone is not None:
             percentage = alone.percentage
@@ -430,16 +431,12 @@ class RunState:
         if item is None:
             if self._is_called(event):
                 events = self.called.apply_event(event)
-                return self._take_called(
-                    event.item_id, events, has_new_status=isinstance(event, QueueItemStatusChanged)
-                )
+                return self._take_called(event.item_id, events, has_new_status=type(event) is QueueItemStatusChanged)
             item = self._unnamed(event.item_id)
             if item is None:
                 return []
         told = self._take(item, event)
-        if told and isinstance(event, InvocationEvent):
-            self._latest = item
-        if isinstance(event, QueueItemStatusChanged):
+        if type(event) is QueueItemStatusChanged:
             self._look_for_calls(event.item_id)
         if told or item.held_back:
             self._publish()
@@ -498,31 +495,41 @@ class RunState:
         return item
 
     def _take(self, item: ItemState, event: ItemEvent) -> list[Event]:
-        if isinstance(event, InvocationError) and item.view.error_node_id is not None:
-            # A repetition: an item ends with its first error.
-            return []
+        # Types are compared, as `isinstance` takes ten times as long for classes that are mappings.
+        if type(event) is InvocationError:
+            return self._failed(item, event)
         if item.view.is_finished:
-            if not isinstance(event, InvocationError) or not item.lacks_details() or item.view.status != "failed":
-                return []
-            self._take_error(item, event)
-            item.held_back.append(self._completed(item, event))
-            return self._release(item)
-        if isinstance(event, QueueItemStatusChanged):
+            return []
+        if type(event) is QueueItemStatusChanged:
             return self._status_changed(item, event)
-        if not isinstance(event, InvocationEvent):
-            return [event]
         workload = self._workload_of(item)
-        if isinstance(event, InvocationComplete):
+        if type(event) is InvocationComplete:
             if event.invocation_id in item.outputs:
                 return []
             self._add_output(item, event.node_id, event.invocation_id, event.result, event.node)
             if workload is not None:
                 workload.node_done(event.node_id, event.node, event.result)
-        elif isinstance(event, InvocationError):
+            return [self._completed(item, event)]
+        if type(event) is InvocationStarted:
+            if workload is not None:
+                workload.node_started(event.node_id, event.node)
+            return [self._completed(item, event)]
+        return [event]
+
+    def _failed(self, item: ItemState, event: InvocationError) -> list[Event]:
+        view = item.view
+        if view.error_node_id is not None:
+            # A repetition: an item ends with its first error.
+            return []
+        if not view.is_finished:
+            self._workload_of(item)
             self._take_error(item, event)
-        elif isinstance(event, InvocationStarted) and workload is not None:
-            workload.node_started(event.node_id, event.node)
-        return [self._completed(item, event)]
+            return [self._completed(item, event)]
+        if view.status != "failed" or not item.lacks_details():
+            return []
+        self._take_error(item, event)
+        item.held_back.append(self._completed(item, event))
+        return self._release(item)
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
         """Apply a REST record of an item.
@@ -722,7 +729,7 @@ class RunState:
             canceled_by=self._canceled_by(item, None) if event.status == "canceled" else None,
             **_newest(item, event, ("session_id", "created_at", *_TIMES, *_TOLD_OF_AN_ERROR)),
         )
-        item.held_back.append(event)
+        item.held_back.append(with_text(event))
         return self._release(item)
 
     def _release(self, item: ItemState, recovered: Iterable[Event] = (), *, is_whole: bool = False) -> list[Event]:
@@ -755,10 +762,11 @@ class RunState:
         if item.workload is not None:
             overall = max(overall, 100.0 * item.workload.share)
             self._set_percentage(item, min(overall, _MOST_BEFORE_THE_END))
-            if not isinstance(event, InvocationComplete):
+            if type(event) is not InvocationComplete:
                 overall = item.percentage
+        self._latest = item
         self._started(item, event.session_id)
-        return replace(event, overall_percentage=overall)
+        return with_text(event, overall_percentage=overall)
 
     def cancel_asked(self, item_ids: Iterable[int] | None = None) -> None:
         """Record that this client cancels these items, or all that have not ended.
