@@ -39,6 +39,17 @@ _ANY_FAILURES = 1_000_000
 """How many workers may die with a call before Dask gives it up: practically any number, as the driver has its own
 limit."""
 
+_CONNECTING = 10.0
+"""Seconds that the scheduler gets to answer."""
+
+_MEASURES_LITTLE = {
+    "distributed.admin.tick.interval": "1 s",
+    "distributed.admin.system-monitor.interval": "10 s",
+    "distributed.worker.profile.enabled": False,
+}
+"""What each worker of a cluster in this process measures of itself. By default it does so up to a hundred times a
+second, so that a hundred idle workers take a third of a core."""
+
 _CLOSING = 0.5
 """Seconds that each part of the cluster gets to close."""
 
@@ -93,6 +104,11 @@ class _QuietWorker(Worker):
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
 
+    async def leave(self) -> None:
+        """Close it. Its heartbeat is stopped first, as the scheduler may not hear it any more."""
+        self.periodic_callbacks["heartbeat"].stop()
+        await self.close(timeout=_CLOSING, executor_wait=False)
+
 
 def _agent_of(worker: Worker) -> ServerAgent | None:
     plugin = worker.plugins.get(_PLUGIN)
@@ -128,17 +144,21 @@ class DaskCluster:
         self._addresses: dict[str, str] = {}
         """The address of the worker of each server."""
         self._watchers: dict[Watcher, None] = {}
-        self._opened: list[Callable[[], Awaitable[object]]] = []
-        """Functions that close what was opened, in the order of opening."""
+        self._opened: list[list[Callable[[], Awaitable[object]]]] = []
+        """Functions that close what was opened, in the order of opening; those of one list run at the same time."""
         self._client: Any = None
         """A `distributed.Client`, whose methods are not typed."""
 
     async def start(self, agents: Iterable[ServerAgent]) -> None:
         """Start a cluster in this process."""
+        with dask.config.set(_MEASURES_LITTLE):
+            await self._start(agents)
+
+    async def _start(self, agents: Iterable[ServerAgent]) -> None:
         scheduler = await _QuietScheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
-        self._opened.append(scheduler.close)
-        for agent in agents:
-            worker = await _QuietWorker(
+        self._opened.append([scheduler.close])
+        workers = {
+            agent.url: _QuietWorker(
                 scheduler.address,
                 nthreads=1,
                 memory_limit=0,
@@ -146,8 +166,11 @@ class DaskCluster:
                 plugins=(AgentPlugin(agent),),
                 name=agent.url,
             )
-            self._opened.append(partial(worker.close, timeout=_CLOSING, executor_wait=False))
-            self._addresses[agent.url] = worker.address
+            for agent in agents
+        }
+        self._opened.append([worker.leave for worker in workers.values()])
+        await asyncio.gather(*workers.values())
+        self._addresses = {url: worker.address for url, worker in workers.items()}
         await self._use(scheduler.address)
 
     async def connect(self, address: str) -> None:
@@ -156,20 +179,23 @@ class DaskCluster:
         Raises:
             OSError: no scheduler responds at the address.
         """
+        await self._use_workers_of(address)
+        self._engine.spawn(self._keep_polling(address), name=f"workers of {address}")
+
+    async def _use_workers_of(self, address: str) -> None:
         await self._use(address)
         await self._client.register_plugin(AgentPlugin())
         await self._poll()
-        self._engine.spawn(self._keep_polling(), name=f"workers of {address}")
 
     async def _use(self, address: str) -> None:
         make: Any = Client
-        self._client = await make(address, asynchronous=True, set_as_default=False)
-        self._opened.append(partial(self._client.close, timeout=_CLOSING))
+        self._client = await make(address, asynchronous=True, set_as_default=False, timeout=_CONNECTING)
+        self._opened.append([partial(self._client.close, timeout=_CLOSING)])
 
     async def close(self) -> None:
         """Leave the cluster; end it if it was started here."""
         while self._opened:
-            await self._opened.pop()()
+            await asyncio.gather(*(close() for close in self._opened.pop()))
 
     @property
     def servers(self) -> Sequence[str]:
@@ -215,13 +241,25 @@ class DaskCluster:
         task.cancel()
         future.release()
 
-    async def _keep_polling(self) -> None:
+    async def _keep_polling(self, address: str) -> None:
+        """See which workers come and go, and connect again when the scheduler was lost."""
+        is_lost = False
         while True:
             await asyncio.sleep(_POLLS_EVERY)
             try:
-                await self._poll()
+                if is_lost:
+                    # What the scheduler knew of the calls is lost with it, so they are made again.
+                    await self.close()
+                    await self._use_workers_of(address)
+                    logger.info("the Dask scheduler %s is back", address)
+                    is_lost = False
+                else:
+                    await self._poll()
             except Exception as error:
-                logger.warning("the Dask scheduler does not answer: %s", error)
+                # Dask raises errors of many kinds; all mean that no worker can be called now.
+                if not is_lost:
+                    logger.warning("the Dask scheduler %s is lost: %s: %s", address, type(error).__name__, error)
+                is_lost = True
                 self._lose([*self._addresses], "the Dask scheduler does not answer")
 
     async def _poll(self) -> None:
