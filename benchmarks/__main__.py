@@ -12,6 +12,7 @@ from benchmarks.contests import contests
 from benchmarks.figures import Figure
 from benchmarks.fleet import fleet
 from benchmarks.live import gathered, latency, real_server
+from benchmarks.micro import micro
 from benchmarks.plans import plans
 from benchmarks.pure import engine, workflows
 from benchmarks.scale import scale, throughput
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "pure": pure,
     "plans": plans,
     "events": throughput,
+    "micro": micro,
     "scale": scale,
     "runs": runs,
     "transfers": transfers,

@@ -220,7 +220,7 @@ def test_a_fleet_says_what_is_wrong_with_it(urls: list[str], tmp_path: Path) -> 
     with pytest.raises(SettingsError, match="given twice"):
         Fleet([urls[0], Server(urls[0], slots=2)])
     with Fleet(["http://127.0.0.1:9"]) as fleet:
-        with pytest.raises(TransportError, match="No server of the fleet answers"):
+        with pytest.raises(TransportError, match="No server of the fleet responds"):
             fleet.workflow(WorkflowDefinition.from_dict(BLANK))
         with InvokeAIClient.from_url(urls[0]) as client:
             plan = plan_of(client, range(8, 24, 8))
