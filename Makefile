@@ -28,7 +28,7 @@ test unit: export PYTHONDONTWRITEBYTECODE =
 
 test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in shells, which are installed if that is possible
 	@$(RUN) -m tests.programs
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 20
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py
@@ -39,8 +39,7 @@ generate: $(VENV)/.synced  ## Write the blocking classes anew, after a change of
 check: $(VENV)/.synced  ## Lint and check types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/basedpyright
+	$(VENV)/bin/basedpyright & second=$$!; $(VENV)/bin/mypy; first=$$?; wait $$second && exit $$first
 
 docs: $(VENV)/.synced  ## Build the documentation site into out/site; a warning is an error
 	$(RUN) -m scripts.build_docs

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.documents import edge, node
 from tests.programs import NOT_RUN
+from xdist.scheduler import LoadFileScheduling
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -36,6 +37,42 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for reason in reasons:
         if NOT_RUN in reason:
             print(f"\n{reason}")
+
+
+TOGETHER = {
+    **dict.fromkeys(
+        [
+            "tests/real/test_app.py",
+            "tests/real/test_board_repo.py",
+            "tests/real/test_image_repo.py",
+            "tests/real/test_model_repo.py",
+            "tests/real/test_queue.py",
+            "tests/real/test_users.py",
+            "tests/real/test_workflow_library.py",
+        ],
+        "the server with users",
+    ),
+    **dict.fromkeys(["tests/browser/test_docs_site.py", "tests/docs/test_site.py"], "the documentation site"),
+}
+"""Modules that share what takes long to make, and what that is: of several workers one runs them, and makes it once."""
+
+
+class Schedule(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a worker module after module, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = str(super()._split_scope(nodeid))
+        return TOGETHER.get(module, module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule | None:
+    """Have `--dist loadfile` know which modules belong together."""
+    return Schedule(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules that belong together first: as no other worker can take a part of them, they take longest."""
+    items.sort(key=lambda item: item.nodeid.split("::", 1)[0] not in TOGETHER)
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_details_follow_their_row(tmp_path: Path, open_page: OpenPage) -> None:
     expect(dialog).to_contain_text("out of memory", timeout=15_000)
 
 
-def test_a_page_that_is_begun_anew_is_loaded_again(tmp_path: Path, open_page: OpenPage) -> None:
+def test_a_page_that_is_started_again_is_loaded_again(tmp_path: Path, open_page: OpenPage) -> None:
     files = ReportPage(tmp_path, title="First", total=2)
     files.add(row(0))
     page = open_page(tmp_path / "index.html")
@@ -91,7 +91,7 @@ def test_a_page_that_is_begun_anew_is_loaded_again(tmp_path: Path, open_page: Op
 
 
 @pytest.mark.expects_errors
-def test_half_a_line_is_read_again_and_damage_is_told(tmp_path: Path, open_page: OpenPage) -> None:
+def test_half_a_line_is_read_again_and_damage_is_reported(tmp_path: Path, open_page: OpenPage) -> None:
     files = ReportPage(tmp_path, total=2)
     files.add(row(0))
     data = tmp_path / "report" / "rows-00000.js"

@@ -459,7 +459,7 @@ def test_files_of_any_name_are_shown(tmp_path: Path, open_page: OpenPage, sweep:
 
 
 @pytest.mark.expects_errors
-def test_a_missing_image_is_told(tmp_path: Path, open_page: OpenPage) -> None:
+def test_a_missing_image_is_reported(tmp_path: Path, open_page: OpenPage) -> None:
     files = ReportPage(tmp_path)
     row = {"row_id": "a", "index": 0, "values": {}, "seed": None, "status": "completed"}
     files.add({**row, "files": [{"path": "gone.png"}]})

@@ -254,7 +254,9 @@ def test_a_zip_whose_event_was_lost_is_not_waited_for(
     told("the websocket lost while a zip is made", "told as an error, no half file")
 
 
-def test_a_server_that_does_not_answer_is_told_as_such(proxy: FaultProxy, client: InvokeAIClient, told: Told) -> None:
+def test_a_server_that_does_not_answer_is_reported_as_such(
+    proxy: FaultProxy, client: InvokeAIClient, told: Told
+) -> None:
     model, *_ = client.dnn_model_repo.list_models(type="main")
     begun = client.dnn_model_repo.install_model(model["source"], inplace=True)
     with InvokeAIClient.from_url(proxy.url, timeout=0.5, connect_timeout=0.5, retries=0) as hasty:
@@ -306,7 +308,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
         told("away for 1.5 s, twice, while two wait", check_all_there_once(client, runs, [r.wait(60) for r in runs]))
 
 
-def test_a_server_that_stays_away_is_told_when_the_time_is_over(proxy: FaultProxy) -> None:
+def test_a_server_that_stays_away_is_reported_when_the_time_is_over(proxy: FaultProxy) -> None:
     with InvokeAIClient.from_url(proxy.url, retries=0) as client:
         client.queue.get_status()
         proxy.down()
@@ -318,7 +320,7 @@ def test_a_server_that_stays_away_is_told_when_the_time_is_over(proxy: FaultProx
             client.queue.wait_until_idle(0)
 
 
-def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> None:
+def test_watching_a_queue_that_cannot_be_watched_is_reported(proxy: FaultProxy) -> None:
     proxy.down()
     with InvokeAIClient.from_url(proxy.url, retries=0) as client, pytest.raises(errors.TransportError):
         next(client.queue.watch())
@@ -329,7 +331,7 @@ def test_watching_a_queue_that_cannot_be_watched_is_told(proxy: FaultProxy) -> N
         next(client.queue.watch())
 
 
-def test_a_watcher_of_a_queue_is_told_what_it_missed(
+def test_a_watcher_of_a_queue_is_notified_of_what_it_missed(
     proxy: FaultProxy, through: InvokeAIClient, client: InvokeAIClient, told: Told
 ) -> None:
     with through.queue.watch() as changes:

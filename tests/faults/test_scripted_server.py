@@ -183,7 +183,7 @@ async def test_many_consumers_do_not_slow_one_another(told: Told) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_outputs_that_no_event_told_are_told_from_the_record(
+def test_outputs_without_an_event_are_reported_from_the_record(
     transport: Literal["websocket", "polling"], told: Told
 ) -> None:
     curtain, gone = threading.Event(), threading.Event()

@@ -27,7 +27,7 @@ PROGRAM = """
 """
 
 
-def test_ctrl_c_leaves_a_batch_that_another_program_goes_on_with(
+def test_ctrl_c_leaves_a_batch_that_another_program_continues_with(
     start_program: Start, server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any], tmp_path: Path
 ) -> None:
     sleep["nodes"][0]["data"]["inputs"]["steps"]["value"] = 1

@@ -32,7 +32,7 @@ def test_how_it_is(client: InvokeAIClient, its_server: LocalServer) -> None:
     assert client.wait_until_ready(5) == its_server.version
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_a_server_that_does_not_exist() -> None:
     with InvokeAIClient.from_url("http://127.0.0.1:9", retries=0) as client:
         health = client.health_check()
         assert not health

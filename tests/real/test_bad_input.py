@@ -93,7 +93,7 @@ def test_a_value_of_the_file_is_checked_before_it_is_sent(client: InvokeAIClient
     assert queue_size(client) == before
 
 
-def test_a_thing_that_is_not_there(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_a_thing_that_does_not_exist(client: InvokeAIClient, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFoundError, match="images/i/nothing"):
         client.image_repo.get_image("nothing")
     with pytest.raises(LookupError):
@@ -114,7 +114,7 @@ def test_a_name_that_would_leave_its_folder(client: InvokeAIClient, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_a_server_that_does_not_exist() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -75,7 +75,7 @@ def test_a_board_may_be_named_as_no_board_is(client: InvokeAIClient) -> None:
     repo.delete_board(made)
 
 
-def test_what_is_no_board_or_no_visibility(client: InvokeAIClient, board: Board) -> None:
+def test_what_is_not_a_board_or_no_visibility(client: InvokeAIClient, board: Board) -> None:
     repo = client.board_repo
     before = len(repo.list_boards())
     with pytest.raises(ValueError, match="private, shared, public"):
@@ -89,7 +89,7 @@ def test_what_is_no_board_or_no_visibility(client: InvokeAIClient, board: Board)
 
 
 @pytest.mark.parametrize("name", ["no such board", "", "../x", "a\0b"])
-def test_a_board_that_is_not_there(client: InvokeAIClient, board: Board, name: str) -> None:
+def test_a_board_that_does_not_exist(client: InvokeAIClient, board: Board, name: str) -> None:
     repo = client.board_repo
     for ask in (repo.get_board_handle, repo.get_board_handle_by_name, repo.update_board, repo.delete_board):
         with pytest.raises(errors.NotFoundError):
@@ -265,7 +265,7 @@ def test_videos(client: InvokeAIClient, board: Board, video: Path, tmp_path: Pat
             ask(name)
 
 
-def test_what_is_no_video(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_what_is_not_a_video(client: InvokeAIClient, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(png(1))
     with pytest.raises(errors.NotAnImageError, match=r"a\.mp4"):
         client.video_repo.upload_video(tmp_path / "a.mp4")

@@ -99,20 +99,20 @@ def refused(client: InvokeAIClient, document: dict[str, Any]) -> list[tuple[str,
     return list(caught.value.problems)
 
 
-def test_a_called_workflow_that_is_gone_is_told_before_submitting(one_client: InvokeAIClient) -> None:
+def test_a_called_workflow_that_is_gone_is_reported_before_submitting(one_client: InvokeAIClient) -> None:
     ((node_id, name, why),) = refused(one_client, caller("no-such-workflow"))
     assert (node_id, name) == ("call", "workflow_id")
     assert "library does not have it" in why
 
 
-def test_a_called_workflow_without_a_return_node_is_told_before_submitting(
+def test_a_called_workflow_without_a_return_node_is_reported_before_submitting(
     one_client: InvokeAIClient, save: Saver, blur: dict[str, Any]
 ) -> None:
     ((node_id, name, why),) = refused(one_client, caller(save(blur)))
     assert (node_id, name, "no workflow_return node" in why) == ("call", "workflow_id", True)
 
 
-def test_an_exposed_input_that_is_gone_is_told_before_submitting(one_client: InvokeAIClient, save: Saver) -> None:
+def test_an_exposed_input_that_is_gone_is_reported_before_submitting(one_client: InvokeAIClient, save: Saver) -> None:
     ((node_id, name, why),) = refused(one_client, caller(save(blur_callee()), {field("blur", "blur_type"): "box"}))
     assert (node_id, name) == ("call", field("blur", "blur_type"))
     assert "no longer exposes it" in why
@@ -155,7 +155,7 @@ def test_a_further_call_gets_what_comes_over_an_edge_only(
 # While it runs
 
 
-def test_a_child_belongs_to_the_run_and_is_told_apart(client: InvokeAIClient, save: Saver) -> None:
+def test_a_child_belongs_to_the_run_and_is_distinguished(client: InvokeAIClient, save: Saver) -> None:
     run = submitted(client, caller(save(blur_callee())))
     ids = run.item_ids
     item = run.result(60)

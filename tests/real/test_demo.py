@@ -37,7 +37,7 @@ def test_it_leaves_a_picture_and_a_contact_sheet_and_says_where(server: LocalSer
         assert f"out/sweep/{made}\n" in done.stdout
 
 
-def test_an_extra_that_is_missing_is_told_at_once(
+def test_an_extra_that_is_missing_is_reported_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
@@ -45,7 +45,7 @@ def test_an_extra_that_is_missing_is_told_at_once(
     assert capsys.readouterr().err.startswith("demo: The demo needs click and rich and Pillow, which this Python")
 
 
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_server_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     done = run_demo("http://127.0.0.1:1", tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -114,7 +114,7 @@ def test_without_a_socket_polling_carries_the_run(deaf: InvokeAIClient, sleep: d
     assert run.session_id == result.session_id
 
 
-def test_without_a_socket_a_failure_is_told_with_its_node(deaf: InvokeAIClient, sleep: dict[str, Any]) -> None:
+def test_without_a_socket_a_failure_is_reported_with_its_node(deaf: InvokeAIClient, sleep: dict[str, Any]) -> None:
     wf = deaf.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
     wf.inputs["Fail At"].value = 0
     wf.submit_sync()

@@ -93,7 +93,7 @@ def test_a_pillow_image_of_any_mode(client: InvokeAIClient, board: str, mode: st
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), "\ud800"])
-def test_metadata_that_is_no_json(client: InvokeAIClient, board: str, value: object) -> None:
+def test_metadata_that_is_not_json(client: InvokeAIClient, board: str, value: object) -> None:
     with pytest.raises(errors.RequestBodyError, match="metadata"):
         client.image_repo.upload_image(png(1), board=board, metadata={"seed": value})
     assert client.image_repo.list_image_names(board=board) == []
@@ -109,7 +109,7 @@ def test_a_large_image_is_sent_in_pieces(client: InvokeAIClient, board: str, tmp
         assert kept.tobytes() == noise.tobytes()
 
 
-def test_what_is_no_image_is_refused(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
+def test_what_is_not_an_image_is_refused(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("I am a text")
     with pytest.raises(errors.NotAnImageError, match=r"a\.png"):
         client.image_repo.upload_image(tmp_path / "a.png")
@@ -170,9 +170,11 @@ async def test_listing_awaited(client: InvokeAIClient, board: str, uploaded: lis
     assert await repo.list_image_names(board=board, newest_first=False) == uploaded
 
 
-def test_an_unknown_board_is_told_when_reading_begins(client: InvokeAIClient, board: str) -> None:
+def test_an_unknown_board_is_reported_when_the_iteration_starts(client: InvokeAIClient, board: str) -> None:
     listing = client.image_repo.list_images(board="test_an_unknown_board_is_told_when_reading_begin")
-    with pytest.raises(errors.NotFoundError, match="Did you mean 'test_an_unknown_board_is_told_when_reading_begins'"):
+    with pytest.raises(
+        errors.NotFoundError, match="Did you mean 'test_an_unknown_board_is_reported_when_the_iteration_starts'"
+    ):
         list(listing)
 
 
@@ -209,7 +211,7 @@ def test_stars(client: InvokeAIClient, uploaded: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["none.png", "../../x.png", "a\0b.png", "/etc/passwd", "ü.png", "..", ""])
-def test_an_image_that_is_not_there(client: InvokeAIClient, name: str, tmp_path: Path) -> None:
+def test_an_image_that_does_not_exist(client: InvokeAIClient, name: str, tmp_path: Path) -> None:
     repo = client.image_repo
     for ask in (
         repo.get_image,
@@ -268,7 +270,7 @@ def test_intermediates(client: InvokeAIClient, board: str, seen_by: str) -> None
 # Many
 
 
-def test_many_are_downloaded_and_a_second_call_goes_on(
+def test_many_are_downloaded_and_a_second_call_continues(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path
 ) -> None:
     seen: list[TransferProgress] = []
@@ -304,7 +306,7 @@ def test_one_failure_does_not_stop_the_rest(client: InvokeAIClient, uploaded: li
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == sorted(uploaded[:2])
 
 
-def test_what_is_no_path_is_the_callers_mistake(client: InvokeAIClient) -> None:
+def test_what_is_not_a_path_is_the_callers_mistake(client: InvokeAIClient) -> None:
     with pytest.raises(TypeError, match="int"):
         client.image_repo.upload_many([3, 4])  # type: ignore[list-item]
 
@@ -347,7 +349,7 @@ async def test_many_awaited(client: InvokeAIClient, board: str, uploaded: list[s
     assert len(up.done) == 5
 
 
-def test_many_are_uploaded_and_a_second_call_goes_on(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
+def test_many_are_uploaded_and_a_second_call_continues(client: InvokeAIClient, board: str, tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(4)]
     for number, path in enumerate(paths):
         path.write_bytes(png(number + 40))

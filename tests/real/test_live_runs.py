@@ -328,7 +328,7 @@ def test_without_a_socket_polling_carries_the_run(polling: InvokeAIClient, sleep
     assert polling.stats().events == 0
 
 
-def test_the_socket_is_told_of_and_counted(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+def test_the_socket_is_reported_and_counted(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
     changes: list[str] = []
     came = threading.Event()
 

@@ -88,7 +88,7 @@ def test_one_model_is_meant(client: InvokeAIClient, main_model: ModelRecord, lor
 
 
 @pytest.mark.parametrize("key", ["none", "../x", "a\0b", "/etc/passwd", ""])
-def test_a_model_that_is_not_there(client: InvokeAIClient, key: str) -> None:
+def test_a_model_that_does_not_exist(client: InvokeAIClient, key: str) -> None:
     repo = client.dnn_model_repo
     asks = (repo.get_model_by_key, repo.delete_model, repo.get_cover_image, repo.convert_model, repo.reidentify_model)
     for ask in asks:
@@ -139,7 +139,7 @@ def test_what_means_no_model_is_refused(client: InvokeAIClient) -> None:
         repo.get_install_job("none")
 
 
-def test_an_installation_that_fails_is_told(client: InvokeAIClient, lora: ModelRecord, tmp_path: Path) -> None:
+def test_an_installation_that_fails_is_reported(client: InvokeAIClient, lora: ModelRecord, tmp_path: Path) -> None:
     repo = client.dnn_model_repo
     with pytest.raises(errors.RejectedError):
         repo.install_model(tmp_path / "none.safetensors")
@@ -160,7 +160,7 @@ def test_an_installation_that_fails_is_told(client: InvokeAIClient, lora: ModelR
         repo.get_install_job(10**6)
 
 
-def test_what_is_no_model_is_told_in_the_servers_words(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_reported_in_the_servers_words(client: InvokeAIClient, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("print()")
     job = client.dnn_model_repo.install_model(tmp_path / "script.py")
     with pytest.raises(errors.InstallFailed, match=r"script\.py'.*\.py is not a recognized"):
@@ -308,7 +308,7 @@ def test_an_installation_is_paused_and_resumed(client: InvokeAIClient, tmp_path:
     client.dnn_model_repo.delete_model(model.key)
 
 
-def test_a_download_that_failed_is_begun_anew(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_a_download_that_failed_is_started_again(client: InvokeAIClient, tmp_path: Path) -> None:
     path = write_lora(tmp_path / "model.safetensors", weight=210)
     with SlowFiles(path.read_bytes()) as files:
         files.go_on.set()

@@ -63,7 +63,7 @@ def test_a_chosen_id_is_sent_once_by_whatever_client(
     assert client.queue.get_batch_status(batch_id).total == 2
 
 
-def test_ones_own_items_are_told_apart_and_canceled_together(
+def test_ones_own_items_are_distinguished_and_canceled_together(
     client: InvokeAIClient, wf: WorkflowHandle, paused: None
 ) -> None:
     mine = [wf.submit_sync(destination="my walls", origin="my program") for _ in range(3)]

@@ -81,7 +81,7 @@ def test_the_callback_is_called_every_poll_interval_even_in_silence(
     assert len(calls) >= 5
 
 
-def test_a_failed_node_is_told_with_its_error(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+def test_a_failed_node_is_reported_with_its_error(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
     wf = handle(client, sleep, fail_at=1)
     run = wf.submit_sync()
     result = wf.wait_for_completion_sync(timeout=30)
@@ -97,7 +97,7 @@ def test_a_failed_node_is_told_with_its_error(client: InvokeAIClient, sleep: dic
     assert caught.value.error_traceback
 
 
-def test_a_time_out_is_a_timeout_error_and_the_run_goes_on(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
+def test_a_time_out_is_a_timeout_error_and_the_run_continues(client: InvokeAIClient, sleep: dict[str, Any]) -> None:
     wf = handle(client, sleep, seconds=1.0)
     submission = wf.submit_sync()
     with pytest.raises(TimeoutError, match=str(submission["item_id"])) as caught:

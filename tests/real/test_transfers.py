@@ -155,7 +155,7 @@ def test_one_bad_name_does_not_stop_the_others(client: InvokeAIClient, uploaded:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"a.png"])
-def test_a_wrong_type_is_told_with_its_place_before_anything_is_sent(
+def test_a_wrong_type_is_reported_with_its_place_before_anything_is_sent(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path, wrong: Any
 ) -> None:
     repo = client.image_repo
@@ -185,7 +185,7 @@ def test_nothing_is_deleted_where_one_name_cannot_be_sent(client: InvokeAIClient
 # Whatever they meet
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_asked(
+def test_a_folder_that_cannot_be_made_is_reported_before_anything_is_asked(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -224,7 +224,7 @@ with InvokeAIClient.from_url(url) as client:
 """
 
 
-def test_a_killed_upload_goes_on_where_it_ended(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
+def test_a_killed_upload_continues_where_it_ended(client: InvokeAIClient, board: Board, tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(200)]
     for number, path in enumerate(paths):
         path.write_bytes(png(number))

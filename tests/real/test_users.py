@@ -56,7 +56,7 @@ def sleeper(client: InvokeAIClient, seconds: float = 0.1) -> WorkflowHandle:
     return wf
 
 
-def test_nobody_is_refused(shared: LocalServer) -> None:
+def test_a_client_without_a_user_is_rejected(shared: LocalServer) -> None:
     with InvokeAIClient.from_url(shared.url, transport="polling") as nobody:
         assert nobody.app.get_version()
         assert nobody.auth.get_status().multiuser_enabled
@@ -98,7 +98,7 @@ def test_an_expired_token_is_renewed_once(shared: LocalServer) -> None:
         assert sent(client) == 4
 
 
-def test_a_wrong_password_is_told(shared: LocalServer) -> None:
+def test_a_wrong_password_is_reported(shared: LocalServer) -> None:
     with (
         InvokeAIClient.from_url(shared.url, email=ANN[0], password="Wrong-Word-2026") as client,
         pytest.raises(errors.AuthenticationError, match="email or the password"),

@@ -97,7 +97,7 @@ def test_an_upload_that_was_deleted_is_made_again(
     assert client.image_repo.get_image(second).width == 48
 
 
-def test_a_board_by_name_takes_the_result_and_is_told_by_the_mapping(
+def test_a_board_by_name_takes_the_result_and_is_reported_by_the_mapping(
     blurring: WorkflowHandle, client: InvokeAIClient, picture: Path
 ) -> None:
     board_id = board(client, "Blurred things")
@@ -133,7 +133,7 @@ def test_a_model_by_name_and_a_record_run(client: InvokeAIClient, text_to_image:
     wf.submit_sync().result(timeout=60)
 
 
-def test_names_that_mean_nothing_are_told_all_at_once(blurring: WorkflowHandle) -> None:
+def test_all_unknown_names_are_reported_together(blurring: WorkflowHandle) -> None:
     blurring.inputs["Image"].value = "no-such-image.png"
     blurring.inputs["Board"].value = "No Such Board"
     problems = blurring.validate_inputs()
@@ -145,7 +145,7 @@ def test_names_that_mean_nothing_are_told_all_at_once(blurring: WorkflowHandle) 
     assert {field for _, field, _ in caught.value.problems} == {"image", "board"}
 
 
-def test_what_is_gone_is_told_by_validate_and_sent_by_build(
+def test_what_is_gone_is_reported_by_validate_and_sent_by_build(
     client: InvokeAIClient, text_to_image: WorkflowDefinition
 ) -> None:
     document = text_to_image.to_dict()

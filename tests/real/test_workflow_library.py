@@ -39,7 +39,7 @@ def test_a_workflow_is_put_in_found_changed_run_and_deleted(client: InvokeAIClie
         library.delete_workflow(workflow_id)
 
 
-def test_what_is_no_workflow_is_told(client: InvokeAIClient, blur: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_not_a_workflow_is_reported(client: InvokeAIClient, blur: dict[str, Any], tmp_path: Path) -> None:
     library = client.workflow_repo
     asks: list[Callable[[Any], object]] = [
         library.create_workflow,
@@ -75,7 +75,7 @@ def test_what_came_with_the_server_can_be_copied_but_not_changed(client: InvokeA
     library.delete_workflow(own)
 
 
-def test_a_name_that_the_library_lacks_is_told_with_the_nearest(client: InvokeAIClient) -> None:
+def test_a_name_that_the_library_lacks_is_reported_with_the_nearest(client: InvokeAIClient) -> None:
     with pytest.raises(errors.NotFoundError, match=r"Did you mean 'Text to Image - SD1\.5'"):
         client.workflow_repo.create_workflow("Text to Image - SD15")
 
@@ -117,7 +117,7 @@ def test_the_workflow_that_made_an_image_runs_again(
         assert again._build_submission()["batch"]["graph"] == wf._build_submission()["batch"]["graph"]
 
 
-def test_an_image_without_a_workflow_is_told(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_an_image_without_a_workflow_is_reported(client: InvokeAIClient, tmp_path: Path) -> None:
     plain = tmp_path / "plain.png"
     PIL.Image.new("RGB", (8, 8)).save(plain)
     with pytest.raises(errors.WorkflowFileError, match="does not contain a workflow"):

@@ -102,7 +102,7 @@ def test_no_more_is_fetched_than_the_server_would_call(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("status", "says"), [(404, "not in the server's library"), (403, "belongs to another user")])
-def test_a_workflow_that_cannot_be_had_has_a_fault(status: int, says: str, engine: Engine) -> None:
+def test_a_called_workflow_that_cannot_be_fetched_has_a_fault(status: int, says: str, engine: Engine) -> None:
     (called,) = called_by(engine, Library({"a": status}), caller("a"))
     assert (called["a"].definition, says in called["a"].fault) == (None, True)
 

@@ -151,7 +151,7 @@ def test_a_file_that_vanished_is_a_problem(
         wf.batch()
 
 
-def test_everything_is_told_at_once(templates: NodeTemplates, server: Server, engine: Engine) -> None:
+def test_all_problems_are_reported_together(templates: NodeTemplates, server: Server, engine: Engine) -> None:
     gone = {"key": "gone", "hash": "h", "name": "Gone", "base": "sdxl", "type": "main"}
     document = copy.deepcopy(BLUR)
     document["nodes"] += [

@@ -221,7 +221,7 @@ def test_a_refused_connection_leaves_no_secret_in_a_frame(name: str, who: dict[s
         check(raised_by(lambda: CALLS[name](client)))
 
 
-def test_a_proxy_that_is_not_there_leaves_no_secret_in_a_frame() -> None:
+def test_a_proxy_that_does_not_exist_leaves_no_secret_in_a_frame() -> None:
     proxy = f"http://u:{WORD}@127.0.0.1:9"
     with InvokeAIClient.from_url("http://studio.example", retries=0, proxy=proxy) as client:
         check(raised_by(lambda: client.app.get_version()))

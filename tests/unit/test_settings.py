@@ -78,7 +78,7 @@ def test_the_proxy_comes_from_the_environment_but_not_for_hosts_that_go_without(
     assert Settings("http://127.0.0.1:9090").proxy is None
 
 
-def test_a_ca_bundle_that_is_not_there_is_refused() -> None:
+def test_a_ca_bundle_that_does_not_exist_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.pem"):
         Settings(verify="nowhere.pem").ssl_context()
 
@@ -113,7 +113,7 @@ def test_who_one_is_comes_as_a_whole(
 
 
 @pytest.mark.parametrize("half", ["EMAIL", "PASSWORD"])
-def test_half_a_login_in_the_environment_is_told_by_its_name(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_login_in_the_environment_is_reported_by_its_name(half: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"INVOKEAI_{half}", "s3cret")
     with pytest.raises(SettingsError, match=rf"^INVOKEAI_{half} is set.*INVOKEAI_.* is not") as caught:
         Settings.from_environment()
@@ -186,12 +186,12 @@ def test_a_value_of_another_kind_is_refused(setting: dict[str, Any]) -> None:
     assert caught.value.setting in setting
 
 
-def test_a_token_with_the_word_of_its_header_is_told() -> None:
+def test_a_token_with_the_word_of_its_header_is_reported() -> None:
     with pytest.raises(SettingsError, match="begins with 'Bearer'"):
         Settings(token="Bearer abc")
 
 
-def test_an_address_in_place_of_settings_is_told() -> None:
+def test_an_address_in_place_of_settings_is_an_error() -> None:
     with pytest.raises(SettingsError, match="from_url"):
         InvokeAIClient("http://127.0.0.1:9090")  # type: ignore[arg-type]
 

@@ -210,7 +210,7 @@ class AsyncPlan(FixedAttributes):
         """
         if folder == "":
             raise SettingsError(
-                "The folder must have a name, got ''.", setting="folder", hint="Give '.' for the current folder."
+                "The folder must have a name, got ''.", setting="folder", hint="Pass '.' for the current folder."
             )
         options = BatchOptions(
             queue_id=queue_id,

@@ -345,7 +345,7 @@ class AsyncBatchRun(FixedAttributes):
         return mimebundle(lambda: self._html(self._thumbnails_now()))
 
     async def _thumbnails(self, known: Collection[str] = ()) -> dict[str, bytes]:
-        """Fetch the thumbnails of the latest images, but those that are known, by image name."""
+        """Fetch the thumbnails of the latest images, by image name, except for known ones."""
         missing: dict[str | None, list[str]] = {}
         for row, name in self._latest_images():
             if name not in known:

@@ -69,10 +69,10 @@ class RowBodies:
             check_ready(problems, definition=self._definition, templates=self._templates)
 
     async def problems(self, index: int) -> list[str]:
-        """Find what keeps a row from running on this server, apart from what can be set for each item.
+        """Find the reasons why a row cannot run on this server, except for values that the server sets for each item.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         group = PlanGroup(self._plan, [index])
         columns = {column.name: column for column in self._plan.cell_columns}

@@ -15,7 +15,7 @@ from invokeai_py_client.workflow.outputs import NodePath, images_in
 
 
 class ImageSource(Protocol):
-    """The server that a row has run on, and the images that it has made there."""
+    """The server that ran a row, as the source of its images."""
 
     @property
     def url(self) -> str:
@@ -23,18 +23,18 @@ class ImageSource(Protocol):
         ...
 
     async def save(self, image: str, path: Path) -> int:
-        """Write an image to a file, which is whole or absent, and return its size in bytes.
+        """Write an image to a file atomically, and return its size in bytes.
 
         Raises:
-            NotFoundError: the server has no such image any more.
-            InvokeAIError: as any request.
+            NotFoundError: the server no longer has the image.
+            InvokeAIError: a request failed.
             OSError: the file cannot be written.
         """
         ...
 
 
 class ServerImages:
-    """The images of one server, which are requested when they are saved.
+    """The images of one server, which are downloaded when they are saved.
 
     Args:
         http: sends the requests.
@@ -45,7 +45,7 @@ class ServerImages:
         self._http = http
 
     async def save(self, image: str, path: Path) -> int:
-        """Download an image; as `ImageSource.save`."""
+        """Download an image; see `ImageSource.save`."""
         return (await self._http.download(images.get_image_bytes(image), path)).size
 
 

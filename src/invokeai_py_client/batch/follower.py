@@ -241,7 +241,7 @@ class ChunkFollower:
             self._recorder.failed(row, one_line(failure), self._images.url, batch_id=chunk.sent.batch_id)
 
     def find_again(self, chunk: LiveChunk) -> None:
-        """Look for a chunk that may be in the queue, and follow what is. The rows that are not are to be sent again."""
+        """Look for a chunk that may be in the queue, and follow what is found. Missing rows will be sent again."""
         chunk.run = None
         self._control.spawn(partial(self._find_again, chunk), name=f"batch {chunk.sent.batch_id}")
 

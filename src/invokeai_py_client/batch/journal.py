@@ -30,7 +30,7 @@ class SentChunk:
     rows: Sequence[SentRow]
     queue_id: str = "default"
     server: str = ""
-    """The URL of the server that they were sent to; empty in a folder that was written before it was kept."""
+    """The URL of the server that they were sent to; empty in folders of older versions of the client."""
 
 
 @dataclass(slots=True)

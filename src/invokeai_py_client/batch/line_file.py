@@ -146,7 +146,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the content of each line of a file, which another process may be appending to.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         yield from (content for content in map(_object_in, file) if content is not None)

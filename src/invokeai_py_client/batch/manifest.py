@@ -137,7 +137,7 @@ class Manifest:
 
 
 def rows_in(folder: Path) -> list[BatchRow]:
-    """Return the rows of a batch that have ended so far, by index, without a lock: the batch may be running.
+    """Return the rows of a batch that have ended so far, sorted by index. Takes no lock, so the batch may be running.
 
     Raises:
         OSError: the folder has no manifest, or it cannot be read.

@@ -372,7 +372,7 @@ class PlanData:
         return self._in_running_order([PlanGroup(self, indexes) for indexes in found.values()])
 
     def graph_of(self, index: int) -> tuple[Any, ...]:
-        """Return what tells the graph of a row that can run from those of others."""
+        """Return a key that is equal for rows with the same graph. The row must be valid."""
         parts = (self._part(number, raw) for number, raw in enumerate(self.raws(index)))
         return tuple(part for part in parts if part is not None)
 

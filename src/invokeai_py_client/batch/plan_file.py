@@ -80,7 +80,7 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
 
 
 def plan_text(plan: PlanData, folder: Path) -> bytes:
-    """Return the content of the file of a plan.
+    """Return the content of a plan file.
 
     Args:
         plan: the plan.
@@ -135,7 +135,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
 
 
 def read_plan_text(text: bytes, where: Path) -> SavedPlan:
-    """Read the content of a file that `save_plan` has written.
+    """Parse the content of a file that `save_plan` wrote.
 
     Args:
         text: the content.

@@ -83,7 +83,11 @@ class _Chosen:
 
     def is_unknown(self, name: str, error: InputNotFoundError) -> None:
         """Record that a column does not name an input. The choices that the error lists become a hint of the plan's."""
-        self.problems.append(CellProblem(None, name, str(error).removesuffix(error.listed).rstrip(". ")))
+        keys = ", ".join(repr(".".join(place)) for place in error.places)
+        hidden = f"; the form does not show it, but nodes have it: name the column {keys}" if keys else ""
+        near = f" ({error.near[0].lower()}{error.near[1:].rstrip()})" if error.near else ""
+        what = str(error).removesuffix(error.hint).rstrip(". ")
+        self.problems.append(CellProblem(None, name, f"{what}{near}{hidden}"))
         self.hints.append(error.listed)
 
 

@@ -250,9 +250,9 @@ class Recorder:
 
         Args:
             row: the row.
-            error: why, in one line.
-            server: the URL of the server that it was meant for; None for any.
-            batch_id: the batch of the queue that it was meant to be part of.
+            error: the reason, in one line.
+            server: the URL of the server that the row was to run on; None for any.
+            batch_id: the batch of the queue that the row was to be part of.
 
         Raises:
             BatchFolderError: the outcome cannot be written.

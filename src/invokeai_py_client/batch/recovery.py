@@ -98,7 +98,7 @@ async def places_in(http: Sender, chunk: SentChunk, run: TrackedRun) -> FoundChu
     """
     item_ids = sorted(run.state.items)
     if len(chunk.rows) == 1:
-        # Each item is that row's, the last one of those that somebody has retried.
+        # Further items are retries of the row by other clients, of which the last one counts.
         return FoundChunk(chunk, run, {item_ids[-1]: 0})
     if len(item_ids) == len(chunk.rows):
         ends = await _checksums(http, run, [item_ids[0], item_ids[-1]])

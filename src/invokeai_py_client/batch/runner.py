@@ -21,47 +21,47 @@ logger = logging.getLogger("invokeai_py_client.batch")
 
 
 class Sends(Protocol):
-    """Sends the rows that are unsent: to one server, or to those of a fleet."""
+    """Sends the unsent rows to one server, or to the servers of a fleet."""
 
     @property
     def is_sending(self) -> bool:
-        """Whether a request is under way."""
+        """Whether a request is in flight."""
         ...
 
     def give_up(self) -> None:
-        """Withdraw what is being sent; its rows are unsent then."""
+        """Withdraw the request in flight. Its rows become unsent."""
         ...
 
     def write_start(self) -> None:
-        """Write down that the batch starts, or starts again.
+        """Record in the journal that the batch starts, or is resumed.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the journal cannot be written.
         """
         ...
 
     async def send_unsent(self) -> None:
-        """Send the rows that are unsent, until the batch is canceled.
+        """Send the unsent rows, until the batch is canceled.
 
         Raises:
-            InvokeAIError: an error that all rows would meet.
+            InvokeAIError: an error that all other rows would have as well.
         """
         ...
 
 
 class Follows(Protocol):
-    """Follows what was sent, and has the outcomes recorded."""
+    """Follows the rows that were sent, and passes their outcomes to the recorder."""
 
     @property
     def unfinished_part(self) -> float:
-        """How much has been done of the rows that have not ended, in rows. Any thread may read it."""
+        """The completed part of the rows that have not ended, in rows. Any thread may read it."""
         ...
 
     async def cancel(self) -> None:
-        """Cancel what has been sent and has not ended.
+        """Cancel the rows that were sent and have not ended.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         ...
 

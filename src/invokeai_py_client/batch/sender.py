@@ -29,8 +29,8 @@ _REFILL_AT = 3
 
 _FIRST_CHUNK = 1000
 _LARGEST_CHUNK = 10_000
-"""In rows. The first chunk is small, so that the server stores it while the next one is made ready. The others are as
-large as there is room for: each request costs the server some time of its own."""
+"""The number of rows in the first chunk. It is small, so that the server stores it while the next one is prepared. The
+others are as large as the window allows, because each request has a fixed cost for the server."""
 
 logger = logging.getLogger("invokeai_py_client.batch")
 
@@ -105,7 +105,7 @@ class ChunkSender:
         return self._request is not None
 
     def give_up(self) -> None:
-        """Withdraw the chunk that is being sent. Its rows are unsent again once it is sure that the server has none."""
+        """Withdraw the chunk that is being sent. Its rows become unsent once it is known that the server has none."""
         if self._request is not None:
             self._request.cancel()
 
@@ -234,7 +234,7 @@ class ChunkSender:
             if is_over or control.is_canceled:
                 self._follower.drop(chunk)
             else:
-                # The server may store it all the same before the withdrawal reaches it.
+                # The server may have stored the chunk before the withdrawal arrives.
                 self._follower.find_again(chunk)
             if is_over:
                 raise

@@ -25,34 +25,34 @@ from invokeai_py_client.transport.http import HttpTransport
 
 
 class Backend(Protocol):
-    """What runs the rows of a batch: one server, or a fleet. Its coroutines run on the engine."""
+    """Runs the rows of a batch on one server, or on a fleet. Its coroutines run on the engine."""
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
-        """Make what sends and follows the rows. Called once, before all else."""
+        """Return the sender and the follower of the rows. Called once, before the other methods."""
         ...
 
     async def check(self) -> None:
         """Check that the rows can run, before anything is sent.
 
         Raises:
-            InputsNotReadyError: they could not run.
-            InvokeAIError: as any request.
+            InputsNotReadyError: the rows cannot run.
+            InvokeAIError: a request failed.
         """
         ...
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
-        """Cancel what an earlier batch has sent.
+        """Cancel chunks of an earlier batch.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         ...
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
-        """Find chunks that were sent earlier, and follow the rows of which the outcome is not known, by their places.
+        """Find chunks that were sent earlier, and follow their rows without an outcome, given by position in the chunk.
 
         Raises:
-            InvokeAIError: as any request.
+            InvokeAIError: a request failed.
         """
         ...
 
@@ -62,9 +62,9 @@ class OneServer:
 
     Args:
         plan: the rows.
-        bodies: makes their submissions.
+        bodies: makes the request bodies.
         http: sends the requests.
-        tracker: submits and follows.
+        tracker: submits and follows the runs.
     """
 
     def __init__(self, plan: PlanRows, bodies: Bodies, http: HttpTransport, tracker: RunTracker) -> None:
@@ -74,7 +74,7 @@ class OneServer:
         self._tracker = tracker
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
-        """Make the sender and the follower; as `Backend.parts`."""
+        """Return the sender and the follower; see `Backend.parts`."""
         self._follower = ChunkFollower(self._http, self._tracker, recorder, control)
         sender = ChunkSender(
             self._plan, self._bodies, self._http, self._tracker, options, recorder, self._follower, control
@@ -82,15 +82,15 @@ class OneServer:
         return sender, self._follower
 
     async def check(self) -> None:
-        """Check the graphs; as `Backend.check`."""
+        """Check the graphs; see `Backend.check`."""
         await self._bodies.check()
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
-        """Cancel chunks; as `Backend.withdraw`."""
+        """Cancel chunks; see `Backend.withdraw`."""
         await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
-        """Follow what this server has of chunks; as `Backend.adopt`."""
+        """Follow the chunks that this server has; see `Backend.adopt`."""
         rows_of = {chunk.batch_id: rows for chunk, rows in sent}
         for found in await find(self._http, self._tracker, [chunk for chunk, _ in sent], may_be_on_the_way=True):
             self._follower.adopt(found, rows_of[found.chunk.batch_id])

@@ -1,4 +1,4 @@
-"""What is at each server of a fleet: its client, the plans that it runs, and the rows that it has."""
+"""The agent of one server of a fleet: it carries out the calls of the batches with a client of that server."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ _DOWNLOADS = 4
 """How many images are fetched from one server at the same time."""
 
 _SETTLING = 20.0
-"""Seconds that items get to end after they were canceled."""
+"""Seconds to wait for items to end after they have been canceled."""
 
 _COMING_BACK = (0.2, 0.5, 1.0)
-"""Seconds between two questions to a server that is away; the last is repeated."""
+"""Seconds between two requests to a server that is away; the last value is repeated."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Plan:
-    """A plan on this server, and what makes the submissions of its graphs."""
+    """A plan on this server, with the bodies of its graphs that have been prepared."""
 
     call: Prepare
     plan: AsyncPlan
@@ -85,13 +85,13 @@ class _Row:
 
 
 class ServerAgent:
-    """One server of a fleet, with a client of its own. It answers calls from any loop.
+    """One server of a fleet and its client. Calls may come from any event loop.
 
     Args:
-        settings: of the client.
-        engine: runs the client.
-        slots: how many rows the server runs at the same time; None for as many as it says that it has devices.
-        name: what the server is called; its URL if it is left out.
+        settings: the settings of the client.
+        engine: the engine that runs the client.
+        slots: how many rows the server runs at the same time; None for one on each device that it reports.
+        name: the name of the server; by default its URL.
     """
 
     def __init__(self, settings: Settings, engine: Engine, slots: int | None = None, name: str | None = None) -> None:
@@ -113,7 +113,7 @@ class ServerAgent:
         return self.http.settings.url
 
     async def answer(self, call: Call) -> Answer:
-        """Carry out a call. What goes wrong with the server is an answer as well."""
+        """Carry out a call. A problem with the server is returned as an answer, not raised."""
         return await self._engine.call(self._answer(call))
 
     async def _answer(self, call: Call) -> Answer:
@@ -143,7 +143,7 @@ class ServerAgent:
     # Plans
 
     async def check_answers(self) -> None:
-        """Check that the server answers, without retries.
+        """Check that the server responds, without retries.
 
         Raises:
             InvokeAIError: it does not.
@@ -174,7 +174,7 @@ class ServerAgent:
         return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
-        """Return what makes the submissions of the graph of a row."""
+        """Return the bodies of the graph of a row, which are prepared once."""
         graph = plan.plan._data.graph_of(index)
         if graph not in plan.bodies:
             plan.bodies[graph] = asyncio.create_task(plan.plan._bodies.prepare(PlanGroup(plan.plan._data, [index])))
@@ -202,7 +202,7 @@ class ServerAgent:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
                     return task.result()
-                # A row that is in the queue stays there; one that is being sent is withdrawn.
+                # Only the waiting ends: a row that is in the queue stays there. One that is being sent is withdrawn.
                 task.cancel()
                 await asyncio.wait([task])
                 return lost.result()
@@ -256,7 +256,7 @@ class ServerAgent:
             names = [*images_of(item, with_intermediate=plan.images == "all")]
             contents = await asyncio.gather(*map(self._fetched, names))
             found = dict(zip(names, contents, strict=True))
-        # What fetches its session belongs to this process.
+        # The fetcher needs the client of this process, and the answer may go to another one.
         return Ended(dataclasses.replace(item, session_fetcher=None), found, was_there)
 
     async def _fetched(self, name: str) -> bytes | str:
@@ -270,7 +270,7 @@ class ServerAgent:
                     raise
                 return one_line(error)
 
-    # What is in the queue
+    # Items in the queue
 
     async def _look(self, call: Look) -> Answer:
         plan = self._plans.get(call.batch_id)
@@ -338,7 +338,7 @@ class ServerAgent:
 
 
 def _away(error: InvokeAIError) -> Away:
-    """Return what an error says of a server."""
+    """Return why a server cannot be used, given the error of a request to it."""
     if isinstance(error, ProcessorStoppedError):
         return Away("stopped", one_line(error))
     if isinstance(error, RequestTimeout):

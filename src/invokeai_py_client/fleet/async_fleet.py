@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ON_THE_WAY = 1.0
-"""Seconds that a question and its answer take to a Dask worker and back, at most."""
+"""Seconds that a call to a Dask worker and its answer may spend on the way."""
 
 
 class AsyncFleet(FixedAttributes):
@@ -65,15 +65,15 @@ class AsyncFleet(FixedAttributes):
 
     @on_engine
     async def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.AsyncWorkflowHandle:
-        """Return a handle of a workflow, made by the first server that answers.
+        """Return a handle of a workflow, created with the first server that responds.
 
         Args:
             source: the path of a workflow file, or a definition.
 
         Raises:
-            SettingsError: the fleet is a Dask cluster: make the handle, and its plan, with an `InvokeAIClient`.
+            SettingsError: the fleet is a Dask cluster: create the handle and its plan with an `InvokeAIClient`.
             WorkflowError: the workflow cannot be used.
-            TransportError: no server answers.
+            TransportError: no server responds.
             InvokeAIError: a request failed.
 
         Example:
@@ -86,7 +86,7 @@ class AsyncFleet(FixedAttributes):
 
     @on_engine
     async def load_plan(self, path: str | os.PathLike[str]) -> AsyncPlan:
-        """Load a plan that `plan.save` has written, by the first server that answers; as `client.load_plan`.
+        """Load a plan that `plan.save` has written, with the first server that responds. See `client.load_plan`.
 
         Args:
             path: the path of the file.
@@ -94,7 +94,7 @@ class AsyncFleet(FixedAttributes):
         Raises:
             SettingsError: the fleet is a Dask cluster: load the plan with an `InvokeAIClient`.
             PlanError: the file cannot be read, or rows cannot run on that server.
-            TransportError: no server answers.
+            TransportError: no server responds.
             InvokeAIError: a request failed.
 
         Example:
@@ -118,26 +118,26 @@ class AsyncFleet(FixedAttributes):
     ) -> AsyncBatchRun:
         """Run the rows of a plan on the servers, in the background, each row on one of them.
 
-        The batch is that of `plan.submit`, with the same folder, manifest and report: it can go on in its folder with
-        other servers, or with one. A server takes rows as it ends others, so a fast one takes more. Rows go only to
-        servers that can run them, and preferably to one that has their models loaded. The rows of a server that is
-        lost are run by others, unless it comes back and has run them.
+        The batch has the same folder, manifest and report as one of `plan.submit`, and can be continued in its folder
+        with other servers, or with a single one. A server gets a new row when it has finished one, so a fast server
+        gets more of them. A row goes only to servers that can run it, and preferably to one that has its models
+        loaded. If a server is lost, others run its rows, unless it comes back and has run them.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch, on each server.
 
         Args:
-            plan: the plan, made by this fleet or by any client.
-            folder: where the images and the manifest go; as for `plan.submit`.
-            images: which images are fetched; as for `plan.submit`.
-            file_name: the template of the names of the images; as for `plan.submit`.
-            priority: as for `wf.submit_sync`, for each row.
+            plan: the plan, created with this fleet or with any client.
+            folder: the folder of the images and the manifest; as for `plan.submit`.
+            images: which images are downloaded; as for `plan.submit`.
+            file_name: the template of the images' file names; as for `plan.submit`.
+            priority: the priority of each row; as for `wf.submit_sync`.
             queue_id: the queue, on each server.
-            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            stop_after_failures: stop when this many rows have failed; None for no limit.
             report: write the page `index.html` and a contact sheet into the folder.
-            overwrite: delete what an earlier batch has left in the folder, and cancel what the servers have of it.
+            overwrite: delete the results of an earlier batch in the folder, and cancel its rows on the servers.
 
         Returns:
-            The batch. It goes on for as long as the fleet is open.
+            The batch. It runs for as long as the fleet is open.
 
         Raises:
             SettingsError: an argument cannot be used.
@@ -152,7 +152,7 @@ class AsyncFleet(FixedAttributes):
         """
         if folder == "":
             raise SettingsError(
-                "The folder must have a name, got ''.", setting="folder", hint="Give '.' for the current folder."
+                "The folder must have a name, got ''.", setting="folder", hint="Pass '.' for the current folder."
             )
         options = BatchOptions(
             queue_id=queue_id,
@@ -167,7 +167,7 @@ class AsyncFleet(FixedAttributes):
 
     @on_engine
     async def batch_run(self, folder: str | os.PathLike[str]) -> AsyncBatchRun:
-        """Go on with a batch in its folder, whatever servers have run it so far; as `client.batch_run`.
+        """Continue a batch in its folder, whichever servers have run it so far. See `client.batch_run`.
 
         Args:
             folder: the folder of the batch.
@@ -185,10 +185,10 @@ class AsyncFleet(FixedAttributes):
 
     @on_engine
     async def status(self, timeout: float = 5.0, *, queue_id: str = "default") -> public.FleetStatus:  # noqa: ASYNC109
-        """Return how each server is: whether it can be used, its devices, its queue, its speed, its last failure.
+        """Return the status of each server: whether it can be used, its devices, queue, speed and last failure.
 
-        All servers are asked at the same time, and problems are told, not raised. `ServerStatus.own` counts the rows
-        of the batches that this fleet runs.
+        All servers are asked at the same time. A problem of a server is part of its status and is not raised.
+        `ServerStatus.own` counts the rows of the batches that this fleet runs.
 
         Endpoint: GET /api/v1/app/version
         Endpoint: GET /api/v1/app/generation_device_options
@@ -260,18 +260,18 @@ class AsyncFleet(FixedAttributes):
                 raise TransportError(
                     f"The Dask scheduler {self._scheduler} cannot be reached: {error}.",
                     url=self._scheduler,
-                    hint="Start it with `dask scheduler`, and give the address that it prints.",
+                    hint="Start it with `dask scheduler`, and pass the address that it prints.",
                 ) from error
         self._engine.on_close(cluster.close)
         return cluster
 
     async def _first(self, make: Callable[[ServerAgent], Awaitable[T]]) -> T:
-        """Return what the first server makes that answers."""
+        """Return the result of `make` for the first server that responds."""
         if not self._agents:
             raise SettingsError(
-                "The servers of a Dask cluster are known to its workers alone.",
+                "Only the workers of a Dask cluster know their servers.",
                 setting="servers",
-                hint="Make the handle or the plan with an InvokeAIClient of one of them.",
+                hint="Create the handle or the plan with an InvokeAIClient of one of the servers.",
             )
         failures: list[str] = []
         for agent in self._agents.values():
@@ -282,10 +282,12 @@ class AsyncFleet(FixedAttributes):
                 if not error.is_transient:
                     raise
                 failures.append(str(error))
-        raise TransportError(f"No server of the fleet answers: {'; '.join(failures)}", url="", hint="Start one.")
+        raise TransportError(
+            f"No server of the fleet responds: {'; '.join(failures)}", url="", hint="Start at least one of them."
+        )
 
     def _http_of(self, url: str | None) -> HttpTransport:
-        """Return what sends requests to a server."""
+        """Return the transport of a server."""
         agent = self._agents.get(url or "")
         if agent is not None:
             return agent.http
@@ -297,7 +299,7 @@ class AsyncFleet(FixedAttributes):
 
 
 def servers_of(servers: Iterable[str | Server]) -> list[Server]:
-    """Return servers, of which some may be given as URLs.
+    """Return the servers as `Server`, where some may be given as URLs.
 
     Raises:
         SettingsError: there are none, or one is given twice.
@@ -318,7 +320,7 @@ def servers_of(servers: Iterable[str | Server]) -> list[Server]:
 
 
 def _status_in(answer: Answer | None, url: str, asked: AskStatus) -> ServerStatus:
-    """Return the status that a Dask worker has told, or why it has not."""
+    """Return the status that a Dask worker has answered with, or one that says why it has not."""
     if isinstance(answer, ServerStatus):
         return answer
     if isinstance(answer, Away):

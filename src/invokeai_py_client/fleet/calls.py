@@ -1,4 +1,4 @@
-"""What is asked of a server of a fleet, and its answers. Plain data: they travel between processes."""
+"""The calls to the agent of a server, and its answers. They are plain data, because they are sent between processes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.live.state.queue_item import QueueItem
 
 AwayKind = Literal["dead", "hung", "stopped", "refused", "worker"]
-"""Why a server cannot be used: it refuses connections, it gives no answer, it runs no items any more, it refuses this
-user or is not an InvokeAI server, or what speaks to it (a Dask worker) is gone."""
+"""Why a server cannot be used: it refuses connections (`dead`), does not respond (`hung`), no longer runs items
+(`stopped`), refuses this user or is not an InvokeAI server (`refused`), or its Dask worker is gone (`worker`)."""
 
 
 # Calls
@@ -22,16 +22,16 @@ user or is not an InvokeAI server, or what speaks to it (a Dask worker) is gone.
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Make a plan ready to run.
+    """Load a plan, and check which of its rows the server can run.
 
     Attributes:
         batch_id: the batch that runs the plan.
         plan: the text of the plan's file.
-        folder: what the paths in it are relative to.
-        queue_id: the queue that is used.
-        priority: of each row.
+        folder: the folder that the paths in it are relative to.
+        queue_id: the queue to use.
+        priority: the priority of each row.
         images: which images of a row are fetched.
-        groups: the number of each group, with the index of its first row: whether they can run is checked.
+        groups: the groups to check, each as its number and the index of its first row.
     """
 
     batch_id: str
@@ -49,7 +49,7 @@ class RunRow:
 
     Attributes:
         batch_id: the batch.
-        index: the row.
+        index: the index of the row.
         row_id: its id.
         item_batch: the id of the row's own batch in the server's queue, which no other row has.
     """
@@ -62,7 +62,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Tell how rows are doing that are being run. `item_batches` are the ids of their batches in the queue."""
+    """Return the progress of rows. `item_batches` are the ids of their batches in the queue."""
 
     batch_id: str
     item_batches: Sequence[str]
@@ -70,11 +70,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Fetch what was done of batches in the server's queue, and cancel the rest.
+    """Cancel chunks that were sent earlier, and return the rows in them that had run already.
 
     Attributes:
         batch_id: the batch.
-        chunks: what was sent, each with the places of the rows that are asked about.
+        chunks: the chunks, each with the places of the rows whose results are wanted.
     """
 
     batch_id: str
@@ -83,7 +83,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel rows, also those that are not sent yet. `item_batches` are the ids of their batches in the queue."""
+    """Cancel rows, including those that are not sent yet. `item_batches` are the ids of their batches in the queue."""
 
     batch_id: str
     item_batches: Sequence[str]
@@ -91,7 +91,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class ComeBack:
-    """Wait until the server answers, for at most so many seconds."""
+    """Wait until the server responds, for at most `seconds`."""
 
     seconds: float
 
@@ -118,8 +118,8 @@ class Ready(NamedTuple):
 
     Attributes:
         slots: how many rows the server runs at the same time.
-        unable: the groups that it cannot run, with the reason, in one line.
-        device: the name of what it computes on, such as `NVIDIA GeForce RTX 4090`; empty if it does not tell.
+        unable: the numbers of the groups that it cannot run, each with the reason in one line.
+        device: the names of its devices, such as `NVIDIA GeForce RTX 4090`; empty if it does not report them.
     """
 
     slots: int
@@ -131,8 +131,8 @@ class Away(NamedTuple):
     """The server cannot be used.
 
     Attributes:
-        kind: why.
-        why: the same in words.
+        kind: the reason.
+        why: the reason in words.
     """
 
     kind: AwayKind
@@ -146,7 +146,7 @@ class Refused(NamedTuple):
 
 
 class Unprepared(NamedTuple):
-    """The batch is not known here, such as after a restart of the process: it must be prepared first."""
+    """The agent does not know the batch, because its process was restarted, for example: send `Prepare` first."""
 
 
 class Ended(NamedTuple):
@@ -164,21 +164,21 @@ class Ended(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """How a row is doing: its status, `unknown` if it is not in the queue or has ended, and its progress in percent."""
+    """The status of a row (`unknown` if it is not in the queue or has ended), and its progress in percent."""
 
     status: str
     progress: float
 
 
 class Seen(NamedTuple):
-    """How rows are doing, by the ids of their batches in the queue, and how many items of others are before them."""
+    """The progress of rows, by the ids of their batches in the queue, and the number of other items in the queue."""
 
     rows: Mapping[str, Looks]
     others: int
 
 
 class Settled(NamedTuple):
-    """The rows that had run, each with the id of the batch and its place in it. All others are canceled."""
+    """The rows that had run, each with the id of its batch in the queue and its place there. The rest was canceled."""
 
     ended: Sequence[tuple[str, int, Ended]]
 

@@ -1,4 +1,4 @@
-"""The seam between the driver of a batch and what reaches the servers: Dask, or a simulation."""
+"""The interface through which the driver of a batch reaches the servers: implemented with Dask, and by a simulation."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from invokeai_py_client.fleet.calls import Answer, Call
 
 
 class Watcher(Protocol):
-    """Is told which servers there are."""
+    """Is called when servers come and go."""
 
     def joined(self, server: str) -> None:
-        """Take in a server that can be called from now on. A server that was lost may join again."""
+        """A server can be called from now on. A server that was lost may join again."""
         ...
 
     def left(self, server: str, why: str) -> None:
-        """Take in that a server cannot be called any more, because what speaks to it is gone."""
+        """A server cannot be called any more, because its agent is gone."""
         ...
 
 
 class Cluster(Protocol):
-    """Carries calls to servers. All methods are called on the engine, and call back on it."""
+    """Sends calls to the agents of servers. All methods are called on the engine, and call back on it."""
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell a watcher of the servers, those that are there at once, until the returned function is called."""
+        """Tell a watcher which servers come and go, starting with those that are there.
+
+        Returns:
+            A function that stops it.
+        """
         ...
 
     def submit(self, server: str, call: Call, done: Callable[[Answer], None]) -> Callable[[], None]:
         """Call a server.
 
         Args:
-            server: its URL.
+            server: the URL of the server.
             call: the call.
-            done: called with the answer, once; with `Away` if the call was lost.
+            done: called once with the answer; with `Away` if the call was lost.
 
         Returns:
-            A function that drops the call: `done` is not called any more.
+            A function that drops the call, so that `done` is no longer called.
         """
         ...

@@ -1,7 +1,8 @@
-"""Carries calls to servers by Dask distributed: one Dask worker for each server.
+"""Sends calls to the agents of servers with Dask distributed: each server has its own Dask worker.
 
-The cluster runs in this process, or is one that the user has started. There, each worker takes its server from its own
-environment, so that no token travels through the scheduler. Dask decides nothing: each call names its worker.
+The cluster runs in this process, or the user has started it. In the latter case each worker reads the URL and the token
+of its server from its own environment, so that no token passes through the scheduler. Dask does not place anything:
+each call names its worker.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import uuid4
 import dask.config
 
 with dask.config.set({"logging.distributed": dask.config.get("logging.distributed", "warning")}):
-    # It configures its loggers when it is imported, to tell of each connection.
+    # It configures its loggers when it is imported, by default to log each connection.
     from distributed import Client, Scheduler, Worker, WorkerPlugin, get_worker
 
 from invokeai_py_client.errors import ClientClosedError
@@ -29,13 +30,25 @@ from invokeai_py_client.settings import URL_VARIABLE, Settings
 _PLUGIN = "invokeai-fleet"
 
 _AT_ONCE = 1000
-"""How many calls a worker carries out at the same time: they wait, and take no thread."""
+"""How many calls a worker carries out at the same time. They are coroutines, which take no thread while they wait."""
 
 _POLLS_EVERY = 2.0
-"""Seconds between two looks at the workers of the user's cluster."""
+"""Seconds between two requests for the list of workers of the user's cluster."""
 
 _ANY_FAILURES = 1_000_000
-"""How many workers may die with a call before Dask gives the call up. The driver counts itself."""
+"""How many workers may die with a call before Dask gives it up: practically any number, as the driver has its own
+limit."""
+
+_CONNECTING = 10.0
+"""Seconds that the scheduler gets to answer."""
+
+_MEASURES_LITTLE = {
+    "distributed.admin.tick.interval": "1 s",
+    "distributed.admin.system-monitor.interval": "10 s",
+    "distributed.worker.profile.enabled": False,
+}
+"""What each worker of a cluster in this process measures of itself. By default it does so up to a hundred times a
+second, so that a hundred idle workers take a third of a core."""
 
 _CLOSING = 0.5
 """Seconds that each part of the cluster gets to close."""
@@ -44,10 +57,10 @@ logger = logging.getLogger("invokeai_py_client.fleet")
 
 
 class AgentPlugin(WorkerPlugin):
-    """Keeps the agent of a worker.
+    """Holds the agent of a worker.
 
     Args:
-        agent: the agent; None for one of the server that the worker's environment names.
+        agent: the agent; None to create one for the server that the worker's environment names.
     """
 
     name = _PLUGIN
@@ -60,7 +73,7 @@ class AgentPlugin(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Make the agent, in the process of the worker."""
         slots = worker.state.nthreads
-        # Rows that wait at the server for their turn wait in calls.
+        # A call lasts until its row has ended, and rows that wait in the server's queue have calls too.
         worker.state.nthreads = _AT_ONCE
         if self.agent is None:
             import os
@@ -70,7 +83,7 @@ class AgentPlugin(WorkerPlugin):
                 self.agent = ServerAgent(Settings.from_environment(), self._engine, slots)
 
     async def teardown(self, worker: Worker) -> None:
-        """Close the connections of a agent that was made here."""
+        """Close the connections of an agent that was created here."""
         if self._engine is not None:
             await self._engine.aclose()
 
@@ -90,6 +103,11 @@ class _QuietWorker(Worker):
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
+
+    async def leave(self) -> None:
+        """Close it. Its heartbeat is stopped first, as the scheduler may not hear it any more."""
+        self.periodic_callbacks["heartbeat"].stop()
+        await self.close(timeout=_CLOSING, executor_wait=False)
 
 
 def _agent_of(worker: Worker) -> ServerAgent | None:
@@ -115,10 +133,10 @@ def url_here(dask_worker: Worker) -> str | None:
 
 
 class DaskCluster:
-    """Carries calls by Dask. Its methods are called on the engine.
+    """Sends calls with Dask. Its methods are called on the engine.
 
     Args:
-        engine: runs everything.
+        engine: the engine.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -126,17 +144,21 @@ class DaskCluster:
         self._addresses: dict[str, str] = {}
         """The address of the worker of each server."""
         self._watchers: dict[Watcher, None] = {}
-        self._opened: list[Callable[[], Awaitable[object]]] = []
-        """Close what was opened, in that order."""
+        self._opened: list[list[Callable[[], Awaitable[object]]]] = []
+        """Functions that close what was opened, in the order of opening; those of one list run at the same time."""
         self._client: Any = None
-        """A `distributed.Client`, whose methods have no types."""
+        """A `distributed.Client`, whose methods are not typed."""
 
     async def start(self, agents: Iterable[ServerAgent]) -> None:
         """Start a cluster in this process."""
+        with dask.config.set(_MEASURES_LITTLE):
+            await self._start(agents)
+
+    async def _start(self, agents: Iterable[ServerAgent]) -> None:
         scheduler = await _QuietScheduler(protocol="inproc://", dashboard=False, port=0, allowed_failures=_ANY_FAILURES)
-        self._opened.append(scheduler.close)
-        for agent in agents:
-            worker = await _QuietWorker(
+        self._opened.append([scheduler.close])
+        workers = {
+            agent.url: _QuietWorker(
                 scheduler.address,
                 nthreads=1,
                 memory_limit=0,
@@ -144,30 +166,36 @@ class DaskCluster:
                 plugins=(AgentPlugin(agent),),
                 name=agent.url,
             )
-            self._opened.append(partial(worker.close, timeout=_CLOSING, executor_wait=False))
-            self._addresses[agent.url] = worker.address
+            for agent in agents
+        }
+        self._opened.append([worker.leave for worker in workers.values()])
+        await asyncio.gather(*workers.values())
+        self._addresses = {url: worker.address for url, worker in workers.items()}
         await self._use(scheduler.address)
 
     async def connect(self, address: str) -> None:
         """Use a cluster that the user has started.
 
         Raises:
-            OSError: no scheduler answers at the address.
+            OSError: no scheduler responds at the address.
         """
+        await self._use_workers_of(address)
+        self._engine.spawn(self._keep_polling(address), name=f"workers of {address}")
+
+    async def _use_workers_of(self, address: str) -> None:
         await self._use(address)
         await self._client.register_plugin(AgentPlugin())
         await self._poll()
-        self._engine.spawn(self._keep_polling(), name=f"workers of {address}")
 
     async def _use(self, address: str) -> None:
         make: Any = Client
-        self._client = await make(address, asynchronous=True, set_as_default=False)
-        self._opened.append(partial(self._client.close, timeout=_CLOSING))
+        self._client = await make(address, asynchronous=True, set_as_default=False, timeout=_CONNECTING)
+        self._opened.append([partial(self._client.close, timeout=_CLOSING)])
 
     async def close(self) -> None:
         """Leave the cluster; end it if it was started here."""
         while self._opened:
-            await self._opened.pop()()
+            await asyncio.gather(*(close() for close in self._opened.pop()))
 
     @property
     def servers(self) -> Sequence[str]:
@@ -175,14 +203,14 @@ class DaskCluster:
         return [*self._addresses]
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell a watcher of the servers; as `Cluster.watch`."""
+        """Tell a watcher which servers come and go; see `Cluster.watch`."""
         self._watchers[watcher] = None
         for server in self._addresses:
             watcher.joined(server)
         return lambda: self._watchers.pop(watcher, None)
 
     def submit(self, server: str, call: Call, done: Callable[[Answer], None]) -> Callable[[], None]:
-        """Call a server; as `Cluster.submit`."""
+        """Call a server; see `Cluster.submit`."""
         address = self._addresses.get(server)
         if address is None or self._client is None:
             handle = asyncio.get_running_loop().call_soon(done, Away("worker", "its Dask worker is gone"))
@@ -200,7 +228,7 @@ class DaskCluster:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            # Dask cancels futures when it has lost the scheduler.
+            # This task was not canceled: Dask cancels futures when it has lost the scheduler.
             answer = Away("worker", "the connection to the Dask scheduler was lost")
         except Exception as error:
             logger.warning("a call was lost: %s: %s", type(error).__name__, error)
@@ -213,13 +241,25 @@ class DaskCluster:
         task.cancel()
         future.release()
 
-    async def _keep_polling(self) -> None:
+    async def _keep_polling(self, address: str) -> None:
+        """See which workers come and go, and connect again when the scheduler was lost."""
+        is_lost = False
         while True:
             await asyncio.sleep(_POLLS_EVERY)
             try:
-                await self._poll()
+                if is_lost:
+                    # What the scheduler knew of the calls is lost with it, so they are made again.
+                    await self.close()
+                    await self._use_workers_of(address)
+                    logger.info("the Dask scheduler %s is back", address)
+                    is_lost = False
+                else:
+                    await self._poll()
             except Exception as error:
-                logger.warning("the Dask scheduler does not answer: %s", error)
+                # Dask raises errors of many kinds; all mean that no worker can be called now.
+                if not is_lost:
+                    logger.warning("the Dask scheduler %s is lost: %s: %s", address, type(error).__name__, error)
+                is_lost = True
                 self._lose([*self._addresses], "the Dask scheduler does not answer")
 
     async def _poll(self) -> None:

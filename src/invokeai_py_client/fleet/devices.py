@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def if_told(http: Sender, call: Call[T]) -> T | None:
-    """Return what a server tells only administrators, or only since some version; None if it does not tell.
+    """Send a request that only administrators may send, or only newer servers know; return None if it is not answered.
 
     Raises:
         InvokeAIError: the request failed for another reason.
@@ -30,9 +30,9 @@ async def if_told(http: Sender, call: Call[T]) -> T | None:
 
 
 async def devices_in_use(http: Sender) -> dict[str, str]:
-    """Return the ids and names of the devices that a server generates on; none if it does not tell.
+    """Return the ids and names of the devices that a server generates on; none if it does not report them.
 
-    A server runs one queue item at a time on each of them.
+    A server runs one queue item at a time on each device.
 
     Raises:
         InvokeAIError: a request failed.

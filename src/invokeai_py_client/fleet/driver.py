@@ -1,14 +1,15 @@
-"""Runs a batch on the servers of a fleet: hands its rows out, and takes in what becomes of them.
+"""Runs a batch on the servers of a fleet: hands out its rows, and records their outcomes.
 
-It is to a batch what the sender and the follower are where there is one server. It knows servers by their URLs, and
-reaches them through a `Cluster` alone, so that a simulation can take the place of Dask and of the servers.
+It takes the place of the sender and the follower of a batch on a single server. It knows servers only by their URLs,
+and calls them only through a `Cluster`, so that a simulation can replace Dask and the servers.
 
-A row is sent in a batch of its own in the server's queue, whose id is in the journal before. So whatever happens to the
-call that runs it, the same call can be made again: it follows what is in the queue, and sends only what is not there.
+Each row is its own batch in the server's queue, and the id of that batch is written to the journal before the row is
+sent. A call that was lost can therefore be repeated: if the row is in the queue already, the call follows it, and
+otherwise sends it.
 
-When a server is lost, the rows that it may have are kept for it for a while, as it may come back and have run them.
-They are moved to other servers when one of these has nothing else to do, or after `MOVED_AFTER`. If the server then
-comes back, what it has done of them is taken, and the rest is canceled there. The first result of a row counts.
+When a server is lost, its rows stay assigned to it for a while, because it may come back and have run them. They are
+moved to other servers when one of these has nothing else to do, or after `MOVED_AFTER`. If the server comes back later,
+the results that it has are used, and its remaining rows are canceled there. The first result of a row counts.
 """
 
 from __future__ import annotations
@@ -56,19 +57,19 @@ from invokeai_py_client.fleet.watchdog import Watchdog
 from invokeai_py_client.live.state.queue_item import QueueItem
 
 JOINING = 15.0
-"""Seconds that servers get to say what they can run, before rows are sent to those that have."""
+"""Seconds to wait for all servers to say what they can run. After that, rows are sent to those that have."""
 
 MOVED_AFTER = 120.0
-"""Seconds after which a lost server's rows are moved, also if the other servers have enough to do."""
+"""Seconds after which the rows of a lost server are moved even if the other servers have enough to do."""
 
 MOST_DEATHS = 3
-"""A row is set aside when so many servers have died while they ran it."""
+"""A row fails when this many servers have died while they ran it, because it may be what kills them."""
 
 MOST_TRIES = 10
-"""A row fails when it was sent so often, for whatever reasons it was not run to its end."""
+"""A row fails when it has been sent this many times and never ran to its end, for whatever reasons."""
 
 _MOST_DONE = 0.95
-"""How much of a row is taken to be done at most while it runs."""
+"""The largest part of a row that is counted as done while it runs."""
 
 logger = logging.getLogger("invokeai_py_client.fleet")
 
@@ -86,13 +87,15 @@ class FleetPlan(WorkflowRows, Protocol):
 
 
 class FleetDriver:
-    """Runs a batch on a fleet: a `Backend`, and what sends and follows its rows. All methods run on the engine.
+    """Runs a batch on a fleet. It is the `Backend` of the batch, its sender and its follower.
+
+    All methods run on the engine.
 
     Args:
         plan: the rows.
         text: the text of the plan's file.
-        folder: what the paths in the text are relative to.
-        cluster: reaches the servers.
+        folder: the folder that the paths in the text are relative to.
+        cluster: calls the servers.
     """
 
     def __init__(self, plan: FleetPlan, text: bytes, folder: str, cluster: Cluster) -> None:
@@ -103,14 +106,14 @@ class FleetDriver:
         self._groups: RowGroups | None = None
         self._placement: Placement[int] = Placement()
         self._attempts: dict[int, list[tuple[Member, Attempt]]] = {}
-        """Where each row is; a row that was moved may be at several servers."""
+        """The servers that have each row; several if the row was moved."""
         self._deaths: Counter[int] = Counter()
         self._tries: Counter[int] = Counter()
         self._out_of_memory: set[int] = set()
         self._won: set[int] = set()
-        """Rows that were at several servers when the first of them had run it."""
+        """Rows that several servers had when the first of them had run it. Later results of them are ignored."""
         self._lost: dict[Member, None] = {}
-        """The servers that were lost with rows."""
+        """The servers that had rows when they were lost."""
         self._has_new_limits = False
         self._may_hand_out = False
         self._is_moving = False
@@ -118,10 +121,10 @@ class FleetDriver:
         self._start = uuid4().hex[:8]
         self._numbers = itertools.count()
 
-    # What `begin` asks for
+    # The backend of a batch
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
-        """Take the other parts of the batch; as `Backend.parts`."""
+        """Connect this driver to the other parts of the batch; see `Backend.parts`."""
         self._options = options
         self._recorder = recorder
         self._control = control
@@ -149,12 +152,12 @@ class FleetDriver:
             )
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
-        """Cancel what an earlier batch has sent; as `Backend.withdraw`."""
+        """Cancel what an earlier batch has sent; see `Backend.withdraw`."""
         await self._started()
         await self._settled([(chunk, {}) for chunk in chunks])
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
-        """Go on with what was sent earlier; as `Backend.adopt`."""
+        """Continue with the rows that were sent earlier; see `Backend.adopt`."""
         groups = await self._started()
         group_of = await asyncio.to_thread(groups.of_rows, {row.index for _, rows in sent for row in rows.values()})
         settled: list[tuple[SentChunk, Mapping[int, PlannedRow]]] = []
@@ -203,7 +206,7 @@ class FleetDriver:
         return self._groups
 
     def _let_go(self) -> None:
-        """Leave the servers alone. What is in their queues runs on."""
+        """Stop using the servers. Rows in their queues continue to run."""
         if self._groups is None:
             return
         self._groups = None
@@ -220,16 +223,16 @@ class FleetDriver:
         self._attempts.clear()
         self._lost.clear()
 
-    # What the runner asks for
+    # The sender and the follower of a batch
 
     @property
     def is_sending(self) -> bool:
-        """Whether rows are being written down, to be sent then."""
+        """Whether rows are being written to the journal, which happens before they are sent."""
         return self._is_writing
 
     @property
     def unfinished_part(self) -> float:
-        """How much has been done of the rows that run, in rows, by what rows take on their servers."""
+        """The part of the running rows that is done, in rows, estimated from how long rows take on their servers."""
         if self._groups is None:
             return 0.0
         now, done = time.monotonic(), 0.0
@@ -241,10 +244,10 @@ class FleetDriver:
         return done
 
     def give_up(self) -> None:
-        """Do nothing: rows are sent as soon as they are written down."""
+        """Do nothing: no rows are held back here."""
 
     def write_start(self) -> None:
-        """Write down that the batch starts, or starts again; as `Sends.write_start`."""
+        """Write to the journal that the batch starts, or starts again; see `Sends.write_start`."""
         options, batch_id = self._options.saved(), self._control.batch_id
         self._recorder.folder.journal.started(Start(self._plan.workflow, options, batch_id))
 
@@ -277,11 +280,11 @@ class FleetDriver:
     # Handing out
 
     def _must_fill(self) -> bool:
-        """Return whether the placement does not know what is to be handed out, or who can run it."""
+        """Return whether the placement is out of date, about the unsent rows or about what servers can run."""
         return self._placement.left != self._recorder.table.unsent or self._has_new_limits
 
     async def _fill(self, groups: RowGroups) -> None:
-        """Have the placement hand out all rows that are unsent; those that no server can run fail."""
+        """Put all unsent rows into the placement. Rows that no server can run fail."""
         table = self._recorder.table
         self._has_new_limits = False
         for number in groups.impossible(self._urls()):
@@ -289,7 +292,7 @@ class FleetDriver:
             for index in groups.rows(number, table.is_unsent):
                 self._recorder.failed(self._plan.row(index), f"no server of the fleet can run it: {why}", None)
         rows = await asyncio.to_thread(lambda: [groups.rows(number, table.is_unsent) for number in range(len(groups))])
-        # What changes meanwhile shows in the number of rows that are left, and they are read again.
+        # If rows have changed in the meantime, the number of rows left differs, and `_must_fill` has them read again.
         groups.fill(self._placement, rows)
         self._wake()
 
@@ -299,9 +302,9 @@ class FleetDriver:
         attempts: list[tuple[Member, Attempt]] = []
         for lane, group, index in self._placement.hand_out():
             server = self._servers.get(lane.name)
-            assert server is not None, "lanes are those of servers"
+            assert server is not None, "every lane belongs to a server"
             if not table.is_unsent(index):
-                # It was done by a server that has come back.
+                # A server that came back had run it.
                 self._placement.ended(lane)
                 continue
             row = self._plan.row(index)
@@ -346,14 +349,14 @@ class FleetDriver:
                 self._recorder.begun(attempt.row)
 
     def _wake(self) -> None:
-        """Have rows handed out: a server may have room, or there may be more of them."""
+        """Have rows handed out, because a server may have room, or there may be new rows."""
         if self._lost and not self._is_moving:
             self._is_moving = True
             asyncio.get_running_loop().call_soon(self._move_unreachable)
         self._may_hand_out = True
         self._control.notify()
 
-    # What becomes of rows
+    # Outcomes of rows
 
     def _answered(self, server: Member, attempt: Attempt, answer: Answer) -> None:
         with self._control.guarding():
@@ -369,7 +372,7 @@ class FleetDriver:
                 case Away():
                     self._servers.lose(server, answer)
                 case _:
-                    raise AssertionError(f"{answer} is no answer to a row")
+                    raise AssertionError(f"unexpected answer to RunRow: {answer}")
 
     def _ended(self, server: Member, attempt: Attempt, ended: Ended) -> None:
         self._end_attempt(server, attempt, is_measured=ended.item.status == "completed")
@@ -378,17 +381,17 @@ class FleetDriver:
             return
         if item.status == "canceled" and not self._control.is_canceled:
             if ended.was_there or item.canceled_by != "unknown":
-                # By a restart of the server: the row has not been done.
+                # A restart of the server canceled it, not a user.
                 self._again(attempt)
                 return
         elif item.status == "failed" and _is_out_of_memory(item) and self._has_larger(server, attempt):
-            logger.info("row %d: %s has not enough memory for it", index, server.url)
+            logger.info("row %d: %s does not have enough memory for it", index, server.url)
             self._again(attempt)
             return
         self._record(server, attempt.row, ended)
 
     def _record(self, server: Member, row: PlannedRow, ended: Ended) -> None:
-        """Record the outcome of a row, and cancel it wherever else it is."""
+        """Record the outcome of a row, and cancel the row on all other servers that have it."""
         if self._recorder.table.is_unsent(row.index):
             self._recorder.sent(row)
         self._recorder.ended(row, ended.item, FetchedImages(server.url, ended.images))
@@ -417,12 +420,12 @@ class FleetDriver:
             self._fail(attempt.row, why, server.url)
 
     def _again(self, attempt: Attempt, *, was_tried: bool = True) -> None:
-        """Have a row run again, by whichever server."""
+        """Have a row run again, by any server."""
         row = attempt.row
         assert self._groups is not None
         self._tries[row.index] += was_tried
         if self._tries[row.index] >= MOST_TRIES:
-            self._fail(row, f"it was sent {MOST_TRIES} times, and never run to its end", None)
+            self._fail(row, f"it was sent {MOST_TRIES} times, and never ran to its end", None)
             return
         self._recorder.unsent(row, was_tried=was_tried)
         self._placement.put_back(attempt.group, row.index, avoiding=self._groups.avoided(row.index))
@@ -436,31 +439,34 @@ class FleetDriver:
         return index in self._won or self._recorder.table.outcome(index) is not None
 
     def _end_attempt(self, server: Member, attempt: Attempt, *, is_measured: bool = False) -> None:
-        """Take a row out of what a server has."""
+        """Take a row from a server, which then has room for another one."""
         seconds = server.end(attempt, time.monotonic())
         if attempt.drop is not None:
             attempt.drop()
-        assert server.lane is not None, "it had a row"
+        assert server.lane is not None, "a server with rows has a lane"
         self._placement.ended(server.lane, seconds if is_measured else None)
         self._forget_attempt(server, attempt)
         self._begin(server)
         self._wake()
 
     def _forget_attempt(self, server: Member, attempt: Attempt) -> None:
-        """Forget that a row is at a server."""
+        """Forget that a server has a row."""
         places = self._attempts[attempt.row.index]
         places.remove((server, attempt))
         if not places:
             del self._attempts[attempt.row.index]
 
     def _has_larger(self, server: Member, attempt: Attempt) -> bool:
-        """Return whether a server may have the memory for a row that was too large for another; tried once."""
+        """Return whether some server may have more memory, for a row that this one did not have enough for.
+
+        A row is moved for this reason only once.
+        """
         assert self._groups is not None
         index = attempt.row.index
         if index in self._out_of_memory:
             return False
         self._out_of_memory.add(index)
-        # What computes on the same has the same memory.
+        # The same kind of device has the same amount of memory.
         same = [one.url for one in self._servers if one is server or (server.device and one.device == server.device)]
         self._groups.avoid(index, same)
         return self._groups.is_possible(attempt.group, self._urls(), index)
@@ -468,7 +474,7 @@ class FleetDriver:
     # Servers that come and go
 
     def server_ready(self, server: Member, ready: Ready) -> None:
-        """Take in a server, and go on with the rows that it has had; as `Owner.server_ready`."""
+        """Use a server from now on, and continue with the rows that it had; see `Owner.server_ready`."""
         assert self._groups is not None
         self._groups.learn(server.url, ready.unable)
         if ready.unable:
@@ -498,7 +504,7 @@ class FleetDriver:
         self._wake()
 
     def server_lost(self, server: Member) -> None:
-        """Keep the rows that a server may have run; as `Owner.server_lost`."""
+        """Keep the rows that a lost server may have run; see `Owner.server_lost`."""
         if server.lane is not None:
             self._placement.leave(server.lane)
         is_dead = server.away is not None and server.away.kind == "dead"
@@ -532,7 +538,7 @@ class FleetDriver:
         self._wake()
 
     def _move_unreachable(self) -> None:
-        """Have rows of lost servers run by others that have nothing else to do, or when they were lost long ago."""
+        """Move the rows of lost servers, if another server has nothing else to do, or they were lost long ago."""
         self._is_moving = False
         ready = self._servers.ready
         if self._control.is_over or not ready:
@@ -552,7 +558,7 @@ class FleetDriver:
             if self._control.is_over:
                 return
             if not isinstance(answer, Settled):
-                # It is lost again: what it has is settled when it is back the next time.
+                # It was lost again: its rows are settled when it comes back the next time.
                 for attempt in attempts.values():
                     self._keep(server, attempt)
                 return
@@ -562,7 +568,7 @@ class FleetDriver:
                     self._record(server, row, ended)
 
     async def _settled(self, chunks: Sequence[tuple[SentChunk, Mapping[int, PlannedRow]]]) -> None:
-        """Take what servers have done of chunks that were sent earlier, and cancel the rest."""
+        """Record the results of chunks that were sent earlier, and cancel the rest of them on the servers."""
         rows_of = {chunk.batch_id: dict(rows) for chunk, rows in chunks}
         by_server: dict[str, list[tuple[SentChunk, Sequence[int]]]] = {}
         for chunk, rows in chunks:
@@ -570,7 +576,7 @@ class FleetDriver:
         for url, some in by_server.items():
             answer = await self._asked(url, Settle(self._control.batch_id, some))
             if not isinstance(answer, Settled):
-                logger.warning("%s cannot be asked; what it has of the batch may be run twice", url)
+                logger.warning("%s did not answer; rows of the batch that it has may be run twice", url)
                 continue
             server = self._servers.get(url)
             assert server is not None
@@ -602,4 +608,4 @@ def _is_out_of_memory(item: QueueItem) -> bool:
 
 
 def _nothing(answer: Answer) -> None:
-    """Take no notice of an answer."""
+    """Ignore an answer."""

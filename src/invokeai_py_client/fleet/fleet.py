@@ -18,10 +18,10 @@ class Fleet(FleetMethods):
     Creating a fleet sends no requests. `fleet.aio` has the same methods, awaited.
 
     Args:
-        servers: the servers, as URLs or as `Server`.
+        servers: the servers, as URLs or `Server` objects.
 
     Raises:
-        SettingsError: a server is not valid, one is given twice, or there is none.
+        SettingsError: a server is not valid, a server is given twice, or there are none.
 
     Example:
         >>> with Fleet(["http://gpu1:9090", Server("http://gpu2:9090", slots=2)]) as fleet:
@@ -39,12 +39,13 @@ class Fleet(FleetMethods):
     def connect(cls, address: str) -> Self:
         """Return a fleet on a Dask cluster that is running.
 
-        Each worker of the cluster is one server, which the worker takes from its environment: `INVOKEAI_URL`, with
-        `INVOKEAI_TOKEN` if the server needs one. So no token leaves the machine of the worker. A worker runs as many
-        rows at the same time as it has threads (`dask worker --nthreads`). Workers may come and go.
+        Each worker of the cluster stands for one server, and reads its URL from the environment variable
+        `INVOKEAI_URL`, and its token, if the server needs one, from `INVOKEAI_TOKEN`. So no token leaves the machine of
+        the worker. A worker runs as many rows at the same time as it has threads (`dask worker --nthreads`). Workers
+        may come and go.
 
         Args:
-            address: of the scheduler, such as `tcp://scheduler:8786`.
+            address: the address of the scheduler, such as `tcp://scheduler:8786`.
 
         Example:
             >>> with Fleet.connect("tcp://127.0.0.1:8786") as fleet:
@@ -59,12 +60,12 @@ class Fleet(FleetMethods):
     def close(self) -> None:
         """End the batches, close the connections, and end the cluster if it runs in this process.
 
-        What is in the queues of the servers runs on.
+        Items in the queues of the servers continue to run.
         """
         self._engine.close()
 
     async def aclose(self) -> None:
-        """Do the same as `close`, awaited from any loop."""
+        """Do the same as `close`; may be awaited on any event loop."""
         await self._engine.aclose()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Notices that a server does not answer any more while it has work, and that it answers again."""
+"""Notices when a server that has work no longer responds, and when it responds again."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import app
 
 LOOKS_EVERY = 1.0
-"""Seconds between two looks. While the socket is connected, a look sends no request."""
+"""Seconds between two checks. While the socket is connected, a check sends no request."""
 
 DEAD_AFTER = 3.0
-"""Seconds for which a server must refuse connections to be dead: a restart of its program may take less."""
+"""Seconds for which a server must refuse connections before it counts as dead, so that a quick restart does not."""
 
 HUNG_AFTER = 30.0
-"""Seconds without an answer after which a server has hung: one that loads a large model may be silent for long."""
+"""Seconds without a response after which a server counts as hung. One that loads a large model may be silent for
+long."""
 
 _QUESTION = 5.0
-"""The timeout of a question, in seconds."""
+"""The timeout of one request, in seconds."""
 
 
 class Health:
-    """Whether one server answers. It is looked at only while somebody waits for it. Used on the engine.
+    """Watches whether a server responds, while calls wait for it. Used on the engine.
 
     Args:
         http: sends the requests.
         tracker: knows whether events arrive.
-        engine: runs the looks.
+        engine: runs the checks.
     """
 
     def __init__(self, http: HttpTransport, tracker: RunTracker, engine: Engine) -> None:
@@ -56,7 +57,7 @@ class Health:
             self._waiting.discard(lost)
 
     async def answers(self) -> InvokeAIError | None:
-        """Ask the server for its version; return None if it answers, else the error."""
+        """Request the version of the server; return None if it responds, else the error."""
         question = dataclasses.replace(app.get_version(), retries=0, timeout=_QUESTION)
         try:
             await self._http.send(question)
@@ -82,7 +83,7 @@ class Health:
 
 
 def _away(error: InvokeAIError, seconds: float) -> Away | None:
-    """Return why a server is away that has not answered for so many seconds; None if it is too early to say."""
+    """Return why a server that has not responded for `seconds` is away; None if it is too early to say."""
     if isinstance(error, RequestTimeout):
-        return Away("hung", f"it has not answered for {seconds:.0f} s") if seconds >= HUNG_AFTER else None
+        return Away("hung", f"it has not responded for {seconds:.0f} s") if seconds >= HUNG_AFTER else None
     return Away("dead", f"{error}") if seconds >= DEAD_AFTER else None

@@ -1,4 +1,4 @@
-"""The images of a row, which came with the news that it has ended."""
+"""The images of a row, which are sent along with its outcome."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class FetchedImages:
     """The images of a row in memory; an `ImageSource`.
 
     Args:
-        url: the URL of the server that has made them.
-        contents: the content of each by its name, or the reason why it cannot be had.
+        url: the URL of the server that generated them.
+        contents: the content of each image by its name, or the reason why it is not available.
     """
 
     def __init__(self, url: str, contents: Mapping[str, bytes | str]) -> None:

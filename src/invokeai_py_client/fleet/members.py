@@ -1,4 +1,4 @@
-"""What a batch knows of each server: its state, and the rows that it has."""
+"""What a batch knows about each server: its state, and the rows that it has."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Attempt:
         row: the row.
         group: the number of its group.
         item_batch: the id of its own batch in the server's queue.
-        drop: drops the call that runs it; None while it is not sent.
-        began_at: the time from which it is taken to run; None while it waits for its turn.
-        lost_at: the time at which its server was lost; None while the server answers.
-        is_moved: whether another server is to run it, because this one was away for too long.
+        drop: drops the call that runs it; None until it is sent.
+        began_at: the time from which it is assumed to run; None while it waits for its turn.
+        lost_at: the time at which its server was lost; None while the server responds.
+        is_moved: whether another server runs it instead, because this one was away for too long.
     """
 
     row: PlannedRow
@@ -41,15 +41,15 @@ class Member:
 
     Attributes:
         url: its URL.
-        status: `joining` until it has said what it can run, then `ready`, or `away`.
+        status: `joining` until it has said what it can run, then `ready` or `away`.
         away: why it is away.
-        lane: it as the placement sees it, while it is ready.
-        device: what it computes on.
+        lane: the server as the placement sees it; None until it has been ready.
+        device: the names of its devices.
         attempts: the rows that it has, by the ids of their batches, in the order in which they were sent.
-        unreachable: those that it had when it was lost.
-        heard_at: when a row has ended there, or when it got one although it had none.
-        asked_at: when it was asked how its rows are doing; None if it has answered.
-        drop: drops the call that waits for it to be ready.
+        unreachable: the rows that it had when it was lost.
+        heard_at: when a row last ended there, or when it got a row while it had none.
+        asked_at: when it was asked for the progress of its rows; None if it has answered.
+        drop: drops the call that waits until it is ready.
     """
 
     url: str
@@ -64,19 +64,19 @@ class Member:
     drop: Callable[[], None] = lambda: None
 
     def take(self, attempt: Attempt, now: float) -> None:
-        """Take in a row that is to be sent to it."""
+        """Add a row that is going to be sent to the server."""
         if not self.attempts:
             self.heard_at = now
         self.attempts[attempt.item_batch] = attempt
 
     def end(self, attempt: Attempt, now: float) -> float | None:
-        """Take out a row; return for how many seconds it ran, None if it has not begun."""
+        """Remove a row; return for how many seconds it ran, None if it has not begun."""
         self.attempts.pop(attempt.item_batch, None)
         self.heard_at = now
         return None if attempt.began_at is None else now - attempt.began_at
 
     def beginning(self, now: float) -> Iterator[Attempt]:
-        """Yield the rows whose turn has come, and take them to run from now on."""
+        """Yield the rows whose turn has come; they are assumed to run from now on."""
         slots = 1 if self.lane is None else self.lane.slots
         for attempt in itertools.islice(self.attempts.values(), slots):
             if attempt.began_at is None:

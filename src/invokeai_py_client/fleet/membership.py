@@ -1,4 +1,4 @@
-"""Which servers a batch can use: each says what it can run when it joins, and again when it has come back."""
+"""Which servers a batch can use. Each says what it can run when it joins, and again when it has come back."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from invokeai_py_client.fleet.cluster import Cluster
 from invokeai_py_client.fleet.members import Member
 
 COMING_BACK = 600.0
-"""Seconds for which one call waits for a server that does not answer."""
+"""Seconds for which one call waits for a server that does not respond."""
 
 UNUSABLE_FOR = 60.0
-"""Seconds after which a server is tried again that answers, but cannot be used."""
+"""Seconds after which a server that responds, but cannot be used, is tried again."""
 
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
 class Owner(Protocol):
-    """What is told of servers."""
+    """Is called when servers become ready or are lost."""
 
     def server_ready(self, server: Member, ready: Ready) -> None:
-        """Take in that a server can run rows from now on."""
+        """A server can run rows from now on."""
         ...
 
     def server_lost(self, server: Member) -> None:
-        """Take in that a server cannot be used; `server.away` says why."""
+        """A server can no longer be used; `server.away` says why."""
         ...
 
 
@@ -37,9 +37,9 @@ class Membership:
     """The servers of one batch. All methods run on the engine.
 
     Args:
-        cluster: reaches the servers.
-        prepare: what each server is asked first.
-        owner: is told of them.
+        cluster: calls the servers.
+        prepare: the first call to each server.
+        owner: is called when servers become ready or are lost.
     """
 
     def __init__(self, cluster: Cluster, prepare: Prepare, owner: Owner) -> None:
@@ -50,11 +50,11 @@ class Membership:
         self._unwatch: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Take in the servers that there are, and those that come."""
+        """Begin to use the servers of the cluster, and those that join it later."""
         self._unwatch = self._cluster.watch(self)
 
     def stop(self) -> None:
-        """Take in nothing more."""
+        """Drop all calls, and ignore servers that join."""
         self._unwatch()
         for server in self._servers.values():
             server.drop()
@@ -77,25 +77,25 @@ class Membership:
 
     def why_none(self) -> str:
         """Return why servers cannot be used, in one line."""
-        away = [f"{server.url} {server.away.why}" for server in self._servers.values() if server.away is not None]
+        away = [f"{server.url}: {server.away.why}" for server in self._servers.values() if server.away is not None]
         return "; ".join(away) or "it has no server"
 
-    # What the cluster tells
+    # The watcher of the cluster
 
     def joined(self, server: str) -> None:
-        """Take in a server; as `Watcher.joined`."""
+        """Ask a new server what it can run; see `Watcher.joined`."""
         state = self._servers.setdefault(server, Member(server))
         state.status = "joining"
         self._ask(state)
 
     def left(self, server: str, why: str) -> None:
-        """Take in that what speaks to a server is gone; as `Watcher.left`."""
+        """Stop using a server whose agent is gone; see `Watcher.left`."""
         self.lose(self._servers[server], Away("worker", why))
 
     # Servers that come and go
 
     def lose(self, server: Member, away: Away) -> None:
-        """Take in that a server cannot be used, and use it again when it has come back."""
+        """Stop using a server until it has come back."""
         server.drop()
         if server.status != "away" or server.away != away:
             logger.warning("%s is %s: %s", server.url, away.kind, away.why)
@@ -104,12 +104,12 @@ class Membership:
             back = partial(self._came_back, server)
             server.drop = self._cluster.submit(server.url, ComeBack(COMING_BACK), back)
         elif away.kind != "worker":
-            # It answers: only time can tell whether it can be used again.
+            # It responds, so there is nothing to wait for: try again later.
             server.drop = asyncio.get_running_loop().call_later(UNUSABLE_FOR, self._ask, server).cancel
         self._owner.server_lost(server)
 
     def ask_again(self, server: Member) -> None:
-        """Ask a server that has forgotten the batch."""
+        """Prepare a server again, because its agent no longer knows the batch."""
         server.status = "joining"
         self._owner.server_lost(server)
         self._ask(server)

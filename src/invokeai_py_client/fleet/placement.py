@@ -1,14 +1,14 @@
-"""Decides which server takes which row next. Pure: it has no clock and does no I/O.
+"""Decides which server gets which row next, without a clock and without I/O.
 
-A server pulls: whenever it may have room, `Placement.next_for` gives it a row, or nothing. The rules, in this order:
+Whenever a server may have room, `Placement.hand_out` gives it rows, or nothing. The rules, in this order:
 
-1. A server takes only rows that it can run.
+1. A server gets only rows that it can run.
 2. It stays with the models that it has loaded. When their rows are used up, it takes the models with the most rows
-   among those that no other server works on, and only when there are none does it help another server.
-3. It has two rows in hand for each slot, so that the next one waits at the server when one ends. If two take more than
-   30 s it has one: what a server has in hand, no other can take.
+   among those that no other server works on, and helps another server only when there are none.
+3. It has two rows in hand for each slot, so that the next one is waiting in its queue when one ends. It has only one if
+   two would take more than 30 s, because no other server can take a row that this one has in hand.
 4. When fewer rows are left than there are slots, each goes to the server that will have finished it first, so that all
-   servers end together. A slow server then gets nothing, although it has room.
+   servers end at about the same time. A slow server may then get nothing although it has room.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from typing import Generic, NamedTuple, TypeVar
 Row = TypeVar("Row")
 
 MOST_SECONDS_IN_HAND = 30.0
-"""Seconds of work that a slot has in hand at most, unless a single row takes longer."""
+"""The most seconds of work that a slot has in hand, unless a single row takes longer."""
 
 _WEIGHT_OF_LATEST = 0.3
 
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """What is known of one server.
+    """What the placement knows about one server.
 
     Attributes:
-        name: the server.
+        name: the name of the server.
         slots: how many rows it runs at the same time.
         in_hand: how many rows it has, running or waiting.
-        seconds: what a row takes there; None until one has ended.
+        seconds: how long a row takes there; None until one has ended.
         models: the models of the rows that it got last, which it has loaded.
     """
 
@@ -52,7 +52,7 @@ class Lane:
 
 
 class Given(NamedTuple, Generic[Row]):
-    """A row that a server is to run now, and the number of the group that it belongs to."""
+    """A row that was given to a server, and the number of its group."""
 
     lane: Lane
     group: int
@@ -94,11 +94,11 @@ class _Family(Generic[Row]):
 
 
 class Placement(Generic[Row]):
-    """The rows that are to be handed out, and the servers that may take them."""
+    """The rows that remain to be handed out, and the servers that can take them."""
 
     def __init__(self) -> None:
         self.left = 0
-        """How many rows are to be handed out."""
+        """How many rows remain to be handed out."""
         self._lanes: dict[str, Lane] = {}
         self._slots = 0
         self._with_room: dict[Lane, None] = {}
@@ -106,19 +106,19 @@ class Placement(Generic[Row]):
         self._family_of: dict[int, tuple[_Family[Row], _Group[Row]]] = {}
 
     def clear(self) -> None:
-        """Forget all rows that are to be handed out; the servers stay."""
+        """Forget all rows that remain to be handed out; keep the servers."""
         self.left = 0
         self._families.clear()
         self._family_of.clear()
 
     def join(self, lane: Lane) -> None:
-        """Have a server take rows from now on."""
+        """Give rows to a server from now on."""
         self._lanes[lane.name] = lane
         self._slots += lane.slots
         self._with_room[lane] = None
 
     def leave(self, lane: Lane) -> None:
-        """Have a server take no more rows. What it has in hand must be put back for others to get it."""
+        """Give no more rows to a server. The caller puts back the rows that it has in hand, so that others get them."""
         if self._lanes.pop(lane.name, None) is not None:
             self._slots -= lane.slots
             self._ask_all()
@@ -135,10 +135,10 @@ class Placement(Generic[Row]):
         """Add a group: rows that run with the same graph.
 
         Args:
-            number: tells the group from others.
+            number: the number of the group.
             rows: its rows in order. They are read when they are handed out.
             count: how many there are.
-            models: what a server must have loaded for them.
+            models: the models that a server must have loaded for them.
             barred: the names of the servers that cannot run them. It may be changed later.
         """
         family = self._families.setdefault(models, _Family())
@@ -151,10 +151,10 @@ class Placement(Generic[Row]):
         self._ask_all()
 
     def put_back(self, number: int, row: Row, *, avoiding: Collection[str] = ()) -> None:
-        """Have a row that was handed out run by another server.
+        """Hand out a row once more.
 
         Args:
-            number: of its group.
+            number: the number of its group.
             row: the row.
             avoiding: the names of the servers that must not get it.
         """
@@ -166,7 +166,7 @@ class Placement(Generic[Row]):
         self._ask_all()
 
     def ended(self, lane: Lane, seconds: float | None = None) -> None:
-        """Record that a server has a row less in hand.
+        """Record that a server has one row less in hand.
 
         Args:
             lane: the server.
@@ -179,13 +179,13 @@ class Placement(Generic[Row]):
         self._with_room[lane] = None
 
     def hand_out(self) -> list[Given[Row]]:
-        """Give rows to the servers that have room, if they are to get any. Call it after each change."""
+        """Give rows to the servers that have room, by the rules above. Call it after each change."""
         if self.left < self._slots:
             shares = self._shares_at_the_end()
             return [given for lane, share in shares.items() for given in self._give(lane, share)]
         given: list[Given[Row]] = []
         while self._with_room and self.left >= self._slots:
-            # One row for each in turn: where rows get scarce, no server has two of them before another has one.
+            # One row for each server in turn: when few are left, no server gets two before another has one.
             for lane in [*self._with_room]:
                 if lane.name not in self._lanes or not (some := self._give(lane, 1)):
                     del self._with_room[lane]
@@ -201,7 +201,7 @@ class Placement(Generic[Row]):
                 break
             family = self._families[models]
             group = family.group_for(lane.name)
-            assert group is not None, "models are chosen only if there are rows for the server"
+            assert group is not None, "models are chosen only if the server can run rows that need them"
             given.append(Given(lane, group.number, group.take(lane.name)))
             if not group.unseen and not group.returned:
                 del family.groups[group.number]
@@ -228,7 +228,7 @@ class Placement(Generic[Row]):
         return family is not None and family.left > 0 and family.group_for(lane.name) is not None
 
     def _shares_at_the_end(self) -> dict[Lane, int]:
-        """Return how many of the rows that are left each server is to get, so that the last one ends early."""
+        """Return how many of the remaining rows each server gets, so that the last one ends as early as possible."""
         known = [lane.seconds for lane in self._lanes.values() if lane.seconds is not None]
         guess = sum(known) / len(known) if known else 1.0
 

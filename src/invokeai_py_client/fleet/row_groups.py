@@ -1,4 +1,4 @@
-"""The rows of a plan by the graph that they run: which servers can run them, and which rows are to be handed out."""
+"""The rows of a plan, grouped by their graphs: which servers can run them, and which rows remain to be handed out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from invokeai_py_client.fleet.placement import Placement
 
 MOST_CHECKED = 1000
-"""How many groups are checked by each server before anything is sent; others when their turn comes."""
+"""How many groups each server checks before anything is sent. The others are checked when they are sent."""
 
 
 class RowGroups:
-    """The groups of a plan. A *group* is the rows that run with the same graph; they have numbers in running order.
+    """The groups of a plan, numbered in running order. A *group* is the rows that run with the same graph.
 
     Args:
-        groups: for each group the indexes of its rows, and the models that it needs.
+        groups: the indexes of the rows of each group, and the models that it needs.
     """
 
     def __init__(self, groups: Iterable[tuple[Sequence[int], frozenset[str]]]) -> None:
@@ -25,17 +25,17 @@ class RowGroups:
         self._avoided: dict[int, set[str]] = {}
 
     def firsts(self) -> list[tuple[int, int]]:
-        """Return the numbers of the groups that are to be checked, each with the index of its first row."""
+        """Return the numbers of the groups to check, each with the index of its first row."""
         return [(number, indexes[0]) for number, (indexes, _) in enumerate(self._groups[:MOST_CHECKED])]
 
     def of_rows(self, indexes: Collection[int]) -> dict[int, int]:
-        """Return the numbers of the groups of rows."""
+        """Return the number of the group of each row."""
         return {index: number for number, (rows, _) in enumerate(self._groups) for index in rows if index in indexes}
 
     # Which servers can run what
 
     def learn(self, server: str, unable: Mapping[int, str]) -> None:
-        """Take in which groups a server cannot run, and why."""
+        """Record which groups a server cannot run, and why."""
         for number, barred in enumerate(self._barred):
             barred.discard(server)
             self._reasons.pop((number, server), None)
@@ -44,15 +44,15 @@ class RowGroups:
                 self._reasons[number, server] = unable[number]
 
     def avoid(self, index: int, servers: Iterable[str]) -> None:
-        """Do not give a row to these servers."""
+        """Record that these servers must not get a row."""
         self._avoided.setdefault(index, set()).update(servers)
 
     def avoided(self, index: int) -> Collection[str]:
-        """Return the servers that are not to get a row."""
+        """Return the servers that must not get a row."""
         return self._avoided.get(index, ())
 
     def is_possible(self, number: int, servers: Iterable[str], index: int | None = None) -> bool:
-        """Return whether one of these servers can run a group, or a row of it."""
+        """Return whether one of these servers can run a group, or the given row of it."""
         avoided = () if index is None else self.avoided(index)
         return any(server not in self._barred[number] and server not in avoided for server in servers)
 
@@ -74,11 +74,11 @@ class RowGroups:
         return array("q", filter(is_unsent, self._groups[number][0]))
 
     def fill(self, placement: Placement[int], rows: Sequence[Sequence[int]]) -> None:
-        """Have a placement hand out rows, and nothing else.
+        """Replace the rows of a placement.
 
         Args:
-            placement: what hands out.
-            rows: the rows of each group.
+            placement: the placement.
+            rows: the new rows of each group.
         """
         placement.clear()
         for number, (indexes, (_, models)) in enumerate(zip(rows, self._groups, strict=True)):

@@ -16,8 +16,8 @@ class Server:
     Args:
         url: its URL, such as `http://gpu1:9090`.
         token: a bearer token, needed if the server runs in multi-user mode. Stored as a `Secret`.
-        slots: how many rows it runs at the same time; None for as many as the server says that it has devices.
-        name: what it is called in reports and logs; by default its URL.
+        slots: how many rows it runs at the same time; None for one on each device that it reports.
+        name: its name in reports and logs; by default its URL.
 
     Raises:
         SettingsError: a value is not valid.
@@ -45,7 +45,7 @@ class Server:
         settings = Settings(url, token=token)
         if slots is not None and (type(slots) is not int or slots < 1):
             raise SettingsError(
-                f"`slots` must be an integer of at least 1, got {slots!r}.", setting="slots", hint="Give 1 or more."
+                f"`slots` must be an integer of at least 1, got {slots!r}.", setting="slots", hint="Use 1 or more."
             )
         object.__setattr__(self, "url", settings.url)
         object.__setattr__(self, "token", settings.token)

@@ -38,8 +38,8 @@ def read_servers(
     variable that holds the token, and `token`. A file with a `token` must be readable by its owner only.
 
     Args:
-        path: the file.
-        token_of: returns the token of a server's URL for servers without one in the file; None if it has none.
+        path: the path of the file.
+        token_of: is called with the URL of a server that has no token in the file, and returns its token, or None.
 
     Returns:
         The servers, in the order of the file.
@@ -65,7 +65,7 @@ def read_servers(
                         setting=key,
                         hint="Delete one of them. `slots` says how many rows a server runs at the same time."
                         if key == "url"
-                        else "Give each server a name of its own.",
+                        else "Give each server its own name.",
                     )
         servers.append(server)
     return servers
@@ -83,7 +83,9 @@ def _tables_in(path: Path) -> list[Mapping[str, Any]]:
         ) from None
     except FileNotFoundError:
         raise SettingsError(
-            f"There is no file {str(path)!r}.", setting="fleet", hint="Write a [[server]] with a url for each server."
+            f"There is no file {str(path)!r}.",
+            setting="fleet",
+            hint="Create it, with a [[server]] with a url for each server.",
         ) from None
     except (OSError, ValueError) as error:
         raise SettingsError(
@@ -151,6 +153,6 @@ def _token(table: Mapping[str, Any], where: str, path: Path) -> Secret | None:
         raise SettingsError(
             f"{where} has a token, and other users of this machine can read or change the file.",
             setting="token",
-            hint=f"Run chmod 600 {path}, or replace the token by token_env, the name of an environment variable.",
+            hint=f"Run chmod 600 {path}, or replace token with token_env, the name of an environment variable.",
         )
     return Secret.of(table.get("token"))

@@ -1,4 +1,4 @@
-"""The status of the servers of a fleet: whether each can be used, what it runs on, and what it does."""
+"""The status of the servers of a fleet: whether each can be used, its devices, and what it is doing."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ ServerState = Literal[
 ]
 
 _RECENT = 100
-"""How many of the items that ended last tell how fast a server is."""
+"""The speed of a server is computed from at most this many of the items that ended last."""
 
 _MOST_UNFINISHED = 900
-"""How many of the unfinished items are looked at to see whose they are."""
+"""How many of the unfinished items are requested to see who submitted them."""
 
 _HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
-    """One server of a fleet at one moment. What a server did not tell is None.
+    """One server of a fleet at one moment. Values that the server did not report are None.
 
     `state` is one of:
 
-    - `ready`: it runs items, or would.
+    - `ready`: it runs items, or would if it had any.
     - `paused`: its queue is paused.
     - `stopped`: it responds, but no longer runs items. It needs a restart.
     - `refused`: nothing listens at its address. The server is not running.
     - `unreachable`: no connection could be made for another reason, or it broke.
     - `silent`: it did not respond in time.
     - `not_allowed`: it requires a token, or did not accept the one it got.
-    - `not_invokeai`: something else than InvokeAI responds at its address.
+    - `not_invokeai`: something other than InvokeAI responds at its address.
     - `failed`: it responded with another error.
 
     `error` says why the server cannot be used. `devices` are the ids and names of the devices that it generates on, and
     `slots` is how many items it runs at the same time. `models` are the names of the models that its latest run has
-    used, which it has loaded; only administrators of a multi-user server are told.
+    used, which it has loaded; a multi-user server reports them only to administrators.
 
-    `pending` and `in_progress` count the items in its queue, `own` those of them that this client has submitted.
-    `rows_per_hour` is how many items it completed per hour, over the last hour or the last 100 items, whichever is
-    shorter, `failed` how many of these have failed, and `last_failure` why the latest one did.
+    `pending` and `in_progress` count the items in its queue, and `own` counts those of them that this client has
+    submitted. `rows_per_hour` is how many items it completed per hour, over the last hour or the last 100 items,
+    whichever is shorter; `failed` is how many of these failed, and `last_failure` says why the latest one did.
     """
 
     name: str
@@ -135,18 +135,18 @@ class FleetStatus:
 
     @property
     def rows_per_hour(self) -> float:
-        """How many items all servers together completed per hour."""
+        """How many items all servers together complete per hour."""
         return sum(server.rows_per_hour or 0.0 for server in self.servers)
 
 
 class StatusReader:
-    """Reads the status of servers, once or again and again.
+    """Reads the status of servers, once or repeatedly.
 
-    All servers are asked at the same time. What does not change while a server runs is asked once.
+    All servers are asked at the same time. Values that do not change while a server runs are requested only once.
 
     Args:
         servers: the servers.
-        timeout: seconds for one reading. A server that has not responded by then is `silent`.
+        timeout: the limit of one reading, in seconds. A server that has not responded by then is `silent`.
         queue_id: the queue.
 
     Example:
@@ -171,7 +171,7 @@ class StatusReader:
         self.close()
 
     def read(self, own: Collection[str] | None = None) -> FleetStatus:
-        """Return how the servers are now. Problems are told, not raised.
+        """Return the status of the servers now. Problems of a server are part of its status and are not raised.
 
         Args:
             own: as for `AskStatus`.
@@ -188,10 +188,10 @@ class StatusReader:
 
 @dataclass(frozen=True, slots=True)
 class AskStatus:
-    """What is to be told of a server.
+    """A request for the status of a server.
 
     Attributes:
-        own: what the ids of this client's batches begin with; None if whose the items are is not to be told.
+        own: the prefixes of the ids of this client's batches; None not to count its items.
         queue_id: the queue.
         seconds: the limit of the whole reading.
     """
@@ -202,12 +202,14 @@ class AskStatus:
 
 
 class ServerReader:
-    """Reads the status of one server. It remembers what does not change while the server runs. Used on the engine.
+    """Reads the status of one server. Used on the engine.
+
+    It keeps the values that do not change while the server runs.
 
     Args:
         http: sends the requests.
-        slots: how many items it runs at the same time; None for as many as it has devices.
-        name: of the server; its URL if it is left out.
+        slots: how many items the server runs at the same time; None for one on each device.
+        name: the name of the server; by default its URL.
     """
 
     def __init__(self, http: Sender, *, slots: int | None, name: str | None = None) -> None:
@@ -220,7 +222,7 @@ class ServerReader:
         self._failure: tuple[int, str] | None = None
 
     async def read(self, asked: AskStatus) -> ServerStatus:
-        """Return how the server is now. Problems are told, not raised."""
+        """Return the status of the server now. A problem of the server is part of its status and is not raised."""
         url = self._http.settings.url
         try:
             async with asyncio.timeout(asked.seconds):
@@ -239,7 +241,7 @@ class ServerReader:
             slots=self._slots,
         )
         if status.state in ("refused", "unreachable"):
-            # It may come back as another version.
+            # Another version may run when it comes back.
             self._version = self._devices = None
         return status
 
@@ -257,7 +259,7 @@ class ServerReader:
             self._devices = await devices_in_use(self._http)
         stopped = await self._processor.check(queue_id, status)
         if is_first and self._processor.is_suspected(queue_id):
-            # Between two items that is normal for a moment. Later readings are compared with the one before.
+            # Between two items this is normal for a moment. Later readings are compared with the one before.
             await asyncio.sleep(CONFIRMED_AFTER)
             stopped = await self._processor.check(queue_id)
         loaded = await if_told(self._http, models.get_cache_stats())
@@ -283,7 +285,7 @@ class ServerReader:
     async def _items(
         self, queue_id: str, counts: QueueCounts, *, with_unfinished: bool
     ) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
-        """Return unfinished items, if they are wanted, and those that ended within the last hour, newest first."""
+        """Return the unfinished items, if asked for, and those that ended within the last hour, newest first."""
         unfinished = counts.pending + counts.in_progress + counts.waiting
         item_ids = await all_ids(self._http, queue_id)
         wanted = item_ids[unfinished : unfinished + _RECENT]
@@ -295,7 +297,7 @@ class ServerReader:
         return [item for item in items if item.status in ("pending", "in_progress", "waiting")], ended
 
     async def _why(self, queue_id: str, item_id: int) -> str | None:
-        """Return why an item has failed."""
+        """Return why an item failed."""
         if self._failure is None or self._failure[0] != item_id:
             found = await records_of(self._http, queue_id, [item_id])
             reasons = [text for item in found for text in (item.error_type, item.error_message) if text]
@@ -304,7 +306,7 @@ class ServerReader:
 
 
 class _OneTry:
-    """Sends calls without retries: how a server is now is asked, not how it is once it has recovered."""
+    """Sends calls without retries, because the status of the server at this moment is wanted."""
 
     def __init__(self, http: Sender) -> None:
         self._http = http

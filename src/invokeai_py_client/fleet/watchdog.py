@@ -1,4 +1,4 @@
-"""Asks servers how their rows are doing when none has ended for long, because news of an end may have been lost."""
+"""Asks a server for the progress of its rows when none has ended for long, because an answer may have been lost."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
 
 WATCHES_EVERY = 5.0
-"""Seconds between two looks at all servers, which send nothing by themselves."""
+"""Seconds between two checks of all servers, which by themselves send nothing."""
 
 QUIET_FOR = 60.0
 QUIET_ROWS = 10
-"""A server is asked when no row has ended there for so many seconds, and for as long as so many rows take."""
+"""A server is asked when no row has ended there for `QUIET_FOR` seconds, nor for as long as `QUIET_ROWS` rows take."""
 
 ANSWERS_IN = 30.0
-"""Seconds after which a server that was asked, and has not answered, has hung."""
+"""Seconds after which a server that has not answered counts as hung."""
 
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
 class Watchdog:
-    """Looks after the servers of one batch. Runs on the engine.
+    """Watches the servers of one batch. Runs on the engine.
 
     Args:
         batch_id: the batch.
-        cluster: reaches the servers.
+        cluster: calls the servers.
         members: the servers.
         again: calls a server again for a row that it has.
     """
@@ -47,7 +47,7 @@ class Watchdog:
         self._again = again
 
     async def run(self) -> None:
-        """Look after them until this is cancelled."""
+        """Watch the servers until this is canceled."""
         while True:
             await asyncio.sleep(WATCHES_EVERY)
             now = time.monotonic()
@@ -57,7 +57,7 @@ class Watchdog:
                 if member.asked_at is not None:
                     if now - member.asked_at > ANSWERS_IN:
                         member.asked_at = None
-                        silent = f"it was asked how its rows are doing, and has not answered in {ANSWERS_IN:g} s"
+                        silent = f"it was asked for the progress of its rows, and has not answered in {ANSWERS_IN:g} s"
                         self._members.lose(member, Away("hung", silent))
                 elif member.attempts and now - member.heard_at > quiet:
                     member.asked_at = now
@@ -76,9 +76,9 @@ class Watchdog:
         for item_batch, attempt in [*member.attempts.items()]:
             looks = answer.rows.get(item_batch)
             if looks is None or looks.status in TERMINAL_STATUSES or looks.status == "unknown":
-                logger.info("%s is asked again for row %d", member.url, attempt.row.index)
+                logger.info("%s is called again for row %d", member.url, attempt.row.index)
                 self._again(member, attempt)
             elif answer.others:
-                logger.info("%s is busy: it has %d items of others", member.url, answer.others)
+                logger.info("%s is busy: its queue has %d other items", member.url, answer.others)
             else:
                 logger.info("%s is slow: row %d is at %.0f %%", member.url, attempt.row.index, looks.progress)

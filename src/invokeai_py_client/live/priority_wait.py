@@ -96,7 +96,7 @@ async def _change_of(run: TrackedRun) -> None:
 
     run.wakers.append(changed.set)
     try:
-        # A submission that fails wakes nobody.
+        # A submission that fails does not call the wakers.
         await set_within(changed, _LOOK_UNTOLD)
     finally:
         if changed.set in run.wakers:

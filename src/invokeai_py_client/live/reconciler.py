@@ -320,7 +320,7 @@ class Reconciler:
         self._unreadable = paused
 
     async def _check_processor(self, runs: Iterable[TrackedRun]) -> None:
-        """Fail every run if the server runs no items any more: their waits would never end."""
+        """Fail every run if the server no longer runs items, because their waits would never end."""
         now, silence = time.monotonic(), (1 - _SLACK) * SILENCE
         silent = [run for run in runs if self._router.is_followed(run) and run.heard_at <= now - silence]
         if not silent or self._processor_asked_at > now - silence:

@@ -30,8 +30,8 @@ def retry_delay(tries: int, error: InvokeAIError) -> float:
     take at least 3 s. With full jitter they could all fail in a moment, while the server is still restarting.
 
     Args:
-        tries: The number of attempts so far.
-        error: The last failure.
+        tries: the number of attempts so far.
+        error: the last failure.
     """
     if isinstance(error, ApiError) and error.retry_after is not None:
         return error.retry_after

@@ -43,8 +43,8 @@ class Sink:
     """The file that a body is written to, created with the first piece. Its methods block.
 
     Args:
-        path: The path of the file.
-        opened: Closes the file. The file gets its name if that succeeds, and is removed otherwise.
+        path: the path of the file.
+        opened: closes the file. The file gets its name if that succeeds, and is removed otherwise.
     """
 
     def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
@@ -57,7 +57,7 @@ class Sink:
         """Write a piece of the body.
 
         Raises:
-            FileError: The file cannot be written. An `OSError` would be taken for a network error.
+            FileError: the file cannot be written. An `OSError` would be taken for a network error.
         """
         try:
             if self._file is None:
@@ -74,8 +74,8 @@ class OpenFile:
     Each attempt has a separate position, so a read that is still running for an earlier attempt does not affect it.
 
     Attributes:
-        size: The number of bytes from the position to the end.
-        error: The error with which reading failed; None if it did not.
+        size: the number of bytes from the position to the end.
+        error: the error with which reading failed; None if it did not.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -114,12 +114,12 @@ def as_form(parts: Iterable[Part], files: OpenFiles, opened: contextlib.ExitStac
     """Return a form and its approximate size in bytes.
 
     Args:
-        parts: The parts of the form.
-        files: The open files among them.
-        opened: Closes the files that are opened here.
+        parts: the parts of the form.
+        files: the open files among them.
+        opened: closes the files that are opened here.
 
     Raises:
-        FileError: A file cannot be opened.
+        FileError: a file cannot be opened.
     """
     form, size = aiohttp.FormData(), 0
     for part in parts:
@@ -169,13 +169,13 @@ async def read_body(
     """Return the whole body. The limit applies to the decompressed size.
 
     Args:
-        answer: The response.
-        shown: The URL as errors may show it.
-        limit: The maximum size in bytes.
-        setting: The name of the setting with the limit; None for a limit of the call.
+        answer: the response.
+        shown: the URL as errors may show it.
+        limit: the maximum size in bytes.
+        setting: the name of the setting with the limit; None for a limit of the call.
 
     Raises:
-        AnswerTooLargeError: The body has more than `limit` bytes.
+        AnswerTooLargeError: the body has more than `limit` bytes.
     """
     if answer.method == "HEAD":
         return b""
@@ -196,8 +196,8 @@ async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, li
     """Write the body into a file. The limit applies to the decompressed size.
 
     Raises:
-        AnswerTooLargeError: The body has more than `limit` bytes.
-        FileError: The file cannot be written.
+        AnswerTooLargeError: the body has more than `limit` bytes.
+        FileError: the file cannot be written.
     """
     if answer.content_length is not None and answer.content_length > limit:
         raise _too_large(answer, shown, limit, "max_download_bytes")

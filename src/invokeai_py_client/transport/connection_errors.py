@@ -38,11 +38,11 @@ def failure(
     """Return the error for a request without a complete response, with its cause set.
 
     Args:
-        method: The HTTP method of the request.
-        shown: The URL of the request as errors may show it.
-        error: The error that was raised.
-        limit: The timeout of the request in seconds.
-        proxy: The address of the proxy without a login; None if the request did not go through one.
+        method: the HTTP method of the request.
+        shown: the URL of the request as errors may show it.
+        error: the error that was raised.
+        limit: the timeout of the request in seconds.
+        proxy: the address of the proxy without a login; None if the request did not go through one.
     """
     made = _failure(method, shown, error, limit, proxy)
     made.__cause__ = _harmless(error)

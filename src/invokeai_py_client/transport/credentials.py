@@ -30,12 +30,12 @@ class Credentials:
     """Hold the token, and log in when it is missing or the server no longer accepts it. Used on the engine only.
 
     Args:
-        settings: The settings with a token, with an email and a password, or with neither.
-        engine: The engine on whose loop this is used.
+        settings: the settings with a token, with an email and a password, or with neither.
+        engine: the engine on whose loop this is used.
 
     Attributes:
-        identity: Increases when the client becomes another user, and when it forgets its user.
-        on_login: Called after each login, when the new token is in place.
+        identity: increases when the client becomes another user, and when it forgets its user.
+        on_login: called after each login, when the new token is in place.
     """
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
@@ -81,16 +81,16 @@ class Credentials:
         that do not act for the user, such as the socket.
 
         Args:
-            refused: The token that the server did not accept; None if there was none.
-            send: Sends the login.
-            is_asked: Whether a call of the user needs the token. Only such a call repeats a refused login.
+            refused: the token that the server did not accept; None if there was none.
+            send: sends the login.
+            is_asked: whether a call of the user needs the token. Only such a call repeats a refused login.
 
         Returns:
             Whether there is a token now. False if there is no email and password to log in with.
 
         Raises:
-            AuthenticationError: The email or the password is wrong.
-            ForbiddenError: The user was deactivated.
+            AuthenticationError: the email or the password is wrong.
+            ForbiddenError: the user was deactivated.
         """
         if self._login is None:
             return False
@@ -121,16 +121,16 @@ class Credentials:
         """Log in as a user, and use this login for all further tokens.
 
         Args:
-            email: The email of the user.
-            password: The password of the user.
-            send: Sends the login.
-            remember_me: Whether this token and later ones are valid for longer; None keeps the previous choice.
+            email: the email of the user.
+            password: the password of the user.
+            send: sends the login.
+            remember_me: whether this token and later ones are valid for longer; None keeps the previous choice.
 
         Returns:
             The user; None if the server has no users.
 
         Raises:
-            AuthenticationError: The email or the password is wrong. The previous user stays logged in.
+            AuthenticationError: the email or the password is wrong. The previous user stays logged in.
         """
         remember_me = self._remember_me if remember_me is None else remember_me
         result = await self._ask(email, password, send=send, remember_me=remember_me)

@@ -47,9 +47,9 @@ def error_for(response: Response, *, has_secrets: bool = False, sent: str = "") 
     location; in a graph it is `["body", "batch", "graph", "nodes", id, type, field]`.
 
     Args:
-        response: The response.
-        has_secrets: Whether the request contained a secret, which pydantic's faults quote.
-        sent: The names and sizes of the uploaded files.
+        response: the response.
+        has_secrets: whether the request contained a secret, which pydantic's faults quote.
+        sent: the names and sizes of the uploaded files.
     """
     if response.status_code in _OF_ANY_SERVER and not _is_json(response):
         return not_invokeai_response(response, "JSON")

@@ -82,8 +82,8 @@ class _Attempts:
     """State that the attempts of one call share: the remaining time, and whether an earlier one may have been applied.
 
     Args:
-        seconds: The timeout of the whole call.
-        is_streamed: Whether the timeout applies to each pause in the response and to each delay instead.
+        seconds: the timeout of the whole call.
+        is_streamed: whether the timeout applies to each pause in the response and to each delay instead.
     """
 
     def __init__(self, seconds: float, *, is_streamed: bool = False) -> None:
@@ -117,8 +117,8 @@ class HttpTransport:
     """The HTTP connection of a client. All coroutines run on the engine.
 
     Args:
-        settings: The settings with the URL, the timeouts and the credentials.
-        engine: The engine on whose loop the session lives.
+        settings: the settings with the URL, the timeouts and the credentials.
+        engine: the engine on whose loop the session lives.
     """
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
@@ -139,7 +139,7 @@ class HttpTransport:
         """Return the session of this process and loop, made when it is first needed.
 
         Raises:
-            ClientClosedError: The engine is closing, and has closed the session.
+            ClientClosedError: the engine is closing, and has closed the session.
         """
         if self._loop.has_changed() or self._session is None:
             # After a fork, the old session belongs to the parent. It is dropped without being closed.
@@ -163,16 +163,16 @@ class HttpTransport:
         """Send a call and parse its response.
 
         Args:
-            call: The call. After a transient failure it is retried if it is idempotent, or was certainly not carried
+            call: the call. After a transient failure it is retried if it is idempotent, or was certainly not carried
                 out. All attempts and the delays between them stay within its timeout.
 
         Returns:
             The result of the call's `parse`.
 
         Raises:
-            TransportError: The server cannot be reached, or the connection broke.
-            RequestTimeout: There was no response in time.
-            ApiError: The server returned an error; the class depends on the status. `ServerError` also for a response
+            TransportError: the server cannot be reached, or the connection broke.
+            RequestTimeout: there was no response in time.
+            ApiError: the server returned an error; the class depends on the status. `ServerError` also for a response
                 of an unexpected shape.
         """
         deadline = _now() + self._seconds(call)
@@ -196,17 +196,17 @@ class HttpTransport:
         """Stream the body of a response into a file. An idempotent call starts over after a transient failure.
 
         Args:
-            call: The call.
-            path: The file. It gets its name when it is complete, and replaces an existing file of that name.
+            call: the call.
+            path: the file. It gets its name when it is complete, and replaces an existing file of that name.
 
         Returns:
             The size and the checksum of the file.
 
         Raises:
-            NotInvokeAIError: The response is a web page.
-            ServerError: The response is empty.
-            OSError: The file cannot be written.
-            InvokeAIError: As for `send`.
+            NotInvokeAIError: the response is a web page.
+            ServerError: the response is empty.
+            OSError: the file cannot be written.
+            InvokeAIError: as for `send`.
         """
 
         deadline = _now() + self._seconds(call)
@@ -289,8 +289,8 @@ class HttpTransport:
         """Parse a successful response. If that fails, find out before `deadline` whether the server is InvokeAI.
 
         Raises:
-            NotInvokeAIError: The server is not an InvokeAI server.
-            ServerError: The response has an unexpected shape.
+            NotInvokeAIError: the server is not an InvokeAI server.
+            ServerError: the response has an unexpected shape.
         """
         shape: ServerError | None = None
         try:
@@ -310,7 +310,7 @@ class HttpTransport:
         Nothing is raised if that cannot be found out before `deadline`; the caller then raises `error`.
 
         Raises:
-            NotInvokeAIError: The server does not have the route for InvokeAI's version.
+            NotInvokeAIError: the server does not have the route for InvokeAI's version.
         """
         try:
             async with asyncio.timeout_at(deadline):
@@ -342,10 +342,10 @@ class HttpTransport:
         """Return the current token, after a login if one is needed to get it.
 
         Args:
-            is_asked: Whether a call of the user needs the token. Only such a call repeats a refused login.
+            is_asked: whether a call of the user needs the token. Only such a call repeats a refused login.
 
         Raises:
-            InvokeAIError: As for any request.
+            InvokeAIError: as for any request.
         """
         if self.credentials.wants_login:
             await self.credentials.renew(None, self._send_login, is_asked=is_asked)
@@ -357,13 +357,13 @@ class HttpTransport:
         """Check whether the server accepts a token that it refused for the socket, and log in if it does not.
 
         Args:
-            token: The refused token.
-            is_asked: As for `token`.
+            token: the refused token.
+            is_asked: as for `token`.
 
         Raises:
-            AuthenticationError: The server does not accept the token, and there is no login, or the password is wrong.
-            ForbiddenError: The user was deactivated.
-            InvokeAIError: As for any request.
+            AuthenticationError: the server does not accept the token, and there is no login, or the password is wrong.
+            ForbiddenError: the user was deactivated.
+            InvokeAIError: as for any request.
         """
         try:
             # A route that needs a token on a server with users, and that a server without users has as well.
@@ -503,7 +503,7 @@ class HttpTransport:
         """Return the URL of a path below the server's root.
 
         Raises:
-            RequestBodyError: The query contains an unpaired surrogate.
+            RequestBodyError: the query contains an unpaired surrogate.
         """
         pairs = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
         try:

@@ -17,10 +17,10 @@ class PlaintextWarning:
     does not contain the user's code.
 
     Args:
-        settings: The settings with the URL of the server.
+        settings: the settings with the URL of the server.
 
     Attributes:
-        is_pending: Whether the connection is unencrypted and the warning has not been given.
+        is_pending: whether the connection is unencrypted and the warning has not been given.
     """
 
     def __init__(self, settings: Settings) -> None:

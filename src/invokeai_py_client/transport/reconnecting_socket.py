@@ -71,14 +71,14 @@ class Socket:
     """One connection to the server that is kept open for as long as the engine runs.
 
     Args:
-        http: The transport whose session, proxy, TLS and token the websocket shares.
-        engine: The engine on whose loop the socket lives.
-        listener: The receiver of events.
-        open_connection: Opens a connection.
+        http: the transport whose session, proxy, TLS and token the websocket shares.
+        engine: the engine on whose loop the socket lives.
+        listener: the receiver of events.
+        open_connection: opens a connection.
 
     Attributes:
-        denial: The error with which the server refused the credentials; None if it did not.
-        epoch: The number of connections so far.
+        denial: the error with which the server refused the credentials; None if it did not.
+        epoch: the number of connections so far.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ def staying_at(url: str) -> aiohttp.ClientMiddlewareType:
     """Return a middleware for a session that sends requests, including those of websockets, to one origin only.
 
     Args:
-        url: A URL with the scheme, host and port of the origin.
+        url: a URL with the scheme, host and port of the origin.
     """
     home = yarl.URL(url)
     origin = (_SECURE[home.scheme], home.raw_host, home.port)
@@ -59,10 +59,10 @@ def redirected(method: str, shown: str, target: object, why: str) -> RedirectedE
     """Return the error for a redirect that is not followed.
 
     Args:
-        method: The HTTP method of the request.
-        shown: The URL of the request as errors may show it.
-        target: The target of the redirect, if it is known. Its query is left out, as it may repeat the request's.
-        why: A clause that says why it is not followed.
+        method: the HTTP method of the request.
+        shown: the URL of the request as errors may show it.
+        target: the target of the redirect, if it is known. Its query is left out, as it may repeat the request's.
+        why: a clause that says why it is not followed.
     """
     place = None
     if target is not None:

@@ -22,7 +22,7 @@ class Sender(Protocol):
         """Send a call and return the result of its `parse`.
 
         Raises:
-            InvokeAIError: As for `HttpTransport.send`.
+            InvokeAIError: as for `HttpTransport.send`.
         """
         ...
 

@@ -60,12 +60,12 @@ class SocketIOConnection:
     """A connection, made by `open_connection`. Used on the engine only.
 
     Args:
-        websocket: The open websocket, on which nothing was received yet.
-        on_event: Called with each event, in order. It must not block or raise.
-        timeout: Seconds to wait for the server's acknowledgement of a subscription.
+        websocket: the open websocket, on which nothing was received yet.
+        on_event: called with each event, in order. It must not block or raise.
+        timeout: seconds to wait for the server's acknowledgement of a subscription.
 
     Attributes:
-        ended: A future that has the reason as its result when the connection has ended.
+        ended: a future that has the reason as its result when the connection has ended.
     """
 
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse, on_event: EventHandler, timeout: float) -> None:
@@ -82,8 +82,8 @@ class SocketIOConnection:
         """Do the handshake, and begin to receive events.
 
         Raises:
-            HandshakeRefused: The server does not accept the token.
-            SocketFailure: The handshake failed for another reason.
+            HandshakeRefused: the server does not accept the token.
+            SocketFailure: the handshake failed for another reason.
         """
         try:
             opening = read_json((await self._websocket.receive_str()).removeprefix(_OPEN))
@@ -102,7 +102,7 @@ class SocketIOConnection:
         """Subscribe to the events of a queue, and wait until the server has acknowledged it.
 
         Raises:
-            SocketFailure: The connection is lost, or the acknowledgement did not come in time.
+            SocketFailure: the connection is lost, or the acknowledgement did not come in time.
         """
         number = next(self._numbers)
         acknowledged = self._acknowledged[number] = asyncio.get_running_loop().create_future()
@@ -169,7 +169,7 @@ class SocketIOConnection:
         """Handle a message that is not an event.
 
         Raises:
-            SocketFailure: It ends the connection.
+            SocketFailure: it ends the connection.
         """
         if text.startswith(_PING):
             await self._websocket.send_str(_PONG + text[1:])
@@ -224,16 +224,16 @@ async def open_connection(http: HttpTransport, on_event: EventHandler, *, is_ask
     """Open a connection with the client's current token. If the token is refused, log in and try once more.
 
     Args:
-        http: The transport whose session, proxy, TLS and token the websocket shares.
-        on_event: Called with each event, in order. It must not block or raise.
-        is_asked: Whether a call of the user needs the connection. Only such a call repeats a refused login.
+        http: the transport whose session, proxy, TLS and token the websocket shares.
+        on_event: called with each event, in order. It must not block or raise.
+        is_asked: whether a call of the user needs the connection. Only such a call repeats a refused login.
 
     Raises:
-        AuthenticationError: The server does not accept the credentials.
-        ForbiddenError: The user was deactivated.
-        SocketFailure: The handshake failed.
-        TimeoutError: The handshake took longer than `connect_timeout`.
-        Exception: Whatever else the network and aiohttp raise.
+        AuthenticationError: the server does not accept the credentials.
+        ForbiddenError: the user was deactivated.
+        SocketFailure: the handshake failed.
+        TimeoutError: the handshake took longer than `connect_timeout`.
+        Exception: whatever else the network and aiohttp raise.
     """
     token = await http.token(is_asked=is_asked)
     try:

@@ -15,7 +15,7 @@ class AcyclicOrder:
     document without loops every edge leads forward.
 
     Args:
-        candidates: The edges that may be added.
+        candidates: the edges that may be added.
     """
 
     def __init__(self, candidates: Iterable[Edge]) -> None:
@@ -41,9 +41,9 @@ class AcyclicOrder:
         """Return whether the graph has a loop once one more edge is added.
 
         Args:
-            source: The source node of the additional edge.
-            target: Its target node.
-            without: The ids of edges to ignore.
+            source: the source node of the additional edge.
+            target: its target node.
+            without: the ids of edges to ignore.
         """
         if not self._has_loop:
             return self._leads_backward(source, target) and self._reaches(target, source, without)

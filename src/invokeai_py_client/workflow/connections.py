@@ -53,8 +53,8 @@ def kept_edges(
     """Return the valid edges of a document, in time proportional to the number of edges.
 
     Args:
-        definition: The document.
-        templates: The server's node templates.
+        definition: the document.
+        templates: the server's node templates.
 
     Returns:
         The valid edges, without those of collapsed nodes, and the invalid edges.
@@ -76,8 +76,8 @@ class Origins:
     """Follows chains of connectors back to the edges that feed them.
 
     Args:
-        nodes: The nodes by id.
-        edges: The edges among them.
+        nodes: the nodes by id.
+        edges: the edges among them.
     """
 
     def __init__(self, nodes: Mapping[str, Node], edges: Iterable[Edge]) -> None:
@@ -96,8 +96,8 @@ class Origins:
         """Return the edge that feeds the chain of connectors before an edge; the edge itself if there is no chain.
 
         Args:
-            edge: The edge.
-            without: The ids of edges to ignore.
+            edge: the edge.
+            without: the ids of edges to ignore.
 
         Returns:
             An edge whose source is an invocation; None if nothing feeds the chain.

@@ -34,15 +34,15 @@ def checked(document: Any, source: str | None) -> dict[str, Any]:
     """Check a parsed document and migrate it to the latest version, in place.
 
     Args:
-        document: The parsed JSON; it is modified.
-        source: The name for it in errors and warnings.
+        document: the parsed JSON; it is modified.
+        source: the name for it in errors and warnings.
 
     Returns:
         The document.
 
     Raises:
-        WorkflowFileError: It is not a workflow.
-        WorkflowVersionError: Its format version is unknown.
+        WorkflowFileError: it is not a workflow.
+        WorkflowVersionError: its format version is unknown.
     """
     return _Checker(source).check(document)
 

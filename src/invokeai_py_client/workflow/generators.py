@@ -47,14 +47,14 @@ def generate(value: Any, kind: str = "") -> list[Any] | ServerGenerator:
     """Return the values of a generator.
 
     Args:
-        value: The value of the `generator` input, with its `type`.
-        kind: The expected kind: `float`, `integer`, `string` or `image`; any if it is empty.
+        value: the value of the `generator` input, with its `type`.
+        kind: the expected kind: `float`, `integer`, `string` or `image`; any if it is empty.
 
     Returns:
         The list of values, or a description of the request to the server. A number that is too large is None.
 
     Raises:
-        ValueError: It is not a generator of the kind, or one of its parts has the wrong type.
+        ValueError: it is not a generator of the kind, or one of its parts has the wrong type.
     """
     if not isinstance(value, Mapping):
         raise ValueError("it has no value")

@@ -54,10 +54,10 @@ def updated_inputs(
     lacks are removed. If it has the same version or another major version, it is not changed.
 
     Args:
-        node: The node.
-        saved: Its inputs in the file.
-        template: The server's template of its type.
-        connected: Returns the names of the inputs that have an edge. Called only if necessary, as that takes time.
+        node: the node.
+        saved: its inputs in the file.
+        template: the server's template of its type.
+        connected: returns the names of the inputs that have an edge. Called only if necessary, as that takes time.
     """
     if not needs_update(node, template) or not may_update(node, template):
         return saved

@@ -125,7 +125,7 @@ def test_a_plan_is_loaded_on_a_server_whose_models_have_other_keys(tmp_path: Pat
     assert item["session"]["graph"]["nodes"]["load"]["model"]["key"] == "k-there"
 
 
-def test_what_cannot_be_planned_is_refused(wf: WorkflowHandle, tmp_path: Path) -> None:
+def test_an_invalid_source_of_a_plan_is_rejected(wf: WorkflowHandle, tmp_path: Path) -> None:
     with pytest.raises(errors.PlanError) as caught:
         wf.plan({"A": [1, "x"], "C": [1]})
     assert [column for _, column, _ in caught.value.problems] == ["C"]

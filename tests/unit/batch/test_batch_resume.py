@@ -97,7 +97,7 @@ def test_another_order_runs_nothing(server: BatchServer, tmp_path: Path) -> None
     assert len(server.items) == 3
 
 
-def test_another_process_goes_on_with_what_is_in_the_queue(server: BatchServer, tmp_path: Path) -> None:
+def test_another_process_continues_with_what_is_in_the_queue(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
         some_done(server, client.begin(Plan(range(50)), tmp_path, window=20), 5)

@@ -108,7 +108,7 @@ def test_failures_are_grouped_by_their_reason(server: BatchServer, client: Runs)
     ]
 
 
-def test_it_stops_after_failures_if_it_is_told_to(server: BatchServer, client: Runs) -> None:
+def test_it_stops_after_the_given_number_of_failures(server: BatchServer, client: Runs) -> None:
     server.fails = lambda item: "no" if width_of(item) < 5 else None
     batch = client.begin(Plan(range(1000)), window=10, stop_after_failures=3)
     with pytest.raises(RunError, match="stopped after 3 failed rows, the last with: RuntimeError: no"):
@@ -151,7 +151,7 @@ def test_an_error_that_all_rows_would_meet_stops_the_batch(client: Runs) -> None
         [*batch.as_completed()]
 
 
-def test_rows_are_told_as_they_end(server: BatchServer, client: Runs) -> None:
+def test_rows_are_reported_as_they_end(server: BatchServer, client: Runs) -> None:
     server.pause()
     batch = client.begin(Plan(range(5)))
     rows = batch.as_completed()
@@ -161,7 +161,7 @@ def test_rows_are_told_as_they_end(server: BatchServer, client: Runs) -> None:
     assert sorted(row.index for row in batch.as_completed()) == [*range(5)], "also to those who come late"
 
 
-async def test_rows_are_told_to_a_loop_as_they_end(server: BatchServer, client: Runs) -> None:
+async def test_rows_are_reported_to_a_loop_as_they_end(server: BatchServer, client: Runs) -> None:
     server.pause()
     batch = client.begin(Plan(range(5))).aio
     asyncio.get_running_loop().call_soon(server.resume)
@@ -170,7 +170,7 @@ async def test_rows_are_told_to_a_loop_as_they_end(server: BatchServer, client: 
 
 
 @pytest.mark.parametrize("is_blocking", [True, False])
-async def test_rows_that_end_just_before_the_batch_stops_are_told(
+async def test_rows_that_end_just_before_the_batch_stops_are_reported(
     is_blocking: bool, server: BatchServer, client: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.pause()

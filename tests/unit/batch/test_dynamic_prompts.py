@@ -78,7 +78,7 @@ def test_the_lines_that_were_used_expand_the_same_texts_without_the_folder(folde
         ("{" * 60 + "}" * 60, "nest more than 50 deep"),
     ],
 )
-def test_a_text_that_cannot_be_expanded_says_why(folder: Path, text: str, why: str) -> None:
+def test_a_prompt_that_cannot_be_expanded_raises_an_error_with_the_reason(folder: Path, text: str, why: str) -> None:
     with pytest.raises(PromptError, match=why):
         DynamicPrompts(folder).is_dynamic(text)
 

@@ -50,7 +50,7 @@ def test_an_image_is_named_without_its_folder() -> None:
     ]
 
 
-def test_equal_names_are_told_apart() -> None:
+def test_equal_names_are_distinguished() -> None:
     assert claimed("{Steps}", facts(0, Steps="A"), facts(1, Steps="a"), facts(2, Steps="A")) == ["A", "a_2", "A_3"]
 
 

@@ -50,7 +50,7 @@ def test_columns_are_zipped(templates: NodeTemplates) -> None:
     assert [axis.name for axis in plan.shown_axes] == ["Positive Prompt", "Width"]
 
 
-def test_zipped_columns_have_equally_many_values(templates: NodeTemplates) -> None:
+def test_zipped_columns_must_have_the_same_number_of_values(templates: NodeTemplates) -> None:
     found = problems(templates, {"Positive Prompt": ["a"], "Width": [64, 128]}, combine="zip")
     assert found == [
         (None, "", "zipped columns must have the same number of values, but 'Positive Prompt' has 1, 'Width' has 2")
@@ -131,14 +131,14 @@ def test_two_columns_cannot_set_one_input(templates: NodeTemplates) -> None:
     ]
 
 
-def test_all_unknown_columns_are_told_at_once(templates: NodeTemplates) -> None:
+def test_all_unknown_columns_are_reported_at_once(templates: NodeTemplates) -> None:
     with pytest.raises(PlanError) as caught:
         planned(templates, {"Prompt": ["a"], "Widht": [64], 99: [1], "gone.width": [64]})
     assert [(column, why) for _, column, why in caught.value.problems] == [
         ("Prompt", "No input matches 'Prompt'"),
-        ("Widht", "No input matches 'Widht'. Did you mean 'Width'?"),
+        ("Widht", "No input matches 'Widht' (did you mean 'Width'?)"),
         ("99", "There is no input 99: this workflow has 9"),
-        ("gone.width", "No input matches 'gone.width'. Did you mean 'Width'?"),
+        ("gone.width", "No input matches 'gone.width' (did you mean 'Width'?)"),
     ]
     # What there is, is listed once.
     assert str(caught.value).count("[0] Positive Prompt") == 1
@@ -254,7 +254,7 @@ def test_a_number_of_seeds_that_is_a_seed_is_refused(templates: NodeTemplates) -
         planned(templates, {"Width": [64]}, seeds=10**5000)
 
 
-def test_all_bad_cells_are_told_at_once_with_row_column_and_reason(templates: NodeTemplates) -> None:
+def test_all_bad_cells_are_reported_at_once_with_row_column_and_reason(templates: NodeTemplates) -> None:
     found = problems(templates, {"Positive Prompt": ["a", 7], "Width": [64, 65, "x"]})
     assert found == [
         (3, "Positive Prompt", "7 is not allowed: it takes text"),

@@ -74,7 +74,7 @@ def test_a_delimiter_at_the_end_of_each_line_makes_no_column(rows: Rows) -> None
     assert cells(rows.plan("Width,Height,\n64,64,\n128,128\n", on_bad_row="skip")) == [(64, 64), (128, 128)]
 
 
-def test_ragged_rows_are_told_with_their_lines(rows: Rows) -> None:
+def test_ragged_rows_are_reported_with_their_lines(rows: Rows) -> None:
     found = rows.problems('Width,Positive Prompt\n64,"a\nb"\n128\n\n64,c,d\n64,e\n')
     path = rows.folder / "rows.csv"
     assert found == [
@@ -89,7 +89,7 @@ def test_ragged_rows_are_told_with_their_lines(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("cell", ['"a cat', '"a" cat', '"a"" cat'])
-def test_an_unpaired_quote_is_told_with_the_line_of_its_row(rows: Rows, cell: str) -> None:
+def test_an_unpaired_quote_is_reported_with_the_line_of_its_row(rows: Rows, cell: str) -> None:
     # Otherwise all rows after it would be part of one prompt.
     text = f'Positive Prompt\nx\n"y\nz"\n{cell}\nb\nc\n'
     [(_, _, why)] = rows.problems(text, on_bad_row="skip")
@@ -106,7 +106,7 @@ def test_lines_of_nothing_but_delimiters_at_the_end_are_no_rows(rows: Rows) -> N
     assert cells(rows.plan('Positive Prompt\na\n""\n')) == [("a",), ("",)]
 
 
-def test_lines_that_are_not_json_are_told_although_none_is(rows: Rows) -> None:
+def test_lines_that_are_not_json_are_reported_although_none_is(rows: Rows) -> None:
     found = rows.problems("[1]\nx\n", name="rows.jsonl")
     assert [row for row, _, _ in found] == [0, 1, None]
 
@@ -117,7 +117,7 @@ def test_a_cell_that_is_too_long_for_a_path_is_a_bad_cell_or_a_name(rows: Rows, 
     assert bool(plan.row(0).problems) is path.startswith("/")
 
 
-def test_an_unknown_column_is_told_with_the_nearest(rows: Rows) -> None:
+def test_an_unknown_column_is_reported_with_the_nearest(rows: Rows) -> None:
     [(row, column, why)] = rows.problems("Widht,Height\n64,64\n")
     assert (row, column) == (None, "Widht")
     assert "Width" in why
@@ -142,7 +142,7 @@ def test_a_csv_file_of_which_no_rows_can_be_read_says_why(rows: Rows, text: str,
     assert why in rows.problems(text)[0][2]
 
 
-def test_bad_cells_are_told_with_their_lines(rows: Rows) -> None:
+def test_bad_cells_are_reported_with_their_lines(rows: Rows) -> None:
     found = rows.problems("Width,Use Cpu\n64,true\n65,maybe\n")
     assert [(row, column) for row, column, _ in found] == [(1, "Width"), (1, "Use Cpu")]
     assert all("(line 3 of" in why for _, _, why in found)

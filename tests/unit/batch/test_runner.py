@@ -319,7 +319,7 @@ def test_rows_that_wait_for_a_server_that_is_away_are_canceled_not_failed(server
     assert batch.wait(60).counts["canceled"] == 3
 
 
-def test_a_canceled_batch_that_goes_on_pauses_between_its_attempts(
+def test_a_canceled_batch_that_continues_pauses_between_its_attempts(
     server: BatchServer, hasty: Runs, tmp_path: Path
 ) -> None:
     class Flaky(Plan):

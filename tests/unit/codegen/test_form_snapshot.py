@@ -70,7 +70,7 @@ def test_what_is_not_on_the_form_may_change(module: Any, document: dict[str, Any
     assert module.FORM.values(form, {"width": 8, "scheduler": KEEP, "value": "ink"}) == {2: 8, 0: "ink"}
 
 
-def test_each_change_is_told(module: Any, document: dict[str, Any], templates: NodeTemplates) -> None:
+def test_each_change_is_reported(module: Any, document: dict[str, Any], templates: NodeTemplates) -> None:
     assert changes(module, document, templates) == ()
 
     removed = copy.deepcopy(document)

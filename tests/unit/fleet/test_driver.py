@@ -115,7 +115,7 @@ def test_a_plan_that_no_server_can_run_is_refused() -> None:
 def test_a_fleet_without_a_server_that_answers_refuses_a_plan() -> None:
     simulation = Simulation(["a"])
     simulation.add_server("one", 1.0, is_alive=False)
-    with pytest.raises(TransportError, match="one connection refused"):
+    with pytest.raises(TransportError, match="one: connection refused"):
         simulation.run()
 
 

@@ -77,7 +77,7 @@ def test_a_token_in_the_file_is_taken_only_if_nobody_else_can_read_it(path: Path
         ("[[server]]\nurl = 'ftp://a'", "url", "[[server]] 1 of {path}: "),
         ("[[server]]\nurl = 'http://a'\nslot = 2", "slot", "Did you mean 'slots'?"),
         ("[[server]]\nurl = 'http://a'\nx = 2", "x", "Keys: url, name, token_env, token, slots."),
-        ("[[server]]\nurl = 'http://a'\nslots = 0", "slots", "integer of at least 1, got 0. Give 1 or more."),
+        ("[[server]]\nurl = 'http://a'\nslots = 0", "slots", "integer of at least 1, got 0. Use 1 or more."),
         ("[[server]]\nurl = 'http://a'\nslots = '2'", "slots", "integer of at least 1"),
         ("[[server]]\nurl = 'http://a'\ntoken_env = 'NO_SUCH'", "token_env", "Set NO_SUCH to the token"),
         ("[[server]]\nurl = 'http://a'\ntoken_env = 'A'\ntoken = 'b'", "token", "both token and token_env"),

@@ -11,7 +11,7 @@ def told(mailbox: Mailbox[Any]) -> list[str]:
     return [change.state for change in mailbox.take(0)]
 
 
-def test_all_are_told_of_each_change_and_losses_are_counted() -> None:
+def test_all_are_notified_of_each_change_and_losses_are_counted() -> None:
     watch = ConnectionWatch()
     mailboxes: list[Mailbox[Any]] = [Mailbox(), Mailbox()]
     for mailbox in mailboxes:
@@ -28,7 +28,7 @@ def test_all_are_told_of_each_change_and_losses_are_counted() -> None:
     assert (watch.losses, watch.reconnects) == (2, 1)
 
 
-def test_one_that_has_left_is_told_nothing() -> None:
+def test_one_that_has_left_is_not_notified() -> None:
     watch = ConnectionWatch()
     left: Mailbox[Any] = Mailbox()
     stays: Mailbox[Any] = Mailbox()
@@ -52,7 +52,7 @@ def test_a_closed_watch_closes_the_mailboxes_of_all_also_of_those_that_come_late
     assert told(early) == ["connected"]
 
 
-def test_those_that_are_added_while_others_are_told_are_not_lost() -> None:
+def test_mailboxes_that_are_added_while_others_are_notified_are_not_lost() -> None:
     watch = ConnectionWatch()
     mailboxes: list[Mailbox[Any]] = [Mailbox() for _ in range(500)]
     done = threading.Event()

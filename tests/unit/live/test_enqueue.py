@@ -260,7 +260,7 @@ async def test_the_time_in_doubt_is_bounded(seconds: float, doubt: float, questi
 
 @pytest.mark.parametrize("route", ["item_ids", "item_summaries_by_ids"])
 @in_virtual_time
-async def test_a_list_of_items_that_does_not_come_is_no_reason_to_send_again(route: str) -> None:
+async def test_a_list_of_items_that_does_not_come_is_not_a_reason_to_send_again(route: str) -> None:
     server = QueueServer(settings=Settings(timeout=60.0))
     server.next("enqueue_batch", lost)
     server.always(route, swallowed)
@@ -295,7 +295,7 @@ async def test_a_slow_status_leaves_less_time_for_the_list_of_items() -> None:
 
 
 @in_virtual_time
-async def test_a_part_that_fits_is_told_as_a_part() -> None:
+async def test_a_part_that_fits_is_reported_as_a_part() -> None:
     part = await enqueue(QueueServer(capacity=2), {"batch": {"graph": {}, "runs": 3}})
     assert (part.item_ids, part.requested, part.took_all()) == ([1, 2], 3, False)
 
@@ -311,7 +311,7 @@ async def test_it_is_known_without_the_response_whether_all_of_it_was_taken(faul
 
 @pytest.mark.parametrize("fault", [lost, dropped])
 @in_virtual_time
-async def test_of_the_rest_only_what_is_new_is_told(fault: Fault) -> None:
+async def test_of_the_rest_only_what_is_new_is_reported(fault: Fault) -> None:
     server = QueueServer()
     server.add("mine")
     server.add("other")
@@ -417,7 +417,7 @@ FAULTS: dict[str, Fault] = {
     runs=st.integers(1, 4),
     capacity=st.sampled_from([2, 100]),
 )
-def test_after_any_faults_a_batch_is_stored_once_and_what_is_told_is_true(
+def test_after_any_faults_a_batch_is_stored_once_and_what_is_reported_is_true(
     enqueues: list[str], questions: list[str], timeout: float, runs: int, capacity: int
 ) -> None:
     async def script() -> None:

@@ -88,7 +88,7 @@ async def test_a_reader_of_one_item_gets_its_events_alone_and_ends_with_it(begin
 
 
 @in_virtual_time
-async def test_what_is_of_no_item_is_told_to_the_readers_of_each() -> None:
+async def test_what_is_of_no_item_is_reported_to_the_readers_of_each() -> None:
     stage, mailbox = Stage(), Mailbox[Event]()
     tell(stage.run, mailbox, item_id=1)
     stage.router.apply(stage.run, [Reconnected(queue_id="default", seconds=1.0)])
@@ -178,7 +178,7 @@ def test_only_progress_of_the_same_node_of_the_same_item_has_the_same_key() -> N
     assert coalescing_key(decode("queue_item_status_changed", status_payload("failed", 1))) is None
 
 
-def test_the_end_of_queue_streams_is_told_to_each_that_is_still_read() -> None:
+def test_the_end_of_queue_streams_is_reported_to_each_that_is_still_read() -> None:
     streams = QueueStreams()
     mailboxes = [Mailbox[Event]() for _ in range(3)]
     read, left, also_read = (streams.add(mailbox) for mailbox in mailboxes)

@@ -206,7 +206,9 @@ def test_a_handler_that_is_registered_while_a_submission_is_answered_sees_that_r
     assert before == during == STORY
 
 
-def test_a_handler_is_told_of_later_runs_but_not_of_the_latest_but_one(stage: Stage, client: InvokeAIClient) -> None:
+def test_a_handler_is_notified_of_later_runs_but_not_of_the_latest_but_one(
+    stage: Stage, client: InvokeAIClient
+) -> None:
     wf = stage.handle(client)
     wf.submit_sync().wait(30)
     latest = wf.submit_sync()
@@ -218,7 +220,7 @@ def test_a_handler_is_told_of_later_runs_but_not_of_the_latest_but_one(stage: St
     assert seen == [latest.item_id] * len(STORY) + [later.item_id] * len(STORY)
 
 
-def test_a_batch_that_is_submitted_twice_is_told_once(stage: Stage, client: InvokeAIClient) -> None:
+def test_a_batch_that_is_submitted_twice_is_reported_once(stage: Stage, client: InvokeAIClient) -> None:
     wf = stage.handle(client)
     seen: list[str] = []
     wf.on_event(lambda event: seen.append(event.type))
@@ -372,7 +374,7 @@ def test_a_handler_without_a_loop_is_called_by_who_drains() -> None:
     assert len(seen) == 2
 
 
-def test_a_new_handler_is_told_of_the_latest_run_and_of_those_being_submitted() -> None:
+def test_a_new_handler_is_notified_of_the_latest_run_and_of_those_being_submitted() -> None:
     handle, seen = Handle(), list[int]()
     handle.play(handle.submit())
     handle.play(handle.submit())
@@ -400,7 +402,7 @@ def test_a_submission_that_fails_leaves_the_latest_run_as_it_was() -> None:
     assert seen == [1]
 
 
-def test_a_run_that_is_followed_again_is_told_once() -> None:
+def test_a_run_that_is_followed_again_is_reported_once() -> None:
     handle, seen = Handle(), list[str]()
     handle.handlers.add(lambda event: seen.append(event.type), "session_complete")
     run = handle.submit()

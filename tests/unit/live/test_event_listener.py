@@ -50,7 +50,7 @@ async def test_with_polling_no_events_arrive() -> None:
 
 
 @in_virtual_time
-async def test_a_client_that_is_denied_is_told_with_an_error_of_its_own_each_time() -> None:
+async def test_a_rejected_client_gets_a_new_error_each_time() -> None:
     room = Room()
     room.link.failure = DENIED
     caught: list[InvokeAIError] = []
@@ -85,7 +85,7 @@ async def test_a_server_that_is_away_ends_nothing() -> None:
 
 
 @in_virtual_time
-async def test_connection_handlers_are_told_how_long_events_were_missed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_connection_handlers_are_notified_how_long_events_were_missed(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "invokeai_py_client.live")
     room = Room()
     changes = connection_changes(room)
@@ -113,7 +113,7 @@ async def test_connection_handlers_are_told_how_long_events_were_missed(caplog: 
 
 
 @in_virtual_time
-async def test_runs_that_go_on_are_told_of_a_gap_and_brought_up_to_date() -> None:
+async def test_runs_that_go_on_are_notified_of_a_gap_and_brought_up_to_date() -> None:
     room = Room()
     run, mailbox = await room.attach(1), Mailbox[Event]()
     tell(run, mailbox, closes=True)
@@ -136,7 +136,7 @@ async def test_runs_that_go_on_are_told_of_a_gap_and_brought_up_to_date() -> Non
 
 
 @in_virtual_time
-async def test_a_run_whose_submission_is_under_way_is_told_of_a_gap_unless_its_items_have_ended() -> None:
+async def test_a_run_whose_submission_is_under_way_is_notified_of_a_gap_unless_its_items_have_ended() -> None:
     room = Room()
     await room.listener.start("default")
     sent = room.listener.router.follow(RunState("sent", "default", {"nodes": {}, "edges": []}))
@@ -188,7 +188,7 @@ async def test_an_item_that_a_restarted_server_canceled_was_canceled_by_the_serv
 
 
 @in_virtual_time
-async def test_who_watches_a_queue_is_told_of_the_events_that_were_missed() -> None:
+async def test_who_watches_a_queue_is_notified_of_the_events_that_were_missed() -> None:
     room = Room()
     told: list[Event] = []
     room.link.failure = OSError("away")

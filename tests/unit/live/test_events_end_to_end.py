@@ -103,7 +103,7 @@ def test_a_run_that_has_ended_can_be_streamed_when_the_server_is_gone(
     assert run.wait(1).status == "completed"
 
 
-def test_a_gap_is_told_and_then_filled(stage: Stage, proxy: FaultProxy, client: InvokeAIClient) -> None:
+def test_a_gap_is_reported_and_then_filled(stage: Stage, proxy: FaultProxy, client: InvokeAIClient) -> None:
     changes = Changes(client)
     run = submit(client)
     with run.stream() as events:

@@ -40,7 +40,7 @@ class Connection:
     epoch: int = 1
 
 
-async def test_a_processor_that_is_at_work_is_no_cause_for_alarm() -> None:
+async def test_a_processor_that_is_at_work_is_not_a_cause_for_alarm() -> None:
     server = BrokenQueue()
     watch = ProcessorWatch(server)
     assert await watch.check("default") is None

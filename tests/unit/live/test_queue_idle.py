@@ -83,7 +83,7 @@ async def test_a_transient_failure_is_waited_out(fault: Fault) -> None:
 
 
 @in_virtual_time
-async def test_the_pauses_grow_with_the_failures_and_begin_anew_after_an_answer() -> None:
+async def test_the_pauses_grow_with_the_failures_and_begin_again_after_an_answer() -> None:
     server = QueueServer()
     (item,) = server.add("others")
     server.next("status", *[dropped] * 5, Exchange.carry_out, dropped)

@@ -105,12 +105,12 @@ async def test_an_old_server_is_asked_for_few_items_one_by_one_and_for_many_at_o
     assert server.asked == ["items_by_ids", "list_all"]
 
 
-async def test_a_web_page_is_no_route() -> None:
+async def test_a_web_page_is_not_a_route() -> None:
     assert len(await all_ids(Server("item_ids", unknown=web_page()), "default")) == 30
 
 
 @pytest.mark.parametrize("status", [401, 422, 500])
-async def test_what_is_no_missing_route_is_told(status: int) -> None:
+async def test_what_is_not_a_missing_route_is_reported(status: int) -> None:
     error = errors.ApiError("no", status=status, method="POST", url="u")
     server = Server(*OLD, unknown=error)
     for asking in (

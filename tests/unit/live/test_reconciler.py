@@ -366,7 +366,7 @@ def test_an_item_that_was_watched_while_it_was_asked_about_has_no_gap(room: Room
     room.play(test)
 
 
-def test_a_run_is_brought_up_to_date_before_its_caller_goes_on(room: Room) -> None:
+def test_a_run_is_brought_up_to_date_before_its_caller_continues(room: Room) -> None:
     async def test() -> None:
         run = room.follow("b", 1, 2, 3, has_gap=True)
         room.queue.put(1, 3, status="completed")

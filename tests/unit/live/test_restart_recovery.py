@@ -65,7 +65,7 @@ async def in_rounds(server: QueueServer, router: Router, run: TrackedRun) -> Non
     ],
 )
 @in_virtual_time
-async def test_each_lost_item_is_run_anew_once(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_lost_item_is_run_again_once(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     server, events = QueueServer(), router()
     run = restarted(server, events)
@@ -79,7 +79,7 @@ async def test_each_lost_item_is_run_anew_once(fault: Fault, caplog: pytest.LogC
 
 
 @in_virtual_time
-async def test_an_item_that_the_server_refuses_to_run_anew_stays_canceled(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_item_that_the_server_refuses_to_run_again_stays_canceled(caplog: pytest.LogCaptureFixture) -> None:
     server, events = QueueServer(), router()
     run = restarted(server, events)
     server.next("retry_items_by_id", status(422))

@@ -161,7 +161,7 @@ def test_a_watcher_that_leaves_during_a_burst_takes_nothing_from_the_next_one() 
     assert told == ["leaving", "queue_item_status_changed", "invocation_started"]
 
 
-def test_a_duplicate_tells_nobody() -> None:
+def test_a_duplicate_notifies_nobody() -> None:
     room = Room()
     run = room.follow("one", 1)
     told: list[list[Event]] = []
@@ -171,7 +171,7 @@ def test_a_duplicate_tells_nobody() -> None:
     assert len(told) == 1
 
 
-def test_a_run_that_needs_requests_is_told_of_until_it_needs_none() -> None:
+def test_a_run_that_needs_requests_is_listed_until_it_needs_none() -> None:
     room = Room()
     run = room.follow("one", 1, 2, has_gap=True)
     dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))

@@ -16,7 +16,7 @@ from invokeai_py_client.wire.events import Event
 
 
 @in_virtual_time
-async def test_each_count_is_told_under_its_name() -> None:
+async def test_each_count_is_reported_under_its_name() -> None:
     room = Room()
     http: Any = room.queue
     http.answers = Counter()

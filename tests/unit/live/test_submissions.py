@@ -147,7 +147,7 @@ async def wait_for_a_submission_that_fails(submission: asyncio.Task[TrackedRun],
 
 
 @in_virtual_time
-async def test_whoever_waits_for_a_submission_that_fails_is_told_why() -> None:
+async def test_waits_for_a_failed_submission_raise_its_error() -> None:
     client = Client(QueueServer())
     client.server.next("enqueue_batch", slow_denial)
     submission = asyncio.create_task(client.submit())
@@ -158,7 +158,7 @@ async def test_whoever_waits_for_a_submission_that_fails_is_told_why() -> None:
 
 
 @in_virtual_time
-async def test_whoever_waits_for_a_submission_that_is_given_up_is_told() -> None:
+async def test_waits_for_an_interrupted_submission_raise_an_error() -> None:
     client = Client(QueueServer())
     client.server.storing_takes = 1.0
     submission = asyncio.create_task(client.submit(batch_id="mine"))
@@ -559,7 +559,7 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_was_submitting() -> No
 
 
 @in_virtual_time
-async def test_a_batch_that_is_not_there_is_sent_under_the_chosen_id() -> None:
+async def test_a_batch_that_does_not_exist_is_sent_under_the_chosen_id() -> None:
     client = Client(QueueServer())
     run = await submit_once(client)
     assert run.state.batch_id == "mine"
@@ -692,7 +692,7 @@ async def test_a_server_that_is_away_for_hours_still_gets_the_rest(caplog: pytes
 
 
 @in_virtual_time
-async def test_a_refusal_of_the_rest_is_told_to_those_who_wait() -> None:
+async def test_a_refusal_of_the_rest_is_reported_to_those_who_wait() -> None:
     client = Client(QueueServer(capacity=2))
     run = await client.submit(of(3))
     client.server.next("enqueue_batch", status(422))
@@ -703,7 +703,7 @@ async def test_a_refusal_of_the_rest_is_told_to_those_who_wait() -> None:
 
 
 @in_virtual_time
-async def test_an_error_of_any_kind_is_told_to_those_who_wait(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_of_any_kind_is_reported_to_those_who_wait(caplog: pytest.LogCaptureFixture) -> None:
     client = Client(QueueServer(capacity=2))
     run = await client.submit(of(3))
 

@@ -101,7 +101,7 @@ async def test_a_failure_ends_the_waits_and_tells_the_watchers_that_it_is_over()
     assert not run.state.is_finished
 
 
-def test_a_watcher_is_told_until_it_is_taken_out() -> None:
+def test_a_watcher_is_notified_until_it_is_taken_out() -> None:
     run, told = make_run(), list[str]()
 
     def one(events: list[Event]) -> None:

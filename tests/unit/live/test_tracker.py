@@ -101,7 +101,7 @@ async def test_a_wait_raises_what_ended_it_each_one_an_error_of_its_own() -> Non
 
 
 @in_virtual_time
-async def test_a_wait_in_a_forked_child_subscribes_anew() -> None:
+async def test_a_wait_in_a_forked_child_subscribes_again() -> None:
     room = Room()
     run = await room.attach(1)
     room.engine.forks += 1
@@ -172,7 +172,7 @@ async def test_a_run_that_is_over_is_watched_without_a_request() -> None:
 
 
 @in_virtual_time
-async def test_a_watcher_subscribes_anew_in_a_forked_child() -> None:
+async def test_a_watcher_subscribes_again_in_a_forked_child() -> None:
     room = Room()
     run = await room.attach(1)
     room.engine.forks += 1
@@ -230,7 +230,7 @@ async def test_a_stream_tells_why_it_ended_early() -> None:
 
 
 @in_virtual_time
-async def test_a_stream_in_a_forked_child_subscribes_anew() -> None:
+async def test_a_stream_in_a_forked_child_subscribes_again() -> None:
     room = Room()
     run = await room.attach(1)
     room.engine.forks += 1
@@ -242,7 +242,7 @@ async def test_a_stream_in_a_forked_child_subscribes_anew() -> None:
 
 
 @in_virtual_time
-async def test_a_watcher_of_a_queue_is_told_of_it_until_it_leaves() -> None:
+async def test_a_watcher_of_a_queue_is_notified_of_it_until_it_leaves() -> None:
     room, told, others = Room(), list[Event](), list[Event]()
     leave = await room.tracker.watch_queue("default", told.extend)
     await room.tracker.watch_queue("other", others.extend)
@@ -268,7 +268,7 @@ async def test_a_queue_is_streamed_whoever_submits() -> None:
 
 
 @in_virtual_time
-async def test_a_bulk_cancel_is_told_item_by_item_to_who_wants_changes() -> None:
+async def test_a_bulk_cancel_is_reported_item_by_item_to_who_wants_changes() -> None:
     room, events, changes = Room(), Mailbox[Event](), Mailbox[Event]()
     await room.attach(1)
     await room.tracker.stream_queue("default", events)
@@ -406,7 +406,7 @@ async def three_runs(room: Room) -> list[TrackedRun]:
     ],
 )
 @in_virtual_time
-async def test_items_that_this_client_cancels_are_told_as_canceled_by_it(
+async def test_items_that_this_client_cancels_are_reported_as_canceled_by_it(
     ask: Callable[[Room, list[TrackedRun]], None], by_client: set[tuple[str, int]]
 ) -> None:
     room = Room()

@@ -77,7 +77,7 @@ def raising(error: Exception) -> bytes:
 @pytest.mark.parametrize(
     ("error", "reason"), [(TimeoutError(), "it took too long to download"), (OSError("no route"), "no route")]
 )
-def test_in_place_of_an_image_that_cannot_be_had_is_the_reason(error: Exception, reason: str) -> None:
+def test_an_image_that_cannot_be_fetched_is_replaced_by_the_reason(error: Exception, reason: str) -> None:
     bundle = image_bundle(lambda: raising(error), "<Image a.png>")
     assert bundle == {"text/plain": f"<Image a.png>: not shown, as {reason}"}
 

@@ -23,7 +23,7 @@ def lines(path: Path) -> list[tuple[str, ...]]:
     return [one.groups() for one in found if one is not None]
 
 
-def test_a_run_is_told_from_its_submission_to_its_end(script: Script, wf: WorkflowHandle, tmp_path: Path) -> None:
+def test_a_run_is_logged_from_its_submission_to_its_end(script: Script, wf: WorkflowHandle, tmp_path: Path) -> None:
     path = tmp_path / "workflow.log"
     logger = ExecutionLogger(path)
     submission = wf.submit_sync()

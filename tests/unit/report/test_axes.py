@@ -33,7 +33,7 @@ def test_the_seed_can_be_an_axis() -> None:
     assert grid.row_at((1,)) is not None
 
 
-def test_rows_of_one_place_are_told_apart_by_an_axis_of_runs() -> None:
+def test_rows_of_one_place_are_distinguished_by_an_axis_of_runs() -> None:
     rows = [row(2, seed=3, Steps=8), row(0, seed=1, Steps=8), row(1, seed=2, Steps=20)]
     grid = Grid([Axis("Steps", (8, 20))], rows)
     assert [(axis.name, list(axis.values)) for axis in grid.axes] == [("Steps", [8, 20]), ("Run", [1, 2])]

@@ -36,7 +36,7 @@ def test_rows_before_the_page_is_written_write_it(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "rows-00000.js").read_text().count("batchPage.") == 3
 
 
-def test_writing_anew_starts_without_rows(tmp_path: Path) -> None:
+def test_writing_again_starts_without_rows(tmp_path: Path) -> None:
     page = ReportPage(tmp_path)
     page.add({"row_id": "a", "index": 0, "values": {}, "status": "completed", "files": []})
     page.write()

@@ -57,7 +57,7 @@ async def test_a_wait_keeps_its_time_and_says_what_it_waited_for(seconds: float)
     ],
     ids=["a page", "text", "404", "405", "another object", "a list"],
 )
-async def test_another_program_is_told_at_once(answer: web.Response) -> None:
+async def test_another_program_is_reported_at_once(answer: web.Response) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.Response(body=answer.body, status=answer.status, content_type=answer.content_type)
 

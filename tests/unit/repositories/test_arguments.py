@@ -34,7 +34,7 @@ def test_a_name_of_several_boards_is_refused_with_their_ids(name: str, ids: tupl
     assert all(one in str(caught.value) for one in ids)
 
 
-def test_an_unknown_name_is_told_with_the_nearest_and_the_request_that_listed_the_others() -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_and_the_request_that_listed_the_others() -> None:
     with pytest.raises(NotFoundError, match="Did you mean 'Tigers'") as caught:
         board_named("tigres", BOARDS, FakeQueue())
     assert (caught.value.method, caught.value.url) == ("GET", "http://127.0.0.1:9090/api/v1/boards/")

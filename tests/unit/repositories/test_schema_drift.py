@@ -58,7 +58,7 @@ def change(document: dict[str, Any], what: str) -> None:
         "node: integer_batch",
     ],
 )
-def test_what_is_missing_is_told(what: str, document: dict[str, Any]) -> None:
+def test_what_is_missing_is_reported(what: str, document: dict[str, Any]) -> None:
     change(document, what)
     drifts = [str(drift) for drift in schema_drift(document)]
     assert any(drift.startswith(f"{what}: ") for drift in drifts), drifts

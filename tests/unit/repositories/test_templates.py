@@ -133,7 +133,7 @@ def of_another_version(entry: Path) -> None:
         "empty",
     ],
 )
-async def test_a_cache_entry_that_is_of_no_use_is_read_anew_from_the_server(
+async def test_a_cache_entry_that_is_of_no_use_is_read_again_from_the_server(
     studio: Studio, cache: Path, damage: Callable[[Path], object]
 ) -> None:
     assert await noise_multiple(studio) == 8
@@ -159,14 +159,14 @@ async def test_no_home_directory_means_no_cache(studio: Studio, monkeypatch: pyt
     assert await noise_multiple(studio) == 8
 
 
-async def test_a_version_that_cannot_be_a_file_name_is_no_obstacle(studio: Studio, cache: Path) -> None:
+async def test_a_version_that_cannot_be_a_file_name_is_not_an_obstacle(studio: Studio, cache: Path) -> None:
     studio.version = "../../6.14.2\0" + "x" * 300
     assert await noise_multiple(studio) == 8
     assert [entry.parent for entry in cache.rglob("*.json")] == [cache / "node-templates"]  # noqa: ASYNC240
 
 
 @pytest.mark.parametrize("document", [b"[" * 200_000, b"{}", b"[]", b'{"components": {"schemas": {"a": 3}}}', b"no"])
-async def test_a_document_of_another_kind_of_server_is_told(studio: Studio, document: bytes) -> None:
+async def test_a_document_of_another_kind_of_server_is_reported(studio: Studio, document: bytes) -> None:
     studio.document = document
     with pytest.raises(NotInvokeAIError):
         await noise_multiple(studio)

@@ -58,7 +58,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         pass
 
 
-def test_one_that_cannot_be_opened_is_told_with_its_path(tmp_path: Path) -> None:
+def test_one_that_cannot_be_opened_is_reported_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file") as caught, TransferLog(tmp_path / "file" / "log"):
         pass
@@ -86,7 +86,7 @@ class FullFile:
 
 
 @pytest.mark.parametrize("lines_at_once", [1, 100])
-def test_one_that_fails_later_is_told_once_and_let_be(
+def test_one_that_fails_later_is_reported_once_and_let_be(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, lines_at_once: int
 ) -> None:
     full = FullFile()

@@ -40,7 +40,7 @@ def test_only_regular_files_are_uploaded_by_path(tmp_path: Path, target: str) ->
 
 
 @pytest.mark.parametrize("path", ["a\0b.png", "a\ud800b.png"])
-def test_what_is_no_path_is_refused(path: str) -> None:
+def test_what_is_not_a_path_is_refused(path: str) -> None:
     with pytest.raises(errors.UnsafePathError):
         Upload(path)
 
@@ -84,7 +84,7 @@ def test_odd_files_are_read_or_refused(tmp_path: Path) -> None:
         Upload(member).digest()
 
 
-def test_a_video_is_no_image_and_an_image_no_video() -> None:
+def test_a_video_is_not_an_image_and_an_image_is_not_a_video() -> None:
     assert Upload(MP4, kind=VIDEO).content_type == "video/mp4"
     assert Upload(io.BytesIO(MP4), kind=VIDEO).filename == "video.mp4"
     for content in (PNG, b"\0\0\0\x18ftypavif" + b"0" * 100, b""):
@@ -130,7 +130,7 @@ def test_a_pillow_image_keeps_what_a_png_can_keep(make: Callable[[], PIL.Image.I
     assert (kept.mode, kept.getpixel((0, 0))) == (mode, pixel)
 
 
-def test_what_pillow_cannot_write_is_told_with_its_reason() -> None:
+def test_what_pillow_cannot_write_is_reported_with_its_reason() -> None:
     with pytest.raises(errors.NotAnImageError, match="empty image"):
         Upload(PIL.Image.new("RGB", (0, 5)))
     buffer = io.BytesIO()

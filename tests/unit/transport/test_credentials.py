@@ -168,7 +168,7 @@ async def test_a_server_that_cannot_log_in_now_has_refused_nothing(status: int) 
     assert await made.renew(None, door.send, is_asked=False) is True
 
 
-async def test_a_wrong_password_is_told_without_it() -> None:
+async def test_a_wrong_password_is_reported_without_it() -> None:
     door, made = Door(refusal(401, "Incorrect")), with_password()
     with pytest.raises(AuthenticationError, match="email or the password") as caught:
         await made.renew(None, door.send)

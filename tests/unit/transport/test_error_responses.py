@@ -108,7 +108,7 @@ PAGE = b"<!DOCTYPE html>\n<html><title> 413 Request\nEntity &amp; Too Large</tit
 
 @pytest.mark.parametrize("status", [400, 401, 403, 413, 429, 500, 502, 503])
 @pytest.mark.parametrize("body", [PAGE, b"\n <html><p>x</html>", b"<?xml version='1.0'?><Error/>"])
-def test_a_web_page_is_told_by_its_title_and_not_shown(status: int, body: bytes) -> None:
+def test_a_web_page_is_reported_by_its_title_and_not_shown(status: int, body: bytes) -> None:
     error = error_for(answer(status, body, {"content-type": "text/html"}))
     assert isinstance(error, errors.ApiError)
     assert "a web page" in str(error)
@@ -120,14 +120,14 @@ def test_a_web_page_in_json_is_not_shown_either() -> None:
     assert "<" not in str(error_for(answer(500, {"detail": PAGE.decode()})))
 
 
-def test_what_is_not_text_is_told_by_its_size_and_type() -> None:
+def test_what_is_not_text_is_reported_by_its_size_and_type() -> None:
     error = error_for(answer(500, b"\x89PNG\r\n\x1a\n\xff\xff", {"content-type": "image/png"}))
     assert "10 bytes of image/png" in str(error)
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
 @pytest.mark.parametrize("body", [PAGE, b"404: Not Found", b""])
-def test_another_server_s_page_for_what_it_does_not_know_is_no_not_found_error(status: int, body: bytes) -> None:
+def test_another_server_s_page_for_what_it_does_not_know_is_not_a_not_found_error(status: int, body: bytes) -> None:
     assert type(error_for(answer(status, body))) is errors.NotInvokeAIError
 
 
@@ -240,7 +240,7 @@ def test_the_hint_is_what_to_do_about_that_status(status: int, hint: str) -> Non
     assert error.hint in str(error)
 
 
-def test_the_login_that_a_proxy_requires_is_told_as_the_proxy_s() -> None:
+def test_the_login_that_a_proxy_requires_is_reported_as_the_proxy_s() -> None:
     error = error_for(answer(407, b""))
     assert type(error) is errors.RejectedError
     assert "The proxy requires a login." in str(error)

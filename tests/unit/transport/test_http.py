@@ -282,7 +282,7 @@ async def empty(_: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize(("handler", "error"), [(web_page, errors.NotInvokeAIError), (empty, errors.ServerError)])
-async def test_what_is_no_file_is_not_taken_for_one(
+async def test_what_is_not_a_file_is_not_taken_for_one(
     script: Script, engine: Engine, tmp_path: Path, handler: Handler, error: type[Exception]
 ) -> None:
     script.handlers = [handler]
@@ -368,7 +368,7 @@ async def test_what_is_sent_is_what_the_call_says(script: Script, engine: Engine
 
 
 @pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": object()}, {"a": "\ud800"}])
-async def test_what_is_no_json_is_not_sent(script: Script, engine: Engine, body: Any) -> None:
+async def test_what_is_not_json_is_not_sent(script: Script, engine: Engine, body: Any) -> None:
     script.handlers = [answer(body=1)]
     with pytest.raises(errors.RequestBodyError, match="POST /x"):
         await send(script, engine, call("POST", body=body))
@@ -440,7 +440,7 @@ async def test_what_holds_a_secret_follows_no_redirect(
 
 
 @pytest.mark.parametrize("location", ["http://[", "ftp://127.0.0.1/x", "http://"])
-async def test_a_redirect_to_what_is_no_address_is_told(script: Script, engine: Engine, location: str) -> None:
+async def test_a_redirect_to_what_is_not_an_address_is_reported(script: Script, engine: Engine, location: str) -> None:
     script.handlers = [redirect(307, location)]
     with pytest.raises(errors.RedirectedError):
         await send(script, engine, call())
@@ -602,7 +602,7 @@ async def test_what_is_sent_when_a_server_hangs_up_after_an_error_is_not_lost(sc
     await engine.call(one_meanwhile())
 
 
-async def test_the_size_of_what_head_asks_about_is_no_answer_s(script: Script, engine: Engine) -> None:
+async def test_the_size_in_a_response_to_head_is_not_that_of_its_body(script: Script, engine: Engine) -> None:
     async def large(_: web.Request) -> web.StreamResponse:
         return web.Response(headers={"Content-Length": "999999999"})
 
@@ -644,7 +644,7 @@ async def test_a_packed_answer_counts_as_it_is_unpacked(script: Script, engine: 
 
 
 @pytest.mark.parametrize("packs", [True, False])
-async def test_what_is_too_large_is_told_without_the_secret_of_its_query(
+async def test_what_is_too_large_is_reported_without_the_secret_of_its_query(
     script: Script, engine: Engine, packs: bool
 ) -> None:
     async def large(_: web.Request) -> web.StreamResponse:
@@ -659,7 +659,7 @@ async def test_what_is_too_large_is_told_without_the_secret_of_its_query(
     assert SECRET not in str(caught.value) + caught.value.url
 
 
-async def test_a_connection_that_takes_too_long_is_told_without_the_secret_of_a_query(
+async def test_a_connection_that_takes_too_long_is_reported_without_the_secret_of_a_query(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def connect(*_: Any, **__: Any) -> Any:
@@ -775,7 +775,7 @@ def page(status: int) -> Handler:
     ids=["fastapi", "json", "method", "object", "list", "page", "page with 200"],
 )
 @pytest.mark.parametrize("name", ["send", "me", "login"])
-async def test_a_server_of_another_kind_is_told_on_every_route(
+async def test_a_server_of_another_kind_is_reported_on_every_route(
     script: Script, engine: Engine, foreign: Handler, name: str
 ) -> None:
     script.handlers, script.is_invokeai = [foreign], False
@@ -868,7 +868,7 @@ async def test_a_call_may_have_a_smaller_limit_of_its_own(script: Script, engine
 
 
 @pytest.mark.parametrize("status", [404, 405])
-async def test_a_server_of_another_kind_is_told_by_downloads_and_raw_requests_too(
+async def test_a_server_of_another_kind_is_reported_by_downloads_and_raw_requests_too(
     script: Script, engine: Engine, tmp_path: Path, status: int
 ) -> None:
     script.handlers, script.is_invokeai = [answer(status, {"detail": {404: "Not Found"}.get(status)})], False
@@ -1058,7 +1058,7 @@ async def test_a_login_that_is_of_no_use_ends_a_call_that_was_refused(
 
 
 @pytest.mark.parametrize("login", [answer(body={"token": 5}), answer(body=[])])
-async def test_a_login_to_a_server_of_another_kind_is_told(script: Script, engine: Engine, login: Handler) -> None:
+async def test_a_login_to_a_server_of_another_kind_is_reported(script: Script, engine: Engine, login: Handler) -> None:
     script.handlers, script.is_invokeai = [login], False
     with pytest.raises(errors.NotInvokeAIError):
         await send(script, engine, call(), email="a@b.c", password="word", retries=0)

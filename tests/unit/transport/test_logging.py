@@ -100,7 +100,7 @@ async def test_each_retry_says_why_and_when(studio: Studio, caplog: pytest.LogCa
     assert all("starting" in line and " s, because" in line for line in told)
 
 
-async def test_the_life_of_a_socket_is_told_at_info(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_life_of_a_socket_is_reported_at_info(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
     async with InvokeAIClient.from_url(studio.url) as client:
         changes: asyncio.Queue[str] = asyncio.Queue()
         client.on_connection(lambda change: changes.put_nowait(change.state))
@@ -131,7 +131,7 @@ def test_an_enqueue_is_one_line_at_info_and_its_items_are_one_at_debug(caplog: p
     assert f"{where}: its new items are [1]" in lines(caplog, logging.DEBUG)
 
 
-async def test_a_login_is_told_at_info(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_login_is_reported_at_info(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
     user = {"user_id": "u", "email": "a@b.c"}
     studio.routes["login"] = answering(200, {"token": WORD, "user": user, "expires_in": 1})
     studio.routes["app_deps"] = answering(200, {})

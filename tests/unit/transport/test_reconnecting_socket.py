@@ -177,7 +177,7 @@ async def test_the_socket_logs_in_again_when_its_token_has_expired(studio: Studi
     ],
     ids=["a wrong password", "a deactivated user", "nothing to log in with"],
 )
-async def test_who_is_refused_is_told_instead_of_waiting_in_silence(
+async def test_who_is_refused_is_reported_instead_of_waiting_in_silence(
     studio: Studio, engine: Engine, login_status: int, login: dict[str, str], error: type[Exception]
 ) -> None:
     studio.accepted, studio.login_status = {"good"}, login_status

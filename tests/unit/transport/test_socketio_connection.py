@@ -131,7 +131,7 @@ async def test_a_subscription_is_over_when_it_is_acknowledged(server: Server, en
     assert await end_of(engine, connection)
 
 
-async def test_events_are_told_in_order_and_pings_are_answered(server: Server, engine: Engine) -> None:
+async def test_events_are_reported_in_order_and_pings_are_answered(server: Server, engine: Engine) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(engine, server, heard) as connection:
         assert server.wire is not None
@@ -145,7 +145,7 @@ async def test_events_are_told_in_order_and_pings_are_answered(server: Server, e
         assert [text for text in server.heard if text.startswith("3")] == ["3", "3probe"]
 
 
-async def test_a_large_event_is_told(server: Server, engine: Engine) -> None:
+async def test_a_large_event_is_reported(server: Server, engine: Engine) -> None:
     heard: list[tuple[str, Any]] = []
     async with connected(engine, server, heard) as connection:
         assert server.wire is not None
@@ -243,7 +243,7 @@ async def leave_the_namespace(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("end", [hang_up, say_rubbish, say_goodbye, leave_the_namespace])
-async def test_the_end_of_a_connection_is_told(
+async def test_the_end_of_a_connection_is_reported(
     server: Server, engine: Engine, end: Callable[[Wire], Awaitable[None]]
 ) -> None:
     async with connected(engine, server) as connection:
@@ -351,7 +351,7 @@ async def test_the_address_may_have_a_path_of_its_own(server: Server, engine: En
 
 
 @pytest.mark.parametrize("url", ["http://studio.example", "https://studio.example"])
-async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine, url: str) -> None:
+async def test_a_proxy_gets_its_login_and_the_reason_is_reported(engine: Engine, url: str) -> None:
     asked = asyncio.get_running_loop().create_future()
 
     async def refuse_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -372,7 +372,7 @@ async def test_a_proxy_gets_its_login_and_the_reason_is_told(engine: Engine, url
     assert "Proxy-Authorization: Basic dTpTM0NSRVQ=" in await asked
 
 
-async def test_a_server_that_is_not_there_is_told_as_such(engine: Engine) -> None:
+async def test_a_server_that_does_not_exist_is_reported_as_such(engine: Engine) -> None:
     http = HttpTransport(Settings("http://127.0.0.1:9", retries=0), engine)
 
     async def opened() -> None:
@@ -419,7 +419,7 @@ async def refuse(wire: Wire, text: str) -> None:
     await wire.say('44{"message":"no"}')
 
 
-async def test_a_refused_handshake_is_told_as_such(server: Server, engine: Engine) -> None:
+async def test_a_refused_handshake_is_reported_as_such(server: Server, engine: Engine) -> None:
     server.script = refuse
     # What the server says over REST, where it is asked whether the token is good.
     with pytest.raises(AuthenticationError):
@@ -436,7 +436,7 @@ async def test_a_refused_handshake_is_told_as_such(server: Server, engine: Engin
         (500, SocketFailure, "^500 "),
     ],
 )
-async def test_a_status_that_refuses_the_user_is_told_from_others(
+async def test_a_status_that_refuses_the_user_is_distinguished_from_others(
     server: Server, engine: Engine, status: int, error: type[Exception], why: str
 ) -> None:
     server.status = status

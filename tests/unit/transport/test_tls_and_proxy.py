@@ -63,7 +63,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(https_url: str, 
     assert caught.value.sent is False
 
 
-async def test_a_server_that_speaks_no_tls_is_told(engine: Engine) -> None:
+async def test_a_server_that_speaks_no_tls_is_reported(engine: Engine) -> None:
     async for url in serve(None, []):
         with pytest.raises(TransportError, match=r"(?s)http://.*verify"):
             await version(Settings(url.replace("http:", "https:"), retries=0), engine)
@@ -132,7 +132,7 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_shown_to_nobody(
     assert logins[0].split()[1] not in everything
 
 
-async def test_the_password_of_a_proxy_that_is_not_there_is_not_in_the_cause(engine: Engine) -> None:
+async def test_the_password_of_a_proxy_that_does_not_exist_is_not_in_the_cause(engine: Engine) -> None:
     http = HttpTransport(Settings("http://studio.example", proxy="http://u:S3CRET@127.0.0.1:9", retries=0), engine)
     with pytest.raises(TransportError, match="no connection") as caught:
         await engine.call(http.send(app_calls.get_version()))

@@ -18,7 +18,7 @@ def test_a_segment_that_would_change_the_route_is_refused(segment: str) -> None:
         api_path("images", "i", segment)
 
 
-def test_a_web_page_is_no_invokeai() -> None:
+def test_a_web_page_is_not_an_invokeai_server() -> None:
     response = Response("GET", "http://x/api", 200, {"content-type": "text/html; charset=utf-8"}, b"<html>")
     with pytest.raises(NotInvokeAIError, match=r"text/html.*Check that this is the address"):
         response.json()
@@ -27,7 +27,7 @@ def test_a_web_page_is_no_invokeai() -> None:
 
 @pytest.mark.parametrize("kind", ["image/png", "text/plain", None])
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", b"[" * 100_000])
-def test_what_is_no_json_is_told(kind: str | None, content: bytes) -> None:
+def test_what_is_not_json_is_reported(kind: str | None, content: bytes) -> None:
     headers = {} if kind is None else {"content-type": kind}
     with pytest.raises(ServerError, match=rf"200 with {kind or 'no content type'} instead of JSON") as caught:
         Response("GET", "http://x/api", 200, headers, content).json()

@@ -213,7 +213,7 @@ def test_a_batch_without_a_list_is_refused(templates: NodeTemplates) -> None:
         Made(templates, [node("x", "integer_batch", batch_group_id="None")], [])
 
 
-def test_a_batch_that_a_connector_feeds_which_nothing_feeds_is_refused(templates: NodeTemplates) -> None:
+def test_a_batch_fed_by_a_connector_without_a_source_is_rejected(templates: NodeTemplates) -> None:
     connector = {"id": "c", "type": "connector", "data": {"type": "connector"}}
     with pytest.raises(BatchError, match=r"\(node x\) of w is fed by a connector without a source"):
         Made(templates, [connector, integers("x", [1])], [wire("c", "x", "integers", "out")])

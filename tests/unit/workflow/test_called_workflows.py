@@ -104,7 +104,7 @@ def test_the_form_of_a_called_workflow_comes_before_its_exposed_fields(templates
     assert [*exposed_inputs(WorkflowDefinition.from_dict(callee), templates)] == [field("blur", "blur_type")]
 
 
-def test_what_is_no_input_of_the_called_workflow_is_not_exposed(templates: NodeTemplates) -> None:
+def test_what_is_not_an_input_of_the_called_workflow_is_not_exposed(templates: NodeTemplates) -> None:
     callee = blur_callee()
     callee["exposedFields"] += [
         {"nodeId": "gone", "fieldName": "radius"},
@@ -205,7 +205,7 @@ def test_a_workflow_with_nodes_that_the_server_lacks(templates: NodeTemplates) -
     assert (name, "'odd_node'" in why) == ("workflow_id", True)
 
 
-def test_the_servers_verdict_on_a_node_is_told(templates: NodeTemplates) -> None:
+def test_the_servers_verdict_on_a_node_is_reported(templates: NodeTemplates) -> None:
     verdict = {"is_callable": False, "reason": "unsupported_node", "message": "no such batch"}
     assert read_called_workflow("w", "", blur_callee(), verdict, templates).fault == "no such batch"
 
@@ -215,7 +215,7 @@ def test_a_verdict_that_rests_on_placeholders_is_not(templates: NodeTemplates) -
     assert read_called_workflow("w", "", blur_callee(), verdict, templates).fault == ""
 
 
-def test_a_document_that_is_no_workflow(templates: NodeTemplates) -> None:
+def test_a_document_that_is_not_a_workflow(templates: NodeTemplates) -> None:
     assert "cannot be read" in read_called_workflow("w", "odd", {"nodes": 1}, None, templates).fault
 
 
@@ -304,7 +304,7 @@ def test_a_new_required_input_since_the_handle_was_made(templates: NodeTemplates
     assert (place, "needs a value" in why, "create_workflow()" in why) == (IMAGE, True, True)
 
 
-def test_a_called_workflow_that_lacks_what_its_caller_cannot_give(templates: NodeTemplates) -> None:
+def test_a_called_workflow_lacks_a_value_that_its_caller_cannot_pass(templates: NodeTemplates) -> None:
     call = Call(caller("w"), templates, made_with={"w": needing_an_image(exposed=False)})
     ((place, why),) = call.problems()
     assert place == "workflow_id"

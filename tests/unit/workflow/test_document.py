@@ -56,7 +56,7 @@ def test_the_callers_dict_is_neither_changed_nor_kept() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"x"', '{"a": NaN}', "[" * 100_000, '{"nodes": []}'])
-def test_text_that_is_no_workflow(text: str, tmp_path: Path) -> None:
+def test_text_that_is_not_a_workflow(text: str, tmp_path: Path) -> None:
     with pytest.raises(WorkflowError):
         WorkflowDefinition.from_json(text)
     path = tmp_path / "bad.json"
@@ -158,7 +158,7 @@ def test_what_is_given_in_place_of_a_workflow_is_recognised(document: Any, what:
         WorkflowDefinition.from_dict(document, source="mine.json")
 
 
-def test_images_and_files_are_told_apart(tmp_path: Path) -> None:
+def test_images_and_files_are_distinguished(tmp_path: Path) -> None:
     picture = Path(__file__).parents[3] / "docs" / "demo.png"
     with pytest.raises(WorkflowFileError, match=r"demo\.png' is an image \(image/png\).*from_image"):
         WorkflowDefinition.from_file(picture)

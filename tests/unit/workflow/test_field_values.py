@@ -66,7 +66,7 @@ def test_an_input_that_only_the_type_has_can_be_set(templates: NodeTemplates) ->
 
 
 @pytest.mark.parametrize(("node_id", "name"), [("gone", "width"), ("n", "gone"), ("note", "width"), ("unknown", "new")])
-def test_what_neither_the_document_nor_the_type_has_is_no_field(
+def test_what_neither_the_document_nor_the_type_has_is_not_a_field(
     templates: NodeTemplates, node_id: str, name: str
 ) -> None:
     _, fields = load(templates, node("n", "noise", NOISE, width=64), NOTES, node("unknown", "gone", "1.0.0", old=1))

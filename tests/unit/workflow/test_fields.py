@@ -284,7 +284,7 @@ def test_a_file_may_hold_what_the_server_would_not_accept(
         ("string_generator", "generator", {"type": "unknown"}),
     ],
 )
-def test_what_the_server_converts_is_no_fault(templates: NodeTemplates, node: str, name: str, held: Any) -> None:
+def test_what_the_server_converts_is_not_a_fault(templates: NodeTemplates, node: str, name: str, held: Any) -> None:
     assert field(templates, node, name, held).fault() is None
 
 
@@ -408,7 +408,7 @@ def test_numbers_beyond_every_multiple_are_refused(
         one.value = number
 
 
-def test_bounds_are_told_to_the_last_digit(templates: NodeTemplates) -> None:
+def test_bounds_are_shown_to_the_last_digit(templates: NodeTemplates) -> None:
     with pytest.raises(InputValueError, match="at most 4294967295"):
         field(templates, "noise", "seed").value = 2**32
 

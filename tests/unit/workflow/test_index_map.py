@@ -46,14 +46,14 @@ def test_it_tells_what_moved_appeared_and_vanished(templates: NodeTemplates, tmp
     assert [entry["label"] for entry in same["unchanged"]] == ["Width", "Height"]
 
 
-def test_another_label_is_told(templates: NodeTemplates, tmp_path: Path) -> None:
+def test_another_label_is_reported(templates: NodeTemplates, tmp_path: Path) -> None:
     path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
     changes = compare_index_map(path, inputs(templates, ["width"], "How wide"))
     assert [(was.label, now.label) for was, now in changes.changed] == [("Width", "How wide")]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "other"}'])
-def test_what_is_no_map_is_refused(content: str, templates: NodeTemplates, tmp_path: Path) -> None:
+def test_what_is_not_a_map_is_refused(content: str, templates: NodeTemplates, tmp_path: Path) -> None:
     path = tmp_path / "map.json"
     path.write_text(content)
     with pytest.raises(WorkflowFileError, match=r"map\.json"):
@@ -93,7 +93,7 @@ def test_a_map_is_saved_under_a_path_only(templates: NodeTemplates, tmp_path: Pa
         save_index_map(tmp_path / "a\0b", "noise", inputs(templates, ["width"]))
 
 
-def test_changes_are_told_a_line_each(templates: NodeTemplates, tmp_path: Path) -> None:
+def test_changes_are_reported_a_line_each(templates: NodeTemplates, tmp_path: Path) -> None:
     path = save_index_map(str(tmp_path / "map.json"), "noise", inputs(templates, ["width", "height"]))
     changes = compare_index_map(str(path), inputs(templates, ["seed", "width"], "Mine"))
     assert str(changes).splitlines() == [
@@ -104,7 +104,7 @@ def test_changes_are_told_a_line_each(templates: NodeTemplates, tmp_path: Path) 
     ]
 
 
-def test_another_type_is_told(templates: NodeTemplates, tmp_path: Path) -> None:
+def test_another_type_is_reported(templates: NodeTemplates, tmp_path: Path) -> None:
     path = save_index_map(tmp_path / "map.json", "noise", inputs(templates, ["width"]))
     path.write_text(path.read_text().replace("IntegerField", "FloatField"))
     changes = compare_index_map(path, inputs(templates, ["width"]))

@@ -76,7 +76,7 @@ def test_it_is_printed_in_any_encoding(
     assert ("🐅" if encoding.startswith("utf") else "\\U0001f405") in printed
 
 
-def test_inputs_of_one_label_are_told_apart_by_their_nodes(templates: NodeTemplates) -> None:
+def test_inputs_of_one_label_are_distinguished_by_their_nodes(templates: NodeTemplates) -> None:
     nodes = [node(name, "compel", "1.2.0", prompt="") for name in ("a", "b", "c")]
     nodes[0]["data"]["label"] = "Positive"
     nodes.append(node("n", "noise", "1.0.3", width=64))

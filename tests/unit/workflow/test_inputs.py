@@ -370,7 +370,7 @@ def test_the_two_inputs_of_an_image_collection_are_shown_as_one_twice(templates:
     assert [i.field_name for i in inputs] == ["images", "images"]
 
 
-def test_an_exposed_field_of_a_node_that_is_no_invocation_shows_nothing(templates: NodeTemplates) -> None:
+def test_an_exposed_field_of_a_node_that_is_not_an_invocation_shows_nothing(templates: NodeTemplates) -> None:
     nodes = [{"id": "a", "type": "notes", "data": {}}, *({**node, "id": "a"} for node in DOCUMENT["nodes"][:1])]
     exposed = [{"nodeId": "a", "fieldName": "prompt"}]
     definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes, "exposedFields": exposed})
@@ -461,7 +461,7 @@ def test_an_exact_label_goes_before_one_in_another_case(templates: NodeTemplates
         inputs.nodes["x"].inputs["SIZE"]
 
 
-def test_a_node_is_found_by_the_first_way_in_which_one_answers(templates: NodeTemplates) -> None:
+def test_a_node_is_found_by_the_first_kind_of_name_that_matches(templates: NodeTemplates) -> None:
     nodes = [node("noise", "compel"), node("b", "compel", "compel"), node("c", "compel", "Noise"), node("d", "noise")]
     definition = WorkflowDefinition.from_dict({**DOCUMENT, "nodes": nodes})
     found = shown_inputs(definition, templates, WorkflowFields(definition, templates)).nodes

@@ -29,7 +29,7 @@ def test_depth_is_bounded() -> None:
     assert not is_too_deep("text")
 
 
-def test_what_json_cannot_hold_is_told() -> None:
+def test_what_json_cannot_hold_is_reported() -> None:
     loop: list[Any] = []
     loop.append(loop)
     for odd in (float("nan"), float("inf"), {1, 2}, object(), loop, nested(MAX_DEPTH + 1), nested(50_000)):

@@ -58,7 +58,7 @@ def test_an_input_without_a_model_takes_the_only_one_that_fits(templates: NodeTe
     assert bound(templates, UNSET, [model("a")], by_base=False) is None
 
 
-def test_what_is_right_already_is_no_change(templates: NodeTemplates) -> None:
+def test_what_is_right_already_is_not_a_change(templates: NodeTemplates) -> None:
     field = ModelField(FieldPlace("n", "t", "", "model"), templates["main_model_loader"].inputs["model"], model("a"))
     binding = bind_models([field], [model("a")], by_name=True, by_base=True)
     assert (len(binding), binding.unbound) == (0, ())
@@ -123,7 +123,7 @@ def test_what_the_user_sets_goes_before_the_old_reference(templates: NodeTemplat
     assert (len(binding), binding.unbound) == (0, ())
 
 
-def test_a_change_of_the_name_is_told(templates: NodeTemplates) -> None:
+def test_a_change_of_the_name_is_reported(templates: NodeTemplates) -> None:
     template = templates["main_model_loader"].inputs["model"]
 
     def binding(wanted: Any, installed: dict[str, Any]) -> Any:

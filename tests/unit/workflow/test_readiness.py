@@ -144,7 +144,7 @@ def test_a_workflow_without_nodes_cannot_run(nodes: list[Any], templates: NodeTe
     assert "blur cannot run yet: the workflow does not contain a node that can run" in str(error)
 
 
-def test_every_missing_node_type_is_told_with_its_node_and_pack(
+def test_every_missing_node_type_is_reported_with_its_node_and_pack(
     document: dict[str, Any], templates: NodeTemplates
 ) -> None:
     for number in range(12):
@@ -173,7 +173,9 @@ def test_only_a_typo_has_a_nearest_type(
         assert f"on the server: {near}." in str(refused(document, templates))
 
 
-def test_a_batch_that_makes_nothing_is_told_with_the_rest(document: dict[str, Any], templates: NodeTemplates) -> None:
+def test_a_batch_that_makes_nothing_is_reported_with_the_rest(
+    document: dict[str, Any], templates: NodeTemplates
+) -> None:
     document["nodes"] += [
         node("empty", "integer_batch", templates["integer_batch"].version, integers=[], batch_group_id="None"),
         node("loose", "integer_batch", templates["integer_batch"].version, integers=[1], batch_group_id="None"),
@@ -197,7 +199,7 @@ def test_the_group_of_a_batch_may_have_any_name(document: dict[str, Any], templa
     assert told(document, templates) == []
 
 
-def test_one_reason_of_several_inputs_is_told_once(document: dict[str, Any], templates: NodeTemplates) -> None:
+def test_one_reason_of_several_inputs_is_reported_once(document: dict[str, Any], templates: NodeTemplates) -> None:
     for place in (0, 1):
         document["nodes"].append(node(f"b{place}", "img_blur", "1.2.2"))
     error = refused(document, templates)
@@ -209,7 +211,7 @@ OLD = {"model_name": "stable-diffusion-v1-5", "base_model": "sd-1", "model_type"
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0"])
-def test_a_model_reference_of_an_old_format_is_told_by_its_name(templates: NodeTemplates, version: str) -> None:
+def test_a_model_reference_of_an_old_format_is_reported_by_its_name(templates: NodeTemplates, version: str) -> None:
     loader = node("m", "main_model_loader", "1.0.0", model=OLD)
     loader["data"]["inputs"]["model"].update(id="x", fieldKind="input", type="MainModelField")
     document = {**BLUR, "meta": {"version": version}, "nodes": [loader], "edges": []}
@@ -344,7 +346,7 @@ def test_an_error_names_the_workflow(templates: NodeTemplates, name: str, source
         assert caught.value.source == source
 
 
-def test_missing_node_types_are_told_before_all_else(templates: NodeTemplates) -> None:
+def test_missing_node_types_are_reported_before_all_else(templates: NodeTemplates) -> None:
     nodes = [
         node("a", "gone", "1.0.0"),
         node("b", "gone", "1.0.0"),
@@ -455,7 +457,7 @@ def test_each_item_of_a_batch_is_checked_by_the_input_that_it_goes_into(
         assert f".{target[1]} of node {target[0]}) takes {wants}" in why
 
 
-def test_a_batch_whose_items_an_input_refuses_is_no_batch(templates: NodeTemplates) -> None:
+def test_a_batch_whose_items_an_input_refuses_is_not_a_batch(templates: NodeTemplates) -> None:
     document = batch_of([2, -5], ("blur", "radius"), ("noise", "width"))
     assert isinstance(refused(document, templates), BatchError)
     assert len(told(document, templates)) == 3

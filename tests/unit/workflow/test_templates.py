@@ -413,7 +413,7 @@ def test_only_a_type_that_can_hold_a_value_takes_one(ui_type: str, wanted: str, 
         (MODEL_REF, (), ()),
     ],
 )
-def test_the_models_of_an_input_are_told_by_the_schema_else_by_its_type(prop: Any, bases: Any, types: Any) -> None:
+def test_the_models_of_an_input_are_reported_by_the_schema_else_by_its_type(prop: Any, bases: Any, types: Any) -> None:
     template = only_input(given(**prop))
     assert (template.model_bases, template.model_types) == (bases, types)
 

@@ -31,15 +31,15 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         return self._aio.servers
 
     def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.WorkflowHandle:
-        """Return a handle of a workflow, made by the first server that answers.
+        """Return a handle of a workflow, created with the first server that responds.
 
         Args:
             source: the path of a workflow file, or a definition.
 
         Raises:
-            SettingsError: the fleet is a Dask cluster: make the handle, and its plan, with an `InvokeAIClient`.
+            SettingsError: the fleet is a Dask cluster: create the handle and its plan with an `InvokeAIClient`.
             WorkflowError: the workflow cannot be used.
-            TransportError: no server answers.
+            TransportError: no server responds.
             InvokeAIError: a request failed.
 
         Example:
@@ -50,7 +50,7 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         return public.WorkflowHandle(self._aio._engine.block(work))
 
     def load_plan(self, path: str | os.PathLike[str]) -> Plan:
-        """Load a plan that `plan.save` has written, by the first server that answers; as `client.load_plan`.
+        """Load a plan that `plan.save` has written, with the first server that responds. See `client.load_plan`.
 
         Args:
             path: the path of the file.
@@ -58,7 +58,7 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         Raises:
             SettingsError: the fleet is a Dask cluster: load the plan with an `InvokeAIClient`.
             PlanError: the file cannot be read, or rows cannot run on that server.
-            TransportError: no server answers.
+            TransportError: no server responds.
             InvokeAIError: a request failed.
 
         Example:
@@ -83,26 +83,26 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
     ) -> BatchRun:
         """Run the rows of a plan on the servers, in the background, each row on one of them.
 
-        The batch is that of `plan.submit`, with the same folder, manifest and report: it can go on in its folder with
-        other servers, or with one. A server takes rows as it ends others, so a fast one takes more. Rows go only to
-        servers that can run them, and preferably to one that has their models loaded. The rows of a server that is
-        lost are run by others, unless it comes back and has run them.
+        The batch has the same folder, manifest and report as one of `plan.submit`, and can be continued in its folder
+        with other servers, or with a single one. A server gets a new row when it has finished one, so a fast server
+        gets more of them. A row goes only to servers that can run it, and preferably to one that has its models
+        loaded. If a server is lost, others run its rows, unless it comes back and has run them.
 
         Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch, on each server.
 
         Args:
-            plan: the plan, made by this fleet or by any client.
-            folder: where the images and the manifest go; as for `plan.submit`.
-            images: which images are fetched; as for `plan.submit`.
-            file_name: the template of the names of the images; as for `plan.submit`.
-            priority: as for `wf.submit_sync`, for each row.
+            plan: the plan, created with this fleet or with any client.
+            folder: the folder of the images and the manifest; as for `plan.submit`.
+            images: which images are downloaded; as for `plan.submit`.
+            file_name: the template of the images' file names; as for `plan.submit`.
+            priority: the priority of each row; as for `wf.submit_sync`.
             queue_id: the queue, on each server.
-            stop_after_failures: stop when so many rows have failed; None goes on whatever fails.
+            stop_after_failures: stop when this many rows have failed; None for no limit.
             report: write the page `index.html` and a contact sheet into the folder.
-            overwrite: delete what an earlier batch has left in the folder, and cancel what the servers have of it.
+            overwrite: delete the results of an earlier batch in the folder, and cancel its rows on the servers.
 
         Returns:
-            The batch. It goes on for as long as the fleet is open.
+            The batch. It runs for as long as the fleet is open.
 
         Raises:
             SettingsError: an argument cannot be used.
@@ -130,7 +130,7 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         return BatchRun(self._aio._engine.block(work))
 
     def batch_run(self, folder: str | os.PathLike[str]) -> BatchRun:
-        """Go on with a batch in its folder, whatever servers have run it so far; as `client.batch_run`.
+        """Continue a batch in its folder, whichever servers have run it so far. See `client.batch_run`.
 
         Args:
             folder: the folder of the batch.
@@ -148,10 +148,10 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
         return BatchRun(self._aio._engine.block(work))
 
     def status(self, timeout: float = 5.0, *, queue_id: str = "default") -> public.FleetStatus:
-        """Return how each server is: whether it can be used, its devices, its queue, its speed, its last failure.
+        """Return the status of each server: whether it can be used, its devices, queue, speed and last failure.
 
-        All servers are asked at the same time, and problems are told, not raised. `ServerStatus.own` counts the rows
-        of the batches that this fleet runs.
+        All servers are asked at the same time. A problem of a server is part of its status and is not raised.
+        `ServerStatus.own` counts the rows of the batches that this fleet runs.
 
         Endpoint: GET /api/v1/app/version
         Endpoint: GET /api/v1/app/generation_device_options

@@ -365,7 +365,7 @@ class RunState:
         self._publish_progress(facts, is_completed=finished and status == "completed")
 
     def _publish_progress(self, facts: RunFacts, *, is_completed: bool = False) -> None:
-        """Replace the snapshot, of which only the progress may have changed unless the facts are others."""
+        """Replace the snapshot. Unless `facts` is a new object, only the progress may have changed."""
         alone, latest = self._alone, self._latest
         if alone is not None:
             percentage = alone.percentage

@@ -125,7 +125,7 @@ def places(items: tuple[QueueItem, ...]) -> list[tuple[int, int | None, tuple[st
     return [(item.item_id, item.parent_item_id, item.call_path, item.status) for item in items]
 
 
-def test_a_child_is_no_item_of_the_run_and_is_known_at_once() -> None:
+def test_a_child_is_not_an_item_of_the_run_and_is_known_at_once() -> None:
     run = calling()
     assert run.snapshot.facts.item_ids == (1,)
     assert places(run.view().children) == [(2, None, (), "in_progress")]
@@ -164,7 +164,7 @@ def end_of_the_caller(run: RunState) -> list[Event]:
     ]
 
 
-def test_the_events_of_both_are_told_in_order() -> None:
+def test_the_events_of_both_are_reported_in_order() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",)))
     assert known(end_of_the_child(run))[-2:] == [("queue_item_status_changed", 2), ("session_complete", 2)]
@@ -265,7 +265,7 @@ def test_a_child_of_a_child() -> None:
     assert run.snapshot.progress_percentage > before
 
 
-def test_the_cause_of_a_failure_is_told_where_it_began() -> None:
+def test_the_cause_of_a_failure_is_reported_where_it_began() -> None:
     run = calling()
     run.apply_snapshot(record(2, "in_progress", parent=1, path=("call",), graph=CALLER))
     apply(run, status(3, "pending", 0))
@@ -490,7 +490,7 @@ def test_an_item_that_was_taken_for_a_child_before_the_answer_named_it() -> None
     assert run.lacking_details() == [1]
 
 
-def test_an_item_that_nobody_called_is_no_child() -> None:
+def test_an_item_that_nobody_called_is_not_a_child() -> None:
     run = run_of()
     apply(run, status(7, "pending", 0))
     assert run.lacking_details() == [7]
@@ -532,13 +532,13 @@ def test_an_item_that_is_run_again_leaves_nothing_to_ask_about() -> None:
     assert (run.lacking_details(), run.unsettled(), run.view().children) == ([], [5], ())
 
 
-def test_the_end_of_a_child_that_is_gone_is_told() -> None:
+def test_the_end_of_a_child_that_is_gone_is_reported() -> None:
     run = calling()
     assert known(run.apply_gone(2)) == [("queue_item_status_changed", 2), ("session_complete", 2)]
     assert [child.status for child in run.view().children] == ["canceled"]
 
 
-def test_a_summary_of_an_item_that_nobody_is_known_to_have_called_does_not_tell_who_did() -> None:
+def test_a_summary_does_not_reveal_the_caller_of_an_item() -> None:
     run = run_of()
     apply(run, status(7, "pending", 0))
     run.apply_snapshot(summary(7, "in_progress", parent=1))

@@ -23,7 +23,7 @@ def told(event: Event, batches: Mapping[int, str] | None = None) -> list[Event]:
 
 
 @pytest.mark.parametrize(("known", "batches"), [({2: "mine"}, ["", "mine", ""]), ({}, ["", "", ""])])
-def test_items_canceled_in_bulk_are_told_one_by_one(known: Mapping[int, str], batches: list[str]) -> None:
+def test_items_canceled_in_bulk_are_reported_one_by_one(known: Mapping[int, str], batches: list[str]) -> None:
     event = decode("queue_items_canceled", {**QUEUE, "canceled_item_ids": [5, 2, 7]})
     assert told(event, known) == [
         QueueItemStatusChanged(
@@ -51,7 +51,7 @@ def test_items_canceled_in_bulk_are_told_one_by_one(known: Mapping[int, str], ba
     ],
     ids=lambda event: event.type,
 )
-def test_all_else_that_changes_a_queue_is_told_as_it_is(event: Event) -> None:
+def test_all_else_that_changes_a_queue_is_reported_as_it_is(event: Event) -> None:
     (change,) = told(event)
     assert change is event
 
@@ -67,5 +67,5 @@ def test_all_else_that_changes_a_queue_is_told_as_it_is(event: Event) -> None:
         ("queue_item_status_changed", {"item_id": "?"}),
     ],
 )
-def test_the_work_on_an_item_is_no_change_of_the_queue(name: str, payload: Any) -> None:
+def test_the_work_on_an_item_is_not_a_change_of_the_queue(name: str, payload: Any) -> None:
     assert told(decode(name, payload)) == []

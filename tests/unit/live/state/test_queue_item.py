@@ -144,7 +144,7 @@ def test_a_nodes_output_is_shown_without_its_result() -> None:
     assert "node_id='a'" in shown
 
 
-def test_an_output_is_intermediate_and_of_no_item_unless_it_is_told_otherwise() -> None:
+def test_an_output_is_intermediate_and_of_no_item_by_default() -> None:
     made = NodeOutput(node_id="a", invocation_id="a-1", result={})
     assert (made.item_id, made.node_type, made.is_intermediate) == (0, "", True)
 

@@ -214,7 +214,7 @@ THREE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("learned_by", ["an event", "a summary", "the record"])
-def test_outputs_that_were_missed_are_told_in_order_before_the_end(learned_by: str) -> None:
+def test_outputs_that_were_missed_are_reported_in_order_before_the_end(learned_by: str) -> None:
     run = started(nodes="abc")
     told = apply(run, status("in_progress", 1))
     told += apply(run, node("invocation_complete", "a", result={"value": 0}))
@@ -243,7 +243,7 @@ def test_outputs_that_were_missed_are_told_in_order_before_the_end(learned_by: s
         assert apply(run, event) == [], "each is told once"
 
 
-def test_a_failure_in_a_gap_is_told_with_what_came_before_it() -> None:
+def test_a_failure_in_a_gap_is_reported_with_what_came_before_it() -> None:
     run = started(nodes="abc")
     run.missed()
     assert apply(run, status("failed", 2, error_type="E", error_message="m")) == []
@@ -303,7 +303,7 @@ def test_an_item_that_is_gone_ends_as_canceled() -> None:
     assert run.apply_gone(1) == []
 
 
-def test_several_items_are_told_of_as_one() -> None:
+def test_several_items_are_shown_as_one() -> None:
     run = started(items=3, nodes="")
     assert list(run.items) == [1, 2, 3]
     apply(run, status("completed", 2, item_id=1))
@@ -564,7 +564,7 @@ def test_whether_something_is_pending() -> None:
     assert not run.is_waiting
 
 
-def test_the_graph_of_a_run_begun_elsewhere_comes_with_the_first_record() -> None:
+def test_the_graph_of_a_run_started_elsewhere_comes_with_the_first_record() -> None:
     run = RunState("b", "default", None, has_gap=True, only=frozenset({1}))
     run.enqueued([1])
     graph = {"nodes": {"add": {"type": "add", "board": {"board_id": "x"}}}, "edges": []}
@@ -636,7 +636,7 @@ def test_a_full_record_of_an_item_that_runs_is_news_although_nothing_was_missed(
     assert run.view().status == "in_progress"
 
 
-def test_a_report_that_says_nothing_new_is_no_event() -> None:
+def test_a_report_that_says_nothing_new_is_not_an_event() -> None:
     run = started()
     report = node("invocation_progress", "a", percentage=0.5, message="")
     assert types(apply(run, report)) == ["generator_progress"]

@@ -48,7 +48,7 @@ def test_an_unsafe_member_is_quoted_and_nothing_is_unpacked(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_damaged_member_is_told_as_the_zip_s_damage(packing: int, tmp_path: Path) -> None:
+def test_a_damaged_member_is_reported_as_the_zip_s_damage(packing: int, tmp_path: Path) -> None:
     archive = tmp_path / "damaged.zip"
     with zipfile.ZipFile(archive, "w", packing) as made:
         made.writestr("x.png", os.urandom(2000))
@@ -80,7 +80,7 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["secret.zip"]
 
 
-def test_a_broken_zip_is_told(tmp_path: Path) -> None:
+def test_a_broken_zip_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.zip").write_bytes(b"PK no more")
     with pytest.raises(errors.TransferError):
         unpack(tmp_path / "broken.zip", tmp_path)
@@ -149,7 +149,7 @@ def test_a_bomb_is_not_unpacked_by_default(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "in")
 
 
-def test_a_zip_of_a_version_that_python_does_not_read_is_told(tmp_path: Path) -> None:
+def test_a_zip_of_a_version_that_python_does_not_read_is_reported(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "new.zip", "good.png")
     content = bytearray(archive.read_bytes())
     # The version that is needed to extract it, in the central directory.
