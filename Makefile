@@ -51,7 +51,7 @@ faults: $(VENV)/.synced  ## Print what faults of the network and the server are 
 	$(RUN) -m pytest -q tests/faults
 
 soak: export CHAOS_SEEDS ?= 30
-soak: $(VENV)/.synced  ## Run the chaos test with thirty seeds (takes ten minutes)
+soak: $(VENV)/.synced  ## Run the chaos test with thirty seeds (takes fifteen minutes)
 	$(RUN) -m pytest -q tests/faults/test_chaos.py
 
 compat: $(VENV)/.synced  ## Pass the live tests on older servers too, and print a table
@@ -65,7 +65,7 @@ mutants: $(VENV)/.synced  ## Print how many sampled mutants the unit and propert
 	$(UV) sync --quiet --locked --inexact --all-extras --group mutants
 	$(RUN) scripts/mutants.py
 
-bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes ten minutes; PARTS="startup events": only these)
+bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes fifteen minutes; PARTS="startup events": only these)
 	$(UV) sync --quiet --locked --inexact --all-extras --group bench
 	$(RUN) -m benchmarks $(PARTS)
 
