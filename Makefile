@@ -51,7 +51,7 @@ faults: $(VENV)/.synced  ## Print what faults of the network and the server are 
 	$(RUN) -m pytest -q tests/faults
 
 soak: export CHAOS_SEEDS ?= 30
-soak: $(VENV)/.synced  ## Run the chaos test with thirty seeds (takes fifteen minutes)
+soak: $(VENV)/.synced  ## Run the chaos test with thirty seeds (takes ten minutes)
 	$(RUN) -m pytest -q tests/faults/test_chaos.py
 
 compat: $(VENV)/.synced  ## Pass the live tests on older servers too, and print a table
