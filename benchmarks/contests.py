@@ -198,7 +198,7 @@ def gatherings(url: str, given: dict[str, str]) -> Iterator[Figure]:
 
 def batches(url: str, given: dict[str, str]) -> Iterator[Figure]:
     """A batch of 1,000 rows, until all have ended."""
-    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, 1, count=ROWS, **given)
+    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, 2, count=ROWS, **given)
 
 
 def _processes(contest: str, name: str, url: str, rounds: int, **given: Any) -> Iterator[Figure]:
