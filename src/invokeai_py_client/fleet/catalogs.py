@@ -32,7 +32,7 @@ class FleetCatalog(Catalog):
         self._others = others
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
-        """Return the models of all servers that respond, without duplicates, requested at most `max_age` seconds ago."""
+        """Return the models of all servers that respond, without duplicates, as of at most `max_age` seconds ago."""
         found, *others = await asyncio.gather(
             super().models(max_age=max_age),
             *(one.models(max_age=max_age) for one in self._others),
