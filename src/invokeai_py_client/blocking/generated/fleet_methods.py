@@ -33,6 +33,9 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
     def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.WorkflowHandle:
         """Return a handle of a workflow, created with the first server that responds.
 
+        Its plans may name the models of all servers: each row runs where its models are. What the handle runs itself
+        (`wf.submit_sync`), it runs on that one server.
+
         Args:
             source: the path of a workflow file, or a definition.
 
