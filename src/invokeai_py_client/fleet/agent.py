@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images, queue
+
+logger = logging.getLogger("invokeai_py_client.fleet")
 
 _DOWNLOADS = 4
 """How many images are fetched from one server at the same time."""
@@ -217,6 +220,10 @@ class ServerAgent:
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
+            return Refused(one_line(error))
+        except Exception as error:
+            # The row alone must not keep the server from running others.
+            logger.exception("row %d has met an unforeseen error", call.index)
             return Refused(one_line(error))
 
     async def _followed(self, plan: _Plan, call: RunRow, row: _Row) -> Answer:
