@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks import figures, plots, publish
 from benchmarks.batches import enqueueing
-from benchmarks.contests import contests
+from benchmarks.contests import contests, starts
 from benchmarks.figures import Figure
 from benchmarks.fleet import fleet
 from benchmarks.live import gathered, latency, real_server
@@ -34,6 +34,7 @@ def pure() -> Iterator[Figure]:
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "startup": startup,
+    "starts": starts,
     "contests": contests,
     "pure": pure,
     "plans": plans,

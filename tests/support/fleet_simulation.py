@@ -190,7 +190,6 @@ class Simulation:
 
     async def until(self, at: float) -> None:
         """Wait until a time, in seconds after the first row is sent."""
-        # No timer is set before that: the clock does not stop for what is done in threads.
         await self._has_begun.wait()
         assert self._began_at is not None
         await asyncio.sleep(self._began_at + at - now())
@@ -203,7 +202,6 @@ class Simulation:
         batch = await self.begin(**options)
         await batch.wait()
         assert self._began_at is not None
-        # Before anything is done in a thread, for which the virtual clock does not stop.
         seconds = now() - self._began_at
         self.rows = await batch.results()
         return seconds

@@ -24,7 +24,7 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     NotFoundError,
     ProcessorStoppedError,
-    RequestTimeout,
+    TransportError,
 )
 from invokeai_py_client.fleet.calls import (
     Answer,
@@ -241,9 +241,12 @@ class ServerAgent:
 
     async def _made(self, plan: _Plan, call: RunRow) -> dict[str, Any] | Refused:
         """Make the submission of a row."""
+        planned = plan.plan[call.index]
+        if planned.problems:
+            return Refused("; ".join(map(str, planned.problems)))
         try:
             bodies = await self._bodies_of(plan, call.index)
-            made = await bodies.body([plan.plan[call.index]])
+            made = await bodies.body([planned])
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
@@ -341,8 +344,6 @@ def _away(error: InvokeAIError) -> Away:
     """Return why a server cannot be used, given the error of a request to it."""
     if isinstance(error, ProcessorStoppedError):
         return Away("stopped", one_line(error))
-    if isinstance(error, RequestTimeout):
-        return Away("hung", one_line(error))
-    if error.is_transient:
+    if isinstance(error, TransportError) and error.is_transient and not error.sent:
         return Away("dead", one_line(error))
-    return Away("refused", one_line(error))
+    return Away("hung" if error.is_transient else "refused", one_line(error))

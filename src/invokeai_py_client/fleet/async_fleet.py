@@ -239,7 +239,8 @@ class AsyncFleet(FixedAttributes):
     ) -> AsyncBatchRun:
         cluster = await self._cluster()
         here = Path.cwd()
-        text = await asyncio.to_thread(plan_text, plan._data, here)
+        # The workers of a cluster may be on other machines, without the images of this one.
+        text = await asyncio.to_thread(plan_text, plan._data, here, holds_images=self._scheduler is not None)
         driver = FleetDriver(plan._data, text, str(here), cluster)
         runner = await plan._begin_on(driver, self._engine, folder, options, overwrite=overwrite)
         self._batch_ids.add(runner.control.batch_id)

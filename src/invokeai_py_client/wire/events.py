@@ -73,11 +73,11 @@ class _ReadOnDemand(Event):
             if self._known is not None and name in ProgressReport._fields:
                 return getattr(self._known, name)
             server_name, payload = _message_in(self._text)
-            if "image" in payload:
+            if server_name == "invocation_progress" and "image" in payload:
                 payload["image"] = self._image
             whole = _READERS[server_name](payload)
             for one in fields(whole):
-                if not _has(self, one.name):
+                if one.name not in _COUNTED or not _has(self, one.name):
                     _set(self, one.name, getattr(whole, one.name))
             return getattr(self, name)
 

@@ -14,11 +14,13 @@ from invokeai_py_client.wire.events import (
     InvocationComplete,
     InvocationError,
     InvocationStarted,
+    ItemEvent,
     ProgressReport,
     QueueItemStatusChanged,
     UnknownEvent,
     decode,
     read_event,
+    with_text,
 )
 
 ITEM = {"queue_id": "default", "item_id": 3, "batch_id": "b", "timestamp": 1}
@@ -91,6 +93,44 @@ def test_what_is_read_on_demand_can_be_copied_compared_and_pickled() -> None:
         event.step = 4  # type: ignore[misc]
     with pytest.raises(AttributeError, match="has no attribute 'stepp'"):
         event.stepp  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        (
+            "queue_item_status_changed",
+            {"status": "failed", "error_type": "E", "error_message": "m", "status_sequence": 2},
+        ),
+        ("invocation_started", {}),
+        ("invocation_complete", {"result": {"type": "latents_output"}, "image": "no picture"}),
+        ("invocation_error", {"error_type": "E", "error_message": "m", "error_traceback": "t"}),
+    ],
+)
+def test_an_event_that_is_kept_as_text_reads_the_same(name: str, more: dict[str, Any]) -> None:
+    payload = {**INVOCATION, **more}
+    read = read_event(name, payload, message(name, payload))
+    at_once = decode(name, payload)
+    assert isinstance(read, ItemEvent)
+    for attribute in at_once:
+        assert with_text(read)[attribute] == at_once[attribute]
+    assert with_text(read) == read == at_once
+    again = with_text(with_text(read))
+    assert pickle.loads(pickle.dumps(again)) == copy.copy(again) == at_once
+    assert again.type == at_once.type
+
+
+def test_a_change_of_an_event_that_is_kept_as_text_stays() -> None:
+    read = read_event("invocation_started", INVOCATION, message("invocation_started", INVOCATION))
+    assert isinstance(read, InvocationStarted)
+    kept = with_text(read, overall_percentage=12.5)
+    assert (kept.raw, kept.overall_percentage, read.overall_percentage) == (INVOCATION, 12.5, 0.0)
+    assert with_text(kept, overall_percentage=25.0).overall_percentage == 25.0
+
+
+def test_an_event_of_no_message_is_copied_as_it_is() -> None:
+    made = InvocationStarted(item_id=1, batch_id="b", node_id="n", invocation_id="n-1", node=NODE, recovered=True)
+    assert with_text(made, overall_percentage=12.5) == replace(made, overall_percentage=12.5)
 
 
 def test_the_text_of_a_report_is_kept_without_the_picture() -> None:
