@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 from benchmarks import figures, plots, publish
 from benchmarks.batches import enqueueing
-from benchmarks.contests import contests
+from benchmarks.contests import contests, starts
 from benchmarks.figures import Figure
 from benchmarks.fleet import fleet
 from benchmarks.live import gathered, latency, real_server
@@ -34,6 +35,7 @@ def pure() -> Iterator[Figure]:
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "startup": startup,
+    "starts": starts,
     "contests": contests,
     "pure": pure,
     "plans": plans,
@@ -48,10 +50,10 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:
         print(f"--- {part}", flush=True)
-        measured, began = [], time.monotonic()
+        measured, began, load = [], time.monotonic(), os.getloadavg()[0]
         for one in PARTS[part]():
             print(one, flush=True)
             measured.append(one)
-        figures.keep(part, measured, time.monotonic() - began)
+        figures.keep(part, measured, seconds=time.monotonic() - began, load=load)
     plots.draw()
     publish.write()

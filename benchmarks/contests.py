@@ -6,6 +6,7 @@ instead of half a second, so that what the clients cost is not lost in it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -78,7 +79,7 @@ CONTESTANTS = (
 AWAITED = "invokeai-py-client 1.1.1, awaited"
 
 
-ROUNDS = 5
+ROUNDS = 4
 STARTS = 11
 RUNS = 3
 """Runs of one process, in each round."""
@@ -87,21 +88,25 @@ ROWS = 1000
 PICTURES = 500
 
 
-@keeping_bytecode()
-def contests() -> Iterator[Figure]:
-    """Run all contests."""
+@contextlib.contextmanager
+def contestants() -> Iterator[Path]:
+    """While the context is open, the environments are there; gives a folder for the documents."""
     for contestant in CONTESTANTS:
         contestant.install()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        yield from starts(**_documents(folder, node("add", "add", "1.0.1", a=1, b=2)))
-        # A negative `fail_at` changes nothing: it tells rows apart.
-        given = _documents(folder, node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1))
-        with real_server() as url:
-            yield from singles(url, given)
-            yield from gatherings(url, given)
-            yield from batches(url, given)
-            yield from transfers(url, folder)
+    with keeping_bytecode(), tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def contests() -> Iterator[Figure]:
+    """Run the contests that need a real server."""
+    # A negative `fail_at` changes nothing: it tells rows apart.
+    sleep = node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1)
+    with contestants() as folder, real_server() as url:
+        given = _documents(folder, sleep)
+        yield from singles(url, given)
+        yield from gatherings(url, given)
+        yield from batches(url, given)
+        yield from transfers(url, folder)
 
 
 def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
@@ -126,14 +131,16 @@ def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
     return {name: str(folder / name) for name in documents}
 
 
-def starts(workflow: str, graph: str) -> Iterator[Figure]:
+def starts() -> Iterator[Figure]:
     """From the start of an interpreter until the first enqueue request is at the server, which is a scripted one."""
-    with ScriptedServer.in_a_thread() as (server, url):
+    with contestants() as folder, ScriptedServer.in_a_thread() as (server, url):
+        given = _documents(folder, node("add", "add", "1.0.1", a=1, b=2))
 
         def start(contestant: Contestant) -> float:
             script = ROOT / "benchmarks" / "peers" / "start" / f"{contestant.script}.py"
+            command: list[str | Path] = [contestant.python, script, url, given["workflow"], given["graph"]]
             began = time.perf_counter()
-            subprocess.run([contestant.python, script, url, workflow, graph], check=True, timeout=TIMEOUT)
+            subprocess.run(command, check=True, timeout=TIMEOUT)
             assert server.enqueued_at is not None
             return server.enqueued_at - began
 

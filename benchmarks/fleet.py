@@ -38,9 +38,11 @@ from invokeai_py_client.settings import Settings
 ROOT = Path(__file__).parents[1]
 
 DRIVER = ((1, 10_000), (10, 10_000), (100, 10_000), (100, 100_000), (1000, 100_000))
-DASK = ((2, 5_000), (20, 5_000), (100, 5_000))
-CLUSTER = ((2, 5_000),)
-REQUESTS = ((2, 4_000), (4, 4_000))
+DASK = ((2, 2_000), (20, 2_000), (100, 2_000), (300, 2_000))
+CLUSTER = ((2, 2_000),)
+REQUESTS = ((2, 2_000), (4, 2_000))
+IDLE = 5.0
+"""Seconds for which the CPU of a cluster without calls is measured."""
 AT_ONCE = 4
 """Calls that are under way at each worker."""
 
@@ -131,8 +133,11 @@ async def _calls(engine: Engine, open_it: Callable[[DaskCluster], Any], workers:
     for _ in range(AT_ONCE * workers):
         await under_way.acquire()
     told = _told(calls, time.process_time() - cpu, time.perf_counter() - began)
+    cpu = time.process_time()
+    await asyncio.sleep(IDLE)
+    idle = 100 * (time.process_time() - cpu) / IDLE
     await opened.close()
-    return told
+    return {**told, "CPU when idle": idle}
 
 
 def requests(servers: int, rows: int) -> dict[str, float]:
@@ -192,6 +197,7 @@ UNITS = {
     "CPU of the scheduler a row": "ms",
     "largest resident size": "MiB",
     "rows a second": "/s",
+    "CPU when idle": "%",
     "time that passed in the simulation": "h",
 }
 

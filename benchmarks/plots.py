@@ -65,9 +65,11 @@ CONTESTS = (
 def contests(figures: Sequence[Figure], colors: Colors) -> Drawing:
     """Draw what each contestant took, one panel a contest; less is better in all."""
     drawing = Drawing(figsize=(10, 5.6), layout="constrained")
-    panels = drawing.subplots(4, 2).flat
-    for axes, (name, title) in zip(panels, CONTESTS, strict=True):
+    for axes, (name, title) in zip(drawing.subplots(4, 2).flat, CONTESTS, strict=True):
         its = [one for one in figures if one.name == name][::-1]
+        if not its:
+            axes.set_axis_off()
+            continue
         names = [one.contestant for one in its]
         bars = axes.barh(
             names,

@@ -53,16 +53,23 @@ TOGETHER = {
         "the server with users",
     ),
     **dict.fromkeys(["tests/browser/test_docs_site.py", "tests/docs/test_site.py"], "the documentation site"),
+    **dict.fromkeys(["tests/typing/test_generated_modules.py", "tests/typing/test_types.py"], "the cache of mypy"),
 }
 """Modules that share what takes long to make, and what that is: of several workers one runs them, and makes it once."""
 
 
+def unit_of_work(nodeid: str) -> str:
+    """Return the name of what one worker runs: a module, or what modules share."""
+    module = nodeid.split("::", 1)[0]
+    # `seen_by` is the first parameter. What anyone sees needs no users.
+    return module if "[anyone" in nodeid else TOGETHER.get(module, module)
+
+
 class Schedule(LoadFileScheduling):  # type: ignore[misc]
-    """Gives a worker module after module, in the order in which they were collected."""
+    """Gives a worker one unit of work after another, in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = str(super()._split_scope(nodeid))
-        return TOGETHER.get(module, module)
+        return unit_of_work(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule | None:
@@ -71,8 +78,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule | N
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules that belong together first: as no other worker can take a part of them, they take longest."""
-    items.sort(key=lambda item: item.nodeid.split("::", 1)[0] not in TOGETHER)
+    """Begin with the units of several modules, as they take longest."""
+    shared = set(TOGETHER.values())
+    items.sort(key=lambda item: unit_of_work(item.nodeid) not in shared)
 
 
 @pytest.fixture(scope="session")

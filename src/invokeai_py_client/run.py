@@ -578,7 +578,7 @@ def _completed(item: QueueItem) -> QueueItem:
         path = NodePath(item.error_node_id, item.error_call_path)
         where = f" at node {str(path)!r} ({item.error_node_type})"
     raise RunFailed(
-        f"{name} failed{where}: {item.error or 'the server gave no reason'}.",
+        f"{name} failed{where}: {(item.error or 'the server gave no reason').removesuffix('.')}.",
         batch_id=item.batch_id,
         item_id=item.item_id,
         error_type=item.error_type,

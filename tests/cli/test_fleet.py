@@ -161,6 +161,8 @@ def test_what_a_fleet_cannot_run_is_told_before_anything_is_sent(
     batch = ("batch", sleep_file, rows_file, "--out", tmp_path / "out")
     error = cli(*batch, "--fleet", fleet, "--url", "http://127.0.0.1:9").error()
     assert (error["code"], error["message"]) == ("usage", "--fleet and --url exclude each other.")
+    error = cli(*batch, "--fleet", fleet, "--board", "tigers").error()
+    assert error["code"] == "usage"
     fleet.write_text('[[server]]\nurl = "http://127.0.0.1:9"\nname = "gone"\n')
     ended = cli(*batch, "--fleet", fleet)
     error = ended.error()

@@ -72,6 +72,15 @@ def test_typed_module(server: LocalServer, folder: Path) -> None:
     assert all((folder / path).read_bytes().startswith(b"\x89PNG") for path in saved)
 
 
+def test_fleet(server: LocalServer, second_server: LocalServer, folder: Path) -> None:
+    rows = "".join(f"cub {number},2\n" for number in range(12))
+    (folder / "many.csv").write_text(f"Positive Prompt,Steps\n{rows}", encoding="utf-8")
+    printed = run_example(server, "fleet", "workflow.json", "many.csv", "out", server.url, second_server.url)
+    by_server = {url: int(rows) for url, rows in map(str.split, printed.splitlines())}
+    assert by_server.keys() == {server.url, second_server.url}
+    assert sum(by_server.values()) == len([*(folder / "out").glob("0*.png")]) == 12
+
+
 def test_nightly(server: LocalServer, folder: Path) -> None:
     """Two nights: in the second one only the line that was added is run."""
     run_example(server, "nightly", "workflow.json", "prompts.csv", "results")

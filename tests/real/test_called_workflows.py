@@ -102,7 +102,7 @@ def refused(client: InvokeAIClient, document: dict[str, Any]) -> list[tuple[str,
 def test_a_called_workflow_that_is_gone_is_reported_before_submitting(one_client: InvokeAIClient) -> None:
     ((node_id, name, why),) = refused(one_client, caller("no-such-workflow"))
     assert (node_id, name) == ("call", "workflow_id")
-    assert "library does not have it" in why
+    assert "not in the server's library" in why
 
 
 def test_a_called_workflow_without_a_return_node_is_reported_before_submitting(

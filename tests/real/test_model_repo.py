@@ -287,7 +287,7 @@ def test_an_installation_is_cancelled(client: InvokeAIClient, tmp_path: Path) ->
             job.wait_until(0.3, poll_interval=0.1)
         assert job.cancel() is True
         files.go_on.set()
-        with pytest.raises(errors.InstallFailed, match="cancelled"):
+        with pytest.raises(errors.InstallFailed, match="canceled"):
             job.wait_until(60)
     assert job.status in {"cancelled", "error"}
 

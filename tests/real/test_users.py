@@ -362,7 +362,7 @@ def test_a_server_without_users_needs_no_login(client: InvokeAIClient) -> None:
     assert not client.auth.get_status().multiuser_enabled
     with InvokeAIClient.from_url(client.settings.url, email=ANN[0], password=ANN[1]) as named:
         assert named.queue.get_status()
-        with pytest.raises(errors.ForbiddenError, match="no users"):
+        with pytest.raises(errors.ForbiddenError, match="multi-user mode"):
             named.auth.login(*ANN)
         named.auth.logout()
     with InvokeAIClient.from_url(client.settings.url, token="of no use") as named:

@@ -138,7 +138,7 @@ def test_all_unknown_names_are_reported_together(blurring: WorkflowHandle) -> No
     blurring.inputs["Board"].value = "No Such Board"
     problems = blurring.validate_inputs()
     assert [*problems] == [2, 0]
-    assert "no board" in problems[2][0]
+    assert "no suitable board" in problems[2][0]
     assert problems[0] == ["the server does not have the image 'no-such-image.png'"]
     with pytest.raises(errors.InputsNotReadyError) as caught:
         blurring.submit_sync()

@@ -139,6 +139,8 @@ class Simulation:
         """What the batch says of its rows."""
         self.deadly: dict[SimulatedServer, set[int]] = {}
         """The rows that kill a server while it runs them."""
+        self.loses: Callable[[Call], bool] = lambda call: False
+        """Gives whether a call is lost before it comes to the server."""
         self._noise = noise
         self._random = random.Random(seed)
         self._servers: dict[str, SimulatedServer] = {}
@@ -190,7 +192,6 @@ class Simulation:
 
     async def until(self, at: float) -> None:
         """Wait until a time, in seconds after the first row is sent."""
-        # No timer is set before that: the clock does not stop for what is done in threads.
         await self._has_begun.wait()
         assert self._began_at is not None
         await asyncio.sleep(self._began_at + at - now())
@@ -203,7 +204,6 @@ class Simulation:
         batch = await self.begin(**options)
         await batch.wait()
         assert self._began_at is not None
-        # Before anything is done in a thread, for which the virtual clock does not stop.
         seconds = now() - self._began_at
         self.rows = await batch.results()
         return seconds
@@ -254,6 +254,9 @@ class Simulation:
         return drop
 
     def _take(self, server: SimulatedServer, call: Call, answer: Callable[[Answer], None]) -> None:
+        if self.loses(call):
+            answer(Away("worker", "the call was lost"))
+            return
         if server.hangs(call):
             return
         if isinstance(call, ComeBack):

@@ -15,11 +15,12 @@ import functools
 import selectors
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple
 from unittest import mock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _START = 1_000_000.0
 """What the clock says first; well above 0, so that "long ago" can be expressed."""
@@ -34,13 +35,15 @@ class _JumpingSelector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = _START
+        self.threads = 0
+        """How many executor threads are at work: the clock stands still meanwhile."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None:
-            # No timer is set: only another thread can wake the loop.
+        if timeout is None or self.threads:
+            # Only another thread can wake the loop: no timer is set, or the clock stands still.
             ready = super().select(_DEADLOCK)
             if not ready:
                 raise RuntimeError("the virtual-time loop waits for something that never happens")
@@ -50,9 +53,8 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop in virtual time.
-
-    Real files and threads still work, but they do not stop the clock: do not mix them with timers.
+    """An asyncio loop in virtual time. The clock stands still for what runs in executor threads, and for nothing else:
+    do not mix real files and other threads with timers.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, _: asyncio.Future[Any]) -> None:
+        self._jumping.threads -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         # Without the time-out of `asyncio.Runner` from Python 3.12 on: the virtual clock would jump to it.

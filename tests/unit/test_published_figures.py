@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from benchmarks.figures import Figure, figure, kept
-from benchmarks.publish import pages, rendered, without_figures
+from benchmarks.publish import ROOT, pages, rendered, without_figures
+
+WITH_UNIT = re.compile(r"\d[\d.,]* ?(?:ms|us|s|seconds|MB|MiB|times|x|%)(?!\w)")
 
 
 def test_pages_show_what_was_measured() -> None:
@@ -13,6 +17,11 @@ def test_pages_show_what_was_measured() -> None:
     for page in pages():
         text = page.read_text(encoding="utf-8")
         assert rendered(text, figures) == text, page
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_no_measurement_is_written_by_hand(page: str) -> None:
+    assert WITH_UNIT.findall(without_figures((ROOT / page).read_text(encoding="utf-8"))) == []
 
 
 def test_figures_are_named() -> None:

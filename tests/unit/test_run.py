@@ -123,6 +123,21 @@ def test_what_a_run_shows(engine: Engine) -> None:
         run["nothing"]
 
 
+def test_the_sentence_of_a_failure_ends_with_one_period(engine: Engine) -> None:
+    live = TrackedRun(RunState("b", "default", GRAPH))
+    for name, payload in (
+        (
+            "invocation_error",
+            node_payload(1, error_type="OSError", error_message="The disk is full.", error_traceback=""),
+        ),
+        ("queue_item_status_changed", status_payload("failed", 1)),
+    ):
+        live.changed(apply(live.state, item_event(name, payload)))
+    live.state.enqueued([1])
+    with pytest.raises(errors.RunFailed, match=r"\(add\): OSError: The disk is full\. The server's"):
+        run_of(engine, live).result(1)
+
+
 def test_a_run_that_is_still_being_submitted_has_no_item_id(engine: Engine) -> None:
     run = run_of(engine, TrackedRun(RunState("b", "default", GRAPH)))
     assert (run.item_ids, run.status) == ((), "pending")

@@ -79,12 +79,14 @@ def save_plan(plan: PlanData, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def plan_text(plan: PlanData, folder: Path) -> bytes:
+def plan_text(plan: PlanData, folder: Path, *, holds_images: bool = False) -> bytes:
     """Return the content of a plan file.
 
     Args:
         plan: the plan.
         folder: the folder of the file.
+        holds_images: whether images of this machine are stored with their content, as those in memory are. Files that
+            cannot be read are stored by their paths all the same.
     """
     saved = plan.base.saved
     document = {
@@ -95,7 +97,7 @@ def plan_text(plan: PlanData, folder: Path) -> bytes:
             {
                 "node": node_id,
                 "input": name,
-                "value": _written(raw, folder),
+                "value": _written(raw, folder, holds_images),
                 "replaces_edge": saved.is_overridden(node_id, name),
             }
             for node_id, name, raw in saved.changed()
@@ -103,7 +105,7 @@ def plan_text(plan: PlanData, folder: Path) -> bytes:
         "axes": [
             {
                 "columns": [{"name": column.name, "inputs": column.places} for column in axis.columns],
-                "cells": [[_written(raw, folder) for raw in cells] for cells in axis.cells],
+                "cells": [[_written(raw, folder, holds_images) for raw in cells] for cells in axis.cells],
                 "problems": {str(entry): those for entry, those in axis.problems.items()},
             }
             for axis in plan.axes
@@ -187,15 +189,17 @@ def _read(document: Mapping[str, Any], definition: WorkflowDefinition, folder: P
     )
 
 
-def _written(raw: Any, folder: Path) -> Any:
+def _written(raw: Any, folder: Path, holds_images: bool) -> Any:
     """Return a raw value as JSON. Values that JSON does not have become an object whose only key begins with `$`."""
     if isinstance(raw, str | int | float) or raw is None:
         return raw
     if raw is UNSET:
         return {"$unset": True}
     if isinstance(raw, LocalImage):
-        if isinstance(raw.source, bytes):
-            return {"$bytes": base64.b64encode(raw.source).decode()}
+        content = raw.source if isinstance(raw.source, bytes) else _content(raw.source) if holds_images else None
+        if content is not None:
+            return {"$bytes": base64.b64encode(content).decode()}
+        assert isinstance(raw.source, Path)
         is_below = raw.source.is_relative_to(folder)
         return {"$file": [str(raw.source), raw.source.relative_to(folder).as_posix() if is_below else None]}
     if isinstance(raw, ModelReference):
@@ -203,9 +207,16 @@ def _written(raw: Any, folder: Path) -> Any:
     if isinstance(raw, BoardReference):
         return {"$board": raw.text}
     if isinstance(raw, Mapping):
-        inner = {name: _written(part, folder) for name, part in raw.items()}
+        inner = {name: _written(part, folder, holds_images) for name, part in raw.items()}
         return {"$object": inner} if len(inner) == 1 and next(iter(inner)).startswith(_TAG) else inner
-    return [_written(part, folder) for part in raw]
+    return [_written(part, folder, holds_images) for part in raw]
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _value(written: Any, folder: Path) -> Any:

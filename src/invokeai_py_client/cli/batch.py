@@ -54,5 +54,5 @@ def command(
     if not rows.is_file():
         raise Failure("bad_input", f"There is no file {str(rows)!r}.", "Give a .csv, .tsv, .jsonl or .json file.")
     with chosen_fleet(session, chosen) as fleet:
-        wf = open_workflow(session, workflow, assignments, chosen.board)
+        wf = open_workflow(session, workflow, assignments, chosen.board, fleet=fleet)
         run_rows(session, wf, rows, chosen, report=report or chosen.opens, fleet=fleet)

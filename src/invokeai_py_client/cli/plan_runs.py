@@ -122,6 +122,10 @@ def check_options(output: Output, options: RunOptions) -> None:
     check_events(output, options.events)
     if options.resume and options.overwrite:
         raise Failure("usage", "--resume and --overwrite exclude each other.", "Leave out one of them.")
+    if options.fleet is not None and options.board is not None:
+        raise Failure(
+            "usage", "--fleet and --board exclude each other: servers have different boards.", "Leave out --board."
+        )
     has_results = (options.out / "manifest.jsonl").exists() and not options.dry_run
     if has_results and not (options.resume or options.overwrite):
         raise Failure(

@@ -17,6 +17,7 @@ from invokeai_py_client.cli.workflow_argument import load, set_inputs
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.fleet.fleet import Fleet
 
 board_option = click.option(
     "--board",
@@ -47,7 +48,9 @@ def check_events(output: Output, events: bool) -> None:
         raise Failure("usage", "--events needs --format json.", "Add --format json.")
 
 
-def open_workflow(session: Session, workflow: str, assignments: Iterable[str], board: str | None) -> WorkflowHandle:
+def open_workflow(
+    session: Session, workflow: str, assignments: Iterable[str], board: str | None, *, fleet: Fleet | None = None
+) -> WorkflowHandle:
     """Load a workflow, bind its models to those of the server, and set inputs.
 
     Models that have another name than in the file are named on stderr.
@@ -57,7 +60,8 @@ def open_workflow(session: Session, workflow: str, assignments: Iterable[str], b
     """
     session.board = board
     definition = load(session, workflow)
-    wf = session.client.workflow_repo.create_workflow(definition)
+    # A fleet's workflow may name the models of all its servers.
+    wf = (session.client.workflow_repo.create_workflow if fleet is None else fleet.workflow)(definition)
     for change in wf.sync_dnn_model().renamed:
         session.output.note(f"note: another model takes the place of the file's: {change}")
     set_inputs(wf, assignments)

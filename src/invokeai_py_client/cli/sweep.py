@@ -52,5 +52,5 @@ def command(
         raise Failure("usage", "There is nothing to vary.", "Add --vary 'Label=4,7,10', or --seeds 4.")
     check_options(session.output, chosen)
     with chosen_fleet(session, chosen) as fleet:
-        wf = open_workflow(session, workflow, assignments, chosen.board)
+        wf = open_workflow(session, workflow, assignments, chosen.board, fleet=fleet)
         run_rows(session, wf, columns_of(wf, varied), chosen, report=True, fleet=fleet)

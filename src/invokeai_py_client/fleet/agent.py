@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from invokeai_py_client.errors import (
     InvokeAIError,
     NotFoundError,
     ProcessorStoppedError,
-    RequestTimeout,
+    TransportError,
 )
 from invokeai_py_client.fleet.calls import (
     Answer,
@@ -56,6 +57,8 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images, queue
+
+logger = logging.getLogger("invokeai_py_client.fleet")
 
 _DOWNLOADS = 4
 """How many images are fetched from one server at the same time."""
@@ -96,12 +99,12 @@ class ServerAgent:
 
     def __init__(self, settings: Settings, engine: Engine, slots: int | None = None, name: str | None = None) -> None:
         self.http = HttpTransport(settings, engine)
-        self._tracker = RunTracker(self.http, engine)
-        self.client = AsyncClient(engine, self.http, self._tracker)
+        self.tracker = RunTracker(self.http, engine)
+        self.client = AsyncClient(engine, self.http, self.tracker)
         self._engine = engine
         self._slots = slots
         self.status = ServerReader(self.http, slots=slots, name=name)
-        self._health = Health(self.http, self._tracker, engine)
+        self._health = Health(self.http, self.tracker, engine)
         self._plans: dict[str, _Plan] = {}
         self._rows: dict[str, _Row] = {}
         self._canceled: set[str] = set()
@@ -218,10 +221,14 @@ class ServerAgent:
             if error.is_transient or isinstance(error, FATAL):
                 raise
             return Refused(one_line(error))
+        except Exception as error:
+            # The row alone must not keep the server from running others.
+            logger.exception("row %d has met an unforeseen error", call.index)
+            return Refused(one_line(error))
 
     async def _followed(self, plan: _Plan, call: RunRow, row: _Row) -> Answer:
         queue_id = plan.call.queue_id
-        async with self._tracker.submissions.attach_or(queue_id, call.item_batch) as there:
+        async with self.tracker.submissions.attach_or(queue_id, call.item_batch) as there:
             run = there
             if run is None:
                 made = await self._made(plan, call)
@@ -230,20 +237,23 @@ class ServerAgent:
                 if call.item_batch in self._canceled:
                     return Refused("it was canceled before it was sent")
                 sent = SentChunk(call.item_batch, [SentRow(call.row_id, "")], queue_id, self.url)
-                arrived = await enqueue(self.http, self._tracker, sent, made, priority=plan.call.priority)
+                arrived = await enqueue(self.http, self.tracker, sent, made, priority=plan.call.priority)
                 run = arrived.run if isinstance(arrived, FoundChunk) else arrived
         row.run = run
         run.keeps_history = False
         if call.item_batch in self._canceled:
             await self._cancel_runs([run])
-        item = await self._tracker.wait(run, seconds=None)
+        item = await self.tracker.wait(run, seconds=None)
         return await self._ended(item, plan.call, was_there=there is not None)
 
     async def _made(self, plan: _Plan, call: RunRow) -> dict[str, Any] | Refused:
         """Make the submission of a row."""
+        planned = plan.plan[call.index]
+        if planned.problems:
+            return Refused("; ".join(map(str, planned.problems)))
         try:
             bodies = await self._bodies_of(plan, call.index)
-            made = await bodies.body([plan.plan[call.index]])
+            made = await bodies.body([planned])
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
@@ -298,13 +308,13 @@ class ServerAgent:
             row = self._rows.get(chunk.batch_id)
             if row is not None and row.task is not None:
                 row.task.cancel()
-        found = await find(self.http, self._tracker, [chunk for chunk, _ in call.chunks], may_be_on_the_way=True)
+        found = await find(self.http, self.tracker, [chunk for chunk, _ in call.chunks], may_be_on_the_way=True)
         places_of = {chunk.batch_id: frozenset(places) for chunk, places in call.chunks}
         await self._cancel_runs([one.run for one in found])
         ended: list[tuple[str, int, Ended]] = []
         for one in found:
             with contextlib.suppress(TimeoutError):
-                await self._tracker.wait(one.run, seconds=_SETTLING)
+                await self.tracker.wait(one.run, seconds=_SETTLING)
             for item_id, place in one.places.items():
                 item = one.run.state.item(item_id)
                 if place in places_of[one.chunk.batch_id] and item.status in ("completed", "failed"):
@@ -321,7 +331,7 @@ class ServerAgent:
     async def _cancel_runs(self, runs: Sequence[TrackedRun]) -> None:
         going_on = [run for run in runs if not run.is_over]
         if going_on:
-            with self._tracker.canceling(going_on):
+            with self.tracker.canceling(going_on):
                 await cancel_batches(self.http, ((run.state.queue_id, run.state.batch_id) for run in going_on))
 
     # The server
@@ -341,8 +351,6 @@ def _away(error: InvokeAIError) -> Away:
     """Return why a server cannot be used, given the error of a request to it."""
     if isinstance(error, ProcessorStoppedError):
         return Away("stopped", one_line(error))
-    if isinstance(error, RequestTimeout):
-        return Away("hung", one_line(error))
-    if error.is_transient:
+    if isinstance(error, TransportError) and error.is_transient and not error.sent:
         return Away("dead", one_line(error))
-    return Away("refused", one_line(error))
+    return Away("hung" if error.is_transient else "refused", one_line(error))

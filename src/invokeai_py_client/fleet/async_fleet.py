@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import invokeai_py_client as public
+from invokeai_py_client.async_client import AsyncClient
 from invokeai_py_client.batch.async_plan import AsyncPlan
 from invokeai_py_client.batch.batch_options import BatchOptions, WhichImages
 from invokeai_py_client.batch.batch_run import AsyncBatchRun
@@ -20,6 +21,7 @@ from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Away
+from invokeai_py_client.fleet.catalogs import PlanningClient
 from invokeai_py_client.fleet.driver import FleetDriver
 from invokeai_py_client.fleet.server import Server
 from invokeai_py_client.fleet.status import AskStatus, FleetStatus, ServerStatus, silent
@@ -54,6 +56,7 @@ class AsyncFleet(FixedAttributes):
         self._servers = tuple(servers)
         self._scheduler = scheduler
         self._agents = {one.url: ServerAgent(one.settings(), engine, one.slots, one.name) for one in servers}
+        self._planning: dict[str, PlanningClient] = {}
         self._others: dict[str, HttpTransport] = {}
         self._starting: asyncio.Task[DaskCluster] | None = None
         self._batch_ids: set[str] = set()
@@ -66,6 +69,9 @@ class AsyncFleet(FixedAttributes):
     @on_engine
     async def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.AsyncWorkflowHandle:
         """Return a handle of a workflow, created with the first server that responds.
+
+        Its plans may name models of any server: each row runs on a server that has its models. The handle's own
+        methods, such as `wf.submit_sync`, use only that first server.
 
         Args:
             source: the path of a workflow file, or a definition.
@@ -82,7 +88,7 @@ class AsyncFleet(FixedAttributes):
         if isinstance(source, str | os.PathLike):
             source = await asyncio.to_thread(public.WorkflowDefinition.from_file, source)
         definition = source
-        return await self._first(lambda agent: agent.client.workflow_repo.create_workflow(definition))
+        return await self._first(lambda client: client.workflow_repo.create_workflow(definition))
 
     @on_engine
     async def load_plan(self, path: str | os.PathLike[str]) -> AsyncPlan:
@@ -100,7 +106,7 @@ class AsyncFleet(FixedAttributes):
         Example:
             >>> batch = fleet.submit(fleet.load_plan("cats.plan.json"), folder="out")
         """
-        return await self._first(lambda agent: agent.client.load_plan(path))
+        return await self._first(lambda client: client.load_plan(path))
 
     @on_engine
     async def submit(
@@ -233,7 +239,8 @@ class AsyncFleet(FixedAttributes):
     ) -> AsyncBatchRun:
         cluster = await self._cluster()
         here = Path.cwd()
-        text = await asyncio.to_thread(plan_text, plan._data, here)
+        # The workers of a cluster may be on other machines, without the images of this one.
+        text = await asyncio.to_thread(plan_text, plan._data, here, holds_images=self._scheduler is not None)
         driver = FleetDriver(plan._data, text, str(here), cluster)
         runner = await plan._begin_on(driver, self._engine, folder, options, overwrite=overwrite)
         self._batch_ids.add(runner.control.batch_id)
@@ -265,7 +272,7 @@ class AsyncFleet(FixedAttributes):
         self._engine.on_close(cluster.close)
         return cluster
 
-    async def _first(self, make: Callable[[ServerAgent], Awaitable[T]]) -> T:
+    async def _first(self, make: Callable[[AsyncClient], Awaitable[T]]) -> T:
         """Return the result of `make` for the first server that responds."""
         if not self._agents:
             raise SettingsError(
@@ -277,7 +284,7 @@ class AsyncFleet(FixedAttributes):
         for agent in self._agents.values():
             try:
                 await agent.check_answers()
-                return await make(agent)
+                return await make(self._planning_client(agent))
             except InvokeAIError as error:
                 if not error.is_transient:
                     raise
@@ -285,6 +292,13 @@ class AsyncFleet(FixedAttributes):
         raise TransportError(
             f"No server of the fleet responds: {'; '.join(failures)}", url="", hint="Start at least one of them."
         )
+
+    def _planning_client(self, agent: ServerAgent) -> PlanningClient:
+        """Return a client of a server that knows the models of all servers."""
+        if agent.url not in self._planning:
+            others = [one for one in self._agents.values() if one is not agent]
+            self._planning[agent.url] = PlanningClient(self._engine, agent, others)
+        return self._planning[agent.url]
 
     def _http_of(self, url: str | None) -> HttpTransport:
         """Return the transport of a server."""

@@ -59,6 +59,9 @@ from invokeai_py_client.live.state.queue_item import QueueItem
 JOINING = 15.0
 """Seconds to wait for all servers to say what they can run. After that, rows are sent to those that have."""
 
+NO_SERVER = 60.0
+"""Seconds to wait for the first worker of a cluster that has none."""
+
 MOVED_AFTER = 120.0
 """Seconds after which the rows of a lost server are moved even if the other servers have enough to do."""
 
@@ -202,6 +205,8 @@ class FleetDriver:
             self._servers.start()
             watchdog = Watchdog(self._control.batch_id, self._cluster, self._servers, self._send)
             self._control.spawn(watchdog.run, name=f"watchdog of batch {self._control.batch_id}")
+            if not [*self._servers]:
+                await self._control.until(self._servers.have_said, NO_SERVER)
         await self._control.until(self._servers.have_said, JOINING)
         return self._groups
 
