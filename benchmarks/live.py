@@ -45,7 +45,7 @@ def _nothing(client: InvokeAIClient) -> WorkflowHandle:
     return wf
 
 
-def gathered(url: str, rounds: int = 3) -> Iterator[Figure]:
+def gathered(url: str, rounds: int = 2) -> Iterator[Figure]:
     """500 runs that are submitted and awaited together, against one batch of 500 items, and bare aiohttp.
 
     The server slows down as its queue grows, so the queue is emptied before each, and the order changes.
