@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -49,10 +50,10 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:
         print(f"--- {part}", flush=True)
-        measured, began = [], time.monotonic()
+        measured, began, load = [], time.monotonic(), os.getloadavg()[0]
         for one in PARTS[part]():
             print(one, flush=True)
             measured.append(one)
-        figures.keep(part, measured, time.monotonic() - began)
+        figures.keep(part, measured, seconds=time.monotonic() - began, load=load)
     plots.draw()
     publish.write()

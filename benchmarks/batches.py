@@ -18,7 +18,7 @@ from benchmarks.timing import interleaved
 from invokeai_py_client import InvokeAIClient
 
 ROWS = 10_000
-ROUNDS = 9
+ROUNDS = 5
 
 
 async def _body(plan: Plan) -> dict[str, Any]:

@@ -79,7 +79,7 @@ CONTESTANTS = (
 AWAITED = "invokeai-py-client 1.1.1, awaited"
 
 
-ROUNDS = 5
+ROUNDS = 4
 STARTS = 11
 RUNS = 3
 """Runs of one process, in each round."""

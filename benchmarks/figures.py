@@ -123,22 +123,39 @@ def rounded(value: float, digits: int = 4) -> float:
     return float(f"{value:.{digits}g}")
 
 
+def conditions() -> str:
+    """Describe the machine that the figures of the file were measured on, when, and what else it had to do."""
+    document = json.loads(RESULTS.read_text(encoding="utf-8"))
+    parts = document["parts"].values()
+    loads, dates = [part["load"] for part in parts], sorted({part["date"] for part in parts})
+    when = " and ".join(dates)
+    return f"{document['machine']}, on {when}; its load before a part was {min(loads)} to {max(loads)}"
+
+
 def shown(value: float) -> str:
     """Return a number as pages show it: three significant digits, and commas between thousands."""
-    decimals = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(rounded(value, 3)))))
+    decimals = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(rounded(value, 3)))))
     return f"{rounded(value, 3):,.{min(decimals, 3)}f}"
 
 
-def keep(part: str, figures: Iterable[Figure], seconds: float) -> None:
-    """Put the figures of one part of the benchmarks into the file, in place of those that it had of that part."""
+def keep(part: str, figures: Iterable[Figure], *, seconds: float, load: float) -> None:
+    """Put the figures of one part of the benchmarks into the file, in place of those that it had of that part.
+
+    Args:
+        part: its name.
+        figures: what was measured.
+        seconds: how long that took.
+        load: the load of the machine before.
+    """
     document: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"parts": {}}
     document["machine"] = machine()
     document["parts"][part] = {
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
+        "load": round(load, 1),
         "figures": [{name: value for name, value in asdict(one).items() if value is not None} for one in figures],
     }
-    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(document, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
 
 

@@ -67,6 +67,9 @@ def contests(figures: Sequence[Figure], colors: Colors) -> Drawing:
     drawing = Drawing(figsize=(10, 5.6), layout="constrained")
     for axes, (name, title) in zip(drawing.subplots(4, 2).flat, CONTESTS, strict=True):
         its = [one for one in figures if one.name == name][::-1]
+        if not its:
+            axes.set_axis_off()
+            continue
         names = [one.contestant for one in its]
         bars = axes.barh(
             names,

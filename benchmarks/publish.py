@@ -10,12 +10,11 @@ A figure stands between two comments that no reader sees. What is between them i
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.figures import OURS, RESULTS, Figure, kept, shown
+from benchmarks.figures import OURS, Figure, conditions, kept, shown
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"<!-- (measured|table): ([^\n]+?) -->(.*?)<!-- / -->", re.DOTALL)
@@ -54,8 +53,7 @@ def without_figures(text: str) -> str:
 
 def _measured(name: str, by_key: dict[str, Figure]) -> str:
     if name == "machine":
-        machine: str = json.loads(RESULTS.read_text(encoding="utf-8"))["machine"]
-        return machine
+        return conditions()
     key = name.removesuffix(", ratio")
     if key not in by_key:
         raise KeyError(f"benchmarks/results.json has no figure {key!r}, only {sorted(by_key)}")

@@ -16,7 +16,7 @@ from benchmarks.peers.contest import CONCURRENCY, run
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.workflow import WorkflowDefinition
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds after which runs are given up that have long ended."""
 
 
