@@ -158,15 +158,10 @@ class ServerAgent:
     async def _prepare(self, call: Prepare) -> Answer:
         await self.check_answers()
         saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
-        try:
-            # A row that cannot run here may be able to run elsewhere.
-            saved = dataclasses.replace(saved, skips_bad_rows=True)
-            handle = await self.client.workflow_repo.create_workflow(saved.definition)
-            plan = await handle._restored_plan(saved)
-        except InvokeAIError as error:
-            if error.is_transient or isinstance(error, FATAL):
-                raise
-            return Ready(0, {number: one_line(error) for number, _ in call.groups})
+        # A row that cannot run here may be able to run elsewhere.
+        saved = dataclasses.replace(saved, skips_bad_rows=True)
+        handle = await self.client.workflow_repo.create_workflow(saved.definition)
+        plan = await handle._restored_plan(saved)
         unable: dict[int, str] = {}
         for number, index in call.groups:
             problems = await plan._bodies.problems(index)
