@@ -38,7 +38,7 @@ from invokeai_py_client.settings import Settings
 ROOT = Path(__file__).parents[1]
 
 DRIVER = ((1, 10_000), (10, 10_000), (100, 10_000), (100, 100_000), (1000, 100_000))
-DASK = ((2, 2_000), (20, 2_000), (100, 2_000))
+DASK = ((2, 2_000), (20, 2_000), (100, 2_000), (300, 2_000))
 CLUSTER = ((2, 2_000),)
 REQUESTS = ((2, 2_000), (4, 2_000))
 IDLE = 5.0

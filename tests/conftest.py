@@ -53,6 +53,7 @@ TOGETHER = {
         "the server with users",
     ),
     **dict.fromkeys(["tests/browser/test_docs_site.py", "tests/docs/test_site.py"], "the documentation site"),
+    **dict.fromkeys(["tests/typing/test_generated_modules.py", "tests/typing/test_types.py"], "the cache of mypy"),
 }
 """Modules that share what takes long to make, and what that is: of several workers one runs them, and makes it once."""
 

@@ -139,6 +139,8 @@ class Simulation:
         """What the batch says of its rows."""
         self.deadly: dict[SimulatedServer, set[int]] = {}
         """The rows that kill a server while it runs them."""
+        self.loses: Callable[[Call], bool] = lambda call: False
+        """Gives whether a call is lost before it comes to the server."""
         self._noise = noise
         self._random = random.Random(seed)
         self._servers: dict[str, SimulatedServer] = {}
@@ -252,6 +254,9 @@ class Simulation:
         return drop
 
     def _take(self, server: SimulatedServer, call: Call, answer: Callable[[Answer], None]) -> None:
+        if self.loses(call):
+            answer(Away("worker", "the call was lost"))
+            return
         if server.hangs(call):
             return
         if isinstance(call, ComeBack):

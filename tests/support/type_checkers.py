@@ -12,6 +12,8 @@ Checker = Callable[[Path, dict[str, str]], dict[str, list[str]]]
 
 
 def mypy_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
+    # What it learns of the package and of the standard library is of use to the next test.
+    cache = folder.parent / "mypy-cache"
     for name, code in files.items():
         (folder / name).write_text(code)
     done = subprocess.run(
@@ -23,7 +25,7 @@ def mypy_errors(folder: Path, files: dict[str, str]) -> dict[str, list[str]]:
             "--config-file=",
             "--no-error-summary",
             "--cache-dir",
-            str(folder / "c"),
+            str(cache),
         ]
         + [str(folder / name) for name in files],
         capture_output=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images, queue
+
+logger = logging.getLogger("invokeai_py_client.fleet")
 
 _DOWNLOADS = 4
 """How many images are fetched from one server at the same time."""
@@ -155,15 +158,10 @@ class ServerAgent:
     async def _prepare(self, call: Prepare) -> Answer:
         await self.check_answers()
         saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
-        try:
-            # A row that cannot run here may be able to run elsewhere.
-            saved = dataclasses.replace(saved, skips_bad_rows=True)
-            handle = await self.client.workflow_repo.create_workflow(saved.definition)
-            plan = await handle._restored_plan(saved)
-        except InvokeAIError as error:
-            if error.is_transient or isinstance(error, FATAL):
-                raise
-            return Ready(0, {number: one_line(error) for number, _ in call.groups})
+        # A row that cannot run here may be able to run elsewhere.
+        saved = dataclasses.replace(saved, skips_bad_rows=True)
+        handle = await self.client.workflow_repo.create_workflow(saved.definition)
+        plan = await handle._restored_plan(saved)
         unable: dict[int, str] = {}
         for number, index in call.groups:
             problems = await plan._bodies.problems(index)
@@ -217,6 +215,10 @@ class ServerAgent:
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
+            return Refused(one_line(error))
+        except Exception as error:
+            # The row alone must not keep the server from running others.
+            logger.exception("row %d has met an unforeseen error", call.index)
             return Refused(one_line(error))
 
     async def _followed(self, plan: _Plan, call: RunRow, row: _Row) -> Answer:

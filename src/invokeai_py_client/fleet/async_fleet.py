@@ -70,8 +70,8 @@ class AsyncFleet(FixedAttributes):
     async def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.AsyncWorkflowHandle:
         """Return a handle of a workflow, created with the first server that responds.
 
-        Its plans may name the models of all servers: each row runs where its models are. What the handle runs itself
-        (`wf.submit_sync`), it runs on that one server.
+        Its plans may name models of any server: each row runs on a server that has its models. The handle's own
+        methods, such as `wf.submit_sync`, use only that first server.
 
         Args:
             source: the path of a workflow file, or a definition.
@@ -294,7 +294,7 @@ class AsyncFleet(FixedAttributes):
         )
 
     def _planning_client(self, agent: ServerAgent) -> PlanningClient:
-        """Return the client of a server that knows what all servers have."""
+        """Return a client of a server that knows the models of all servers."""
         if agent.url not in self._planning:
             others = [one for one in self._agents.values() if one is not agent]
             self._planning[agent.url] = PlanningClient(self._engine, agent, others)

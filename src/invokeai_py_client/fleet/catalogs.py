@@ -1,4 +1,4 @@
-"""What the servers of a fleet have, for plans that are made for all of them."""
+"""The models of all servers of a fleet, for plans that run on any of them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class FleetCatalog(Catalog):
-    """What one server has, and the models of all others. A plan may name any of them.
+    """The catalog of one server, with the models of all servers. A plan may name any of them.
 
     Args:
-        http: asks the server.
-        engine: whose loop it is used on.
-        others: what the other servers have.
+        http: sends the requests to the server.
+        engine: the engine on which it is used.
+        others: the catalogs of the other servers.
     """
 
     def __init__(self, http: Sender, engine: Engine, others: Sequence[Catalog]) -> None:
@@ -32,7 +32,7 @@ class FleetCatalog(Catalog):
         self._others = others
 
     async def models(self, *, max_age: float = 0) -> list[ModelRecord]:
-        """Return every model of the servers that answer, once, as of at most so many seconds ago."""
+        """Return the models of all servers that respond, without duplicates, as of at most `max_age` seconds ago."""
         found, *others = await asyncio.gather(
             super().models(max_age=max_age),
             *(one.models(max_age=max_age) for one in self._others),
@@ -44,7 +44,7 @@ class FleetCatalog(Catalog):
         hashes = {model.hash for model in models}
         for answer in others:
             if isinstance(answer, InvokeAIError):
-                # What a server has that does not answer now cannot be planned for.
+                # The plan can be checked without this server, as long as it needs none of its models.
                 continue
             if isinstance(answer, BaseException):
                 raise answer
@@ -54,12 +54,12 @@ class FleetCatalog(Catalog):
 
 
 class PlanningClient(AsyncClient):
-    """The client of one server, which knows the models of the whole fleet.
+    """A client of one server that knows the models of the whole fleet.
 
     Args:
-        engine: runs it.
-        agent: of the server.
-        others: of the other servers.
+        engine: the engine that runs it.
+        agent: the agent of the server.
+        others: the agents of the other servers.
     """
 
     def __init__(self, engine: Engine, agent: ServerAgent, others: Sequence[ServerAgent]) -> None:

@@ -46,9 +46,10 @@ _MEASURES_LITTLE = {
     "distributed.admin.tick.interval": "1 s",
     "distributed.admin.system-monitor.interval": "10 s",
     "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.worker-ttl": None,
 }
 """What each worker of a cluster in this process measures of itself. By default it does so up to a hundred times a
-second, so that a hundred idle workers take a third of a core."""
+second, so that a hundred idle workers take a third of a core. None is given up for sending no heartbeat."""
 
 _CLOSING = 0.5
 """Seconds that each part of the cluster gets to close."""
@@ -104,9 +105,11 @@ class _QuietWorker(Worker):
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
 
+    async def heartbeat(self) -> None:
+        """Send nothing: a worker in the process of its scheduler is not lost. At the end, errors would be logged."""
+
     async def leave(self) -> None:
-        """Close it. Its heartbeat is stopped first, as the scheduler may not hear it any more."""
-        self.periodic_callbacks["heartbeat"].stop()
+        """Close the worker, without waiting long for its calls."""
         await self.close(timeout=_CLOSING, executor_wait=False)
 
 

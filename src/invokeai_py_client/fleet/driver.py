@@ -60,7 +60,7 @@ JOINING = 15.0
 """Seconds to wait for all servers to say what they can run. After that, rows are sent to those that have."""
 
 NO_SERVER = 60.0
-"""Seconds that a cluster without workers is waited for to have one."""
+"""Seconds to wait for the first worker of a cluster that has none."""
 
 MOVED_AFTER = 120.0
 """Seconds after which the rows of a lost server are moved even if the other servers have enough to do."""

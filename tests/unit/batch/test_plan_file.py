@@ -14,7 +14,7 @@ from tests.documents import node
 from tests.support.plans import HUGE, SERVER, TINY, document, planned
 
 from invokeai_py_client.batch.plan_data import PlanData
-from invokeai_py_client.batch.plan_file import read_plan, save_plan
+from invokeai_py_client.batch.plan_file import plan_text, read_plan, save_plan
 from invokeai_py_client.batch.planner import Planner
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.batch.sources import replace
@@ -87,6 +87,20 @@ def test_images_beside_a_plan_go_with_it(templates: NodeTemplates, tmp_path: Pat
     shutil.rmtree(there / "photos")
     with pytest.raises(PlanError, match=r"row 0, 'Image': .*No such file"):
         load(templates, there / "plan.json")
+
+
+def test_a_plan_for_another_machine_holds_its_images(templates: NodeTemplates, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    plan = planned(templates, {"Image": [tmp_path / "a.png"]})
+    text = plan_text(plan, tmp_path, holds_images=True)
+    (tmp_path / "a.png").unlink()
+    path = tmp_path / "plan.json"
+    path.write_bytes(text)
+    again = load(templates, path)
+    assert again.raws(0)[0].source == PNG
+    assert [row.row_id for row in again] == [row.row_id for row in plan]
+    # What is gone already is named, so that the row says so.
+    assert b"a.png" in plan_text(plan, tmp_path, holds_images=True)
 
 
 def test_a_model_is_found_by_its_hash_on_another_server(templates: NodeTemplates, tmp_path: Path) -> None:

@@ -210,6 +210,23 @@ def test_an_end_that_was_not_told_is_asked_for() -> None:
     assert each_row_once(simulation)
 
 
+def test_a_server_of_which_a_call_was_lost_is_tried_again() -> None:
+    simulation = Simulation(["m"] * 10)
+    server = simulation.add_server("only", 1.0)
+    lost: list[Call] = []
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, RunRow) and call.index == 4 and not lost:
+            lost.append(call)
+            return True
+        return False
+
+    simulation.loses = is_lost
+    assert simulation.run() < 30
+    assert each_row_once(simulation)
+    assert simulation.done_by[server.url] == 10
+
+
 def test_a_server_that_answers_nothing_has_hung() -> None:
     simulation = Simulation(["m"] * 10)
     hung = simulation.add_server("hung", 1.0)

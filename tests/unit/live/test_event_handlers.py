@@ -16,7 +16,7 @@ from tests.support.scripted_server import WORKFLOW, ScriptedServer, whole_story
 from tests.support.tracking import Room, settle
 from tests.support.virtual_time import in_virtual_time
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import ConnectionChange, InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.event_handlers import EventHandlers, event_types
 from invokeai_py_client.live.state.run_state import RunState
@@ -495,14 +495,21 @@ def handler_threads() -> set[threading.Thread]:
 @pytest.mark.parametrize("opens", [False, True])
 def test_the_threads_of_connection_handlers_end_with_the_client(stage: Stage, opens: bool) -> None:
     states: list[str] = []
+    told = threading.Event()
+
+    def listen(change: ConnectionChange) -> None:
+        states.append(change.state)
+        told.set()
+
     others = handler_threads()
     with InvokeAIClient.from_url(stage.server.url) as client:
-        client.on_connection(lambda change: states.append(change.state))
+        client.on_connection(listen)
         client.on_connection(lambda change: None)
         threads = handler_threads() - others
         assert len(threads) == 2
         if opens:
             stage.handle(client).submit_sync().wait(30)
+            assert told.wait(30)
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()

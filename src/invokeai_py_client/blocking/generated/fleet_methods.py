@@ -33,8 +33,8 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
     def workflow(self, source: str | os.PathLike[str] | public.WorkflowDefinition) -> public.WorkflowHandle:
         """Return a handle of a workflow, created with the first server that responds.
 
-        Its plans may name the models of all servers: each row runs where its models are. What the handle runs itself
-        (`wf.submit_sync`), it runs on that one server.
+        Its plans may name models of any server: each row runs on a server that has its models. The handle's own
+        methods, such as `wf.submit_sync`, use only that first server.
 
         Args:
             source: the path of a workflow file, or a definition.
