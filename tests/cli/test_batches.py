@@ -161,7 +161,7 @@ def test_rows_with_values_that_are_not_allowed(cli: CLI, blur_file: Path, folder
     ("arguments", "code", "said"),
     [
         (["batch", "{blur}", "none.csv"], "bad_input", "There is no file 'none.csv'"),
-        (["batch", "{blur}", "{rows}"], "bad_input", "Did you mean 'Width'?"),
+        (["batch", "{blur}", "{rows}"], "bad_input", "did you mean 'Width'?"),
         (["sweep", "{blur}", "--vary", "Widht=1"], "unknown_input", "Did you mean 'Width'?"),
         (["sweep", "{blur}", "--vary", "Width=64,x"], "bad_input", "whole number"),
         (["sweep", "{blur}"], "usage", "There is nothing to vary."),
