@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import build_graph
 from invokeai_py_client.workflow.templates import NodeTemplates
 
-DATA = Path(__file__).parents[1] / "tests" / "data"
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
 
 STEPS = 1000
 ROWS = 1000
@@ -39,8 +41,11 @@ def micro() -> Iterator[Figure]:
     """Run all in processes of their own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "micro.json")
-        command = [sys.executable, "-m", "benchmarks.micro", "--fast", "--quiet", "-o", str(path)]
-        subprocess.run(command, cwd=DATA.parents[1], check=True, stdout=subprocess.DEVNULL)
+        # pyperf starts this file itself in further processes, which must find the packages beside it.
+        options = ["--fast", "--quiet", "--inherit-environ", "PYTHONPATH", "-o", str(path)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "benchmarks.micro", *options]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         suite = pyperf.BenchmarkSuite.load(str(path))
     for one in suite.get_benchmarks():
         yield figure(one.get_name(), "us", one.get_values(), scale=1e6)

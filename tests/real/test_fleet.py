@@ -17,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
+from tests.documents import HUE_AND_BLUR
 
 from invokeai_py_client import Fleet, InvokeAIClient, Plan, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -145,3 +147,28 @@ def test_two_servers_take_little_more_than_half_the_time_of_one(
             timed(fleet, [0.01, 0.02])
         alone, together = timed(one, rows), timed(two, rows)
     assert together < 0.65 * alone
+
+
+@pytest.mark.parametrize("make_fleet", FLEETS)
+def test_local_images_are_uploaded_once_to_each_server_that_needs_them(
+    make_fleet: Callable[..., Any], urls: list[str], tmp_path: Path
+) -> None:
+    def uploaded(url: str) -> int:
+        with InvokeAIClient.from_url(url) as client:
+            return len(client.image_repo.list_image_names(origin="external"))
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        PIL.Image.new("RGB", (64, 64), (80 * number, 40, 200)).save(photos / f"{number}.png")
+    with InvokeAIClient.from_url(urls[0]) as client:
+        wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(HUE_AND_BLUR))
+        plan = wf.plan({"Image": photos, "Hue": [0, 90, 180, 270]})
+    before = [uploaded(url) for url in urls]
+    with make_fleet(urls, tmp_path) as fleet:
+        batch = fleet.submit(plan, folder=tmp_path / "out")
+        assert batch.wait(60).counts["completed"] == 12, batch.failures()
+        servers = {row.server for row in batch.results()}
+    assert servers == set(urls)
+    assert all(1 <= uploaded(url) - count <= 3 for url, count in zip(urls, before, strict=True))
+    assert len({PIL.Image.open(path).tobytes() for path in (tmp_path / "out").glob("*.png")}) == 12

@@ -41,9 +41,9 @@ class Delivery(Generic[T]):
     On a loop, a task exists only while there are items to deliver, so a delivery can be dropped at any time.
 
     Args:
-        handler: Called with each item. If it returns an awaitable, that is awaited before the next item.
-        own_thread: Whether to call the handler on a separate thread if no loop is running.
-        losses: Counts the items that a slow handler does not receive.
+        handler: called with each item. If it returns an awaitable, that is awaited before the next item.
+        own_thread: whether to call the handler on a separate thread if no loop is running.
+        losses: counts the items that a slow handler does not receive.
     """
 
     def __init__(self, handler: Callable[[T], Any], *, own_thread: bool = False, losses: Losses | None = None) -> None:
@@ -66,7 +66,7 @@ class Delivery(Generic[T]):
         """Call the handler on this thread's running loop from now on, unless another open loop already does.
 
         Raises:
-            RuntimeError: No loop runs in this thread.
+            RuntimeError: no loop runs in this thread.
         """
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():

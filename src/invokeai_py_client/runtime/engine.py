@@ -208,7 +208,7 @@ class Engine:
     """A private event loop on one thread, started when it is first needed.
 
     Args:
-        name: The name of the thread.
+        name: the name of the thread.
 
     Example:
         >>> engine = Engine()
@@ -245,14 +245,14 @@ class Engine:
         """Run a coroutine on the engine and wait for it in this thread.
 
         Args:
-            coro: The coroutine. It is closed if it cannot be run.
+            coro: the coroutine. It is closed if it cannot be run.
 
         Returns:
             The result of the coroutine. Its exceptions are raised here.
 
         Raises:
-            EngineThreadError: This is the engine's own thread, which would wait for itself.
-            ClientClosedError: The engine is closed, or was closed before the coroutine ended.
+            EngineThreadError: this is the engine's own thread, which would wait for itself.
+            ClientClosedError: the engine is closed, or was closed before the coroutine ended.
             KeyboardInterrupt: Ctrl-C. The coroutine was cancelled, and given two seconds to clean up.
             concurrent.futures.CancelledError: The coroutine was cancelled on the engine.
         """
@@ -281,13 +281,13 @@ class Engine:
         Cancelling the call cancels the coroutine, and waits at most two seconds for its clean-up.
 
         Args:
-            coro: The coroutine. It is closed if it cannot be run.
+            coro: the coroutine. It is closed if it cannot be run.
 
         Returns:
             The result of the coroutine. Its exceptions are raised here.
 
         Raises:
-            ClientClosedError: The engine is closed, or was closed before the coroutine ended.
+            ClientClosedError: the engine is closed, or was closed before the coroutine ended.
             asyncio.CancelledError: This call was cancelled, or the coroutine was cancelled on the engine.
         """
         if self.is_own_thread():
@@ -315,15 +315,15 @@ class Engine:
         An exception that ends the coroutine is logged.
 
         Args:
-            coro: The coroutine. It is closed if it cannot be run.
-            name: The name of the task in the log.
+            coro: the coroutine. It is closed if it cannot be run.
+            name: the name of the task in the log.
 
         Returns:
             The task. The engine keeps a reference to it.
 
         Raises:
-            EngineThreadError: This is not the engine's own thread.
-            ClientClosedError: The engine is closing.
+            EngineThreadError: this is not the engine's own thread.
+            ClientClosedError: the engine is closing.
         """
         try:
             return self._own_worker().spawn(coro, name)
@@ -337,7 +337,7 @@ class Engine:
         `function` must not block. A forked child does not call it.
 
         Raises:
-            EngineThreadError: This is not the engine's own thread.
+            EngineThreadError: this is not the engine's own thread.
         """
         self._own_worker().closing.append(function)
 
@@ -351,7 +351,7 @@ class Engine:
             A function that removes the registration.
 
         Raises:
-            EngineThreadError: This is not the engine's own thread.
+            EngineThreadError: this is not the engine's own thread.
         """
         cleanups = self._own_worker().cleanups
         key = object()
@@ -366,7 +366,7 @@ class Engine:
         """End the engine. Pending calls raise ClientClosedError, and connections are closed. Can be called again.
 
         Raises:
-            EngineThreadError: This is the engine's own thread.
+            EngineThreadError: this is the engine's own thread.
         """
         worker = self._end()
         if worker is not None:
@@ -376,7 +376,7 @@ class Engine:
         """Do the same as `close`, awaited from any loop except the engine's own.
 
         Raises:
-            EngineThreadError: This is the engine's own thread.
+            EngineThreadError: this is the engine's own thread.
         """
         worker = self._end()
         if worker is not None:
@@ -477,7 +477,7 @@ class LoopWatch:
     """Detects that an engine has a new loop after a fork, so that what belongs to the parent's loop must be dropped.
 
     Args:
-        engine: The engine.
+        engine: the engine.
     """
 
     def __init__(self, engine: Engine) -> None:

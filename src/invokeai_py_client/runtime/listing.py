@@ -32,10 +32,10 @@ class Listing(FixedAttributes, Generic[T]):
     for its part. `afirst` and `acount` are the awaited forms of `first` and `len()`.
 
     Args:
-        engine: The engine on which the parts are fetched.
-        keys: Fetches the names of all elements.
-        fetch: Fetches the elements with some names, in their order, without those that no longer exist.
-        size: The number of elements that are fetched at once.
+        engine: the engine on which the parts are fetched.
+        keys: fetches the names of all elements.
+        fetch: fetches the elements with some names, in their order, without those that no longer exist.
+        size: the number of elements that are fetched at once.
 
     Example:
         >>> for image in client.image_repo.list_images(board="tigers"):
@@ -93,7 +93,7 @@ class Listing(FixedAttributes, Generic[T]):
         """Return one element of the list, or those of a slice.
 
         Raises:
-            IndexError: The list is shorter, or the element was deleted meanwhile.
+            IndexError: the list is shorter, or the element was deleted meanwhile.
         """
         found = self._engine.block(self._part(index if isinstance(index, slice) else slice(index, index + 1 or None)))
         if isinstance(index, slice):

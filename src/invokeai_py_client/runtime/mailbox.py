@@ -41,9 +41,9 @@ class Mailbox(Generic[T]):
     because the consumer takes none: then the oldest is removed (`dropped`), and a warning is logged once.
 
     Args:
-        capacity: The number of items with a key that may wait.
-        most: The number of all items that may wait.
-        losses: Counts lost items as well, in addition to the counts of the mailbox.
+        capacity: the number of items with a key that may wait.
+        most: the number of all items that may wait.
+        losses: counts lost items as well, in addition to the counts of the mailbox.
     """
 
     def __init__(self, capacity: int = 256, *, most: int = MOST_WAITING, losses: Losses | None = None) -> None:
@@ -115,13 +115,13 @@ class Mailbox(Generic[T]):
         """Wait in this thread until there are items, and take all of them.
 
         Args:
-            timeout: Seconds; None waits without a limit.
+            timeout: seconds; None waits without a limit.
 
         Returns:
             The items in the order in which they were put; an empty list after a timeout.
 
         Raises:
-            MailboxClosed: No items wait, and no more will come.
+            MailboxClosed: no items wait, and no more will come.
         """
         if timeout is not None:
             timeout = min(timeout, threading.TIMEOUT_MAX)

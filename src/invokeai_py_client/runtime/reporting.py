@@ -74,9 +74,9 @@ def block_reporting(
     """Run a coroutine on the engine, wait for it, and call `progress_callback` in this thread with what it reports.
 
     Args:
-        engine: The engine.
-        make: Makes the coroutine from the function that takes the reports.
-        progress_callback: A plain function. An exception that it raises cancels the work and is raised.
+        engine: the engine.
+        make: makes the coroutine from the function that takes the reports.
+        progress_callback: a plain function. An exception that it raises cancels the work and is raised.
 
     Raises:
         TypeError: `progress_callback` is not a function, or is an async function.
@@ -102,7 +102,7 @@ def plain_callback(callback: object) -> Callable[[Any], None] | None:
     """Return a function that calls a callback in this thread.
 
     Raises:
-        TypeError: It cannot be called, or is an async function. The returned function raises this if the callback
+        TypeError: it cannot be called, or is an async function. The returned function raises this if the callback
             returns a coroutine.
     """
     function = checked_callback(callback)
@@ -124,7 +124,7 @@ def checked_callback(callback: object) -> Callable[[Any], Any] | None:
     """Return a callback, which may be an async function, as it is.
 
     Raises:
-        TypeError: It cannot be called.
+        TypeError: it cannot be called.
     """
     if callback is None or callable(callback):
         return callback

@@ -22,7 +22,7 @@ class SingleFlight(Generic[T]):
     starts separate fetches.
 
     Args:
-        engine: The engine that this is used on.
+        engine: the engine that this is used on.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -43,12 +43,12 @@ class SingleFlight(Generic[T]):
         """Return the result, fetching it if none is recent enough.
 
         Args:
-            fetch: Fetches the result; called if no fetch is running.
-            max_age: Seconds; the fetch of the returned result began at most this long before the call. With 0, a fetch
+            fetch: fetches the result; called if no fetch is running.
+            max_age: seconds; the fetch of the returned result began at most this long before the call. With 0, a fetch
                 that is already running is waited for, and then all callers that waited share a new one.
 
         Raises:
-            Exception: Whatever `fetch` raises.
+            Exception: whatever `fetch` raises.
         """
         if self._loop.has_changed():
             # A fetch that was running when this process was forked belongs to the parent's loop.
