@@ -73,14 +73,17 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_client_has_one_socket_and_two_threads_until_it_is_closed(server: BatchServer) -> None:
-    threads = threading.active_count()
+    before = {*threading.enumerate()}
     with InvokeAIClient.from_url(server.url) as client:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(WORKFLOW))
         wait([wf.submit_sync() for _ in range(3)])
+        started = {*threading.enumerate()} - before
         # The other one writes what is kept in files.
-        assert sum(thread.name.startswith("invokeai-client") for thread in threading.enumerate()) == 1
-        assert threading.active_count() <= threads + 2
-    assert threading.active_count() == threads
+        assert sum(thread.name.startswith("invokeai-client") for thread in started) == 1
+        assert len(started) <= 2
+    for thread in started:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in started)
     sockets = server.requests[""]
     assert sockets == 1
     assert server.requests - Counter({"": 1, "version": 1, "openapi.json": 1}) == {"enqueue_batch": 3}
