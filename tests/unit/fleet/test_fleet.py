@@ -228,6 +228,8 @@ def test_a_fleet_says_what_is_wrong_with_it(urls: list[str], tmp_path: Path) -> 
             fleet.submit(plan)
         with pytest.raises(SettingsError, match="folder must have a name"):
             fleet.submit(plan, folder="")
+        with pytest.raises(SettingsError, match="folder must have a name"):
+            fleet.batch_run("")
 
 
 def test_two_batches_do_not_share_a_folder(
