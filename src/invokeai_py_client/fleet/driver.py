@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
-from uuid import uuid4
 
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import BatchControl
-from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
+from invokeai_py_client.batch.journal import ChunkIds, SentChunk, SentRow, Start
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Sends
@@ -121,8 +119,6 @@ class FleetDriver:
         self._may_hand_out = False
         self._is_moving = False
         self._is_writing = False
-        self._start = uuid4().hex[:8]
-        self._numbers = itertools.count()
 
     # The backend of a batch
 
@@ -131,6 +127,7 @@ class FleetDriver:
         self._options = options
         self._recorder = recorder
         self._control = control
+        self._ids = ChunkIds(control.batch_id)
         control.at_end(self._let_go)
         return self, self
 
@@ -192,16 +189,7 @@ class FleetDriver:
             groups = await asyncio.to_thread(lambda: RowGroups(self._plan.groups_and_models()))
             groups.fill(self._placement, [()] * len(groups))
             self._groups = groups
-            prepare = Prepare(
-                self._control.batch_id,
-                self._text,
-                self._folder,
-                self._options.queue_id,
-                self._options.priority,
-                "none" if self._recorder.folder.path is None else self._options.images,
-                groups.firsts(),
-            )
-            self._servers = Membership(self._cluster, prepare, self)
+            self._servers = Membership(self._cluster, partial(self._prepare, groups), self)
             self._servers.start()
             watchdog = Watchdog(self._control.batch_id, self._cluster, self._servers, self._send)
             self._control.spawn(watchdog.run, name=f"watchdog of batch {self._control.batch_id}")
@@ -209,6 +197,18 @@ class FleetDriver:
                 await self._control.until(self._servers.have_said, NO_SERVER)
         await self._control.until(self._servers.have_said, JOINING)
         return self._groups
+
+    def _prepare(self, groups: RowGroups) -> Prepare:
+        return Prepare(
+            self._control.batch_id,
+            self._text,
+            self._folder,
+            self._options.queue_id,
+            self._options.priority,
+            "none" if self._recorder.folder.path is None else self._options.images,
+            groups.firsts(),
+            self._ids.count,
+        )
 
     def _let_go(self) -> None:
         """Stop using the servers. Rows in their queues continue to run."""
@@ -303,7 +303,7 @@ class FleetDriver:
 
     async def _hand_out(self) -> None:
         """Give rows to the servers that have room."""
-        table, folder, batch = self._recorder.table, self._recorder.folder, self._control.batch_id
+        table, folder = self._recorder.table, self._recorder.folder
         attempts: list[tuple[Member, Attempt]] = []
         for lane, group, index in self._placement.hand_out():
             server = self._servers.get(lane.name)
@@ -315,7 +315,7 @@ class FleetDriver:
             row = self._plan.row(index)
             self._won.discard(index)
             self._recorder.sent(row)
-            attempt = Attempt(row, group, f"{batch}-{self._start}-{next(self._numbers):05d}")
+            attempt = Attempt(row, group, self._ids.new(), self._ids.count)
             self._attempts.setdefault(index, []).append((server, attempt))
             server.take(attempt, time.monotonic())
             attempts.append((server, attempt))
@@ -340,7 +340,8 @@ class FleetDriver:
                 self._again(attempt, was_tried=False)
 
     def _send(self, server: Member, attempt: Attempt) -> None:
-        call = RunRow(self._control.batch_id, attempt.row.index, attempt.row.row_id, attempt.item_batch)
+        row = attempt.row
+        call = RunRow(self._control.batch_id, row.index, row.row_id, attempt.item_batch, attempt.number)
         if attempt.drop is not None:
             attempt.drop()
         attempt.drop = self._cluster.submit(server.url, call, partial(self._answered, server, attempt))

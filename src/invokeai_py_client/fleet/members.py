@@ -20,6 +20,7 @@ class Attempt:
         row: the row.
         group: the number of its group.
         item_batch: the id of its own batch in the server's queue.
+        number: as for `RunRow`.
         drop: drops the call that runs it; None until it is sent.
         began_at: the time from which it is assumed to run; None while it waits for its turn.
         lost_at: the time at which its server was lost; None while the server responds.
@@ -29,6 +30,7 @@ class Attempt:
     row: PlannedRow
     group: int
     item_batch: str
+    number: int = 0
     drop: Callable[[], None] | None = None
     began_at: float | None = None
     lost_at: float | None = None

@@ -41,11 +41,11 @@ class Membership:
 
     Args:
         cluster: calls the servers.
-        prepare: the first call to each server.
+        prepare: makes the first call to each server.
         owner: is called when servers become ready or are lost.
     """
 
-    def __init__(self, cluster: Cluster, prepare: Prepare, owner: Owner) -> None:
+    def __init__(self, cluster: Cluster, prepare: Callable[[], Prepare], owner: Owner) -> None:
         self._cluster = cluster
         self._prepare = prepare
         self._owner = owner
@@ -120,7 +120,7 @@ class Membership:
 
     def _ask(self, server: Member) -> None:
         server.drop()
-        server.drop = self._cluster.submit(server.url, self._prepare, partial(self._prepared, server))
+        server.drop = self._cluster.submit(server.url, self._prepare(), partial(self._prepared, server))
 
     def _prepared(self, server: Member, answer: Answer) -> None:
         if isinstance(answer, Away):

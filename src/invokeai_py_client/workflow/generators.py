@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.json_values import as_double
+from invokeai_py_client.workflow.json_values import MAX_SAFE_INTEGER, as_double
 from invokeai_py_client.workflow.value_readers import integer, number, trimmed
 
 MOST_VALUES = 1_000_000
@@ -76,13 +76,15 @@ class _Parts:
     def number(self, name: str, default: float) -> float:
         value = number(self._value.get(name, default))
         if value is UNSET:
-            raise ValueError(f"{name!r} must be a number, got {self._value.get(name)!r:.80}")
+            raise ValueError(f"{name!r} must be a finite number, got {self._value.get(name)!r:.80}")
         return float(value)
 
     def integer(self, name: str, default: int) -> int:
         value = integer(self._value.get(name, default))
         if value is UNSET:
-            raise ValueError(f"{name!r} must be a whole number, got {self._value.get(name)!r:.80}")
+            raise ValueError(
+                f"{name!r} must be a whole number of at most {MAX_SAFE_INTEGER}, got {self._value.get(name)!r:.80}"
+            )
         return int(value)
 
     def count(self, name: str = "count") -> int:
