@@ -213,10 +213,9 @@ class HttpTransport:
         attempts = _Attempts(self._seconds(call), is_streamed=True)
 
         async def attempt() -> Downloaded:
-            with contextlib.ExitStack() as opened:
-                sink = Sink(path, opened)
+            with Sink(path) as sink:
                 await self._attempt(call, attempts, sink)
-            return sink.got
+            return Downloaded(sink.size, sink.crc32)
 
         try:
             return await self._with_retries(call, attempts, attempt)
@@ -406,7 +405,7 @@ class HttpTransport:
             location = response.headers.get("Location")
             raise redirected(call.method, response.url, location, "redirects of this request are not followed")
         if sink is not None:
-            response.check_file(sink.got.size)
+            response.check_file(sink.size)
         return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response
 
     async def _round_trip(
@@ -429,7 +428,7 @@ class HttpTransport:
             cause = error.error if isinstance(error, HungUp) else error
             failed = unreadable or failure(call.method, shown, cause, attempts.seconds, proxy=self._proxy)
         else:
-            size = len(response.content) if sink is None else sink.got.size
+            size = len(response.content) if sink is None else sink.size
             milliseconds = (time.perf_counter() - began) * 1000
             logger.debug("%s %s: %s, %.1f ms, %d bytes", call.method, call.path, outcome, milliseconds, size)
             return response
@@ -471,7 +470,7 @@ class HttpTransport:
             limit = max(attempts.left, _SHORTEST)
             async with self.session().request(
                 call.method,
-                yarl.URL(self.url_of(call.path, call.query), encoded=True),
+                yarl.URL(self.url_of(call.path, call.query) if call.has_secrets else shown, encoded=True),
                 data=data,
                 headers=headers,
                 proxy_headers=self.proxy_headers,
