@@ -247,7 +247,7 @@ class PartFile:
 
     __slots__ = ("_final", "_temporary", "descriptor")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self._final = check_target(path)
         folder = os.path.dirname(self._final)
         self._temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
@@ -319,7 +319,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     part.keep()
 
 
-def check_target(path: Path) -> str:
+def check_target(path: str | Path) -> str:
     """Return the path at which a file is written: the path itself, or its target if it is a link.
 
     Raises:

@@ -314,8 +314,8 @@ def test_what_is_not_a_path_is_the_callers_mistake(client: InvokeAIClient) -> No
 def test_a_full_disk_ends_it_with_the_rest_untried(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path) -> PartFile:
-        if path.name == uploaded[1]:
+    def full(path: str) -> PartFile:
+        if Path(path).name == uploaded[1]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return PartFile(path)
 

@@ -53,7 +53,7 @@ class Sink:
         crc32: their CRC-32.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self._path = path
         self._file: PartFile | None = None
         self.size = 0
