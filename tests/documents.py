@@ -74,3 +74,12 @@ HUE_AND_BLUR: dict[str, Any] = {
     "edges": [edge("hue", "image", "blur", "image")],
 }
 """Turns the hue of an image, and blurs it."""
+
+BLANK: dict[str, Any] = {
+    "name": "blank",
+    "meta": {"version": "3.0.0"},
+    "nodes": [node("blank", "blank_image", "1.2.2", intermediate=False, width=64, height=64)],
+    "edges": [],
+    "exposedFields": [{"nodeId": "blank", "fieldName": "width"}],
+}
+"""One node that makes an image of a given width."""

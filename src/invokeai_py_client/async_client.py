@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import invokeai_py_client as public
-from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.queue_reads import item_id_of
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
@@ -176,6 +175,7 @@ class AsyncClient(FixedAttributes):
 
         Raises:
             TypeError: not exactly one of `folder` and `batch_id` is given.
+            SettingsError: the folder is ''.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or rows of its plan cannot run on this server.
             NotFoundError: the queue does not have items of that batch, or no longer.
@@ -190,10 +190,10 @@ class AsyncClient(FixedAttributes):
             from invokeai_py_client.batch.attached import follow_batch
 
             return await follow_batch(self._engine, self._http, self._tracker, queue_id, batch_id)
-        from invokeai_py_client.batch.folder import plan_path
+        from invokeai_py_client.batch.folder import batch_folder, plan_path
 
         assert folder is not None
-        where = path_of(folder).absolute()
+        where = batch_folder(folder)
         plan = await self.load_plan(plan_path(where))
         return await plan._begin(where, None)
 

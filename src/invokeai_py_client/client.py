@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from types import TracebackType
 from typing import Literal, Never, Self
 
 from invokeai_py_client.blocking.generated.client_methods import ClientMethods
 from invokeai_py_client.earlier_names import refuse
 from invokeai_py_client.errors import SettingsError
+from invokeai_py_client.runtime.closing import Closable
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.settings import MAX_DOWNLOAD_BYTES, MAX_RESPONSE_BYTES, MAX_ZIP_FILES, Settings
 
 
-class InvokeAIClient(ClientMethods):
+class InvokeAIClient(ClientMethods, Closable):
     """A client of one InvokeAI server. Creating a client sends no requests; the first call connects.
 
     One client can be used by any number of threads, event loops and workflows, which share one HTTP session and one
@@ -124,22 +124,6 @@ class InvokeAIClient(ClientMethods):
         """Do the same as `close`, awaited from any loop."""
         await self._engine.aclose()
         self._tracker.listener.connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<InvokeAIClient {self.settings.url}>"

@@ -24,7 +24,7 @@ from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage, thumbnails_now, thumbnails_of
 from invokeai_py_client.live.event_handlers import EventHandlers
 from invokeai_py_client.live.state.queue_item import QueueItem
-from invokeai_py_client.live.state.run_state import RunSnapshot
+from invokeai_py_client.live.state.run_snapshot import RunSnapshot
 from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker

@@ -15,10 +15,12 @@ from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.batch_run import AsyncBatchRun, duration_text
 from invokeai_py_client.batch.bodies import RowBodies
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
+from invokeai_py_client.batch.folder import batch_folder
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
 from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
-from invokeai_py_client.batch.planner import Planned, Planner
+from invokeai_py_client.batch.planned import Planned
+from invokeai_py_client.batch.planner import Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
 from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.batch.server_names import ServerNames
@@ -26,8 +28,7 @@ from invokeai_py_client.batch.sources import SourceError, taken
 from invokeai_py_client.batch.submission import Backend, OneServer, begin
 from invokeai_py_client.catalog import Catalog
 from invokeai_py_client.enqueue_body import Composer
-from invokeai_py_client.errors import PlanError, SettingsError
-from invokeai_py_client.files import path_of
+from invokeai_py_client.errors import PlanError
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.live.priority import Priority, PriorityName
 from invokeai_py_client.live.state.progress import NodeDurations
@@ -208,10 +209,6 @@ class AsyncPlan(FixedAttributes):
             >>> batch = plan.submit(folder="out")
             >>> batch.wait(progress_callback=print)
         """
-        if folder == "":
-            raise SettingsError(
-                "The folder must have a name, got ''.", setting="folder", hint="Pass '.' for the current folder."
-            )
         options = BatchOptions(
             queue_id=queue_id,
             priority=Priority.of(priority),
@@ -221,7 +218,7 @@ class AsyncPlan(FixedAttributes):
             stop_after_failures=stop_after_failures,
             report=report,
         )
-        return await self._begin(None if folder is None else path_of(folder).absolute(), options, overwrite=overwrite)
+        return await self._begin(None if folder is None else batch_folder(folder), options, overwrite=overwrite)
 
     async def _begin(
         self, folder: Path | None, options: BatchOptions | None, *, overwrite: bool = False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from invokeai_py_client.batch.journal import Journal
 from invokeai_py_client.batch.manifest import Manifest
-from invokeai_py_client.errors import BatchFolderError
+from invokeai_py_client.errors import BatchFolderError, SettingsError
+from invokeai_py_client.files import path_of
 from invokeai_py_client.local.locking import FileLock
 
 _HIDDEN = ".batch"
@@ -127,6 +129,20 @@ class BatchFolder:
             hint="Free disk space or make the folder writable, and submit the same plan to it again. Completed rows "
             "are not run again.",
         )
+
+
+def batch_folder(folder: str | os.PathLike[str]) -> Path:
+    """Convert the folder of a batch, as the user gives it, to an absolute path.
+
+    Raises:
+        SettingsError: it is the empty string.
+        UnsafePathError: it cannot be the path of a folder.
+    """
+    if folder == "":
+        raise SettingsError(
+            "The folder must have a name, got ''.", setting="folder", hint="Pass '.' for the current folder."
+        )
+    return path_of(folder).absolute()
 
 
 def plan_path(folder: Path) -> Path:

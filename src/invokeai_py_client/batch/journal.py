@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from invokeai_py_client.batch.line_file import LineFile
 
 # `json.dumps` with options would create an encoder for each row.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
+
+_CHUNK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{8}-\d{5,}")
+
+
+class ChunkIds:
+    """Makes the ids of the chunks that are sent from one start of a batch to the next.
+
+    A random part makes them unique, because numbers restart when a batch is resumed, and its folder may be a copy.
+
+    Args:
+        batch_id: the id of the batch.
+    """
+
+    def __init__(self, batch_id: str) -> None:
+        self.count = 0
+        """How many were made."""
+        self._prefix = f"{batch_id}-{uuid4().hex[:8]}"
+
+    def new(self) -> str:
+        """Return an id that no chunk has had."""
+        self.count += 1
+        return f"{self._prefix}-{self.count:05d}"
+
+
+def is_chunk_id(batch_id: str) -> bool:
+    """Return whether the id of a batch in a queue is that of a chunk of a batch of rows, of any program."""
+    return _CHUNK_ID.fullmatch(batch_id) is not None
 
 
 class SentRow(NamedTuple):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
-from uuid import uuid4
 
 from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
 from invokeai_py_client.batch.follower import ChunkFollower, LiveChunk
-from invokeai_py_client.batch.journal import SentChunk, SentRow, Start, checksums
+from invokeai_py_client.batch.journal import ChunkIds, SentChunk, SentRow, Start, checksums
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import FoundChunk, find
 from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup
@@ -95,8 +93,7 @@ class ChunkSender:
         self._recorder = recorder
         self._follower = follower
         self._control = control
-        self._start = uuid4().hex[:8]
-        self._numbers = itertools.count()
+        self._ids = ChunkIds(control.batch_id)
         self._request: asyncio.Task[TrackedRun | FoundChunk] | None = None
 
     @property
@@ -191,10 +188,8 @@ class ChunkSender:
             self._recorder.failed(row, why, self._http.settings.url)
         if not made.rows:
             return None
-        # `_start` makes ids unique: numbers restart when a batch is resumed, and the folder may be a copy.
-        batch_id = f"{self._control.batch_id}-{self._start}-{next(self._numbers):05d}"
         with self._recorder.folder.writing():
-            sent = await asyncio.to_thread(self._write_down, batch_id, made.rows, made.body)
+            sent = await asyncio.to_thread(self._write_down, self._ids.new(), made.rows, made.body)
         return _ReadyChunk(self._follower.expect(sent, dict(enumerate(made.rows))), made.body)
 
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:

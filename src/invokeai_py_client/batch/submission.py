@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +24,8 @@ from invokeai_py_client.errors import SettingsError
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
+
+logger = logging.getLogger("invokeai_py_client.batch")
 
 
 class Backend(Protocol):
@@ -93,7 +97,16 @@ class OneServer:
         """Follow the chunks that this server has; see `Backend.adopt`."""
         rows_of = {chunk.batch_id: rows for chunk, rows in sent}
         for found in await find(self._http, self._tracker, [chunk for chunk, _ in sent], may_be_on_the_way=True):
-            self._follower.adopt(found, rows_of[found.chunk.batch_id])
+            self._follower.adopt(found, rows_of.pop(found.chunk.batch_id))
+        url = self._http.settings.url
+        elsewhere = Counter[str]()
+        for chunk, rows in sent:
+            if chunk.batch_id in rows_of and chunk.server not in ("", url):
+                elsewhere[chunk.server] += len(rows)
+        for server, count in elsewhere.items():
+            logger.warning(
+                "%d unfinished rows were sent to %s, which is not asked: they are run again by %s", count, server, url
+            )
 
 
 async def begin(

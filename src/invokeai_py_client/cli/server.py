@@ -35,7 +35,7 @@ _PAUSE = 0.2
 _ROOT = click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Root folder of the server; needed if several are running.",
+    help="Root folder of the server. If several are running, this or --url is needed.",
 )
 _VERSION = click.option("--version", metavar="VERSION", help="Version of InvokeAI, such as 6.14.2.")
 
@@ -128,7 +128,7 @@ def start(
 def stop(session: Session, root: Path | None) -> None:
     """Stop a server that was started here, and nothing else: not a process that has got its id since."""
     output = session.output
-    server = _running(root)
+    server = _running(session, root)
     output.note(f"stopping process {server.pid}, the server on {server.root}")
     server.stop()
     facts = _facts(server)
@@ -179,9 +179,16 @@ def logs(session: Session, root: Path | None, lines: int, follow: bool) -> None:
 
     With --follow, json is a line for each line of the log, and a document at the end.
     """
+    from invokeai_py_client.local.running import running_server_on
+
     output = session.output
-    server = _running(root) if root is None and _all_running() else None
-    path = Path(server.log_path) if server is not None else _local_server(session, root, None).log_path
+    server: RunningServer | None
+    if root is None and (session.named_url is not None or _all_running()):
+        server = _running(session, None)
+        path = Path(server.log_path)
+    else:
+        local = _local_server(session, root, None)
+        server, path = running_server_on(local.root), local.log_path
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             last = [_plain(line) for line in file.readlines()[-lines:] if lines]
@@ -226,24 +233,27 @@ def _all_running() -> list[RunningServer]:
     return running_servers()
 
 
-def _running(root: Path | None) -> RunningServer:
-    """Return the running server on a root folder, or the only one.
+def _running(session: Session, root: Path | None) -> RunningServer:
+    """Return the running server on a root folder or at the address that an option names, or the only one.
 
     Raises:
         Failure: there is none, or there are several.
     """
     servers = _all_running()
     path = None if root is None else os.path.abspath(root)
-    fitting = [server for server in servers if path is None or server.root == path]
+    url = session.named_url
+    fitting = [
+        server for server in servers if (path is None or server.root == path) and (url is None or _is_at(server, url))
+    ]
     if len(fitting) > 1:
         raise Failure(
             "ambiguous",
             f"{len(fitting)} servers that were started here are running.",
-            "Name the root folder of one with --root.",
+            "Name the address of one with --url, or its root folder with --root.",
             {"choices": [server.root for server in fitting]},
         )
     if not fitting:
-        where = "" if path is None else f" on {path}"
+        where = ("" if path is None else f" on {path}") + ("" if url is None else f" at {url}")
         raise Failure(
             "not_found",
             f"No server that was started here is running{where}.",
@@ -254,7 +264,11 @@ def _running(root: Path | None) -> RunningServer:
 
 
 def _started_here(url: str) -> RunningServer | None:
-    return next((server for server in _all_running() if server.url == url), None)
+    return next((server for server in _all_running() if _is_at(server, url)), None)
+
+
+def _is_at(server: RunningServer, url: str) -> bool:
+    return server.url == url.replace("//localhost:", "//127.0.0.1:")
 
 
 def _facts(server: RunningServer) -> dict[str, Any]:
@@ -280,12 +294,16 @@ def _run_in_foreground(session: Session, local: LocalServer, tiny_model: bool) -
         KeyboardInterrupt: it was stopped so.
         Failure: it has ended by itself.
     """
+    from invokeai_py_client.local.running import running_server_on
+
     output = session.output
     try:
         local.start(detached=True)
         if tiny_model:
             local.install_tiny_model()
-        server = _running(local.root)
+        server = running_server_on(local.root)
+        if server is None:
+            raise Failure("local_server", "The server has ended.", f"Its log is {local.log_path}.")
         if output.format == "json":
             output.line({"event": "started", **_facts(server)})
         elif output.is_human:

@@ -60,6 +60,11 @@ class Session:
         """
         return self._settings()
 
+    @property
+    def named_url(self) -> str | None:
+        """The address that `--url` or `--profile` names; None if neither was given."""
+        return self.settings.url if self._options.url or self._options.profile else None
+
     @cached_property
     def client(self) -> InvokeAIClient:
         """The client, once an InvokeAI server has been found to accept connections. It is closed with the command.

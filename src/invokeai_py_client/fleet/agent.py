@@ -76,6 +76,8 @@ class _Plan:
 
     call: Prepare
     plan: AsyncPlan
+    sent: int
+    """The highest number of a row that may have been sent."""
     bodies: dict[tuple[Any, ...], asyncio.Task[GroupBodies]] = dataclasses.field(default_factory=dict)
 
 
@@ -167,7 +169,8 @@ class ServerAgent:
             problems = await plan._bodies.problems(index)
             if problems:
                 unable[number] = "; ".join(problems)
-        self._plans[call.batch_id] = _Plan(call, plan)
+        earlier = self._plans.get(call.batch_id)
+        self._plans[call.batch_id] = _Plan(call, plan, call.sent if earlier is None else max(call.sent, earlier.sent))
         devices = [*(await devices_in_use(self.http)).values()]
         return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
 
@@ -192,9 +195,11 @@ class ServerAgent:
         plan = self._plans.get(call.batch_id)
         if plan is None:
             return Unprepared()
+        is_new = call.number > plan.sent
+        plan.sent = max(call.number, plan.sent)
         row = self._rows[call.item_batch] = _Row()
         with self._health.watching() as lost:
-            task = row.task = asyncio.create_task(self._ran(plan, call, row))
+            task = row.task = asyncio.create_task(self._ran(plan, call, row, is_new=is_new))
             try:
                 both: set[asyncio.Future[Any]] = {task, lost}
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -209,9 +214,9 @@ class ServerAgent:
                 if self._rows.get(call.item_batch) is row:
                     del self._rows[call.item_batch]
 
-    async def _ran(self, plan: _Plan, call: RunRow, row: _Row) -> Answer:
+    async def _ran(self, plan: _Plan, call: RunRow, row: _Row, *, is_new: bool) -> Answer:
         try:
-            return await self._followed(plan, call, row)
+            return await self._followed(plan, call, row, is_new=is_new)
         except InvokeAIError as error:
             if error.is_transient or isinstance(error, FATAL):
                 raise
@@ -221,9 +226,9 @@ class ServerAgent:
             logger.exception("row %d has met an unforeseen error", call.index)
             return Refused(one_line(error))
 
-    async def _followed(self, plan: _Plan, call: RunRow, row: _Row) -> Answer:
+    async def _followed(self, plan: _Plan, call: RunRow, row: _Row, *, is_new: bool) -> Answer:
         queue_id = plan.call.queue_id
-        async with self.tracker.submissions.attach_or(queue_id, call.item_batch) as there:
+        async with self.tracker.submissions.attach_or(queue_id, call.item_batch, is_new=is_new) as there:
             run = there
             if run is None:
                 made = await self._made(plan, call)

@@ -14,10 +14,9 @@ from invokeai_py_client.batch.async_plan import AsyncPlan
 from invokeai_py_client.batch.batch_options import BatchOptions, WhichImages
 from invokeai_py_client.batch.batch_run import AsyncBatchRun
 from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
-from invokeai_py_client.batch.folder import plan_path
+from invokeai_py_client.batch.folder import batch_folder, plan_path
 from invokeai_py_client.batch.plan_file import plan_text
 from invokeai_py_client.errors import InvokeAIError, SettingsError, TransportError
-from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Answer, Away
@@ -156,10 +155,6 @@ class AsyncFleet(FixedAttributes):
             >>> batch = fleet.submit(plan, folder="out")
             >>> batch.wait(progress_callback=print)
         """
-        if folder == "":
-            raise SettingsError(
-                "The folder must have a name, got ''.", setting="folder", hint="Pass '.' for the current folder."
-            )
         options = BatchOptions(
             queue_id=queue_id,
             priority=Priority.of(priority),
@@ -168,7 +163,7 @@ class AsyncFleet(FixedAttributes):
             stop_after_failures=stop_after_failures,
             report=report,
         )
-        where = None if folder is None else path_of(folder).absolute()
+        where = None if folder is None else batch_folder(folder)
         return await self._begin(plan, where, options, overwrite=overwrite)
 
     @on_engine
@@ -179,6 +174,7 @@ class AsyncFleet(FixedAttributes):
             folder: the folder of the batch.
 
         Raises:
+            SettingsError: the folder is ''.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or no server can run its rows.
             InvokeAIError: as for `submit` and `load_plan`.
@@ -186,7 +182,7 @@ class AsyncFleet(FixedAttributes):
         Example:
             >>> fleet.batch_run("out").wait(progress_callback=print)
         """
-        where = path_of(folder).absolute()
+        where = batch_folder(folder)
         return await self._begin(await self.load_plan(plan_path(where)), where, None)
 
     @on_engine

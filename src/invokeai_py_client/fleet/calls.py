@@ -32,6 +32,7 @@ class Prepare:
         priority: the priority of each row.
         images: which images of a row are fetched.
         groups: the groups to check, each as its number and the index of its first row.
+        sent: rows up to this number may have been sent to the server before.
     """
 
     batch_id: str
@@ -41,23 +42,29 @@ class Prepare:
     priority: Priority
     images: WhichImages
     groups: Sequence[tuple[int, int]]
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """Run a row, or follow it if it is in the queue already, and fetch its images.
 
+    A call may be repeated by the driver, and carried out twice by Dask. The agent asks the server whether the row is in
+    the queue, unless the number of the row is higher than all before: then it cannot have been sent.
+
     Attributes:
         batch_id: the batch.
         index: the index of the row.
         row_id: its id.
         item_batch: the id of the row's own batch in the server's queue, which no other row has.
+        number: grows with each row that is handed out; 0 for a row of an earlier start of the batch.
     """
 
     batch_id: str
     index: int
     row_id: str
     item_batch: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from invokeai_py_client.blocking.generated.fleet_methods import FleetMethods
 from invokeai_py_client.fleet.async_fleet import AsyncFleet, servers_of
 from invokeai_py_client.fleet.server import Server
+from invokeai_py_client.runtime.closing import Closable
 from invokeai_py_client.runtime.engine import Engine
 
 
-class Fleet(FleetMethods):
+class Fleet(FleetMethods, Closable):
     """Several servers that run batches together. Needs the extra `fleet`.
 
     Creating a fleet sends no requests. `fleet.aio` has the same methods, awaited.
@@ -67,22 +67,6 @@ class Fleet(FleetMethods):
     async def aclose(self) -> None:
         """Do the same as `close`; may be awaited on any event loop."""
         await self._engine.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<Fleet of {len(self.servers)} servers>" if self.servers else "<Fleet on a Dask cluster>"

@@ -41,11 +41,11 @@ class Membership:
 
     Args:
         cluster: calls the servers.
-        prepare: the first call to each server.
+        prepare: makes the first call to each server.
         owner: is called when servers become ready or are lost.
     """
 
-    def __init__(self, cluster: Cluster, prepare: Prepare, owner: Owner) -> None:
+    def __init__(self, cluster: Cluster, prepare: Callable[[], Prepare], owner: Owner) -> None:
         self._cluster = cluster
         self._prepare = prepare
         self._owner = owner
@@ -102,7 +102,7 @@ class Membership:
         server.drop()
         if server.status != "away" or server.away != away:
             logger.warning("%s is %s: %s", server.url, away.kind, away.why)
-        server.status, server.away = "away", away
+        server.status, server.away, server.asked_at = "away", away, None
         if away.kind in ("dead", "hung"):
             back = partial(self._came_back, server)
             server.drop = self._cluster.submit(server.url, ComeBack(COMING_BACK), back)
@@ -120,7 +120,7 @@ class Membership:
 
     def _ask(self, server: Member) -> None:
         server.drop()
-        server.drop = self._cluster.submit(server.url, self._prepare, partial(self._prepared, server))
+        server.drop = self._cluster.submit(server.url, self._prepare(), partial(self._prepared, server))
 
     def _prepared(self, server: Member, answer: Answer) -> None:
         if isinstance(answer, Away):

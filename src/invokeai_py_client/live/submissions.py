@@ -258,12 +258,15 @@ class Submissions:
         return PriorityWait(self._http, self._router, lambda: self._listener.is_connected, priority, queue_id)
 
     @asynccontextmanager
-    async def attach_or(self, queue_id: str, batch_id: str) -> AsyncIterator[TrackedRun | None]:
+    async def attach_or(
+        self, queue_id: str, batch_id: str, *, is_new: bool = False
+    ) -> AsyncIterator[TrackedRun | None]:
         """Follow a batch if it is in the queue. Otherwise the caller can send it while it holds the lock of the batch.
 
         Args:
             queue_id: the queue.
             batch_id: the batch.
+            is_new: the batch was certainly not sent before, so no request is needed.
 
         Returns:
             A context manager that returns the run, or None if the queue has no items of the batch.
@@ -274,7 +277,7 @@ class Submissions:
         lock = self._locks.setdefault((asyncio.get_running_loop(), batch_id), asyncio.Lock())
         async with lock:
             try:
-                there = await self._attacher.attach_if_there(queue_id, batch_id)
+                there = None if is_new else await self._attacher.attach_if_there(queue_id, batch_id)
             except InvokeAIError as error:
                 error.batch_id = batch_id
                 raise

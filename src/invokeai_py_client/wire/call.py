@@ -155,6 +155,11 @@ class Call(Generic[T]):
     has_secrets: bool = False
 
 
+def get(path: str, parse: Callable[[Response], T], query: Query | None = None) -> Call[T]:
+    """Return a `GET` request that only reads, so that it may be retried."""
+    return Call(method="GET", path=path, parse=parse, query=query or {}, idempotent=True)
+
+
 GONE = frozenset({404})
 """The `done_statuses` of a deletion."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
-from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get, json_of
 from invokeai_py_client.wire.reading import record
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ Noun = Literal["image", "video"]
 
 def read_one(noun: Noun, name: str, *rest: str, parse: Callable[[Response], T]) -> Call[T]:
     """`GET /api/v1/{noun}s/i/{name}`, or a path below it."""
-    return Call(method="GET", path=api_path(f"{noun}s", "i", name, *rest), parse=parse, idempotent=True)
+    return get(api_path(f"{noun}s", "i", name, *rest), parse)
 
 
 def list_names(noun: Noun, filters: Query, kind: type[R]) -> Call[R]:
     """`GET /api/v1/{noun}s/names`: all names at once."""
-    return Call(method="GET", path=api_path(f"{noun}s", "names"), query=filters, parse=record(kind), idempotent=True)
+    return get(api_path(f"{noun}s", "names"), record(kind), filters)
 
 
 def upload(

@@ -20,7 +20,7 @@ from invokeai_py_client.workflow.fields import UNSET, Field, FieldPlace
 from invokeai_py_client.workflow.graph import is_executable
 from invokeai_py_client.workflow.node_update import NODES_WITH_EXTRA_INPUTS
 from invokeai_py_client.workflow.resource_fields import ModelField
-from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates
+from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplates, is_model_type
 
 _NEAR = 0.8
 """The similarity of two node types above which one is considered a misspelling of the other."""
@@ -253,11 +253,25 @@ def check_ready(problems: Sequence[InputProblem], *, definition: WorkflowDefinit
             source=definition.source,
             hint=_remedy(unknown, templates),
         )
-    hint = "Set them and submit again; sync_dnn_model() binds models."
+    hint = _what_to_do(problems, definition, templates)
     batches = tuple(dict.fromkeys(problem.place.node_id for problem in problems if problem.is_batch))
     if batches:
         raise BatchError(what, node_ids=batches, problems=facts, source=definition.source, hint=hint)
     raise InputsNotReadyError(what, problems=facts, source=definition.source, hint=hint)
+
+
+def _what_to_do(problems: Sequence[InputProblem], definition: WorkflowDefinition, templates: NodeTemplates) -> str:
+    if not any(problem.place.node_id for problem in problems):
+        return "Mend the workflow in the web UI, and export it again."
+    if any(_takes_model(problem.place, definition, templates) for problem in problems):
+        return "Set them and submit again; sync_dnn_model() binds models."
+    return "Set them and submit again."
+
+
+def _takes_model(place: FieldPlace, definition: WorkflowDefinition, templates: NodeTemplates) -> bool:
+    node = definition.nodes.get(place.node_id)
+    template = templates[node.type].inputs.get(place.name) if node is not None and node.type in templates else None
+    return template is not None and (is_model_type(template.type.name) or template.type.name == "LoRAField")
 
 
 def _with_pack(node: Node) -> str:

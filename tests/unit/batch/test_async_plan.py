@@ -146,10 +146,12 @@ def test_a_plan_says_how_long_it_may_take_once_its_nodes_have_run(wf: WorkflowHa
     assert str(plan).endswith(" on this server")
 
 
-def test_an_empty_text_is_not_a_folder(wf: WorkflowHandle) -> None:
+def test_an_empty_text_is_not_a_folder(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     # It is what a variable holds that was not set; the current folder is not meant.
     with pytest.raises(errors.SettingsError, match=r"Pass '\.' for the current folder"):
         wf.plan({"A": [1]}).submit(folder="")
+    with pytest.raises(errors.SettingsError, match=r"Pass '\.' for the current folder"):
+        client.batch_run("")
 
 
 def test_a_sweep_draws_the_same_seeds_again_in_its_folder(client: InvokeAIClient, tmp_path: Path) -> None:

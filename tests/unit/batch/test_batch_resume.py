@@ -108,6 +108,19 @@ def test_another_process_continues_with_what_is_in_the_queue(server: BatchServer
         assert path.stat().st_size
 
 
+def test_another_server_says_what_it_runs_again(
+    server: BatchServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.pause()
+    with client_of(server.url) as client:
+        some_done(server, client.begin(Plan(range(5)), tmp_path), 2)
+    with BatchServer() as other:
+        assert run_through(other, Plan(range(5)), tmp_path) == ["completed"] * 5
+        assert widths(other) == Counter(range(2, 5))
+        told = f"3 unfinished rows were sent to {server.url}, which is not asked: they are run again by {other.url}"
+        assert [one.message for one in caplog.records if "not asked" in one.message] == [told]
+
+
 def test_what_is_running_meanwhile_is_shown_so(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:

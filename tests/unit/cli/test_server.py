@@ -102,6 +102,17 @@ def test_of_several_servers_one_is_named(root: Path, tmp_path: Path, capsys: pyt
     assert [one.root for one in running_servers()] == [str(root)]
 
 
+def test_an_address_names_the_server_that_is_stopped(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start(root)
+    capsys.readouterr()
+    for verb in ("stop", "logs"):
+        assert run(["server", verb, "--url", "http://127.0.0.1:9"]) == 5
+        assert document(capsys)["message"] == "No server that was started here is running at http://127.0.0.1:9."
+    assert [one.root for one in running_servers()] == [str(root)]
+    assert run(["server", "stop", "--url", "http://localhost:4321/"]) == 0
+    assert document(capsys)["stopped"]["root"] == str(root)
+
+
 def test_logs_are_plain_and_stay_after_the_end(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start(root)
     capsys.readouterr()
@@ -116,10 +127,14 @@ def test_logs_are_plain_and_stay_after_the_end(root: Path, capsys: pytest.Captur
     assert document(capsys)["code"] == "not_found"
 
 
-def test_logs_are_followed_until_the_server_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    start(root_that(tmp_path / "root", RUNS.replace("signal.pause()", "time.sleep(0.3); print('unfinished', end='')")))
+@pytest.mark.parametrize("is_named", [False, True])
+def test_logs_are_followed_until_the_server_ends(
+    is_named: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    start(root_that(root, RUNS.replace("signal.pause()", "time.sleep(0.3); print('unfinished', end='')")))
     capsys.readouterr()
-    assert run(["server", "logs", "--follow"]) == 0
+    assert run(["server", "logs", "--follow", *(["--root", str(root)] if is_named else [])]) == 0
     *lines, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert [line["event"] for line in lines] == ["log_line"] * 2
     assert lines[1]["text"] == "unfinished"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.documents import node
+from tests.documents import BLANK
 from tests.support.batch_server import BatchServer, image_content
 
 from invokeai_py_client import Fleet, InvokeAIClient, Plan, Server, WorkflowDefinition
@@ -18,14 +18,6 @@ from invokeai_py_client.batch import recovery
 from invokeai_py_client.errors import BatchFolderError, SettingsError, TransportError
 from invokeai_py_client.fleet import health
 from invokeai_py_client.transport import backoff
-
-BLANK: dict[str, Any] = {
-    "name": "blank",
-    "meta": {"version": "3.0.0"},
-    "nodes": [node("blank", "blank_image", "1.2.2", intermediate=False, width=64, height=64)],
-    "edges": [],
-    "exposedFields": [{"nodeId": "blank", "fieldName": "width"}],
-}
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +66,8 @@ def test_a_plan_runs_on_all_servers(servers: tuple[BatchServer, BatchServer], ur
         assert batch.wait(30).counts["completed"] == 20
         assert {image.name for image in batch.images} == {name for row in rows for name in row.images}
     assert widths_of(servers) == Counter(range(8, 168, 8))
+    assert sum(server.requests["enqueue_batch"] for server in servers) == 20
+    assert sum(server.requests["batch_status"] for server in servers) == 0
     assert {row.server for row in rows} == set(urls)
     for row in rows:
         (file,) = row.files
@@ -228,6 +222,8 @@ def test_a_fleet_says_what_is_wrong_with_it(urls: list[str], tmp_path: Path) -> 
             fleet.submit(plan)
         with pytest.raises(SettingsError, match="folder must have a name"):
             fleet.submit(plan, folder="")
+        with pytest.raises(SettingsError, match="folder must have a name"):
+            fleet.batch_run("")
 
 
 def test_two_batches_do_not_share_a_folder(

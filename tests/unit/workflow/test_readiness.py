@@ -326,7 +326,21 @@ def test_an_error_names_all_that_is_wrong_and_what_to_do(templates: NodeTemplate
     told = str(caught.value)
     assert told.startswith("mine.json cannot run yet: ")
     assert "'Seed' (noise.seed of node a), 'Seed' (noise.seed of node b): it needs a value; it is empty; " in told
-    assert "sync_dnn_model()" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("document", "hint"),
+    [
+        ({"nodes": [node("b", "img_blur", "1.2.2")]}, "Set them and submit again."),
+        (
+            {"nodes": [node("m", "main_model_loader", "1.0.0", model=None)]},
+            "Set them and submit again; sync_dnn_model() binds models.",
+        ),
+        ({"nodes": []}, "Mend the workflow in the web UI, and export it again."),
+    ],
+)
+def test_an_error_says_what_helps(templates: NodeTemplates, document: dict[str, Any], hint: str) -> None:
+    assert refused({**BLUR, **document, "edges": []}, templates).hint == hint
 
 
 @pytest.mark.parametrize(

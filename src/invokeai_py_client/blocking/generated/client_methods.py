@@ -119,6 +119,7 @@ class ClientMethods(Blocking["public.AsyncClient"]):
 
         Raises:
             TypeError: not exactly one of `folder` and `batch_id` is given.
+            SettingsError: the folder is ''.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or rows of its plan cannot run on this server.
             NotFoundError: the queue does not have items of that batch, or no longer.

@@ -139,6 +139,7 @@ class FleetMethods(Blocking["public.AsyncFleet"]):
             folder: the folder of the batch.
 
         Raises:
+            SettingsError: the folder is ''.
             BatchFolderError: the folder is in use by another process, or cannot be written.
             PlanError: the folder has no batch, or no server can run its rows.
             InvokeAIError: as for `submit` and `load_plan`.

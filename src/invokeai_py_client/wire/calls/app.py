@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.call import Call, Response, api_path, get
 from invokeai_py_client.wire.reading import content, list_of, nothing, number, record
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
@@ -38,14 +38,12 @@ def get_openapi() -> Call[bytes]:
 
 def get_dependencies() -> Call[dict[str, str]]:
     """`GET /api/v1/app/app_deps`: the versions of the server's dependencies."""
-    return Call(method="GET", path=api_path("app", "app_deps"), parse=_versions, idempotent=True)
+    return get(api_path("app", "app_deps"), _versions)
 
 
 def get_config() -> Call[records.app.RuntimeConfig]:
     """`GET /api/v1/app/runtime_config`: the current configuration."""
-    return Call(
-        method="GET", path=api_path("app", "runtime_config"), parse=record(records.app.RuntimeConfig), idempotent=True
-    )
+    return get(api_path("app", "runtime_config"), record(records.app.RuntimeConfig))
 
 
 def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]:
@@ -61,17 +59,12 @@ def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]
 
 def list_generation_devices() -> Call[list[records.app.GenerationDevice]]:
     """`GET /api/v1/app/generation_device_options`: what it could generate on. Servers from 6.14."""
-    return Call(
-        method="GET",
-        path=api_path("app", "generation_device_options"),
-        parse=list_of(records.app.GenerationDevice),
-        idempotent=True,
-    )
+    return get(api_path("app", "generation_device_options"), list_of(records.app.GenerationDevice))
 
 
 def get_log_level() -> Call[int]:
     """`GET /api/v1/app/logging`: 10 (debug) to 50 (critical)."""
-    return Call(method="GET", path=api_path("app", "logging"), parse=number, idempotent=True)
+    return get(api_path("app", "logging"), number)
 
 
 def set_log_level(level: int) -> Call[int]:
@@ -81,12 +74,7 @@ def set_log_level(level: int) -> Call[int]:
 
 def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
     """`GET /api/v1/app/invocation_cache/status`: the cache of node outputs."""
-    return Call(
-        method="GET",
-        path=api_path("app", "invocation_cache", "status"),
-        parse=record(records.app.InvocationCacheStatus),
-        idempotent=True,
-    )
+    return get(api_path("app", "invocation_cache", "status"), record(records.app.InvocationCacheStatus))
 
 
 def enable_invocation_cache() -> Call[None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
@@ -54,7 +54,7 @@ def logout() -> Call[None]:
 
 def get_me() -> Call[records.users.UserRecord]:
     """`GET /api/v1/auth/me`: the user of the token."""
-    return Call(method="GET", path=api_path("auth", "me"), parse=record(records.users.UserRecord), idempotent=True)
+    return get(api_path("auth", "me"), record(records.users.UserRecord))
 
 
 def update_me(changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
@@ -75,14 +75,12 @@ def generate_password() -> Call[str]:
 
 def list_users() -> Call[list[records.users.UserRecord]]:
     """`GET /api/v1/auth/users`: for administrators."""
-    return Call(method="GET", path=api_path("auth", "users"), parse=list_of(records.users.UserRecord), idempotent=True)
+    return get(api_path("auth", "users"), list_of(records.users.UserRecord))
 
 
 def get_user(user_id: str) -> Call[records.users.UserRecord]:
     """`GET /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call(
-        method="GET", path=api_path("auth", "users", user_id), parse=record(records.users.UserRecord), idempotent=True
-    )
+    return get(api_path("auth", "users", user_id), record(records.users.UserRecord))
 
 
 def create_user(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
 from invokeai_py_client.wire.reading import list_of, record, texts
 
 UNCATEGORIZED = "none"
@@ -19,20 +19,16 @@ ASSETS = ("control", "mask", "user", "other")
 
 def list_boards(*, include_archived: bool) -> Call[list[records.boards.BoardRecord]]:
     """`GET /api/v1/boards/` with `all`: every board that the user can see, in one response."""
-    return Call(
-        method="GET",
-        path=api_path("boards") + "/",
-        query={"all": True, "include_archived": include_archived},
-        parse=list_of(records.boards.BoardRecord),
-        idempotent=True,
+    return get(
+        api_path("boards") + "/",
+        list_of(records.boards.BoardRecord),
+        {"all": True, "include_archived": include_archived},
     )
 
 
 def get_board(board_id: str) -> Call[records.boards.BoardRecord]:
     """`GET /api/v1/boards/{board_id}`."""
-    return Call(
-        method="GET", path=api_path("boards", board_id), parse=record(records.boards.BoardRecord), idempotent=True
-    )
+    return get(api_path("boards", board_id), record(records.boards.BoardRecord))
 
 
 def create_board(board_name: str) -> Call[records.boards.BoardRecord]:
@@ -81,23 +77,19 @@ def list_image_names(
     board_id: str, *, categories: Sequence[str] = (), is_intermediate: bool | None = None
 ) -> Call[list[str]]:
     """`GET /api/v1/boards/{board_id}/image_names`: the names of a board's images; `none` for images without a board."""
-    return Call(
-        method="GET",
-        path=api_path("boards", board_id, "image_names"),
-        query={"categories": tuple(categories) or None, "is_intermediate": is_intermediate},
-        parse=texts,
-        idempotent=True,
+    return get(
+        api_path("boards", board_id, "image_names"),
+        texts,
+        {"categories": tuple(categories) or None, "is_intermediate": is_intermediate},
     )
 
 
 def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
     """`GET /api/v1/images/`: the number of a board's images in some categories; `none` for images without a board."""
-    return Call(
-        method="GET",
-        path=api_path("images") + "/",
-        query={"board_id": board_id, "categories": tuple(categories), "is_intermediate": False, "limit": 1},
-        parse=lambda response: int(response.json()["total"]),
-        idempotent=True,
+    return get(
+        api_path("images") + "/",
+        lambda response: int(response.json()["total"]),
+        {"board_id": board_id, "categories": tuple(categories), "is_intermediate": False, "limit": 1},
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Query, api_path
+from invokeai_py_client.wire.call import GONE, Call, Query, api_path, get
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, maybe_object, number, record
@@ -124,7 +124,7 @@ def unstar_images(image_names: Sequence[str]) -> Call[records.images.UnstarredIm
 
 def count_intermediates() -> Call[int]:
     """`GET /api/v1/images/intermediates`: the number of intermediate images."""
-    return Call(method="GET", path=api_path("images", "intermediates"), parse=number, idempotent=True)
+    return get(api_path("images", "intermediates"), number)
 
 
 def clear_intermediates() -> Call[int]:

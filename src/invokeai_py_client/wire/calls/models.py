@@ -8,7 +8,7 @@ from typing import Any
 
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, nothing, record, texts
 
@@ -18,55 +18,31 @@ _NO_FOLDER = "error: path does not exist"
 
 def list_models(filters: Query | None = None) -> Call[list[records.models.ModelRecord]]:
     """`GET /api/v2/models/`: all installed models that match the query `filters`."""
-    return Call(
-        method="GET",
-        path=api_path("models", version=2) + "/",
-        query=filters or {},
-        parse=list_of(records.models.ModelRecord, under="models"),
-        idempotent=True,
-    )
+    return get(api_path("models", version=2) + "/", list_of(records.models.ModelRecord, under="models"), filters or {})
 
 
 def get_model(key: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/i/{key}`."""
-    return Call(
-        method="GET",
-        path=api_path("models", "i", key, version=2),
-        parse=record(records.models.ModelRecord),
-        idempotent=True,
-    )
+    return get(api_path("models", "i", key, version=2), record(records.models.ModelRecord))
 
 
 def get_model_by_hash(hash: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/get_by_hash`."""
-    return Call(
-        method="GET",
-        path=api_path("models", "get_by_hash", version=2),
-        query={"hash": hash},
-        parse=record(records.models.ModelRecord),
-        idempotent=True,
-    )
+    return get(api_path("models", "get_by_hash", version=2), record(records.models.ModelRecord), {"hash": hash})
 
 
 def get_model_by_attributes(name: str, base: str, type: str) -> Call[records.models.ModelRecord]:
     """`GET /api/v2/models/get_by_attrs`."""
-    return Call(
-        method="GET",
-        path=api_path("models", "get_by_attrs", version=2),
-        query={"name": name, "type": type, "base": base},
-        parse=record(records.models.ModelRecord),
-        idempotent=True,
+    return get(
+        api_path("models", "get_by_attrs", version=2),
+        record(records.models.ModelRecord),
+        {"name": name, "type": type, "base": base},
     )
 
 
 def list_missing_models() -> Call[list[records.models.ModelRecord]]:
     """`GET /api/v2/models/missing`: models whose files are missing. Servers from 6.11."""
-    return Call(
-        method="GET",
-        path=api_path("models", "missing", version=2),
-        parse=list_of(records.models.ModelRecord, under="models"),
-        idempotent=True,
-    )
+    return get(api_path("models", "missing", version=2), list_of(records.models.ModelRecord, under="models"))
 
 
 def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.ModelRecord]:
@@ -123,7 +99,7 @@ def convert_model(key: str) -> Call[records.models.ModelRecord]:
 
 def get_cover_image(key: str) -> Call[bytes]:
     """`GET /api/v2/models/i/{key}/image`: the cover image in the web UI."""
-    return Call(method="GET", path=api_path("models", "i", key, "image", version=2), parse=the_bytes, idempotent=True)
+    return get(api_path("models", "i", key, "image", version=2), the_bytes)
 
 
 def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Call[None]:
@@ -168,22 +144,12 @@ def install_model(
 
 def list_install_jobs() -> Call[list[records.models.InstallJobRecord]]:
     """`GET /api/v2/models/install`: all installations since the server was started."""
-    return Call(
-        method="GET",
-        path=api_path("models", "install", version=2),
-        parse=list_of(records.models.InstallJobRecord),
-        idempotent=True,
-    )
+    return get(api_path("models", "install", version=2), list_of(records.models.InstallJobRecord))
 
 
 def get_install_job(job_id: int | str) -> Call[records.models.InstallJobRecord]:
     """`GET /api/v2/models/install/{job_id}`."""
-    return Call(
-        method="GET",
-        path=api_path("models", "install", job_id, version=2),
-        parse=record(records.models.InstallJobRecord),
-        idempotent=True,
-    )
+    return get(api_path("models", "install", job_id, version=2), record(records.models.InstallJobRecord))
 
 
 def cancel_install_job(job_id: int) -> Call[None]:
@@ -240,39 +206,28 @@ def restart_download(job_id: int, file_source: str) -> Call[records.models.Insta
 
 def list_starter_models() -> Call[list[records.models.StarterModel]]:
     """`GET /api/v2/models/starter_models`: the models that InvokeAI recommends."""
-    return Call(
-        method="GET",
-        path=api_path("models", "starter_models", version=2),
-        parse=list_of(records.models.StarterModel, under="starter_models"),
-        idempotent=True,
+    return get(
+        api_path("models", "starter_models", version=2), list_of(records.models.StarterModel, under="starter_models")
     )
 
 
 def list_hugging_face_files(repository: str) -> Call[records.models.HuggingFaceFiles]:
     """`GET /api/v2/models/hugging_face`: the server requests huggingface.co."""
-    return Call(
-        method="GET",
-        path=api_path("models", "hugging_face", version=2),
-        query={"hugging_face_repo": repository},
-        parse=record(records.models.HuggingFaceFiles),
-        idempotent=True,
+    return get(
+        api_path("models", "hugging_face", version=2),
+        record(records.models.HuggingFaceFiles),
+        {"hugging_face_repo": repository},
     )
 
 
 def scan_folder(folder: str) -> Call[list[records.models.FoundModel]]:
     """`GET /api/v2/models/scan_folder`: a folder of the server's machine. For administrators."""
-    return Call(
-        method="GET",
-        path=api_path("models", "scan_folder", version=2),
-        query={"scan_path": folder},
-        parse=list_of(records.models.FoundModel),
-        idempotent=True,
-    )
+    return get(api_path("models", "scan_folder", version=2), list_of(records.models.FoundModel), {"scan_path": folder})
 
 
 def get_cache_stats() -> Call[records.models.ModelCacheStats | None]:
     """`GET /api/v2/models/stats`: statistics of the model cache; null before a model was loaded."""
-    return Call(method="GET", path=api_path("models", "stats", version=2), parse=_stats, idempotent=True)
+    return get(api_path("models", "stats", version=2), _stats)
 
 
 def empty_model_cache() -> Call[None]:
@@ -282,12 +237,7 @@ def empty_model_cache() -> Call[None]:
 
 def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
     """`GET /api/v2/models/sync/orphaned`: folders that do not belong to a model. Servers from 6.11."""
-    return Call(
-        method="GET",
-        path=api_path("models", "sync", "orphaned", version=2),
-        parse=list_of(records.models.OrphanedModel),
-        idempotent=True,
-    )
+    return get(api_path("models", "sync", "orphaned", version=2), list_of(records.models.OrphanedModel))
 
 
 def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedOrphans]:
@@ -303,7 +253,7 @@ def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedO
 
 def get_hf_status() -> Call[str]:
     """`GET /api/v2/models/hf_login`: `valid`, `invalid` or `unknown`."""
-    return Call(method="GET", path=api_path("models", "hf_login", version=2), parse=_status, idempotent=True)
+    return get(api_path("models", "hf_login", version=2), _status)
 
 
 def hf_login(token: Secret) -> Call[str]:
@@ -325,7 +275,7 @@ def hf_logout() -> Call[str]:
 
 def get_related_models(key: str) -> Call[list[str]]:
     """`GET /api/v1/model_relationships/i/{key}`: the keys of the models that are linked to it."""
-    return Call(method="GET", path=api_path("model_relationships", "i", key), parse=texts, idempotent=True)
+    return get(api_path("model_relationships", "i", key), texts)
 
 
 def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
 MAX_IDS_PER_REQUEST = 1000
@@ -37,32 +37,17 @@ def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
 
 def get_batch_status(queue_id: str, batch_id: str) -> Call[records.queue.BatchStatus]:
     """`GET /api/v1/queue/{queue_id}/b/{batch_id}/status`: 200 with `total` 0 for an unknown batch."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "b", batch_id, "status"),
-        parse=record(records.queue.BatchStatus),
-        idempotent=True,
-    )
+    return get(api_path("queue", queue_id, "b", batch_id, "status"), record(records.queue.BatchStatus))
 
 
 def get_queue_status(queue_id: str) -> Call[records.queue.QueueStatus]:
     """`GET /api/v1/queue/{queue_id}/status`: the number of items by status, and the state of the processor."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "status"),
-        parse=record(records.queue.QueueStatus),
-        idempotent=True,
-    )
+    return get(api_path("queue", queue_id, "status"), record(records.queue.QueueStatus))
 
 
 def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
     """`GET /api/v1/queue/{queue_id}/i/{item_id}`: an item with its session."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "i", item_id),
-        parse=record(records.queue.QueueItemRecord),
-        idempotent=True,
-    )
+    return get(api_path("queue", queue_id, "i", item_id), record(records.queue.QueueItemRecord))
 
 
 def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemSummary]]:
@@ -89,12 +74,7 @@ def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue
 
 def list_item_ids(queue_id: str) -> Call[records.queue.ItemIds]:
     """`GET .../item_ids`: the ids of all items of the queue. Servers from 6.7."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "item_ids"),
-        parse=record(records.queue.ItemIds),
-        idempotent=True,
-    )
+    return get(api_path("queue", queue_id, "item_ids"), record(records.queue.ItemIds))
 
 
 def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.RetryResult]:
@@ -109,12 +89,8 @@ def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.Re
 
 def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[list[records.queue.QueueItemRecord]]:
     """`GET .../list_all`: all items of the queue with sessions, by priority, then by id."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "list_all"),
-        query={"destination": destination},
-        parse=list_of(records.queue.QueueItemRecord),
-        idempotent=True,
+    return get(
+        api_path("queue", queue_id, "list_all"), list_of(records.queue.QueueItemRecord), {"destination": destination}
     )
 
 
@@ -141,12 +117,12 @@ def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queu
 
 def get_current_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/current`: the running item, or null."""
-    return Call(method="GET", path=api_path("queue", queue_id, "current"), parse=_item_or_none, idempotent=True)
+    return get(api_path("queue", queue_id, "current"), _item_or_none)
 
 
 def get_next_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/next`: the pending item with the highest priority, or null."""
-    return Call(method="GET", path=api_path("queue", queue_id, "next"), parse=_item_or_none, idempotent=True)
+    return get(api_path("queue", queue_id, "next"), _item_or_none)
 
 
 def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
@@ -229,12 +205,10 @@ def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
 
 def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.queue.DestinationCounts]:
     """`GET /api/v1/queue/{queue_id}/counts_by_destination`: the number of items by status."""
-    return Call(
-        method="GET",
-        path=api_path("queue", queue_id, "counts_by_destination"),
-        query={"destination": destination},
-        parse=record(records.queue.DestinationCounts),
-        idempotent=True,
+    return get(
+        api_path("queue", queue_id, "counts_by_destination"),
+        record(records.queue.DestinationCounts),
+        {"destination": destination},
     )
 
 

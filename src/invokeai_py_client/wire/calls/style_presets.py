@@ -7,26 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, api_path, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
 def list_style_presets() -> Call[list[records.app.StylePreset]]:
     """`GET /api/v1/style_presets/`: the user's presets, and those included with the server."""
-    return Call(
-        method="GET", path=api_path("style_presets") + "/", parse=list_of(records.app.StylePreset), idempotent=True
-    )
+    return get(api_path("style_presets") + "/", list_of(records.app.StylePreset))
 
 
 def get_style_preset(style_preset_id: str) -> Call[records.app.StylePreset]:
     """`GET /api/v1/style_presets/i/{style_preset_id}`."""
-    return Call(
-        method="GET",
-        path=api_path("style_presets", "i", style_preset_id),
-        parse=record(records.app.StylePreset),
-        idempotent=True,
-    )
+    return get(api_path("style_presets", "i", style_preset_id), record(records.app.StylePreset))
 
 
 def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[records.app.StylePreset]:
@@ -65,14 +58,12 @@ def delete_style_preset(style_preset_id: str) -> Call[None]:
 
 def get_style_preset_image(style_preset_id: str) -> Call[bytes]:
     """`GET /api/v1/style_presets/i/{style_preset_id}/image`."""
-    return Call(
-        method="GET", path=api_path("style_presets", "i", style_preset_id, "image"), parse=the_bytes, idempotent=True
-    )
+    return get(api_path("style_presets", "i", style_preset_id, "image"), the_bytes)
 
 
 def export_style_presets() -> Call[bytes]:
     """`GET /api/v1/style_presets/export`: the user's presets, as CSV."""
-    return Call(method="GET", path=api_path("style_presets", "export"), parse=the_bytes, idempotent=True)
+    return get(api_path("style_presets", "export"), the_bytes)
 
 
 def import_style_presets(content: bytes | Path, *, filename: str, content_type: str) -> Call[None]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, Response, api_path
+from invokeai_py_client.wire.call import GONE, Call, Part, Response, api_path, get
 
 
 def get_workflow(workflow_id: str) -> Call[records.workflows.WorkflowRecord]:
     """`GET /api/v1/workflows/i/{workflow_id}`."""
-    return Call(method="GET", path=api_path("workflows", "i", workflow_id), parse=_workflow, idempotent=True)
+    return get(api_path("workflows", "i", workflow_id), _workflow)
 
 
 def list_workflows(
@@ -24,18 +24,16 @@ def list_workflows(
     categories: Sequence[str] = (),
 ) -> Call[records.workflows.WorkflowPage]:
     """`GET /api/v1/workflows/`: one page of the library, counted from 0: workflows of the user and of the server."""
-    return Call(
-        method="GET",
-        path=api_path("workflows") + "/",
-        query={
+    return get(
+        api_path("workflows") + "/",
+        lambda response: records.workflows.WorkflowPage.model_validate(response.json()),
+        {
             "page": page,
             "per_page": per_page,
             "query": query,
             "tags": tuple(tags) or None,
             "categories": tuple(categories) or None,
         },
-        parse=lambda response: records.workflows.WorkflowPage.model_validate(response.json()),
-        idempotent=True,
     )
 
 
@@ -79,22 +77,12 @@ def set_public(workflow_id: str, is_public: bool) -> Call[None]:
 
 def list_tags() -> Call[list[str]]:
     """`GET /api/v1/workflows/tags`: all tags of the library. Servers from 6.12."""
-    return Call(
-        method="GET",
-        path=api_path("workflows", "tags"),
-        parse=lambda response: [str(tag) for tag in response.json()],
-        idempotent=True,
-    )
+    return get(api_path("workflows", "tags"), lambda response: [str(tag) for tag in response.json()])
 
 
 def get_thumbnail(workflow_id: str) -> Call[bytes]:
     """`GET /api/v1/workflows/i/{workflow_id}/thumbnail`: the image file."""
-    return Call(
-        method="GET",
-        path=api_path("workflows", "i", workflow_id, "thumbnail"),
-        parse=lambda response: response.content,
-        idempotent=True,
-    )
+    return get(api_path("workflows", "i", workflow_id, "thumbnail"), lambda response: response.content)
 
 
 def set_thumbnail(workflow_id: str, content: bytes | Path, *, content_type: str) -> Call[None]:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.support.live import GRAPH, RESULT, apply, calls_made, item_event, messages, node_payload, status_payload
 
-from invokeai_py_client.live.state.run_state import GONE, RunState
+from invokeai_py_client.live.state.item_state import GONE
+from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import Event, InvocationComplete, InvocationError, ItemEvent, ProgressReport
 from invokeai_py_client.wire.records.queue import QueueItemRecord, QueueItemSummary
 
