@@ -13,7 +13,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import aiohttp
 import pytest
@@ -672,15 +672,14 @@ async def test_a_connection_that_takes_too_long_is_reported_without_the_secret_o
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-class FullDisk(io.BytesIO):
-    def write(self, _: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def full_disk(_: Path) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
     script: Script, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invokeai_py_client.transport.bodies.whole_file", lambda path: FullDisk())
+    monkeypatch.setattr("invokeai_py_client.transport.bodies.PartFile", full_disk)
     script.handlers = [answer(body="whole")]
     http = HttpTransport(Settings(script.url), engine)
     with pytest.raises(OSError, match="No space left") as caught:
