@@ -171,8 +171,9 @@ class ServerAgent:
                 unable[number] = "; ".join(problems)
         earlier = self._plans.get(call.batch_id)
         self._plans[call.batch_id] = _Plan(call, plan, call.sent if earlier is None else max(call.sent, earlier.sent))
-        devices = [*(await devices_in_use(self.http)).values()]
-        return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
+        devices = await devices_in_use(self.http)
+        slots, is_certain = self._slots or max(1, len(devices.names)), self._slots is not None or devices.are_certain
+        return Ready(slots, unable, ", ".join(devices.names.values()), is_certain)
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
         """Return the bodies of the graph of a row, which are prepared once."""
