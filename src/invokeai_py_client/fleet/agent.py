@@ -159,7 +159,7 @@ class ServerAgent:
 
     async def _prepare(self, call: Prepare) -> Answer:
         await self.check_answers()
-        saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
+        saved = await asyncio.to_thread(read_plan_text, call.plan, Path(call.folder) / "plan.json")
         # A row that cannot run here may be able to run elsewhere.
         saved = dataclasses.replace(saved, skips_bad_rows=True)
         handle = await self.client.workflow_repo.create_workflow(saved.definition)

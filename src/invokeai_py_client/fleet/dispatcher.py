@@ -238,10 +238,8 @@ class Dispatcher:
         self._begin(server)
 
     def _begin(self, server: Member) -> None:
-        if server.status != "ready":
-            return
-        for attempt in server.beginning(time.monotonic()):
-            if attempt.drop is not None:
+        if server.status == "ready":
+            for attempt in server.beginning(time.monotonic()):
                 self._recorder.begun(attempt.row)
 
     def _wake(self) -> None:

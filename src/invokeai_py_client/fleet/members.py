@@ -79,9 +79,9 @@ class Member:
         return None if attempt.began_at is None else now - attempt.began_at
 
     def beginning(self, now: float) -> Iterator[Attempt]:
-        """Yield the rows whose turn has come; they are assumed to run from now on."""
+        """Yield the rows that were sent and whose turn has come; they are assumed to run from now on."""
         slots = 1 if self.lane is None else self.lane.slots
         for attempt in itertools.islice(self.attempts.values(), slots):
-            if attempt.began_at is None:
+            if attempt.drop is not None and attempt.began_at is None:
                 attempt.began_at = now
                 yield attempt
