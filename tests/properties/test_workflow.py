@@ -21,7 +21,7 @@ from invokeai_py_client.workflow.connections import kept_edges
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.fields import UNSET
-from invokeai_py_client.workflow.generators import GENERATORS, generate
+from invokeai_py_client.workflow.generators import generate
 from invokeai_py_client.workflow.graph import build_graph, with_values
 from invokeai_py_client.workflow.input_table import input_table
 from invokeai_py_client.workflow.inputs import WorkflowInput, shown_inputs
@@ -30,7 +30,7 @@ from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, FORMAT_2_TYP
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.readiness import batch_problems, check_ready, input_problems
 from invokeai_py_client.workflow.references import Reference, references_in, with_answers
-from invokeai_py_client.workflow.saved_values import saved_value
+from invokeai_py_client.workflow.saved_values import GENERATORS, saved_value
 from invokeai_py_client.workflow.templates import NodeTemplates
 from invokeai_py_client.workflow.type_compatibility import can_feed
 

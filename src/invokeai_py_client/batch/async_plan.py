@@ -19,7 +19,8 @@ from invokeai_py_client.batch.folder import batch_folder
 from invokeai_py_client.batch.plan_data import PlanData, PlanGroup
 from invokeai_py_client.batch.plan_file import SavedPlan, save_plan
 from invokeai_py_client.batch.plan_options import OnBadRow, PlanOptions
-from invokeai_py_client.batch.planner import Planned, Planner
+from invokeai_py_client.batch.planned import Planned
+from invokeai_py_client.batch.planner import Planner
 from invokeai_py_client.batch.rows import Axis, PlannedRow
 from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.batch.server_names import ServerNames

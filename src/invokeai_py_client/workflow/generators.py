@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from invokeai_py_client.workflow.fields import UNSET
 from invokeai_py_client.workflow.json_values import MAX_SAFE_INTEGER, as_double
+from invokeai_py_client.workflow.saved_values import GENERATORS
 from invokeai_py_client.workflow.value_readers import integer, number, trimmed
 
 MOST_VALUES = 1_000_000
@@ -64,23 +65,24 @@ def generate(value: Any, kind: str = "") -> list[Any] | ServerGenerator:
         raise ValueError(f"its type {value.get('type')!r} is not known")
     if not type_name.startswith(kind):
         raise ValueError(f"its type {type_name!r} is not that of a generator of {kind} values")
-    return maker(_Parts(value))
+    defaults = {name: part.default for name, part in GENERATORS[type_name].items() if part.default is not UNSET}
+    return maker(_Parts({**defaults, **value}))
 
 
 class _Parts:
-    """The parts of a generator's value, checked, with the web UI's defaults."""
+    """The parts of a generator's value, checked."""
 
     def __init__(self, value: Mapping[str, Any]) -> None:
         self._value = value
 
-    def number(self, name: str, default: float) -> float:
-        value = number(self._value.get(name, default))
+    def number(self, name: str) -> float:
+        value = number(self._value.get(name))
         if value is UNSET:
             raise ValueError(f"{name!r} must be a finite number, got {self._value.get(name)!r:.80}")
         return float(value)
 
-    def integer(self, name: str, default: int) -> int:
-        value = integer(self._value.get(name, default))
+    def integer(self, name: str) -> int:
+        value = integer(self._value.get(name))
         if value is UNSET:
             raise ValueError(
                 f"{name!r} must be a whole number of at most {MAX_SAFE_INTEGER}, got {self._value.get(name)!r:.80}"
@@ -88,22 +90,22 @@ class _Parts:
         return int(value)
 
     def count(self, name: str = "count") -> int:
-        count = self.integer(name, 10)
+        count = self.integer(name)
         if count > MOST_VALUES:
             raise ValueError(f"it has {count} values, more than {MOST_VALUES}")
         return max(0, count)
 
     def seed(self) -> int | None:
-        return None if self._value.get("seed") is None else self.integer("seed", 0)
+        return None if self._value.get("seed") is None else self.integer("seed")
 
-    def text(self, name: str, default: str) -> str:
-        value = self._value.get(name, default)
+    def text(self, name: str) -> str:
+        value = self._value.get(name)
         if not isinstance(value, str):
             raise ValueError(f"{name!r} must be a string, got {value!r:.80}")
         return value
 
     def optional_text(self, name: str) -> str | None:
-        return None if self._value.get(name) is None else self.text(name, "")
+        return None if self._value.get(name) is None else self.text(name)
 
     def stored(self) -> list[Any] | None:
         """Return the values that an older web UI saved with the generator, which the current one still uses."""
@@ -119,12 +121,12 @@ def _as_sent(value: float) -> float | None:
 
 
 def _float_sequence(parts: _Parts) -> list[Any]:
-    start, step = parts.number("start", 0), parts.number("step", 0.1)
+    start, step = parts.number("start"), parts.number("step")
     return _sequence(start, step, parts.count())
 
 
 def _integer_sequence(parts: _Parts) -> list[Any]:
-    start, step = parts.integer("start", 0), parts.integer("step", 1)
+    start, step = parts.integer("start"), parts.integer("step")
     return _sequence(start, step, parts.count())
 
 
@@ -134,14 +136,14 @@ def _sequence(start: float, step: float, count: int) -> list[Any]:
 
 
 def _float_line(parts: _Parts) -> list[Any]:
-    start, end, count = parts.number("start", 0), parts.number("end", 1), parts.count()
+    start, end, count = parts.number("start"), parts.number("end"), parts.count()
     if count == 1:
         return [_as_sent(start)]
     return [_as_sent(start + (end - start) * (place / (count - 1))) for place in range(count)]
 
 
 def _integer_line(parts: _Parts) -> list[Any]:
-    start, end, count = parts.integer("start", 0), parts.integer("end", 10), parts.count()
+    start, end, count = parts.integer("start"), parts.integer("end"), parts.count()
     if count == 1:
         return [start]
     length = float(end - start)
@@ -155,34 +157,32 @@ def _rounded(value: float) -> float:
 
 
 def _float_random(parts: _Parts) -> list[Any]:
-    low, high, draw = parts.number("min", 0), parts.number("max", 1), _random(parts.seed())
+    low, high, draw = parts.number("min"), parts.number("max"), _random(parts.seed())
     return [_as_sent(draw() * (high - low) + low) for _ in range(parts.count())]
 
 
 def _integer_random(parts: _Parts) -> list[Any]:
-    low, high, draw = parts.integer("min", 0), parts.integer("max", 10), _random(parts.seed())
+    low, high, draw = parts.integer("min"), parts.integer("max"), _random(parts.seed())
     width = float(high) - float(low) + 1
     return [_as_sent(math.floor(draw() * width) + float(low)) for _ in range(parts.count())]
 
 
 def _float_text(parts: _Parts) -> list[Any]:
-    pieces = _split(parts.text("input", "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"), parts)
-    return [_as_sent(float(found[0])) for piece in pieces if (found := _JS_FLOAT.match(trimmed(piece)))]
+    return [_as_sent(float(found[0])) for piece in _pieces(parts) if (found := _JS_FLOAT.match(trimmed(piece)))]
 
 
 def _integer_text(parts: _Parts) -> list[Any]:
-    pieces = _split(parts.text("input", "1,2,3,4,5,6,7,8,9,10"), parts)
-    return [_as_sent(float(found[0])) for piece in pieces if (found := _JS_INTEGER.match(trimmed(piece)))]
+    return [_as_sent(float(found[0])) for piece in _pieces(parts) if (found := _JS_INTEGER.match(trimmed(piece)))]
 
 
 def _string_text(parts: _Parts) -> list[Any]:
-    return [piece for piece in _split(parts.text("input", "foo,bar,baz,qux"), parts) if piece]
+    return [piece for piece in _pieces(parts) if piece]
 
 
 def _prompts(*, combinatorial: bool) -> Callable[[_Parts], ServerGenerator]:
     def describe(parts: _Parts) -> ServerGenerator:
         return DynamicPrompts(
-            prompt=parts.text("input", "a super {cute|ferocious} {dog|cat}"),
+            prompt=parts.text("input"),
             max_prompts=parts.count("maxPrompts" if combinatorial else "count"),
             combinatorial=combinatorial,
             seed=None if combinatorial else parts.seed(),
@@ -193,15 +193,15 @@ def _prompts(*, combinatorial: bool) -> Callable[[_Parts], ServerGenerator]:
 
 def _board(parts: _Parts) -> list[Any] | ServerGenerator:
     board_id = parts.optional_text("board_id")
-    categories = _IMAGE_CATEGORIES.get(parts.text("category", "images"))
+    categories = _IMAGE_CATEGORIES.get(parts.text("category"))
     if categories is None:
         raise ValueError("'category' is neither 'images' nor 'assets'")
     return [] if not board_id else BoardImages(board_id, categories)
 
 
-def _split(text: str, parts: _Parts) -> list[str]:
-    """Split text as the web UI does. The separator may contain escapes, such as that for a newline."""
-    written = parts.text("splitOn", ",")
+def _pieces(parts: _Parts) -> list[str]:
+    """Split the input as the web UI does. The separator may contain escapes, such as that for a newline."""
+    text, written = parts.text("input"), parts.text("splitOn")
     if not written:
         return [text]
     try:
@@ -247,6 +247,3 @@ _MAKERS: dict[str, Callable[[_Parts], list[Any] | ServerGenerator]] = {
     "string_generator_dynamic_prompts_random": _prompts(combinatorial=False),
     "image_generator_images_from_board": _board,
 }
-
-GENERATORS = frozenset(_MAKERS)
-"""The types of generators."""

@@ -41,61 +41,69 @@ LISTS: dict[str, Reader] = {
 """The readers of the lists of batch nodes, by input name."""
 
 
-def _generator(type_name: str, **parts: Part) -> Reader:
-    # In the web UI even the type has a default, so an object of an unknown shape is read as the first of these.
-    return object_of(type=Part(one_of((type_name,)), type_name), **parts)
-
-
 _COUNT = Part(integer, 10)
 _SEED = nullish(integer)
 _VALUES = nullish(list_of(number))
 _SPLIT_ON = Part(text, ",")
 _TEMPLATE = Part(text, "a super {cute|ferocious} {dog|cat}")
 
-_GENERATORS: tuple[Reader, ...] = (
-    _generator(
-        "float_generator_arithmetic_sequence",
-        start=Part(number, 0),
-        step=Part(number, 0.1),
-        count=_COUNT,
-        values=_VALUES,
-    ),
-    _generator(
-        "float_generator_linear_distribution", start=Part(number, 0), end=Part(number, 1), count=_COUNT, values=_VALUES
-    ),
-    _generator(
-        "float_generator_random_distribution_uniform",
-        min=Part(number, 0),
-        max=Part(number, 1),
-        count=_COUNT,
-        seed=_SEED,
-        values=_VALUES,
-    ),
-    _generator(
-        "float_generator_parse_string",
-        input=Part(text, "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"),
-        splitOn=_SPLIT_ON,
-        values=_VALUES,
-    ),
-    _generator("integer_generator_arithmetic_sequence", start=Part(integer, 0), step=Part(integer, 1), count=_COUNT),
-    _generator("integer_generator_linear_distribution", start=Part(integer, 0), end=Part(integer, 10), count=_COUNT),
-    _generator(
-        "integer_generator_random_distribution_uniform",
-        min=Part(integer, 0),
-        max=Part(integer, 10),
-        count=_COUNT,
-        seed=_SEED,
-    ),
-    _generator("integer_generator_parse_string", input=Part(text, "1,2,3,4,5,6,7,8,9,10"), splitOn=_SPLIT_ON),
-    _generator("string_generator_parse_string", input=Part(text, "foo,bar,baz,qux"), splitOn=_SPLIT_ON),
-    _generator("string_generator_dynamic_prompts_combinatorial", input=_TEMPLATE, maxPrompts=Part(integer_from(1), 10)),
-    _generator("string_generator_dynamic_prompts_random", input=_TEMPLATE, count=Part(integer_from(1), 10), seed=_SEED),
-)
-board_images = _generator(
-    "image_generator_images_from_board", board_id=optional(name), category=Part(one_of(("images", "assets")), "images")
-)
+GENERATORS: dict[str, dict[str, Part]] = {
+    "float_generator_arithmetic_sequence": {
+        "start": Part(number, 0),
+        "step": Part(number, 0.1),
+        "count": _COUNT,
+        "values": _VALUES,
+    },
+    "float_generator_linear_distribution": {
+        "start": Part(number, 0),
+        "end": Part(number, 1),
+        "count": _COUNT,
+        "values": _VALUES,
+    },
+    "float_generator_random_distribution_uniform": {
+        "min": Part(number, 0),
+        "max": Part(number, 1),
+        "count": _COUNT,
+        "seed": _SEED,
+        "values": _VALUES,
+    },
+    "float_generator_parse_string": {
+        "input": Part(text, "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1"),
+        "splitOn": _SPLIT_ON,
+        "values": _VALUES,
+    },
+    "integer_generator_arithmetic_sequence": {"start": Part(integer, 0), "step": Part(integer, 1), "count": _COUNT},
+    "integer_generator_linear_distribution": {"start": Part(integer, 0), "end": Part(integer, 10), "count": _COUNT},
+    "integer_generator_random_distribution_uniform": {
+        "min": Part(integer, 0),
+        "max": Part(integer, 10),
+        "count": _COUNT,
+        "seed": _SEED,
+    },
+    "integer_generator_parse_string": {"input": Part(text, "1,2,3,4,5,6,7,8,9,10"), "splitOn": _SPLIT_ON},
+    "string_generator_parse_string": {"input": Part(text, "foo,bar,baz,qux"), "splitOn": _SPLIT_ON},
+    "string_generator_dynamic_prompts_combinatorial": {"input": _TEMPLATE, "maxPrompts": Part(integer_from(1), 10)},
+    "string_generator_dynamic_prompts_random": {
+        "input": _TEMPLATE,
+        "count": Part(integer_from(1), 10),
+        "seed": _SEED,
+    },
+    "image_generator_images_from_board": {
+        "board_id": optional(name),
+        "category": Part(one_of(("images", "assets")), "images"),
+    },
+}
+"""The types of generators, with their parts and the defaults of these."""
 
-generator = first_of(*_GENERATORS, board_images)
+
+def _generator(type_name: str) -> Reader:
+    # In the web UI even the type has a default, so an object of an unknown shape is read as the first of these.
+    return object_of(type=Part(one_of((type_name,)), type_name), **GENERATORS[type_name])
+
+
+board_images = _generator("image_generator_images_from_board")
+
+generator = first_of(*map(_generator, GENERATORS))
 """Reads the value of a generator of any type."""
 
 

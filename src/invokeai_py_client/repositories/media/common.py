@@ -17,7 +17,7 @@ from invokeai_py_client.errors import InvokeAIError, NotFoundError, UnsafePathEr
 from invokeai_py_client.files import FileKind, path_of, shown_name
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.json_text import read_json
-from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, several
+from invokeai_py_client.repositories.arguments import BoardLike, board_id_of, is_one, names_of, several
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.listing import in_parts
 from invokeai_py_client.runtime.twins import on_engine
@@ -115,15 +115,22 @@ class AsyncMedia(FixedAttributes, Generic[R]):
                 hint="Check the name. It may have been deleted, or belong to another user.",
             )
 
-    def _told(self, asked: object, answered: list[str]) -> list[str]:
-        """Return the names in the response.
+    async def _change(
+        self,
+        things: object,
+        call: Callable[[Sequence[str]], Call[A]],
+        changed: Callable[[A], list[str]],
+    ) -> list[str]:
+        """Change one image or video, or many; return the names of those that were changed.
 
         Raises:
-            NotFoundError: a single name was requested, and it is missing.
+            NotFoundError: a single one was passed, and it does not exist.
         """
-        if is_one(asked):
-            self._check_there(self._kind.name_of(asked), answered)
-        return answered
+        names = names_of(things, self._kind.name_of)
+        done = await change_all(self._http, names, call, changed, noun=self._kind.noun)
+        if is_one(things):
+            self._check_there(self._kind.name_of(things), done)
+        return done
 
     async def _download_all(
         self, names: Sequence[str], folder: str | os.PathLike[str], concurrency: int, report: TransferCallback

@@ -336,10 +336,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Raises:
             NotFoundError: a single image was passed, and it does not exist.
         """
-        changed = await change_all(
-            self._http, image_names_of(image_name), images.star_images, lambda answer: answer.starred_images
-        )
-        return self._told(image_name, changed)
+        return await self._change(image_name, images.star_images, lambda answer: answer.starred_images)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
@@ -350,10 +347,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Raises:
             NotFoundError: a single image was passed, and it does not exist.
         """
-        changed = await change_all(
-            self._http, image_names_of(image_name), images.unstar_images, lambda answer: answer.unstarred_images
-        )
-        return self._told(image_name, changed)
+        return await self._change(image_name, images.unstar_images, lambda answer: answer.unstarred_images)
 
     @on_engine
     async def delete_image(self, image_name: ImageLike) -> str:

@@ -335,14 +335,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: a single video was passed, and it does not exist.
         """
-        changed = await change_all(
-            self._http,
-            names_of(video_names, video_name_of),
-            videos.star_videos,
-            lambda answer: answer.starred_videos,
-            noun="video",
-        )
-        return self._told(video_names, changed)
+        return await self._change(video_names, videos.star_videos, lambda answer: answer.starred_videos)
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
@@ -353,14 +346,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: a single video was passed, and it does not exist.
         """
-        changed = await change_all(
-            self._http,
-            names_of(video_names, video_name_of),
-            videos.unstar_videos,
-            lambda answer: answer.unstarred_videos,
-            noun="video",
-        )
-        return self._told(video_names, changed)
+        return await self._change(video_names, videos.unstar_videos, lambda answer: answer.unstarred_videos)
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
