@@ -17,7 +17,7 @@ from invokeai_py_client.batch.downloads import images_of
 from invokeai_py_client.batch.journal import SentChunk, SentRow
 from invokeai_py_client.batch.plan_data import PlanGroup
 from invokeai_py_client.batch.plan_file import read_plan_text
-from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find
+from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find, find_late
 from invokeai_py_client.batch.rows import GroupBodies
 from invokeai_py_client.batch.sender import enqueue
 from invokeai_py_client.errors import (
@@ -231,6 +231,9 @@ class ServerAgent:
         queue_id = plan.call.queue_id
         async with self.tracker.submissions.attach_or(queue_id, call.item_batch, is_new=is_new) as there:
             run = there
+            if run is None and not is_new:
+                # An earlier call may have ended before the server has stored the row.
+                run = there = await find_late(self.tracker, queue_id, call.item_batch)
             if run is None:
                 made = await self._made(plan, call)
                 if not isinstance(made, dict):
