@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -149,10 +150,11 @@ class Output:
         print(printable(text), file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
-        """Print a failure: as the JSON document, or on stderr."""
+        """Print a failure: as the JSON document, or on stderr, as also where stdout cannot be written."""
         if self.format == "json":
-            self.line({"ok": False, "error": plain(failure.document())})
-            return
+            with contextlib.suppress(OSError):
+                self.line({"ok": False, "error": plain(failure.document())})
+                return
         self.console(sys.stderr).print(f"error: {printable(failure.message)}", style="red")
         if failure.hint:
             self.note(f"hint: {failure.hint}")
