@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from invokeai_py_client.batch.journal import SentChunk, aligned, checksum
+from invokeai_py_client.batch.checksums import aligned, checksum
+from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES
 from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
 from invokeai_py_client.live.tracked_run import TrackedRun

@@ -15,7 +15,8 @@ from tests.support.disks import full_disk
 
 from invokeai_py_client import BatchRun
 from invokeai_py_client.batch import control, recovery, sender
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
+from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
 from invokeai_py_client.errors import BatchFolderError, InputsNotReadyError, RunTimeout
 from invokeai_py_client.transport import backoff
 

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, aligned, checksum, checksums
+from invokeai_py_client.batch.checksums import aligned, checksum, checksums
+from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
 from invokeai_py_client.batch.recovery import unfinished
 
 

@@ -20,7 +20,8 @@ from tests.support.disks import full_disk
 from invokeai_py_client import BatchProgress, BatchRun
 from invokeai_py_client.batch import control, recovery, runner
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
+from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
 from invokeai_py_client.errors import (
     BatchFolderError,
     InputsNotReadyError,
